@@ -1,0 +1,322 @@
+#include "moe/base/atomic_write.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "moe/base/file_system.h"
+#include "moe/base/random_access_file.h"
+#include "moe/base/status_macros.h"
+#include "moe/base/testing/fault_injecting_file_system.h"
+#include "moe/base/testing/status_matchers.h"
+#include "moe/base/testing/temp_directory.h"
+
+namespace moe {
+namespace {
+
+using ::moe::testing::FaultInjectingFileSystem;
+using ::moe::testing::IsOk;
+using ::moe::testing::IsOkAndHolds;
+using ::moe::testing::StatusIs;
+using ::moe::testing::TempDirectory;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+using Fault = FaultInjectingFileSystem::Fault;
+
+// What the tests write: two files, one in pieces.
+absl::Status WriteSample(absl::string_view target, bool overwrite,
+                         FileSystem& file_system) {
+  AtomicDirectoryOptions options;
+  options.overwrite = overwrite;
+  options.file_system = &file_system;
+  MOE_ASSIGN_OR_RETURN(const std::unique_ptr<AtomicDirectoryWriter> writer,
+                       AtomicDirectoryWriter::Create(target, options));
+  MOE_ASSIGN_OR_RETURN(const std::unique_ptr<WritableFile> file,
+                       writer->CreateFile("weights"));
+  for (int i = 0; i < 3; ++i) {
+    MOE_RETURN_IF_ERROR(file->Append(absl::StrCat("piece", i)));
+  }
+  MOE_RETURN_IF_ERROR(file->Sync());
+  MOE_RETURN_IF_ERROR(file->Close());
+  MOE_RETURN_IF_ERROR(writer->WriteFile("config", "new"));
+  return writer->Commit();
+}
+
+std::string Contents(absl::string_view path) {
+  absl::StatusOr<std::string> contents = ReadFile(path, 1000);
+  return contents.ok() ? *contents : contents.status().ToString();
+}
+
+bool IsCompleteSample(const TempDirectory& directory) {
+  return Contents(directory.Path("out/weights")) == "piece0piece1piece2" &&
+         Contents(directory.Path("out/config")) == "new";
+}
+
+bool IsOld(const TempDirectory& directory) {
+  return Contents(directory.Path("out/config")) == "old" &&
+         !PathExists(directory.Path("out/weights"));
+}
+
+int64_t NumOperations(bool overwrite) {
+  const TempDirectory directory;
+  if (overwrite) directory.Write("out/config", "old");
+  FaultInjectingFileSystem file_system;
+  MOE_EXPECT_OK(WriteSample(directory.Path("out"), overwrite, file_system));
+  EXPECT_TRUE(IsCompleteSample(directory));
+  return file_system.num_operations();
+}
+
+TEST(AtomicDirectoryWriterTest, NothingIsThereBeforeCommitAndAllAfter) {
+  const TempDirectory directory;
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const std::unique_ptr<AtomicDirectoryWriter> writer,
+      AtomicDirectoryWriter::Create(directory.Path("sub/out/"), {}));
+  MOE_ASSERT_OK(writer->WriteFile("config", "new"));
+  EXPECT_FALSE(PathExists(directory.Path("sub/out")));
+  MOE_ASSERT_OK(writer->Commit());
+  EXPECT_EQ(Contents(directory.Path("sub/out/config")), "new");
+  EXPECT_THAT(ListDirectory(directory.Path("sub")),
+              IsOkAndHolds(ElementsAre("out")));
+}
+
+TEST(AtomicDirectoryWriterTest, WithoutCommitNothingStays) {
+  const TempDirectory directory;
+  {
+    MOE_ASSERT_OK_AND_ASSIGN(
+        const std::unique_ptr<AtomicDirectoryWriter> writer,
+        AtomicDirectoryWriter::Create(directory.Path("out"), {}));
+    MOE_ASSERT_OK(writer->WriteFile("config", "new"));
+  }
+  EXPECT_THAT(directory.List(), IsEmpty());
+}
+
+TEST(AtomicDirectoryWriterTest, RefusesATargetThatExists) {
+  const TempDirectory directory;
+  directory.Write("out/config", "old");
+  EXPECT_THAT(
+      AtomicDirectoryWriter::Create(directory.Path("out"), {}),
+      StatusIs(absl::StatusCode::kAlreadyExists, HasSubstr("--overwrite")));
+  EXPECT_TRUE(IsOld(directory));
+}
+
+TEST(AtomicDirectoryWriterTest, RefusesATargetThatAppearsMeanwhile) {
+  const TempDirectory directory;
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const std::unique_ptr<AtomicDirectoryWriter> writer,
+      AtomicDirectoryWriter::Create(directory.Path("out"), {}));
+  directory.Write("out/config", "old");
+  EXPECT_THAT(writer->Commit(), StatusIs(absl::StatusCode::kAlreadyExists));
+  EXPECT_TRUE(IsOld(directory));
+}
+
+TEST(AtomicDirectoryWriterTest, OverwriteAsksWhetherItMay) {
+  const TempDirectory directory;
+  directory.Write("out/config", "old");
+  AtomicDirectoryOptions options;
+  options.overwrite = true;
+  options.check_replaceable = [](absl::string_view path) {
+    return absl::FailedPreconditionError(absl::StrCat(path, " is my home"));
+  };
+  EXPECT_THAT(
+      AtomicDirectoryWriter::Create(directory.Path("out"), options),
+      StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("is my home")));
+  EXPECT_TRUE(IsOld(directory));
+  std::filesystem::create_directory(directory.Path("empty"));
+  EXPECT_THAT(AtomicDirectoryWriter::Create(directory.Path("empty"), options),
+              IsOk());
+}
+
+TEST(AtomicDirectoryWriterTest, OverwriteWorksWithoutAnExchange) {
+  const TempDirectory directory;
+  directory.Write("out/config", "old");
+  FaultInjectingFileSystem file_system;
+  file_system.DisableExchange();
+  MOE_ASSERT_OK(WriteSample(directory.Path("out"), true, file_system));
+  EXPECT_TRUE(IsCompleteSample(directory));
+  EXPECT_THAT(directory.List(), ElementsAre("out"));
+}
+
+TEST(AtomicDirectoryWriterTest, RefusesADeviceThatIsTooFull) {
+  const TempDirectory directory;
+  FaultInjectingFileSystem file_system;
+  file_system.SetFreeBytes(uint64_t{3} << 20);
+  AtomicDirectoryOptions options;
+  options.required_bytes = uint64_t{5} << 30;
+  options.file_system = &file_system;
+  EXPECT_THAT(AtomicDirectoryWriter::Create(directory.Path("out"), options),
+              StatusIs(absl::StatusCode::kResourceExhausted,
+                       AllOf(HasSubstr("needs 5.00 GiB"),
+                             HasSubstr("has 3.00 MiB free"))));
+  EXPECT_THAT(directory.List(), IsEmpty());
+}
+
+TEST(AtomicDirectoryWriterTest, RefusesNamesThatLeaveTheDirectory) {
+  const TempDirectory directory;
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const std::unique_ptr<AtomicDirectoryWriter> writer,
+      AtomicDirectoryWriter::Create(directory.Path("out"), {}));
+  for (const char* name : {"", ".", "..", "../x", "a/b", "/x"}) {
+    EXPECT_THAT(writer->WriteFile(name, "x"),
+                StatusIs(absl::StatusCode::kInvalidArgument))
+        << name;
+  }
+  for (const char* target : {"", ".", "..", "/", "a/.."}) {
+    EXPECT_THAT(AtomicDirectoryWriter::Create(target, {}),
+                StatusIs(absl::StatusCode::kInvalidArgument))
+        << target;
+  }
+}
+
+TEST(AtomicDirectoryWriterTest, RemovesWhatADeadWriterLeftAndNotALiveOnes) {
+  const TempDirectory directory;
+  directory.Write(".out.partial-1-0/weights", "dead");
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const std::unique_ptr<AtomicDirectoryWriter> live,
+      AtomicDirectoryWriter::Create(directory.Path("out"), {}));
+  EXPECT_FALSE(PathExists(directory.Path(".out.partial-1-0")));
+  MOE_ASSERT_OK(live->WriteFile("config", "live"));
+  {
+    MOE_ASSERT_OK_AND_ASSIGN(
+        const std::unique_ptr<AtomicDirectoryWriter> other,
+        AtomicDirectoryWriter::Create(directory.Path("out"), {}));
+  }
+  MOE_ASSERT_OK(live->Commit());
+  EXPECT_EQ(Contents(directory.Path("out/config")), "live");
+}
+
+// Overwriting or not, crossed with the kind of fault.
+class AtomicDirectoryFaultTest
+    : public ::testing::TestWithParam<std::tuple<bool, Fault>> {};
+
+TEST_P(AtomicDirectoryFaultTest, AFailedOperationLeavesTheOldOrTheNew) {
+  const auto [overwrite, fault] = GetParam();
+  const int64_t num_operations = NumOperations(overwrite);
+  ASSERT_GE(num_operations, 12);
+  for (int64_t n = 0; n < num_operations; ++n) {
+    const TempDirectory directory;
+    if (overwrite) directory.Write("out/config", "old");
+    FaultInjectingFileSystem file_system(fault, n);
+    const absl::Status status =
+        WriteSample(directory.Path("out"), overwrite, file_system);
+    const bool complete = IsCompleteSample(directory);
+    const bool untouched =
+        overwrite ? IsOld(directory) : !PathExists(directory.Path("out"));
+    EXPECT_TRUE(complete || untouched) << n;
+    EXPECT_TRUE(complete || !status.ok()) << n;
+    if (fault == Fault::kFailOnce && !complete) {
+      EXPECT_EQ(directory.List().size(), overwrite ? 1u : 0u) << n;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Faults, AtomicDirectoryFaultTest,
+    ::testing::Combine(::testing::Bool(),
+                       ::testing::Values(Fault::kFailOnce,
+                                         Fault::kFailOnward)));
+
+class AtomicDirectoryKillTest
+    : public ::testing::TestWithParam<std::tuple<bool, Fault, bool>> {};
+
+// Ends a child process at the n-th operation and returns whether it was killed.
+bool KilledWhileWriting(const TempDirectory& directory, bool overwrite,
+                        Fault fault, bool exchange, int64_t n) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    FaultInjectingFileSystem file_system(fault, n);
+    if (!exchange) file_system.DisableExchange();
+    const absl::Status status =
+        WriteSample(directory.Path("out"), overwrite, file_system);
+    ::_exit(status.ok() ? 0 : 1);
+  }
+  int wait_status = 0;
+  EXPECT_EQ(::waitpid(child, &wait_status, 0), child);
+  if (WIFSIGNALED(wait_status)) {
+    EXPECT_EQ(WTERMSIG(wait_status), SIGKILL);
+    return true;
+  }
+  EXPECT_EQ(wait_status, 0);
+  return false;
+}
+
+TEST_P(AtomicDirectoryKillTest, AKilledProcessLeavesTheOldOrTheNew) {
+  const auto [overwrite, fault, exchange] = GetParam();
+  int num_kills = 0;
+  for (int64_t n = 0;; ++n) {
+    const TempDirectory directory;
+    if (overwrite) directory.Write("out/config", "old");
+    if (!KilledWhileWriting(directory, overwrite, fault, exchange, n)) break;
+    ++num_kills;
+    // Without an exchange, the target is absent for one moment.
+    EXPECT_TRUE(
+        IsCompleteSample(directory) || (overwrite && IsOld(directory)) ||
+        ((!overwrite || !exchange) && !PathExists(directory.Path("out"))))
+        << n;
+    // The next writer of the target succeeds and clears what was left.
+    MOE_EXPECT_OK(WriteSample(directory.Path("out"), true, PosixFileSystem()));
+    EXPECT_TRUE(IsCompleteSample(directory)) << n;
+    for (const std::string& name : directory.List()) {
+      EXPECT_FALSE(absl::StrContains(name, ".partial-")) << n << ": " << name;
+    }
+  }
+  EXPECT_GE(num_kills, 12);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Kills, AtomicDirectoryKillTest,
+    ::testing::Combine(::testing::Bool(),
+                       ::testing::Values(Fault::kKillBefore, Fault::kKillAfter),
+                       ::testing::Bool()));
+
+TEST(WriteFileAtomicallyTest, WritesReplacesAndRefuses) {
+  const TempDirectory directory;
+  const auto write = [](WritableFile& file) { return file.Append("new"); };
+  const std::string path = directory.Path("sub/f");
+  MOE_ASSERT_OK(WriteFileAtomically(path, /*overwrite=*/false, write));
+  EXPECT_EQ(Contents(path), "new");
+  EXPECT_THAT(WriteFileAtomically(path, /*overwrite=*/false, write),
+              StatusIs(absl::StatusCode::kAlreadyExists));
+  directory.Write("sub/f", "old");
+  MOE_ASSERT_OK(WriteFileAtomically(path, /*overwrite=*/true, write));
+  EXPECT_EQ(Contents(path), "new");
+  EXPECT_THAT(ListDirectory(directory.Path("sub")),
+              IsOkAndHolds(ElementsAre("f")));
+}
+
+TEST(WriteFileAtomicallyTest, EveryFaultLeavesTheOldOrTheNew) {
+  const auto write = [](WritableFile& file) { return file.Append("new"); };
+  FaultInjectingFileSystem counting;
+  const TempDirectory counted;
+  counted.Write("f", "old");
+  MOE_ASSERT_OK(WriteFileAtomically(counted.Path("f"), true, write, counting));
+  for (int64_t n = 0; n < counting.num_operations(); ++n) {
+    const TempDirectory directory;
+    directory.Write("f", "old");
+    FaultInjectingFileSystem file_system(Fault::kFailOnce, n);
+    const absl::Status status =
+        WriteFileAtomically(directory.Path("f"), true, write, file_system);
+    const std::string contents = Contents(directory.Path("f"));
+    EXPECT_TRUE(contents == "new" || (contents == "old" && !status.ok())) << n;
+    EXPECT_THAT(directory.List(), ElementsAre("f")) << n;
+  }
+}
+
+}  // namespace
+}  // namespace moe

@@ -1,0 +1,252 @@
+#include "moe/base/file_system.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "moe/base/status_macros.h"
+
+namespace moe {
+namespace {
+
+absl::Status ErrnoStatus(absl::string_view doing, absl::string_view path) {
+  return absl::ErrnoToStatus(errno, absl::StrCat(doing, " ", path));
+}
+
+class ScopedDescriptor {
+ public:
+  explicit ScopedDescriptor(int descriptor) : descriptor_(descriptor) {}
+  ScopedDescriptor(ScopedDescriptor&& other) noexcept
+      : descriptor_(std::exchange(other.descriptor_, -1)) {}
+  ScopedDescriptor& operator=(ScopedDescriptor&&) = delete;
+  ~ScopedDescriptor() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+  int get() const { return descriptor_; }
+  int Release() { return std::exchange(descriptor_, -1); }
+
+ private:
+  int descriptor_;
+};
+
+// Gathers small pieces; large ones go straight to the system.
+class PosixWritableFile : public WritableFile {
+ public:
+  PosixWritableFile(std::string path, ScopedDescriptor descriptor)
+      : path_(std::move(path)), descriptor_(std::move(descriptor)) {}
+  ~PosixWritableFile() override { Flush().IgnoreError(); }
+
+  absl::Status Append(absl::string_view bytes) override {
+    if (buffer_.size() + bytes.size() <= kBufferBytes) {
+      buffer_.append(bytes.data(), bytes.size());
+      return absl::OkStatus();
+    }
+    MOE_RETURN_IF_ERROR(Flush());
+    if (bytes.size() >= kBufferBytes) return Write(bytes);
+    buffer_.assign(bytes.data(), bytes.size());
+    return absl::OkStatus();
+  }
+
+  absl::Status Sync() override {
+    MOE_RETURN_IF_ERROR(Flush());
+    if (::fsync(descriptor_.get()) != 0) return ErrnoStatus("syncing", path_);
+    return absl::OkStatus();
+  }
+
+  absl::Status Close() override {
+    MOE_RETURN_IF_ERROR(Flush());
+    if (::close(descriptor_.Release()) != 0) {
+      return ErrnoStatus("closing", path_);
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  static constexpr size_t kBufferBytes = size_t{256} << 10;
+
+  absl::Status Flush() {
+    const std::string bytes = std::exchange(buffer_, std::string());
+    return Write(bytes);
+  }
+
+  absl::Status Write(absl::string_view bytes) {
+    while (!bytes.empty()) {
+      const ssize_t put =
+          ::write(descriptor_.get(), bytes.data(), bytes.size());
+      if (put < 0 && errno == EINTR) continue;
+      if (put < 0) return ErrnoStatus("writing", path_);
+      bytes.remove_prefix(static_cast<size_t>(put));
+    }
+    return absl::OkStatus();
+  }
+
+  const std::string path_;
+  ScopedDescriptor descriptor_;
+  std::string buffer_;
+};
+
+class PosixDirectoryLock : public DirectoryLock {
+ public:
+  explicit PosixDirectoryLock(ScopedDescriptor descriptor)
+      : descriptor_(std::move(descriptor)) {}
+
+ private:
+  ScopedDescriptor descriptor_;
+};
+
+absl::StatusOr<ScopedDescriptor> OpenDirectory(absl::string_view path) {
+  ScopedDescriptor descriptor(
+      ::open(std::string(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (descriptor.get() < 0) return ErrnoStatus("opening directory", path);
+  return descriptor;
+}
+
+absl::Status RenameWithFlags(absl::string_view from, absl::string_view to,
+                             unsigned int flags, absl::string_view doing) {
+  if (::renameat2(AT_FDCWD, std::string(from).c_str(), AT_FDCWD,
+                  std::string(to).c_str(), flags) == 0) {
+    return absl::OkStatus();
+  }
+  if (errno == EINVAL || errno == ENOSYS) {
+    return absl::UnimplementedError(
+        absl::StrCat(doing, " ", to, ": not supported by this file system"));
+  }
+  return ErrnoStatus(doing, absl::StrCat(from, " -> ", to));
+}
+
+class PosixFileSystemImpl : public FileSystem {
+ public:
+  absl::StatusOr<std::unique_ptr<WritableFile>> CreateFile(
+      absl::string_view path) override {
+    std::string name(path);
+    ScopedDescriptor descriptor(
+        ::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+    if (descriptor.get() < 0) return ErrnoStatus("creating", path);
+    return std::make_unique<PosixWritableFile>(std::move(name),
+                                               std::move(descriptor));
+  }
+
+  absl::Status CreateDirectory(absl::string_view path) override {
+    if (::mkdir(std::string(path).c_str(), 0777) != 0) {
+      return ErrnoStatus("creating directory", path);
+    }
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<std::unique_ptr<DirectoryLock>> TryLockDirectory(
+      absl::string_view path) override {
+    MOE_ASSIGN_OR_RETURN(ScopedDescriptor descriptor, OpenDirectory(path));
+    if (::flock(descriptor.get(), LOCK_EX | LOCK_NB) != 0) {
+      if (errno == EWOULDBLOCK) return std::unique_ptr<DirectoryLock>();
+      return ErrnoStatus("locking", path);
+    }
+    return std::make_unique<PosixDirectoryLock>(std::move(descriptor));
+  }
+
+  absl::Status ReplaceFile(absl::string_view from,
+                           absl::string_view to) override {
+    if (::rename(std::string(from).c_str(), std::string(to).c_str()) != 0) {
+      return ErrnoStatus("renaming", absl::StrCat(from, " -> ", to));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status MoveDirectory(absl::string_view from,
+                             absl::string_view to) override {
+    const absl::Status status =
+        RenameWithFlags(from, to, RENAME_NOREPLACE, "renaming");
+    if (!absl::IsUnimplemented(status)) return status;
+    // Without the flag, a directory moves over nothing but an empty directory,
+    // so data of others cannot be lost here either.
+    if (PathExists(to)) {
+      return absl::AlreadyExistsError(absl::StrCat(to, " already exists"));
+    }
+    return ReplaceFile(from, to);
+  }
+
+  absl::Status ExchangeDirectories(absl::string_view a,
+                                   absl::string_view b) override {
+    return RenameWithFlags(a, b, RENAME_EXCHANGE, "exchanging");
+  }
+
+  absl::Status RemoveAll(absl::string_view path) override {
+    std::error_code error;
+    std::filesystem::remove_all(std::string(path), error);
+    if (error) {
+      errno = error.value();
+      return ErrnoStatus("removing", path);
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status SyncDirectory(absl::string_view path) override {
+    MOE_ASSIGN_OR_RETURN(const ScopedDescriptor descriptor,
+                         OpenDirectory(path));
+    if (::fsync(descriptor.get()) != 0) return ErrnoStatus("syncing", path);
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<uint64_t> FreeBytes(absl::string_view path) override {
+    struct statvfs info;
+    if (::statvfs(std::string(path).c_str(), &info) != 0) {
+      return ErrnoStatus("asking for the free space of", path);
+    }
+    return uint64_t{info.f_bavail} * uint64_t{info.f_frsize};
+  }
+};
+
+}  // namespace
+
+FileSystem& PosixFileSystem() {
+  static PosixFileSystemImpl* const kInstance = new PosixFileSystemImpl;
+  return *kInstance;
+}
+
+PathParts SplitPath(absl::string_view path) {
+  while (path.size() > 1 && path.back() == '/') path.remove_suffix(1);
+  const size_t slash = path.rfind('/');
+  if (slash == absl::string_view::npos) return {".", std::string(path)};
+  if (slash == 0) return {"/", std::string(path.substr(1))};
+  return {std::string(path.substr(0, slash)),
+          std::string(path.substr(slash + 1))};
+}
+
+absl::StatusOr<std::vector<std::string>> ListDirectory(absl::string_view path) {
+  std::error_code error;
+  std::filesystem::directory_iterator entry(std::string(path), error);
+  std::vector<std::string> names;
+  for (; !error && entry != std::filesystem::directory_iterator();
+       entry.increment(error)) {
+    names.push_back(entry->path().filename().string());
+  }
+  if (error) {
+    errno = error.value();
+    return ErrnoStatus("listing", path);
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+bool PathExists(absl::string_view path) {
+  struct stat info;
+  return ::lstat(std::string(path).c_str(), &info) == 0;
+}
+
+}  // namespace moe

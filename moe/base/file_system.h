@@ -1,0 +1,89 @@
+// What the project asks of the file system when it writes.
+//
+// An interface, so that a test can make any one operation fail, or end the
+// process at it, and look at what is left. Reading does not go through it:
+// a read changes nothing (see RandomAccessFile).
+
+#ifndef MOE_BASE_FILE_SYSTEM_H_
+#define MOE_BASE_FILE_SYSTEM_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace moe {
+
+// A file that is being written, front to back. A file that is destroyed without
+// Close is closed, and its last bytes may be missing.
+class WritableFile {
+ public:
+  virtual ~WritableFile() = default;
+  virtual absl::Status Append(absl::string_view bytes) = 0;
+  // Returns once everything appended is on the device.
+  virtual absl::Status Sync() = 0;
+  virtual absl::Status Close() = 0;
+};
+
+// Held by the process that writes a directory; given up when destroyed or when
+// the process ends, however it ends.
+class DirectoryLock {
+ public:
+  virtual ~DirectoryLock() = default;
+};
+
+// Every method reports what the system reports, with the path in the message.
+class FileSystem {
+ public:
+  virtual ~FileSystem() = default;
+
+  // Makes a file that must not exist: AlreadyExists otherwise.
+  virtual absl::StatusOr<std::unique_ptr<WritableFile>> CreateFile(
+      absl::string_view path) = 0;
+  // Makes a directory that must not exist: AlreadyExists otherwise.
+  virtual absl::Status CreateDirectory(absl::string_view path) = 0;
+  // Null where another process holds the lock.
+  virtual absl::StatusOr<std::unique_ptr<DirectoryLock>> TryLockDirectory(
+      absl::string_view path) = 0;
+  // Moves a file over another, or to a new name, in one step.
+  virtual absl::Status ReplaceFile(absl::string_view from,
+                                   absl::string_view to) = 0;
+  // Moves a directory to a name that must not exist: AlreadyExists otherwise.
+  virtual absl::Status MoveDirectory(absl::string_view from,
+                                     absl::string_view to) = 0;
+  // Exchanges two directories in one step. Unimplemented where the file system
+  // cannot.
+  virtual absl::Status ExchangeDirectories(absl::string_view a,
+                                           absl::string_view b) = 0;
+  // Removes a file, or a directory with all it holds; links are not followed.
+  virtual absl::Status RemoveAll(absl::string_view path) = 0;
+  // Makes the names in a directory durable.
+  virtual absl::Status SyncDirectory(absl::string_view path) = 0;
+  // What a process without privileges may still write below `path`.
+  virtual absl::StatusOr<uint64_t> FreeBytes(absl::string_view path) = 0;
+};
+
+// The machine's own. Never destroyed.
+FileSystem& PosixFileSystem();
+
+// The part of `path` after the last separator, trailing separators aside, and
+// the part before it ("." where there is none).
+struct PathParts {
+  std::string parent;
+  std::string name;
+};
+PathParts SplitPath(absl::string_view path);
+
+// The names in a directory, sorted.
+absl::StatusOr<std::vector<std::string>> ListDirectory(absl::string_view path);
+
+// Whether anything, a dangling link too, has that name.
+bool PathExists(absl::string_view path);
+
+}  // namespace moe
+
+#endif  // MOE_BASE_FILE_SYSTEM_H_

@@ -1,0 +1,68 @@
+// Telling a person how far long work has come.
+//
+// On a terminal, one line that is redrawn: a bar, the share done, the rate and
+// the time left. Elsewhere (a log, a pipe), a plain line when a stage starts,
+// every half minute, and when it ends. Never part of a result.
+
+#ifndef MOE_BASE_PROGRESS_H_
+#define MOE_BASE_PROGRESS_H_
+
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+
+namespace moe {
+
+// Thread-safe. Stages do not overlap: Start ends the one before.
+class Progress {
+ public:
+  enum class Style { kBar, kLines, kSilent };
+
+  struct Sink {
+    std::function<void(absl::string_view)> write;
+    std::function<absl::Time()> now;
+  };
+
+  Progress(Style style, Sink sink);
+  // Ends the last stage.
+  ~Progress();
+
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  // `total` is how many of `unit` ("tokens", "tensors", "bytes") there are to
+  // do; 0 where that is not known. Amounts of "bytes" are shown as GiB and so
+  // on.
+  void Start(absl::string_view stage, int64_t total, absl::string_view unit);
+  void Advance(int64_t amount);
+  void Finish();
+
+ private:
+  void Draw(absl::Time now, bool finished);
+  std::string Line(absl::Duration elapsed, bool finished) const;
+  std::string Amount(double amount) const;
+
+  const Style style_;
+  const Sink sink_;
+  std::mutex mutex_;
+  bool running_ = false;
+  std::string stage_;
+  std::string unit_;
+  int64_t total_ = 0;
+  int64_t done_ = 0;
+  size_t drawn_columns_ = 0;
+  absl::Time start_;
+  absl::Time last_drawn_;
+};
+
+// To standard error: a bar where it is a terminal, lines where it is not.
+Progress::Style StyleForStandardError();
+Progress::Sink StandardErrorSink();
+
+}  // namespace moe
+
+#endif  // MOE_BASE_PROGRESS_H_

@@ -1,0 +1,100 @@
+#include "moe/base/progress.h"
+
+#include <string>
+#include <utility>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace moe {
+namespace {
+
+class ProgressTest : public ::testing::Test {
+ protected:
+  Progress::Sink Sink() {
+    return {[this](absl::string_view text) {
+              text_.append(text.data(), text.size());
+            },
+            [this] { return now_; }};
+  }
+  void Pass(absl::Duration duration) { now_ += duration; }
+  std::string TakeText() { return std::exchange(text_, std::string()); }
+
+ private:
+  std::string text_;
+  absl::Time now_ = absl::UnixEpoch();
+};
+
+TEST_F(ProgressTest, LinesComeAtTheStartEveryHalfMinuteAndAtTheEnd) {
+  Progress progress(Progress::Style::kLines, Sink());
+  progress.Start("walk", 1000, "tokens");
+  EXPECT_EQ(TakeText(), "walk:   0% 0 tokens\n");
+  Pass(absl::Seconds(29));
+  progress.Advance(100);
+  EXPECT_EQ(TakeText(), "");
+  Pass(absl::Seconds(1));
+  progress.Advance(100);
+  // 200 in 30 s = 6.67 a second; 800 more take 800 / 6.67 = 120 s.
+  EXPECT_EQ(TakeText(), "walk:  20% 200 tokens, 6.7 tokens/s, 2:00 left\n");
+  Pass(absl::Seconds(60));
+  progress.Advance(800);
+  TakeText();
+  progress.Finish();
+  EXPECT_EQ(TakeText(), "walk: 1000 tokens, 11.1 tokens/s, done in 1:30\n");
+  progress.Finish();
+  EXPECT_EQ(TakeText(), "");
+}
+
+TEST_F(ProgressTest, ABarIsRedrawnInPlace) {
+  Progress progress(Progress::Style::kBar, Sink());
+  progress.Start("copy", 4096, "bytes");
+  EXPECT_EQ(TakeText(), "\rcopy: [........................]   0% 0 B");
+  Pass(absl::Seconds(1));
+  progress.Advance(1024);
+  EXPECT_EQ(TakeText(),
+            "\rcopy: [######..................]  25% 1.00 KiB, 1.00 KiB/s, "
+            "0:03 left");
+  Pass(absl::Milliseconds(99));
+  progress.Advance(1024);
+  EXPECT_EQ(TakeText(), "");
+  Pass(absl::Hours(2));
+  progress.Advance(2048);
+  TakeText();
+  progress.Finish();
+  // 4096 bytes in 7201.1 s are less than a byte a second. The line before, with
+  // its bar, had 53 columns, and this one has 38: 15 blanks.
+  EXPECT_EQ(TakeText(), "\rcopy: 4.00 KiB, 0 B/s, done in 2:00:01" +
+                            std::string(15, ' ') + "\n");
+}
+
+TEST_F(ProgressTest, AnUnknownTotalShowsNoShare) {
+  Progress progress(Progress::Style::kLines, Sink());
+  progress.Start("read", 0, "lines");
+  EXPECT_EQ(TakeText(), "read: 0 lines\n");
+}
+
+TEST_F(ProgressTest, AStageEndsWithTheNextOrWithTheObject) {
+  {
+    Progress progress(Progress::Style::kLines, Sink());
+    progress.Start("one", 1, "tensors");
+    TakeText();
+    progress.Start("two", 1, "tensors");
+    EXPECT_EQ(TakeText(),
+              "one: 0 tensors, done in 0:00\ntwo:   0% 0 tensors\n");
+  }
+  EXPECT_EQ(TakeText(), "two: 0 tensors, done in 0:00\n");
+}
+
+TEST_F(ProgressTest, SilentWritesNothing) {
+  {
+    Progress progress(Progress::Style::kSilent, Sink());
+    progress.Start("walk", 10, "tokens");
+    progress.Advance(10);
+  }
+  EXPECT_EQ(TakeText(), "");
+}
+
+}  // namespace
+}  // namespace moe

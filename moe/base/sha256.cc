@@ -1,0 +1,87 @@
+#include "moe/base/sha256.h"
+
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "moe/base/check.h"
+#include "moe/base/random_access_file.h"
+#include "moe/base/status_macros.h"
+
+namespace moe {
+
+struct Sha256::Context {
+  Context() : evp(EVP_MD_CTX_new()) { MOE_CHECK(evp != nullptr); }
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+  ~Context() { EVP_MD_CTX_free(evp); }
+
+  EVP_MD_CTX* const evp;
+};
+
+// libcrypto fails here only when it is out of memory or was built without
+// SHA-256; neither can be answered by a caller.
+Sha256::Sha256() : context_(std::make_unique<Context>()) {
+  MOE_CHECK(EVP_DigestInit_ex(context_->evp, EVP_sha256(), nullptr) == 1);
+}
+
+Sha256::Sha256(Sha256&&) noexcept = default;
+Sha256& Sha256::operator=(Sha256&&) noexcept = default;
+Sha256::~Sha256() = default;
+
+void Sha256::Update(absl::string_view bytes) {
+  MOE_CHECK(EVP_DigestUpdate(context_->evp, bytes.data(), bytes.size()) == 1);
+}
+
+Sha256Digest Sha256::Digest() const {
+  // Finishing a copy leaves this one open for more.
+  Context copy;
+  MOE_CHECK(EVP_MD_CTX_copy_ex(copy.evp, context_->evp) == 1);
+  Sha256Digest digest;
+  unsigned int size_bytes = 0;
+  MOE_CHECK(EVP_DigestFinal_ex(copy.evp, digest.data(), &size_bytes) == 1);
+  MOE_CHECK(size_bytes == digest.size());
+  return digest;
+}
+
+std::string Sha256::HexDigest() const {
+  const Sha256Digest digest = Digest();
+  return absl::BytesToHexString(absl::string_view(
+      reinterpret_cast<const char*>(digest.data()), digest.size()));
+}
+
+Sha256Digest Sha256Of(absl::string_view bytes) {
+  Sha256 sha256;
+  sha256.Update(bytes);
+  return sha256.Digest();
+}
+
+std::string HexSha256Of(absl::string_view bytes) {
+  Sha256 sha256;
+  sha256.Update(bytes);
+  return sha256.HexDigest();
+}
+
+absl::StatusOr<std::string> HexSha256OfFile(absl::string_view path) {
+  constexpr uint64_t kPieceBytes = uint64_t{1} << 20;
+  MOE_ASSIGN_OR_RETURN(const RandomAccessFile file,
+                       RandomAccessFile::Open(path));
+  std::string piece(std::min(kPieceBytes, file.size_bytes()), '\0');
+  Sha256 sha256;
+  for (uint64_t offset = 0; offset < file.size_bytes();
+       offset += piece.size()) {
+    piece.resize(std::min<uint64_t>(kPieceBytes, file.size_bytes() - offset));
+    MOE_RETURN_IF_ERROR(file.Read(offset, absl::MakeSpan(piece)));
+    sha256.Update(piece);
+  }
+  return sha256.HexDigest();
+}
+
+}  // namespace moe
