@@ -1,0 +1,105 @@
+// Writing a checkpoint directory, front to back, in little memory, atomically.
+//
+//   CheckpointPlan plan = ...;  // shards, tensors in order, config, other
+//   files MOE_ASSIGN_OR_RETURN(auto writer, CheckpointWriter::Create(path,
+//   plan, {})); for (tensors in the order of the plan) writer->Append(bytes);
+//   MOE_RETURN_IF_ERROR(writer->Finish());
+//
+// Nothing appears at the path before Finish; see AtomicDirectoryWriter.
+
+#ifndef MOE_CHECKPOINT_CHECKPOINT_WRITER_H_
+#define MOE_CHECKPOINT_CHECKPOINT_WRITER_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "moe/base/atomic_write.h"
+#include "moe/base/file_system.h"
+#include "moe/checkpoint/checkpoint.h"
+#include "moe/checkpoint/safetensors_file.h"
+#include "moe/checkpoint/tensor.h"
+
+namespace moe {
+
+struct ShardPlan {
+  std::string file_name;
+  // The order of their data in the file.
+  std::vector<TensorSpec> tensors;
+  SafetensorsMetadata metadata;
+};
+
+struct CheckpointPlan {
+  std::vector<ShardPlan> shards;
+  // Write model.safetensors.index.json. Needed where there is more than one
+  // shard.
+  bool has_index = false;
+  // Whole small files: config.json, model code.
+  std::map<std::string, std::string> contents;
+  // Files to copy: name in the new directory -> path.
+  std::map<std::string, std::string> copies;
+};
+
+struct CheckpointWriterOptions {
+  // Replace a directory that holds a checkpoint (or nothing). Whatever else is
+  // at the path is refused.
+  bool overwrite = false;
+  // Never written to: the path must not be this directory, be inside of it or
+  // hold it. Empty for none.
+  std::string input_directory;
+  FileSystem* file_system = &PosixFileSystem();
+};
+
+class CheckpointWriter {
+ public:
+  // InvalidArgument for a plan that is malformed (a tensor or file twice, a
+  // name that is not a plain one) or for a path in or around the input;
+  // AlreadyExists, ResourceExhausted (too little space) before anything is
+  // written.
+  static absl::StatusOr<std::unique_ptr<CheckpointWriter>> Create(
+      absl::string_view path, CheckpointPlan plan,
+      CheckpointWriterOptions options);
+
+  // The next bytes of the tensors' data, in the order of the plan. A call may
+  // end within a tensor, but must not go over the end of a shard. Syncs and
+  // closes each shard when it is full.
+  absl::Status Append(absl::string_view bytes);
+
+  // Writes the index and the other files, config.json last, and puts the
+  // directory in place. FailedPrecondition if data are missing.
+  absl::Status Finish();
+
+ private:
+  CheckpointWriter(CheckpointPlan plan,
+                   std::unique_ptr<AtomicDirectoryWriter> directory)
+      : plan_(std::move(plan)), directory_(std::move(directory)) {}
+
+  // Opens the next shard that has data to come; writes those without.
+  absl::Status StartNextShard();
+  absl::Status CopyFile(const std::string& name, const std::string& from);
+  std::string Index() const;
+
+  const CheckpointPlan plan_;
+  const std::unique_ptr<AtomicDirectoryWriter> directory_;
+  size_t next_shard_ = 0;
+  std::unique_ptr<WritableFile> file_;  // Of the open shard; null for none.
+  std::optional<SafetensorsWriter> writer_;  // Likewise.
+};
+
+// OK if the directory holds a config.json of a model, so that replacing it on a
+// user's word is no surprise; FailedPrecondition otherwise.
+absl::Status CheckHoldsCheckpoint(absl::string_view path);
+
+// The plan that writes `checkpoint` as it is: same shards, same order, same
+// companion files, config.json byte for byte.
+absl::StatusOr<CheckpointPlan> PlanCopy(const Checkpoint& checkpoint);
+
+}  // namespace moe
+
+#endif  // MOE_CHECKPOINT_CHECKPOINT_WRITER_H_

@@ -1,0 +1,230 @@
+#include "moe/checkpoint/checkpoint_writer.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "moe/base/file_system.h"
+#include "moe/base/random_access_file.h"
+#include "moe/base/status_macros.h"
+#include "moe/base/testing/fault_injecting_file_system.h"
+#include "moe/base/testing/status_matchers.h"
+#include "moe/base/testing/temp_directory.h"
+#include "moe/checkpoint/checkpoint.h"
+#include "moe/checkpoint/dtype.h"
+#include "moe/checkpoint/safetensors_file.h"
+#include "moe/checkpoint/sharded_tensors.h"
+#include "moe/checkpoint/tensor.h"
+
+namespace moe {
+namespace {
+
+using ::moe::testing::FaultInjectingFileSystem;
+using ::moe::testing::IsOk;
+using ::moe::testing::IsOkAndHolds;
+using ::moe::testing::StatusIs;
+using ::moe::testing::TempDirectory;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+using Fault = FaultInjectingFileSystem::Fault;
+
+// Reads a checkpoint and writes it again, `piece_bytes` at a time.
+absl::Status Rewrite(absl::string_view from, absl::string_view to,
+                     CheckpointWriterOptions options, size_t piece_bytes) {
+  MOE_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(from));
+  MOE_ASSIGN_OR_RETURN(CheckpointPlan plan, PlanCopy(checkpoint));
+  options.input_directory = std::string(from);
+  MOE_ASSIGN_OR_RETURN(
+      const std::unique_ptr<CheckpointWriter> writer,
+      CheckpointWriter::Create(to, std::move(plan), std::move(options)));
+  std::string piece;
+  for (const SafetensorsFile& shard : checkpoint.tensors().shards()) {
+    for (const SafetensorsTensor& tensor : shard.tensors()) {
+      const uint64_t size = tensor.end - tensor.begin;
+      for (uint64_t offset = 0; offset < size; offset += piece.size()) {
+        piece.resize(std::min<uint64_t>(piece_bytes, size - offset));
+        MOE_RETURN_IF_ERROR(shard.Read(tensor, offset, absl::MakeSpan(piece)));
+        MOE_RETURN_IF_ERROR(writer->Append(piece));
+      }
+    }
+  }
+  return writer->Finish();
+}
+
+void ExpectSameFiles(absl::string_view a, absl::string_view b) {
+  MOE_ASSERT_OK_AND_ASSIGN(const std::vector<std::string> names,
+                           ListDirectory(a));
+  EXPECT_THAT(ListDirectory(b), IsOkAndHolds(names));
+  for (const std::string& name : names) {
+    MOE_ASSERT_OK_AND_ASSIGN(const std::string want,
+                             ReadFile(absl::StrCat(a, "/", name), 1 << 24));
+    EXPECT_THAT(ReadFile(absl::StrCat(b, "/", name), 1 << 24),
+                IsOkAndHolds(want))
+        << name;
+  }
+}
+
+TEST(CheckpointWriterTest, EveryFixtureIsWrittenBackByteForByte) {
+  for (const char* name :
+       {"llama_gqa_bf16", "llama_mha_f32_sharded", "llama_headdim_f16"}) {
+    const TempDirectory directory;
+    const std::string from = absl::StrCat("testdata/", name);
+    MOE_ASSERT_OK(Rewrite(from, directory.Path("once"), {}, 100000));
+    ExpectSameFiles(from, directory.Path("once"));
+    MOE_ASSERT_OK(
+        Rewrite(directory.Path("once"), directory.Path("twice"), {}, 4097));
+    ExpectSameFiles(from, directory.Path("twice"));
+  }
+}
+
+CheckpointPlan SmallPlan() {
+  CheckpointPlan plan;
+  plan.shards = {{"a.safetensors", {{"w", Dtype::kU8, {4}}}, {}},
+                 {"b.safetensors", {{"none", Dtype::kU8, {0}}}, {}},
+                 {"c.safetensors", {{"v", Dtype::kU8, {2}}}, {}}};
+  plan.has_index = true;
+  plan.contents = {{"config.json", "{}"}, {"model.py", "pass"}};
+  return plan;
+}
+
+TEST(CheckpointWriterTest, ShardsWithoutDataAreWrittenToo) {
+  const TempDirectory directory;
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const std::unique_ptr<CheckpointWriter> writer,
+      CheckpointWriter::Create(directory.Path("out"), SmallPlan(), {}));
+  MOE_ASSERT_OK(writer->Append("123"));
+  EXPECT_THAT(writer->Append("45"),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  MOE_ASSERT_OK(writer->Append("4"));
+  EXPECT_THAT(writer->Finish(), StatusIs(absl::StatusCode::kFailedPrecondition,
+                                         HasSubstr("2 bytes")));
+  MOE_ASSERT_OK(writer->Append("12"));
+  EXPECT_THAT(writer->Append("3"), StatusIs(absl::StatusCode::kInvalidArgument,
+                                            HasSubstr("after the last")));
+  MOE_ASSERT_OK(writer->Finish());
+  MOE_ASSERT_OK_AND_ASSIGN(const ShardedTensors tensors,
+                           ShardedTensors::Open(directory.Path("out")));
+  EXPECT_EQ(tensors.index()->total_size_bytes, 6);
+  EXPECT_EQ(tensors.index()->total_parameters, 6);
+  EXPECT_THAT(ListDirectory(directory.Path("out")),
+              IsOkAndHolds(ElementsAre(
+                  "a.safetensors", "b.safetensors", "c.safetensors",
+                  "config.json", "model.py", "model.safetensors.index.json")));
+}
+
+TEST(CheckpointWriterTest, RefusesPlansThatAreMalformed) {
+  const TempDirectory directory;
+  const auto create = [&](CheckpointPlan plan) {
+    return CheckpointWriter::Create(directory.Path("out"), std::move(plan), {});
+  };
+  CheckpointPlan same_tensor = SmallPlan();
+  same_tensor.shards[2].tensors[0].name = "w";
+  EXPECT_THAT(create(same_tensor),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("\"w\" is to be written twice")));
+  CheckpointPlan same_file = SmallPlan();
+  same_file.contents["a.safetensors"] = "";
+  EXPECT_THAT(create(same_file), StatusIs(absl::StatusCode::kInvalidArgument));
+  CheckpointPlan no_index = SmallPlan();
+  no_index.has_index = false;
+  EXPECT_THAT(create(no_index), StatusIs(absl::StatusCode::kInvalidArgument,
+                                         HasSubstr("no index")));
+  CheckpointPlan absent_copy = SmallPlan();
+  absent_copy.copies["tokenizer.json"] = directory.Path("absent");
+  EXPECT_THAT(create(absent_copy), StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(directory.List(), IsEmpty());
+}
+
+TEST(CheckpointWriterTest, KeepsAwayFromTheInput) {
+  const TempDirectory directory;
+  directory.Write("in/config.json", "{}");
+  std::filesystem::create_directory_symlink(directory.Path("in"),
+                                            directory.Path("link"));
+  CheckpointWriterOptions options;
+  options.overwrite = true;
+  options.input_directory = directory.Path("in");
+  for (const char* target : {"in", "in/", "./in", "in/sub", "in/sub/deeper",
+                             "link", "link/sub", "x/../in", ""}) {
+    EXPECT_THAT(
+        CheckpointWriter::Create(directory.Path(target), SmallPlan(), options),
+        StatusIs(absl::StatusCode::kInvalidArgument,
+                 HasSubstr("never written to")))
+        << target;
+  }
+  EXPECT_THAT(
+      CheckpointWriter::Create(directory.Path("in2"), SmallPlan(), options),
+      IsOk());
+  EXPECT_THAT(ListDirectory(directory.Path("in")),
+              IsOkAndHolds(ElementsAre("config.json")));
+}
+
+TEST(CheckpointWriterTest, OverwritesCheckpointsOnly) {
+  const TempDirectory directory;
+  directory.Write("home/letters.txt", "dear");
+  directory.Write("old/config.json", "{}");
+  CheckpointWriterOptions options;
+  EXPECT_THAT(
+      CheckpointWriter::Create(directory.Path("old"), SmallPlan(), options),
+      StatusIs(absl::StatusCode::kAlreadyExists));
+  options.overwrite = true;
+  EXPECT_THAT(
+      CheckpointWriter::Create(directory.Path("home"), SmallPlan(), options),
+      StatusIs(absl::StatusCode::kFailedPrecondition,
+               AllOf(HasSubstr("home"), HasSubstr("no checkpoint"))));
+  EXPECT_THAT(
+      CheckpointWriter::Create(directory.Path("old"), SmallPlan(), options),
+      IsOk());
+}
+
+TEST(CheckpointWriterTest, RefusesADeviceThatIsTooFull) {
+  const TempDirectory directory;
+  FaultInjectingFileSystem file_system;
+  file_system.SetFreeBytes(1000);
+  CheckpointWriterOptions options;
+  options.file_system = &file_system;
+  EXPECT_THAT(Rewrite("testdata/llama_gqa_bf16", directory.Path("out"), options,
+                      1 << 20),
+              StatusIs(absl::StatusCode::kResourceExhausted,
+                       AllOf(HasSubstr("1.78 MiB"), HasSubstr("1000 B"))));
+  EXPECT_EQ(file_system.num_operations(), 0);
+}
+
+TEST(CheckpointWriterTest, EveryFaultLeavesNothingOrAWholeCheckpoint) {
+  constexpr char kFrom[] = "testdata/llama_mha_f32_sharded";
+  FaultInjectingFileSystem counting;
+  const TempDirectory counted;
+  CheckpointWriterOptions options;
+  options.file_system = &counting;
+  MOE_ASSERT_OK(Rewrite(kFrom, counted.Path("out"), options, 1 << 16));
+  ASSERT_GE(counting.num_operations(), 40);
+  for (int64_t n = 0; n < counting.num_operations(); ++n) {
+    const TempDirectory directory;
+    FaultInjectingFileSystem file_system(Fault::kFailOnce, n);
+    options.file_system = &file_system;
+    const absl::Status status =
+        Rewrite(kFrom, directory.Path("out"), options, 1 << 16);
+    if (PathExists(directory.Path("out"))) {
+      ExpectSameFiles(kFrom, directory.Path("out"));
+    } else {
+      EXPECT_THAT(status, StatusIs(absl::StatusCode::kResourceExhausted));
+      EXPECT_THAT(directory.List(), IsEmpty());
+    }
+  }
+}
+
+}  // namespace
+}  // namespace moe

@@ -1,0 +1,156 @@
+#include "moe/checkpoint/dtype.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "moe/base/check.h"
+
+namespace moe {
+namespace {
+
+static_assert(std::endian::native == std::endian::little,
+              "safetensors files are little-endian, and so is this code");
+
+struct DtypeInfo {
+  absl::string_view name;
+  int64_t size_bytes;
+};
+
+// Indexed by Dtype.
+constexpr std::array<DtypeInfo, 17> kDtypes = {{
+    {"BOOL", 1},
+    {"U8", 1},
+    {"I8", 1},
+    {"F8_E5M2", 1},
+    {"F8_E4M3", 1},
+    {"F8_E8M0", 1},
+    {"I16", 2},
+    {"U16", 2},
+    {"F16", 2},
+    {"BF16", 2},
+    {"I32", 4},
+    {"U32", 4},
+    {"F32", 4},
+    {"C64", 8},
+    {"F64", 8},
+    {"I64", 8},
+    {"U64", 8},
+}};
+
+template <typename Bits>
+Bits LoadBits(absl::Span<const char> bytes, size_t index) {
+  Bits bits;
+  std::memcpy(&bits, bytes.data() + index * sizeof(Bits), sizeof(Bits));
+  return bits;
+}
+
+// A number is not finite where every bit of its exponent is set.
+template <typename Bits>
+std::optional<int64_t> FindFullExponent(absl::Span<const char> bytes,
+                                        Bits exponent_mask) {
+  const size_t num_elements = bytes.size() / sizeof(Bits);
+  // Whole blocks without an early exit, which the compiler vectorises; the
+  // position is looked for only in a block that has one.
+  constexpr size_t kBlock = 4096;
+  for (size_t begin = 0; begin < num_elements; begin += kBlock) {
+    const size_t end = std::min(num_elements, begin + kBlock);
+    bool found = false;
+    for (size_t i = begin; i < end; ++i) {
+      found |= (LoadBits<Bits>(bytes, i) & exponent_mask) == exponent_mask;
+    }
+    if (!found) continue;
+    for (size_t i = begin; i < end; ++i) {
+      if ((LoadBits<Bits>(bytes, i) & exponent_mask) == exponent_mask) {
+        return static_cast<int64_t>(i);
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+absl::string_view DtypeName(Dtype dtype) {
+  return kDtypes[static_cast<size_t>(dtype)].name;
+}
+
+absl::StatusOr<Dtype> ParseDtype(absl::string_view name) {
+  std::string known;
+  for (size_t i = 0; i < kDtypes.size(); ++i) {
+    if (kDtypes[i].name == name) return static_cast<Dtype>(i);
+    absl::StrAppend(&known, i == 0 ? "" : ", ", kDtypes[i].name);
+  }
+  return absl::UnimplementedError(
+      absl::StrCat("unknown dtype \"", name, "\"; known are ", known));
+}
+
+int64_t DtypeSize(Dtype dtype) {
+  return kDtypes[static_cast<size_t>(dtype)].size_bytes;
+}
+
+bool IsWeightDtype(Dtype dtype) {
+  return dtype == Dtype::kBF16 || dtype == Dtype::kF16 || dtype == Dtype::kF32;
+}
+
+float Bf16ToFloat(uint16_t bits) {
+  return std::bit_cast<float>(uint32_t{bits} << 16);
+}
+
+float F16ToFloat(uint16_t bits) {
+  const uint32_t sign = uint32_t{bits & 0x8000u} << 16;
+  const uint32_t exponent = (bits >> 10) & 0x1fu;
+  const uint32_t fraction = bits & 0x3ffu;
+  if (exponent == 0x1f) {
+    return std::bit_cast<float>(sign | 0x7f800000u | (fraction << 13));
+  }
+  if (exponent != 0) {
+    // The exponents' biases differ by 127 - 15 = 112.
+    return std::bit_cast<float>(sign | ((exponent + 112) << 23) |
+                                (fraction << 13));
+  }
+  // A denormal is fraction * 2^-24: exact, and normal as a float.
+  const float magnitude = static_cast<float>(fraction) * 0x1p-24f;
+  return std::bit_cast<float>(std::bit_cast<uint32_t>(magnitude) | sign);
+}
+
+void WeightsToFloat(Dtype dtype, absl::Span<const char> bytes,
+                    absl::Span<float> out) {
+  MOE_CHECK(IsWeightDtype(dtype));
+  MOE_CHECK(bytes.size() == out.size() * static_cast<size_t>(DtypeSize(dtype)));
+  if (dtype == Dtype::kF32) {
+    if (!out.empty()) std::memcpy(out.data(), bytes.data(), bytes.size());
+    return;
+  }
+  for (size_t i = 0; i < out.size(); ++i) {
+    const uint16_t bits = LoadBits<uint16_t>(bytes, i);
+    out[i] = dtype == Dtype::kBF16 ? Bf16ToFloat(bits) : F16ToFloat(bits);
+  }
+}
+
+std::optional<int64_t> FindNonFinite(Dtype dtype,
+                                     absl::Span<const char> bytes) {
+  switch (dtype) {
+    case Dtype::kBF16:
+      return FindFullExponent<uint16_t>(bytes, 0x7f80);
+    case Dtype::kF16:
+      return FindFullExponent<uint16_t>(bytes, 0x7c00);
+    case Dtype::kF32:
+      return FindFullExponent<uint32_t>(bytes, 0x7f800000u);
+    case Dtype::kF64:
+      return FindFullExponent<uint64_t>(bytes, 0x7ff0000000000000u);
+    default:
+      return std::nullopt;
+  }
+}
+
+}  // namespace moe

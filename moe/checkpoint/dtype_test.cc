@@ -1,0 +1,108 @@
+#include "moe/checkpoint/dtype.h"
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/types/span.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "moe/base/testing/status_matchers.h"
+
+namespace moe {
+namespace {
+
+using ::moe::testing::IsOkAndHolds;
+using ::moe::testing::StatusIs;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Optional;
+
+template <typename T>
+std::string Bytes(const std::vector<T>& values) {
+  return std::string(reinterpret_cast<const char*>(values.data()),
+                     values.size() * sizeof(T));
+}
+
+TEST(DtypeTest, NamesGoBothWays) {
+  for (int i = 0; i <= static_cast<int>(Dtype::kU64); ++i) {
+    const Dtype dtype = static_cast<Dtype>(i);
+    EXPECT_THAT(ParseDtype(DtypeName(dtype)), IsOkAndHolds(dtype));
+  }
+  EXPECT_THAT(ParseDtype("F13"),
+              StatusIs(absl::StatusCode::kUnimplemented,
+                       AllOf(HasSubstr("F13"), HasSubstr("BF16"))));
+}
+
+TEST(DtypeTest, Sizes) {
+  EXPECT_EQ(DtypeSize(Dtype::kBool), 1);
+  EXPECT_EQ(DtypeSize(Dtype::kF8E4M3), 1);
+  EXPECT_EQ(DtypeSize(Dtype::kBF16), 2);
+  EXPECT_EQ(DtypeSize(Dtype::kF32), 4);
+  EXPECT_EQ(DtypeSize(Dtype::kI64), 8);
+}
+
+TEST(F16ToFloatTest, EveryValueIsItsDefinition) {
+  for (uint32_t bits = 0; bits < 65536; ++bits) {
+    const int exponent = static_cast<int>((bits >> 10) & 31);
+    const double fraction = bits & 1023;
+    const double sign = bits >> 15 ? -1.0 : 1.0;
+    const float got = F16ToFloat(static_cast<uint16_t>(bits));
+    if (exponent == 31) {
+      EXPECT_EQ(std::isnan(got), fraction != 0) << bits;
+      EXPECT_TRUE(std::isnan(got) || got == sign * INFINITY) << bits;
+      continue;
+    }
+    // IEEE 754 binary16: f * 2^-24, or (1 + f / 1024) * 2^(e - 15).
+    const double want = exponent == 0
+                            ? sign * std::ldexp(fraction, -24)
+                            : sign * std::ldexp(1024 + fraction, exponent - 25);
+    EXPECT_EQ(double{got}, want) << bits;
+    EXPECT_EQ(std::signbit(got), std::signbit(sign)) << bits;
+  }
+}
+
+TEST(WeightsToFloatTest, UpcastsEachTypeWithoutAlignment) {
+  std::vector<float> out(3);
+  const std::string bf16 =
+      "x" + Bytes<uint16_t>({0x3f80, 0xc000, 0x8000});  // 1, -2, -0
+  WeightsToFloat(Dtype::kBF16, absl::MakeConstSpan(bf16).subspan(1),
+                 absl::MakeSpan(out));
+  EXPECT_THAT(out, ElementsAre(1.0f, -2.0f, -0.0f));
+  EXPECT_TRUE(std::signbit(out[2]));
+  const std::string f16 = Bytes<uint16_t>({0x3c00, 0xc000, 0x0001});
+  WeightsToFloat(Dtype::kF16, f16, absl::MakeSpan(out));
+  EXPECT_THAT(out, ElementsAre(1.0f, -2.0f, 0x1p-24f));
+  const std::string f32 = Bytes<float>({1.5f, -2.5f, 0x1p-149f});
+  WeightsToFloat(Dtype::kF32, f32, absl::MakeSpan(out));
+  EXPECT_THAT(out, ElementsAre(1.5f, -2.5f, 0x1p-149f));
+}
+
+TEST(FindNonFiniteTest, FindsTheFirst) {
+  constexpr float kInf = std::numeric_limits<float>::infinity();
+  const float nan = std::nanf("");
+  std::vector<float> values(10000, 3e38f);
+  EXPECT_EQ(FindNonFinite(Dtype::kF32, Bytes(values)), std::nullopt);
+  values[9999] = -kInf;
+  EXPECT_THAT(FindNonFinite(Dtype::kF32, Bytes(values)), Optional(9999));
+  values[4097] = nan;
+  EXPECT_THAT(FindNonFinite(Dtype::kF32, Bytes(values)), Optional(4097));
+  EXPECT_THAT(
+      FindNonFinite(Dtype::kBF16, Bytes<uint16_t>({0x7f7f, 0xff80, 0x7fc0})),
+      Optional(1));
+  EXPECT_THAT(FindNonFinite(Dtype::kF16, Bytes<uint16_t>({0x7bff, 0x7e00})),
+              Optional(1));
+  EXPECT_THAT(FindNonFinite(Dtype::kF64, Bytes<double>({1.0, double{kInf}})),
+              Optional(1));
+  EXPECT_EQ(FindNonFinite(Dtype::kI64, Bytes<int64_t>({-1})), std::nullopt);
+  EXPECT_EQ(FindNonFinite(Dtype::kF32, ""), std::nullopt);
+}
+
+}  // namespace
+}  // namespace moe

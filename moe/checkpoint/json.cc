@@ -1,0 +1,127 @@
+#include "moe/checkpoint/json.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "moe/base/status_macros.h"
+
+namespace moe {
+namespace {
+
+// Looks for what the parser would let pass, before a document is built.
+class StrictnessHandler : public nlohmann::json_sax<Json> {
+ public:
+  const absl::Status& status() const { return status_; }
+
+  bool null() override { return true; }
+  bool boolean(bool) override { return true; }
+  bool number_integer(int64_t) override { return true; }
+  bool number_unsigned(uint64_t) override { return true; }
+  bool number_float(double, const std::string&) override { return true; }
+  bool string(std::string&) override { return true; }
+  bool binary(Json::binary_t&) override { return true; }
+
+  bool start_object(size_t) override {
+    objects_.emplace_back();
+    return Enter();
+  }
+  bool end_object() override {
+    objects_.pop_back();
+    return Leave();
+  }
+  bool start_array(size_t) override { return Enter(); }
+  bool end_array() override { return Leave(); }
+
+  bool key(std::string& name) override {
+    if (objects_.back().insert(name).second) return true;
+    status_ = absl::InvalidArgumentError(
+        absl::StrCat("malformed JSON: the field \"", name, "\" occurs twice"));
+    return false;
+  }
+
+  bool parse_error(size_t position, const std::string&,
+                   const nlohmann::detail::exception& error) override {
+    status_ = absl::InvalidArgumentError(
+        absl::StrCat("malformed JSON at byte ", position, ": ", error.what()));
+    return false;
+  }
+
+ private:
+  bool Enter() {
+    if (++depth_ <= kMaxJsonDepth) return true;
+    status_ = absl::InvalidArgumentError(absl::StrCat(
+        "malformed JSON: nested deeper than ", kMaxJsonDepth, " levels"));
+    return false;
+  }
+  bool Leave() {
+    --depth_;
+    return true;
+  }
+
+  absl::Status status_;
+  int depth_ = 0;
+  std::vector<std::set<std::string>> objects_;
+};
+
+}  // namespace
+
+namespace internal {
+
+absl::Status WrongType(absl::string_view field, const Json& got,
+                       absl::string_view want) {
+  constexpr size_t kMaxShown = 60;
+  std::string shown = got.dump(-1, ' ', false, Json::error_handler_t::replace);
+  if (shown.size() > kMaxShown) {
+    shown = absl::StrCat(shown.substr(0, kMaxShown), "...");
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat(field, " is ", shown, "; wanted is ", want));
+}
+
+absl::Status Missing(absl::string_view field) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("there is no field \"", field, "\""));
+}
+
+}  // namespace internal
+
+absl::StatusOr<Json> ParseJson(absl::string_view text) {
+  StrictnessHandler handler;
+  if (!Json::sax_parse(text.begin(), text.end(), &handler)) {
+    return handler.status();
+  }
+  // What the handler has passed, the parser takes.
+  return Json::parse(text.begin(), text.end(), /*cb=*/nullptr,
+                     /*allow_exceptions=*/false);
+}
+
+absl::StatusOr<Json> ParseJsonObject(absl::string_view text) {
+  MOE_ASSIGN_OR_RETURN(Json value, ParseJson(text));
+  if (!value.is_object()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("malformed: the document is a JSON ", value.type_name(),
+                     "; wanted is an object"));
+  }
+  return value;
+}
+
+std::string FormatJson(const Json& value) {
+  return value.dump(2, ' ', /*ensure_ascii=*/false,
+                    Json::error_handler_t::replace) +
+         "\n";
+}
+
+const Json* FindField(const Json& object, absl::string_view field) {
+  const auto found = object.find(std::string(field));
+  return found == object.end() || found->is_null() ? nullptr : &*found;
+}
+
+}  // namespace moe

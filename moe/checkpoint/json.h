@@ -1,0 +1,102 @@
+// JSON documents from checkpoints: strict, bounded, and in the order of the
+// file.
+
+#ifndef MOE_CHECKPOINT_JSON_H_
+#define MOE_CHECKPOINT_JSON_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "nlohmann/json.hpp"
+
+namespace moe {
+
+// Keeps the order of the fields, so that what is read and written again differs
+// only where it was changed.
+using Json = nlohmann::ordered_json;
+
+// Deeper than any file of a checkpoint nests.
+inline constexpr int kMaxJsonDepth = 64;
+
+// InvalidArgument, with the byte, if the text is not JSON (UTF-8, RFC 8259), if
+// an object has a field twice, which readers resolve in different ways, or if
+// it nests deeper than kMaxJsonDepth.
+absl::StatusOr<Json> ParseJson(absl::string_view text);
+
+// As ParseJson; InvalidArgument if the document is not an object.
+absl::StatusOr<Json> ParseJsonObject(absl::string_view text);
+
+// As Python's json.dumps(value, indent=2) and a newline, which is how the
+// Hugging Face libraries write these files.
+std::string FormatJson(const Json& value);
+
+// The field's value; the default where the field is absent or null.
+// InvalidArgument, with the field's name, what was found and what was wanted,
+// if it has another type. `T` is bool, int64_t, double or std::string.
+template <typename T>
+absl::StatusOr<T> GetOr(const Json& object, absl::string_view field,
+                        T default_value);
+// As GetOr; InvalidArgument if the field is absent or null.
+template <typename T>
+absl::StatusOr<T> Get(const Json& object, absl::string_view field);
+
+// The field, or null where it is absent or null.
+const Json* FindField(const Json& object, absl::string_view field);
+
+// ---- Implementation ----
+
+namespace internal {
+
+template <typename T>
+bool HasType(const Json& value) {
+  if constexpr (std::is_same_v<T, bool>) return value.is_boolean();
+  if constexpr (std::is_same_v<T, double>) return value.is_number();
+  if constexpr (std::is_same_v<T, std::string>) return value.is_string();
+  if constexpr (std::is_same_v<T, int64_t>) {
+    return value.is_number_integer() &&
+           (!value.is_number_unsigned() ||
+            value.get<uint64_t>() <= uint64_t{INT64_MAX});
+  }
+}
+
+template <typename T>
+constexpr absl::string_view TypeName() {
+  if constexpr (std::is_same_v<T, bool>) return "true or false";
+  if constexpr (std::is_same_v<T, double>) return "a number";
+  if constexpr (std::is_same_v<T, std::string>) return "a string";
+  if constexpr (std::is_same_v<T, int64_t>) return "a whole number";
+}
+
+absl::Status WrongType(absl::string_view field, const Json& got,
+                       absl::string_view want);
+absl::Status Missing(absl::string_view field);
+
+}  // namespace internal
+
+template <typename T>
+absl::StatusOr<T> GetOr(const Json& object, absl::string_view field,
+                        T default_value) {
+  const Json* const value = FindField(object, field);
+  if (value == nullptr) return default_value;
+  if (!internal::HasType<T>(*value)) {
+    return internal::WrongType(field, *value, internal::TypeName<T>());
+  }
+  return value->get<T>();
+}
+
+template <typename T>
+absl::StatusOr<T> Get(const Json& object, absl::string_view field) {
+  if (FindField(object, field) == nullptr) return internal::Missing(field);
+  return GetOr<T>(object, field, T());
+}
+
+}  // namespace moe
+
+#endif  // MOE_CHECKPOINT_JSON_H_

@@ -1,0 +1,93 @@
+#include "moe/checkpoint/json.h"
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "moe/base/testing/status_matchers.h"
+
+namespace moe {
+namespace {
+
+using ::moe::testing::IsOk;
+using ::moe::testing::IsOkAndHolds;
+using ::moe::testing::StatusIs;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
+
+std::string Nested(int depth) {
+  return std::string(static_cast<size_t>(depth), '[') +
+         std::string(static_cast<size_t>(depth), ']');
+}
+
+TEST(ParseJsonTest, KeepsTheOrderOfFields) {
+  MOE_ASSERT_OK_AND_ASSIGN(const Json value,
+                           ParseJson(R"({"z": 1, "a": {"y": [2.5, null]}})"));
+  EXPECT_EQ(FormatJson(value), R"({
+  "z": 1,
+  "a": {
+    "y": [
+      2.5,
+      null
+    ]
+  }
+}
+)");
+}
+
+TEST(ParseJsonTest, RefusesWhatReadersDisagreeOn) {
+  EXPECT_THAT(ParseJson(R"({"a": 1, "b": {"a": 1}})"), IsOk());
+  EXPECT_THAT(ParseJson(R"({"a": 1, "b": 2, "a": 1})"),
+              StatusIs(kInvalid, HasSubstr("\"a\" occurs twice")));
+  EXPECT_THAT(ParseJson(Nested(kMaxJsonDepth)), IsOk());
+  EXPECT_THAT(ParseJson(Nested(kMaxJsonDepth + 1)),
+              StatusIs(kInvalid, HasSubstr("deeper than 64")));
+  EXPECT_THAT(ParseJson(Nested(1000000)), StatusIs(kInvalid));
+}
+
+TEST(ParseJsonTest, SaysWhereItIsMalformed) {
+  EXPECT_THAT(ParseJson("{\"a\": 1,}"),
+              StatusIs(kInvalid, HasSubstr("byte 9")));
+  for (const char* text : {"", "{", "nul", "{\"a\": \"\xff\"}", "1 2", "NaN"}) {
+    EXPECT_THAT(ParseJson(text), StatusIs(kInvalid)) << text;
+  }
+  EXPECT_THAT(ParseJsonObject("[1]"),
+              StatusIs(kInvalid, HasSubstr("array; wanted is an object")));
+}
+
+TEST(FormatJsonTest, NumbersRoundTrip) {
+  const std::string text =
+      "[\n  9.999999747378752e-06,\n  1e-05,\n  "
+      "500000.0,\n  128000,\n  -1\n]\n";
+  MOE_ASSERT_OK_AND_ASSIGN(const Json value, ParseJson(text));
+  EXPECT_EQ(FormatJson(value), text);
+}
+
+TEST(GetTest, GivesTheValueTheDefaultOrAnError) {
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const Json object,
+      ParseJson(R"({"i": 7, "d": 0.5, "s": "x", "b": true, "n": null,
+                    "big": 18446744073709551615})"));
+  EXPECT_THAT(Get<int64_t>(object, "i"), IsOkAndHolds(7));
+  EXPECT_THAT(Get<double>(object, "d"), IsOkAndHolds(0.5));
+  EXPECT_THAT(Get<double>(object, "i"), IsOkAndHolds(7.0));
+  EXPECT_THAT(Get<std::string>(object, "s"), IsOkAndHolds(std::string("x")));
+  EXPECT_THAT(Get<bool>(object, "b"), IsOkAndHolds(true));
+  EXPECT_THAT(GetOr<int64_t>(object, "n", 3), IsOkAndHolds(3));
+  EXPECT_THAT(GetOr<int64_t>(object, "absent", 3), IsOkAndHolds(3));
+  EXPECT_THAT(Get<int64_t>(object, "n"),
+              StatusIs(kInvalid, HasSubstr("no field \"n\"")));
+  EXPECT_THAT(Get<int64_t>(object, "d"),
+              StatusIs(kInvalid, AllOf(HasSubstr("d is 0.5"),
+                                       HasSubstr("a whole number"))));
+  EXPECT_THAT(Get<int64_t>(object, "big"), StatusIs(kInvalid));
+  EXPECT_THAT(Get<bool>(object, "i"), StatusIs(kInvalid));
+  EXPECT_THAT(Get<std::string>(object, "i"), StatusIs(kInvalid));
+}
+
+}  // namespace
+}  // namespace moe

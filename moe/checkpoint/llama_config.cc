@@ -1,0 +1,243 @@
+#include "moe/checkpoint/llama_config.h"
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "moe/base/status_macros.h"
+#include "moe/checkpoint/dtype.h"
+#include "moe/checkpoint/json.h"
+
+namespace moe {
+namespace {
+
+// No LLaMA comes near; products of two sizes stay within 63 bits.
+constexpr int64_t kMaxSize = int64_t{1} << 31;
+
+absl::Status CheckSize(absl::string_view field, int64_t value) {
+  if (value >= 1 && value <= kMaxSize) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      field, " is ", value, "; wanted is a number from 1 to ", kMaxSize));
+}
+
+absl::StatusOr<int64_t> GetSize(const Json& document, absl::string_view field) {
+  MOE_ASSIGN_OR_RETURN(const int64_t value, Get<int64_t>(document, field));
+  MOE_RETURN_IF_ERROR(CheckSize(field, value));
+  return value;
+}
+
+absl::StatusOr<int64_t> GetSizeOr(const Json& document, absl::string_view field,
+                                  int64_t default_value) {
+  MOE_ASSIGN_OR_RETURN(const int64_t value,
+                       GetOr<int64_t>(document, field, default_value));
+  MOE_RETURN_IF_ERROR(CheckSize(field, value));
+  return value;
+}
+
+absl::StatusOr<double> GetPositiveOr(const Json& document,
+                                     absl::string_view field,
+                                     double default_value) {
+  MOE_ASSIGN_OR_RETURN(const double value,
+                       GetOr<double>(document, field, default_value));
+  // Written so that it is false for NaN; JSON has no infinity, but 1e999 is
+  // one.
+  if (value > 0 && value < 1e300) return value;
+  return absl::InvalidArgumentError(
+      absl::StrCat(field, " is ", value, "; wanted is a number above 0"));
+}
+
+absl::Status ParseSizes(const Json& document, LlamaConfig& config) {
+  MOE_ASSIGN_OR_RETURN(config.vocab_size, GetSize(document, "vocab_size"));
+  MOE_ASSIGN_OR_RETURN(config.hidden_size, GetSize(document, "hidden_size"));
+  MOE_ASSIGN_OR_RETURN(config.intermediate_size,
+                       GetSize(document, "intermediate_size"));
+  MOE_ASSIGN_OR_RETURN(config.num_hidden_layers,
+                       GetSize(document, "num_hidden_layers"));
+  MOE_ASSIGN_OR_RETURN(config.num_attention_heads,
+                       GetSize(document, "num_attention_heads"));
+  MOE_ASSIGN_OR_RETURN(
+      config.num_key_value_heads,
+      GetSizeOr(document, "num_key_value_heads", config.num_attention_heads));
+  MOE_ASSIGN_OR_RETURN(config.max_position_embeddings,
+                       GetSizeOr(document, "max_position_embeddings", 2048));
+  return absl::OkStatus();
+}
+
+absl::Status ParseHeads(const Json& document, LlamaConfig& config) {
+  if (config.num_attention_heads % config.num_key_value_heads != 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("num_attention_heads is ", config.num_attention_heads,
+                     ", which is not a multiple of num_key_value_heads, ",
+                     config.num_key_value_heads));
+  }
+  if (FindField(document, "head_dim") == nullptr &&
+      config.hidden_size % config.num_attention_heads != 0) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "there is no head_dim, and hidden_size, ", config.hidden_size,
+        ", is not a multiple of num_attention_heads, ",
+        config.num_attention_heads));
+  }
+  MOE_ASSIGN_OR_RETURN(
+      config.head_dim,
+      GetSizeOr(document, "head_dim",
+                config.hidden_size / config.num_attention_heads));
+  if (config.head_dim % 2 != 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("head_dim is ", config.head_dim,
+                     "; RoPE rotates pairs of features, so it must be even"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<RopeType> ParseRopeType(const Json& scaling) {
+  // Older files say "type".
+  MOE_ASSIGN_OR_RETURN(const std::string old_name,
+                       GetOr<std::string>(scaling, "type", "default"));
+  MOE_ASSIGN_OR_RETURN(const std::string name,
+                       GetOr<std::string>(scaling, "rope_type", old_name));
+  if (name == "default") return RopeType::kDefault;
+  if (name == "linear") return RopeType::kLinear;
+  if (name == "dynamic") return RopeType::kDynamic;
+  if (name == "llama3") return RopeType::kLlama3;
+  return absl::UnimplementedError(
+      absl::StrCat("RoPE scaling of type \"", name,
+                   "\" is not supported; supported are default, linear, "
+                   "dynamic and llama3"));
+}
+
+absl::Status ParseLlama3Scaling(const Json& scaling, RopeConfig& rope) {
+  for (const auto& [field, value] :
+       {std::pair<const char*, double*>{"low_freq_factor",
+                                        &rope.low_freq_factor},
+        {"high_freq_factor", &rope.high_freq_factor}}) {
+    MOE_RETURN_IF_ERROR(Get<double>(scaling, field).status());
+    MOE_ASSIGN_OR_RETURN(*value, GetPositiveOr(scaling, field, 0));
+  }
+  if (rope.high_freq_factor <= rope.low_freq_factor) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "high_freq_factor is ", rope.high_freq_factor,
+        "; it must be above low_freq_factor, ", rope.low_freq_factor));
+  }
+  MOE_ASSIGN_OR_RETURN(rope.original_max_position_embeddings,
+                       GetSize(scaling, "original_max_position_embeddings"));
+  return absl::OkStatus();
+}
+
+absl::Status ParseScaling(const Json& scaling, int64_t max_positions,
+                          RopeConfig& rope) {
+  MOE_ASSIGN_OR_RETURN(rope.type, ParseRopeType(scaling));
+  if (rope.type == RopeType::kDefault) return absl::OkStatus();
+  MOE_RETURN_IF_ERROR(Get<double>(scaling, "factor").status());
+  MOE_ASSIGN_OR_RETURN(rope.factor, GetPositiveOr(scaling, "factor", 1));
+  if (rope.factor < 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("factor is ", rope.factor, "; wanted is 1 or more"));
+  }
+  if (rope.type == RopeType::kLlama3) return ParseLlama3Scaling(scaling, rope);
+  if (rope.type == RopeType::kDynamic) {
+    MOE_ASSIGN_OR_RETURN(
+        rope.original_max_position_embeddings,
+        GetSizeOr(scaling, "original_max_position_embeddings", max_positions));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<RopeConfig> ParseRope(const Json& document,
+                                     int64_t max_positions) {
+  RopeConfig rope;
+  MOE_ASSIGN_OR_RETURN(rope.theta,
+                       GetPositiveOr(document, "rope_theta", rope.theta));
+  for (const char* field : {"rope_scaling", "rope_parameters"}) {
+    const Json* const scaling = FindField(document, field);
+    if (scaling == nullptr) continue;
+    if (!scaling->is_object()) {
+      return internal::WrongType(field, *scaling, "an object");
+    }
+    absl::StatusOr<double> theta =
+        GetPositiveOr(*scaling, "rope_theta", rope.theta);
+    if (!theta.ok()) return Annotate(theta.status(), field);
+    rope.theta = *theta;
+    MOE_RETURN_IF_ERROR(
+        Annotate(ParseScaling(*scaling, max_positions, rope), field));
+  }
+  return rope;
+}
+
+absl::StatusOr<std::optional<Dtype>> ParseTorchDtype(const Json& document) {
+  constexpr std::array<std::pair<absl::string_view, Dtype>, 3> kNames = {{
+      {"bfloat16", Dtype::kBF16},
+      {"float16", Dtype::kF16},
+      {"float32", Dtype::kF32},
+  }};
+  for (const char* field : {"dtype", "torch_dtype"}) {
+    MOE_ASSIGN_OR_RETURN(std::string name,
+                         GetOr<std::string>(document, field, ""));
+    if (name.empty()) continue;
+    absl::string_view short_name = name;
+    if (absl::StartsWith(short_name, "torch.")) short_name.remove_prefix(6);
+    for (const auto& [known, dtype] : kNames) {
+      if (known == short_name) return dtype;
+    }
+    return absl::InvalidArgumentError(absl::StrCat(
+        field, " is \"", name, "\"; wanted is bfloat16, float16 or float32"));
+  }
+  return std::nullopt;
+}
+
+absl::Status CheckWhatIsSupported(const Json& document) {
+  MOE_ASSIGN_OR_RETURN(const std::string activation,
+                       GetOr<std::string>(document, "hidden_act", "silu"));
+  if (activation != "silu") {
+    return absl::UnimplementedError(absl::StrCat("hidden_act is \"", activation,
+                                                 "\"; supported is \"silu\""));
+  }
+  const Json* const quantization = FindField(document, "quantization_config");
+  if (quantization != nullptr) {
+    return absl::UnimplementedError(
+        "quantization_config: quantized checkpoints are not supported; convert "
+        "the checkpoint in BF16, F16 or F32 that it was made from");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<LlamaConfig> ParseDecoderConfig(Json document) {
+  LlamaConfig config;
+  MOE_RETURN_IF_ERROR(ParseSizes(document, config));
+  MOE_RETURN_IF_ERROR(ParseHeads(document, config));
+  MOE_ASSIGN_OR_RETURN(
+      config.rms_norm_eps,
+      GetPositiveOr(document, "rms_norm_eps", config.rms_norm_eps));
+  MOE_ASSIGN_OR_RETURN(config.rope,
+                       ParseRope(document, config.max_position_embeddings));
+  MOE_ASSIGN_OR_RETURN(config.tie_word_embeddings,
+                       GetOr(document, "tie_word_embeddings", false));
+  MOE_ASSIGN_OR_RETURN(config.attention_bias,
+                       GetOr(document, "attention_bias", false));
+  MOE_ASSIGN_OR_RETURN(config.mlp_bias, GetOr(document, "mlp_bias", false));
+  MOE_ASSIGN_OR_RETURN(config.dtype, ParseTorchDtype(document));
+  MOE_RETURN_IF_ERROR(CheckWhatIsSupported(document));
+  config.document = std::move(document);
+  return config;
+}
+
+absl::StatusOr<LlamaConfig> ParseLlamaConfig(absl::string_view text) {
+  MOE_ASSIGN_OR_RETURN(Json document, ParseJsonObject(text));
+  MOE_ASSIGN_OR_RETURN(const std::string model_type,
+                       Get<std::string>(document, "model_type"));
+  if (model_type != "llama") {
+    return absl::UnimplementedError(absl::StrCat("model_type is \"", model_type,
+                                                 "\"; wanted is \"llama\""));
+  }
+  return ParseDecoderConfig(std::move(document));
+}
+
+}  // namespace moe

@@ -1,0 +1,67 @@
+// config.json of the Mixture-of-Experts checkpoints that this project writes.
+
+#ifndef MOE_CHECKPOINT_MOE_CONFIG_H_
+#define MOE_CHECKPOINT_MOE_CONFIG_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "moe/checkpoint/llama_config.h"
+
+namespace moe {
+
+// Notation: n = num_moe_contract_layers, L = num_hidden_layers. The layers i <
+// n and i >= L - n, the contract layers, keep a dense MLP and dense attention.
+struct MoeConfig {
+  // What the model shares with the dense one. Its intermediate_size is the
+  // dense one's (`dense_intermediate_size` in the file); its document is kept
+  // too.
+  LlamaConfig decoder;
+
+  // 0 where only the attention has experts: then every MLP is dense, and the
+  // other fields of the MLP's experts do not count.
+  int64_t num_local_experts = 0;
+  int64_t num_experts_per_tok = 0;
+  int64_t expert_intermediate_size = 0;  // `intermediate_size` in the file.
+  std::optional<int64_t> intermediate_size_residual;
+  double router_aux_loss_coef = 0.01;
+  double scale_factor = 1.0;
+  int64_t num_moe_contract_layers = 0;
+
+  bool use_attn_moe = false;
+  // With use_attn_moe only.
+  int64_t attn_experts = 0;
+  int64_t top_k_attn = 0;
+  double scale_factor_attn = 1.0;
+
+  // Whether experts carry the biases of an alignment.
+  bool add_rescale_bias = false;
+
+  bool IsContractLayer(int64_t layer) const {
+    return layer < num_moe_contract_layers ||
+           layer >= decoder.num_hidden_layers - num_moe_contract_layers;
+  }
+};
+
+// InvalidArgument names the field that contradicts another: for example top-k
+// above the number of experts, or attn_experts that is not num_key_value_heads
+// times a power of two that divides the heads of a group.
+absl::Status ValidateMoeConfig(const MoeConfig& config);
+
+// InvalidArgument and Unimplemented as ParseDecoderConfig and
+// ValidateMoeConfig; Unimplemented unless model_type is "mixtral" and moe_type
+// "modulelist", which together mark what this project writes.
+absl::StatusOr<MoeConfig> ParseMoeConfig(absl::string_view text);
+
+// The document: every field of config.decoder.document that still means the
+// same, then the MoE fields. Parsing it gives `config` back. `config` must be
+// valid.
+std::string FormatMoeConfig(const MoeConfig& config);
+
+}  // namespace moe
+
+#endif  // MOE_CHECKPOINT_MOE_CONFIG_H_

@@ -1,0 +1,157 @@
+#include "moe/checkpoint/moe_config.h"
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_replace.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "moe/base/testing/status_matchers.h"
+#include "moe/checkpoint/json.h"
+#include "moe/checkpoint/llama_config.h"
+
+namespace moe {
+namespace {
+
+using ::moe::testing::IsOk;
+using ::moe::testing::StatusIs;
+using ::testing::HasSubstr;
+using ::testing::Optional;
+
+constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
+
+constexpr char kDense[] = R"({
+  "architectures": ["LlamaForCausalLM"],
+  "vocab_size": 512, "hidden_size": 128, "intermediate_size": 384,
+  "num_hidden_layers": 4, "num_attention_heads": 8, "num_key_value_heads": 4,
+  "model_type": "llama", "rope_theta": 500000.0, "bos_token_id": 507,
+  "something_new": "kept"})";
+
+// Vanilla MLP experts and attention experts, with one contract layer at each
+// end.
+MoeConfig Sample() {
+  MoeConfig config;
+  config.decoder = ParseLlamaConfig(kDense).value();
+  config.num_local_experts = 8;
+  config.num_experts_per_tok = 2;
+  config.expert_intermediate_size = 48;
+  config.scale_factor = 4.0;
+  config.num_moe_contract_layers = 1;
+  config.use_attn_moe = true;
+  config.attn_experts = 8;
+  config.top_k_attn = 4;
+  config.scale_factor_attn = 2.0;
+  return config;
+}
+
+TEST(MoeConfigTest, GoesToTextAndBack) {
+  MoeConfig config = Sample();
+  config.intermediate_size_residual = 40;
+  config.add_rescale_bias = true;
+  const std::string text = FormatMoeConfig(config);
+  MOE_ASSERT_OK_AND_ASSIGN(const MoeConfig back, ParseMoeConfig(text));
+  EXPECT_EQ(back.num_local_experts, 8);
+  EXPECT_EQ(back.num_experts_per_tok, 2);
+  EXPECT_EQ(back.expert_intermediate_size, 48);
+  EXPECT_EQ(back.decoder.intermediate_size, 384);
+  EXPECT_THAT(back.intermediate_size_residual, Optional(40));
+  EXPECT_EQ(back.scale_factor, 4.0);
+  EXPECT_EQ(back.router_aux_loss_coef, 0.01);
+  EXPECT_EQ(back.num_moe_contract_layers, 1);
+  EXPECT_TRUE(back.use_attn_moe);
+  EXPECT_EQ(back.attn_experts, 8);
+  EXPECT_EQ(back.top_k_attn, 4);
+  EXPECT_EQ(back.scale_factor_attn, 2.0);
+  EXPECT_TRUE(back.add_rescale_bias);
+  EXPECT_EQ(back.decoder.rope.theta, 500000.0);
+  EXPECT_EQ(FormatMoeConfig(back), text);
+}
+
+TEST(MoeConfigTest, KeepsWhatStillMeansTheSame) {
+  MOE_ASSERT_OK_AND_ASSIGN(const Json document,
+                           ParseJson(FormatMoeConfig(Sample())));
+  EXPECT_EQ(document["something_new"], "kept");
+  EXPECT_EQ(document["bos_token_id"], 507);
+  EXPECT_EQ(document["architectures"], Json::array({"MixtralForCausalLM"}));
+  EXPECT_EQ(document["model_type"], "mixtral");
+  EXPECT_EQ(document["moe_type"], "modulelist");
+  EXPECT_EQ(document["intermediate_size"], 48);
+  EXPECT_EQ(document["dense_intermediate_size"], 384);
+  EXPECT_TRUE(document.contains("sliding_window"));
+  EXPECT_TRUE(document["sliding_window"].is_null());
+  EXPECT_FALSE(document.contains("intermediate_size_residual"));
+}
+
+TEST(MoeConfigTest, ContractLayersAreAtBothEnds) {
+  MoeConfig config = Sample();
+  EXPECT_TRUE(config.IsContractLayer(0));
+  EXPECT_FALSE(config.IsContractLayer(1));
+  EXPECT_FALSE(config.IsContractLayer(2));
+  EXPECT_TRUE(config.IsContractLayer(3));
+  config.num_moe_contract_layers = 0;
+  EXPECT_FALSE(config.IsContractLayer(0));
+  EXPECT_FALSE(config.IsContractLayer(3));
+}
+
+TEST(MoeConfigTest, AttentionExpertsAlone) {
+  MoeConfig config = Sample();
+  config.num_local_experts = 0;
+  config.num_experts_per_tok = 0;
+  MOE_ASSERT_OK_AND_ASSIGN(const MoeConfig back,
+                           ParseMoeConfig(FormatMoeConfig(config)));
+  EXPECT_EQ(back.num_local_experts, 0);
+  EXPECT_EQ(back.decoder.intermediate_size, 384);
+}
+
+TEST(MoeConfigTest, ValidationNamesTheField) {
+  const struct {
+    std::function<void(MoeConfig&)> change;
+    const char* message;
+  } kCases[] = {
+      {[](MoeConfig& c) { c.num_local_experts = -1; }, "num_local_experts"},
+      {[](MoeConfig& c) { c.num_experts_per_tok = 9; },
+       "num_experts_per_tok is 9; wanted is a number from 1 to 8"},
+      {[](MoeConfig& c) { c.num_experts_per_tok = 0; }, "num_experts_per_tok"},
+      {[](MoeConfig& c) { c.expert_intermediate_size = 385; },
+       "intermediate_size is 385"},
+      {[](MoeConfig& c) { c.intermediate_size_residual = 0; },
+       "intermediate_size_residual is 0"},
+      {[](MoeConfig& c) { c.scale_factor = 0; }, "scale_factor is 0"},
+      {[](MoeConfig& c) { c.scale_factor = 0.0 / 0.0; }, "scale_factor"},
+      {[](MoeConfig& c) { c.router_aux_loss_coef = -1; },
+       "router_aux_loss_coef"},
+      {[](MoeConfig& c) { c.num_moe_contract_layers = 2; },
+       "num_moe_contract_layers is 2; wanted is a number from 0 to 1"},
+      {[](MoeConfig& c) { c.attn_experts = 6; }, "attn_experts is 6"},
+      {[](MoeConfig& c) { c.attn_experts = 16; }, "attn_experts is 16"},
+      {[](MoeConfig& c) { c.attn_experts = 0; }, "attn_experts is 0"},
+      {[](MoeConfig& c) { c.top_k_attn = 9; }, "top_k_attn is 9"},
+      {[](MoeConfig& c) { c.scale_factor_attn = -2; },
+       "scale_factor_attn is -2"},
+  };
+  EXPECT_THAT(ValidateMoeConfig(Sample()), IsOk());
+  for (const auto& [change, message] : kCases) {
+    MoeConfig config = Sample();
+    change(config);
+    EXPECT_THAT(ValidateMoeConfig(config),
+                StatusIs(kInvalid, HasSubstr(message)));
+  }
+}
+
+TEST(MoeConfigTest, RefusesOtherModels) {
+  const std::string text = FormatMoeConfig(Sample());
+  EXPECT_THAT(ParseMoeConfig(kDense), StatusIs(absl::StatusCode::kUnimplemented,
+                                               HasSubstr("\"llama\"")));
+  // A Mixtral of another making.
+  EXPECT_THAT(
+      ParseMoeConfig(absl::StrReplaceAll(text, {{"modulelist", "megablocks"}})),
+      StatusIs(absl::StatusCode::kUnimplemented, HasSubstr("moe_type")));
+  EXPECT_THAT(ParseMoeConfig(absl::StrReplaceAll(
+                  text, {{"\"dense_intermediate_size\"", "\"other\""}})),
+              StatusIs(kInvalid, HasSubstr("dense_intermediate_size")));
+}
+
+}  // namespace
+}  // namespace moe

@@ -1,0 +1,70 @@
+#include "moe/checkpoint/shard_index.h"
+
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "moe/base/random_access_file.h"
+#include "moe/base/testing/status_matchers.h"
+
+namespace moe {
+namespace {
+
+using ::moe::testing::StatusIs;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Optional;
+using ::testing::Pair;
+
+TEST(ShardIndexTest, AFileOfTransformersIsWrittenBackByteForByte) {
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const std::string text,
+      ReadFile("testdata/llama_mha_f32_sharded/model.safetensors.index.json",
+               10000));
+  MOE_ASSERT_OK_AND_ASSIGN(const ShardIndex index, ParseShardIndex(text));
+  EXPECT_EQ(index.total_size_bytes, 698112);
+  EXPECT_THAT(index.total_parameters, Optional(174528));  // 698112 / 4
+  EXPECT_EQ(FormatShardIndex(index), text);
+}
+
+TEST(ShardIndexTest, OlderFilesHaveNoParameterCount) {
+  MOE_ASSERT_OK_AND_ASSIGN(const ShardIndex index,
+                           ParseShardIndex(R"({"metadata": {"total_size": 8},
+                          "weight_map": {"w": "a.safetensors"}})"));
+  EXPECT_EQ(index.total_parameters, std::nullopt);
+  EXPECT_THAT(index.weight_map, ElementsAre(Pair("w", "a.safetensors")));
+}
+
+TEST(ShardIndexTest, RefusesWhatIsMalformed) {
+  const struct {
+    const char* text;
+    const char* message;
+  } kCases[] = {
+      {"[]", "wanted is an object"},
+      {R"({"metadata": {"total_size": 8}})", "\"weight_map\""},
+      {R"({"weight_map": 3})", "weight_map is 3"},
+      {R"({"weight_map": {}})", "\"metadata\""},
+      {R"({"weight_map": {}, "metadata": {}})", "\"total_size\""},
+      {R"({"weight_map": {}, "metadata": {"total_size": "8"}})",
+       "total_size is \"8\""},
+      {R"({"weight_map": {"w": 1}})", "\"w\" is 1; wanted is a string"},
+      {R"({"weight_map": {"w": "a.bin"}})", "\"a.bin\""},
+      {R"({"weight_map": {"w": ".safetensors"}})", "\".safetensors\""},
+      {R"({"weight_map": {"w": "../a.safetensors"}})", "same directory"},
+      {R"({"weight_map": {"w": "/a.safetensors"}})", "same directory"},
+      {R"({"weight_map": {"w": "s\\a.safetensors"}})", "same directory"},
+      {R"({"weight_map": {"w": "a\u0000.safetensors"}})", "same directory"},
+      {R"({"weight_map": {"w": "a", "w": "b"}})", "\"w\" occurs twice"},
+  };
+  for (const auto& [text, message] : kCases) {
+    EXPECT_THAT(
+        ParseShardIndex(text),
+        StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(message)))
+        << text;
+  }
+}
+
+}  // namespace
+}  // namespace moe

@@ -1,0 +1,147 @@
+#include "moe/checkpoint/tensor_name.h"
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
+#include "moe/base/check.h"
+
+namespace moe {
+namespace {
+
+constexpr absl::string_view kLayers = "model.layers.";
+constexpr absl::string_view kWeight = ".weight";
+constexpr absl::string_view kBias = ".bias";
+
+enum class Experts { kNever, kOptional, kAlways };
+
+// `pattern` has the expert's number after its `before` part: `before` [.
+// EXPERT] `after`. A part of no layer is written in full.
+struct Part {
+  TensorKind kind;
+  bool in_layer;
+  Experts experts;
+  absl::string_view before;
+  absl::string_view after;
+};
+
+constexpr std::array<Part, 23> kParts = {{
+    {TensorKind::kEmbedding, false, Experts::kNever, "model.embed_tokens", ""},
+    {TensorKind::kFinalNorm, false, Experts::kNever, "model.norm", ""},
+    {TensorKind::kLmHead, false, Experts::kNever, "lm_head", ""},
+    {TensorKind::kInputNorm, true, Experts::kNever, "input_layernorm", ""},
+    {TensorKind::kPostAttentionNorm, true, Experts::kNever,
+     "post_attention_layernorm", ""},
+    {TensorKind::kQuery, true, Experts::kOptional, "self_attn.q_proj", ""},
+    {TensorKind::kKey, true, Experts::kOptional, "self_attn.k_proj", ""},
+    {TensorKind::kValue, true, Experts::kOptional, "self_attn.v_proj", ""},
+    {TensorKind::kOutput, true, Experts::kOptional, "self_attn.o_proj", ""},
+    {TensorKind::kAttentionRouter, true, Experts::kNever, "self_attn.gate", ""},
+    {TensorKind::kMlpGate, true, Experts::kNever, "mlp.gate_proj", ""},
+    {TensorKind::kMlpUp, true, Experts::kNever, "mlp.up_proj", ""},
+    {TensorKind::kMlpDown, true, Experts::kNever, "mlp.down_proj", ""},
+    {TensorKind::kRouter, true, Experts::kNever, "block_sparse_moe.gate", ""},
+    {TensorKind::kContractGate, true, Experts::kNever, "block_sparse_moe.w1",
+     ""},
+    {TensorKind::kContractUp, true, Experts::kNever, "block_sparse_moe.w3", ""},
+    {TensorKind::kContractDown, true, Experts::kNever, "block_sparse_moe.w2",
+     ""},
+    {TensorKind::kExpertGate, true, Experts::kAlways,
+     "block_sparse_moe.experts", ".w1"},
+    {TensorKind::kExpertUp, true, Experts::kAlways, "block_sparse_moe.experts",
+     ".w3"},
+    {TensorKind::kExpertDown, true, Experts::kAlways,
+     "block_sparse_moe.experts", ".w2"},
+    {TensorKind::kResidualGate, true, Experts::kNever, "mlp_residual.w1", ""},
+    {TensorKind::kResidualUp, true, Experts::kNever, "mlp_residual.w3", ""},
+    {TensorKind::kResidualDown, true, Experts::kNever, "mlp_residual.w2", ""},
+}};
+
+// A decimal number that formatting gives back: no sign, no leading zero.
+std::optional<int64_t> ParseNumber(absl::string_view text) {
+  int64_t value = 0;
+  if (!absl::SimpleAtoi(text, &value) || value < 0 ||
+      absl::StrCat(value) != text) {
+    return std::nullopt;
+  }
+  return value;
+}
+
+// Splits "12.rest" into 12 and "rest".
+std::optional<int64_t> ConsumeNumber(absl::string_view* text) {
+  const size_t dot = text->find('.');
+  if (dot == absl::string_view::npos) return std::nullopt;
+  const std::optional<int64_t> value = ParseNumber(text->substr(0, dot));
+  text->remove_prefix(dot + 1);
+  return value;
+}
+
+// Whether `inner` is of this part; sets `expert` where it has one.
+bool Matches(const Part& part, absl::string_view inner, int64_t* expert) {
+  *expert = -1;
+  if (part.experts != Experts::kAlways &&
+      inner == absl::StrCat(part.before, part.after)) {
+    return true;
+  }
+  if (part.experts == Experts::kNever ||
+      !absl::ConsumePrefix(&inner, part.before) ||
+      !absl::ConsumePrefix(&inner, ".") ||
+      !absl::ConsumeSuffix(&inner, part.after)) {
+    return false;
+  }
+  const std::optional<int64_t> number = ParseNumber(inner);
+  if (!number.has_value()) return false;
+  *expert = *number;
+  return true;
+}
+
+}  // namespace
+
+std::optional<TensorName> ParseTensorName(absl::string_view text) {
+  TensorName name;
+  name.is_bias = absl::ConsumeSuffix(&text, kBias);
+  if (!name.is_bias && !absl::ConsumeSuffix(&text, kWeight)) {
+    return std::nullopt;
+  }
+  const bool in_layer = absl::ConsumePrefix(&text, kLayers);
+  if (in_layer) {
+    const std::optional<int64_t> layer = ConsumeNumber(&text);
+    if (!layer.has_value()) return std::nullopt;
+    name.layer = *layer;
+  }
+  for (const Part& part : kParts) {
+    if (part.in_layer == in_layer && Matches(part, text, &name.expert)) {
+      name.kind = part.kind;
+      return name;
+    }
+  }
+  return std::nullopt;
+}
+
+std::string FormatTensorName(const TensorName& name) {
+  const Part& part = kParts[static_cast<size_t>(name.kind)];
+  MOE_CHECK(part.kind == name.kind);
+  MOE_CHECK(part.in_layer == (name.layer >= 0));
+  MOE_CHECK(part.experts == Experts::kOptional ||
+            (part.experts == Experts::kAlways) == (name.expert >= 0));
+  return absl::StrCat(
+      part.in_layer ? absl::StrCat(kLayers, name.layer, ".") : "", part.before,
+      name.expert >= 0 ? absl::StrCat(".", name.expert) : "", part.after,
+      name.is_bias ? kBias : kWeight);
+}
+
+bool IsDerivedBuffer(absl::string_view text) {
+  if (!absl::ConsumePrefix(&text, kLayers)) return false;
+  return ConsumeNumber(&text).has_value() &&
+         text == "self_attn.rotary_emb.inv_freq";
+}
+
+}  // namespace moe

@@ -1,0 +1,77 @@
+// The names of tensors in dense LLaMA and in MoE checkpoints: one grammar.
+//
+//   name     = "model.embed_tokens.weight" | "model.norm.weight"
+//            | "lm_head.weight" | "model.layers." LAYER "." inner "." leaf
+//   inner    = "input_layernorm" | "post_attention_layernorm"
+//            | "self_attn." ( "q_proj" | "k_proj" | "v_proj" | "o_proj" )
+//              [ "." EXPERT ]                                 attention
+//            | "self_attn.gate"                               attention router
+//            | "mlp." ( "gate_proj" | "up_proj" | "down_proj" )   dense MLP
+//            | "block_sparse_moe.gate"                        router
+//            | "block_sparse_moe." ( "w1" | "w2" | "w3" )     contract layer
+//            | "block_sparse_moe.experts." EXPERT "." ( "w1" | "w2" | "w3" )
+//            | "mlp_residual." ( "w1" | "w2" | "w3" )         residual expert
+//   leaf     = "weight" | "bias"
+//
+// LAYER and EXPERT are decimal without leading zeros.
+
+#ifndef MOE_CHECKPOINT_TENSOR_NAME_H_
+#define MOE_CHECKPOINT_TENSOR_NAME_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "absl/strings/string_view.h"
+
+namespace moe {
+
+enum class TensorKind {
+  kEmbedding,
+  kFinalNorm,
+  kLmHead,
+  kInputNorm,
+  kPostAttentionNorm,
+  kQuery,  // With an expert: that expert's share.
+  kKey,
+  kValue,
+  kOutput,
+  kAttentionRouter,
+  kMlpGate,  // Dense MLP: gate_proj, up_proj, down_proj.
+  kMlpUp,
+  kMlpDown,
+  kRouter,
+  kContractGate,  // w1, w3, w2 of a contract layer.
+  kContractUp,
+  kContractDown,
+  kExpertGate,  // w1, w3, w2 of an expert.
+  kExpertUp,
+  kExpertDown,
+  kResidualGate,  // w1, w3, w2 of the residual expert.
+  kResidualUp,
+  kResidualDown,
+};
+
+struct TensorName {
+  TensorKind kind = TensorKind::kEmbedding;
+  int64_t layer = -1;   // -1 for what belongs to no layer.
+  int64_t expert = -1;  // -1 for what belongs to no expert.
+  bool is_bias = false;
+
+  friend bool operator==(const TensorName&, const TensorName&) = default;
+};
+
+// Nothing if the text is not a name of the grammar.
+std::optional<TensorName> ParseTensorName(absl::string_view text);
+
+// The inverse. `name` must be one that ParseTensorName gives.
+std::string FormatTensorName(const TensorName& name);
+
+// Whether the name is of a buffer that old exports of LLaMA hold
+// ("model.layers.3.self_attn.rotary_emb.inv_freq"). It follows from the
+// configuration; readers ignore it and writers leave it out.
+bool IsDerivedBuffer(absl::string_view text);
+
+}  // namespace moe
+
+#endif  // MOE_CHECKPOINT_TENSOR_NAME_H_
