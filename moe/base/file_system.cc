@@ -93,13 +93,28 @@ class PosixWritableFile : public WritableFile {
       if (put < 0 && errno == EINTR) continue;
       if (put < 0) return ErrnoStatus("writing", path_);
       bytes.remove_prefix(static_cast<size_t>(put));
+      written_bytes_ += put;
     }
+    StartWriteback();
     return absl::OkStatus();
+  }
+
+  // Has the device begin on what it would otherwise get all at once in Sync.
+  // Only a hint: where it does nothing, Sync takes longer.
+  void StartWriteback() {
+    constexpr off_t kStretchBytes = off_t{8} << 20;
+    if (written_bytes_ - handed_over_bytes_ < kStretchBytes) return;
+    ::sync_file_range(descriptor_.get(), handed_over_bytes_,
+                      written_bytes_ - handed_over_bytes_,
+                      SYNC_FILE_RANGE_WRITE);
+    handed_over_bytes_ = written_bytes_;
   }
 
   const std::string path_;
   ScopedDescriptor descriptor_;
   std::string buffer_;
+  off_t written_bytes_ = 0;
+  off_t handed_over_bytes_ = 0;  // To the device.
 };
 
 class PosixDirectoryLock : public DirectoryLock {

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <mutex>
 #include <string>
@@ -26,7 +27,7 @@ constexpr int kBarColumns = 24;
 
 // "0:07", "12:34", "3:04:05".
 std::string FormatClock(double seconds) {
-  const int64_t total = static_cast<int64_t>(seconds + 0.5);
+  const int64_t total = std::llround(seconds);
   const int64_t hours = total / 3600;
   if (hours > 0) {
     return absl::StrFormat("%d:%02d:%02d", hours, total / 60 % 60, total % 60);

@@ -130,7 +130,7 @@ absl::Status CheckHoldsCheckpoint(absl::string_view path) {
 
 absl::StatusOr<std::unique_ptr<CheckpointWriter>> CheckpointWriter::Create(
     absl::string_view path, CheckpointPlan plan,
-    CheckpointWriterOptions options) {
+    const CheckpointWriterOptions& options) {
   MOE_RETURN_IF_ERROR(CheckPlan(plan));
   MOE_RETURN_IF_ERROR(CheckApart(path, options.input_directory));
   AtomicDirectoryOptions directory_options;
@@ -172,6 +172,19 @@ absl::Status CheckpointWriter::Append(absl::string_view bytes) {
   }
   MOE_RETURN_IF_ERROR(writer_->Append(bytes));
   return StartNextShard();
+}
+
+absl::Status CheckpointWriter::AppendTensor(const SafetensorsFile& file,
+                                            const SafetensorsTensor& tensor) {
+  // Larger pieces fall out of the processor's cache between read and write.
+  constexpr uint64_t kPieceBytes = uint64_t{1} << 20;
+  const uint64_t size_bytes = tensor.end - tensor.begin;
+  for (uint64_t offset = 0; offset < size_bytes; offset += piece_.size()) {
+    piece_.resize(std::min(kPieceBytes, size_bytes - offset));
+    MOE_RETURN_IF_ERROR(file.Read(tensor, offset, absl::MakeSpan(piece_)));
+    MOE_RETURN_IF_ERROR(Append(piece_));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status CheckpointWriter::CopyFile(const std::string& name,

@@ -64,12 +64,16 @@ class CheckpointWriter {
   // written.
   static absl::StatusOr<std::unique_ptr<CheckpointWriter>> Create(
       absl::string_view path, CheckpointPlan plan,
-      CheckpointWriterOptions options);
+      const CheckpointWriterOptions& options);
 
   // The next bytes of the tensors' data, in the order of the plan. A call may
   // end within a tensor, but must not go over the end of a shard. Syncs and
   // closes each shard when it is full.
   absl::Status Append(absl::string_view bytes);
+
+  // Append of the whole of a tensor of another file, a few MiB at a time.
+  absl::Status AppendTensor(const SafetensorsFile& file,
+                            const SafetensorsTensor& tensor);
 
   // Writes the index and the other files, config.json last, and puts the
   // directory in place. FailedPrecondition if data are missing.
@@ -90,6 +94,7 @@ class CheckpointWriter {
   size_t next_shard_ = 0;
   std::unique_ptr<WritableFile> file_;  // Of the open shard; null for none.
   std::optional<SafetensorsWriter> writer_;  // Likewise.
+  std::string piece_;  // Of AppendTensor, kept for the next.
 };
 
 // OK if the directory holds a config.json of a model, so that replacing it on a

@@ -50,7 +50,7 @@ absl::Status Rewrite(absl::string_view from, absl::string_view to,
   options.input_directory = std::string(from);
   MOE_ASSIGN_OR_RETURN(
       const std::unique_ptr<CheckpointWriter> writer,
-      CheckpointWriter::Create(to, std::move(plan), std::move(options)));
+      CheckpointWriter::Create(to, std::move(plan), options));
   std::string piece;
   for (const SafetensorsFile& shard : checkpoint.tensors().shards()) {
     for (const SafetensorsTensor& tensor : shard.tensors()) {

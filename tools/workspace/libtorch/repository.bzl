@@ -20,7 +20,13 @@ cc_library(
     hdrs = glob({headers}) + ["stamp.h"],
     includes = {includes},
     linkopts = {linkopts},
-    visibility = ["//visibility:public"],
+    # Tensors are for the model; files in Python's format, for their bridge. No other
+    # room may come to depend on LibTorch.
+    visibility = [
+        "@//moe/checkpoint/artifact:__pkg__",
+        "@//moe/model:__subpackages__",
+        "@//tools/workspace:__pkg__",
+    ],
 )
 """
 

@@ -1,0 +1,274 @@
+#include "moe/checkpoint/artifact/neuron_indices.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "moe/base/status_macros.h"
+#include "moe/checkpoint/artifact/artifact_tensors.h"
+#include "moe/checkpoint/artifact/matrix.h"
+#include "moe/checkpoint/artifact/pt_value.h"
+#include "moe/checkpoint/safetensors_file.h"
+#include "moe/checkpoint/tensor.h"
+
+namespace moe {
+namespace {
+
+constexpr absl::string_view kExperts = "experts";
+constexpr absl::string_view kResidual = "residual";
+
+PtKey ResidualKey() { return std::string(kResidual); }
+
+absl::StatusOr<LayerNeuronIndices> TakeLayer(TensorTaker& taker,
+                                             int64_t index) {
+  LayerNeuronIndices layer;
+  const std::string name = LayerTensorName(index, kExperts);
+  MOE_ASSIGN_OR_RETURN(const HostTensor* experts, taker.Take(name));
+  MOE_ASSIGN_OR_RETURN(layer.experts, IntMatrix(*experts, name));
+  const std::string residual_name = LayerTensorName(index, kResidual);
+  if (!taker.Has(residual_name)) return layer;
+  MOE_ASSIGN_OR_RETURN(const HostTensor* residual, taker.Take(residual_name));
+  MOE_ASSIGN_OR_RETURN(layer.residual, IntVector(*residual, residual_name));
+  return layer;
+}
+
+absl::Status AddExpert(const PtCursor& at, Matrix<int64_t>& experts) {
+  MOE_ASSIGN_OR_RETURN(const PtInts ints, at.Ints());
+  const int64_t size = static_cast<int64_t>(ints.size());
+  if (experts.rows == 0) experts.cols = size;
+  if (size != experts.cols) {
+    return at.Error(
+        absl::StrCat("has ", size, " neurons, and the experts before have ",
+                     experts.cols, "; all must have the same size"));
+  }
+  ++experts.rows;
+  experts.values.insert(experts.values.end(), ints.begin(), ints.end());
+  return absl::OkStatus();
+}
+
+absl::StatusOr<LayerNeuronIndices> ResidualLayerAt(const PtCursor& at) {
+  LayerNeuronIndices layer;
+  MOE_ASSIGN_OR_RETURN(const PtCursor residual, at.At(ResidualKey()));
+  MOE_ASSIGN_OR_RETURN(layer.residual, residual.Ints());
+  MOE_ASSIGN_OR_RETURN(const PtDict* dict, at.Dict());
+  const int64_t num_experts = static_cast<int64_t>(dict->entries.size()) - 1;
+  std::vector<PtKey> known = {ResidualKey()};
+  for (int64_t e = 0; e < num_experts; ++e) known.emplace_back(e);
+  MOE_RETURN_IF_ERROR(at.OnlyKeys(known));
+  for (int64_t e = 0; e < num_experts; ++e) {
+    MOE_ASSIGN_OR_RETURN(const PtCursor expert, at.At(e));
+    MOE_RETURN_IF_ERROR(AddExpert(expert, layer.experts));
+  }
+  return layer;
+}
+
+absl::StatusOr<LayerNeuronIndices> LayerAt(const PtCursor& at) {
+  if (at.Dict().ok()) return ResidualLayerAt(at);
+  LayerNeuronIndices layer;
+  MOE_ASSIGN_OR_RETURN(const std::vector<PtCursor> experts, at.Items());
+  for (const PtCursor& expert : experts) {
+    MOE_RETURN_IF_ERROR(AddExpert(expert, layer.experts));
+  }
+  return layer;
+}
+
+absl::Status CheckOneKind(const std::vector<LayerNeuronIndices>& layers) {
+  for (size_t i = 1; i < layers.size(); ++i) {
+    if (layers[i].residual.has_value() == layers[0].residual.has_value()) {
+      continue;
+    }
+    return absl::InvalidArgumentError(absl::StrCat(
+        "layer 0 has ", layers[0].residual.has_value() ? "a" : "no",
+        " residual expert and layer ", i, " has ",
+        layers[i].residual.has_value() ? "one" : "none",
+        "; all layers must be of one kind"));
+  }
+  return absl::OkStatus();
+}
+
+// Says who took each neuron of one layer.
+class Owners {
+ public:
+  explicit Owners(int64_t intermediate_size)
+      : owner_(static_cast<size_t>(intermediate_size), kNobody) {}
+
+  // `owner` takes these. A neuron that an owner before has is refused, unless
+  // that one is an expert and `shared` allows it.
+  absl::Status Take(absl::Span<const int64_t> neurons, int64_t owner,
+                    bool shared, absl::string_view name);
+
+  static constexpr int64_t kNobody = -2;
+  static constexpr int64_t kResidualExpert = -1;
+
+ private:
+  static std::string Name(int64_t owner) {
+    return owner == kResidualExpert ? "the residual expert"
+                                    : absl::StrCat("expert ", owner);
+  }
+
+  std::vector<int64_t> owner_;
+};
+
+absl::Status Owners::Take(absl::Span<const int64_t> neurons, int64_t owner,
+                          bool shared, absl::string_view name) {
+  for (size_t i = 0; i < neurons.size(); ++i) {
+    const int64_t neuron = neurons[i];
+    const std::string place = absl::StrCat(
+        name, "[", owner < 0 ? "" : absl::StrCat(owner, ", "), i, "]");
+    if (neuron < 0 || neuron >= static_cast<int64_t>(owner_.size())) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(place, " is ", neuron, "; a neuron must be from 0 to ",
+                       static_cast<int64_t>(owner_.size()) - 1));
+    }
+    int64_t& taken_by = owner_[static_cast<size_t>(neuron)];
+    const bool allowed =
+        taken_by == kNobody || (shared && taken_by >= 0 && taken_by != owner);
+    if (!allowed) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          place, " is ", neuron, ", which ", Name(taken_by), " already has"));
+    }
+    taken_by = owner;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ValidateSizes(const LayerNeuronIndices& layer,
+                           const LayerNeuronIndices& first,
+                           const NeuronIndicesShape& want, int64_t index) {
+  const std::string name = LayerTensorName(index, kExperts);
+  if (layer.residual.has_value() != want.residual) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        LayerTensorName(index, kResidual), " is ",
+        want.residual ? "missing" : "there", ", and a ",
+        want.residual ? "residual" : "vanilla",
+        " split was wanted; make it with ",
+        want.residual ? "split_gradient_residual" : "split_gradient"));
+  }
+  MOE_RETURN_IF_ERROR(
+      CheckEqual(layer.experts.rows, want.num_experts,
+                 absl::StrCat(name, ": the number of experts")));
+  MOE_RETURN_IF_ERROR(
+      CheckEqual(layer.experts.cols, first.experts.cols,
+                 absl::StrCat(name, ": the expert size (that of layer 0)")));
+  if (layer.experts.cols == 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(name, ": the experts have no neurons"));
+  }
+  if (!want.residual) return absl::OkStatus();
+  return CheckEqual(
+      static_cast<int64_t>(layer.residual->size()),
+      static_cast<int64_t>(first.residual->size()),
+      absl::StrCat(LayerTensorName(index, kResidual),
+                   ": the residual expert's size (that of layer 0)"));
+}
+
+absl::Status ValidateLayer(const LayerNeuronIndices& layer,
+                           const NeuronIndicesShape& want, int64_t index) {
+  Owners owners(want.intermediate_size);
+  if (layer.residual.has_value()) {
+    MOE_RETURN_IF_ERROR(owners.Take(*layer.residual, Owners::kResidualExpert,
+                                    want.shared,
+                                    LayerTensorName(index, kResidual)));
+  }
+  const std::string name = LayerTensorName(index, kExperts);
+  for (int64_t e = 0; e < layer.experts.rows; ++e) {
+    MOE_RETURN_IF_ERROR(
+        owners.Take(layer.experts.Row(e), e, want.shared, name));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+HostTensors NeuronIndices::ToTensors() const {
+  HostTensors tensors;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const LayerNeuronIndices& layer = layers[i];
+    const int64_t index = static_cast<int64_t>(i);
+    tensors[LayerTensorName(index, kExperts)] = IntTensor(
+        layer.experts.values, {layer.experts.rows, layer.experts.cols});
+    if (!layer.residual.has_value()) continue;
+    tensors[LayerTensorName(index, kResidual)] = IntTensor(
+        *layer.residual, {static_cast<int64_t>(layer.residual->size())});
+  }
+  return tensors;
+}
+
+absl::StatusOr<NeuronIndices> NeuronIndices::FromTensors(
+    const HostTensors& tensors) {
+  TensorTaker taker(tensors);
+  NeuronIndices indices;
+  MOE_ASSIGN_OR_RETURN(const int64_t num_layers, taker.NumLayers());
+  for (int64_t i = 0; i < num_layers; ++i) {
+    MOE_ASSIGN_OR_RETURN(LayerNeuronIndices layer, TakeLayer(taker, i));
+    indices.layers.push_back(std::move(layer));
+  }
+  MOE_RETURN_IF_ERROR(taker.Finish());
+  MOE_RETURN_IF_ERROR(CheckOneKind(indices.layers));
+  return indices;
+}
+
+PtValue NeuronIndices::ToPt() const {
+  PtDict dict;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const LayerNeuronIndices& layer = layers[i];
+    PtList list;
+    PtDict by_key;
+    if (layer.residual.has_value()) {
+      by_key.Add(ResidualKey(), {*layer.residual});
+    }
+    for (int64_t e = 0; e < layer.experts.rows; ++e) {
+      const auto row = layer.experts.Row(e);
+      PtValue ints = {PtInts(row.begin(), row.end())};
+      if (layer.residual.has_value()) {
+        by_key.Add(e, std::move(ints));
+      } else {
+        list.push_back(std::move(ints));
+      }
+    }
+    const int64_t index = static_cast<int64_t>(i);
+    if (layer.residual.has_value()) {
+      dict.Add(index, {std::move(by_key)});
+    } else {
+      dict.Add(index, {std::move(list)});
+    }
+  }
+  return {std::move(dict)};
+}
+
+absl::StatusOr<NeuronIndices> NeuronIndices::FromPt(const PtValue& value) {
+  MOE_ASSIGN_OR_RETURN(const std::vector<PtCursor> cursors,
+                       PtCursor(value).Numbered("layers"));
+  NeuronIndices indices;
+  for (const PtCursor& cursor : cursors) {
+    MOE_ASSIGN_OR_RETURN(LayerNeuronIndices layer, LayerAt(cursor));
+    indices.layers.push_back(std::move(layer));
+  }
+  MOE_RETURN_IF_ERROR(CheckOneKind(indices.layers));
+  return indices;
+}
+
+absl::Status ValidateNeuronIndices(const NeuronIndices& indices,
+                                   const NeuronIndicesShape& want,
+                                   absl::string_view where) {
+  MOE_RETURN_IF_ERROR(
+      Annotate(CheckEqual(static_cast<int64_t>(indices.layers.size()),
+                          want.num_layers, "the number of layers"),
+               where));
+  for (int64_t i = 0; i < want.num_layers; ++i) {
+    const LayerNeuronIndices& layer = indices.layers[static_cast<size_t>(i)];
+    MOE_RETURN_IF_ERROR(
+        Annotate(ValidateSizes(layer, indices.layers.front(), want, i), where));
+    MOE_RETURN_IF_ERROR(Annotate(ValidateLayer(layer, want, i), where));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace moe

@@ -1,0 +1,148 @@
+#include "moe/checkpoint/artifact/neuron_indices.h"
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "moe/base/testing/status_matchers.h"
+#include "moe/checkpoint/artifact/artifact_tensors.h"
+#include "moe/checkpoint/artifact/example_artifacts.h"
+#include "moe/checkpoint/artifact/pt_value.h"
+#include "moe/checkpoint/safetensors_file.h"
+
+namespace moe {
+namespace {
+
+using ::moe::testing::IsOkAndHolds;
+using ::moe::testing::StatusIs;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Key;
+
+constexpr absl::StatusCode kInvalid = absl::StatusCode::kInvalidArgument;
+
+using ::moe::testing::ExampleNeuronIndices;
+
+NeuronIndicesShape ShapeOf(bool residual, bool shared = false) {
+  return {2, 2, 6, residual, shared};
+}
+
+TEST(NeuronIndicesTest, RoundTrips) {
+  for (const bool residual : {false, true}) {
+    const NeuronIndices indices = ExampleNeuronIndices(residual);
+    EXPECT_THAT(NeuronIndices::FromTensors(indices.ToTensors()),
+                IsOkAndHolds(indices));
+    EXPECT_THAT(NeuronIndices::FromPt(indices.ToPt()), IsOkAndHolds(indices));
+    MOE_EXPECT_OK(ValidateNeuronIndices(indices, ShapeOf(residual), "p"));
+  }
+  EXPECT_THAT(ExampleNeuronIndices(true).ToTensors(),
+              ElementsAre(Key("layers.0.experts"), Key("layers.0.residual"),
+                          Key("layers.1.experts"), Key("layers.1.residual")));
+}
+
+TEST(NeuronIndicesTest, RefusesMixedKindsAndNames) {
+  HostTensors tensors = ExampleNeuronIndices(true).ToTensors();
+  tensors.erase("layers.1.residual");
+  EXPECT_THAT(NeuronIndices::FromTensors(tensors),
+              StatusIs(kInvalid, HasSubstr("layer 1 has none")));
+  tensors.erase("layers.1.experts");
+  tensors["layers.1"] = IntTensor({1}, {1});
+  EXPECT_THAT(NeuronIndices::FromTensors(tensors),
+              StatusIs(kInvalid, HasSubstr("\"layers.1.experts\" is missing")));
+  tensors = ExampleNeuronIndices(false).ToTensors();
+  tensors["layers.0.extra"] = IntTensor({1}, {1});
+  EXPECT_THAT(NeuronIndices::FromTensors(tensors),
+              StatusIs(kInvalid, HasSubstr("\"layers.0.extra\"")));
+}
+
+PtValue OneLayer(PtValue layer) {
+  PtDict layers;
+  layers.Add(int64_t{0}, std::move(layer));
+  return {std::move(layers)};
+}
+
+TEST(NeuronIndicesTest, RefusesOtherPtStructures) {
+  EXPECT_THAT(
+      NeuronIndices::FromPt(OneLayer({PtList{{PtInts{1, 2}}, {PtInts{3}}}})),
+      StatusIs(kInvalid, HasSubstr("[0][1]: has 1 neurons")));
+  EXPECT_THAT(NeuronIndices::FromPt(OneLayer({PtList{{PtInts{1}}, {0.5}}})),
+              StatusIs(kInvalid, HasSubstr("[0][1]: is a float")));
+  EXPECT_THAT(NeuronIndices::FromPt(OneLayer({PtInts{1, 2}})),
+              StatusIs(kInvalid, HasSubstr("[0]: is a list of ints")));
+  PtDict layer;
+  layer.Add(int64_t{0}, {PtInts{1}});
+  EXPECT_THAT(NeuronIndices::FromPt(OneLayer({layer})),
+              StatusIs(kInvalid, HasSubstr("has no key [\"residual\"]")));
+  layer.Add("residual", {PtInts{2}});
+  layer.Add(int64_t{2}, {PtInts{3}});
+  EXPECT_THAT(NeuronIndices::FromPt(OneLayer({layer})),
+              StatusIs(kInvalid, HasSubstr("[0]: has the key [2]")));
+}
+
+struct BadSplit {
+  std::string message;
+  bool residual;
+  bool shared;
+  std::function<void(NeuronIndices&)> spoil;
+};
+
+TEST(NeuronIndicesTest, RefusesIndicesThatAreNoSplit) {
+  const std::vector<BadSplit> cases = {
+      {"layers.0.experts[1, 0] is 6; a neuron must be from 0 to 5", false, true,
+       [](NeuronIndices& n) { n.layers[0].experts.values[2] = 6; }},
+      {"layers.1.experts[0, 1] is -1;", false, false,
+       [](NeuronIndices& n) { n.layers[1].experts.values[1] = -1; }},
+      {"layers.0.experts[1, 0] is 5, which expert 0 already has", false, false,
+       [](NeuronIndices& n) { n.layers[0].experts.values[2] = 5; }},
+      {"layers.0.experts[1, 1] is 4, which expert 1 already has", false, true,
+       [](NeuronIndices& n) { n.layers[0].experts.values[3] = 4; }},
+      {"layers.0.experts[0, 0] is 2, which the residual expert already has",
+       true, true, [](NeuronIndices& n) { n.layers[0].experts.values[0] = 2; }},
+      {"layers.1.residual[1] is 5, which the residual expert already has", true,
+       true, [](NeuronIndices& n) { (*n.layers[1].residual)[1] = 5; }},
+      {"layers.1.residual: the residual expert's size", true, false,
+       [](NeuronIndices& n) { n.layers[1].residual->pop_back(); }},
+      {"layers.1.experts: the expert size", false, false,
+       [](NeuronIndices& n) {
+         n.layers[1].experts = Matrix<int64_t>(2, 1, {0, 1});
+       }},
+      {"layers.0.experts: the experts have no neurons", false, false,
+       [](NeuronIndices& n) {
+         for (auto& layer : n.layers) layer.experts = Matrix<int64_t>(2, 0);
+       }},
+  };
+  for (const BadSplit& bad : cases) {
+    NeuronIndices indices = ExampleNeuronIndices(bad.residual);
+    bad.spoil(indices);
+    EXPECT_THAT(
+        ValidateNeuronIndices(indices, ShapeOf(bad.residual, bad.shared), "p"),
+        StatusIs(kInvalid, HasSubstr("p: " + bad.message)));
+  }
+}
+
+TEST(NeuronIndicesTest, SharedNeuronsAreAllowedOnDemand) {
+  NeuronIndices indices = ExampleNeuronIndices(false);
+  indices.layers[0].experts.values[2] = 5;
+  MOE_EXPECT_OK(ValidateNeuronIndices(indices, ShapeOf(false, true), "p"));
+}
+
+TEST(NeuronIndicesTest, RefusesWhatDoesNotFit) {
+  const NeuronIndices vanilla = ExampleNeuronIndices(false);
+  EXPECT_THAT(ValidateNeuronIndices(vanilla, {3, 2, 6, false, false}, "p"),
+              StatusIs(kInvalid, HasSubstr("the number of layers is 2")));
+  EXPECT_THAT(ValidateNeuronIndices(vanilla, {2, 3, 6, false, false}, "p"),
+              StatusIs(kInvalid, HasSubstr("the number of experts is 2")));
+  EXPECT_THAT(ValidateNeuronIndices(vanilla, ShapeOf(true), "p"),
+              StatusIs(kInvalid, HasSubstr("layers.0.residual is missing")));
+  EXPECT_THAT(
+      ValidateNeuronIndices(ExampleNeuronIndices(true), ShapeOf(false), "p"),
+      StatusIs(kInvalid, HasSubstr("make it with split_gradient")));
+}
+
+}  // namespace
+}  // namespace moe

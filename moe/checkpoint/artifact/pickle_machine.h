@@ -1,0 +1,165 @@
+// The machine behind pt_pickle.h: runs the opcodes and leaves nodes in an
+// arena.
+//
+// Nodes are small and refer to the arena by index, so that an object that is
+// shared, or that holds itself, costs nothing here; who walks the nodes bounds
+// depth and size.
+
+#ifndef MOE_CHECKPOINT_ARTIFACT_PICKLE_MACHINE_H_
+#define MOE_CHECKPOINT_ARTIFACT_PICKLE_MACHINE_H_
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "moe/checkpoint/dtype.h"
+#include "moe/checkpoint/tensor.h"
+
+namespace moe::internal {
+
+enum class NodeKind : uint8_t {
+  kNone,
+  kBool,
+  kInt,
+  kDouble,
+  kString,
+  kTuple,
+  kList,
+  kDict,
+  kGlobal,
+  kStorage,
+  kTensor,
+};
+
+// "a tuple" and so on, for messages.
+absl::string_view NodeKindName(NodeKind kind);
+
+struct PickleNode {
+  NodeKind kind = NodeKind::kNone;
+  union {
+    int64_t integer = 0;  // kBool, kInt
+    double real;          // kDouble
+    uint64_t index;       // Into the arena's vector of that kind.
+  };
+};
+
+struct PickleStorage {
+  Dtype dtype = Dtype::kF32;
+  std::string key;
+  int64_t num_elements = 0;
+};
+
+// A view of a storage. Sizes and strides are not negative, as many of each, and
+// the view lies within the storage's num_elements.
+struct PickleTensor {
+  uint64_t storage = 0;
+  int64_t offset = 0;  // In elements.
+  Shape sizes;
+  Shape strides;
+};
+
+struct PickleArena {
+  std::vector<std::string> strings;  // Strings and globals ("module name").
+  std::vector<std::vector<PickleNode>> sequences;  // Tuples and lists.
+  std::vector<std::vector<std::pair<PickleNode, PickleNode>>> dicts;
+  std::vector<PickleStorage> storages;
+  std::vector<PickleTensor> tensors;
+};
+
+class PickleMachine {
+ public:
+  explicit PickleMachine(absl::string_view pickle) : pickle_(pickle) {}
+
+  // Runs the whole program and returns its result. Errors as of ParsePtPickle,
+  // with the opcode and its byte.
+  absl::StatusOr<PickleNode> Run();
+
+  const PickleArena& arena() const { return arena_; }
+
+ private:
+  struct Opcode {
+    unsigned char code;
+    absl::string_view name;
+    absl::Status (PickleMachine::*run)();
+  };
+  static absl::Span<const Opcode> Opcodes();
+  absl::Status Step(unsigned char code);
+
+  // Reading the program.
+  absl::StatusOr<absl::string_view> Take(uint64_t num_bytes);
+  // `num_bytes` little-endian bytes, at most 8.
+  absl::StatusOr<uint64_t> TakeUnsigned(int num_bytes);
+  absl::StatusOr<absl::string_view> TakeLine();
+
+  // The stack above the topmost mark.
+  absl::StatusOr<PickleNode> Pop();
+  absl::StatusOr<PickleNode*> Top();
+  absl::StatusOr<std::vector<PickleNode>> PopToMark();
+
+  void Push(PickleNode node) { stack_.push_back(node); }
+  void PushInt(int64_t value);
+  void PushString(NodeKind kind, absl::string_view text);
+  void PushSequence(NodeKind kind, std::vector<PickleNode> items);
+  absl::Status PushStringOfLength(int num_length_bytes);
+  absl::Status PushTuple(int size);
+  absl::Status Memoize(uint64_t slot);
+  absl::Status Recall(uint64_t slot);
+  absl::StatusOr<std::vector<PickleNode>*> TopList();
+  absl::Status AddItems(absl::Span<const PickleNode> keys_and_values);
+  absl::Status Call(absl::string_view function,
+                    const std::vector<PickleNode>& arguments);
+  absl::Status RebuildTensor(const std::vector<PickleNode>& arguments);
+  absl::StatusOr<Shape> ShapeOf(PickleNode node) const;
+
+  // One for each opcode.
+  absl::Status Proto();
+  absl::Status Frame();
+  absl::Status Mark();
+  absl::Status None();
+  absl::Status True();
+  absl::Status False();
+  absl::Status BinInt();
+  absl::Status BinInt1();
+  absl::Status BinInt2();
+  absl::Status Long1();
+  absl::Status BinFloat();
+  absl::Status BinUnicode();
+  absl::Status ShortBinUnicode();
+  absl::Status EmptyTuple();
+  absl::Status Tuple();
+  absl::Status Tuple1();
+  absl::Status Tuple2();
+  absl::Status Tuple3();
+  absl::Status EmptyList();
+  absl::Status Append();
+  absl::Status Appends();
+  absl::Status EmptyDict();
+  absl::Status SetItem();
+  absl::Status SetItems();
+  absl::Status BinPut();
+  absl::Status LongBinPut();
+  absl::Status MemoizeNext();
+  absl::Status BinGet();
+  absl::Status LongBinGet();
+  absl::Status Global();
+  absl::Status StackGlobal();
+  absl::Status Reduce();
+  absl::Status BinPersId();
+
+  const absl::string_view pickle_;
+  uint64_t position_ = 0;
+  PickleArena arena_;
+  std::vector<PickleNode> stack_;
+  std::vector<size_t> marks_;  // Sizes of the stack.
+  absl::flat_hash_map<uint64_t, PickleNode> memo_;
+};
+
+}  // namespace moe::internal
+
+#endif  // MOE_CHECKPOINT_ARTIFACT_PICKLE_MACHINE_H_

@@ -1,0 +1,159 @@
+#include "moe/checkpoint/artifact/pt_bridge.h"
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "moe/base/random_access_file.h"
+#include "moe/base/testing/status_matchers.h"
+#include "moe/base/testing/temp_directory.h"
+#include "moe/checkpoint/artifact/pt_value.h"
+#include "moe/checkpoint/dtype.h"
+#include "moe/checkpoint/tensor.h"
+
+namespace moe {
+namespace {
+
+using ::moe::testing::IsOkAndHolds;
+using ::moe::testing::StatusIs;
+using ::moe::testing::TempDirectory;
+using ::testing::AllOf;
+using ::testing::AnyOf;
+using ::testing::HasSubstr;
+
+// Something of everything.
+PtValue Sample() {
+  PtDict inner;
+  inner.Add("residual", {PtInts{1, -5, 70000, int64_t{1} << 40}});
+  inner.Add(int64_t{0}, {PtInts()});
+  PtDict dict;
+  dict.Add(int64_t{1}, {std::move(inner)});
+  dict.Add(int64_t{0}, {PtList{{PtInts{2}}, {0.5}, {int64_t{7}}}});
+  int64_t key = 2;
+  for (const Dtype dtype :
+       {Dtype::kF64, Dtype::kF32, Dtype::kF16, Dtype::kBF16, Dtype::kI64,
+        Dtype::kI32, Dtype::kI16, Dtype::kI8, Dtype::kU8, Dtype::kBool}) {
+    HostTensor tensor;
+    tensor.dtype = dtype;
+    tensor.shape = {2, 1};
+    tensor.bytes.assign(static_cast<size_t>(2 * DtypeSize(dtype)), '\1');
+    dict.Add(key++, {std::move(tensor)});
+  }
+  dict.Add("scalar", {HostTensor{Dtype::kF32, {}, std::string(4, '\2')}});
+  dict.Add("empty", {HostTensor{Dtype::kF32, {0, 3}, ""}});
+  return {std::move(dict)};
+}
+
+TEST(PtBridgeTest, ReadsWhatItWrites) {
+  const TempDirectory directory;
+  const std::string path = directory.Path("sample.pt");
+  MOE_ASSERT_OK(WritePtFile(Sample(), path, false));
+  EXPECT_THAT(ReadPtFile(path), IsOkAndHolds(Sample()));
+}
+
+TEST(PtBridgeTest, WritesTheSameBytesAgain) {
+  const TempDirectory directory;
+  MOE_ASSERT_OK(WritePtFile(Sample(), directory.Path("a.pt"), false));
+  MOE_ASSERT_OK_AND_ASSIGN(const PtValue read,
+                           ReadPtFile(directory.Path("a.pt")));
+  MOE_ASSERT_OK(WritePtFile(read, directory.Path("b.pt"), false));
+  MOE_ASSERT_OK_AND_ASSIGN(const std::string a,
+                           ReadFile(directory.Path("a.pt"), 1 << 20));
+  EXPECT_THAT(ReadFile(directory.Path("b.pt"), 1 << 20), IsOkAndHolds(a));
+  // Functions of torch.jit are what torch.load does not allow.
+  EXPECT_EQ(a.find("torch.jit"), std::string::npos);
+}
+
+TEST(PtBridgeTest, RefusesToOverwriteAndOddTypes) {
+  const TempDirectory directory;
+  const std::string path = directory.Write("a.pt", "mine");
+  EXPECT_THAT(WritePtFile(Sample(), path, false),
+              StatusIs(absl::StatusCode::kAlreadyExists, HasSubstr(path)));
+  EXPECT_THAT(ReadFile(path, 100), IsOkAndHolds(std::string("mine")));
+  MOE_EXPECT_OK(WritePtFile(Sample(), path, true));
+  MOE_EXPECT_OK(ReadPtFile(path));
+  const PtValue odd = {HostTensor{Dtype::kU16, {1}, "ab"}};
+  EXPECT_THAT(WritePtFile(odd, directory.Path("odd.pt"), false),
+              StatusIs(absl::StatusCode::kUnimplemented,
+                       AllOf(HasSubstr("odd.pt"), HasSubstr("U16"))));
+  EXPECT_THAT(directory.List(), ::testing::ElementsAre("a.pt"));
+}
+
+struct BadFile {
+  std::string name;
+  std::string contents;
+  absl::StatusCode code;
+  std::string message;
+};
+
+TEST(PtBridgeTest, RefusesOtherFiles) {
+  const TempDirectory directory;
+  const std::vector<BadFile> cases = {
+      {"empty.pt", "", absl::StatusCode::kDataLoss, "truncated"},
+      {"short.pt", "PK", absl::StatusCode::kDataLoss, "it has 2 bytes"},
+      {"text.pt", "some text", absl::StatusCode::kInvalidArgument,
+       "is not a .pt file"},
+      {"legacy.pt", "\x80\x02\x8a\x0al\xfc\x9c",
+       absl::StatusCode::kUnimplemented, "before PyTorch 1.6; write it again"},
+      {"cut.pt", "PK\3\4 and no more", absl::StatusCode::kDataLoss, "cut.pt"},
+  };
+  for (const BadFile& bad : cases) {
+    const std::string path = directory.Write(bad.name, bad.contents);
+    EXPECT_THAT(
+        ReadPtFile(path),
+        StatusIs(bad.code, AllOf(HasSubstr(path), HasSubstr(bad.message))));
+  }
+  EXPECT_THAT(ReadPtFile(directory.Path("none.pt")),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("none.pt")));
+  EXPECT_THAT(ReadPtFile(directory.path()),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+}
+
+auto IsRefusal() {
+  return StatusIs(
+      AnyOf(absl::StatusCode::kDataLoss, absl::StatusCode::kInvalidArgument,
+            absl::StatusCode::kUnimplemented),
+      HasSubstr("damaged.pt"));
+}
+
+TEST(PtBridgeTest, EveryTruncationIsAnError) {
+  const TempDirectory directory;
+  MOE_ASSERT_OK(WritePtFile(Sample(), directory.Path("a.pt"), false));
+  MOE_ASSERT_OK_AND_ASSIGN(const std::string bytes,
+                           ReadFile(directory.Path("a.pt"), 1 << 20));
+  for (size_t size = 0; size < bytes.size(); size += 7) {
+    const std::string path =
+        directory.Write("damaged.pt", bytes.substr(0, size));
+    EXPECT_THAT(ReadPtFile(path), IsRefusal()) << size;
+  }
+}
+
+// A flipped bit may fall into padding or into a tensor's values, so reading may
+// succeed; what it must not do is end the process.
+TEST(PtBridgeTest, NoFlippedBitBreaksIt) {
+  const TempDirectory directory;
+  MOE_ASSERT_OK(WritePtFile(Sample(), directory.Path("a.pt"), false));
+  MOE_ASSERT_OK_AND_ASSIGN(const std::string bytes,
+                           ReadFile(directory.Path("a.pt"), 1 << 20));
+  int num_refused = 0;
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    std::string damaged = bytes;
+    damaged[i] = static_cast<char>(damaged[i] ^ (1 << (i % 8)));
+    const std::string path = directory.Write("damaged.pt", damaged);
+    const absl::StatusOr<PtValue> value = ReadPtFile(path);
+    if (value.ok()) continue;
+    ++num_refused;
+    EXPECT_THAT(value, IsRefusal()) << i;
+  }
+  EXPECT_GT(num_refused, 100);
+}
+
+}  // namespace
+}  // namespace moe

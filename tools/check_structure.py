@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+"""Checks what the house promises of its files, by the list that git tracks.
+
+  * every source of a room (moe/ROOM/x.cc) has a test beside it, x_test.cc, or is a
+    test, a fuzzer, or help for tests (testing/);
+  * no source has more than 600 lines;
+  * no file names what is unfinished.
+
+Prints every finding and exits with 1 if there is one.
+"""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+_MAX_LINES = 600
+_UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
+_CODE = {".cc", ".h", ".py", ".sh", ".bzl", ".proto"}
+
+
+def tracked() -> list[pathlib.Path]:
+    """The files of the repository, in order."""
+    names = subprocess.run(
+        ["git", "ls-files", "-z"], check=True, capture_output=True, text=True
+    ).stdout
+    return [pathlib.Path(name) for name in names.split("\0") if name]
+
+
+def needs_test(path: pathlib.Path) -> bool:
+    """Whether a source has to have a test beside it."""
+    if path.suffix != ".cc" or path.parts[0] != "moe":
+        return False
+    if "testing" in path.parts:
+        return False
+    return not path.stem.endswith(("_test", "_fuzzer", "_main", "_test_helper"))
+
+
+def findings(files: list[pathlib.Path]) -> list[str]:
+    """A line for each promise that is not kept."""
+    known = set(files)
+    found = []
+    for path in files:
+        if needs_test(path):
+            test = path.with_name(path.stem + "_test.cc")
+            if test not in known:
+                found.append(f"{path}: there is no {test}")
+        if path.suffix not in _CODE or not path.exists():
+            continue
+        lines = path.read_text(encoding="utf-8").splitlines()
+        if len(lines) > _MAX_LINES:
+            found.append(f"{path}: {len(lines)} lines, more than {_MAX_LINES}")
+        if path.name == pathlib.Path(__file__).name:
+            continue
+        for number, line in enumerate(lines, start=1):
+            if _UNFINISHED.search(line):
+                found.append(f"{path}:{number}: unfinished: {line.strip()}")
+    return found
+
+
+def main() -> int:
+    found = findings(tracked())
+    for line in found:
+        print(line)
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
