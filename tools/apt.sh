@@ -13,15 +13,22 @@ missing_packages() {
   done
 }
 
+# prepare_install NAME... : makes sure that the packages can be installed, and brings
+# the lists of packages up to date. Dies with what to do where they cannot.
+prepare_install() {
+  [[ -z "${MOE_NO_INSTALL:-}" ]] ||
+    die "these packages are missing, and MOE_NO_INSTALL is set:" "  $*"
+  if ((EUID != 0)) && ! command -v sudo >/dev/null; then
+    die "packages are missing, and there is no sudo here; as root, run" \
+      "  apt-get install --no-install-recommends $*"
+  fi
+  apt_get update
+}
+
 # Runs apt-get as root, without questions, its output on standard error.
 apt_get() {
   local as_root=()
-  if ((EUID != 0)); then
-    command -v sudo >/dev/null ||
-      die "only root can install packages, and there is no sudo here; as root, run" \
-        "  apt-get $*"
-    as_root=(sudo)
-  fi
+  ((EUID == 0)) || as_root=(sudo)
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o Dpkg::Use-Pty=0 "$@" </dev/null >&2
 }
 
@@ -35,10 +42,8 @@ available_packages() {
   done
 }
 
-# install_packages NAME... : installs the packages, which are missing.
+# install_packages NAME... : installs the packages; prepare_install comes first.
 install_packages() {
-  [[ -z "${MOE_NO_INSTALL:-}" ]] ||
-    die "these packages are missing, and MOE_NO_INSTALL is set:" "  $*"
   printf 'installing %s\n' "$*" >&2
   apt_get install --yes --no-install-recommends "$@" ||
     die "apt-get could not install what is needed:" "  $*" \

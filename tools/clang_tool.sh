@@ -24,8 +24,8 @@ find_tool() {
 
 path="$(find_tool || true)"
 if [[ -z "${path}" ]]; then
-  apt_get update
   packages=("${tool}${version:+-${version}}")
+  prepare_install "${packages[@]}"
   # The runtime of the sanitizers and of libFuzzer is a package of its own.
   if [[ "${tool}" == clang ]]; then
     major="$(apt-cache depends clang 2>/dev/null | sed -n 's/.*Depends: clang-\([0-9]*\)$/\1/p' | head -n 1)"

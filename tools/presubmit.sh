@@ -9,7 +9,8 @@
 #
 #   MOE_FUZZ_SECONDS   how long each fuzzer runs (default: 60)
 #   MOE_PYTHON         a Python with torch and safetensors, for the tests that compare
-#                      with them; they say that they were skipped without one
+#                      with them (default: that of tools/python/venv.sh, if it has
+#                      been made); they say that they were skipped without one
 set -uo pipefail
 
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
@@ -25,7 +26,6 @@ source tools/apt.sh
 
 # One formatter for everyone: versions differ in what they make of the same style.
 readonly CLANG_VERSION=14
-readonly CACHE="${MOE_CACHE_DIR:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/llama_moe}"
 
 PASSED=0
 FAILED=0
@@ -43,7 +43,7 @@ step_format() {
 step_shell() {
   mapfile -t missing < <(missing_packages shellcheck)
   if ((${#missing[@]} > 0)); then
-    apt_get update && install_packages shellcheck || return 1
+    (prepare_install shellcheck && install_packages shellcheck) || return 1
   fi
   tracked '*.sh' bazelw .ci/run | xargs shellcheck -x
 }
@@ -91,8 +91,8 @@ step_fuzz() {
 main() {
   local steps=("$@") step started
   ((${#steps[@]} > 0)) || steps=(format shell structure tests tidy sanitizers fuzz)
-  if [[ -z "${MOE_PYTHON:-}" && -x "${CACHE}/python/bin/python" ]]; then
-    export MOE_PYTHON="${CACHE}/python/bin/python"
+  if [[ -z "${MOE_PYTHON:-}" ]] && MOE_PYTHON="$(tools/python/venv.sh --if_there)"; then
+    export MOE_PYTHON
   fi
   for step in "${steps[@]}"; do
     declare -F "step_${step}" >/dev/null || die "there is no step \"${step}\""

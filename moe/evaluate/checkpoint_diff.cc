@@ -1,0 +1,304 @@
+#include "moe/evaluate/checkpoint_diff.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "moe/base/file_system.h"
+#include "moe/base/progress.h"
+#include "moe/base/random_access_file.h"
+#include "moe/base/status_macros.h"
+#include "moe/base/thread_pool.h"
+#include "moe/checkpoint/checkpoint.h"
+#include "moe/checkpoint/json.h"
+#include "moe/checkpoint/tensor.h"
+#include "moe/evaluate/diff_options.pb.h"
+#include "moe/evaluate/element_diff.h"
+#include "moe/evaluate/natural_order.h"
+#include "moe/evaluate/tensor_source.h"
+
+namespace moe {
+namespace {
+
+// A multiple of every element's size.
+constexpr uint64_t kPieceBytes = uint64_t{1} << 20;
+constexpr uint64_t kMaxConfigBytes = uint64_t{16} << 20;
+
+// Positions of a tensor in A and B; nothing where it is missing.
+struct Pair {
+  std::optional<size_t> a;
+  std::optional<size_t> b;
+};
+
+std::map<std::string, Pair, NaturalOrder> PairByName(const TensorSource& a,
+                                                     const TensorSource& b) {
+  std::map<std::string, Pair, NaturalOrder> pairs;
+  for (size_t i = 0; i < a.tensors().size(); ++i) {
+    pairs[a.tensors()[i].spec.name].a = i;
+  }
+  for (size_t i = 0; i < b.tensors().size(); ++i) {
+    pairs[b.tensors()[i].spec.name].b = i;
+  }
+  return pairs;
+}
+
+// One of the pairs, as the comparison goes on.
+struct Job {
+  Pair positions;
+  TensorDiff diff;
+  absl::Status status;
+};
+
+TensorStatus CompareSpecs(const std::optional<TensorSpec>& a,
+                          const std::optional<TensorSpec>& b) {
+  if (!a.has_value()) return TensorStatus::kOnlyInB;
+  if (!b.has_value()) return TensorStatus::kOnlyInA;
+  if (a->shape != b->shape) return TensorStatus::kShapeDiffers;
+  if (a->dtype != b->dtype) return TensorStatus::kDtypeDiffers;
+  return TensorStatus::kSame;
+}
+
+std::vector<Job> MakeJobs(const TensorSource& a, const TensorSource& b) {
+  std::vector<Job> jobs;
+  for (const auto& [name, positions] : PairByName(a, b)) {
+    Job job;
+    job.positions = positions;
+    job.diff.name = name;
+    if (positions.a.has_value()) job.diff.a = a.tensors()[*positions.a].spec;
+    if (positions.b.has_value()) job.diff.b = b.tensors()[*positions.b].spec;
+    job.diff.status = CompareSpecs(job.diff.a, job.diff.b);
+    jobs.push_back(std::move(job));
+  }
+  return jobs;
+}
+
+// Calls visit(piece of a, piece of b) front to back until it gives false.
+template <typename Visit>
+absl::Status VisitPieces(const TensorSource& a, const TensorSource& b,
+                         const Job& job, Visit visit) {
+  const uint64_t size_bytes = static_cast<uint64_t>(NumBytes(*job.diff.a));
+  std::array<std::string, 2> pieces;
+  for (uint64_t begin = 0; begin < size_bytes; begin += kPieceBytes) {
+    const uint64_t piece_bytes = std::min(kPieceBytes, size_bytes - begin);
+    for (std::string& piece : pieces) piece.resize(piece_bytes);
+    MOE_RETURN_IF_ERROR(
+        a.Read(*job.positions.a, begin, absl::MakeSpan(pieces[0])));
+    MOE_RETURN_IF_ERROR(
+        b.Read(*job.positions.b, begin, absl::MakeSpan(pieces[1])));
+    if (!visit(pieces[0], pieces[1])) break;
+  }
+  return absl::OkStatus();
+}
+
+// Most tensors are the same, and seeing that costs only the reading.
+absl::Status Compare(const TensorSource& a, const TensorSource& b,
+                     const DiffOptions& options, Job& job) {
+  bool same = true;
+  MOE_RETURN_IF_ERROR(VisitPieces(
+      a, b, job, [&](const std::string& a_piece, const std::string& b_piece) {
+        same = a_piece == b_piece;
+        return same;
+      }));
+  if (same) return absl::OkStatus();
+  ElementDiff elements;
+  MOE_RETURN_IF_ERROR(VisitPieces(
+      a, b, job, [&](const std::string& a_piece, const std::string& b_piece) {
+        AccumulateDiff(job.diff.a->dtype, a_piece, b_piece, options, elements);
+        return true;
+      }));
+  job.diff.status =
+      elements.num_failed == 0 ? TensorStatus::kClose : TensorStatus::kDiffers;
+  job.diff.elements = elements;
+  return absl::OkStatus();
+}
+
+absl::Status OutOfRange(absl::string_view field, const std::string& value,
+                        absl::string_view want) {
+  return absl::InvalidArgumentError(
+      absl::StrCat(field, " is ", value, "; wanted is ", want));
+}
+
+absl::Status CheckTolerance(absl::string_view field, double value) {
+  if (value >= 0.0 && std::isfinite(value)) return absl::OkStatus();
+  return OutOfRange(field, absl::StrCat(value), "a finite number, 0 or more");
+}
+
+// Adds the leaves of `value`: what is no object, and objects without fields.
+void AddLeaves(const std::string& name, const Json& value,
+               std::vector<std::pair<std::string, const Json*>>& leaves) {
+  if (!value.is_object() || value.empty()) {
+    leaves.emplace_back(name, &value);
+    return;
+  }
+  for (auto field = value.begin(); field != value.end(); ++field) {
+    AddLeaves(name.empty() ? field.key() : absl::StrCat(name, ".", field.key()),
+              field.value(), leaves);
+  }
+}
+
+struct OptionalConfig {
+  std::string path;
+  std::optional<Json> document;  // Nothing where there is no such file.
+};
+
+absl::StatusOr<OptionalConfig> ReadConfig(absl::string_view directory) {
+  OptionalConfig config;
+  config.path = absl::StrCat(directory, "/", kConfigFile);
+  if (!PathExists(config.path)) return config;
+  MOE_ASSIGN_OR_RETURN(const std::string text,
+                       ReadFile(config.path, kMaxConfigBytes));
+  absl::StatusOr<Json> document = ParseJsonObject(text);
+  if (!document.ok()) return Annotate(document.status(), config.path);
+  config.document = *std::move(document);
+  return config;
+}
+
+absl::Status DiffConfigs(CheckpointDiff& diff) {
+  MOE_ASSIGN_OR_RETURN(const OptionalConfig a, ReadConfig(diff.a_path));
+  MOE_ASSIGN_OR_RETURN(const OptionalConfig b, ReadConfig(diff.b_path));
+  if (!a.document.has_value() && !b.document.has_value()) {
+    return absl::OkStatus();
+  }
+  diff.config_compared = true;
+  const Json nothing = Json::object();
+  diff.config =
+      DiffJson(a.document.value_or(nothing), b.document.value_or(nothing));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::string_view TensorStatusName(TensorStatus status) {
+  switch (status) {
+    case TensorStatus::kSame:
+      return "same";
+    case TensorStatus::kClose:
+      return "close";
+    case TensorStatus::kDiffers:
+      return "differs";
+    case TensorStatus::kShapeDiffers:
+      return "shape";
+    case TensorStatus::kDtypeDiffers:
+      return "dtype";
+    case TensorStatus::kOnlyInA:
+      return "only_in_a";
+    case TensorStatus::kOnlyInB:
+      return "only_in_b";
+  }
+  return "";
+}
+
+int64_t CheckpointDiff::Count(TensorStatus status) const {
+  return std::count_if(
+      tensors.begin(), tensors.end(),
+      [&](const TensorDiff& tensor) { return tensor.status == status; });
+}
+
+bool CheckpointDiff::Same() const {
+  return config.empty() &&
+         Count(TensorStatus::kSame) + Count(TensorStatus::kClose) ==
+             static_cast<int64_t>(tensors.size());
+}
+
+absl::Status ValidateDiffOptions(const DiffOptions& options) {
+  MOE_RETURN_IF_ERROR(CheckTolerance("rtol", options.rtol()));
+  MOE_RETURN_IF_ERROR(CheckTolerance("atol", options.atol()));
+  if (options.max_ulp() < 0) {
+    return OutOfRange("max_ulp", absl::StrCat(options.max_ulp()),
+                      "a whole number, 0 or more");
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<TensorDiff>> DiffTensors(const TensorSource& a,
+                                                    const TensorSource& b,
+                                                    const DiffOptions& options,
+                                                    ThreadPool& pool,
+                                                    Progress& progress) {
+  MOE_RETURN_IF_ERROR(ValidateDiffOptions(options));
+  std::vector<Job> jobs = MakeJobs(a, b);
+  int64_t total_bytes = 0;
+  for (const Job& job : jobs) {
+    if (job.diff.status == TensorStatus::kSame) {
+      total_bytes += NumBytes(*job.diff.a);
+    }
+  }
+  progress.Start("comparing", total_bytes, "bytes");
+  pool.ParallelFor(0, static_cast<int64_t>(jobs.size()), 1,
+                   [&](int64_t begin, int64_t end) {
+                     for (int64_t i = begin; i < end; ++i) {
+                       Job& job = jobs[static_cast<size_t>(i)];
+                       if (job.diff.status != TensorStatus::kSame) continue;
+                       job.status = Compare(a, b, options, job);
+                       progress.Advance(NumBytes(*job.diff.a));
+                     }
+                   });
+  std::vector<TensorDiff> diffs;
+  for (Job& job : jobs) {
+    MOE_RETURN_IF_ERROR(job.status);
+    diffs.push_back(std::move(job.diff));
+  }
+  progress.Finish();
+  return diffs;
+}
+
+std::vector<ConfigFieldDiff> DiffJson(const Json& a, const Json& b) {
+  std::vector<std::pair<std::string, const Json*>> a_leaves;
+  std::vector<std::pair<std::string, const Json*>> b_leaves;
+  if (!a.empty()) AddLeaves("", a, a_leaves);
+  if (!b.empty()) AddLeaves("", b, b_leaves);
+  std::map<std::string, const Json*> in_a(a_leaves.begin(), a_leaves.end());
+  std::map<std::string, const Json*> in_b(b_leaves.begin(), b_leaves.end());
+  std::vector<ConfigFieldDiff> diffs;
+  for (const auto& [field, value] : a_leaves) {
+    const auto other = in_b.find(field);
+    if (other == in_b.end()) {
+      diffs.push_back({field, value->dump(), std::nullopt});
+    } else if (*value != *other->second) {
+      diffs.push_back({field, value->dump(), other->second->dump()});
+    }
+  }
+  for (const auto& [field, value] : b_leaves) {
+    if (in_a.count(field) == 0) {
+      diffs.push_back({field, std::nullopt, value->dump()});
+    }
+  }
+  return diffs;
+}
+
+absl::StatusOr<CheckpointDiff> DiffCheckpoints(absl::string_view a_path,
+                                               absl::string_view b_path,
+                                               const DiffOptions& options,
+                                               ThreadPool& pool,
+                                               Progress& progress) {
+  MOE_RETURN_IF_ERROR(ValidateDiffOptions(options));
+  CheckpointDiff diff;
+  diff.a_path = std::string(a_path);
+  diff.b_path = std::string(b_path);
+  MOE_ASSIGN_OR_RETURN(const std::unique_ptr<TensorSource> a,
+                       OpenTensorSource(a_path));
+  MOE_ASSIGN_OR_RETURN(const std::unique_ptr<TensorSource> b,
+                       OpenTensorSource(b_path));
+  if (!options.ignore_config() && a->kind() == SourceKind::kDirectory &&
+      b->kind() == SourceKind::kDirectory) {
+    MOE_RETURN_IF_ERROR(DiffConfigs(diff));
+  }
+  MOE_ASSIGN_OR_RETURN(diff.tensors,
+                       DiffTensors(*a, *b, options, pool, progress));
+  return diff;
+}
+
+}  // namespace moe

@@ -1,0 +1,451 @@
+#include "moe/evaluate/inspect_report.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "moe/base/byte_size.h"
+#include "moe/base/file_system.h"
+#include "moe/checkpoint/checkpoint.h"
+#include "moe/checkpoint/dtype.h"
+#include "moe/checkpoint/json.h"
+#include "moe/checkpoint/llama_config.h"
+#include "moe/checkpoint/moe_config.h"
+#include "moe/checkpoint/tensor.h"
+#include "moe/evaluate/inspect.h"
+#include "moe/evaluate/tensor_source.h"
+
+namespace moe {
+namespace {
+
+// Of a group with more tensors, only their number is shown.
+constexpr size_t kMaxTensorsOfGroup = 12;
+
+const MoeConfig* MoePart(const Inspection& inspection) {
+  return inspection.config.has_value()
+             ? std::get_if<MoeConfig>(&*inspection.config)
+             : nullptr;
+}
+
+// "12,345,678"
+std::string WithCommas(int64_t number) {
+  const std::string digits = absl::StrCat(number);
+  std::string text;
+  for (size_t i = 0; i < digits.size(); ++i) {
+    if (i > 0 && (digits.size() - i) % 3 == 0) text.push_back(',');
+    text.push_back(digits[i]);
+  }
+  return text;
+}
+
+std::string Row(absl::string_view name, absl::string_view value) {
+  return absl::StrFormat("  %-19s %s\n", name, value);
+}
+
+absl::string_view RopeTypeName(RopeType type) {
+  switch (type) {
+    case RopeType::kDefault:
+      return "default";
+    case RopeType::kLinear:
+      return "linear";
+    case RopeType::kDynamic:
+      return "dynamic";
+    case RopeType::kLlama3:
+      return "llama3";
+  }
+  return "";
+}
+
+std::string FormatRope(const RopeConfig& rope) {
+  std::string text = absl::StrCat("theta ", rope.theta);
+  if (rope.type == RopeType::kDefault) return text + ", no scaling";
+  absl::StrAppend(&text, ", scaling ", RopeTypeName(rope.type), " with factor ",
+                  rope.factor);
+  if (rope.type == RopeType::kLlama3) {
+    absl::StrAppend(&text, ", frequency factors ", rope.low_freq_factor, " to ",
+                    rope.high_freq_factor);
+  }
+  if (rope.original_max_position_embeddings > 0) {
+    absl::StrAppend(&text, ", over ", rope.original_max_position_embeddings,
+                    " positions");
+  }
+  return text;
+}
+
+std::string FormatBiases(const LlamaConfig& config) {
+  if (config.attention_bias)
+    return config.mlp_bias ? "attention, MLP" : "attention";
+  return config.mlp_bias ? "MLP" : "none";
+}
+
+std::string FormatDecoder(const LlamaConfig& config) {
+  return absl::StrCat(
+      Row("layers", absl::StrCat(config.num_hidden_layers)),
+      Row("hidden size", absl::StrCat(config.hidden_size)),
+      Row("intermediate size", absl::StrCat(config.intermediate_size)),
+      Row("attention",
+          absl::StrCat(config.num_attention_heads, " heads, ",
+                       config.num_key_value_heads,
+                       " key/value heads, head dim ", config.head_dim)),
+      Row("vocabulary",
+          absl::StrCat(config.vocab_size, config.tie_word_embeddings
+                                              ? ", tied embeddings"
+                                              : ", untied embeddings")),
+      Row("positions", absl::StrCat(config.max_position_embeddings)),
+      Row("RoPE", FormatRope(config.rope)),
+      Row("RMSNorm epsilon", absl::StrCat(config.rms_norm_eps)),
+      Row("biases", FormatBiases(config)));
+}
+
+std::string FormatMoe(const MoeConfig& config) {
+  std::string text;
+  if (config.num_local_experts > 0) {
+    text += Row("experts", absl::StrCat(config.num_local_experts, " of size ",
+                                        config.expert_intermediate_size, ", ",
+                                        config.num_experts_per_tok,
+                                        " for each token, scale factor ",
+                                        config.scale_factor));
+  }
+  if (config.intermediate_size_residual.has_value()) {
+    text += Row("residual expert",
+                absl::StrCat("size ", *config.intermediate_size_residual));
+  }
+  if (config.use_attn_moe) {
+    text += Row("attention experts",
+                absl::StrCat(config.attn_experts, ", ", config.top_k_attn,
+                             " for each token, scale factor ",
+                             config.scale_factor_attn));
+  }
+  absl::StrAppend(
+      &text,
+      Row("contract layers", absl::StrCat(config.num_moe_contract_layers,
+                                          " dense layers at each end")),
+      Row("alignment biases", config.add_rescale_bias ? "yes" : "no"));
+  return text;
+}
+
+std::string Title(const Inspection& inspection) {
+  const absl::string_view what =
+      !inspection.config.has_value() ? SourceKindName(inspection.kind)
+      : MoePart(inspection) != nullptr
+          ? "MoE checkpoint made from LLaMA (model_type mixtral)"
+          : "dense LLaMA checkpoint (model_type llama)";
+  return absl::StrCat(inspection.path, ": ", what, "\n");
+}
+
+std::string FormatDtypes(const Inspection& inspection) {
+  std::vector<std::string> parts;
+  for (const auto& [dtype, count] : inspection.dtypes) {
+    parts.push_back(
+        absl::StrCat(DtypeName(dtype), " (", count.num_tensors,
+                     count.num_tensors == 1 ? " tensor)" : " tensors)"));
+  }
+  return parts.empty() ? "none" : absl::StrJoin(parts, ", ");
+}
+
+std::string FormatTotals(const Inspection& inspection) {
+  std::string text;
+  if (inspection.config.has_value()) {
+    text += Row("parameters", WithCommas(inspection.num_parameters));
+    if (MoePart(inspection) != nullptr) {
+      text += Row(
+          "active per token",
+          absl::StrFormat(
+              "%s (%.1f%%)", WithCommas(inspection.num_active_parameters),
+              100.0 * static_cast<double>(inspection.num_active_parameters) /
+                  static_cast<double>(inspection.num_parameters)));
+    }
+  } else {
+    text += Row("elements", WithCommas(inspection.num_parameters));
+  }
+  absl::StrAppend(
+      &text, Row("dtypes", FormatDtypes(inspection)),
+      Row("size", absl::StrCat(FormatByteSize(inspection.num_bytes), " (",
+                               WithCommas(inspection.num_bytes), " bytes)")));
+  if (inspection.values_checked) {
+    text += Row("values", "checked: no NaN, no infinity");
+  }
+  return text;
+}
+
+// What a layer of a checkpoint computes.
+std::string DescribeLayer(const CheckpointConfig& config, int64_t layer) {
+  const auto* const moe = std::get_if<MoeConfig>(&config);
+  const LlamaConfig& decoder = DecoderConfig(config);
+  const bool dense = moe == nullptr || moe->IsContractLayer(layer);
+  std::string text = !dense && moe->use_attn_moe
+                         ? absl::StrCat(moe->attn_experts, " attention experts")
+                         : "dense attention";
+  if (dense || moe->num_local_experts == 0) {
+    return absl::StrCat(text, ", dense MLP of ", decoder.intermediate_size);
+  }
+  absl::StrAppend(&text, ", ", moe->num_local_experts, " experts of ",
+                  moe->expert_intermediate_size);
+  if (moe->intermediate_size_residual.has_value()) {
+    absl::StrAppend(&text, ", residual expert of ",
+                    *moe->intermediate_size_residual);
+  }
+  return text;
+}
+
+std::string Numbers(const TensorGroup& group) {
+  return group.first == group.last ? absl::StrCat(group.first)
+                                   : absl::StrCat(group.first, "-", group.last);
+}
+
+std::string FormatSpec(const TensorSpec& spec) {
+  return absl::StrCat(DtypeName(spec.dtype), " ", FormatShape(spec.shape));
+}
+
+// One line for a group of one tensor each; otherwise one more for each tensor.
+std::string FormatGroup(const Inspection& inspection,
+                        const TensorGroup& group) {
+  const std::string name = absl::StrCat(group.prefix, Numbers(group));
+  if (group.tensors.size() == 1) {
+    return absl::StrCat("  ", name, group.tensors[0].name, "  ",
+                        FormatSpec(group.tensors[0]), "\n");
+  }
+  std::string text = absl::StrCat(
+      "  ", name, "  ", group.first == group.last ? "" : "each ",
+      group.tensors.size(), " tensors, ", WithCommas(group.num_parameters),
+      inspection.config.has_value() ? " parameters, " : " elements, ",
+      FormatByteSize(group.num_bytes));
+  if (inspection.config.has_value()) {
+    return absl::StrCat(text, ": ",
+                        DescribeLayer(*inspection.config, group.first), "\n");
+  }
+  text += "\n";
+  if (group.tensors.size() > kMaxTensorsOfGroup) return text;
+  for (const TensorSpec& tensor : group.tensors) {
+    absl::StrAppend(&text, "    ", tensor.name, "  ", FormatSpec(tensor), "\n");
+  }
+  return text;
+}
+
+std::string FormatContents(const Inspection& inspection) {
+  std::string text = absl::StrCat("tensors: ", inspection.tensors.size(), "\n");
+  for (const TensorSpec& tensor : inspection.others) {
+    absl::StrAppend(&text, "  ", tensor.name, "  ", FormatSpec(tensor), "\n");
+  }
+  for (const TensorGroup& group : inspection.groups) {
+    text += FormatGroup(inspection, group);
+  }
+  return text;
+}
+
+std::string FormatFiles(const Inspection& inspection) {
+  std::string text = "files:\n";
+  for (const SourceFile& file : inspection.files) {
+    absl::StrAppend(&text, "  ", SplitPath(file.path).name, "  ",
+                    FormatByteSize(static_cast<int64_t>(file.size_bytes)), ", ",
+                    file.num_tensors,
+                    file.num_tensors == 1 ? " tensor\n" : " tensors\n");
+    for (const auto& [key, value] : file.metadata) {
+      absl::StrAppend(&text, "    ", key, ": ", value, "\n");
+    }
+  }
+  if (!inspection.companion_files.empty()) {
+    absl::StrAppend(&text, "  beside them: ",
+                    absl::StrJoin(inspection.companion_files, ", "), "\n");
+  }
+  if (inspection.digests.empty()) return text;
+  text += "sha256:\n";
+  for (const auto& [name, digest] : inspection.digests) {
+    absl::StrAppend(&text, "  ", digest, "  ", name, "\n");
+  }
+  return text;
+}
+
+std::string FormatTensorTable(const Inspection& inspection) {
+  size_t width = 4;
+  for (const SourceTensor& tensor : inspection.tensors) {
+    width = std::max(width, tensor.spec.name.size());
+  }
+  const int columns = static_cast<int>(std::min<size_t>(width, 80));
+  std::string text =
+      absl::StrFormat("%-*s  %-7s %-16s %12s %14s  %s\n", columns, "name",
+                      "dtype", "shape", "bytes", "offset", "file");
+  for (const SourceTensor& tensor : inspection.tensors) {
+    absl::StrAppendFormat(&text, "%-*s  %-7s %-16s %12d %14s  %s\n", columns,
+                          tensor.spec.name, DtypeName(tensor.spec.dtype),
+                          FormatShape(tensor.spec.shape), NumBytes(tensor.spec),
+                          tensor.offset_bytes.has_value()
+                              ? absl::StrCat(*tensor.offset_bytes)
+                              : "-",
+                          SplitPath(inspection.files[tensor.file].path).name);
+  }
+  return text;
+}
+
+Json RopeToJson(const RopeConfig& rope) {
+  Json json = Json::object();
+  json["type"] = std::string(RopeTypeName(rope.type));
+  json["theta"] = rope.theta;
+  if (rope.type == RopeType::kDefault) return json;
+  json["factor"] = rope.factor;
+  if (rope.type == RopeType::kLlama3) {
+    json["low_freq_factor"] = rope.low_freq_factor;
+    json["high_freq_factor"] = rope.high_freq_factor;
+  }
+  if (rope.original_max_position_embeddings > 0) {
+    json["original_max_position_embeddings"] =
+        rope.original_max_position_embeddings;
+  }
+  return json;
+}
+
+Json DecoderToJson(const LlamaConfig& config) {
+  Json json = Json::object();
+  json["num_hidden_layers"] = config.num_hidden_layers;
+  json["hidden_size"] = config.hidden_size;
+  json["dense_intermediate_size"] = config.intermediate_size;
+  json["num_attention_heads"] = config.num_attention_heads;
+  json["num_key_value_heads"] = config.num_key_value_heads;
+  json["head_dim"] = config.head_dim;
+  json["vocab_size"] = config.vocab_size;
+  json["tie_word_embeddings"] = config.tie_word_embeddings;
+  json["max_position_embeddings"] = config.max_position_embeddings;
+  json["rope"] = RopeToJson(config.rope);
+  json["rms_norm_eps"] = config.rms_norm_eps;
+  json["attention_bias"] = config.attention_bias;
+  json["mlp_bias"] = config.mlp_bias;
+  return json;
+}
+
+Json MoeToJson(const MoeConfig& config) {
+  Json json = Json::object();
+  json["num_local_experts"] = config.num_local_experts;
+  if (config.num_local_experts > 0) {
+    json["num_experts_per_tok"] = config.num_experts_per_tok;
+    json["intermediate_size"] = config.expert_intermediate_size;
+    json["scale_factor"] = config.scale_factor;
+  }
+  if (config.intermediate_size_residual.has_value()) {
+    json["intermediate_size_residual"] = *config.intermediate_size_residual;
+  }
+  json["num_moe_contract_layers"] = config.num_moe_contract_layers;
+  json["use_attn_moe"] = config.use_attn_moe;
+  if (config.use_attn_moe) {
+    json["attn_experts"] = config.attn_experts;
+    json["top_k_attn"] = config.top_k_attn;
+    json["scale_factor_attn"] = config.scale_factor_attn;
+  }
+  json["add_rescale_bias"] = config.add_rescale_bias;
+  return json;
+}
+
+Json SpecToJson(const TensorSpec& spec) {
+  Json json = Json::object();
+  json["name"] = spec.name;
+  json["dtype"] = std::string(DtypeName(spec.dtype));
+  json["shape"] = spec.shape;
+  json["bytes"] = NumBytes(spec);
+  return json;
+}
+
+Json GroupToJson(const TensorGroup& group) {
+  Json json = Json::object();
+  json["prefix"] = group.prefix;
+  json["first"] = group.first;
+  json["last"] = group.last;
+  json["num_tensors_each"] = group.tensors.size();
+  json["num_parameters_each"] = group.num_parameters;
+  json["bytes_each"] = group.num_bytes;
+  return json;
+}
+
+Json FileToJson(const SourceFile& file) {
+  Json json = Json::object();
+  json["name"] = SplitPath(file.path).name;
+  json["bytes"] = file.size_bytes;
+  json["num_tensors"] = file.num_tensors;
+  Json metadata = Json::object();
+  for (const auto& [key, value] : file.metadata) metadata[key] = value;
+  json["metadata"] = std::move(metadata);
+  return json;
+}
+
+Json TensorsToJson(const Inspection& inspection) {
+  Json tensors = Json::array();
+  for (const SourceTensor& tensor : inspection.tensors) {
+    Json json = SpecToJson(tensor.spec);
+    json["file"] = SplitPath(inspection.files[tensor.file].path).name;
+    if (tensor.offset_bytes.has_value()) json["offset"] = *tensor.offset_bytes;
+    tensors.push_back(std::move(json));
+  }
+  return tensors;
+}
+
+// Counts, dtypes and groups.
+void AddTotals(const Inspection& inspection, Json& json) {
+  json["num_tensors"] = inspection.tensors.size();
+  json["num_parameters"] = inspection.num_parameters;
+  if (MoePart(inspection) != nullptr) {
+    json["num_active_parameters"] = inspection.num_active_parameters;
+  }
+  json["bytes"] = inspection.num_bytes;
+  Json dtypes = Json::object();
+  for (const auto& [dtype, count] : inspection.dtypes) {
+    dtypes[std::string(DtypeName(dtype))] = count.num_tensors;
+  }
+  json["dtypes"] = std::move(dtypes);
+  json["groups"] = Json::array();
+  for (const TensorGroup& group : inspection.groups) {
+    json["groups"].push_back(GroupToJson(group));
+  }
+  json["values_checked"] = inspection.values_checked;
+}
+
+}  // namespace
+
+std::string FormatInspection(const Inspection& inspection, bool list_tensors) {
+  std::string text = Title(inspection);
+  if (inspection.config.has_value()) {
+    text += FormatDecoder(DecoderConfig(*inspection.config));
+    if (const MoeConfig* const moe = MoePart(inspection)) {
+      text += FormatMoe(*moe);
+    }
+  }
+  absl::StrAppend(&text, FormatTotals(inspection), FormatContents(inspection),
+                  FormatFiles(inspection));
+  if (list_tensors) text += FormatTensorTable(inspection);
+  return text;
+}
+
+Json InspectionToJson(const Inspection& inspection, bool list_tensors) {
+  Json json = Json::object();
+  json["path"] = inspection.path;
+  const MoeConfig* const moe = MoePart(inspection);
+  json["kind"] = inspection.config.has_value()
+                     ? std::string("checkpoint")
+                     : std::string(SourceKindName(inspection.kind));
+  if (inspection.config.has_value()) {
+    json["model_type"] = moe != nullptr ? "mixtral" : "llama";
+    json["decoder"] = DecoderToJson(DecoderConfig(*inspection.config));
+    if (moe != nullptr) json["moe"] = MoeToJson(*moe);
+  }
+  AddTotals(inspection, json);
+  json["files"] = Json::array();
+  for (const SourceFile& file : inspection.files) {
+    json["files"].push_back(FileToJson(file));
+  }
+  json["companion_files"] = inspection.companion_files;
+  if (!inspection.digests.empty()) {
+    Json& digests = json["sha256"] = Json::object();
+    for (const auto& [name, digest] : inspection.digests) {
+      digests[name] = digest;
+    }
+  }
+  if (list_tensors) json["tensors"] = TensorsToJson(inspection);
+  return json;
+}
+
+}  // namespace moe

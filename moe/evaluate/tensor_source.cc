@@ -1,0 +1,223 @@
+#include "moe/evaluate/tensor_source.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "moe/base/check.h"
+#include "moe/base/file_system.h"
+#include "moe/base/random_access_file.h"
+#include "moe/base/status_macros.h"
+#include "moe/checkpoint/artifact/pt_bridge.h"
+#include "moe/checkpoint/artifact/pt_value.h"
+#include "moe/checkpoint/dtype.h"
+#include "moe/checkpoint/safetensors_file.h"
+#include "moe/checkpoint/shard_index.h"
+#include "moe/checkpoint/sharded_tensors.h"
+#include "moe/checkpoint/tensor.h"
+
+namespace moe {
+namespace {
+
+// A zip archive; a bare pickle, as torch.save wrote before PyTorch 1.6. Read as
+// the length of a safetensors header, each would be above 67 million bytes,
+// which no such file has.
+constexpr absl::string_view kZipMagic = "PK\3\4";
+constexpr absl::string_view kPickleMagic = "\x80\x02\x8a\x0a";
+
+// `Files` owns the open files; the base class lists them.
+template <typename Files>
+class SafetensorsSource : public TensorSource {
+ public:
+  SafetensorsSource(absl::string_view path, SourceKind kind, Files files)
+      : TensorSource(path, kind), open_files_(std::move(files)) {
+    for (const SafetensorsFile& file : Shards()) {
+      for (const SafetensorsTensor& tensor : file.tensors()) {
+        // The data are the end of the file, so their start follows from it.
+        const uint64_t data_offset =
+            file.size_bytes() - file.tensors().back().end;
+        tensors_.push_back(
+            {tensor.spec, files_.size(), data_offset + tensor.begin});
+        places_.push_back({&file, &tensor});
+      }
+      files_.push_back({file.path(), file.size_bytes(),
+                        static_cast<int64_t>(file.tensors().size()),
+                        file.metadata()});
+    }
+  }
+
+  absl::Status Read(size_t tensor, uint64_t offset_bytes,
+                    absl::Span<char> out) const override {
+    const TensorLocation& place = places_[tensor];
+    return place.shard->Read(*place.tensor, offset_bytes, out);
+  }
+
+ private:
+  absl::Span<const SafetensorsFile> Shards() const {
+    if constexpr (std::is_same_v<Files, ShardedTensors>) {
+      return open_files_.shards();
+    } else {
+      return absl::MakeConstSpan(&open_files_, 1);
+    }
+  }
+
+  const Files open_files_;
+  std::vector<TensorLocation> places_;  // Of each of tensors().
+};
+
+template <typename T>
+HostTensor NumbersTensor(Dtype dtype, Shape shape, absl::Span<const T> values) {
+  HostTensor tensor{dtype, std::move(shape), ""};
+  tensor.bytes.resize(values.size() * sizeof(T));
+  if (!values.empty()) {
+    std::memcpy(tensor.bytes.data(), values.data(), tensor.bytes.size());
+  }
+  return tensor;
+}
+
+class PtSource : public TensorSource {
+ public:
+  explicit PtSource(absl::string_view path)
+      : TensorSource(path, SourceKind::kPt) {}
+
+  absl::Status Load() {
+    MOE_ASSIGN_OR_RETURN(const RandomAccessFile file,
+                         RandomAccessFile::Open(path()));
+    MOE_ASSIGN_OR_RETURN(PtValue root, ReadPtFile(path()));
+    files_.push_back({path(), file.size_bytes(), 0, {}});
+    MOE_RETURN_IF_ERROR(Annotate(Flatten("", std::move(root)), path()));
+    files_[0].num_tensors = static_cast<int64_t>(tensors_.size());
+    return absl::OkStatus();
+  }
+
+  absl::Status Read(size_t tensor, uint64_t offset_bytes,
+                    absl::Span<char> out) const override {
+    const std::string& bytes = data_[tensor];
+    MOE_CHECK(offset_bytes + out.size() <= bytes.size());
+    std::memcpy(out.data(), bytes.data() + offset_bytes, out.size());
+    return absl::OkStatus();
+  }
+
+ private:
+  static std::string Join(absl::string_view prefix, const PtKey& key) {
+    const std::string name = std::holds_alternative<int64_t>(key)
+                                 ? absl::StrCat(std::get<int64_t>(key))
+                                 : std::get<std::string>(key);
+    return prefix.empty() ? name : absl::StrCat(prefix, ".", name);
+  }
+
+  absl::Status Add(absl::string_view prefix, HostTensor tensor) {
+    const std::string name(prefix.empty() ? "value" : prefix);
+    if (!names_.insert(name).second) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("two values flatten to the name \"", name,
+                       "\"; they cannot be told apart by name"));
+    }
+    tensors_.push_back(
+        {{name, tensor.dtype, std::move(tensor.shape)}, 0, std::nullopt});
+    data_.push_back(std::move(tensor.bytes));
+    return absl::OkStatus();
+  }
+
+  // The reader bounds the depth of the tree.
+  absl::Status Flatten(const std::string& prefix, PtValue value) {
+    if (auto* const tensor = std::get_if<HostTensor>(&value.value)) {
+      return Add(prefix, std::move(*tensor));
+    }
+    if (const auto* const number = std::get_if<int64_t>(&value.value)) {
+      return Add(prefix, NumbersTensor<int64_t>(Dtype::kI64, {}, {number, 1}));
+    }
+    if (const auto* const number = std::get_if<double>(&value.value)) {
+      return Add(prefix, NumbersTensor<double>(Dtype::kF64, {}, {number, 1}));
+    }
+    if (const auto* const ints = std::get_if<PtInts>(&value.value)) {
+      return Add(prefix,
+                 NumbersTensor<int64_t>(
+                     Dtype::kI64, {static_cast<int64_t>(ints->size())}, *ints));
+    }
+    if (auto* const list = std::get_if<PtList>(&value.value)) {
+      for (size_t i = 0; i < list->size(); ++i) {
+        MOE_RETURN_IF_ERROR(Flatten(Join(prefix, static_cast<int64_t>(i)),
+                                    std::move((*list)[i])));
+      }
+      return absl::OkStatus();
+    }
+    for (PtEntry& entry : std::get<PtDict>(value.value).entries) {
+      MOE_RETURN_IF_ERROR(
+          Flatten(Join(prefix, entry.key), std::move(entry.value)));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::flat_hash_set<std::string> names_;
+  std::vector<std::string> data_;  // Of each of tensors().
+};
+
+absl::Status CheckNotJson(const RandomAccessFile& file) {
+  const std::string name = SplitPath(file.path()).name;
+  if (!absl::EndsWith(name, ".json")) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      file.path(), " is a JSON file; name the directory it is in"));
+}
+
+absl::StatusOr<std::unique_ptr<TensorSource>> OpenFile(absl::string_view path) {
+  MOE_ASSIGN_OR_RETURN(const RandomAccessFile file,
+                       RandomAccessFile::Open(path));
+  MOE_RETURN_IF_ERROR(CheckNotJson(file));
+  std::string magic(std::min<uint64_t>(kZipMagic.size(), file.size_bytes()),
+                    '\0');
+  MOE_RETURN_IF_ERROR(file.Read(0, absl::MakeSpan(magic)));
+  if (magic == kZipMagic || magic == kPickleMagic) {
+    auto source = std::make_unique<PtSource>(path);
+    MOE_RETURN_IF_ERROR(source->Load());
+    return source;
+  }
+  MOE_ASSIGN_OR_RETURN(SafetensorsFile tensors, SafetensorsFile::Open(path));
+  return std::make_unique<SafetensorsSource<SafetensorsFile>>(
+      path, SourceKind::kSafetensors, std::move(tensors));
+}
+
+}  // namespace
+
+absl::string_view SourceKindName(SourceKind kind) {
+  switch (kind) {
+    case SourceKind::kDirectory:
+      return "directory";
+    case SourceKind::kSafetensors:
+      return "safetensors file";
+    case SourceKind::kPt:
+      return ".pt file";
+  }
+  return "";
+}
+
+absl::StatusOr<std::unique_ptr<TensorSource>> OpenTensorSource(
+    absl::string_view path) {
+  std::error_code error;
+  if (!std::filesystem::exists(std::string(path), error) && !error) {
+    return absl::NotFoundError(absl::StrCat(path, " does not exist"));
+  }
+  if (!std::filesystem::is_directory(std::string(path), error)) {
+    return OpenFile(path);
+  }
+  MOE_ASSIGN_OR_RETURN(ShardedTensors tensors, ShardedTensors::Open(path));
+  return std::make_unique<SafetensorsSource<ShardedTensors>>(
+      path, SourceKind::kDirectory, std::move(tensors));
+}
+
+}  // namespace moe

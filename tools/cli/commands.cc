@@ -1,0 +1,20 @@
+#include "tools/cli/commands.h"
+
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "tools/cli/command.h"
+#include "tools/cli/frame.h"
+
+namespace moe::cli {
+
+std::vector<Command> AllCommands() { return {InspectCommand(), DiffCommand()}; }
+
+int RunLlamaMoe(const std::vector<std::string>& args, std::ostream& out,
+                std::ostream& err) {
+  const std::vector<Command> commands = AllCommands();
+  return RunCommandLine(commands, args, out, err);
+}
+
+}  // namespace moe::cli

@@ -1,0 +1,255 @@
+#include "tools/cli/flag_set.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/string_view.h"
+#include "moe/base/status_macros.h"
+
+namespace moe::cli {
+namespace {
+
+absl::Status WrongValue(const std::string& text, absl::string_view want) {
+  return absl::InvalidArgumentError(
+      absl::StrCat(" is \"", text, "\"; wanted is ", want));
+}
+
+template <typename Range>
+std::string FormatAnyRange(Range range, bool has_min, bool has_max) {
+  if (has_min && has_max) return absl::StrCat(range.min, " to ", range.max);
+  if (has_min) return absl::StrCat(range.min, " or more");
+  if (has_max) return absl::StrCat(range.max, " or less");
+  return "";
+}
+
+// "a number, 0 or more"
+std::string Want(absl::string_view kind, const std::string& allowed) {
+  return allowed.empty() ? std::string(kind)
+                         : absl::StrCat(kind, ", ", allowed);
+}
+
+// `Target` is int64_t or an optional of it.
+template <typename Target>
+std::function<absl::Status(const std::string&)> IntSetter(IntRange range,
+                                                          Target* value) {
+  return [value, range](const std::string& text) {
+    int64_t number = 0;
+    if (!absl::SimpleAtoi(text, &number) || number < range.min ||
+        number > range.max) {
+      return WrongValue(text, Want("a whole number", FormatRange(range)));
+    }
+    *value = number;
+    return absl::OkStatus();
+  };
+}
+
+}  // namespace
+
+std::string FormatRange(IntRange range) {
+  return FormatAnyRange(range, range.min != std::numeric_limits<int64_t>::min(),
+                        range.max != std::numeric_limits<int64_t>::max());
+}
+
+std::string FormatRange(DoubleRange range) {
+  return FormatAnyRange(range,
+                        range.min != std::numeric_limits<double>::lowest(),
+                        range.max != std::numeric_limits<double>::max());
+}
+
+void FlagSet::AddString(const FlagSpec& spec, std::string* value) {
+  Flag flag{spec, spec.positional.empty() ? "TEXT" : spec.positional, *value,
+            "", nullptr};
+  flag.set_value = [value](const std::string& text) {
+    if (text.empty()) {
+      return absl::InvalidArgumentError(" is empty; it wants a value");
+    }
+    *value = text;
+    return absl::OkStatus();
+  };
+  Add(std::move(flag), false);
+}
+
+void FlagSet::AddChoice(const FlagSpec& spec,
+                        const std::vector<std::string>& choices,
+                        std::string* value) {
+  Flag flag{spec, absl::StrJoin(choices, "|"), *value, "", nullptr};
+  flag.set_value = [value, choices](const std::string& text) {
+    if (std::find(choices.begin(), choices.end(), text) == choices.end()) {
+      return WrongValue(text,
+                        absl::StrCat("one of ", absl::StrJoin(choices, ", ")));
+    }
+    *value = text;
+    return absl::OkStatus();
+  };
+  Add(std::move(flag), false);
+}
+
+void FlagSet::AddBool(const FlagSpec& spec, bool* value) {
+  Flag flag{spec, "", *value ? "true" : "false", "", nullptr};
+  flag.set_value = [value](const std::string& text) {
+    if (text != "true" && text != "false") {
+      return WrongValue(text, "true or false");
+    }
+    *value = text == "true";
+    return absl::OkStatus();
+  };
+  Add(std::move(flag), true);
+}
+
+void FlagSet::AddInt(const FlagSpec& spec, IntRange range, int64_t* value) {
+  Add({spec, "N", absl::StrCat(*value), FormatRange(range),
+       IntSetter(range, value)},
+      false);
+}
+
+void FlagSet::AddInt(const FlagSpec& spec, IntRange range,
+                     std::optional<int64_t>* value) {
+  Add({spec, "N", value->has_value() ? absl::StrCat(**value) : "",
+       FormatRange(range), IntSetter(range, value)},
+      false);
+}
+
+void FlagSet::AddDouble(const FlagSpec& spec, DoubleRange range,
+                        std::optional<double>* value) {
+  const std::string allowed = FormatRange(range);
+  Flag flag{spec, "NUMBER", value->has_value() ? absl::StrCat(**value) : "",
+            allowed, nullptr};
+  flag.set_value = [value, range, allowed](const std::string& text) {
+    double number = 0.0;
+    // Negated, so that NaN is refused too.
+    if (!absl::SimpleAtod(text, &number) ||
+        !(number >= range.min && number <= range.max)) {
+      return WrongValue(text, Want("a number", allowed));
+    }
+    *value = number;
+    return absl::OkStatus();
+  };
+  Add(std::move(flag), false);
+}
+
+void FlagSet::Add(Flag flag, bool is_switch) {
+  std::vector<std::string> names;
+  if (!flag.spec.positional.empty()) names.push_back(flag.spec.positional);
+  for (const std::string& name : flag.spec.names) {
+    names.push_back(absl::StrCat("--", name));
+  }
+  const std::string joined = absl::StrJoin(names, ",");
+  flag.option = is_switch ? app_.add_flag(joined) : app_.add_option(joined);
+  // Every value is kept, so that Store can say that there is more than one.
+  flag.option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  flags_.push_back(std::move(flag));
+}
+
+std::string FlagSet::Label(const Flag& flag) {
+  return flag.spec.names.empty() ? flag.spec.positional
+                                 : absl::StrCat("--", flag.spec.names[0]);
+}
+
+absl::Status FlagSet::StoreFlag(const Flag& flag) {
+  const std::vector<std::string>& given = flag.option->results();
+  if (given.size() > 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(Label(flag), " is given twice: \"", given[0], "\" and \"",
+                     given[1], "\""));
+  }
+  if (given.empty()) return absl::OkStatus();
+  const absl::Status status = flag.set_value(given[0]);
+  return status.ok() ? status
+                     : absl::InvalidArgumentError(
+                           absl::StrCat(Label(flag), status.message()));
+}
+
+absl::Status FlagSet::Store() const {
+  for (const Flag& flag : flags_) {
+    MOE_RETURN_IF_ERROR(StoreFlag(flag));
+  }
+  for (const Flag& flag : flags_) {
+    if (!flag.spec.required || flag.option->count() > 0) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat(Left(flag), " is missing: ", flag.spec.what));
+  }
+  return absl::OkStatus();
+}
+
+std::string FlagSet::Usage() const {
+  std::vector<std::string> parts = Positionals();
+  for (const Flag& flag : flags_) {
+    if (flag.spec.required && flag.spec.positional.empty()) {
+      parts.push_back(Left(flag));
+    }
+  }
+  parts.push_back("[flags]");
+  return absl::StrJoin(parts, " ");
+}
+
+std::string FlagSet::Left(const Flag& flag) {
+  if (flag.spec.names.empty()) return flag.spec.positional;
+  std::string text = absl::StrCat("--", flag.spec.names[0]);
+  if (!flag.value_name.empty()) absl::StrAppend(&text, "=", flag.value_name);
+  if (flag.spec.positional.empty()) return text;
+  return absl::StrCat(flag.spec.positional, " or ", text);
+}
+
+std::string FlagSet::Right(const Flag& flag) {
+  std::string text = flag.spec.what;
+  if (flag.spec.required) {
+    text += "; required";
+  } else {
+    const bool has_default = !flag.default_text.empty();
+    absl::StrAppend(&text, "; default ",
+                    has_default ? flag.default_text : "none");
+  }
+  if (!flag.spec.unit.empty()) {
+    absl::StrAppend(&text, "; unit ", flag.spec.unit);
+  }
+  if (!flag.allowed.empty()) absl::StrAppend(&text, "; ", flag.allowed);
+  for (size_t i = 1; i < flag.spec.names.size(); ++i) {
+    absl::StrAppend(&text, "; alias --", flag.spec.names[i]);
+  }
+  return text;
+}
+
+std::string FlagSet::Help() const {
+  int columns = 0;
+  for (const Flag& flag : flags_) {
+    columns = std::max(columns, static_cast<int>(Left(flag).size()));
+  }
+  std::string text;
+  for (const Flag& flag : flags_) {
+    absl::StrAppendFormat(&text, "  %-*s  %s\n", columns, Left(flag),
+                          Right(flag));
+  }
+  return text;
+}
+
+std::vector<std::string> FlagSet::Names() const {
+  std::vector<std::string> names;
+  for (const Flag& flag : flags_) {
+    for (const std::string& name : flag.spec.names) {
+      names.push_back(absl::StrCat("--", name));
+    }
+  }
+  return names;
+}
+
+std::vector<std::string> FlagSet::Positionals() const {
+  std::vector<std::string> names;
+  for (const Flag& flag : flags_) {
+    if (!flag.spec.positional.empty()) names.push_back(flag.spec.positional);
+  }
+  return names;
+}
+
+}  // namespace moe::cli

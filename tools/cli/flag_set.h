@@ -1,0 +1,118 @@
+// The flags of a command: how they are written, what they may be, what they
+// set.
+//
+//   FlagSet flags(app);
+//   flags.AddInt({.names = {"seed"}, .what = "seed of the random numbers"},
+//                {.min = 0}, &seed);
+//   app.parse(...);
+//   MOE_RETURN_IF_ERROR(flags.Store());
+//
+// CLI11 takes the command line apart; values are parsed and held to their
+// ranges here, so that every error names the flag, the value and what is
+// allowed.
+
+#ifndef TOOLS_CLI_FLAG_SET_H_
+#define TOOLS_CLI_FLAG_SET_H_
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <limits>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+
+namespace moe::cli {
+
+struct FlagSpec {
+  // Without dashes; the first is the flag's name, the others are aliases. Empty
+  // for what is only positional.
+  std::vector<std::string> names;
+  // "PATH" where the value may stand without the flag's name.
+  std::string positional = {};
+  // What it is, in a few words.
+  std::string what = {};
+  // "tensors"; empty where there is none.
+  std::string unit = {};
+  bool required = false;
+};
+
+// Both ends are allowed.
+struct IntRange {
+  int64_t min = std::numeric_limits<int64_t>::min();
+  int64_t max = std::numeric_limits<int64_t>::max();
+};
+struct DoubleRange {
+  double min = std::numeric_limits<double>::lowest();
+  double max = std::numeric_limits<double>::max();
+};
+
+class FlagSet {
+ public:
+  // The application must outlive this object, and be parsed before Store.
+  explicit FlagSet(CLI::App& app) : app_(app) {}
+
+  FlagSet(const FlagSet&) = delete;
+  FlagSet& operator=(const FlagSet&) = delete;
+
+  // Each declares a flag. What `value` points to holds the default, is set by
+  // Store if the flag is given, and must live until then. An optional without a
+  // value has no default.
+  void AddString(const FlagSpec& spec, std::string* value);
+  void AddChoice(const FlagSpec& spec, const std::vector<std::string>& choices,
+                 std::string* value);
+  // `--name`, `--name=true` or `--name=false`.
+  void AddBool(const FlagSpec& spec, bool* value);
+  void AddInt(const FlagSpec& spec, IntRange range, int64_t* value);
+  void AddInt(const FlagSpec& spec, IntRange range,
+              std::optional<int64_t>* value);
+  void AddDouble(const FlagSpec& spec, DoubleRange range,
+                 std::optional<double>* value);
+
+  // Sets the values. InvalidArgument, with the flag, for the first that is
+  // malformed, out of range, given twice, or missing though required.
+  absl::Status Store() const;
+
+  // "PATH [flags]".
+  std::string Usage() const;
+  // One line for each flag: names, what it is, default, unit, allowed range.
+  std::string Help() const;
+  // "--model_path", of all flags with their aliases, for suggestions.
+  std::vector<std::string> Names() const;
+  // The positional arguments' names, in their order.
+  std::vector<std::string> Positionals() const;
+
+ private:
+  // Parses and sets; the message of an error says what is wrong with the value.
+  using SetValue = std::function<absl::Status(const std::string&)>;
+
+  struct Flag {
+    FlagSpec spec;
+    std::string value_name;    // "PATH", "NUMBER"; empty for a switch.
+    std::string default_text;  // Empty for none.
+    std::string allowed;       // "0 or more"; empty for anything.
+    SetValue set_value;
+    CLI::Option* option = nullptr;
+  };
+
+  void Add(Flag flag, bool is_switch);
+  static absl::Status StoreFlag(const Flag& flag);
+  static std::string Label(const Flag& flag);
+  static std::string Left(const Flag& flag);
+  static std::string Right(const Flag& flag);
+
+  CLI::App& app_;
+  std::deque<Flag> flags_;
+};
+
+// "0 or more", "1 to 64"; empty where everything is allowed.
+std::string FormatRange(IntRange range);
+std::string FormatRange(DoubleRange range);
+
+}  // namespace moe::cli
+
+#endif  // TOOLS_CLI_FLAG_SET_H_

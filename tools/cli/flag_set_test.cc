@@ -1,0 +1,161 @@
+#include "tools/cli/flag_set.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "moe/base/testing/status_matchers.h"
+
+namespace moe::cli {
+namespace {
+
+using ::moe::testing::IsOk;
+using ::moe::testing::StatusIs;
+using ::testing::ElementsAre;
+using ::testing::Eq;
+using ::testing::HasSubstr;
+using ::testing::Optional;
+
+// One flag of each kind.
+struct Sample {
+  Sample() : flags(app) {
+    app.set_help_flag();
+    flags.AddString({.names = {"model_path", "model_name_or_path"},
+                     .positional = "PATH",
+                     .what = "the model",
+                     .required = true},
+                    &path);
+    flags.AddInt({.names = {"seed"}, .what = "the seed"}, {.min = 0}, &seed);
+    flags.AddInt({.names = {"max_ulp"}, .what = "limit", .unit = "ULP"},
+                 {.min = 0, .max = 64}, &max_ulp);
+    flags.AddDouble({.names = {"rtol"}, .what = "tolerance"}, {.min = 0.0},
+                    &rtol);
+    flags.AddBool({.names = {"json"}, .what = "print JSON"}, &json);
+    flags.AddChoice({.names = {"metric"}, .what = "the metric"}, {"l2", "cos"},
+                    &metric);
+  }
+
+  absl::Status Parse(std::vector<std::string> args) {
+    std::reverse(args.begin(), args.end());
+    app.parse(std::move(args));
+    return flags.Store();
+  }
+
+  CLI::App app;
+  FlagSet flags;
+  std::string path;
+  int64_t seed = 7;
+  std::optional<int64_t> max_ulp;
+  std::optional<double> rtol;
+  bool json = false;
+  std::string metric = "l2";
+};
+
+auto IsInvalid(const std::string& message) {
+  return StatusIs(absl::StatusCode::kInvalidArgument, Eq(message));
+}
+
+TEST(FlagSetTest, KeepsDefaults) {
+  Sample sample;
+  EXPECT_THAT(sample.Parse({"dir"}), IsOk());
+  EXPECT_EQ(sample.path, "dir");
+  EXPECT_EQ(sample.seed, 7);
+  EXPECT_EQ(sample.max_ulp, std::nullopt);
+  EXPECT_EQ(sample.rtol, std::nullopt);
+  EXPECT_FALSE(sample.json);
+  EXPECT_EQ(sample.metric, "l2");
+}
+
+TEST(FlagSetTest, SetsValuesInBothForms) {
+  Sample sample;
+  EXPECT_THAT(sample.Parse({"--model_path=dir", "--seed", "9", "--max_ulp=64",
+                            "--rtol", "1e-3", "--json", "--metric=cos"}),
+              IsOk());
+  EXPECT_EQ(sample.path, "dir");
+  EXPECT_EQ(sample.seed, 9);
+  EXPECT_THAT(sample.max_ulp, Optional(64));
+  EXPECT_THAT(sample.rtol, Optional(1e-3));
+  EXPECT_TRUE(sample.json);
+  EXPECT_EQ(sample.metric, "cos");
+}
+
+TEST(FlagSetTest, TakesAliasesAndSwitchedOffSwitches) {
+  Sample sample;
+  EXPECT_THAT(sample.Parse({"--json=false", "--model_name_or_path", "dir"}),
+              IsOk());
+  EXPECT_EQ(sample.path, "dir");
+  EXPECT_FALSE(sample.json);
+}
+
+TEST(FlagSetTest, ASwitchTakesNoValueAfterABlank) {
+  Sample sample;
+  EXPECT_THAT(sample.Parse({"--json", "dir"}), IsOk());
+  EXPECT_EQ(sample.path, "dir");
+}
+
+TEST(FlagSetTest, NamesFlagValueAndRange) {
+  EXPECT_THAT(Sample().Parse({"dir", "--seed=-1"}),
+              IsInvalid("--seed is \"-1\"; wanted is a whole number, 0 or "
+                        "more"));
+  EXPECT_THAT(Sample().Parse({"dir", "--seed", "-1"}),
+              IsInvalid("--seed is \"-1\"; wanted is a whole number, 0 or "
+                        "more"));
+  EXPECT_THAT(Sample().Parse({"dir", "--seed=1.5"}),
+              IsInvalid("--seed is \"1.5\"; wanted is a whole number, 0 or "
+                        "more"));
+  EXPECT_THAT(Sample().Parse({"dir", "--seed=9223372036854775808"}),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(Sample().Parse({"dir", "--max_ulp=65"}),
+              IsInvalid("--max_ulp is \"65\"; wanted is a whole number, 0 to "
+                        "64"));
+  EXPECT_THAT(Sample().Parse({"dir", "--rtol=nan"}),
+              IsInvalid("--rtol is \"nan\"; wanted is a number, 0 or more"));
+  EXPECT_THAT(Sample().Parse({"dir", "--rtol=inf"}),
+              IsInvalid("--rtol is \"inf\"; wanted is a number, 0 or more"));
+  EXPECT_THAT(Sample().Parse({"dir", "--json=1"}),
+              IsInvalid("--json is \"1\"; wanted is true or false"));
+  EXPECT_THAT(Sample().Parse({"dir", "--metric=L2"}),
+              IsInvalid("--metric is \"L2\"; wanted is one of l2, cos"));
+}
+
+TEST(FlagSetTest, RefusesAFlagGivenTwice) {
+  EXPECT_THAT(Sample().Parse({"dir", "--seed=1", "--seed=2"}),
+              IsInvalid("--seed is given twice: \"1\" and \"2\""));
+  EXPECT_THAT(Sample().Parse({"dir", "--model_path=other"}),
+              IsInvalid("--model_path is given twice: \"dir\" and \"other\""));
+}
+
+TEST(FlagSetTest, NamesAMissingFlag) {
+  EXPECT_THAT(Sample().Parse({}),
+              IsInvalid("PATH or --model_path=PATH is missing: the model"));
+}
+
+TEST(FlagSetTest, HelpHasALineForEachFlag) {
+  const Sample sample;
+  EXPECT_EQ(sample.flags.Usage(), "PATH [flags]");
+  EXPECT_EQ(
+      sample.flags.Help(),
+      "  PATH or --model_path=PATH  the model; required; alias "
+      "--model_name_or_path\n"
+      "  --seed=N                   the seed; default 7; 0 or more\n"
+      "  --max_ulp=N                limit; default none; unit ULP; 0 to 64\n"
+      "  --rtol=NUMBER              tolerance; default none; 0 or more\n"
+      "  --json                     print JSON; default false\n"
+      "  --metric=l2|cos            the metric; default l2\n");
+}
+
+TEST(FormatRangeTest, SaysWhatIsAllowed) {
+  EXPECT_EQ(FormatRange(IntRange{}), "");
+  EXPECT_EQ(FormatRange(IntRange{.min = 1}), "1 or more");
+  EXPECT_EQ(FormatRange(IntRange{.max = 8}), "8 or less");
+  EXPECT_EQ(FormatRange(DoubleRange{.min = 0.0, .max = 1.0}), "0 to 1");
+}
+
+}  // namespace
+}  // namespace moe::cli
