@@ -48,9 +48,8 @@ absl::Status Rewrite(absl::string_view from, absl::string_view to,
   MOE_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(from));
   MOE_ASSIGN_OR_RETURN(CheckpointPlan plan, PlanCopy(checkpoint));
   options.input_directory = std::string(from);
-  MOE_ASSIGN_OR_RETURN(
-      const std::unique_ptr<CheckpointWriter> writer,
-      CheckpointWriter::Create(to, std::move(plan), options));
+  MOE_ASSIGN_OR_RETURN(const std::unique_ptr<CheckpointWriter> writer,
+                       CheckpointWriter::Create(to, std::move(plan), options));
   std::string piece;
   for (const SafetensorsFile& shard : checkpoint.tensors().shards()) {
     for (const SafetensorsTensor& tensor : shard.tensors()) {

@@ -1,6 +1,6 @@
 // Runs a fuzzer's function once over each file below the given directories, and
-// over every beginning of it: what a fuzzer has found, or was seeded with, stays a
-// test in builds without libFuzzer.
+// over every beginning of it: what a fuzzer has found, or was seeded with,
+// stays a test in builds without libFuzzer.
 
 #include <cstddef>
 #include <cstdint>

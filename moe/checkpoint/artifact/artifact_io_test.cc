@@ -11,11 +11,11 @@
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/testing/temp_directory.h"
 #include "moe/checkpoint/artifact/distribution.h"
-#include "moe/checkpoint/artifact/example_artifacts.h"
 #include "moe/checkpoint/artifact/gate_weights.h"
 #include "moe/checkpoint/artifact/importance_scores.h"
 #include "moe/checkpoint/artifact/neuron_indices.h"
 #include "moe/checkpoint/artifact/scale_factors.h"
+#include "moe/checkpoint/artifact/testing/example_artifacts.h"
 #include "moe/checkpoint/safetensors_file.h"
 
 namespace moe {

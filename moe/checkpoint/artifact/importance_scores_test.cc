@@ -8,8 +8,8 @@
 #include "gtest/gtest.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/checkpoint/artifact/artifact_tensors.h"
-#include "moe/checkpoint/artifact/example_artifacts.h"
 #include "moe/checkpoint/artifact/pt_value.h"
+#include "moe/checkpoint/artifact/testing/example_artifacts.h"
 #include "moe/checkpoint/safetensors_file.h"
 
 namespace moe {

@@ -17,11 +17,11 @@
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/artifact/artifact_io.h"
 #include "moe/checkpoint/artifact/distribution.h"
-#include "moe/checkpoint/artifact/example_artifacts.h"
 #include "moe/checkpoint/artifact/gate_weights.h"
 #include "moe/checkpoint/artifact/importance_scores.h"
 #include "moe/checkpoint/artifact/neuron_indices.h"
 #include "moe/checkpoint/artifact/scale_factors.h"
+#include "moe/checkpoint/artifact/testing/example_artifacts.h"
 
 namespace moe {
 namespace {

@@ -1,8 +1,8 @@
 // One small artifact of each kind, for tests here and on the Python side, which
 // knows their values (tools/python/pt_roundtrip.py).
 
-#ifndef MOE_CHECKPOINT_ARTIFACT_EXAMPLE_ARTIFACTS_H_
-#define MOE_CHECKPOINT_ARTIFACT_EXAMPLE_ARTIFACTS_H_
+#ifndef MOE_CHECKPOINT_ARTIFACT_TESTING_EXAMPLE_ARTIFACTS_H_
+#define MOE_CHECKPOINT_ARTIFACT_TESTING_EXAMPLE_ARTIFACTS_H_
 
 #include "moe/checkpoint/artifact/distribution.h"
 #include "moe/checkpoint/artifact/gate_weights.h"
@@ -30,4 +30,4 @@ ScaleFactors ExampleScaleFactors();
 
 }  // namespace moe::testing
 
-#endif  // MOE_CHECKPOINT_ARTIFACT_EXAMPLE_ARTIFACTS_H_
+#endif  // MOE_CHECKPOINT_ARTIFACT_TESTING_EXAMPLE_ARTIFACTS_H_

@@ -1,4 +1,4 @@
-#include "moe/checkpoint/artifact/example_artifacts.h"
+#include "moe/checkpoint/artifact/testing/example_artifacts.h"
 
 #include <cstdint>
 #include <vector>
