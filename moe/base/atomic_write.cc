@@ -40,13 +40,46 @@ absl::Status AlreadyExists(absl::string_view path) {
       path, " already exists; choose another path, or pass --overwrite"));
 }
 
-// A name beside the target that says what it is to a person who finds it.
-std::string SiblingPrefix(const PathParts& parts) {
+// Names beside the target that say what they are to a person who finds them.
+std::string PartialPrefix(absl::string_view target) {
+  const PathParts parts = SplitPath(target);
   return absl::StrCat(parts.parent, "/.", parts.name, ".partial-");
+}
+
+// Not a partial one, which the next writer removes: this is the user's own
+// data.
+std::string ReplacedPrefix(absl::string_view target) {
+  const PathParts parts = SplitPath(target);
+  return absl::StrCat(parts.parent, "/.", parts.name, ".replaced-");
 }
 
 std::string Sibling(absl::string_view prefix, int attempt) {
   return absl::StrCat(prefix, ::getpid(), "-", attempt);
+}
+
+absl::Status NoFreeSibling(absl::string_view target) {
+  return absl::ResourceExhaustedError(
+      absl::StrCat("no free name for a sibling of ", target,
+                   "; remove those that begin with ", PartialPrefix(target)));
+}
+
+// Removes what killed writers of the target left. A live writer holds the lock;
+// where the lock is free its writer is gone. What cannot be locked, looked at
+// or removed is left: it does no harm.
+void RemoveAbandoned(FileSystem& file_system, absl::string_view target) {
+  const PathParts parts = SplitPath(target);
+  const absl::StatusOr<std::vector<std::string>> names =
+      ListDirectory(parts.parent);
+  if (!names.ok()) return;
+  for (const std::string& name : *names) {
+    const std::string path = absl::StrCat(parts.parent, "/", name);
+    if (!absl::StartsWith(path, PartialPrefix(target))) continue;
+    const absl::StatusOr<std::unique_ptr<PathLock>> lock =
+        file_system.TryLock(path);
+    if (lock.ok() && *lock != nullptr) {
+      file_system.RemoveAll(path).IgnoreError();
+    }
+  }
 }
 
 }  // namespace
@@ -68,7 +101,7 @@ AtomicDirectoryWriter::Create(absl::string_view target,
   MOE_RETURN_IF_ERROR(writer->CheckTarget());
   MOE_RETURN_IF_ERROR(
       CreateMissingDirectories(*writer->options_.file_system, parts.parent));
-  MOE_RETURN_IF_ERROR(writer->RemoveAbandoned());
+  RemoveAbandoned(*writer->options_.file_system, writer->target_);
   MOE_RETURN_IF_ERROR(writer->CheckFreeSpace());
   MOE_RETURN_IF_ERROR(writer->CreateStaging());
   return writer;
@@ -83,6 +116,12 @@ AtomicDirectoryWriter::~AtomicDirectoryWriter() {
 absl::Status AtomicDirectoryWriter::CheckTarget() const {
   if (!PathExists(target_)) return absl::OkStatus();
   if (!options_.overwrite) return AlreadyExists(target_);
+  if (IsOnOtherDeviceThanParent(target_)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        target_,
+        " is a mount point, which cannot be replaced as a whole; give "
+        "the path of a directory inside it"));
+  }
   MOE_ASSIGN_OR_RETURN(const std::vector<std::string> names,
                        ListDirectory(target_));
   if (names.empty() || !options_.check_replaceable) return absl::OkStatus();
@@ -100,50 +139,24 @@ absl::Status AtomicDirectoryWriter::CheckFreeSpace() const {
       " free; free some space or choose another path"));
 }
 
-std::string AtomicDirectoryWriter::StagingPrefix() const {
-  return SiblingPrefix(SplitPath(target_));
-}
-
-absl::Status AtomicDirectoryWriter::RemoveAbandoned() const {
-  FileSystem& file_system = *options_.file_system;
-  MOE_ASSIGN_OR_RETURN(const std::vector<std::string> names,
-                       ListDirectory(parent_));
-  for (const std::string& name : names) {
-    const std::string path = absl::StrCat(parent_, "/", name);
-    if (!absl::StartsWith(path, StagingPrefix())) continue;
-    // A live writer holds the lock; where the lock is free its writer is gone.
-    // What cannot be looked at or removed is left: it does no harm.
-    absl::StatusOr<std::unique_ptr<DirectoryLock>> lock =
-        file_system.TryLockDirectory(path);
-    if (lock.ok() && *lock != nullptr)
-      file_system.RemoveAll(path).IgnoreError();
-  }
-  return absl::OkStatus();
-}
-
 absl::Status AtomicDirectoryWriter::CreateStaging() {
   FileSystem& file_system = *options_.file_system;
   for (int attempt = 0; attempt < kMaxSiblings; ++attempt) {
-    const std::string path = Sibling(StagingPrefix(), attempt);
+    const std::string path = Sibling(PartialPrefix(target_), attempt);
     const absl::Status created = file_system.CreateDirectory(path);
     if (absl::IsAlreadyExists(created)) continue;
     MOE_RETURN_IF_ERROR(created);
-    absl::StatusOr<std::unique_ptr<DirectoryLock>> lock =
-        file_system.TryLockDirectory(path);
+    absl::StatusOr<std::unique_ptr<PathLock>> lock = file_system.TryLock(path);
     // Another writer may have taken the directory for abandoned, locked and
     // removed it, in the moment before it was locked here.
-    if (lock.ok() && *lock != nullptr && PathExists(path)) {
-      staging_ = path;
-      lock_ = *std::move(lock);
-      return absl::OkStatus();
-    }
-    if (!lock.ok() && !absl::IsNotFound(lock.status())) {
-      file_system.RemoveAll(path).IgnoreError();
-      return lock.status();
-    }
+    const bool taken = lock.ok() && *lock == nullptr;
+    if (taken || !PathExists(path)) continue;
+    // Where there are no locks, nobody takes it for abandoned.
+    if (lock.ok()) lock_ = *std::move(lock);
+    staging_ = path;
+    return absl::OkStatus();
   }
-  return absl::ResourceExhaustedError(
-      absl::StrCat("no free name for a sibling of ", target_));
+  return NoFreeSibling(target_);
 }
 
 absl::StatusOr<std::unique_ptr<WritableFile>> AtomicDirectoryWriter::CreateFile(
@@ -180,7 +193,7 @@ absl::Status AtomicDirectoryWriter::TakeTargetsPlace() {
   MOE_RETURN_IF_ERROR(CheckTarget());
   if (options_.overwrite && PathExists(target_)) return ReplaceTarget();
   const absl::Status moved =
-      options_.file_system->MoveDirectory(staging_, target_);
+      options_.file_system->MoveToNewName(staging_, target_);
   return absl::IsAlreadyExists(moved) ? AlreadyExists(target_) : moved;
 }
 
@@ -196,18 +209,22 @@ absl::Status AtomicDirectoryWriter::ReplaceTarget() {
     return absl::OkStatus();
   }
   // Without an exchange the target is absent for a moment, and never partial.
-  // Its name is not that of an abandoned sibling, which the next writer would
-  // remove: killed right here, the old directory must still be found.
-  const std::string old = absl::StrCat(parent_, "/.", SplitPath(target_).name,
-                                       ".replaced-", ::getpid());
-  MOE_RETURN_IF_ERROR(file_system.MoveDirectory(target_, old));
-  const absl::Status moved = file_system.MoveDirectory(staging_, target_);
-  if (!moved.ok()) {
-    file_system.MoveDirectory(old, target_).IgnoreError();
-    return moved;
+  std::string old;
+  absl::Status moved = absl::AlreadyExistsError("");
+  for (int attempt = 0; attempt < kMaxSiblings && absl::IsAlreadyExists(moved);
+       ++attempt) {
+    old = Sibling(ReplacedPrefix(target_), attempt);
+    moved = file_system.MoveToNewName(target_, old);
   }
-  file_system.RemoveAll(old).IgnoreError();
-  return absl::OkStatus();
+  MOE_RETURN_IF_ERROR(moved);
+  moved = file_system.MoveToNewName(staging_, target_);
+  if (moved.ok()) {
+    file_system.RemoveAll(old).IgnoreError();
+    return absl::OkStatus();
+  }
+  if (file_system.MoveToNewName(old, target_).ok()) return moved;
+  return Annotate(moved,
+                  absl::StrCat("what was at ", target_, " is now at ", old));
 }
 
 absl::Status WriteFileAtomically(
@@ -215,25 +232,31 @@ absl::Status WriteFileAtomically(
     const std::function<absl::Status(WritableFile&)>& write,
     FileSystem& file_system) {
   if (!overwrite && PathExists(path)) return AlreadyExists(path);
-  const PathParts parts = SplitPath(path);
-  MOE_RETURN_IF_ERROR(CreateMissingDirectories(file_system, parts.parent));
+  const std::string parent = SplitPath(path).parent;
+  MOE_RETURN_IF_ERROR(CreateMissingDirectories(file_system, parent));
+  RemoveAbandoned(file_system, path);
   absl::StatusOr<std::unique_ptr<WritableFile>> file =
       absl::AlreadyExistsError("");
   std::string sibling;
   for (int attempt = 0;
        attempt < kMaxSiblings && absl::IsAlreadyExists(file.status());
        ++attempt) {
-    sibling = Sibling(SiblingPrefix(parts), attempt);
+    sibling = Sibling(PartialPrefix(path), attempt);
     file = file_system.CreateFile(sibling);
   }
+  if (absl::IsAlreadyExists(file.status())) return NoFreeSibling(path);
   MOE_RETURN_IF_ERROR(file.status());
   absl::Cleanup remove = [&] { file_system.RemoveAll(sibling).IgnoreError(); };
   MOE_RETURN_IF_ERROR(write(**file));
   MOE_RETURN_IF_ERROR((*file)->Sync());
   MOE_RETURN_IF_ERROR((*file)->Close());
-  MOE_RETURN_IF_ERROR(file_system.ReplaceFile(sibling, path));
+  const absl::Status moved = overwrite
+                                 ? file_system.ReplaceFile(sibling, path)
+                                 : file_system.MoveToNewName(sibling, path);
+  if (absl::IsAlreadyExists(moved)) return AlreadyExists(path);
+  MOE_RETURN_IF_ERROR(moved);
   std::move(remove).Cancel();
-  return file_system.SyncDirectory(parts.parent);
+  return file_system.SyncDirectory(parent);
 }
 
 }  // namespace moe

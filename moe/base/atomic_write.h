@@ -4,7 +4,7 @@
 // is then renamed. Whenever the process ends, however it ends, the target is
 // what it was before or what it was meant to become. What a killed process left
 // behind (`.NAME.partial-PID-N`) is removed by the next writer of the same
-// target.
+// target, where the file system has locks to tell it from what is being written.
 //
 //   MOE_ASSIGN_OR_RETURN(auto writer, AtomicDirectoryWriter::Create(path, {}));
 //   MOE_RETURN_IF_ERROR(writer->WriteFile("config.json", text));
@@ -41,7 +41,8 @@ struct AtomicDirectoryOptions {
 class AtomicDirectoryWriter {
  public:
   // Makes missing parent directories. AlreadyExists, ResourceExhausted as
-  // above.
+  // above; InvalidArgument for a target that nothing can be renamed to: not the
+  // name of a directory, or a mount point.
   static absl::StatusOr<std::unique_ptr<AtomicDirectoryWriter>> Create(
       absl::string_view target, AtomicDirectoryOptions options);
 
@@ -69,22 +70,21 @@ class AtomicDirectoryWriter {
 
   absl::Status CheckTarget() const;
   absl::Status CheckFreeSpace() const;
-  absl::Status RemoveAbandoned() const;
   absl::Status CreateStaging();
   absl::Status TakeTargetsPlace();
   absl::Status ReplaceTarget();
-  std::string StagingPrefix() const;
 
   const std::string target_;
   const AtomicDirectoryOptions options_;
   std::string parent_;
   std::string staging_;  // Empty before Create is done and after Commit.
-  std::unique_ptr<DirectoryLock> lock_;
+  std::unique_ptr<PathLock> lock_;  // Null where there are no locks.
 };
 
 // Writes one file: a sibling, synced, then renamed over `path`. `write` gets
 // the open file and only appends. AlreadyExists if the file exists and
-// `overwrite` is not set.
+// `overwrite` is not set, before it is written and again when it would get its
+// name.
 absl::Status WriteFileAtomically(
     absl::string_view path, bool overwrite,
     const std::function<absl::Status(WritableFile&)>& write,

@@ -256,6 +256,16 @@ bool KilledWhileWriting(const TempDirectory& directory, bool overwrite,
   return false;
 }
 
+bool OldStandsBeside(const TempDirectory& directory) {
+  for (const std::string& name : directory.List()) {
+    if (absl::StrContains(name, ".replaced-") &&
+        Contents(directory.Path(name + "/config")) == "old") {
+      return true;
+    }
+  }
+  return false;
+}
+
 TEST_P(AtomicDirectoryKillTest, AKilledProcessLeavesTheOldOrTheNew) {
   const auto [overwrite, fault, exchange] = GetParam();
   int num_kills = 0;
@@ -264,10 +274,12 @@ TEST_P(AtomicDirectoryKillTest, AKilledProcessLeavesTheOldOrTheNew) {
     if (overwrite) directory.Write("out/config", "old");
     if (!KilledWhileWriting(directory, overwrite, fault, exchange, n)) break;
     ++num_kills;
-    // Without an exchange, the target is absent for one moment.
-    EXPECT_TRUE(
-        IsCompleteSample(directory) || (overwrite && IsOld(directory)) ||
-        ((!overwrite || !exchange) && !PathExists(directory.Path("out"))))
+    // Without an exchange, the target is absent for one moment; what it was
+    // then stands beside it.
+    const bool absent = !PathExists(directory.Path("out"));
+    EXPECT_TRUE(IsCompleteSample(directory) ||
+                (overwrite && IsOld(directory)) || (!overwrite && absent) ||
+                (!exchange && absent && OldStandsBeside(directory)))
         << n;
     // The next writer of the target succeeds and clears what was left.
     MOE_EXPECT_OK(WriteSample(directory.Path("out"), true, PosixFileSystem()));
@@ -298,6 +310,68 @@ TEST(WriteFileAtomicallyTest, WritesReplacesAndRefuses) {
   EXPECT_EQ(Contents(path), "new");
   EXPECT_THAT(ListDirectory(directory.Path("sub")),
               IsOkAndHolds(ElementsAre("f")));
+}
+
+TEST(AtomicDirectoryWriterTest, OlderReplacedDirectoriesAreNotInTheWay) {
+  const TempDirectory directory;
+  directory.Write("out/config", "old");
+  const std::string stale =
+      absl::StrCat(".out.replaced-", ::getpid(), "-0/config");
+  directory.Write(stale, "older");
+  FaultInjectingFileSystem file_system;
+  file_system.DisableExchange();
+  MOE_ASSERT_OK(WriteSample(directory.Path("out"), true, file_system));
+  EXPECT_TRUE(IsCompleteSample(directory));
+  EXPECT_EQ(Contents(directory.Path(stale)), "older");
+}
+
+TEST(AtomicDirectoryWriterTest, RefusesAMountPointBeforeItWrites) {
+  AtomicDirectoryOptions options;
+  options.overwrite = true;
+  EXPECT_THAT(
+      AtomicDirectoryWriter::Create("/proc", options),
+      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("mount point")));
+}
+
+// Leaves a partial file behind, as a killed process does.
+void KillWhileWriting(const std::string& path) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    WriteFileAtomically(path, true, [](WritableFile&) {
+      ::kill(::getpid(), SIGKILL);
+      return absl::OkStatus();
+    }).IgnoreError();
+  }
+  ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+}
+
+TEST(WriteFileAtomicallyTest, RemovesWhatAKilledWriterLeftAndNotALiveOnes) {
+  const TempDirectory directory;
+  KillWhileWriting(directory.Path("f"));
+  ASSERT_EQ(directory.List().size(), 1u);
+  const auto write_inner = [&] {
+    return WriteFileAtomically(
+        directory.Path("f"), true,
+        [](WritableFile& file) { return file.Append("first"); });
+  };
+  MOE_ASSERT_OK(WriteFileAtomically(directory.Path("f"), true,
+                                    [&](WritableFile& file) -> absl::Status {
+                                      MOE_RETURN_IF_ERROR(write_inner());
+                                      return file.Append("second");
+                                    }));
+  EXPECT_EQ(Contents(directory.Path("f")), "second");
+  EXPECT_THAT(directory.List(), ElementsAre("f"));
+}
+
+TEST(WriteFileAtomicallyTest, RefusesAFileThatAppearsMeanwhile) {
+  const TempDirectory directory;
+  EXPECT_THAT(WriteFileAtomically(directory.Path("f"), /*overwrite=*/false,
+                                  [&](WritableFile& file) {
+                                    directory.Write("f", "theirs");
+                                    return file.Append("ours");
+                                  }),
+              StatusIs(absl::StatusCode::kAlreadyExists));
+  EXPECT_EQ(Contents(directory.Path("f")), "theirs");
 }
 
 TEST(WriteFileAtomicallyTest, EveryFaultLeavesTheOldOrTheNew) {

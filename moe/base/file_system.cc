@@ -117,9 +117,9 @@ class PosixWritableFile : public WritableFile {
   off_t handed_over_bytes_ = 0;  // To the device.
 };
 
-class PosixDirectoryLock : public DirectoryLock {
+class PosixPathLock : public PathLock {
  public:
-  explicit PosixDirectoryLock(ScopedDescriptor descriptor)
+  explicit PosixPathLock(ScopedDescriptor descriptor)
       : descriptor_(std::move(descriptor)) {}
 
  private:
@@ -154,6 +154,8 @@ class PosixFileSystemImpl : public FileSystem {
     ScopedDescriptor descriptor(
         ::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
     if (descriptor.get() < 0) return ErrnoStatus("creating", path);
+    // Where there are no locks, nobody takes the file for abandoned either.
+    ::flock(descriptor.get(), LOCK_EX | LOCK_NB);
     return std::make_unique<PosixWritableFile>(std::move(name),
                                                std::move(descriptor));
   }
@@ -165,14 +167,16 @@ class PosixFileSystemImpl : public FileSystem {
     return absl::OkStatus();
   }
 
-  absl::StatusOr<std::unique_ptr<DirectoryLock>> TryLockDirectory(
+  absl::StatusOr<std::unique_ptr<PathLock>> TryLock(
       absl::string_view path) override {
-    MOE_ASSIGN_OR_RETURN(ScopedDescriptor descriptor, OpenDirectory(path));
+    ScopedDescriptor descriptor(
+        ::open(std::string(path).c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+    if (descriptor.get() < 0) return ErrnoStatus("opening", path);
     if (::flock(descriptor.get(), LOCK_EX | LOCK_NB) != 0) {
-      if (errno == EWOULDBLOCK) return std::unique_ptr<DirectoryLock>();
+      if (errno == EWOULDBLOCK) return std::unique_ptr<PathLock>();
       return ErrnoStatus("locking", path);
     }
-    return std::make_unique<PosixDirectoryLock>(std::move(descriptor));
+    return std::make_unique<PosixPathLock>(std::move(descriptor));
   }
 
   absl::Status ReplaceFile(absl::string_view from,
@@ -183,13 +187,13 @@ class PosixFileSystemImpl : public FileSystem {
     return absl::OkStatus();
   }
 
-  absl::Status MoveDirectory(absl::string_view from,
+  absl::Status MoveToNewName(absl::string_view from,
                              absl::string_view to) override {
     const absl::Status status =
         RenameWithFlags(from, to, RENAME_NOREPLACE, "renaming");
     if (!absl::IsUnimplemented(status)) return status;
-    // Without the flag, a directory moves over nothing but an empty directory,
-    // so data of others cannot be lost here either.
+    // Without the flag, only what appears between this look and the rename
+    // could be replaced, and of directories only an empty one.
     if (PathExists(to)) {
       return absl::AlreadyExistsError(absl::StrCat(to, " already exists"));
     }
@@ -214,7 +218,10 @@ class PosixFileSystemImpl : public FileSystem {
   absl::Status SyncDirectory(absl::string_view path) override {
     MOE_ASSIGN_OR_RETURN(const ScopedDescriptor descriptor,
                          OpenDirectory(path));
-    if (::fsync(descriptor.get()) != 0) return ErrnoStatus("syncing", path);
+    // Some network file systems do not sync directories, and say so.
+    if (::fsync(descriptor.get()) != 0 && errno != EINVAL && errno != ENOTSUP) {
+      return ErrnoStatus("syncing", path);
+    }
     return absl::OkStatus();
   }
 
@@ -262,6 +269,14 @@ absl::StatusOr<std::vector<std::string>> ListDirectory(absl::string_view path) {
 bool PathExists(absl::string_view path) {
   struct stat info;
   return ::lstat(std::string(path).c_str(), &info) == 0;
+}
+
+bool IsOnOtherDeviceThanParent(absl::string_view path) {
+  struct stat info;
+  struct stat parent_info;
+  return ::stat(std::string(path).c_str(), &info) == 0 &&
+         ::stat(SplitPath(path).parent.c_str(), &parent_info) == 0 &&
+         info.st_dev != parent_info.st_dev;
 }
 
 }  // namespace moe

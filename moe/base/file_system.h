@@ -29,11 +29,11 @@ class WritableFile {
   virtual absl::Status Close() = 0;
 };
 
-// Held by the process that writes a directory; given up when destroyed or when
-// the process ends, however it ends.
-class DirectoryLock {
+// Held by the process that writes a file or directory; given up when destroyed
+// or when the process ends, however it ends.
+class PathLock {
  public:
-  virtual ~DirectoryLock() = default;
+  virtual ~PathLock() = default;
 };
 
 // Every method reports what the system reports, with the path in the message.
@@ -41,19 +41,22 @@ class FileSystem {
  public:
   virtual ~FileSystem() = default;
 
-  // Makes a file that must not exist: AlreadyExists otherwise.
+  // Makes a file that must not exist: AlreadyExists otherwise. It is locked, as
+  // by TryLock, while it is open.
   virtual absl::StatusOr<std::unique_ptr<WritableFile>> CreateFile(
       absl::string_view path) = 0;
   // Makes a directory that must not exist: AlreadyExists otherwise.
   virtual absl::Status CreateDirectory(absl::string_view path) = 0;
-  // Null where another process holds the lock.
-  virtual absl::StatusOr<std::unique_ptr<DirectoryLock>> TryLockDirectory(
+  // Null where another holds the lock. Some network file systems have no locks,
+  // and give an error.
+  virtual absl::StatusOr<std::unique_ptr<PathLock>> TryLock(
       absl::string_view path) = 0;
   // Moves a file over another, or to a new name, in one step.
   virtual absl::Status ReplaceFile(absl::string_view from,
                                    absl::string_view to) = 0;
-  // Moves a directory to a name that must not exist: AlreadyExists otherwise.
-  virtual absl::Status MoveDirectory(absl::string_view from,
+  // Moves a file or directory to a name that must not exist: AlreadyExists
+  // otherwise.
+  virtual absl::Status MoveToNewName(absl::string_view from,
                                      absl::string_view to) = 0;
   // Exchanges two directories in one step. Unimplemented where the file system
   // cannot.
@@ -61,7 +64,7 @@ class FileSystem {
                                            absl::string_view b) = 0;
   // Removes a file, or a directory with all it holds; links are not followed.
   virtual absl::Status RemoveAll(absl::string_view path) = 0;
-  // Makes the names in a directory durable.
+  // Makes the names in a directory durable, where the file system can.
   virtual absl::Status SyncDirectory(absl::string_view path) = 0;
   // What a process without privileges may still write below `path`.
   virtual absl::StatusOr<uint64_t> FreeBytes(absl::string_view path) = 0;
@@ -83,6 +86,11 @@ absl::StatusOr<std::vector<std::string>> ListDirectory(absl::string_view path);
 
 // Whether anything, a dangling link too, has that name.
 bool PathExists(absl::string_view path);
+
+// Whether `path` is on another device than the directory that holds it, as a
+// mount point is: nothing can be renamed to or from it. False if either does
+// not exist.
+bool IsOnOtherDeviceThanParent(absl::string_view path);
 
 }  // namespace moe
 

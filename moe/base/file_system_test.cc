@@ -67,7 +67,7 @@ TEST(PosixFileSystemTest, MovesAndExchangesDirectories) {
   directory.Write("b/f", "B");
   FileSystem& file_system = PosixFileSystem();
   EXPECT_THAT(
-      file_system.MoveDirectory(directory.Path("a"), directory.Path("b")),
+      file_system.MoveToNewName(directory.Path("a"), directory.Path("b")),
       StatusIs(absl::StatusCode::kAlreadyExists));
   const absl::Status exchanged =
       file_system.ExchangeDirectories(directory.Path("a"), directory.Path("b"));
@@ -76,7 +76,7 @@ TEST(PosixFileSystemTest, MovesAndExchangesDirectories) {
   EXPECT_THAT(ReadFile(directory.Path("a/f"), 1),
               IsOkAndHolds(std::string("B")));
   MOE_ASSERT_OK(
-      file_system.MoveDirectory(directory.Path("a"), directory.Path("c")));
+      file_system.MoveToNewName(directory.Path("a"), directory.Path("c")));
   EXPECT_THAT(directory.List(), ElementsAre("b", "c"));
 }
 
@@ -94,15 +94,32 @@ TEST(PosixFileSystemTest, RemovesTreesButFollowsNoLink) {
 TEST(PosixFileSystemTest, ALockIsHeldUntilItsOwnerIsGone) {
   const TempDirectory directory;
   {
-    MOE_ASSERT_OK_AND_ASSIGN(
-        const std::unique_ptr<DirectoryLock> lock,
-        PosixFileSystem().TryLockDirectory(directory.path()));
+    MOE_ASSERT_OK_AND_ASSIGN(const std::unique_ptr<PathLock> lock,
+                             PosixFileSystem().TryLock(directory.path()));
     ASSERT_THAT(lock, NotNull());
-    EXPECT_THAT(PosixFileSystem().TryLockDirectory(directory.path()),
+    EXPECT_THAT(PosixFileSystem().TryLock(directory.path()),
                 IsOkAndHolds(IsNull()));
   }
-  EXPECT_THAT(PosixFileSystem().TryLockDirectory(directory.path()),
+  EXPECT_THAT(PosixFileSystem().TryLock(directory.path()),
               IsOkAndHolds(NotNull()));
+}
+
+TEST(PosixFileSystemTest, AFileIsLockedWhileItIsWritten) {
+  const TempDirectory directory;
+  const std::string path = directory.Path("f");
+  {
+    MOE_ASSERT_OK_AND_ASSIGN(const std::unique_ptr<WritableFile> file,
+                             PosixFileSystem().CreateFile(path));
+    EXPECT_THAT(PosixFileSystem().TryLock(path), IsOkAndHolds(IsNull()));
+  }
+  EXPECT_THAT(PosixFileSystem().TryLock(path), IsOkAndHolds(NotNull()));
+}
+
+TEST(PosixFileSystemTest, FindsMountPoints) {
+  const TempDirectory directory;
+  EXPECT_FALSE(IsOnOtherDeviceThanParent(directory.path()));
+  EXPECT_FALSE(IsOnOtherDeviceThanParent(directory.Path("absent")));
+  EXPECT_TRUE(IsOnOtherDeviceThanParent("/proc"));
 }
 
 TEST(PosixFileSystemTest, SyncsAndTellsFreeSpace) {

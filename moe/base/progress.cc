@@ -47,7 +47,7 @@ std::string Bar(double share) {
 Progress::Progress(Style style, Sink sink)
     : style_(style), sink_(std::move(sink)) {}
 
-Progress::~Progress() { Finish(); }
+Progress::~Progress() { End(Moment::kStopped); }
 
 void Progress::Start(absl::string_view stage, int64_t total,
                      absl::string_view unit) {
@@ -61,7 +61,7 @@ void Progress::Start(absl::string_view stage, int64_t total,
   done_ = 0;
   drawn_columns_ = 0;
   start_ = sink_.now();
-  Draw(start_, /*finished=*/false);
+  Draw(start_, Moment::kRunning);
 }
 
 void Progress::Advance(int64_t amount) {
@@ -72,13 +72,15 @@ void Progress::Advance(int64_t amount) {
   const absl::Time now = sink_.now();
   const absl::Duration interval =
       style_ == Style::kBar ? kBarInterval : kLineInterval;
-  if (now - last_drawn_ >= interval) Draw(now, /*finished=*/false);
+  if (now - last_drawn_ >= interval) Draw(now, Moment::kRunning);
 }
 
-void Progress::Finish() {
+void Progress::Finish() { End(Moment::kFinished); }
+
+void Progress::End(Moment moment) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (!running_) return;
-  Draw(sink_.now(), /*finished=*/true);
+  Draw(sink_.now(), moment);
   running_ = false;
 }
 
@@ -90,12 +92,12 @@ std::string Progress::Amount(double amount) const {
   return absl::StrFormat("%.1f", amount);
 }
 
-std::string Progress::Line(absl::Duration elapsed, bool finished) const {
+std::string Progress::Line(absl::Duration elapsed, Moment moment) const {
   const double seconds = std::max(absl::ToDoubleSeconds(elapsed), 1e-9);
   const double done = static_cast<double>(done_);
   const std::string unit = unit_ == "bytes" ? "" : absl::StrCat(" ", unit_);
   std::string line = absl::StrCat(stage_, ": ");
-  if (total_ > 0 && !finished) {
+  if (total_ > 0 && moment != Moment::kFinished) {
     const double share =
         std::clamp(done / static_cast<double>(total_), 0.0, 1.0);
     if (style_ == Style::kBar) line += Bar(share);
@@ -105,8 +107,10 @@ std::string Progress::Line(absl::Duration elapsed, bool finished) const {
   if (done_ > 0) {
     absl::StrAppend(&line, ", ", Amount(done / seconds), unit, "/s");
   }
-  if (finished) {
+  if (moment == Moment::kFinished) {
     absl::StrAppend(&line, ", done in ", FormatClock(seconds));
+  } else if (moment == Moment::kStopped) {
+    absl::StrAppend(&line, ", stopped after ", FormatClock(seconds));
   } else if (done_ > 0 && total_ > done_) {
     const double rate = done / seconds;
     absl::StrAppend(&line, ", ",
@@ -116,8 +120,8 @@ std::string Progress::Line(absl::Duration elapsed, bool finished) const {
   return line;
 }
 
-void Progress::Draw(absl::Time now, bool finished) {
-  std::string line = Line(now - start_, finished);
+void Progress::Draw(absl::Time now, Moment moment) {
+  std::string line = Line(now - start_, moment);
   last_drawn_ = now;
   if (style_ == Style::kLines) {
     sink_.write(absl::StrCat(line, "\n"));
@@ -127,7 +131,7 @@ void Progress::Draw(absl::Time now, bool finished) {
   const size_t columns = line.size();
   if (columns < drawn_columns_) line.append(drawn_columns_ - columns, ' ');
   drawn_columns_ = columns;
-  sink_.write(absl::StrCat("\r", line, finished ? "\n" : ""));
+  sink_.write(absl::StrCat("\r", line, moment == Moment::kRunning ? "" : "\n"));
 }
 
 Progress::Style StyleForStandardError() {

@@ -17,7 +17,7 @@
 
 namespace moe {
 
-// Thread-safe. Stages do not overlap: Start ends the one before.
+// Thread-safe. Stages do not overlap: Start finishes the one before.
 class Progress {
  public:
   enum class Style { kBar, kLines, kSilent };
@@ -28,7 +28,7 @@ class Progress {
   };
 
   Progress(Style style, Sink sink);
-  // Ends the last stage.
+  // A stage that was not finished ended with an error: says that it stopped.
   ~Progress();
 
   Progress(const Progress&) = delete;
@@ -42,8 +42,11 @@ class Progress {
   void Finish();
 
  private:
-  void Draw(absl::Time now, bool finished);
-  std::string Line(absl::Duration elapsed, bool finished) const;
+  enum class Moment { kRunning, kFinished, kStopped };
+
+  void End(Moment moment);
+  void Draw(absl::Time now, Moment moment);
+  std::string Line(absl::Duration elapsed, Moment moment) const;
   std::string Amount(double amount) const;
 
   const Style style_;

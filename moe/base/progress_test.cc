@@ -75,7 +75,7 @@ TEST_F(ProgressTest, AnUnknownTotalShowsNoShare) {
   EXPECT_EQ(TakeText(), "read: 0 lines\n");
 }
 
-TEST_F(ProgressTest, AStageEndsWithTheNextOrWithTheObject) {
+TEST_F(ProgressTest, AStageEndsWithTheNextOrStopsWithTheObject) {
   {
     Progress progress(Progress::Style::kLines, Sink());
     progress.Start("one", 1, "tensors");
@@ -84,7 +84,7 @@ TEST_F(ProgressTest, AStageEndsWithTheNextOrWithTheObject) {
     EXPECT_EQ(TakeText(),
               "one: 0 tensors, done in 0:00\ntwo:   0% 0 tensors\n");
   }
-  EXPECT_EQ(TakeText(), "two: 0 tensors, done in 0:00\n");
+  EXPECT_EQ(TakeText(), "two:   0% 0 tensors, stopped after 0:00\n");
 }
 
 TEST_F(ProgressTest, SilentWritesNothing) {

@@ -22,7 +22,10 @@ namespace moe {
 absl::StatusOr<RandomAccessFile> RandomAccessFile::Open(
     absl::string_view path) {
   std::string name(path);
-  const int descriptor = ::open(name.c_str(), O_RDONLY | O_CLOEXEC);
+  // Without O_NONBLOCK, opening a pipe that nobody writes to would wait for
+  // ever.
+  const int descriptor =
+      ::open(name.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
   if (descriptor < 0) {
     return absl::ErrnoToStatus(errno, absl::StrCat("cannot open ", name));
   }

@@ -23,8 +23,8 @@ void RunOn(const std::string& text, size_t size) {
 }
 
 void RunOnBeginnings(const std::string& text) {
-  // Every beginning of a small file; of a larger one, some thousand.
-  const size_t step = text.size() / 1000 + 1;
+  // Every beginning of a small file; of a larger one, some hundred.
+  const size_t step = text.size() / 250 + 1;
   for (size_t size = 0; size < text.size(); size += step) RunOn(text, size);
   RunOn(text, text.size());
 }

@@ -70,9 +70,9 @@ absl::Status FaultInjectingFileSystem::CreateDirectory(absl::string_view path) {
   return Run([&] { return PosixFileSystem().CreateDirectory(path); });
 }
 
-absl::StatusOr<std::unique_ptr<DirectoryLock>>
-FaultInjectingFileSystem::TryLockDirectory(absl::string_view path) {
-  return PosixFileSystem().TryLockDirectory(path);
+absl::StatusOr<std::unique_ptr<PathLock>> FaultInjectingFileSystem::TryLock(
+    absl::string_view path) {
+  return PosixFileSystem().TryLock(path);
 }
 
 absl::Status FaultInjectingFileSystem::ReplaceFile(absl::string_view from,
@@ -80,9 +80,9 @@ absl::Status FaultInjectingFileSystem::ReplaceFile(absl::string_view from,
   return Run([&] { return PosixFileSystem().ReplaceFile(from, to); });
 }
 
-absl::Status FaultInjectingFileSystem::MoveDirectory(absl::string_view from,
+absl::Status FaultInjectingFileSystem::MoveToNewName(absl::string_view from,
                                                      absl::string_view to) {
-  return Run([&] { return PosixFileSystem().MoveDirectory(from, to); });
+  return Run([&] { return PosixFileSystem().MoveToNewName(from, to); });
 }
 
 absl::Status FaultInjectingFileSystem::ExchangeDirectories(

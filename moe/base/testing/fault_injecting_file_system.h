@@ -41,11 +41,11 @@ class FaultInjectingFileSystem : public FileSystem {
   absl::StatusOr<std::unique_ptr<WritableFile>> CreateFile(
       absl::string_view path) override;
   absl::Status CreateDirectory(absl::string_view path) override;
-  absl::StatusOr<std::unique_ptr<DirectoryLock>> TryLockDirectory(
+  absl::StatusOr<std::unique_ptr<PathLock>> TryLock(
       absl::string_view path) override;
   absl::Status ReplaceFile(absl::string_view from,
                            absl::string_view to) override;
-  absl::Status MoveDirectory(absl::string_view from,
+  absl::Status MoveToNewName(absl::string_view from,
                              absl::string_view to) override;
   absl::Status ExchangeDirectories(absl::string_view a,
                                    absl::string_view b) override;
