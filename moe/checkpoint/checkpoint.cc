@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -33,7 +35,7 @@ namespace moe {
 namespace {
 
 // The configurations of published models have a few kilobytes.
-constexpr uint64_t kMaxConfigBytes = uint64_t{16} << 20;
+constexpr uint64_t kMaxConfigBytes = uint64_t{1} << 20;
 
 constexpr std::array<absl::string_view, 9> kCompanionFiles = {
     "added_tokens.json",      "chat_template.jinja", "chat_template.json",
@@ -56,20 +58,23 @@ std::string DescribeSizes(const LlamaConfig& config) {
 // Keeps a configuration that names billions of layers or experts from having
 // their names written out: there is more than one tensor for each.
 absl::Status CheckCounts(const CheckpointConfig& config, size_t num_tensors) {
-  const int64_t num_layers = DecoderConfig(config).num_hidden_layers;
-  const MoeConfig* const moe = std::get_if<MoeConfig>(&config);
   const int64_t num_found = static_cast<int64_t>(num_tensors);
-  if (num_layers > num_found) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(kConfigFile, ": num_hidden_layers is ", num_layers,
-                     ", and there are only ", num_found, " tensors"));
-  }
-  if (moe != nullptr && moe->num_local_experts > num_found) {
+  const auto check = [&](absl::string_view field, int64_t count,
+                         int64_t num_layers) {
+    if (count <= num_found / num_layers) return absl::OkStatus();
     return absl::InvalidArgumentError(absl::StrCat(
-        kConfigFile, ": num_local_experts is ", moe->num_local_experts,
-        ", and there are only ", num_found, " tensors"));
-  }
-  return absl::OkStatus();
+        kConfigFile, ": ", field, " is ", count, " in ", num_layers,
+        " layers, and there are only ", num_found, " tensors"));
+  };
+  const int64_t num_layers = DecoderConfig(config).num_hidden_layers;
+  MOE_RETURN_IF_ERROR(check("num_hidden_layers", num_layers, 1));
+  const MoeConfig* const moe = std::get_if<MoeConfig>(&config);
+  if (moe == nullptr) return absl::OkStatus();
+  // At least one, by ValidateMoeConfig.
+  const int64_t num_moe_layers = num_layers - 2 * moe->num_moe_contract_layers;
+  MOE_RETURN_IF_ERROR(
+      check("num_local_experts", moe->num_local_experts, num_moe_layers));
+  return check("attn_experts", moe->attn_experts, num_moe_layers);
 }
 
 absl::Status CheckTensor(const std::string& name, const Shape& want,
@@ -189,9 +194,15 @@ absl::StatusOr<Checkpoint> Checkpoint::Open(absl::string_view directory) {
 absl::StatusOr<std::vector<std::string>> Checkpoint::CompanionFiles() const {
   MOE_ASSIGN_OR_RETURN(std::vector<std::string> names,
                        ListDirectory(directory_));
+  // Not, for example, a directory of licences.
+  const auto is_file = [&](const std::string& name) {
+    std::error_code error;
+    return std::filesystem::is_regular_file(absl::StrCat(directory_, "/", name),
+                                            error);
+  };
   names.erase(std::remove_if(names.begin(), names.end(),
-                             [](const std::string& name) {
-                               return !IsCompanionFile(name);
+                             [&](const std::string& name) {
+                               return !IsCompanionFile(name) || !is_file(name);
                              }),
               names.end());
   return names;

@@ -21,6 +21,7 @@
 #include "moe/base/random_access_file.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/checkpoint.h"
+#include "moe/checkpoint/json.h"
 #include "moe/checkpoint/safetensors_file.h"
 #include "moe/checkpoint/safetensors_header.h"
 #include "moe/checkpoint/shard_index.h"
@@ -45,7 +46,7 @@ std::filesystem::path Resolved(absl::string_view path) {
   std::error_code error;
   std::filesystem::path resolved =
       std::filesystem::weakly_canonical(std::string(path), error);
-  if (error) resolved = std::filesystem::absolute(std::string(path));
+  if (error) resolved = std::filesystem::absolute(std::string(path), error);
   resolved = resolved.lexically_normal();
   return resolved.filename().empty() ? resolved.parent_path() : resolved;
 }
@@ -82,7 +83,7 @@ absl::Status CheckPlan(const CheckpointPlan& plan) {
     MOE_RETURN_IF_ERROR(add(files, shard.file_name));
     for (const TensorSpec& tensor : shard.tensors) {
       MOE_RETURN_IF_ERROR(add(tensors, tensor.name));
-      MOE_RETURN_IF_ERROR(NumElements(tensor.shape).status());
+      MOE_RETURN_IF_ERROR(ValidateTensorSpec(tensor));
     }
   }
   if (plan.has_index) MOE_RETURN_IF_ERROR(add(files, kShardIndexFile));
@@ -118,14 +119,39 @@ absl::StatusOr<uint64_t> RequiredBytes(const CheckpointPlan& plan) {
   return num_bytes;
 }
 
+// Many kinds of directories have a config.json; a checkpoint's names a model,
+// lies beside weights, and beside nothing that is a directory.
+bool LooksLikeCheckpoint(const std::string& path) {
+  const absl::StatusOr<std::string> text =
+      ReadFile(absl::StrCat(path, "/", kConfigFile), kMaxSmallFileBytes);
+  if (!text.ok()) return false;
+  const absl::StatusOr<Json> config = ParseJsonObject(*text);
+  if (!config.ok() || !Get<std::string>(*config, "model_type").ok()) {
+    return false;
+  }
+  if (!PathExists(absl::StrCat(path, "/", kSingleShardFile)) &&
+      !PathExists(absl::StrCat(path, "/", kShardIndexFile))) {
+    return false;
+  }
+  const absl::StatusOr<std::vector<std::string>> names = ListDirectory(path);
+  if (!names.ok()) return false;
+  return std::none_of(names->begin(), names->end(),
+                      [&](const std::string& name) {
+                        std::error_code error;
+                        return std::filesystem::is_directory(
+                            absl::StrCat(path, "/", name), error);
+                      });
+}
+
 }  // namespace
 
 absl::Status CheckHoldsCheckpoint(absl::string_view path) {
-  if (PathExists(absl::StrCat(path, "/", kConfigFile))) return absl::OkStatus();
+  if (LooksLikeCheckpoint(std::string(path))) return absl::OkStatus();
   return absl::FailedPreconditionError(absl::StrCat(
-      path, " exists and holds no checkpoint (it has no ", kConfigFile,
-      "), so --overwrite does not remove it; remove it yourself, or choose "
-      "another path"));
+      path, " exists and does not look like a checkpoint (", kConfigFile,
+      " with a model_type, safetensors beside it, no directories), so "
+      "--overwrite does not remove it; remove it yourself, or choose another "
+      "path"));
 }
 
 absl::StatusOr<std::unique_ptr<CheckpointWriter>> CheckpointWriter::Create(
@@ -207,14 +233,16 @@ absl::Status CheckpointWriter::CopyFile(const std::string& name,
 
 std::string CheckpointWriter::Index() const {
   ShardIndex index;
+  int64_t num_bytes = 0;
   int64_t num_elements = 0;
   for (const ShardPlan& shard : plan_.shards) {
     for (const TensorSpec& tensor : shard.tensors) {
       index.weight_map[tensor.name] = shard.file_name;
-      index.total_size_bytes += NumBytes(tensor);
+      num_bytes += NumBytes(tensor);
       num_elements += NumBytes(tensor) / DtypeSize(tensor.dtype);
     }
   }
+  index.total_size_bytes = num_bytes;
   index.total_parameters = num_elements;
   return FormatShardIndex(index);
 }

@@ -97,8 +97,9 @@ class CheckpointWriter {
   std::string piece_;  // Of AppendTensor, kept for the next.
 };
 
-// OK if the directory holds a config.json of a model, so that replacing it on a
-// user's word is no surprise; FailedPrecondition otherwise.
+// OK if the directory looks like a checkpoint, so that replacing it on a user's
+// word is no surprise: a config.json with a model_type, safetensors beside it,
+// and no directories. FailedPrecondition otherwise.
 absl::Status CheckHoldsCheckpoint(absl::string_view path);
 
 // The plan that writes `checkpoint` as it is: same shards, same order, same

@@ -135,6 +135,10 @@ TEST(CheckpointWriterTest, RefusesPlansThatAreMalformed) {
   EXPECT_THAT(create(same_tensor),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("\"w\" is to be written twice")));
+  CheckpointPlan too_large = SmallPlan();
+  too_large.shards[0].tensors[0] = {"w", Dtype::kF32, {int64_t{1} << 62}};
+  EXPECT_THAT(create(too_large), StatusIs(absl::StatusCode::kInvalidArgument,
+                                          HasSubstr("overflows")));
   CheckpointPlan same_file = SmallPlan();
   same_file.contents["a.safetensors"] = "";
   EXPECT_THAT(create(same_file), StatusIs(absl::StatusCode::kInvalidArgument));
@@ -174,16 +178,23 @@ TEST(CheckpointWriterTest, KeepsAwayFromTheInput) {
 TEST(CheckpointWriterTest, OverwritesCheckpointsOnly) {
   const TempDirectory directory;
   directory.Write("home/letters.txt", "dear");
-  directory.Write("old/config.json", "{}");
+  directory.Write("app/config.json", "{\"port\": 80}");
+  directory.Write("nested/config.json", "{\"model_type\": \"llama\"}");
+  directory.Write("nested/model.safetensors", "");
+  directory.Write("nested/runs/log.txt", "");
+  directory.Write("old/config.json", "{\"model_type\": \"llama\"}");
+  directory.Write("old/model.safetensors", "");
   CheckpointWriterOptions options;
   EXPECT_THAT(
       CheckpointWriter::Create(directory.Path("old"), SmallPlan(), options),
       StatusIs(absl::StatusCode::kAlreadyExists));
   options.overwrite = true;
-  EXPECT_THAT(
-      CheckpointWriter::Create(directory.Path("home"), SmallPlan(), options),
-      StatusIs(absl::StatusCode::kFailedPrecondition,
-               AllOf(HasSubstr("home"), HasSubstr("no checkpoint"))));
+  for (const char* name : {"home", "app", "nested"}) {
+    EXPECT_THAT(
+        CheckpointWriter::Create(directory.Path(name), SmallPlan(), options),
+        StatusIs(absl::StatusCode::kFailedPrecondition,
+                 AllOf(HasSubstr(name), HasSubstr("a checkpoint"))));
+  }
   EXPECT_THAT(
       CheckpointWriter::Create(directory.Path("old"), SmallPlan(), options),
       IsOk());

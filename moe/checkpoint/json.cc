@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <set>
 #include <string>
 #include <utility>
@@ -19,6 +20,8 @@ namespace {
 // Looks for what the parser would let pass, before a document is built.
 class StrictnessHandler : public nlohmann::json_sax<Json> {
  public:
+  explicit StrictnessHandler(size_t max_fields) : max_fields_(max_fields) {}
+
   const absl::Status& status() const { return status_; }
 
   bool null() override { return true; }
@@ -41,6 +44,11 @@ class StrictnessHandler : public nlohmann::json_sax<Json> {
   bool end_array() override { return Leave(); }
 
   bool key(std::string& name) override {
+    if (objects_.back().size() == max_fields_) {
+      status_ = absl::InvalidArgumentError(absl::StrCat(
+          "malformed JSON: an object has more than ", max_fields_, " fields"));
+      return false;
+    }
     if (objects_.back().insert(name).second) return true;
     status_ = absl::InvalidArgumentError(
         absl::StrCat("malformed JSON: the field \"", name, "\" occurs twice"));
@@ -66,10 +74,20 @@ class StrictnessHandler : public nlohmann::json_sax<Json> {
     return true;
   }
 
+  const size_t max_fields_;
   absl::Status status_;
   int depth_ = 0;
   std::vector<std::set<std::string>> objects_;
 };
+
+// What passes, the parser takes.
+absl::Status CheckStrictness(absl::string_view text, size_t max_fields) {
+  StrictnessHandler handler(max_fields);
+  if (Json::sax_parse(text.begin(), text.end(), &handler)) {
+    return absl::OkStatus();
+  }
+  return handler.status();
+}
 
 }  // namespace
 
@@ -94,13 +112,16 @@ absl::Status Missing(absl::string_view field) {
 }  // namespace internal
 
 absl::StatusOr<Json> ParseJson(absl::string_view text) {
-  StrictnessHandler handler;
-  if (!Json::sax_parse(text.begin(), text.end(), &handler)) {
-    return handler.status();
-  }
-  // What the handler has passed, the parser takes.
+  MOE_RETURN_IF_ERROR(CheckStrictness(text, kMaxJsonFields));
   return Json::parse(text.begin(), text.end(), /*cb=*/nullptr,
                      /*allow_exceptions=*/false);
+}
+
+absl::StatusOr<SortedJson> ParseSortedJson(absl::string_view text) {
+  MOE_RETURN_IF_ERROR(
+      CheckStrictness(text, std::numeric_limits<size_t>::max()));
+  return SortedJson::parse(text.begin(), text.end(), /*cb=*/nullptr,
+                           /*allow_exceptions=*/false);
 }
 
 absl::StatusOr<Json> ParseJsonObject(absl::string_view text) {

@@ -22,19 +22,30 @@ namespace moe {
 // only where it was changed.
 using Json = nlohmann::ordered_json;
 
+// Sorts the fields and finds them in logarithmic time: for objects with a field
+// for every tensor.
+using SortedJson = nlohmann::json;
+
 // Deeper than any file of a checkpoint nests.
 inline constexpr int kMaxJsonDepth = 64;
 
+// More than any object of a configuration has. An ordered object of n fields
+// takes n^2 / 2 comparisons to build.
+inline constexpr size_t kMaxJsonFields = 10000;
+
 // InvalidArgument, with the byte, if the text is not JSON (UTF-8, RFC 8259), if
-// an object has a field twice, which readers resolve in different ways, or if
-// it nests deeper than kMaxJsonDepth.
+// an object has a field twice, which readers resolve in different ways, or more
+// than kMaxJsonFields, or if it nests deeper than kMaxJsonDepth.
 absl::StatusOr<Json> ParseJson(absl::string_view text);
+// Without the limit on fields.
+absl::StatusOr<SortedJson> ParseSortedJson(absl::string_view text);
 
 // As ParseJson; InvalidArgument if the document is not an object.
 absl::StatusOr<Json> ParseJsonObject(absl::string_view text);
 
-// As Python's json.dumps(value, indent=2) and a newline, which is how the
-// Hugging Face libraries write these files.
+// As Python's json.dumps(value, indent=2, ensure_ascii=False) and a newline:
+// the form that the Hugging Face libraries write, in which only text beyond
+// ASCII may be escaped differently.
 std::string FormatJson(const Json& value);
 
 // The field's value; the default where the field is absent or null.

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "moe/base/testing/status_matchers.h"
@@ -47,6 +48,19 @@ TEST(ParseJsonTest, RefusesWhatReadersDisagreeOn) {
   EXPECT_THAT(ParseJson(Nested(kMaxJsonDepth + 1)),
               StatusIs(kInvalid, HasSubstr("deeper than 64")));
   EXPECT_THAT(ParseJson(Nested(1000000)), StatusIs(kInvalid));
+}
+
+TEST(ParseJsonTest, FieldsAreLimitedWhereTheyKeepTheirOrder) {
+  std::string text = "{";
+  for (size_t i = 0; i <= kMaxJsonFields; ++i) {
+    absl::StrAppend(&text, i == 0 ? "" : ",", "\"", i, "\":0");
+  }
+  text += "}";
+  EXPECT_THAT(ParseJson(text),
+              StatusIs(kInvalid, HasSubstr("more than 10000")));
+  MOE_ASSERT_OK_AND_ASSIGN(const SortedJson sorted, ParseSortedJson(text));
+  EXPECT_EQ(sorted.size(), kMaxJsonFields + 1);
+  EXPECT_THAT(ParseSortedJson(R"({"a": 1, "a": 1})"), StatusIs(kInvalid));
 }
 
 TEST(ParseJsonTest, SaysWhereItIsMalformed) {

@@ -154,6 +154,13 @@ absl::StatusOr<RopeConfig> ParseRope(const Json& document,
   RopeConfig rope;
   MOE_ASSIGN_OR_RETURN(rope.theta,
                        GetPositiveOr(document, "rope_theta", rope.theta));
+  if (FindField(document, "rope_scaling") != nullptr &&
+      FindField(document, "rope_parameters") != nullptr) {
+    return absl::InvalidArgumentError(
+        "there are both rope_scaling and rope_parameters; keep the one that "
+        "the "
+        "model was trained with");
+  }
   for (const char* field : {"rope_scaling", "rope_parameters"}) {
     const Json* const scaling = FindField(document, field);
     if (scaling == nullptr) continue;

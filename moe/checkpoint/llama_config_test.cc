@@ -162,6 +162,8 @@ TEST(LlamaConfigTest, RefusesWhatIsMalformed) {
       {R"("rope_scaling": {"type": "llama3", "factor": 8, "low_freq_factor": 4,
           "high_freq_factor": 4, "original_max_position_embeddings": 8})",
        "must be above low_freq_factor"},
+      {R"("rope_parameters": {"rope_theta": 1}, "rope_scaling": {"factor": 2})",
+       "both rope_scaling and rope_parameters"},
       {R"("rope_parameters": {"rope_theta": 0})",
        "rope_parameters: rope_theta is 0"},
   };

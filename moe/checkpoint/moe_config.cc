@@ -105,6 +105,22 @@ absl::Status CheckField(const Json& document, absl::string_view field,
       absl::StrCat(field, " is \"", got, "\"; wanted is \"", want, "\""));
 }
 
+// Fields that a dense configuration may leave to LLaMA's defaults are written
+// out: under another model_type, readers have other defaults for them.
+void SetResolvedDefaults(const LlamaConfig& config, Json& document) {
+  document["num_key_value_heads"] = config.num_key_value_heads;
+  document["head_dim"] = config.head_dim;
+  document["max_position_embeddings"] = config.max_position_embeddings;
+  document["rms_norm_eps"] = config.rms_norm_eps;
+  document["tie_word_embeddings"] = config.tie_word_embeddings;
+  document["attention_bias"] = config.attention_bias;
+  document["mlp_bias"] = config.mlp_bias;
+  document["hidden_act"] = "silu";
+  if (FindField(document, "rope_parameters") == nullptr) {
+    document["rope_theta"] = config.rope.theta;
+  }
+}
+
 }  // namespace
 
 absl::Status ValidateMoeConfig(const MoeConfig& config) {
@@ -153,6 +169,7 @@ std::string FormatMoeConfig(const MoeConfig& config) {
   Json document = config.decoder.document;
   document["architectures"] = {"MixtralForCausalLM"};
   document["model_type"] = "mixtral";
+  SetResolvedDefaults(config.decoder, document);
   document["num_local_experts"] = config.num_local_experts;
   document["num_experts_per_tok"] = config.num_experts_per_tok;
   document["intermediate_size"] = config.num_local_experts > 0

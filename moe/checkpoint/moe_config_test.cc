@@ -84,6 +84,25 @@ TEST(MoeConfigTest, KeepsWhatStillMeansTheSame) {
   EXPECT_FALSE(document.contains("intermediate_size_residual"));
 }
 
+// Under "mixtral", transformers would read 8 KV heads and a theta of 1e6.
+TEST(MoeConfigTest, WritesOutWhatTheDenseConfigLeftToItsDefaults) {
+  MoeConfig config = Sample();
+  config.decoder = ParseLlamaConfig(R"({"model_type": "llama",
+      "vocab_size": 512, "hidden_size": 128, "intermediate_size": 384,
+      "num_hidden_layers": 4, "num_attention_heads": 4})")
+                       .value();
+  config.attn_experts = 4;
+  MOE_ASSERT_OK_AND_ASSIGN(const Json document,
+                           ParseJson(FormatMoeConfig(config)));
+  EXPECT_EQ(document["num_key_value_heads"], 4);
+  EXPECT_EQ(document["head_dim"], 32);
+  EXPECT_EQ(document["rope_theta"], 10000.0);
+  EXPECT_EQ(document["rms_norm_eps"], 1e-6);
+  EXPECT_EQ(document["max_position_embeddings"], 2048);
+  EXPECT_EQ(document["tie_word_embeddings"], false);
+  EXPECT_EQ(document["hidden_act"], "silu");
+}
+
 TEST(MoeConfigTest, ContractLayersAreAtBothEnds) {
   MoeConfig config = Sample();
   EXPECT_TRUE(config.IsContractLayer(0));

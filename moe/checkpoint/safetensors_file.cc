@@ -42,11 +42,7 @@ absl::Status CheckSpecs(absl::Span<const TensorSpec> tensors) {
       return absl::InvalidArgumentError(
           absl::StrCat("tensor \"", tensor.name, "\" is to be written twice"));
     }
-    const absl::StatusOr<int64_t> num_elements = NumElements(tensor.shape);
-    if (!num_elements.ok()) {
-      return Annotate(num_elements.status(),
-                      absl::StrCat("tensor \"", tensor.name, "\""));
-    }
+    MOE_RETURN_IF_ERROR(ValidateTensorSpec(tensor));
   }
   return absl::OkStatus();
 }

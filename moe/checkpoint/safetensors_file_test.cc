@@ -1,5 +1,6 @@
 #include "moe/checkpoint/safetensors_file.h"
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -102,6 +103,10 @@ TEST_F(SafetensorsWriterTest, RefusesMalformedSpecs) {
                   *file_, {{"w", Dtype::kU8, {1}}, {"w", Dtype::kU8, {1}}}, {}),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("\"w\" is to be written twice")));
+  constexpr int64_t kLarge = int64_t{1} << 62;
+  EXPECT_THAT(
+      SafetensorsWriter::Create(*file_, {{"w", Dtype::kF32, {kLarge}}}, {}),
+      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("overflows")));
   EXPECT_THAT(SafetensorsWriter::Create(*file_, {{"w", Dtype::kU8, {-1}}}, {}),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        AllOf(HasSubstr("\"w\""), HasSubstr("negative"))));

@@ -277,15 +277,9 @@ absl::Status CheckTensor(const SafetensorsTensor& tensor, uint64_t start) {
                      : tensor.begin < start ? ": it overlaps what is before it"
                                             : ": there is a gap before it"));
   }
-  const absl::StatusOr<int64_t> num_elements = NumElements(tensor.spec.shape);
-  if (!num_elements.ok()) return malformed(num_elements.status().message());
-  const int64_t size_bytes = DtypeSize(tensor.spec.dtype);
-  if (*num_elements > std::numeric_limits<int64_t>::max() / size_bytes) {
-    return malformed(absl::StrCat("the size in bytes of the shape ",
-                                  FormatShape(tensor.spec.shape),
-                                  " overflows"));
-  }
-  const uint64_t want = static_cast<uint64_t>(*num_elements * size_bytes);
+  const absl::Status valid = ValidateTensorSpec(tensor.spec);
+  if (!valid.ok()) return Malformed(valid.message());
+  const uint64_t want = static_cast<uint64_t>(NumBytes(tensor.spec));
   const uint64_t got = tensor.end - tensor.begin;
   if (got != want) {
     return malformed(absl::StrCat(

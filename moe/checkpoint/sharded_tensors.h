@@ -30,10 +30,10 @@ struct TensorLocation {
 class ShardedTensors {
  public:
   // Opens every shard and holds the index to them: each tensor of the index is
-  // in the shard that it names and each tensor of a shard in the index, once;
-  // the total size is right. As transformers does, takes model.safetensors
-  // where there are both. NotFound if there is neither or a shard is missing;
-  // otherwise the errors of SafetensorsFile and of the index, with the path.
+  // in the shard that it names and each tensor of a shard in the index, once.
+  // As transformers does, takes model.safetensors where there are both.
+  // NotFound if there is neither or a shard is missing; otherwise the errors of
+  // SafetensorsFile and of the index, with the path.
   static absl::StatusOr<ShardedTensors> Open(absl::string_view directory);
 
   // In the order of the names of their files.

@@ -39,12 +39,24 @@ absl::StatusOr<int64_t> NumElements(absl::Span<const int64_t> shape) {
   return empty ? 0 : product;
 }
 
-int64_t NumBytes(const TensorSpec& spec) {
+absl::Status ValidateTensorSpec(const TensorSpec& spec) {
   const absl::StatusOr<int64_t> num_elements = NumElements(spec.shape);
-  MOE_CHECK(num_elements.ok());
-  MOE_CHECK(*num_elements <=
-            std::numeric_limits<int64_t>::max() / DtypeSize(spec.dtype));
-  return *num_elements * DtypeSize(spec.dtype);
+  if (!num_elements.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "tensor \"", spec.name, "\": ", num_elements.status().message()));
+  }
+  if (*num_elements >
+      std::numeric_limits<int64_t>::max() / DtypeSize(spec.dtype)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "tensor \"", spec.name, "\": the size in bytes of the shape ",
+        FormatShape(spec.shape), " overflows"));
+  }
+  return absl::OkStatus();
+}
+
+int64_t NumBytes(const TensorSpec& spec) {
+  MOE_CHECK(ValidateTensorSpec(spec).ok());
+  return *NumElements(spec.shape) * DtypeSize(spec.dtype);
 }
 
 }  // namespace moe

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "moe/checkpoint/dtype.h"
@@ -30,6 +31,10 @@ struct TensorSpec {
 
   friend bool operator==(const TensorSpec&, const TensorSpec&) = default;
 };
+
+// InvalidArgument, with the name, unless the dimensions are not negative and
+// the bytes that the elements take fit 63 bits.
+absl::Status ValidateTensorSpec(const TensorSpec& spec);
 
 // Bytes that the elements take. The shape must be valid.
 int64_t NumBytes(const TensorSpec& spec);

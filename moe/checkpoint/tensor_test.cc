@@ -11,6 +11,7 @@
 namespace moe {
 namespace {
 
+using ::moe::testing::IsOk;
 using ::moe::testing::IsOkAndHolds;
 using ::moe::testing::StatusIs;
 using ::testing::HasSubstr;
@@ -32,6 +33,15 @@ TEST(NumElementsTest, RefusesOverflowAndNegatives) {
               StatusIs(absl::StatusCode::kInvalidArgument));
   EXPECT_THAT(NumElements({2, -1}), StatusIs(absl::StatusCode::kInvalidArgument,
                                              HasSubstr("negative")));
+}
+
+TEST(ValidateTensorSpecTest, NamesTheTensor) {
+  EXPECT_THAT(ValidateTensorSpec({"w", Dtype::kF32, {kMax / 4}}), IsOk());
+  EXPECT_THAT(ValidateTensorSpec({"w", Dtype::kF32, {kMax / 4 + 1}}),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("tensor \"w\": the size in bytes")));
+  EXPECT_THAT(ValidateTensorSpec({"w", Dtype::kF32, {-1}}),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("\"w\"")));
 }
 
 TEST(TensorTest, BytesAndText) {
