@@ -1,16 +1,20 @@
 // Copying a checkpoint through the reader and the writer, beside `cp` of the
-// same bytes in the same run: the two in turn, so that the machine's moods
-// cancel.
+// same bytes, with and without sync, in the same run and in turn, so that the
+// machine's moods cancel.
 //
 //   ./bazelw run //benchmarks:checkpoint_benchmark
 //
-// Floor: every byte is read from the page cache, written to it, and written to
-// the device, since the writer syncs, as cp does not. What is reported:
-//   copy_over_cp       median over the pairs of (time of ours / time of cp)
-//   copy_sec, cp_sec   medians
-//   peak_mib           resident memory of the process that copies
-// MOE_BENCHMARK_DIR names the folder to work in (default: TMPDIR or /tmp); it
-// needs room for three times MOE_BENCHMARK_SIZE (default: 2GiB).
+// Floor: every byte is read from the page cache and written to it, as by cp,
+// and is then written to the device, since the writer syncs before it renames;
+// cp leaves that for later. On a device that is slower than the page cache this
+// wait is most of the time, so both comparisons are made:
+//   copy_over_cp         median over the rounds of (time of ours / time of cp)
+//   copy_over_synced_cp  the same, of cp followed by sync of the copy
+//   copy_sec, cp_sec, synced_cp_sec   medians
+//   peak_mib             resident memory of the process that copies
+// MOE_BENCHMARK_DIR names the folder to work in (default: TMPDIR or /var/tmp,
+// which is on a device where /tmp may not be); it needs room for twice
+// MOE_BENCHMARK_SIZE (default: 2GiB).
 
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -165,7 +169,7 @@ class Workspace {
  public:
   Workspace() {
     path_ = FromEnvironment("MOE_BENCHMARK_DIR",
-                            FromEnvironment("TMPDIR", "/tmp").c_str()) +
+                            FromEnvironment("TMPDIR", "/var/tmp").c_str()) +
             "/checkpoint_benchmark_XXXXXX";
     MOE_CHECK(::mkdtemp(path_.data()) != nullptr);
     const absl::StatusOr<int64_t> size_bytes =
@@ -194,10 +198,10 @@ ProcessCost RunContender(Contender contender, const std::string& from,
   if (contender == kCopy) {
     return RunProcess([&] { ::_exit(CopyCheckpoint(from, to).ok() ? 0 : 1); });
   }
-  const std::string command =
-      absl::StrCat("cp -r ", from, " ", to,
-                   contender == kSyncedCp ? absl::StrCat(" && sync ", to, "/*")
-                                          : std::string());
+  const std::string command = absl::StrCat(
+      "cp -r '", from, "' '", to, "'",
+      contender == kSyncedCp ? absl::StrCat(" && sync '", to, "'/*")
+                             : std::string());
   return RunProcess(
       [&] { ::execl("/bin/sh", "sh", "-c", command.c_str(), nullptr); });
 }

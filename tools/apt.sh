@@ -22,7 +22,8 @@ prepare_install() {
     die "packages are missing, and there is no sudo here; as root, run" \
       "  apt-get install --no-install-recommends $*"
   fi
-  apt_get update
+  # One source that does not answer need not matter; installing will tell.
+  apt_get update || printf 'warning: apt-get update failed; going on\n' >&2
 }
 
 # Runs apt-get as root, without questions, its output on standard error.

@@ -28,7 +28,7 @@ if [[ -z "${path}" ]]; then
   prepare_install "${packages[@]}"
   # The runtime of the sanitizers and of libFuzzer is a package of its own.
   if [[ "${tool}" == clang ]]; then
-    major="$(apt-cache depends clang 2>/dev/null | sed -n 's/.*Depends: clang-\([0-9]*\)$/\1/p' | head -n 1)"
+    major="$(LC_ALL=C apt-cache depends clang 2>/dev/null | sed -n 's/.*Depends: clang-\([0-9]*\)$/\1/p' | head -n 1)"
     packages=("clang-${version:-${major}}" "libclang-rt-${version:-${major}}-dev")
   fi
   install_packages "${packages[@]}"

@@ -62,12 +62,15 @@ done
 status=0
 for i in "${!targets[@]}"; do
   log="${cache}/fuzz-corpus/${targets[i]##*:}.log"
+  runs=0
   if wait "${pids[i]}"; then
     runs="$(sed -n 's/^stat::number_of_executed_units: *//p' "${log}")"
+  fi
+  if ((${runs:-0} > 0)); then
     printf 'fuzz: %s: %s runs in %s s, no finding\n' "${targets[i]}" "${runs}" "${seconds}"
   else
     tail -n 40 "${log}" >&2
-    printf 'fuzz: %s: a finding; its input is beside %s\n' "${targets[i]}" "${log}" >&2
+    printf 'fuzz: %s: a finding, or no run; see %s\n' "${targets[i]}" "${log}" >&2
     status=1
   fi
 done
