@@ -4,7 +4,8 @@
 // is then renamed. Whenever the process ends, however it ends, the target is
 // what it was before or what it was meant to become. What a killed process left
 // behind (`.NAME.partial-PID-N`) is removed by the next writer of the same
-// target, where the file system has locks to tell it from what is being written.
+// target, where the file system has locks to tell it from what is being
+// written.
 //
 //   MOE_ASSIGN_OR_RETURN(auto writer, AtomicDirectoryWriter::Create(path, {}));
 //   MOE_RETURN_IF_ERROR(writer->WriteFile("config.json", text));

@@ -26,6 +26,7 @@ Usage:
 
 import argparse
 import hashlib
+import json
 import os
 import pathlib
 import shutil
@@ -113,9 +114,49 @@ def _require_digest(path: pathlib.Path, want: str, hint: str) -> None:
 
 
 def _default_cache() -> pathlib.Path:
-    base = os.environ.get("XDG_CACHE_HOME")
-    root = pathlib.Path(base) if base else pathlib.Path.home() / ".cache"
-    return root / "llama-moe"
+    """Returns the cache that the project's shell scripts use, too."""
+    if cache := os.environ.get("MOE_CACHE_DIR"):
+        return pathlib.Path(cache)
+    if base := os.environ.get("XDG_CACHE_HOME"):
+        return pathlib.Path(base) / "llama_moe"
+    return pathlib.Path(os.environ.get("HOME") or "/tmp") / ".cache/llama_moe"
+
+
+def _config_fault(config: pathlib.Path) -> str | None:
+    """Returns what keeps the file from being a model's config, or None."""
+    try:
+        parsed = json.loads(config.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return "it has no config.json"
+    except (OSError, ValueError, RecursionError) as error:
+        return f"its config.json cannot be read: {error}"
+    if not isinstance(parsed, dict) or not isinstance(
+        parsed.get("model_type"), str
+    ):
+        return 'its config.json is not an object with a string "model_type"'
+    return None
+
+
+def _checkpoint_fault(target: pathlib.Path) -> str | None:
+    """Returns why `target`, with all in it, must not be removed, or None.
+
+    A file named config.json is in many a directory that is not a checkpoint, and
+    what --overwrite removes does not come back.
+    """
+    if target.is_symlink() or not target.is_dir():
+        return "it is not a directory"
+    entries = list(target.iterdir())
+    if not entries:
+        return None
+    for entry in entries:
+        if entry.is_dir():
+            return f"it has the subdirectory {entry.name}"
+    if fault := _config_fault(target / "config.json"):
+        return fault
+    weights = ("model.safetensors", "model.safetensors.index.json")
+    if not any((target / name).is_file() for name in weights):
+        return f"it has neither {weights[0]} nor {weights[1]}"
+    return None
 
 
 def _check_target(target: pathlib.Path, overwrite: bool) -> None:
@@ -129,14 +170,10 @@ def _check_target(target: pathlib.Path, overwrite: bool) -> None:
     if target.exists() or target.is_symlink():
         if not overwrite:
             raise FetchError(f"{target} exists: pass --overwrite to replace it")
-        is_checkpoint = (target / "config.json").is_file()
-        if (
-            not target.is_dir()
-            or target.is_symlink()
-            or (any(target.iterdir()) and not is_checkpoint)
-        ):
+        if fault := _checkpoint_fault(target):
             raise FetchError(
-                f"{target} is not a checkpoint directory: not overwritten"
+                f"{target} is not a checkpoint directory: {fault}: not "
+                "overwritten; remove it yourself, or name another DIR"
             )
     free_bytes = shutil.disk_usage(target.parent).free
     if free_bytes < _REQUIRED_FREE_BYTES:

@@ -1,18 +1,18 @@
 #include "moe/checkpoint/artifact/artifact_io.h"
 
-#include <algorithm>
-#include <cstdint>
+#include <filesystem>
 #include <string>
+#include <system_error>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "absl/types/span.h"
 #include "moe/base/file_system.h"
 #include "moe/base/random_access_file.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/artifact/distribution.h"
+#include "moe/checkpoint/artifact/file_format.h"
 #include "moe/checkpoint/artifact/gate_weights.h"
 #include "moe/checkpoint/artifact/importance_scores.h"
 #include "moe/checkpoint/artifact/neuron_indices.h"
@@ -26,15 +26,34 @@ namespace {
 
 constexpr char kArtifactKey[] = "artifact";
 
-// A zip archive, or a pickle, as torch.save wrote before PyTorch 1.6: neither
-// can start a safetensors file, whose header's length they would put over its
-// limit.
-absl::StatusOr<bool> IsPtFile(absl::string_view path) {
+absl::StatusOr<bool> HoldsPt(absl::string_view path) {
   MOE_ASSIGN_OR_RETURN(const RandomAccessFile file,
                        RandomAccessFile::Open(path));
-  std::string magic(std::min<uint64_t>(4, file.size_bytes()), '\0');
-  MOE_RETURN_IF_ERROR(file.Read(0, absl::MakeSpan(magic)));
-  return magic == "PK\3\4" || magic == "\x80\x02\x8a\x0a";
+  return IsPtFile(file);
+}
+
+// Makes way for a new artifact: nothing has the name `path` afterwards. An
+// older
+// `.pt` is never beside a newer safetensors file, where the two would disagree
+// and nobody would know.
+absl::Status RemoveStalePt(const std::string& path, bool overwrite) {
+  if (!PathExists(path)) return absl::OkStatus();
+  if (!overwrite) {
+    return absl::AlreadyExistsError(absl::StrCat(
+        path, " already exists; choose another path, or pass --overwrite"));
+  }
+  std::error_code error;
+  const auto type = std::filesystem::symlink_status(path, error).type();
+  if (type == std::filesystem::file_type::directory) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(path,
+                     " is a directory, and a file was wanted; move it "
+                     "away, or choose another path"));
+  }
+  FileSystem& file_system = PosixFileSystem();
+  MOE_RETURN_IF_ERROR(file_system.RemoveAll(path));
+  // Gone for good before the safetensors file is replaced.
+  return file_system.SyncDirectory(SplitPath(path).parent);
 }
 
 SafetensorsMetadata ToMap(const ArtifactMetadata& metadata,
@@ -73,7 +92,7 @@ absl::StatusOr<Artifact> FromSafetensors(const SafetensorsFile& file) {
 
 template <typename Artifact>
 absl::StatusOr<Artifact> ReadArtifact(absl::string_view path) {
-  MOE_ASSIGN_OR_RETURN(const bool is_pt, IsPtFile(path));
+  MOE_ASSIGN_OR_RETURN(const bool is_pt, HoldsPt(path));
   absl::StatusOr<Artifact> artifact = absl::InternalError("not read");
   if (is_pt) {
     MOE_ASSIGN_OR_RETURN(const PtValue value, ReadPtFile(path));
@@ -96,10 +115,7 @@ absl::Status WriteArtifact(const Artifact& artifact,
   const std::string stem = absl::StrCat(directory, "/", Artifact::kName);
   const std::string safetensors_path = stem + ".safetensors";
   const std::string pt_path = stem + ".pt";
-  if (options.pt && !options.overwrite && PathExists(pt_path)) {
-    return absl::AlreadyExistsError(absl::StrCat(
-        pt_path, " already exists; choose another path, or pass --overwrite"));
-  }
+  MOE_RETURN_IF_ERROR(RemoveStalePt(pt_path, options.overwrite));
   MOE_RETURN_IF_ERROR(WriteSafetensorsFile(
       safetensors_path, artifact.ToTensors(), ToMap(metadata, Artifact::kName),
       options.overwrite));

@@ -47,7 +47,11 @@ absl::StatusOr<Artifact> ReadArtifact(absl::string_view path);
 // Writes `directory`/<artifact>.safetensors, whose bytes are a function of the
 // first two arguments alone, and with `pt` <artifact>.pt too. Each file appears
 // whole or not at all. AlreadyExists, before anything is written, if one of
-// them is there and `overwrite` is not set.
+// them is there and `overwrite` is not set; the `.pt` counts without `pt` too.
+//
+// The two never disagree: with `overwrite`, a <artifact>.pt that is there is
+// removed before the safetensors file is replaced, with `pt` and without. After
+// a failure there is none, or that of the new safetensors file.
 template <typename Artifact>
 absl::Status WriteArtifact(const Artifact& artifact,
                            const ArtifactMetadata& metadata,

@@ -179,6 +179,42 @@ TEST(ArtifactIoKindTest, WithoutPtThereIsNone) {
   EXPECT_THAT(directory.List(), ElementsAre("gate_weights.safetensors"));
 }
 
+TEST(ArtifactIoKindTest, NoStalePtStaysBesideANewSafetensorsFile) {
+  const TempDirectory directory;
+  directory.Write("gate_weights.pt", "stale");
+  EXPECT_THAT(
+      WriteArtifact(Example<GateWeights>(), Metadata(), directory.path(), {}),
+      StatusIs(absl::StatusCode::kAlreadyExists, HasSubstr(".pt")));
+  EXPECT_THAT(directory.List(), ElementsAre("gate_weights.pt"));
+  MOE_ASSERT_OK(WriteArtifact(Example<GateWeights>(), Metadata(),
+                              directory.path(), {.overwrite = true}));
+  EXPECT_THAT(directory.List(), ElementsAre("gate_weights.safetensors"));
+}
+
+TEST(ArtifactIoKindTest, AFailureLeavesNoStalePt) {
+  for (const bool pt : {false, true}) {
+    const TempDirectory directory;
+    directory.Write("gate_weights.pt", "stale");
+    // A directory with something in it cannot be replaced by a file.
+    directory.Write("gate_weights.safetensors/mine", "mine");
+    EXPECT_FALSE(WriteArtifact(Example<GateWeights>(), Metadata(),
+                               directory.path(), {.pt = pt, .overwrite = true})
+                     .ok());
+    EXPECT_THAT(directory.List(), ElementsAre("gate_weights.safetensors"));
+  }
+}
+
+TEST(ArtifactIoKindTest, ADirectoryIsNoStalePt) {
+  const TempDirectory directory;
+  const std::string mine = directory.Write("gate_weights.pt/mine", "mine");
+  EXPECT_THAT(WriteArtifact(Example<GateWeights>(), Metadata(),
+                            directory.path(), {.pt = true, .overwrite = true}),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("gate_weights.pt is a directory")));
+  EXPECT_THAT(ReadFile(mine, kMaxBytes), IsOkAndHolds(std::string("mine")));
+  EXPECT_THAT(directory.List(), ElementsAre("gate_weights.pt"));
+}
+
 TEST(ArtifactIoKindTest, MissingAndOldFiles) {
   const TempDirectory directory;
   EXPECT_THAT(ReadArtifact<GateWeights>(directory.Path("none.pt")),

@@ -75,6 +75,16 @@ absl::string_view NodeKindName(NodeKind kind) {
   return kNames[static_cast<size_t>(kind)];
 }
 
+absl::Status ByteBudget::Spend(uint64_t num_bytes) {
+  if (num_bytes > left_) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("the keys, names and shapes take more than the limit of ",
+                     limit_, " bytes"));
+  }
+  left_ -= num_bytes;
+  return absl::OkStatus();
+}
+
 absl::Span<const PickleMachine::Opcode> PickleMachine::Opcodes() {
   using M = PickleMachine;
   static constexpr Opcode kOpcodes[] = {
@@ -280,13 +290,16 @@ absl::Status PickleMachine::AddItems(
   return absl::OkStatus();
 }
 
-absl::StatusOr<Shape> PickleMachine::ShapeOf(PickleNode node) const {
+absl::StatusOr<Shape> PickleMachine::ShapeOf(PickleNode node) {
   if (node.kind != NodeKind::kTuple) {
     return Malformed(
         absl::StrCat("a tensor's size or stride is ", NodeKindName(node.kind)));
   }
+  const std::vector<PickleNode>& items = arena_.sequences[node.index];
+  MOE_RETURN_IF_ERROR(copies_.Spend(items.size() * sizeof(int64_t)));
   Shape shape;
-  for (const PickleNode& item : arena_.sequences[node.index]) {
+  shape.reserve(items.size());
+  for (const PickleNode& item : items) {
     if (item.kind != NodeKind::kInt || item.integer < 0) {
       return Malformed("a tensor's size or stride holds no valid number");
     }
@@ -512,8 +525,10 @@ absl::Status PickleMachine::StackGlobal() {
   if (name.kind != NodeKind::kString || module.kind != NodeKind::kString) {
     return Malformed("a global's name is not a string");
   }
-  PushString(NodeKind::kGlobal, absl::StrCat(arena_.strings[module.index], " ",
-                                             arena_.strings[name.index]));
+  const std::string& module_text = arena_.strings[module.index];
+  const std::string& name_text = arena_.strings[name.index];
+  MOE_RETURN_IF_ERROR(copies_.Spend(module_text.size() + name_text.size()));
+  PushString(NodeKind::kGlobal, absl::StrCat(module_text, " ", name_text));
   return absl::OkStatus();
 }
 
@@ -545,7 +560,9 @@ absl::Status PickleMachine::BinPersId() {
   PickleStorage storage;
   MOE_ASSIGN_OR_RETURN(storage.dtype,
                        DtypeOfStorage(arena_.strings[parts[1].index]));
-  storage.key = arena_.strings[parts[2].index];
+  const std::string& key = arena_.strings[parts[2].index];
+  MOE_RETURN_IF_ERROR(copies_.Spend(key.size()));
+  storage.key = key;
   storage.num_elements = parts[4].integer;
   PickleNode node;
   node.kind = NodeKind::kStorage;

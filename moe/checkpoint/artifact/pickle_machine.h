@@ -72,9 +72,26 @@ struct PickleArena {
   std::vector<PickleTensor> tensors;
 };
 
+// Bounds copies of what a pickle may refer to again and again.
+class ByteBudget {
+ public:
+  explicit ByteBudget(int64_t num_bytes)
+      : limit_(static_cast<uint64_t>(num_bytes)), left_(limit_) {}
+
+  // ResourceExhausted if fewer bytes than that are left.
+  absl::Status Spend(uint64_t num_bytes);
+
+ private:
+  uint64_t limit_;
+  uint64_t left_;
+};
+
 class PickleMachine {
  public:
-  explicit PickleMachine(absl::string_view pickle) : pickle_(pickle) {}
+  // `copied_bytes` bounds what is copied of strings and shapes that the program
+  // refers to, beyond those that it spells out.
+  PickleMachine(absl::string_view pickle, int64_t copied_bytes)
+      : pickle_(pickle), copies_(copied_bytes) {}
 
   // Runs the whole program and returns its result. Errors as of ParsePtPickle,
   // with the opcode and its byte.
@@ -115,7 +132,7 @@ class PickleMachine {
   absl::Status Call(absl::string_view function,
                     const std::vector<PickleNode>& arguments);
   absl::Status RebuildTensor(const std::vector<PickleNode>& arguments);
-  absl::StatusOr<Shape> ShapeOf(PickleNode node) const;
+  absl::StatusOr<Shape> ShapeOf(PickleNode node);
 
   // One for each opcode.
   absl::Status Proto();
@@ -153,6 +170,7 @@ class PickleMachine {
   absl::Status BinPersId();
 
   const absl::string_view pickle_;
+  ByteBudget copies_;
   uint64_t position_ = 0;
   PickleArena arena_;
   std::vector<PickleNode> stack_;

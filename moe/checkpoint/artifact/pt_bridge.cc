@@ -12,7 +12,6 @@
 #include <caffe2/serialize/inline_container.h>
 #include <torch/csrc/jit/serialization/pickler.h>
 
-#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <exception>
@@ -26,13 +25,14 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "absl/types/span.h"
 #include "moe/base/atomic_write.h"
 #include "moe/base/file_system.h"
 #include "moe/base/random_access_file.h"
 #include "moe/base/status_macros.h"
+#include "moe/checkpoint/artifact/file_format.h"
 #include "moe/checkpoint/artifact/pt_pickle.h"
 #include "moe/checkpoint/artifact/pt_value.h"
+#include "moe/checkpoint/artifact/zip_directory.h"
 #include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/tensor.h"
 
@@ -42,10 +42,6 @@ namespace {
 using ::c10::IValue;
 using ::caffe2::serialize::PyTorchStreamReader;
 using ::caffe2::serialize::PyTorchStreamWriter;
-
-constexpr absl::string_view kZipMagic = "PK\3\4";
-// The number that torch.save put in front before PyTorch 1.6, as a pickle.
-constexpr absl::string_view kLegacyMagic = "\x80\x02\x8a\x0a";
 
 // LibTorch reports with exceptions; they end here.
 template <typename Function>
@@ -60,22 +56,25 @@ auto CatchExceptions(absl::StatusCode code, Function function)
   }
 }
 
-absl::Status CheckMagic(absl::string_view path) {
+// That LibTorch may look at the file: that it is an archive, and asks for no
+// more memory than it has bytes.
+absl::Status CheckFile(absl::string_view path) {
+  constexpr uint64_t kMagicBytes = 4;
   MOE_ASSIGN_OR_RETURN(const RandomAccessFile file,
                        RandomAccessFile::Open(path));
-  std::string magic(std::min<uint64_t>(kZipMagic.size(), file.size_bytes()),
-                    '\0');
-  MOE_RETURN_IF_ERROR(file.Read(0, absl::MakeSpan(magic)));
-  if (magic == kZipMagic) return absl::OkStatus();
-  if (magic == kLegacyMagic) {
+  MOE_ASSIGN_OR_RETURN(const PtFormat format, ReadPtFormat(file));
+  if (format == PtFormat::kZip) {
+    return Annotate(internal::CheckZipDirectory(file), path);
+  }
+  if (format == PtFormat::kLegacyPickle) {
     return absl::UnimplementedError(absl::StrCat(
         path,
         ": is in the format of torch.save before PyTorch 1.6; write it again "
         "in Python: torch.save(torch.load(old, map_location=\"cpu\"), new)"));
   }
-  if (magic.size() < kZipMagic.size()) {
-    return absl::DataLossError(
-        absl::StrCat(path, ": truncated: it has ", magic.size(), " bytes"));
+  if (file.size_bytes() < kMagicBytes) {
+    return absl::DataLossError(absl::StrCat(path, ": truncated: it has ",
+                                            file.size_bytes(), " bytes"));
   }
   return absl::InvalidArgumentError(
       absl::StrCat(path,
@@ -227,7 +226,7 @@ std::string FormatArchive(const IValue& value) {
 }  // namespace
 
 absl::StatusOr<PtValue> ReadPtFile(absl::string_view path) {
-  MOE_RETURN_IF_ERROR(CheckMagic(path));
+  MOE_RETURN_IF_ERROR(CheckFile(path));
   absl::StatusOr<PtValue> value =
       CatchExceptions(absl::StatusCode::kDataLoss,
                       [&] { return ReadArchive(std::string(path)); });

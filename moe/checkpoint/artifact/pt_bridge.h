@@ -17,9 +17,10 @@ namespace moe {
 // What a file that torch.save wrote holds: ints, floats, lists and tuples,
 // dicts, dense tensors (contiguous here, from whatever device). All of it in
 // memory. Unimplemented for other objects and for the format from before
-// PyTorch 1.6; DataLoss for an archive that is cut short or does not hold
-// together, InvalidArgument for one that is no such file. Every error names the
-// path. The archive's checksums are not looked at, as PyTorch does not.
+// PyTorch 1.6, and for compressed records; DataLoss for an archive that is cut
+// short or does not hold together, InvalidArgument for one that is no such
+// file. Every error names the path. The archive's checksums are not looked at,
+// as PyTorch does not.
 absl::StatusOr<PtValue> ReadPtFile(absl::string_view path);
 
 // Writes `value` to `path` atomically, so that torch.load opens it with its

@@ -116,6 +116,44 @@ TEST(PtBridgeTest, RefusesOtherFiles) {
               StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
+// Puts `bytes` at `offset` of every entry of the archive's directory.
+std::string PatchDirectory(std::string archive, size_t offset,
+                           absl::string_view bytes) {
+  for (size_t entry = archive.find("PK\1\2"); entry != std::string::npos;
+       entry = archive.find("PK\1\2", entry + 1)) {
+    archive.replace(entry + offset, bytes.size(), bytes.data(), bytes.size());
+  }
+  return archive;
+}
+
+TEST(PtBridgeTest, RefusesRecordsThatClaimMoreThanTheFileHas) {
+  const TempDirectory directory;
+  MOE_ASSERT_OK(WritePtFile(Sample(), directory.Path("a.pt"), false));
+  MOE_ASSERT_OK_AND_ASSIGN(const std::string archive,
+                           ReadFile(directory.Path("a.pt"), 1 << 20));
+  // 2 GiB each, which LibTorch's reader would allocate.
+  const std::string huge = directory.Write(
+      "huge.pt", PatchDirectory(archive, 24, {"\0\0\0\x80", 4}));
+  EXPECT_THAT(ReadPtFile(huge),
+              StatusIs(absl::StatusCode::kDataLoss,
+                       AllOf(HasSubstr(huge), HasSubstr("2147483648 bytes, "
+                                                        "and the file has "
+                                                        "room for"))));
+  // None larger than the file, and all of them much larger.
+  const uint32_t most = static_cast<uint32_t>(archive.size());
+  std::string size(4, '\0');
+  for (int i = 0; i < 4; ++i) size[i] = static_cast<char>(most >> (8 * i));
+  const std::string shared =
+      directory.Write("shared.pt", PatchDirectory(archive, 24, size));
+  EXPECT_THAT(ReadPtFile(shared), StatusIs(absl::StatusCode::kDataLoss,
+                                           HasSubstr("room for 0 beside")));
+  const std::string deflated = directory.Write(
+      "deflated.pt", PatchDirectory(archive, 10, {"\x08\0", 2}));
+  EXPECT_THAT(ReadPtFile(deflated),
+              StatusIs(absl::StatusCode::kUnimplemented,
+                       AllOf(HasSubstr(deflated), HasSubstr("compressed"))));
+}
+
 auto IsRefusal() {
   return StatusIs(
       AnyOf(absl::StatusCode::kDataLoss, absl::StatusCode::kInvalidArgument,

@@ -70,7 +70,10 @@ class TreeBuilder {
  public:
   TreeBuilder(const PickleArena& arena, const PtStorageReader& read_storage,
               const PtLimits& limits)
-      : arena_(arena), read_storage_(read_storage), limits_(limits) {}
+      : arena_(arena),
+        read_storage_(read_storage),
+        limits_(limits),
+        labels_(limits.label_bytes) {}
 
   absl::StatusOr<PtValue> Build(PickleNode node) { return BuildAt(node, 0); }
 
@@ -80,7 +83,7 @@ class TreeBuilder {
   absl::StatusOr<PtValue> BuildSequence(PickleNode node, int depth);
   absl::StatusOr<PtValue> BuildDict(PickleNode node, int depth);
   absl::StatusOr<PtValue> BuildTensor(PickleNode node);
-  absl::StatusOr<PtKey> BuildKey(PickleNode node) const;
+  absl::StatusOr<PtKey> BuildKey(PickleNode node);
   absl::StatusOr<const std::string*> Storage(const PickleStorage& storage);
   absl::Status CountValues(int64_t num_values);
 
@@ -89,6 +92,7 @@ class TreeBuilder {
   const PtLimits& limits_;
   int64_t num_values_ = 0;
   int64_t tensor_bytes_ = 0;
+  internal::ByteBudget labels_;
   absl::flat_hash_map<std::string, std::string> storages_;  // By key.
 };
 
@@ -147,9 +151,13 @@ absl::StatusOr<PtValue> TreeBuilder::BuildSequence(PickleNode node, int depth) {
   return PtValue{std::move(list)};
 }
 
-absl::StatusOr<PtKey> TreeBuilder::BuildKey(PickleNode node) const {
+absl::StatusOr<PtKey> TreeBuilder::BuildKey(PickleNode node) {
   if (node.kind == NodeKind::kInt) return PtKey(node.integer);
-  if (node.kind == NodeKind::kString) return PtKey(arena_.strings[node.index]);
+  if (node.kind == NodeKind::kString) {
+    const std::string& text = arena_.strings[node.index];
+    MOE_RETURN_IF_ERROR(labels_.Spend(text.size()));
+    return PtKey(text);
+  }
   return absl::UnimplementedError(
       absl::StrCat("a key is ", internal::NodeKindName(node.kind),
                    ", and keys can be ints and strings"));
@@ -202,6 +210,7 @@ absl::StatusOr<PtValue> TreeBuilder::BuildTensor(PickleNode node) {
                      limits_.tensor_bytes, " bytes"));
   }
   tensor_bytes_ += num_elements * element_size;
+  MOE_RETURN_IF_ERROR(labels_.Spend(view.sizes.size() * sizeof(int64_t)));
   MOE_ASSIGN_OR_RETURN(const std::string* bytes, Storage(storage));
   HostTensor tensor;
   tensor.dtype = storage.dtype;
@@ -216,7 +225,7 @@ absl::StatusOr<PtValue> TreeBuilder::BuildTensor(PickleNode node) {
 absl::StatusOr<PtValue> ParsePtPickle(absl::string_view pickle,
                                       const PtStorageReader& read_storage,
                                       const PtLimits& limits) {
-  internal::PickleMachine machine(pickle);
+  internal::PickleMachine machine(pickle, limits.label_bytes);
   MOE_ASSIGN_OR_RETURN(const PickleNode root, machine.Run());
   return TreeBuilder(machine.arena(), read_storage, limits).Build(root);
 }

@@ -34,11 +34,15 @@ using PtStorageReader =
     std::function<absl::StatusOr<std::string>(absl::string_view key)>;
 
 // What a file may become in memory. Shared objects and views with stride 0 are
-// written out in full, so that few bytes can stand for very many. The numbers
+// written out in full, so that few bytes can stand for very many: of tensors'
+// data, and also of keys, shapes and names. The numbers
 // leave room for the neuron indices and importance scores of every LLaMA.
 struct PtLimits {
   int64_t num_values = int64_t{1} << 26;
   int64_t tensor_bytes = int64_t{1} << 33;
+  // Of the tree's keys and shapes, and once more of what is copied of strings
+  // and shapes while the pickle is run.
+  int64_t label_bytes = int64_t{1} << 28;
   int depth = 32;
 };
 

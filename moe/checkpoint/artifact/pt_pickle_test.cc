@@ -251,6 +251,53 @@ TEST(PtPickleTest, LimitsWhatSmallFilesGrowInto) {
                        HasSubstr("the limit of 8 bytes")));
 }
 
+auto IsOverLabelLimit() {
+  return StatusIs(absl::StatusCode::kResourceExhausted,
+                  HasSubstr("shapes take more than the limit of 100 bytes"));
+}
+
+PtLimits FewLabels() {
+  PtLimits limits;
+  limits.label_bytes = 100;
+  return limits;
+}
+
+TEST(PtPickleTest, LimitsTheBytesOfKeysThatAreReferredToAgain) {
+  const std::string key(40, 'k');
+  std::string program = absl::StrCat("](}", Text(key), "q\x01K\x01s");
+  program += "}h\x01K\x01s";
+  MOE_EXPECT_OK(Parse(program + "e", FewLabels()));
+  program += "}h\x01K\x01s";
+  EXPECT_THAT(Parse(program + "e", FewLabels()), IsOverLabelLimit());
+}
+
+TEST(PtPickleTest, LimitsTheBytesOfShapesThatAreReferredToAgain) {
+  // Size (1, 1, 1, 1) and stride the same: 64 bytes to rebuild it, and 32 for
+  // every place that it stands in.
+  const std::string ones = "(K\x01K\x01K\x01K\x01t";
+  const std::string tensor = Tensor(Int(0) + ones + ones);
+  const std::string program = absl::StrCat("](", tensor, "q\x01h\x01h\x01");
+  MOE_EXPECT_OK(Parse(program + "e", FewLabels()));
+  EXPECT_THAT(Parse(program + "h\x01" + "e", FewLabels()), IsOverLabelLimit());
+  // Rebuilt again rather than referred to.
+  EXPECT_THAT(Parse(absl::StrCat("](", tensor, tensor, "e"), FewLabels()),
+              IsOverLabelLimit());
+}
+
+TEST(PtPickleTest, LimitsTheBytesOfNamesThatAreReferredToAgain) {
+  const std::string name = absl::StrCat(Text(std::string(30, 'n')), "q\x01");
+  std::string globals = absl::StrCat("](", name, "h\x01\x93");
+  EXPECT_THAT(Parse(globals + "h\x01h\x01\x93"
+                              "e",
+                    FewLabels()),
+              IsOverLabelLimit());
+  const std::string id =
+      absl::StrCat("(", Text("storage"), "ctorch\nFloatStorage\n", name,
+                   Text("cpu"), "K\x06tq\x02Q");
+  EXPECT_THAT(Parse(absl::StrCat("](", id, "h\x02Qh\x02Qh\x02Qe"), FewLabels()),
+              IsOverLabelLimit());
+}
+
 TEST(PtPickleTest, EveryTruncationIsAnError) {
   const std::string program =
       absl::StrCat("\x80\x02}(", Text("a"),
