@@ -19,6 +19,7 @@ _UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 # Parts of one library in a file of their own, and the test of the whole.
 _TESTED_BY = {
     "moe/checkpoint/artifact/pickle_machine.cc": "pt_pickle_test.cc",
+    "moe/checkpoint/artifact/zip_directory.cc": "pt_bridge_test.cc",
 }
 _CODE = {".cc", ".h", ".py", ".sh", ".bzl", ".proto"}
 

@@ -1,6 +1,5 @@
 #include "moe/evaluate/tensor_source.h"
 
-#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
@@ -23,6 +22,7 @@
 #include "moe/base/file_system.h"
 #include "moe/base/random_access_file.h"
 #include "moe/base/status_macros.h"
+#include "moe/checkpoint/artifact/file_format.h"
 #include "moe/checkpoint/artifact/pt_bridge.h"
 #include "moe/checkpoint/artifact/pt_value.h"
 #include "moe/checkpoint/dtype.h"
@@ -33,12 +33,6 @@
 
 namespace moe {
 namespace {
-
-// A zip archive; a bare pickle, as torch.save wrote before PyTorch 1.6. Read as
-// the length of a safetensors header, each would be above 67 million bytes,
-// which no such file has.
-constexpr absl::string_view kZipMagic = "PK\3\4";
-constexpr absl::string_view kPickleMagic = "\x80\x02\x8a\x0a";
 
 // `Files` owns the open files; the base class lists them.
 template <typename Files>
@@ -179,10 +173,8 @@ absl::StatusOr<std::unique_ptr<TensorSource>> OpenFile(absl::string_view path) {
   MOE_ASSIGN_OR_RETURN(const RandomAccessFile file,
                        RandomAccessFile::Open(path));
   MOE_RETURN_IF_ERROR(CheckNotJson(file));
-  std::string magic(std::min<uint64_t>(kZipMagic.size(), file.size_bytes()),
-                    '\0');
-  MOE_RETURN_IF_ERROR(file.Read(0, absl::MakeSpan(magic)));
-  if (magic == kZipMagic || magic == kPickleMagic) {
+  MOE_ASSIGN_OR_RETURN(const bool is_pt, IsPtFile(file));
+  if (is_pt) {
     auto source = std::make_unique<PtSource>(path);
     MOE_RETURN_IF_ERROR(source->Load());
     return source;

@@ -35,8 +35,8 @@ using PtStorageReader =
 
 // What a file may become in memory. Shared objects and views with stride 0 are
 // written out in full, so that few bytes can stand for very many: of tensors'
-// data, and also of keys, shapes and names. The numbers
-// leave room for the neuron indices and importance scores of every LLaMA.
+// data, and also of keys, shapes and names. The numbers leave room for the
+// neuron indices and importance scores of every LLaMA.
 struct PtLimits {
   int64_t num_values = int64_t{1} << 26;
   int64_t tensor_bytes = int64_t{1} << 33;
