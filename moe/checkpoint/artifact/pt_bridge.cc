@@ -152,7 +152,7 @@ absl::StatusOr<IValue> ToIValue(const PtInts& ints) {
   c10::impl::GenericList list(c10::AnyType::get());
   list.reserve(ints.size());
   for (const int64_t number : ints) list.push_back(IValue(number));
-  return IValue(std::move(list));
+  return IValue(list);
 }
 
 absl::StatusOr<IValue> ToIValue(const PtList& items) {
@@ -161,7 +161,7 @@ absl::StatusOr<IValue> ToIValue(const PtList& items) {
     MOE_ASSIGN_OR_RETURN(IValue converted, ToIValue(item));
     list.push_back(std::move(converted));
   }
-  return IValue(std::move(list));
+  return IValue(list);
 }
 
 absl::StatusOr<IValue> ToIValue(const PtDict& entries) {
@@ -172,7 +172,7 @@ absl::StatusOr<IValue> ToIValue(const PtDict& entries) {
         std::visit([](const auto& key) { return IValue(key); }, entry.key),
         std::move(converted));
   }
-  return IValue(std::move(dict));
+  return IValue(dict);
 }
 
 absl::StatusOr<IValue> ToIValue(const PtValue& value) {
