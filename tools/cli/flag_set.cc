@@ -109,16 +109,17 @@ void FlagSet::AddBool(const FlagSpec& spec, bool* value) {
 }
 
 void FlagSet::AddInt(const FlagSpec& spec, IntRange range, int64_t* value) {
-  Add({spec, "N", absl::StrCat(*value), FormatRange(range),
-       IntSetter(range, value)},
-      false);
+  Flag flag{spec, "N", absl::StrCat(*value), FormatRange(range), nullptr};
+  flag.set_value = IntSetter(range, value);
+  Add(std::move(flag), false);
 }
 
 void FlagSet::AddInt(const FlagSpec& spec, IntRange range,
                      std::optional<int64_t>* value) {
-  Add({spec, "N", value->has_value() ? absl::StrCat(**value) : "",
-       FormatRange(range), IntSetter(range, value)},
-      false);
+  Flag flag{spec, "N", value->has_value() ? absl::StrCat(**value) : "",
+            FormatRange(range), nullptr};
+  flag.set_value = IntSetter(range, value);
+  Add(std::move(flag), false);
 }
 
 void FlagSet::AddDouble(const FlagSpec& spec, DoubleRange range,

@@ -26,18 +26,21 @@ fi
 
 clang="$(tools/clang_tool.sh clang)" || exit 1
 cache="${MOE_CACHE_DIR:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/llama_moe}"
-# An output base of its own: another compiler is another set of repositories, and
-# changing back and forth would fetch them anew each time.
 bazel=(./bazelw)
-export MOE_OUTPUT_BASE="${cache}/fuzz-output-base"
 flags=(--noshow_progress --config=fuzz "--repo_env=CC=${clang}")
 
 targets=("$@")
 if ((${#targets[@]} == 0)); then
-  mapfile -t targets < <("${bazel[@]}" query --noshow_progress \
-    'kind(cc_test, filter("_fuzzer$", //...))' 2>/dev/null)
+  found="$("${bazel[@]}" query --noshow_progress \
+    'kind(cc_test, filter("_fuzzer$", //...))')" || die "cannot list the fuzzers"
+  [[ -n "${found}" ]] || die "the workspace has no *_fuzzer target"
+  mapfile -t targets <<<"${found}"
 fi
-((${#targets[@]} > 0)) || die "found no fuzzers; does ./bazelw query //... work?"
+# An output base of its own, for each clone: another compiler is another set of
+# repositories, and changing back and forth would fetch them anew each time. Targets
+# are listed before, in the usual one: from here, //... would follow the bazel-* links.
+MOE_OUTPUT_BASE="$("${bazel[@]}" info output_base 2>/dev/null)-fuzz"
+export MOE_OUTPUT_BASE
 mkdir -p "${cache}/fuzz-corpus"
 build_log="${cache}/fuzz-corpus/build.log"
 "${bazel[@]}" build "${flags[@]}" "${targets[@]}" >"${build_log}" 2>&1 || {
