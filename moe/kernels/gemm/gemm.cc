@@ -1,0 +1,315 @@
+#include "moe/kernels/gemm/gemm.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#include "absl/types/span.h"
+#include "moe/base/check.h"
+#include "moe/base/thread_pool.h"
+#include "moe/kernels/gemm/packed_matrix.h"
+#include "moe/kernels/simd/aligned_buffer.h"
+#include "moe/kernels/simd/highway_targets.h"
+#include "moe/kernels/simd/matrix_view.h"
+#include "moe/kernels/simd/simd_target.h"
+#include "moe/kernels/simd/unroll.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "moe/kernels/gemm/gemm.cc"
+#include "hwy/foreach_target.h"
+// After foreach_target.
+#include "hwy/highway.h"
+#include "moe/kernels/simd/fused_multiply_add-inl.h"
+
+#ifndef MOE_KERNELS_GEMM_TASK_
+#define MOE_KERNELS_GEMM_TASK_
+namespace moe::internal {
+
+// A block of the result: rows [row_begin, row_end) times panels
+// [panel_begin, panel_end).
+struct GemmTask {
+  MatrixView<const float> a;
+  const PackedMatrix& b;
+  MatrixView<float> c;
+  int64_t row_begin;
+  int64_t row_end;
+  int64_t panel_begin;
+  int64_t panel_end;
+};
+
+inline constexpr int64_t kDepthBlock = PackedMatrix::kDepthBlock;
+inline constexpr int64_t kPanelCols = PackedMatrix::kPanelCols;
+
+// Rows of a task: of A, 256 floats of each lie in a buffer of at most 238 KiB,
+// a quarter of a 1 MiB second-level cache. A multiple of every target's tile.
+inline constexpr int64_t kMaxTaskRows = 224;
+
+// The buffer's rows are 17 cache lines apart: not a multiple of 4 KiB, where
+// rows of a power-of-two length would fall into the same set of the first-level
+// cache.
+inline constexpr int64_t kBufferStride = kDepthBlock + 16;
+
+// Rows [row_begin, row_end) of `a`, k_count floats from k_begin on.
+inline const float* CopyRows(const GemmTask& task, int64_t k_begin,
+                             int64_t k_count) {
+  thread_local AlignedBuffer buffer;
+  float* const out =
+      buffer.Reserve((task.row_end - task.row_begin) * kBufferStride);
+  for (int64_t r = task.row_begin; r < task.row_end; ++r) {
+    std::memcpy(out + (r - task.row_begin) * kBufferStride,
+                task.a.RowData(r) + k_begin,
+                static_cast<size_t>(k_count) * sizeof(float));
+  }
+  return out;
+}
+
+}  // namespace moe::internal
+#endif  // MOE_KERNELS_GEMM_TASK_
+
+HWY_BEFORE_NAMESPACE();
+namespace moe {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+using internal::GemmTask;
+using internal::kBufferStride;
+using internal::kDepthBlock;
+using internal::kPanelCols;
+
+// The tile: rows of A times vectors of a panel's row. Accumulators, a row of
+// the panel and one number of A are in registers at once.
+#if HWY_TARGET == HWY_AVX3
+constexpr int kTileRows = 14;  // 28 + 2 + 1 of 32 registers.
+constexpr int kTileVectors = 2;
+#elif HWY_TARGET == HWY_AVX2
+constexpr int kTileRows = 6;  // 12 + 2 + 1 of 16.
+constexpr int kTileVectors = 2;
+#elif HWY_TARGET == HWY_SSE4
+constexpr int kTileRows = 2;  // The software multiply-add needs the rest.
+constexpr int kTileVectors = 2;
+#else
+constexpr int kTileRows = 6;  // NEON: 24 + 4 + 1 of 32.
+constexpr int kTileVectors = 4;
+#endif
+
+using D = hn::CappedTag<float, 16>;
+using V = hn::VFromD<D>;
+constexpr int64_t kLanes = static_cast<int64_t>(hn::MaxLanes(D()));
+constexpr int64_t kTileCols = kTileVectors * kLanes;
+static_assert(kPanelCols % kTileCols == 0);
+
+// c = a b for one block of k if `is_first`, else c += a b. `a` has rows
+// kBufferStride apart, `b` kPanelCols.
+template <int kRows>
+void MultiplyTile(const float* HWY_RESTRICT a, const float* HWY_RESTRICT b,
+                  int64_t depth, bool is_first, float* HWY_RESTRICT c,
+                  int64_t c_stride) {
+  const D d;
+  V sums[kRows][kTileVectors];
+  MOE_UNROLL
+  for (int r = 0; r < kRows; ++r) {
+    MOE_UNROLL
+    for (int v = 0; v < kTileVectors; ++v) sums[r][v] = hn::Zero(d);
+  }
+  for (int64_t k = 0; k < depth; ++k) {
+    V columns[kTileVectors];
+    MOE_UNROLL
+    for (int v = 0; v < kTileVectors; ++v) {
+      columns[v] = hn::LoadU(d, b + k * kPanelCols + v * kLanes);
+    }
+    MOE_UNROLL
+    for (int r = 0; r < kRows; ++r) {
+      const V value = hn::Set(d, a[r * kBufferStride + k]);
+      MOE_UNROLL
+      for (int v = 0; v < kTileVectors; ++v) {
+        sums[r][v] = Fma(d, value, columns[v], sums[r][v]);
+      }
+    }
+  }
+  MOE_UNROLL
+  for (int r = 0; r < kRows; ++r) {
+    MOE_UNROLL
+    for (int v = 0; v < kTileVectors; ++v) {
+      float* const out = c + r * c_stride + v * kLanes;
+      const V sum =
+          is_first ? sums[r][v] : hn::Add(hn::LoadU(d, out), sums[r][v]);
+      hn::StoreU(sum, d, out);
+    }
+  }
+}
+
+using TileFunction = void (*)(const float*, const float*, int64_t, bool, float*,
+                              int64_t);
+
+template <int kRows>
+TileFunction ChooseTile(int64_t rows) {
+  if constexpr (kRows > 1) {
+    if (rows < kRows) return ChooseTile<kRows - 1>(rows);
+  }
+  return &MultiplyTile<kRows>;
+}
+
+// A tile that reaches past the last column goes through a buffer.
+void MultiplyEdge(TileFunction multiply, int64_t rows, int64_t cols,
+                  const float* a, const float* b, int64_t depth, bool is_first,
+                  float* c, int64_t c_stride) {
+  float tile[kTileRows * kTileCols];
+  multiply(a, b, depth, /*is_first=*/true, tile, kTileCols);
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t j = 0; j < cols; ++j) {
+      float& out = c[r * c_stride + j];
+      const float partial = tile[r * kTileCols + j];
+      out = is_first ? partial : out + partial;
+    }
+  }
+}
+
+// All rows of the task times kTileCols columns of one panel's block.
+void MultiplyColumns(const GemmTask& task, const float* a, const float* b,
+                     int64_t depth, bool is_first, int64_t col) {
+  const int64_t rows = task.row_end - task.row_begin;
+  const int64_t cols = std::min(kTileCols, task.c.cols - col);
+  // Tiles of as equal a height as can be: a low one keeps the units waiting.
+  const int64_t num_tiles = (rows + kTileRows - 1) / kTileRows;
+  for (int64_t tile = 0; tile < num_tiles; ++tile) {
+    const int64_t begin = rows * tile / num_tiles;
+    const int64_t height = rows * (tile + 1) / num_tiles - begin;
+    const TileFunction multiply = ChooseTile<kTileRows>(height);
+    const float* const tile_a = a + begin * kBufferStride;
+    float* const c = task.c.RowData(task.row_begin + begin) + col;
+    if (cols == kTileCols) {
+      multiply(tile_a, b, depth, is_first, c, task.c.stride);
+    } else {
+      MultiplyEdge(multiply, height, cols, tile_a, b, depth, is_first, c,
+                   task.c.stride);
+    }
+  }
+}
+
+void RunGemmTask(const GemmTask& task) {
+  const int64_t depth = task.b.depth();
+  for (int64_t block = 0; block * kDepthBlock < depth; ++block) {
+    const int64_t k_begin = block * kDepthBlock;
+    const int64_t k_count = std::min(kDepthBlock, depth - k_begin);
+    const float* const a = internal::CopyRows(task, k_begin, k_count);
+    for (int64_t p = task.panel_begin; p < task.panel_end; ++p) {
+      const float* const panel = task.b.Panel(block, p);
+      for (int64_t j = 0; j < kPanelCols; j += kTileCols) {
+        const int64_t col = p * kPanelCols + j;
+        if (col >= task.c.cols) break;
+        MultiplyColumns(task, a, panel + j, k_count, block == 0, col);
+      }
+    }
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace moe
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace moe {
+namespace {
+
+using internal::GemmTask;
+using internal::kDepthBlock;
+using internal::kMaxTaskRows;
+using internal::kPanelCols;
+
+HWY_EXPORT(RunGemmTask);
+
+// The same without vectors, for MOE_SIMD_TARGET=scalar.
+void RunGemmTaskScalar(const GemmTask& task) {
+  const int64_t depth = task.b.depth();
+  const int64_t col_end = std::min(task.panel_end * kPanelCols, task.c.cols);
+  for (int64_t m = task.row_begin; m < task.row_end; ++m) {
+    const float* const a = task.a.RowData(m);
+    for (int64_t n = task.panel_begin * kPanelCols; n < col_end; ++n) {
+      float result = 0.0f;
+      for (int64_t begin = 0; begin < depth; begin += kDepthBlock) {
+        const float* const b =
+            task.b.Panel(begin / kDepthBlock, n / kPanelCols) + n % kPanelCols;
+        float partial = 0.0f;
+        for (int64_t k = begin; k < std::min(begin + kDepthBlock, depth); ++k) {
+          partial = std::fma(a[k], b[(k - begin) * kPanelCols], partial);
+        }
+        result = begin == 0 ? partial : result + partial;
+      }
+      task.c.RowData(m)[n] = result;
+    }
+  }
+}
+
+void RunTask(const GemmTask& task) {
+  if (task.b.depth() == 0) {
+    for (int64_t m = task.row_begin; m < task.row_end; ++m) {
+      for (float& out : task.c.Row(m)) out = 0.0f;
+    }
+  } else if (IsScalarTarget()) {
+    RunGemmTaskScalar(task);
+  } else {
+    HWY_DYNAMIC_DISPATCH(RunGemmTask)(task);
+  }
+}
+
+int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// Panels of a task: few enough that its part of the result stays in the
+// second-level cache between blocks of k (224 x 1024 floats), and that every
+// thread finds several tasks; enough that copying A, which each task does for
+// itself, is little beside the products.
+int64_t PanelsPerTask(int64_t num_panels, int64_t num_row_blocks,
+                      int num_threads) {
+  constexpr int64_t kMaxPanels = 32;
+  constexpr int64_t kMinPanels = 6;
+  constexpr int64_t kTasksPerThread = 4;
+  const int64_t wanted_tasks =
+      num_threads == 1 ? 1
+                       : CeilDiv(num_threads * kTasksPerThread, num_row_blocks);
+  const int64_t panels = CeilDiv(num_panels, wanted_tasks);
+  return std::clamp(panels, std::min(kMinPanels, num_panels), kMaxPanels);
+}
+
+}  // namespace
+
+void Gemm(MatrixView<const float> a, const PackedMatrix& b, MatrixView<float> c,
+          ThreadPool& pool) {
+  MOE_CHECK(a.cols == b.depth() && a.rows == c.rows &&
+            b.num_outputs() == c.cols);
+  if (c.rows == 0 || c.cols == 0) return;
+  const int64_t num_row_blocks = CeilDiv(c.rows, kMaxTaskRows);
+  const int64_t panels =
+      PanelsPerTask(b.num_panels(), num_row_blocks, pool.num_threads());
+  const int64_t num_col_blocks = CeilDiv(b.num_panels(), panels);
+  pool.ParallelFor(
+      0, num_row_blocks * num_col_blocks, /*grain=*/1,
+      [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) {
+          // Row blocks inside, so that neighbours share the panels.
+          const int64_t row_block = i % num_row_blocks;
+          const int64_t panel = i / num_row_blocks * panels;
+          RunTask({a, b, c, c.rows * row_block / num_row_blocks,
+                   c.rows * (row_block + 1) / num_row_blocks, panel,
+                   std::min(panel + panels, b.num_panels())});
+        }
+      });
+}
+
+void BatchedGemm(absl::Span<const GemmProblem> problems, OperandLayout layout,
+                 ThreadPool& pool) {
+  pool.ParallelFor(0, static_cast<int64_t>(problems.size()), /*grain=*/1,
+                   [&](int64_t begin, int64_t end) {
+                     for (int64_t i = begin; i < end; ++i) {
+                       const GemmProblem& problem =
+                           problems[static_cast<size_t>(i)];
+                       const PackedMatrix b =
+                           layout == OperandLayout::kOutputsByDepth
+                               ? PackedMatrix::Pack(problem.b, pool)
+                               : PackedMatrix::PackTransposed(problem.b, pool);
+                       Gemm(problem.a, b, problem.c, pool);
+                     }
+                   });
+}
+
+}  // namespace moe
+#endif  // HWY_ONCE

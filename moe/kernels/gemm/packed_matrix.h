@@ -1,0 +1,83 @@
+// The right-hand operand of a matrix product, in the order in which the product
+// reads it.
+//
+// Made once for a layer's weights and used for every batch. The layout is the
+// same on every SIMD target: blocks of kDepthBlock along the contracted axis,
+// in each block panels of kPanelCols outputs, in each panel one row of
+// kPanelCols floats for each contracted index. Outputs past the last are zeros.
+// Weights of 16 bits become float here, exactly; they are never multiplied as
+// they are.
+
+#ifndef MOE_KERNELS_GEMM_PACKED_MATRIX_H_
+#define MOE_KERNELS_GEMM_PACKED_MATRIX_H_
+
+#include <cstdint>
+
+#include "moe/base/thread_pool.h"
+#include "moe/kernels/simd/aligned_buffer.h"
+#include "moe/kernels/simd/matrix_view.h"
+
+namespace moe {
+
+// How the numbers of a matrix are stored, little-endian.
+enum class WeightType { kFloat32, kBFloat16, kFloat16 };
+
+// A row-major matrix in one of those types. The data need not be aligned, not
+// even to its element.
+struct WeightView {
+  const void* data = nullptr;
+  WeightType type = WeightType::kFloat32;
+  int64_t rows = 0;
+  int64_t cols = 0;
+  int64_t stride = 0;  // In elements, at least cols.
+
+  WeightView(const void* values, WeightType weight_type, int64_t num_rows,
+             int64_t num_cols);
+  WeightView(const void* values, WeightType weight_type, int64_t num_rows,
+             int64_t num_cols, int64_t row_stride);
+  WeightView(MatrixView<const float> matrix);  // NOLINT: converts on purpose.
+};
+
+class PackedMatrix {
+ public:
+  // Of the numerics contract: the length of a chain of fused multiply-adds. A
+  // change of it changes every result.
+  static constexpr int64_t kDepthBlock = 256;
+  // Of the layout only. Two vectors of 16 floats, which with 14 rows fill the
+  // 32 registers of AVX-512; every other target takes a part of a panel at a
+  // time.
+  static constexpr int64_t kPanelCols = 32;
+
+  PackedMatrix() = default;
+
+  // For C[M, N] = A[M, K] B[N, K]^T, `b` is B: [num_outputs, depth]. So a
+  // linear layer's weight, forward.
+  static PackedMatrix Pack(const WeightView& b, ThreadPool& pool);
+
+  // For C[M, N] = A[M, K] B[K, N], `b` is B: [depth, num_outputs]. So the same
+  // weight W, backward: dX[M, K] = dY[M, N] W[N, K].
+  static PackedMatrix PackTransposed(const WeightView& b, ThreadPool& pool);
+
+  int64_t num_outputs() const { return num_outputs_; }
+  int64_t depth() const { return depth_; }
+  int64_t num_panels() const {
+    return (num_outputs_ + kPanelCols - 1) / kPanelCols;
+  }
+  int64_t size_bytes() const {
+    return values_.size() * static_cast<int64_t>(sizeof(float));
+  }
+
+  // [min(kDepthBlock, depth - block * kDepthBlock), kPanelCols] floats.
+  const float* Panel(int64_t block, int64_t panel) const;
+
+ private:
+  PackedMatrix(int64_t num_outputs, int64_t depth);
+
+  int64_t num_outputs_ = 0;
+  int64_t depth_ = 0;
+  AlignedBuffer values_;
+};
+
+}  // namespace moe
+
+#endif  // MOE_KERNELS_GEMM_PACKED_MATRIX_H_

@@ -1,0 +1,190 @@
+#include "moe/kernels/rows/cross_entropy.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/types/span.h"
+#include "moe/base/check.h"
+#include "moe/base/thread_pool.h"
+#include "moe/kernels/gemm/gemm.h"
+#include "moe/kernels/gemm/packed_matrix.h"
+#include "moe/kernels/math/float_math.h"
+#include "moe/kernels/rows/parallel_rows.h"
+#include "moe/kernels/rows/scalar_row.h"
+#include "moe/kernels/simd/aligned_buffer.h"
+#include "moe/kernels/simd/highway_targets.h"
+#include "moe/kernels/simd/matrix_view.h"
+#include "moe/kernels/simd/simd_target.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "moe/kernels/rows/cross_entropy.cc"
+#include "hwy/foreach_target.h"
+// After foreach_target.
+#include "hwy/highway.h"
+#include "moe/kernels/math/exp-inl.h"
+#include "moe/kernels/rows/row_ops-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace moe {
+namespace HWY_NAMESPACE {
+
+// float(sum_j exp(x_j - largest)) of n > 0 elements; the exponentials are
+// rounded to float before they are added.
+float SumOfExps(int64_t n, const float* x, float largest) {
+  const DF d;
+  const VF shift = hn::Set(d, largest);
+  const auto exp = [&](VF value)
+                       HWY_ATTR { return Exp(d, hn::Sub(value, shift)); };
+  const auto identity = [](VD value) HWY_ATTR { return value; };
+  LaneSum sum;
+  HWY_ALIGN float exps[kVirtualLanes];
+  for (int64_t i = 0; i < n; i += kVirtualLanes) {
+    const int64_t count = HWY_MIN(kVirtualLanes, n - i);
+    MapRow(count, exps, exp, x + i);
+    for (int64_t j = count; j < kVirtualLanes; ++j) exps[j] = 0.0f;
+    sum.Add(identity, exps);
+  }
+  return static_cast<float>(sum.Total());
+}
+
+// x_i = exp(x_i - largest) / sum * scale.
+void ScaledProbabilities(int64_t n, float largest, float sum, float scale,
+                         float* x) {
+  const DF d;
+  const VF shift = hn::Set(d, largest);
+  const VF total = hn::Set(d, sum);
+  const VF factor = hn::Set(d, scale);
+  MapRow(
+      n, x,
+      [&](VF value) HWY_ATTR {
+        return hn::Mul(hn::Div(Exp(d, hn::Sub(value, shift)), total), factor);
+      },
+      x);
+}
+
+float LargestOfRow(int64_t n, const float* x) { return MaxRow(n, x); }
+
+}  // namespace HWY_NAMESPACE
+}  // namespace moe
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace moe {
+namespace scalar {
+namespace {
+
+float SumOfExps(int64_t n, const float* x, float largest) {
+  return static_cast<float>(SumRow(
+      n, [&](int64_t i) { return static_cast<double>(Exp(x[i] - largest)); }));
+}
+
+void ScaledProbabilities(int64_t n, float largest, float sum, float scale,
+                         float* x) {
+  for (int64_t i = 0; i < n; ++i) {
+    x[i] = Exp(x[i] - largest) / sum * scale;
+  }
+}
+
+}  // namespace
+}  // namespace scalar
+
+namespace {
+
+HWY_EXPORT(SumOfExps);
+HWY_EXPORT(ScaledProbabilities);
+HWY_EXPORT(LargestOfRow);
+
+struct RowLoss {
+  float largest;
+  float sum;
+  float loss;
+};
+
+RowLoss LossOfRow(absl::Span<const float> logits, int32_t label) {
+  const auto n = static_cast<int64_t>(logits.size());
+  MOE_CHECK(label >= 0 && label < n);
+  RowLoss row;
+  if (IsScalarTarget()) {
+    row.largest = scalar::MaxRow(n, logits.data());
+    row.sum = scalar::SumOfExps(n, logits.data(), row.largest);
+  } else {
+    row.largest = HWY_DYNAMIC_DISPATCH(LargestOfRow)(n, logits.data());
+    row.sum = HWY_DYNAMIC_DISPATCH(SumOfExps)(n, logits.data(), row.largest);
+  }
+  row.loss = Log(row.sum) - (logits[static_cast<size_t>(label)] - row.largest);
+  return row;
+}
+
+}  // namespace
+
+void CrossEntropy(MatrixView<const float> logits,
+                  absl::Span<const int32_t> labels, absl::Span<float> losses,
+                  ThreadPool& pool) {
+  const auto num_tokens = static_cast<size_t>(logits.rows);
+  MOE_CHECK(labels.size() == num_tokens && losses.size() == num_tokens);
+  ParallelRows(logits.rows, logits.cols, pool, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      const auto i = static_cast<size_t>(t);
+      losses[i] = labels[i] == kIgnoredLabel
+                      ? 0.0f
+                      : LossOfRow(logits.Row(t), labels[i]).loss;
+    }
+  });
+}
+
+void CrossEntropyWithGradient(absl::Span<const int32_t> labels, float scale,
+                              MatrixView<float> logits,
+                              absl::Span<float> losses, ThreadPool& pool) {
+  const auto num_tokens = static_cast<size_t>(logits.rows);
+  MOE_CHECK(labels.size() == num_tokens && losses.size() == num_tokens);
+  const auto probabilities = IsScalarTarget()
+                                 ? &scalar::ScaledProbabilities
+                                 : &HWY_DYNAMIC_DISPATCH(ScaledProbabilities);
+  ParallelRows(logits.rows, logits.cols, pool, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      const auto i = static_cast<size_t>(t);
+      const absl::Span<float> x = logits.Row(t);
+      if (labels[i] == kIgnoredLabel) {
+        losses[i] = 0.0f;
+        std::fill(x.begin(), x.end(), 0.0f);
+        continue;
+      }
+      const RowLoss row = LossOfRow(x, labels[i]);
+      losses[i] = row.loss;
+      // The label's own element has another formula: kept from before.
+      const auto label = static_cast<size_t>(labels[i]);
+      const float at_label = Exp(x[label] - row.largest) / row.sum - 1.0f;
+      probabilities(logits.cols, row.largest, row.sum, scale, x.data());
+      x[label] = at_label * scale;
+    }
+  });
+}
+
+void CrossEntropyOfHidden(const HiddenLossTask& task, int64_t tokens_at_once,
+                          ThreadPool& pool) {
+  const int64_t num_tokens = task.hidden.rows;
+  MOE_CHECK(tokens_at_once > 0 && task.head != nullptr &&
+            task.labels.size() == static_cast<size_t>(num_tokens) &&
+            task.losses.size() == static_cast<size_t>(num_tokens));
+  const int64_t vocabulary_size = task.head->num_outputs();
+  AlignedBuffer buffer(std::min(tokens_at_once, num_tokens) * vocabulary_size);
+  for (int64_t begin = 0; begin < num_tokens; begin += tokens_at_once) {
+    const int64_t end = std::min(begin + tokens_at_once, num_tokens);
+    const auto first = static_cast<size_t>(begin);
+    const auto count = static_cast<size_t>(end - begin);
+    const MatrixView<float> logits(buffer.data(), end - begin, vocabulary_size);
+    const auto labels = task.labels.subspan(first, count);
+    const auto losses = task.losses.subspan(first, count);
+    Gemm(task.hidden.Rows(begin, end), *task.head, logits, pool);
+    if (task.head_transposed == nullptr) {
+      CrossEntropy(logits, labels, losses, pool);
+      continue;
+    }
+    CrossEntropyWithGradient(labels, task.scale, logits, losses, pool);
+    Gemm(logits, *task.head_transposed, task.d_hidden.Rows(begin, end), pool);
+  }
+}
+
+}  // namespace moe
+#endif  // HWY_ONCE

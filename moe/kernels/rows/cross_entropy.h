@@ -1,0 +1,63 @@
+// The loss of next-token prediction, and its gradient.
+//
+// The same on every SIMD target and with any number of threads and rows at
+// once: a token's loss and gradient are functions of its logits and label
+// alone.
+
+#ifndef MOE_KERNELS_ROWS_CROSS_ENTROPY_H_
+#define MOE_KERNELS_ROWS_CROSS_ENTROPY_H_
+
+#include <cstdint>
+
+#include "absl/types/span.h"
+#include "moe/base/thread_pool.h"
+#include "moe/kernels/gemm/packed_matrix.h"
+#include "moe/kernels/simd/matrix_view.h"
+
+namespace moe {
+
+// The label of a token that has no loss and no gradient, as in transformers.
+inline constexpr int32_t kIgnoredLabel = -100;
+
+// For every row x of logits [num_tokens, vocabulary_size] with label l, in
+// float but for the sum, which is taken in double over 16 virtual lanes:
+//   e_i = exp(x_i - m), m = max_j x_j
+//   s = float(sum_j e_j)
+//   loss = log(s) - (x_l - m)
+// and +0 for kIgnoredLabel. `losses` has num_tokens elements. Other labels must
+// lie in [0, vocabulary_size).
+void CrossEntropy(MatrixView<const float> logits,
+                  absl::Span<const int32_t> labels, absl::Span<float> losses,
+                  ThreadPool& pool);
+
+// The same, and over the logits their gradient, given that with respect to
+// every loss, `scale` (1 / number of labels, for a mean):
+//   d_i = (e_i / s - [i = l]) * scale
+// and +0 for kIgnoredLabel.
+void CrossEntropyWithGradient(absl::Span<const int32_t> labels, float scale,
+                              MatrixView<float> logits,
+                              absl::Span<float> losses, ThreadPool& pool);
+
+// What CrossEntropyOfHidden reads and writes.
+struct HiddenLossTask {
+  MatrixView<const float> hidden;    // [num_tokens, hidden_size], normalised.
+  absl::Span<const int32_t> labels;  // [num_tokens]
+  absl::Span<float> losses;          // [num_tokens]
+  // The output embedding [vocabulary_size, hidden_size], packed.
+  const PackedMatrix* head = nullptr;
+  // For the gradient with respect to hidden, [num_tokens, hidden_size]; else
+  // null.
+  const PackedMatrix* head_transposed = nullptr;
+  MatrixView<float> d_hidden;
+  float scale = 1.0f;
+};
+
+// The losses of hidden states, and their gradient where it is asked for, with
+// the logits of `tokens_at_once` tokens in memory. The result does not depend
+// on that number.
+void CrossEntropyOfHidden(const HiddenLossTask& task, int64_t tokens_at_once,
+                          ThreadPool& pool);
+
+}  // namespace moe
+
+#endif  // MOE_KERNELS_ROWS_CROSS_ENTROPY_H_

@@ -1,0 +1,105 @@
+#include "moe/kernels/rows/distances.h"
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/types/span.h"
+#include "moe/base/check.h"
+#include "moe/base/thread_pool.h"
+#include "moe/kernels/gemm/gemm.h"
+#include "moe/kernels/gemm/packed_matrix.h"
+#include "moe/kernels/rows/parallel_rows.h"
+#include "moe/kernels/rows/scalar_row.h"
+#include "moe/kernels/simd/highway_targets.h"
+#include "moe/kernels/simd/matrix_view.h"
+#include "moe/kernels/simd/simd_target.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "moe/kernels/rows/distances.cc"
+#include "hwy/foreach_target.h"
+// After foreach_target.
+#include "hwy/highway.h"
+#include "moe/kernels/rows/row_ops-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace moe {
+namespace HWY_NAMESPACE {
+
+double SquaredNormOfRow(int64_t n, const float* x) {
+  return SumProducts(n, x, x);
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace moe
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace moe {
+namespace {
+
+HWY_EXPORT(SquaredNormOfRow);
+
+// out[t, e] = combine(|tokens_t|^2, |centres_e|^2, tokens_t . centres_e).
+void Combine(MatrixView<const float> tokens, MatrixView<const float> centres,
+             MatrixView<float> out, ThreadPool& pool,
+             absl::FunctionRef<double(double, double, double)> combine) {
+  MOE_CHECK(tokens.cols == centres.cols && tokens.rows == out.rows &&
+            centres.rows == out.cols);
+  std::vector<double> token_norms(static_cast<size_t>(tokens.rows));
+  std::vector<double> centre_norms(static_cast<size_t>(centres.rows));
+  SquaredNorms(tokens, absl::MakeSpan(token_norms), pool);
+  SquaredNorms(centres, absl::MakeSpan(centre_norms), pool);
+  Gemm(tokens, PackedMatrix::Pack(centres, pool), out, pool);
+  ParallelRows(out.rows, out.cols, pool, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      const double token_norm = token_norms[static_cast<size_t>(t)];
+      float* const row = out.RowData(t);
+      for (size_t e = 0; e < centre_norms.size(); ++e) {
+        row[e] =
+            static_cast<float>(combine(token_norm, centre_norms[e], row[e]));
+      }
+    }
+  });
+}
+
+}  // namespace
+
+void SquaredNorms(MatrixView<const float> x, absl::Span<double> out,
+                  ThreadPool& pool) {
+  MOE_CHECK(x.rows == static_cast<int64_t>(out.size()));
+  const bool is_scalar = IsScalarTarget();
+  ParallelRows(x.rows, x.cols, pool, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      const float* const row = x.RowData(t);
+      out[static_cast<size_t>(t)] =
+          is_scalar ? scalar::SumProducts(x.cols, row, row)
+                    : HWY_DYNAMIC_DISPATCH(SquaredNormOfRow)(x.cols, row);
+    }
+  });
+}
+
+void SquaredL2Distances(MatrixView<const float> tokens,
+                        MatrixView<const float> centres, MatrixView<float> out,
+                        ThreadPool& pool) {
+  Combine(tokens, centres, out, pool,
+          [](double token_norm, double centre_norm, double dot) {
+            const double distance = (token_norm + centre_norm) - 2.0 * dot;
+            return distance < 0.0 ? 0.0 : distance;
+          });
+}
+
+void CosineDistances(MatrixView<const float> tokens,
+                     MatrixView<const float> centres, MatrixView<float> out,
+                     ThreadPool& pool) {
+  Combine(tokens, centres, out, pool,
+          [](double token_norm, double centre_norm, double dot) {
+            if (token_norm == 0.0 || centre_norm == 0.0) return 1.0;
+            return 1.0 - dot / (std::sqrt(token_norm) * std::sqrt(centre_norm));
+          });
+}
+
+}  // namespace moe
+#endif  // HWY_ONCE

@@ -1,0 +1,34 @@
+// Small operations over rows that need no sum, and the search for what must not
+// be there.
+
+#ifndef MOE_KERNELS_ROWS_ELEMENTWISE_H_
+#define MOE_KERNELS_ROWS_ELEMENTWISE_H_
+
+#include <cstdint>
+#include <optional>
+
+#include "moe/base/thread_pool.h"
+#include "moe/kernels/simd/matrix_view.h"
+
+namespace moe {
+
+// y = a + b, a residual connection. `y` may be either.
+void ResidualAdd(MatrixView<const float> a, MatrixView<const float> b,
+                 MatrixView<float> y, ThreadPool& pool);
+
+struct MatrixPosition {
+  int64_t row;
+  int64_t col;
+
+  friend bool operator==(const MatrixPosition&,
+                         const MatrixPosition&) = default;
+};
+
+// The first NaN or infinity in row-major order, if there is one. Every stage
+// asks this of its results, as no kernel looks for it.
+std::optional<MatrixPosition> FindNonFinite(MatrixView<const float> x,
+                                            ThreadPool& pool);
+
+}  // namespace moe
+
+#endif  // MOE_KERNELS_ROWS_ELEMENTWISE_H_

@@ -1,0 +1,150 @@
+#include "moe/kernels/rows/rms_norm.h"
+
+#include <cmath>
+#include <cstdint>
+
+#include "absl/types/span.h"
+#include "moe/base/check.h"
+#include "moe/base/thread_pool.h"
+#include "moe/kernels/rows/parallel_rows.h"
+#include "moe/kernels/rows/scalar_row.h"
+#include "moe/kernels/simd/highway_targets.h"
+#include "moe/kernels/simd/matrix_view.h"
+#include "moe/kernels/simd/simd_target.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "moe/kernels/rows/rms_norm.cc"
+#include "hwy/foreach_target.h"
+// After foreach_target.
+#include "hwy/highway.h"
+#include "moe/kernels/rows/row_ops-inl.h"
+
+#ifndef MOE_KERNELS_ROWS_RMS_NORM_ARGS_
+#define MOE_KERNELS_ROWS_RMS_NORM_ARGS_
+namespace moe::internal {
+
+struct RmsNormArgs {
+  const float* weight;
+  int64_t size;
+  float epsilon;
+};
+
+// 1 / sqrt(mean + epsilon).
+inline double InverseRms(double sum_of_squares, const RmsNormArgs& args) {
+  const double mean = sum_of_squares / static_cast<double>(args.size);
+  return 1.0 / std::sqrt(mean + static_cast<double>(args.epsilon));
+}
+
+inline float BackwardFactor(double inverse_rms, double sum_gx,
+                            const RmsNormArgs& args) {
+  const double cube = inverse_rms * inverse_rms * inverse_rms;
+  return static_cast<float>(cube / static_cast<double>(args.size) * sum_gx);
+}
+
+}  // namespace moe::internal
+#endif  // MOE_KERNELS_ROWS_RMS_NORM_ARGS_
+
+HWY_BEFORE_NAMESPACE();
+namespace moe {
+namespace HWY_NAMESPACE {
+using internal::RmsNormArgs;
+
+void RmsNormRow(const RmsNormArgs& args, const float* x, float* y) {
+  const double sum = SumProducts(args.size, x, x);
+  const VF r =
+      hn::Set(DF(), static_cast<float>(internal::InverseRms(sum, args)));
+  MapRow(
+      args.size, y,
+      [&](VF value, VF weight)
+          HWY_ATTR { return hn::Mul(hn::Mul(value, r), weight); },
+      x, args.weight);
+}
+
+void RmsNormBackwardRow(const RmsNormArgs& args, const float* x,
+                        const float* dy, float* dx) {
+  const double rms = internal::InverseRms(SumProducts(args.size, x, x), args);
+  const DD dd;
+  // g is rounded to float, as where it is used below.
+  const double sum_gx = SumRow(
+      args.size,
+      [&](VD value, VD gradient, VD weight) HWY_ATTR {
+        const hn::Rebind<float, DD> df;
+        const auto g = hn::DemoteTo(df, hn::Mul(gradient, weight));
+        return hn::Mul(hn::PromoteTo(dd, g), value);
+      },
+      x, dy, args.weight);
+  const DF d;
+  const VF r = hn::Set(d, static_cast<float>(rms));
+  const VF c = hn::Set(d, internal::BackwardFactor(rms, sum_gx, args));
+  MapRow(
+      args.size, dx,
+      [&](VF value, VF gradient, VF weight) HWY_ATTR {
+        const VF g = hn::Mul(gradient, weight);
+        return hn::Sub(hn::Mul(g, r), hn::Mul(value, c));
+      },
+      x, dy, args.weight);
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace moe
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace moe {
+namespace scalar {
+namespace {
+
+void RmsNormRow(const internal::RmsNormArgs& args, const float* x, float* y) {
+  const auto r = static_cast<float>(
+      internal::InverseRms(SumProducts(args.size, x, x), args));
+  for (int64_t i = 0; i < args.size; ++i) y[i] = (x[i] * r) * args.weight[i];
+}
+
+void RmsNormBackwardRow(const internal::RmsNormArgs& args, const float* x,
+                        const float* dy, float* dx) {
+  const double rms = internal::InverseRms(SumProducts(args.size, x, x), args);
+  const auto gradient = [&](int64_t i) { return dy[i] * args.weight[i]; };
+  const double sum_gx = SumRow(args.size, [&](int64_t i) {
+    return static_cast<double>(gradient(i)) * x[i];
+  });
+  const auto r = static_cast<float>(rms);
+  const float c = internal::BackwardFactor(rms, sum_gx, args);
+  for (int64_t i = 0; i < args.size; ++i) dx[i] = gradient(i) * r - x[i] * c;
+}
+
+}  // namespace
+}  // namespace scalar
+
+namespace {
+HWY_EXPORT(RmsNormRow);
+HWY_EXPORT(RmsNormBackwardRow);
+}  // namespace
+
+void RmsNorm(MatrixView<const float> x, absl::Span<const float> weight,
+             float epsilon, MatrixView<float> y, ThreadPool& pool) {
+  MOE_CHECK(SameShape(x, y) && x.cols == static_cast<int64_t>(weight.size()));
+  const internal::RmsNormArgs args = {weight.data(), x.cols, epsilon};
+  const auto row = IsScalarTarget() ? &scalar::RmsNormRow
+                                    : &HWY_DYNAMIC_DISPATCH(RmsNormRow);
+  ParallelRows(x.rows, x.cols, pool, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) row(args, x.RowData(t), y.RowData(t));
+  });
+}
+
+void RmsNormBackward(MatrixView<const float> x, absl::Span<const float> weight,
+                     float epsilon, MatrixView<const float> dy,
+                     MatrixView<float> dx, ThreadPool& pool) {
+  MOE_CHECK(SameShape(x, dy) && SameShape(x, dx) &&
+            x.cols == static_cast<int64_t>(weight.size()));
+  const internal::RmsNormArgs args = {weight.data(), x.cols, epsilon};
+  const auto row = IsScalarTarget() ? &scalar::RmsNormBackwardRow
+                                    : &HWY_DYNAMIC_DISPATCH(RmsNormBackwardRow);
+  ParallelRows(x.rows, x.cols, pool, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      row(args, x.RowData(t), dy.RowData(t), dx.RowData(t));
+    }
+  });
+}
+
+}  // namespace moe
+#endif  // HWY_ONCE

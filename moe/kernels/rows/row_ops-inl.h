@@ -1,0 +1,136 @@
+// Loops over a row of floats, for kernels that are compiled once per SIMD
+// target.
+//
+// Elementwise work takes whole vectors, and the rest through a padded buffer
+// with the same arithmetic. Sums have a fixed virtual width, whatever the
+// vectors': 16 lanes of double, lane j adding the elements j, j + 16, j + 32,
+// ... in this order from +0, then a fixed tree: lane j += lane j + 8, then 4,
+// 2, 1. What is past the end of the row counts as zero.
+
+#if defined(MOE_KERNELS_ROWS_ROW_OPS_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef MOE_KERNELS_ROWS_ROW_OPS_INL_H_
+#undef MOE_KERNELS_ROWS_ROW_OPS_INL_H_
+#else
+#define MOE_KERNELS_ROWS_ROW_OPS_INL_H_
+#endif
+
+#include <cstdint>
+#include <cstring>
+
+#include "hwy/highway.h"
+#include "moe/kernels/simd/unroll.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace moe {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Capped so that a vector never is wider than the virtual width.
+using DF = hn::CappedTag<float, 16>;
+using VF = hn::VFromD<DF>;
+using DD = hn::RepartitionToWide<DF>;
+using VD = hn::VFromD<DD>;
+constexpr int64_t kFloatLanes = static_cast<int64_t>(hn::MaxLanes(DF()));
+constexpr int64_t kDoubleLanes = static_cast<int64_t>(hn::MaxLanes(DD()));
+constexpr int64_t kVirtualLanes = 16;
+constexpr int64_t kSumParts = kVirtualLanes / kDoubleLanes;
+
+// `count` floats at `from`, then zeros.
+struct PaddedFloats {
+  PaddedFloats(const float* from, int64_t count) {
+    std::memcpy(values, from, static_cast<size_t>(count) * sizeof(float));
+  }
+  HWY_ALIGN float values[kVirtualLanes] = {};
+};
+
+// out[i] = f(in[i]...) for i in [0, n). `out` may be one of the inputs.
+template <typename F, typename... In>
+HWY_INLINE void MapRow(int64_t n, float* out, F f, const In*... in) {
+  const DF d;
+  int64_t i = 0;
+  for (; i + kFloatLanes <= n; i += kFloatLanes) {
+    hn::StoreU(f(hn::LoadU(d, in + i)...), d, out + i);
+  }
+  if (i == n) return;
+  HWY_ALIGN float result[kFloatLanes];
+  hn::Store(f(hn::Load(d, PaddedFloats(in + i, n - i).values)...), d, result);
+  std::memcpy(out + i, result, static_cast<size_t>(n - i) * sizeof(float));
+}
+
+// A sum of the virtual width.
+class LaneSum {
+ public:
+  HWY_INLINE LaneSum() {
+    MOE_UNROLL
+    for (int64_t p = 0; p < kSumParts; ++p) parts_[p] = hn::Zero(DD());
+  }
+
+  // Adds f(in[j]...) to lane j for 16 elements. The inputs are promoted.
+  template <typename F, typename... In>
+  HWY_INLINE void Add(F f, const In*... in) {
+    const DD dd;
+    const hn::Rebind<float, DD> df;
+    MOE_UNROLL
+    for (int64_t p = 0; p < kSumParts; ++p) {
+      parts_[p] = hn::Add(
+          parts_[p],
+          f(hn::PromoteTo(dd, hn::LoadU(df, in + p * kDoubleLanes))...));
+    }
+  }
+
+  HWY_INLINE double Total() const {
+    const DD dd;
+    HWY_ALIGN double lanes[kVirtualLanes];
+    MOE_UNROLL
+    for (int64_t p = 0; p < kSumParts; ++p) {
+      hn::Store(parts_[p], dd, lanes + p * kDoubleLanes);
+    }
+    for (int64_t width = kVirtualLanes / 2; width > 0; width /= 2) {
+      for (int64_t j = 0; j < width; ++j) lanes[j] += lanes[j + width];
+    }
+    return lanes[0];
+  }
+
+ private:
+  VD parts_[kSumParts];
+};
+
+// The sum over i of f(in[i]...), a function of doubles with f(0...) = 0.
+template <typename F, typename... In>
+HWY_INLINE double SumRow(int64_t n, F f, const In*... in) {
+  LaneSum sum;
+  int64_t i = 0;
+  for (; i + kVirtualLanes <= n; i += kVirtualLanes) sum.Add(f, (in + i)...);
+  if (i < n) sum.Add(f, PaddedFloats(in + i, n - i).values...);
+  return sum.Total();
+}
+
+HWY_INLINE double SumProducts(int64_t n, const float* a, const float* b) {
+  // A product of two floats is exact in double: nothing to fuse.
+  return SumRow(
+      n, [](VD x, VD y) HWY_ATTR { return hn::Mul(x, y); }, a, b);
+}
+
+HWY_INLINE double SumValues(int64_t n, const float* a) {
+  return SumRow(
+      n, [](VD x) HWY_ATTR { return x; }, a);
+}
+
+// The largest of n > 0 elements.
+HWY_INLINE float MaxRow(int64_t n, const float* x) {
+  const DF d;
+  VF largest = hn::Set(d, x[0]);
+  int64_t i = 0;
+  for (; i + kFloatLanes <= n; i += kFloatLanes) {
+    largest = hn::Max(largest, hn::LoadU(d, x + i));
+  }
+  float result = hn::GetLane(hn::MaxOfLanes(d, largest));
+  for (; i < n; ++i) result = x[i] > result ? x[i] : result;
+  return result;
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace moe
+HWY_AFTER_NAMESPACE();
+
+#endif  // Per target.

@@ -1,0 +1,62 @@
+// Softmax and log-softmax over rows, with an optional causal mask.
+//
+// All results are functions of their row alone, the same on every SIMD target
+// and with any number of threads: exp is correctly rounded
+// (moe/kernels/math/exp-inl.h), sums are taken in double over 16 virtual lanes.
+
+#ifndef MOE_KERNELS_ROWS_SOFTMAX_H_
+#define MOE_KERNELS_ROWS_SOFTMAX_H_
+
+#include <cstdint>
+
+#include "moe/base/thread_pool.h"
+#include "moe/kernels/simd/matrix_view.h"
+
+namespace moe {
+
+// Which elements of a row there are: the first
+//   min(cols, first_length + row % period)
+// So for scores [num_heads * num_queries, num_keys] of queries that stand at
+// the end of the keys: first_length = num_keys - num_queries + 1, period =
+// num_queries. The default is every element.
+struct CausalMask {
+  int64_t first_length = INT64_MAX;  // At least 0.
+  int64_t period = 1;                // At least 1.
+
+  int64_t Length(int64_t row, int64_t cols) const {
+    const int64_t extra = row % period;
+    return first_length >= cols - extra ? cols : first_length + extra;
+  }
+};
+
+// For every row x, in float but for the sum:
+//   z_i = x_i * scale
+//   e_i = exp(z_i - max_j z_j)
+//   y_i = e_i / float(sum_j e_j)
+// over the elements that the mask leaves; y is +0 at the others, which are not
+// read. `y` may be `x`. (Attention: Vaswani et al., "Attention Is All You
+// Need", NeurIPS 2017, equation 1, with scale = 1 / sqrt(head_dim).)
+void Softmax(MatrixView<const float> x, float scale, const CausalMask& mask,
+             MatrixView<float> y, ThreadPool& pool);
+
+// The gradient with respect to x, given y and the gradient with respect to it:
+//   dx_i = (y_i * (dy_i - float(sum_j y_j dy_j))) * scale
+// and +0 where the mask leaves nothing. `dx` may be `dy`.
+void SoftmaxBackward(MatrixView<const float> y, MatrixView<const float> dy,
+                     float scale, const CausalMask& mask, MatrixView<float> dx,
+                     ThreadPool& pool);
+
+// For every row x: y_i = (x_i - m) - log(float(sum_j exp(x_j - m))), m = max_j
+// x_j. `y` may be `x`.
+void LogSoftmax(MatrixView<const float> x, MatrixView<float> y,
+                ThreadPool& pool);
+
+// The gradient with respect to x, given y and the gradient with respect to it:
+//   dx_i = dy_i - exp(y_i) * float(sum_j dy_j)
+// `dx` may be `dy`.
+void LogSoftmaxBackward(MatrixView<const float> y, MatrixView<const float> dy,
+                        MatrixView<float> dx, ThreadPool& pool);
+
+}  // namespace moe
+
+#endif  // MOE_KERNELS_ROWS_SOFTMAX_H_

@@ -1,0 +1,192 @@
+#include "moe/kernels/rows/swiglu.h"
+
+#include <cstdint>
+#include <cstring>
+
+#include "moe/base/check.h"
+#include "moe/base/thread_pool.h"
+#include "moe/kernels/math/float_math.h"
+#include "moe/kernels/rows/parallel_rows.h"
+#include "moe/kernels/simd/highway_targets.h"
+#include "moe/kernels/simd/matrix_view.h"
+#include "moe/kernels/simd/simd_target.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "moe/kernels/rows/swiglu.cc"
+#include "hwy/foreach_target.h"
+// After foreach_target.
+#include "hwy/highway.h"
+#include "moe/kernels/math/exp-inl.h"
+#include "moe/kernels/rows/row_ops-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace moe {
+namespace HWY_NAMESPACE {
+
+// 1 + exp(-x), over which both sigmoid and silu are quotients.
+HWY_INLINE VF Denominator(VF x) {
+  const DF d;
+  return hn::Add(hn::Set(d, 1.0f), Exp(d, hn::Neg(x)));
+}
+
+// s (1 + x (1 - s)), the derivative of silu.
+HWY_INLINE VF SiluSlope(VF x, VF denominator) {
+  const VF one = hn::Set(DF(), 1.0f);
+  const VF s = hn::Div(one, denominator);
+  return hn::Mul(s, hn::Add(one, hn::Mul(x, hn::Sub(one, s))));
+}
+
+void SiluRow(int64_t n, const float* x, float* y) {
+  MapRow(
+      n, y,
+      [](VF value) HWY_ATTR { return hn::Div(value, Denominator(value)); }, x);
+}
+
+void SiluBackwardRow(int64_t n, const float* x, const float* dy, float* dx) {
+  MapRow(
+      n, dx,
+      [](VF value, VF gradient) HWY_ATTR {
+        return hn::Mul(gradient, SiluSlope(value, Denominator(value)));
+      },
+      x, dy);
+}
+
+void SwiGluRow(int64_t n, const float* gate, const float* up, float* y) {
+  MapRow(
+      n, y,
+      [](VF g, VF u)
+          HWY_ATTR { return hn::Mul(hn::Div(g, Denominator(g)), u); },
+      gate, up);
+}
+
+// Both outputs of an element from one exponential; `count` elements, in buffers
+// that are filled up to whole vectors.
+HWY_INLINE void SwiGluBackwardBlock(const float* gate, const float* up,
+                                    const float* dy, float* d_gate,
+                                    float* d_up) {
+  const DF d;
+  const VF g = hn::LoadU(d, gate);
+  const VF u = hn::LoadU(d, up);
+  const VF gradient = hn::LoadU(d, dy);
+  const VF denominator = Denominator(g);
+  hn::StoreU(hn::Mul(hn::Mul(gradient, u), SiluSlope(g, denominator)), d,
+             d_gate);
+  hn::StoreU(hn::Mul(gradient, hn::Div(g, denominator)), d, d_up);
+}
+
+void SwiGluBackwardRow(int64_t n, const float* gate, const float* up,
+                       const float* dy, float* d_gate, float* d_up) {
+  int64_t i = 0;
+  for (; i + kFloatLanes <= n; i += kFloatLanes) {
+    SwiGluBackwardBlock(gate + i, up + i, dy + i, d_gate + i, d_up + i);
+  }
+  if (i == n) return;
+  HWY_ALIGN float last_gate[kFloatLanes];
+  HWY_ALIGN float last_up[kFloatLanes];
+  SwiGluBackwardBlock(PaddedFloats(gate + i, n - i).values,
+                      PaddedFloats(up + i, n - i).values,
+                      PaddedFloats(dy + i, n - i).values, last_gate, last_up);
+  const size_t bytes = static_cast<size_t>(n - i) * sizeof(float);
+  std::memcpy(d_gate + i, last_gate, bytes);
+  std::memcpy(d_up + i, last_up, bytes);
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace moe
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace moe {
+namespace scalar {
+namespace {
+
+float SiluSlope(float x) {
+  const float s = 1.0f / (1.0f + Exp(-x));
+  return s * (1.0f + x * (1.0f - s));
+}
+
+float Silu(float x) { return x / (1.0f + Exp(-x)); }
+
+void SiluRow(int64_t n, const float* x, float* y) {
+  for (int64_t i = 0; i < n; ++i) y[i] = Silu(x[i]);
+}
+
+void SiluBackwardRow(int64_t n, const float* x, const float* dy, float* dx) {
+  for (int64_t i = 0; i < n; ++i) dx[i] = dy[i] * SiluSlope(x[i]);
+}
+
+void SwiGluRow(int64_t n, const float* gate, const float* up, float* y) {
+  for (int64_t i = 0; i < n; ++i) y[i] = Silu(gate[i]) * up[i];
+}
+
+void SwiGluBackwardRow(int64_t n, const float* gate, const float* up,
+                       const float* dy, float* d_gate, float* d_up) {
+  for (int64_t i = 0; i < n; ++i) {
+    const float g = gate[i];
+    const float gradient = dy[i];
+    d_gate[i] = (gradient * up[i]) * SiluSlope(g);
+    d_up[i] = gradient * Silu(g);
+  }
+}
+
+}  // namespace
+}  // namespace scalar
+
+namespace {
+HWY_EXPORT(SiluRow);
+HWY_EXPORT(SiluBackwardRow);
+HWY_EXPORT(SwiGluRow);
+HWY_EXPORT(SwiGluBackwardRow);
+}  // namespace
+
+void Silu(MatrixView<const float> x, MatrixView<float> y, ThreadPool& pool) {
+  MOE_CHECK(SameShape(x, y));
+  const auto row =
+      IsScalarTarget() ? &scalar::SiluRow : &HWY_DYNAMIC_DISPATCH(SiluRow);
+  ParallelRows(x.rows, x.cols, pool, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t)
+      row(x.cols, x.RowData(t), y.RowData(t));
+  });
+}
+
+void SiluBackward(MatrixView<const float> x, MatrixView<const float> dy,
+                  MatrixView<float> dx, ThreadPool& pool) {
+  MOE_CHECK(SameShape(x, dy) && SameShape(x, dx));
+  const auto row = IsScalarTarget() ? &scalar::SiluBackwardRow
+                                    : &HWY_DYNAMIC_DISPATCH(SiluBackwardRow);
+  ParallelRows(x.rows, x.cols, pool, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      row(x.cols, x.RowData(t), dy.RowData(t), dx.RowData(t));
+    }
+  });
+}
+
+void SwiGlu(MatrixView<const float> gate, MatrixView<const float> up,
+            MatrixView<float> y, ThreadPool& pool) {
+  MOE_CHECK(SameShape(gate, up) && SameShape(gate, y));
+  const auto row =
+      IsScalarTarget() ? &scalar::SwiGluRow : &HWY_DYNAMIC_DISPATCH(SwiGluRow);
+  ParallelRows(gate.rows, gate.cols, pool, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      row(gate.cols, gate.RowData(t), up.RowData(t), y.RowData(t));
+    }
+  });
+}
+
+void SwiGluBackward(MatrixView<const float> gate, MatrixView<const float> up,
+                    MatrixView<const float> dy, MatrixView<float> d_gate,
+                    MatrixView<float> d_up, ThreadPool& pool) {
+  MOE_CHECK(SameShape(gate, up) && SameShape(gate, dy) &&
+            SameShape(gate, d_gate) && SameShape(gate, d_up));
+  const auto row = IsScalarTarget() ? &scalar::SwiGluBackwardRow
+                                    : &HWY_DYNAMIC_DISPATCH(SwiGluBackwardRow);
+  ParallelRows(gate.rows, gate.cols, pool, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      row(gate.cols, gate.RowData(t), up.RowData(t), dy.RowData(t),
+          d_gate.RowData(t), d_up.RowData(t));
+    }
+  });
+}
+
+}  // namespace moe
+#endif  // HWY_ONCE

@@ -1,0 +1,38 @@
+// The gated activation of LLaMA's MLP (Shazeer, "GLU Variants Improve
+// Transformer", 2020, equation 6, without biases), elementwise and in float
+// throughout:
+//   sigmoid(x) = 1 / (1 + exp(-x))
+//   silu(x)    = x / (1 + exp(-x))
+// The same on every SIMD target and with any number of threads: exp is
+// correctly rounded. Where exp(-x) overflows, below -88.72, silu is -0.
+
+#ifndef MOE_KERNELS_ROWS_SWIGLU_H_
+#define MOE_KERNELS_ROWS_SWIGLU_H_
+
+#include "moe/base/thread_pool.h"
+#include "moe/kernels/simd/matrix_view.h"
+
+namespace moe {
+
+// y = silu(x). `y` may be `x`.
+void Silu(MatrixView<const float> x, MatrixView<float> y, ThreadPool& pool);
+
+// dx = dy * (s * (1 + x * (1 - s))), s = sigmoid(x). `dx` may be `x` or `dy`.
+void SiluBackward(MatrixView<const float> x, MatrixView<const float> dy,
+                  MatrixView<float> dx, ThreadPool& pool);
+
+// y = silu(gate) * up, all [num_tokens, intermediate_size]. `y` may be either.
+void SwiGlu(MatrixView<const float> gate, MatrixView<const float> up,
+            MatrixView<float> y, ThreadPool& pool);
+
+// The gradients with respect to gate and up, given that with respect to y:
+//   d_gate = (dy * up) * (s * (1 + gate * (1 - s))), s = sigmoid(gate)
+//   d_up = dy * silu(gate)
+// Each output may be one of the inputs; the two must not overlap.
+void SwiGluBackward(MatrixView<const float> gate, MatrixView<const float> up,
+                    MatrixView<const float> dy, MatrixView<float> d_gate,
+                    MatrixView<float> d_up, ThreadPool& pool);
+
+}  // namespace moe
+
+#endif  // MOE_KERNELS_ROWS_SWIGLU_H_

@@ -1,0 +1,133 @@
+#include "moe/kernels/rows/swiglu.h"
+
+#include <cmath>
+#include <cstdint>
+
+#include "gtest/gtest.h"
+#include "moe/base/thread_pool.h"
+#include "moe/kernels/simd/matrix_view.h"
+#include "moe/kernels/testing/kernel_test.h"
+#include "moe/kernels/testing/row_shapes.h"
+
+namespace moe {
+namespace {
+
+using ::moe::testing::BitsEqual;
+using ::moe::testing::Digest;
+using ::moe::testing::KernelMachineName;
+using ::moe::testing::KernelMachines;
+using ::moe::testing::OnScalar;
+using ::moe::testing::RowShape;
+using ::moe::testing::RowShapes;
+using ::moe::testing::TestMatrix;
+using ::testing::ValuesIn;
+
+using SwiGluTest = ::moe::testing::KernelTest;
+
+// Everything that the four functions give for one set of inputs.
+struct Outputs {
+  explicit Outputs(const RowShape& s)
+      : silu(s.rows, s.cols, s.misalignment, s.padding),
+        d_silu(silu),
+        y(silu),
+        d_gate(silu),
+        d_up(silu) {}
+
+  void Compute(const TestMatrix& gate, const TestMatrix& up,
+               const TestMatrix& dy, ThreadPool& pool) {
+    Silu(gate.view(), silu.view(), pool);
+    SiluBackward(gate.view(), dy.view(), d_silu.view(), pool);
+    SwiGlu(gate.view(), up.view(), y.view(), pool);
+    SwiGluBackward(gate.view(), up.view(), dy.view(), d_gate.view(),
+                   d_up.view(), pool);
+  }
+
+  TestMatrix silu, d_silu, y, d_gate, d_up;
+};
+
+TEST_P(SwiGluTest, HasTheScalarBits) {
+  for (const RowShape& s : RowShapes()) {
+    SCOPED_TRACE(s);
+    TestMatrix gate(s.rows, s.cols, s.misalignment, s.padding);
+    TestMatrix up(s.rows, s.cols, 0, s.padding), dy(s.rows, s.cols);
+    gate.Fill("gate", 120.0f);
+    up.Fill("up");
+    dy.Fill("dy");
+    Outputs got(s), want(s);
+    got.Compute(gate, up, dy, pool());
+    OnScalar([&](ThreadPool& one) { want.Compute(gate, up, dy, one); });
+    EXPECT_TRUE(BitsEqual(got.silu, want.silu));
+    EXPECT_TRUE(BitsEqual(got.d_silu, want.d_silu));
+    EXPECT_TRUE(BitsEqual(got.y, want.y));
+    EXPECT_TRUE(BitsEqual(got.d_gate, want.d_gate));
+    EXPECT_TRUE(BitsEqual(got.d_up, want.d_up));
+    EXPECT_TRUE(got.d_up.PaddingIsUntouched());
+    TestMatrix y = up;
+    SwiGlu(gate.view(), y.view(), y.view(), pool());
+    EXPECT_TRUE(BitsEqual(y, want.y));
+    // Both outputs over inputs.
+    SwiGluBackward(gate.view(), up.view(), dy.view(), up.view(), gate.view(),
+                   pool());
+    EXPECT_TRUE(BitsEqual(up, want.d_gate));
+    EXPECT_TRUE(BitsEqual(gate, want.d_up));
+  }
+}
+
+TEST_P(SwiGluTest, Golden) {
+  TestMatrix gate(9, 131), up(9, 131), dy(9, 131);
+  gate.Fill("gate", 20.0f);
+  up.Fill("up");
+  dy.Fill("dy");
+  Outputs out(RowShape{9, 131, 0, 0});
+  out.Compute(gate, up, dy, pool());
+  EXPECT_EQ(Digest<float>(out.silu.Values()), "74515cfd71e5db1a");
+  EXPECT_EQ(Digest<float>(out.d_silu.Values()), "d57a9c913be28d0d");
+  EXPECT_EQ(Digest<float>(out.y.Values()), "a51253ee80c39a99");
+  EXPECT_EQ(Digest<float>(out.d_gate.Values()), "99680745c520a2bd");
+  EXPECT_EQ(Digest<float>(out.d_up.Values()), "1f223e4ee32cc95f");
+}
+
+INSTANTIATE_TEST_SUITE_P(All, SwiGluTest, ValuesIn(KernelMachines()),
+                         KernelMachineName);
+
+double SiluOf(double x) { return x / (1.0 + std::exp(-x)); }
+
+TEST(SwiGluMathTest, IsTheFormulaAndItsDerivative) {
+  TestMatrix gate(1, 101), up(1, 101), dy(1, 101);
+  for (size_t i = 0; i < 101; ++i) {
+    gate.view().Row(0)[i] = (static_cast<float>(i) - 50.0f) / 5.0f;
+  }
+  up.Fill("up");
+  dy.Fill("dy");
+  Outputs out(RowShape{1, 101, 0, 0});
+  ThreadPool pool(1);
+  out.Compute(gate, up, dy, pool);
+  constexpr double kStep = 1e-5;
+  for (size_t i = 0; i < 101; ++i) {
+    const double g = gate.view().Row(0)[i];
+    const double u = up.view().Row(0)[i];
+    const double d = dy.view().Row(0)[i];
+    const double slope = (SiluOf(g + kStep) - SiluOf(g - kStep)) / (2 * kStep);
+    EXPECT_NEAR(out.silu.view().Row(0)[i], SiluOf(g), 3e-7 * std::fabs(g));
+    EXPECT_NEAR(out.d_silu.view().Row(0)[i], d * slope, 1e-6);
+    EXPECT_NEAR(out.y.view().Row(0)[i], SiluOf(g) * u, 1e-6);
+    EXPECT_NEAR(out.d_gate.view().Row(0)[i], d * u * slope, 1e-6);
+    EXPECT_NEAR(out.d_up.view().Row(0)[i], d * SiluOf(g), 2e-6);
+  }
+}
+
+TEST(SwiGluMathTest, FarOutIsZeroOrTheIdentity) {
+  TestMatrix x(1, 3), y(1, 3);
+  x.view().Row(0)[0] = -90.0f;
+  x.view().Row(0)[1] = 90.0f;
+  x.view().Row(0)[2] = 0.0f;
+  ThreadPool pool(1);
+  Silu(x.view(), y.view(), pool);
+  EXPECT_EQ(y.view().Row(0)[0], 0.0f);
+  EXPECT_TRUE(std::signbit(y.view().Row(0)[0]));
+  EXPECT_EQ(y.view().Row(0)[1], 90.0f);
+  EXPECT_EQ(y.view().Row(0)[2], 0.0f);
+}
+
+}  // namespace
+}  // namespace moe

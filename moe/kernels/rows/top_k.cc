@@ -1,0 +1,53 @@
+#include "moe/kernels/rows/top_k.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/types/span.h"
+#include "moe/base/check.h"
+#include "moe/base/thread_pool.h"
+#include "moe/kernels/rows/parallel_rows.h"
+#include "moe/kernels/simd/matrix_view.h"
+
+namespace moe {
+namespace {
+
+// Ascending indices come in, so one that only ties goes after those that are
+// there.
+void TopKOfRow(const float* x, int64_t n, absl::Span<int32_t> best) {
+  size_t size = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    if (size == best.size() && !(x[i] > x[best[size - 1]])) continue;
+    size = std::min(size + 1, best.size());
+    size_t place = size - 1;
+    for (; place > 0 && x[i] > x[best[place - 1]]; --place) {
+      best[place] = best[place - 1];
+    }
+    best[place] = static_cast<int32_t>(i);
+  }
+}
+
+}  // namespace
+
+void ArgMax(MatrixView<const float> x, absl::Span<int32_t> indices,
+            ThreadPool& pool) {
+  TopK(x,
+       MatrixView<int32_t>(indices.data(), static_cast<int64_t>(indices.size()),
+                           1),
+       pool);
+}
+
+void TopK(MatrixView<const float> x, MatrixView<int32_t> indices,
+          ThreadPool& pool) {
+  MOE_CHECK(x.rows == indices.rows && indices.cols <= x.cols &&
+            x.cols <= INT32_MAX);
+  if (indices.cols == 0) return;
+  ParallelRows(x.rows, x.cols, pool, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      TopKOfRow(x.RowData(t), x.cols, indices.Row(t));
+    }
+  });
+}
+
+}  // namespace moe

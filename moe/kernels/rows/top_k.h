@@ -1,0 +1,28 @@
+// The largest elements of rows, by (value, index): of equal values the one with
+// the lowest index comes first, and +0 and -0 are equal.
+
+#ifndef MOE_KERNELS_ROWS_TOP_K_H_
+#define MOE_KERNELS_ROWS_TOP_K_H_
+
+#include <cstdint>
+
+#include "absl/types/span.h"
+#include "moe/base/thread_pool.h"
+#include "moe/kernels/simd/matrix_view.h"
+
+namespace moe {
+
+// The index of the largest element of every row of x [num_rows, num_cols],
+// num_cols > 0. `indices` has num_rows elements. x must have no NaN.
+void ArgMax(MatrixView<const float> x, absl::Span<int32_t> indices,
+            ThreadPool& pool);
+
+// The indices of the k = indices.cols largest elements of every row, largest
+// first; k is at most num_cols. x must have no NaN. Time in proportion to
+// num_cols, and k for each element that is among the k largest so far.
+void TopK(MatrixView<const float> x, MatrixView<int32_t> indices,
+          ThreadPool& pool);
+
+}  // namespace moe
+
+#endif  // MOE_KERNELS_ROWS_TOP_K_H_

@@ -1,0 +1,42 @@
+// Floats on a cache line's border, for what a kernel streams through.
+
+#ifndef MOE_KERNELS_SIMD_ALIGNED_BUFFER_H_
+#define MOE_KERNELS_SIMD_ALIGNED_BUFFER_H_
+
+#include <cstdint>
+#include <memory>
+
+#include "hwy/aligned_allocator.h"
+#include "moe/base/check.h"
+
+namespace moe {
+
+// Uninitialised floats, aligned for every vector. Movable.
+class AlignedBuffer {
+ public:
+  AlignedBuffer() = default;
+  explicit AlignedBuffer(int64_t num_floats) : size_(num_floats) {
+    MOE_CHECK(num_floats >= 0);
+    if (num_floats == 0) return;
+    data_ = hwy::AllocateAligned<float>(static_cast<size_t>(num_floats));
+    MOE_CHECK(data_ != nullptr);
+  }
+
+  float* data() { return data_.get(); }
+  const float* data() const { return data_.get(); }
+  int64_t size() const { return size_; }
+
+  // At least `num_floats`; the values are lost if it has to grow.
+  float* Reserve(int64_t num_floats) {
+    if (num_floats > size_) *this = AlignedBuffer(num_floats);
+    return data();
+  }
+
+ private:
+  int64_t size_ = 0;
+  hwy::AlignedFreeUniquePtr<float[]> data_;
+};
+
+}  // namespace moe
+
+#endif  // MOE_KERNELS_SIMD_ALIGNED_BUFFER_H_
