@@ -39,6 +39,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "benchmark/benchmark.h"
+#include "benchmarks/measure.h"
 #include "moe/base/byte_size.h"
 #include "moe/base/check.h"
 #include "moe/base/file_system.h"
@@ -159,11 +160,6 @@ ProcessCost RunProcess(const std::function<void()>& body) {
   return {elapsed.count(), static_cast<double>(usage.ru_maxrss) / 1024};
 }
 
-double Median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
 // The working folder, with the synthetic checkpoint in it while it lives.
 class Workspace {
  public:
@@ -209,7 +205,7 @@ ProcessCost RunContender(Contender contender, const std::string& from,
 void BM_CopyBesideCp(benchmark::State& state) {
   const Workspace workspace;
   std::array<std::vector<double>, kNumContenders> elapsed_sec;
-  std::vector<double> over_cp, over_synced_cp, peak_mib;
+  std::vector<double> peak_mib;
   int first = 0;
   for (auto _ : state) {
     // Each contender is first in some rounds: what one leaves in memory and on
@@ -225,12 +221,11 @@ void BM_CopyBesideCp(benchmark::State& state) {
       if (contender == kCopy) peak_mib.push_back(cost.peak_mib);
     }
     state.SetIterationTime(elapsed_sec[kCopy].back());
-    over_cp.push_back(elapsed_sec[kCopy].back() / elapsed_sec[kCp].back());
-    over_synced_cp.push_back(elapsed_sec[kCopy].back() /
-                             elapsed_sec[kSyncedCp].back());
   }
-  state.counters["copy_over_cp"] = Median(over_cp);
-  state.counters["copy_over_synced_cp"] = Median(over_synced_cp);
+  state.counters["copy_over_cp"] =
+      MedianRatio(elapsed_sec[kCopy], elapsed_sec[kCp]);
+  state.counters["copy_over_synced_cp"] =
+      MedianRatio(elapsed_sec[kCopy], elapsed_sec[kSyncedCp]);
   state.counters["copy_sec"] = Median(elapsed_sec[kCopy]);
   state.counters["cp_sec"] = Median(elapsed_sec[kCp]);
   state.counters["synced_cp_sec"] = Median(elapsed_sec[kSyncedCp]);

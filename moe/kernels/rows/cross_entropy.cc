@@ -36,16 +36,7 @@ float SumOfExps(int64_t n, const float* x, float largest) {
   const VF shift = hn::Set(d, largest);
   const auto exp = [&](VF value)
                        HWY_ATTR { return Exp(d, hn::Sub(value, shift)); };
-  const auto identity = [](VD value) HWY_ATTR { return value; };
-  LaneSum sum;
-  HWY_ALIGN float exps[kVirtualLanes];
-  for (int64_t i = 0; i < n; i += kVirtualLanes) {
-    const int64_t count = HWY_MIN(kVirtualLanes, n - i);
-    MapRow(count, exps, exp, x + i);
-    for (int64_t j = count; j < kVirtualLanes; ++j) exps[j] = 0.0f;
-    sum.Add(identity, exps);
-  }
-  return static_cast<float>(sum.Total());
+  return static_cast<float>(MapAndSumRow(n, nullptr, exp, x));
 }
 
 // x_i = exp(x_i - largest) / sum * scale.

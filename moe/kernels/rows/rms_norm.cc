@@ -60,22 +60,47 @@ void RmsNormRow(const RmsNormArgs& args, const float* x, float* y) {
       x, args.weight);
 }
 
+// sum x_i^2 and sum g_i x_i, g_i = dy_i weight_i rounded to float as where it
+// is used below; in one pass.
+struct BackwardSums {
+  double xx;
+  double gx;
+};
+BackwardSums SumForBackward(const RmsNormArgs& args, const float* x,
+                            const float* dy) {
+  const DF d;
+  LaneSum xx, gx;
+  const auto add = [&](const float* x16, const float* dy16,
+                       const float* weight16) HWY_ATTR {
+    MOE_UNROLL
+    for (int64_t q = 0; q < kVirtualLanes / kFloatLanes; ++q) {
+      const int64_t at = q * kFloatLanes;
+      const VF value = hn::LoadU(d, x16 + at);
+      const VF g =
+          hn::Mul(hn::LoadU(d, dy16 + at), hn::LoadU(d, weight16 + at));
+      xx.AddProducts(q, value, value);
+      gx.AddProducts(q, g, value);
+    }
+  };
+  int64_t i = 0;
+  for (; i + kVirtualLanes <= args.size; i += kVirtualLanes) {
+    add(x + i, dy + i, args.weight + i);
+  }
+  if (i < args.size) {
+    const int64_t count = args.size - i;
+    add(PaddedFloats(x + i, count).values, PaddedFloats(dy + i, count).values,
+        PaddedFloats(args.weight + i, count).values);
+  }
+  return {xx.Total(), gx.Total()};
+}
+
 void RmsNormBackwardRow(const RmsNormArgs& args, const float* x,
                         const float* dy, float* dx) {
-  const double rms = internal::InverseRms(SumProducts(args.size, x, x), args);
-  const DD dd;
-  // g is rounded to float, as where it is used below.
-  const double sum_gx = SumRow(
-      args.size,
-      [&](VD value, VD gradient, VD weight) HWY_ATTR {
-        const hn::Rebind<float, DD> df;
-        const auto g = hn::DemoteTo(df, hn::Mul(gradient, weight));
-        return hn::Mul(hn::PromoteTo(dd, g), value);
-      },
-      x, dy, args.weight);
+  const BackwardSums sums = SumForBackward(args, x, dy);
+  const double rms = internal::InverseRms(sums.xx, args);
   const DF d;
   const VF r = hn::Set(d, static_cast<float>(rms));
-  const VF c = hn::Set(d, internal::BackwardFactor(rms, sum_gx, args));
+  const VF c = hn::Set(d, internal::BackwardFactor(rms, sums.gx, args));
   MapRow(
       args.size, dx,
       [&](VF value, VF gradient, VF weight) HWY_ATTR {

@@ -78,6 +78,24 @@ class LaneSum {
     }
   }
 
+  // Adds to lanes [q * kFloatLanes, (q + 1) * kFloatLanes) what is in a vector.
+  HWY_INLINE void AddValues(int64_t q, VF values) {
+    const DD dd;
+    const hn::Half<DF> dh;
+    AddHalf(2 * q, hn::PromoteTo(dd, hn::LowerHalf(dh, values)));
+    AddHalf(2 * q + 1, hn::PromoteTo(dd, hn::UpperHalf(dh, values)));
+  }
+
+  // The same with exact products.
+  HWY_INLINE void AddProducts(int64_t q, VF a, VF b) {
+    const DD dd;
+    const hn::Half<DF> dh;
+    AddHalf(2 * q, hn::Mul(hn::PromoteTo(dd, hn::LowerHalf(dh, a)),
+                           hn::PromoteTo(dd, hn::LowerHalf(dh, b))));
+    AddHalf(2 * q + 1, hn::Mul(hn::PromoteTo(dd, hn::UpperHalf(dh, a)),
+                               hn::PromoteTo(dd, hn::UpperHalf(dh, b))));
+  }
+
   HWY_INLINE double Total() const {
     const DD dd;
     HWY_ALIGN double lanes[kVirtualLanes];
@@ -92,6 +110,10 @@ class LaneSum {
   }
 
  private:
+  HWY_INLINE void AddHalf(int64_t part, VD values) {
+    parts_[part] = hn::Add(parts_[part], values);
+  }
+
   VD parts_[kSumParts];
 };
 
@@ -114,6 +136,34 @@ HWY_INLINE double SumProducts(int64_t n, const float* a, const float* b) {
 HWY_INLINE double SumValues(int64_t n, const float* a) {
   return SumRow(
       n, [](VD x) HWY_ATTR { return x; }, a);
+}
+
+// The sum of f(in[i]) over i, each rounded to float before it is added; in
+// `out` too, if that is not null. f(0) may be anything.
+template <typename F>
+HWY_INLINE double MapAndSumRow(int64_t n, float* out, F f, const float* in) {
+  const DF d;
+  LaneSum sum;
+  int64_t i = 0;
+  for (; i + kVirtualLanes <= n; i += kVirtualLanes) {
+    MOE_UNROLL
+    for (int64_t q = 0; q < kVirtualLanes / kFloatLanes; ++q) {
+      const VF values = f(hn::LoadU(d, in + i + q * kFloatLanes));
+      if (out != nullptr) hn::StoreU(values, d, out + i + q * kFloatLanes);
+      sum.AddValues(q, values);
+    }
+  }
+  if (i < n) {
+    HWY_ALIGN float rest[kVirtualLanes] = {};
+    MapRow(n - i, rest, f, in + i);
+    if (out != nullptr) {
+      std::memcpy(out + i, rest, static_cast<size_t>(n - i) * sizeof(float));
+    }
+    for (int64_t q = 0; q < kVirtualLanes / kFloatLanes; ++q) {
+      sum.AddValues(q, hn::Load(d, rest + q * kFloatLanes));
+    }
+  }
+  return sum.Total();
 }
 
 // The largest of n > 0 elements.

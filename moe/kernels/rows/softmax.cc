@@ -32,12 +32,12 @@ void SoftmaxRow(int64_t n, const float* x, float scale, float* y) {
   MapRow(
       n, y, [&](VF value) HWY_ATTR { return hn::Mul(value, factor); }, x);
   const VF largest = hn::Set(d, MaxRow(n, y));
-  MapRow(
+  const double sum = MapAndSumRow(
       n, y, [&](VF value) HWY_ATTR { return Exp(d, hn::Sub(value, largest)); },
       y);
-  const VF sum = hn::Set(d, static_cast<float>(SumValues(n, y)));
+  const VF inverse = hn::Set(d, static_cast<float>(1.0 / sum));
   MapRow(
-      n, y, [&](VF value) HWY_ATTR { return hn::Div(value, sum); }, y);
+      n, y, [&](VF value) HWY_ATTR { return hn::Mul(value, inverse); }, y);
 }
 
 void SoftmaxBackwardRow(int64_t n, const float* y, const float* dy, float scale,
@@ -56,20 +56,10 @@ void SoftmaxBackwardRow(int64_t n, const float* y, const float* dy, float scale,
 void LogSoftmaxRow(int64_t n, const float* x, float* y) {
   const DF d;
   const VF largest = hn::Set(d, MaxRow(n, x));
-  // Exponentials are rounded to float before they are added, as everywhere.
-  LaneSum sum;
-  HWY_ALIGN float exps[kVirtualLanes];
-  const auto identity = [](VD value) HWY_ATTR { return value; };
-  for (int64_t i = 0; i < n; i += kVirtualLanes) {
-    const int64_t count = HWY_MIN(kVirtualLanes, n - i);
-    MapRow(
-        count, exps,
-        [&](VF value) HWY_ATTR { return Exp(d, hn::Sub(value, largest)); },
-        x + i);
-    std::fill(exps + count, exps + kVirtualLanes, 0.0f);
-    sum.Add(identity, exps);
-  }
-  const VF log_sum = hn::Set(d, Log(static_cast<float>(sum.Total())));
+  const double sum = MapAndSumRow(
+      n, nullptr,
+      [&](VF value) HWY_ATTR { return Exp(d, hn::Sub(value, largest)); }, x);
+  const VF log_sum = hn::Set(d, Log(static_cast<float>(sum)));
   MapRow(
       n, y,
       [&](VF value)
@@ -101,8 +91,8 @@ void SoftmaxRow(int64_t n, const float* x, float scale, float* y) {
   for (int64_t i = 0; i < n; ++i) y[i] = x[i] * scale;
   const float largest = MaxRow(n, y);
   for (int64_t i = 0; i < n; ++i) y[i] = Exp(y[i] - largest);
-  const auto sum = static_cast<float>(SumValues(n, y));
-  for (int64_t i = 0; i < n; ++i) y[i] /= sum;
+  const auto inverse = static_cast<float>(1.0 / SumValues(n, y));
+  for (int64_t i = 0; i < n; ++i) y[i] *= inverse;
 }
 
 void SoftmaxBackwardRow(int64_t n, const float* y, const float* dy, float scale,

@@ -32,7 +32,7 @@ struct CausalMask {
 // For every row x, in float but for the sum:
 //   z_i = x_i * scale
 //   e_i = exp(z_i - max_j z_j)
-//   y_i = e_i / float(sum_j e_j)
+//   y_i = e_i * float(1 / sum_j e_j)
 // over the elements that the mask leaves; y is +0 at the others, which are not
 // read. `y` may be `x`. (Attention: Vaswani et al., "Attention Is All You
 // Need", NeurIPS 2017, equation 1, with scale = 1 / sqrt(head_dim).)

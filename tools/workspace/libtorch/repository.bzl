@@ -23,6 +23,7 @@ cc_library(
     # Tensors are for the model; files in Python's format, for their bridge. No other
     # room may come to depend on LibTorch.
     visibility = [
+        "@//benchmarks:__pkg__",
         "@//moe/checkpoint/artifact:__pkg__",
         "@//moe/model:__subpackages__",
         "@//tools/workspace:__pkg__",

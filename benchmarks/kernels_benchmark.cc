@@ -1,0 +1,367 @@
+// The kernels beside what the machine can do, and beside others' kernels, all
+// measured in one run and in turn.
+//
+//   ./bazelw run //benchmarks:kernels_benchmark
+//   MOE_OPENBLAS="$(tools/python/openblas.sh)" OPENBLAS_CORETYPE=SkylakeX
+//     ./bazelw run //benchmarks:kernels_benchmark     (on one line)
+//   MOE_SIMD_TARGET=avx2 ./bazelw run //benchmarks:kernels_benchmark
+//
+// Gemm/threads/M/K/N, with packed weights, float: floor is 2 M N K operations
+// over the machine's peak.
+//   gflops          of ours
+//   of_peak         over the peak measured in the same rounds, on as many
+//   threads over_libtorch   LibTorch's time over ours (float32 matmul)
+//   over_openblas   OpenBLAS's time over ours, with MOE_OPENBLAS
+// Row kernels, on 256 MiB and more: floor is the bytes that are read and
+// written once over the bandwidth of memcpy on as many threads.
+//   of_copy         the kernel's bytes a second over memcpy's
+//   ns_per_element
+// A ratio is the median over the rounds of the ratios within each.
+
+#include <ATen/Functions.h>
+#include <ATen/Parallel.h>
+#include <dlfcn.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "benchmark/benchmark.h"
+#include "benchmarks/measure.h"
+#include "benchmarks/peak_flops.h"
+#include "moe/base/check.h"
+#include "moe/base/philox.h"
+#include "moe/base/thread_pool.h"
+#include "moe/kernels/gemm/gemm.h"
+#include "moe/kernels/gemm/packed_matrix.h"
+#include "moe/kernels/math/exp.h"
+#include "moe/kernels/rows/cross_entropy.h"
+#include "moe/kernels/rows/elementwise.h"
+#include "moe/kernels/rows/rms_norm.h"
+#include "moe/kernels/rows/rope.h"
+#include "moe/kernels/rows/softmax.h"
+#include "moe/kernels/rows/swiglu.h"
+#include "moe/kernels/simd/matrix_view.h"
+#include "moe/kernels/simd/simd_target.h"
+
+namespace moe {
+namespace {
+
+constexpr int kNumRounds = 7;
+
+std::vector<float> RandomFloats(int64_t size) {
+  RandomStream stream(1, "kernels_benchmark");
+  std::vector<float> values(static_cast<size_t>(size));
+  for (float& value : values) value = stream.UniformSymmetric(1.0f);
+  return values;
+}
+
+// OpenBLAS's sgemm as NumPy's wheels name it, with 64-bit integers.
+class OpenBlas {
+ public:
+  static OpenBlas& Get() {
+    static OpenBlas* const instance = new OpenBlas;
+    return *instance;
+  }
+
+  bool IsThere() const { return sgemm_ != nullptr; }
+
+  // C[M, N] = A[M, K] B[N, K]^T, row-major.
+  void Multiply(int64_t m, int64_t n, int64_t k, const float* a, const float* b,
+                float* c, int num_threads) const {
+    constexpr int kRowMajor = 101, kNoTrans = 111, kTrans = 112;
+    set_num_threads_(num_threads);
+    sgemm_(kRowMajor, kNoTrans, kTrans, m, n, k, 1.0f, a, k, b, k, 0.0f, c, n);
+  }
+
+ private:
+  using Sgemm = void (*)(int, int, int, int64_t, int64_t, int64_t, float,
+                         const float*, int64_t, const float*, int64_t, float,
+                         float*, int64_t);
+
+  OpenBlas() {
+    const char* const path = std::getenv("MOE_OPENBLAS");
+    if (path == nullptr || *path == '\0') return;
+    void* const library = ::dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (library == nullptr) {
+      std::fprintf(stderr, "kernels_benchmark: MOE_OPENBLAS: %s\n",
+                   ::dlerror());
+      std::exit(1);
+    }
+    sgemm_ = reinterpret_cast<Sgemm>(::dlsym(library, "scipy_cblas_sgemm64_"));
+    set_num_threads_ = reinterpret_cast<void (*)(int)>(
+        ::dlsym(library, "scipy_openblas_set_num_threads64_"));
+    const auto config = reinterpret_cast<const char* (*)()>(
+        ::dlsym(library, "scipy_openblas_get_config64_"));
+    MOE_CHECK(sgemm_ != nullptr && set_num_threads_ != nullptr &&
+              config != nullptr);
+    std::fprintf(stderr, "OpenBLAS: %s\n", config());
+  }
+
+  Sgemm sgemm_ = nullptr;
+  void (*set_num_threads_)(int) = nullptr;
+};
+
+struct GemmOperands {
+  GemmOperands(int64_t m, int64_t k, int64_t n)
+      : a(RandomFloats(m * k)),
+        b(RandomFloats(n * k)),
+        c(static_cast<size_t>(m * n)) {}
+  std::vector<float> a, b, c;
+};
+
+// As many fused multiply-adds as take a thread some 30 ms.
+constexpr int64_t kPeakRounds = 5'000'000;
+
+void BM_Gemm(benchmark::State& state) {
+  const auto num_threads = static_cast<int>(state.range(0));
+  const int64_t m = state.range(1), k = state.range(2), n = state.range(3);
+  GemmOperands operands(m, k, n);
+  ThreadPool pool(num_threads);
+  const PackedMatrix packed = PackedMatrix::Pack(
+      MatrixView<const float>(operands.b.data(), n, k), pool);
+  const MatrixView<const float> a(operands.a.data(), m, k);
+  const MatrixView<float> c(operands.c.data(), m, n);
+  const double flops = 2.0 * static_cast<double>(m) * static_cast<double>(n) *
+                       static_cast<double>(k);
+  // Small products are repeated to some 20 ms, so that a round is not noise.
+  const auto repeat = static_cast<int>(std::clamp(2e9 / flops, 1.0, 1e4));
+  double peak_flops = 0.0;
+  at::set_num_threads(num_threads);
+  const at::NoGradGuard no_grad;
+  const at::Tensor torch_a = at::from_blob(operands.a.data(), {m, k});
+  const at::Tensor torch_b = at::from_blob(operands.b.data(), {n, k}).t();
+  at::Tensor torch_c = at::empty({m, n});
+  std::vector<std::function<void()>> bodies = {
+      [&] {
+        for (int i = 0; i < repeat; ++i) Gemm(a, packed, c, pool);
+      },
+      [&] {
+        pool.ParallelFor(0, num_threads, 1, [&](int64_t begin, int64_t) {
+          const double own = RunPeakFlops(kPeakRounds);
+          if (begin == 0) peak_flops = own * num_threads;
+        });
+      },
+      [&] {
+        for (int i = 0; i < repeat; ++i) {
+          at::mm_out(torch_c, torch_a, torch_b);
+        }
+      }};
+  if (OpenBlas::Get().IsThere()) {
+    bodies.push_back([&] {
+      for (int i = 0; i < repeat; ++i) {
+        OpenBlas::Get().Multiply(m, n, k, operands.a.data(), operands.b.data(),
+                                 operands.c.data(), num_threads);
+      }
+    });
+  }
+  for (const auto& body : bodies) body();
+  std::vector<std::vector<double>> seconds;
+  for (auto _ : state) seconds = TimeInTurn(kNumRounds, bodies);
+  const double own_flops = flops * repeat;
+  state.counters["gflops"] = own_flops / Median(seconds[0]) / 1e9;
+  state.counters["peak_gflops"] = peak_flops / Median(seconds[1]) / 1e9;
+  state.counters["of_peak"] =
+      MedianRatio(seconds[1], seconds[0]) * own_flops / peak_flops;
+  state.counters["over_libtorch"] = MedianRatio(seconds[2], seconds[0]);
+  if (seconds.size() > 3) {
+    state.counters["over_openblas"] = MedianRatio(seconds[3], seconds[0]);
+  }
+}
+
+void GemmArguments(benchmark::internal::Benchmark* benchmark) {
+  for (const int64_t num_threads : {1, 2}) {
+    for (const auto& [k, n] : std::vector<std::pair<int64_t, int64_t>>{
+             {576, 1536}, {2048, 8192}, {4096, 14336}}) {
+      for (const int64_t m : {64, 512, 2048}) {
+        benchmark->Args({num_threads, m, k, n});
+      }
+    }
+  }
+}
+BENCHMARK(BM_Gemm)
+    ->Apply(GemmArguments)
+    ->ArgNames({"threads", "M", "K", "N"})
+    ->Iterations(1)
+    ->Unit(benchmark::kMillisecond);
+
+// Making the operand, which is done once for a layer.
+void BM_Pack(benchmark::State& state) {
+  const auto type = static_cast<WeightType>(state.range(1));
+  constexpr int64_t kRows = 8192, kCols = 2048;
+  const std::vector<float> weights = RandomFloats(kRows * kCols);
+  ThreadPool pool(static_cast<int>(state.range(0)));
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(PackedMatrix::Pack(
+        WeightView(weights.data(), type, kRows, kCols), pool));
+  }
+  state.counters["ns_per_element"] =
+      benchmark::Counter(static_cast<double>(kRows * kCols) / 1e9,
+                         benchmark::Counter::kIsIterationInvariantRate |
+                             benchmark::Counter::kInvert);
+}
+BENCHMARK(BM_Pack)
+    ->ArgNames({"threads", "type"})
+    ->ArgsProduct({{1, 2}, {0, 1, 2}})
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
+
+// Three matrices of 128 MiB, far beyond a last-level cache.
+constexpr int64_t kRows = 8192;
+constexpr int64_t kCols = 4096;
+
+struct RowOperands {
+  RowOperands()
+      : x(RandomFloats(kRows * kCols)),
+        y(x),
+        z(x),
+        weight(RandomFloats(kCols)) {}
+  static RowOperands& Get() {
+    static RowOperands* const instance = new RowOperands;
+    return *instance;
+  }
+  MatrixView<float> View(std::vector<float>& values) const {
+    return MatrixView<float>(values.data(), kRows, kCols);
+  }
+  std::vector<float> x, y, z, weight;
+};
+
+// `kernel` reads and writes `num_matrices` matrices in all.
+void MeasureRows(benchmark::State& state, int num_matrices,
+                 const std::function<void(RowOperands&, ThreadPool&)>& kernel) {
+  RowOperands& operands = RowOperands::Get();
+  const auto num_threads = static_cast<int>(state.range(0));
+  ThreadPool pool(num_threads);
+  const size_t total = operands.x.size();
+  const std::vector<std::function<void()>> bodies = {
+      [&] { kernel(operands, pool); },
+      [&] {
+        pool.ParallelFor(0, kRows, 64, [&](int64_t begin, int64_t end) {
+          std::memcpy(
+              operands.z.data() + begin * kCols,
+              operands.x.data() + begin * kCols,
+              static_cast<size_t>((end - begin) * kCols) * sizeof(float));
+        });
+      }};
+  for (const auto& body : bodies) body();
+  std::vector<std::vector<double>> seconds;
+  for (auto _ : state) seconds = TimeInTurn(kNumRounds, bodies);
+  const auto elements = static_cast<double>(total);
+  state.counters["of_copy"] =
+      MedianRatio(seconds[1], seconds[0]) * num_matrices / 2;
+  state.counters["copy_gb_per_sec"] =
+      2 * 4 * elements / Median(seconds[1]) / 1e9;
+  state.counters["ns_per_element"] = Median(seconds[0]) * 1e9 / elements;
+}
+
+void RowBenchmark(const char* name, int num_matrices,
+                  std::function<void(RowOperands&, ThreadPool&)> kernel) {
+  benchmark::RegisterBenchmark(
+      name,
+      [num_matrices, kernel = std::move(kernel)](benchmark::State& state) {
+        MeasureRows(state, num_matrices, kernel);
+      })
+      ->ArgName("threads")
+      ->Arg(1)
+      ->Arg(2)
+      ->Iterations(1)
+      ->Unit(benchmark::kMillisecond);
+}
+
+void RegisterNormsAndSoftmax() {
+  RowBenchmark("rows/rms_norm", 2, [](RowOperands& o, ThreadPool& pool) {
+    RmsNorm(o.View(o.x), o.weight, 1e-5f, o.View(o.z), pool);
+  });
+  RowBenchmark("rows/rms_norm_backward", 3,
+               [](RowOperands& o, ThreadPool& pool) {
+                 RmsNormBackward(o.View(o.x), o.weight, 1e-5f, o.View(o.y),
+                                 o.View(o.z), pool);
+               });
+  RowBenchmark("rows/softmax", 2, [](RowOperands& o, ThreadPool& pool) {
+    Softmax(o.View(o.x), 0.125f, CausalMask(), o.View(o.z), pool);
+  });
+  RowBenchmark("rows/softmax_backward", 3,
+               [](RowOperands& o, ThreadPool& pool) {
+                 SoftmaxBackward(o.View(o.x), o.View(o.y), 0.125f, CausalMask(),
+                                 o.View(o.z), pool);
+               });
+  RowBenchmark("rows/log_softmax", 2, [](RowOperands& o, ThreadPool& pool) {
+    LogSoftmax(o.View(o.x), o.View(o.z), pool);
+  });
+  RowBenchmark("rows/cross_entropy", 1, [](RowOperands& o, ThreadPool& pool) {
+    static std::vector<int32_t>* const labels =
+        new std::vector<int32_t>(kRows, 7);
+    std::vector<float> losses(kRows);
+    CrossEntropy(o.View(o.x), *labels, absl::MakeSpan(losses), pool);
+  });
+}
+
+void RegisterElementwise() {
+  RowBenchmark("rows/residual_add", 3, [](RowOperands& o, ThreadPool& pool) {
+    ResidualAdd(o.View(o.x), o.View(o.y), o.View(o.z), pool);
+  });
+  RowBenchmark("rows/swiglu", 3, [](RowOperands& o, ThreadPool& pool) {
+    SwiGlu(o.View(o.x), o.View(o.y), o.View(o.z), pool);
+  });
+  RowBenchmark("rows/swiglu_backward", 5, [](RowOperands& o, ThreadPool& pool) {
+    // d_gate over dy, whose values do not matter.
+    SwiGluBackward(o.View(o.x), o.View(o.y), o.View(o.z), o.View(o.z),
+                   o.View(o.y), pool);
+  });
+  RowBenchmark("rows/rope", 2, [](RowOperands& o, ThreadPool& pool) {
+    static const RopeTable* const table =
+        new RopeTable(RopeFrequencies(1e4f, 128), kRows, 1.0f, pool);
+    static std::vector<int32_t>* const positions = [] {
+      auto* const all = new std::vector<int32_t>;
+      for (int32_t t = 0; t < kRows; ++t) all->push_back(t);
+      return all;
+    }();
+    ApplyRope(*table, *positions, RopeDirection::kForward, o.View(o.z), pool);
+  });
+}
+
+// Of values in the first-level cache.
+void BM_Exp(benchmark::State& state) {
+  std::vector<float> x = RandomFloats(2048);
+  for (float& value : x) value *= 50.0f;
+  std::vector<float> y(x.size());
+  for (auto _ : state) {
+    Exp(x, absl::MakeSpan(y));
+    benchmark::ClobberMemory();
+  }
+  state.counters["ns_per_element"] =
+      benchmark::Counter(static_cast<double>(x.size()) / 1e9,
+                         benchmark::Counter::kIsIterationInvariantRate |
+                             benchmark::Counter::kInvert);
+}
+BENCHMARK(BM_Exp);
+
+}  // namespace
+}  // namespace moe
+
+int main(int argc, char** argv) {
+  const absl::StatusOr<moe::SimdTarget> target =
+      moe::SimdTargetFromEnvironment();
+  if (!target.ok()) {
+    std::fprintf(stderr, "kernels_benchmark: %s\n",
+                 std::string(target.status().message()).c_str());
+    return 1;
+  }
+  std::fprintf(stderr, "SIMD target: %s\n",
+               std::string(moe::SimdTargetName(*target)).c_str());
+  moe::RegisterNormsAndSoftmax();
+  moe::RegisterElementwise();
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}

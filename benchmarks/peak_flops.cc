@@ -1,0 +1,65 @@
+#include "benchmarks/peak_flops.h"
+
+#include <cstdint>
+
+#include "moe/kernels/simd/highway_targets.h"
+#include "moe/kernels/simd/simd_target.h"
+#include "moe/kernels/simd/unroll.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "benchmarks/peak_flops.cc"
+#include "hwy/foreach_target.h"
+// After foreach_target.
+#include "hwy/highway.h"
+#include "moe/kernels/simd/fused_multiply_add-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace moe {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+double RunPeak(int64_t num_rounds) {
+  // More than latency times throughput (4 cycles, 2 a cycle) wants, and fewer
+  // than there are registers.
+  constexpr int kChains = 12;
+  const hn::CappedTag<float, 16> d;
+  using V = hn::VFromD<decltype(d)>;
+  V sums[kChains];
+  MOE_UNROLL
+  for (int i = 0; i < kChains; ++i) {
+    sums[i] = hn::Set(d, static_cast<float>(i));
+  }
+  const V factor = hn::Set(d, 0.999f);
+  const V addend = hn::Set(d, 0.001f);
+  for (int64_t round = 0; round < num_rounds; ++round) {
+    MOE_UNROLL
+    for (int i = 0; i < kChains; ++i) {
+      sums[i] = Fma(d, sums[i], factor, addend);
+    }
+  }
+  V total = sums[0];
+  for (int i = 1; i < kChains; ++i) total = hn::Add(total, sums[i]);
+  // So that the compiler has to compute it.
+  volatile float used = hn::GetLane(hn::SumOfLanes(d, total));
+  (void)used;
+  return 2.0 * kChains * static_cast<double>(hn::Lanes(d)) *
+         static_cast<double>(num_rounds);
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace moe
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace moe {
+namespace {
+HWY_EXPORT(RunPeak);
+}  // namespace
+
+double RunPeakFlops(int64_t num_rounds) {
+  (void)ActiveSimdTarget();  // Sets what the dispatch goes by.
+  return HWY_DYNAMIC_DISPATCH(RunPeak)(num_rounds);
+}
+
+}  // namespace moe
+#endif  // HWY_ONCE

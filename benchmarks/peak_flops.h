@@ -1,0 +1,17 @@
+// The most that this machine multiplies and adds.
+
+#ifndef BENCHMARKS_PEAK_FLOPS_H_
+#define BENCHMARKS_PEAK_FLOPS_H_
+
+#include <cstdint>
+
+namespace moe {
+
+// Runs `num_rounds` rounds of independent fused multiply-adds that never leave
+// the registers, on the active SIMD target. Returns how many floating-point
+// operations they were, two for each lane and multiply-add.
+double RunPeakFlops(int64_t num_rounds);
+
+}  // namespace moe
+
+#endif  // BENCHMARKS_PEAK_FLOPS_H_
