@@ -5,6 +5,7 @@
 
 #include "absl/types/span.h"
 #include "moe/base/check.h"
+#include "moe/base/float_environment.h"
 #include "moe/kernels/math/float_math.h"
 #include "moe/kernels/simd/highway_targets.h"
 #include "moe/kernels/simd/simd_target.h"
@@ -46,6 +47,7 @@ HWY_EXPORT(ExpArray);
 
 void Exp(absl::Span<const float> x, absl::Span<float> y) {
   MOE_CHECK(x.size() == y.size());
+  SetFloatEnvironment();  // The pool does it for kernels with threads.
   if (IsScalarTarget()) {
     for (size_t i = 0; i < x.size(); ++i) y[i] = Exp(x[i]);
     return;
