@@ -1,0 +1,93 @@
+// Sums over the tokens of each cluster: the centroids of k-means, and
+// importance scores by cluster.
+//
+// For tokens t with cluster c(t) and weight w(t):
+//   Sums()[c][f] = sum of w(t) x(t)[f] over t with c(t) = c, or of w(t) |x|;
+//   Weights()[c] = sum of w(t);  Counts()[c] = the number of such t.
+// A centroid is the first over the second. Clusters are summed apart: inside a
+// chunk of 128 tokens, a cluster's sum is a chain of double additions over its
+// own tokens in ascending order, from +0, each product exact.
+//
+// How tokens are given, merged and finished is told in feature_sums.h.
+
+#ifndef MOE_KERNELS_SUMS_CENTROID_SUMS_H_
+#define MOE_KERNELS_SUMS_CENTROID_SUMS_H_
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "moe/base/thread_pool.h"
+#include "moe/kernels/simd/matrix_view.h"
+#include "moe/kernels/sums/chunked_sums.h"
+
+namespace moe {
+
+// Range 2^63, about 9.2e18, resolution 2^-64, about 5e-20: coordinates and
+// weights of any model.
+inline constexpr int kCentroidFractionBits = 64;
+
+class CentroidSums {
+ public:
+  enum class Term { kValue, kAbsolute };  // x, or |x|.
+
+  struct Options {
+    int64_t num_clusters = 0;  // At most 2^24.
+    int64_t num_features = 0;  // At most 2^31.
+    Term term = Term::kValue;
+    int fraction_bits = kCentroidFractionBits;  // In [0, 127].
+  };
+
+  // Takes 24 bytes for each cluster and feature, 8 of them from the first Add
+  // on.
+  explicit CentroidSums(const Options& options);
+
+  // Adds the tokens [first_token, first_token + num_tokens). `rows` is
+  // [num_tokens, num_features], `clusters` [num_tokens], `weights` [num_tokens]
+  // or empty, which stands for ones. An addition in double for each number,
+  // besides a product where there are weights, and one of integers for each
+  // feature and each cluster that has a token in the chunk.
+  //
+  // InvalidArgument, and nothing changed, if a cluster is not in
+  // [0, num_clusters), a weight is not finite, or the tokens may not come now.
+  // InvalidArgument if a number is NaN or infinite, naming the first such token
+  // and feature, and OutOfRange if a sum leaves its range: the object is then
+  // of no use, and every later call returns the same error.
+  absl::Status Add(int64_t first_token, MatrixView<const float> rows,
+                   absl::Span<const int32_t> clusters,
+                   absl::Span<const float> weights, ThreadPool& pool);
+
+  // As of FeatureSums.
+  absl::Status Finish();
+  absl::Status Merge(const CentroidSums& other);
+
+  // Of all clusters.
+  int64_t num_tokens() const { return sums_.num_tokens(); }
+
+  // Each the integer sum rounded once. After Finish only.
+  std::vector<double> Sums() const;     // [num_clusters, num_features]
+  std::vector<double> Weights() const;  // [num_clusters]
+  std::vector<int64_t> Counts() const;  // [num_clusters]
+
+  // The form in sums_record.h. After Finish only. Parse's errors are those of
+  // ParseSumsRecord, and InvalidArgument for another kind of sums.
+  std::string Serialize() const { return sums_.Serialize(); }
+  static absl::StatusOr<CentroidSums> Parse(absl::string_view bytes);
+
+  int64_t num_clusters() const { return sums_.num_groups(); }
+  int64_t num_features() const { return sums_.num_columns() - 1; }
+
+ private:
+  explicit CentroidSums(internal::ChunkedSums sums) : sums_(std::move(sums)) {}
+
+  internal::ChunkedSums sums_;
+};
+
+}  // namespace moe
+
+#endif  // MOE_KERNELS_SUMS_CENTROID_SUMS_H_

@@ -1,0 +1,38 @@
+// The sums over tokens of this package, one token and one feature at a time.
+
+#ifndef MOE_KERNELS_SUMS_SUMS_REFERENCE_H_
+#define MOE_KERNELS_SUMS_SUMS_REFERENCE_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "moe/kernels/simd/matrix_view.h"
+
+namespace moe::reference {
+
+// Row r is token first_token + r, and the first token is at a chunk's border.
+std::vector<double> FeatureSums(MatrixView<const float> rows,
+                                int64_t first_token, bool is_absolute,
+                                int fraction_bits);
+
+struct MeanAndVariance {
+  std::vector<double> means;
+  std::vector<double> variances;
+};
+MeanAndVariance Moments(MatrixView<const float> rows, int64_t first_token);
+
+struct ClusterSums {
+  std::vector<double> sums;  // [num_clusters, num_features]
+  std::vector<double> weights;
+  std::vector<int64_t> counts;
+};
+// `weights` may be empty.
+ClusterSums CentroidSums(MatrixView<const float> rows, int64_t first_token,
+                         absl::Span<const int32_t> clusters,
+                         absl::Span<const float> weights, int64_t num_clusters,
+                         bool is_absolute, int fraction_bits);
+
+}  // namespace moe::reference
+
+#endif  // MOE_KERNELS_SUMS_SUMS_REFERENCE_H_
