@@ -69,9 +69,15 @@ template <class D, class V = hn::VFromD<D>>
 HWY_INLINE V Exp(D d, V x) {
   const hn::Half<D> dh;
   const hn::RepartitionToWide<D> dd;
-  // The results at these bounds are what lies beyond them. In this order of
-  // operands every target returns NaN for NaN.
-  x = hn::Min(hn::Set(d, 90.0f), hn::Max(hn::Set(d, -110.0f), x));
+  // The results at these bounds are what lies beyond them.
+  const V low = hn::Set(d, -110.0f);
+  const V high = hn::Set(d, 90.0f);
+#if HWY_ARCH_X86
+  x = hn::Min(high, hn::Max(low, x));  // In this order NaN stays NaN.
+#else
+  x = hn::IfThenElse(hn::Lt(x, low), low, x);
+  x = hn::IfThenElse(hn::Gt(x, high), high, x);
+#endif
   const auto lower =
       hn::DemoteTo(dh, ExpDouble(dd, hn::PromoteTo(dd, hn::LowerHalf(dh, x))));
   const auto upper =

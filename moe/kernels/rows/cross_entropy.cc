@@ -13,9 +13,9 @@
 #include "moe/kernels/rows/parallel_rows.h"
 #include "moe/kernels/rows/scalar_row.h"
 #include "moe/kernels/simd/aligned_buffer.h"
+#include "moe/kernels/simd/choose_kernel.h"
 #include "moe/kernels/simd/highway_targets.h"
 #include "moe/kernels/simd/matrix_view.h"
-#include "moe/kernels/simd/simd_target.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "moe/kernels/rows/cross_entropy.cc"
@@ -65,6 +65,8 @@ namespace moe {
 namespace scalar {
 namespace {
 
+float LargestOfRow(int64_t n, const float* x) { return MaxRow(n, x); }
+
 float SumOfExps(int64_t n, const float* x, float largest) {
   return static_cast<float>(SumRow(
       n, [&](int64_t i) { return static_cast<double>(Exp(x[i] - largest)); }));
@@ -96,13 +98,8 @@ RowLoss LossOfRow(absl::Span<const float> logits, int32_t label) {
   const auto n = static_cast<int64_t>(logits.size());
   MOE_CHECK(label >= 0 && label < n);
   RowLoss row;
-  if (IsScalarTarget()) {
-    row.largest = scalar::MaxRow(n, logits.data());
-    row.sum = scalar::SumOfExps(n, logits.data(), row.largest);
-  } else {
-    row.largest = HWY_DYNAMIC_DISPATCH(LargestOfRow)(n, logits.data());
-    row.sum = HWY_DYNAMIC_DISPATCH(SumOfExps)(n, logits.data(), row.largest);
-  }
+  row.largest = MOE_CHOOSE_KERNEL(LargestOfRow)(n, logits.data());
+  row.sum = MOE_CHOOSE_KERNEL(SumOfExps)(n, logits.data(), row.largest);
   row.loss = Log(row.sum) - (logits[static_cast<size_t>(label)] - row.largest);
   return row;
 }
@@ -129,9 +126,7 @@ void CrossEntropyWithGradient(absl::Span<const int32_t> labels, float scale,
                               absl::Span<float> losses, ThreadPool& pool) {
   const auto num_tokens = static_cast<size_t>(logits.rows);
   MOE_CHECK(labels.size() == num_tokens && losses.size() == num_tokens);
-  const auto probabilities = IsScalarTarget()
-                                 ? &scalar::ScaledProbabilities
-                                 : &HWY_DYNAMIC_DISPATCH(ScaledProbabilities);
+  const auto probabilities = MOE_CHOOSE_KERNEL(ScaledProbabilities);
   ParallelRows(logits.rows, logits.cols, pool, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
       const auto i = static_cast<size_t>(t);

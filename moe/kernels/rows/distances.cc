@@ -13,9 +13,9 @@
 #include "moe/kernels/gemm/packed_matrix.h"
 #include "moe/kernels/rows/parallel_rows.h"
 #include "moe/kernels/rows/scalar_row.h"
+#include "moe/kernels/simd/choose_kernel.h"
 #include "moe/kernels/simd/highway_targets.h"
 #include "moe/kernels/simd/matrix_view.h"
-#include "moe/kernels/simd/simd_target.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "moe/kernels/rows/distances.cc"
@@ -38,6 +38,16 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace moe {
+namespace scalar {
+namespace {
+
+double SquaredNormOfRow(int64_t n, const float* x) {
+  return SumProducts(n, x, x);
+}
+
+}  // namespace
+}  // namespace scalar
+
 namespace {
 
 HWY_EXPORT(SquaredNormOfRow);
@@ -70,13 +80,10 @@ void Combine(MatrixView<const float> tokens, MatrixView<const float> centres,
 void SquaredNorms(MatrixView<const float> x, absl::Span<double> out,
                   ThreadPool& pool) {
   MOE_CHECK(x.rows == static_cast<int64_t>(out.size()));
-  const bool is_scalar = IsScalarTarget();
+  const auto squared_norm = MOE_CHOOSE_KERNEL(SquaredNormOfRow);
   ParallelRows(x.rows, x.cols, pool, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
-      const float* const row = x.RowData(t);
-      out[static_cast<size_t>(t)] =
-          is_scalar ? scalar::SumProducts(x.cols, row, row)
-                    : HWY_DYNAMIC_DISPATCH(SquaredNormOfRow)(x.cols, row);
+      out[static_cast<size_t>(t)] = squared_norm(x.cols, x.RowData(t));
     }
   });
 }

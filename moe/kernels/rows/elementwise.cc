@@ -9,9 +9,9 @@
 #include "moe/base/check.h"
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/rows/parallel_rows.h"
+#include "moe/kernels/simd/choose_kernel.h"
 #include "moe/kernels/simd/highway_targets.h"
 #include "moe/kernels/simd/matrix_view.h"
-#include "moe/kernels/simd/simd_target.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "moe/kernels/rows/elementwise.cc"
@@ -73,6 +73,10 @@ void AddRow(int64_t n, const float* a, const float* b, float* y) {
   for (int64_t i = 0; i < n; ++i) y[i] = a[i] + b[i];
 }
 
+int64_t FindNonFiniteInRow(int64_t n, const float* x) {
+  return internal::FindInRow(n, x);
+}
+
 }  // namespace
 }  // namespace scalar
 
@@ -84,8 +88,7 @@ HWY_EXPORT(FindNonFiniteInRow);
 void ResidualAdd(MatrixView<const float> a, MatrixView<const float> b,
                  MatrixView<float> y, ThreadPool& pool) {
   MOE_CHECK(SameShape(a, b) && SameShape(a, y));
-  const auto add =
-      IsScalarTarget() ? &scalar::AddRow : &HWY_DYNAMIC_DISPATCH(AddRow);
+  const auto add = MOE_CHOOSE_KERNEL(AddRow);
   ParallelRows(a.rows, a.cols, pool, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
       add(a.cols, a.RowData(t), b.RowData(t), y.RowData(t));
@@ -95,9 +98,7 @@ void ResidualAdd(MatrixView<const float> a, MatrixView<const float> b,
 
 std::optional<MatrixPosition> FindNonFinite(MatrixView<const float> x,
                                             ThreadPool& pool) {
-  const auto find = IsScalarTarget()
-                        ? &internal::FindInRow
-                        : &HWY_DYNAMIC_DISPATCH(FindNonFiniteInRow);
+  const auto find = MOE_CHOOSE_KERNEL(FindNonFiniteInRow);
   std::atomic<int64_t> first_row{x.rows};
   ParallelRows(x.rows, x.cols, pool, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {

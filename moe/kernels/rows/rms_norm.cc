@@ -8,9 +8,9 @@
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/rows/parallel_rows.h"
 #include "moe/kernels/rows/scalar_row.h"
+#include "moe/kernels/simd/choose_kernel.h"
 #include "moe/kernels/simd/highway_targets.h"
 #include "moe/kernels/simd/matrix_view.h"
-#include "moe/kernels/simd/simd_target.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "moe/kernels/rows/rms_norm.cc"
@@ -149,8 +149,7 @@ void RmsNorm(MatrixView<const float> x, absl::Span<const float> weight,
              float epsilon, MatrixView<float> y, ThreadPool& pool) {
   MOE_CHECK(SameShape(x, y) && x.cols == static_cast<int64_t>(weight.size()));
   const internal::RmsNormArgs args = {weight.data(), x.cols, epsilon};
-  const auto row = IsScalarTarget() ? &scalar::RmsNormRow
-                                    : &HWY_DYNAMIC_DISPATCH(RmsNormRow);
+  const auto row = MOE_CHOOSE_KERNEL(RmsNormRow);
   ParallelRows(x.rows, x.cols, pool, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) row(args, x.RowData(t), y.RowData(t));
   });
@@ -162,8 +161,7 @@ void RmsNormBackward(MatrixView<const float> x, absl::Span<const float> weight,
   MOE_CHECK(SameShape(x, dy) && SameShape(x, dx) &&
             x.cols == static_cast<int64_t>(weight.size()));
   const internal::RmsNormArgs args = {weight.data(), x.cols, epsilon};
-  const auto row = IsScalarTarget() ? &scalar::RmsNormBackwardRow
-                                    : &HWY_DYNAMIC_DISPATCH(RmsNormBackwardRow);
+  const auto row = MOE_CHOOSE_KERNEL(RmsNormBackwardRow);
   ParallelRows(x.rows, x.cols, pool, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
       row(args, x.RowData(t), dy.RowData(t), dx.RowData(t));

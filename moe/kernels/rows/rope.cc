@@ -9,9 +9,9 @@
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/math/float_math.h"
 #include "moe/kernels/rows/parallel_rows.h"
+#include "moe/kernels/simd/choose_kernel.h"
 #include "moe/kernels/simd/highway_targets.h"
 #include "moe/kernels/simd/matrix_view.h"
-#include "moe/kernels/simd/simd_target.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "moe/kernels/rows/rope.cc"
@@ -117,8 +117,7 @@ void ApplyRope(const RopeTable& table, absl::Span<const int32_t> positions,
   MOE_CHECK(head_dim > 0 && x.cols % head_dim == 0 &&
             x.rows == static_cast<int64_t>(positions.size()));
   const float sign = direction == RopeDirection::kForward ? 1.0f : -1.0f;
-  const auto rotate = IsScalarTarget() ? &scalar::RotateHead
-                                       : &HWY_DYNAMIC_DISPATCH(RotateHead);
+  const auto rotate = MOE_CHOOSE_KERNEL(RotateHead);
   ParallelRows(x.rows, x.cols, pool, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
       const int32_t position = positions[static_cast<size_t>(t)];

@@ -9,9 +9,9 @@
 #include "moe/kernels/math/float_math.h"
 #include "moe/kernels/rows/parallel_rows.h"
 #include "moe/kernels/rows/scalar_row.h"
+#include "moe/kernels/simd/choose_kernel.h"
 #include "moe/kernels/simd/highway_targets.h"
 #include "moe/kernels/simd/matrix_view.h"
-#include "moe/kernels/simd/simd_target.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "moe/kernels/rows/softmax.cc"
@@ -133,8 +133,7 @@ void ClearFrom(int64_t length, absl::Span<float> row) {
 void Softmax(MatrixView<const float> x, float scale, const CausalMask& mask,
              MatrixView<float> y, ThreadPool& pool) {
   MOE_CHECK(SameShape(x, y) && mask.first_length >= 0 && mask.period > 0);
-  const auto softmax = IsScalarTarget() ? &scalar::SoftmaxRow
-                                        : &HWY_DYNAMIC_DISPATCH(SoftmaxRow);
+  const auto softmax = MOE_CHOOSE_KERNEL(SoftmaxRow);
   ParallelRows(x.rows, x.cols, pool, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
       const int64_t length = mask.Length(row, x.cols);
@@ -149,9 +148,7 @@ void SoftmaxBackward(MatrixView<const float> y, MatrixView<const float> dy,
                      ThreadPool& pool) {
   MOE_CHECK(SameShape(y, dy) && SameShape(y, dx) && mask.first_length >= 0 &&
             mask.period > 0);
-  const auto backward = IsScalarTarget()
-                            ? &scalar::SoftmaxBackwardRow
-                            : &HWY_DYNAMIC_DISPATCH(SoftmaxBackwardRow);
+  const auto backward = MOE_CHOOSE_KERNEL(SoftmaxBackwardRow);
   ParallelRows(y.rows, y.cols, pool, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
       const int64_t length = mask.Length(row, y.cols);
@@ -165,9 +162,7 @@ void LogSoftmax(MatrixView<const float> x, MatrixView<float> y,
                 ThreadPool& pool) {
   MOE_CHECK(SameShape(x, y));
   if (x.cols == 0) return;
-  const auto log_softmax = IsScalarTarget()
-                               ? &scalar::LogSoftmaxRow
-                               : &HWY_DYNAMIC_DISPATCH(LogSoftmaxRow);
+  const auto log_softmax = MOE_CHOOSE_KERNEL(LogSoftmaxRow);
   ParallelRows(x.rows, x.cols, pool, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
       log_softmax(x.cols, x.RowData(row), y.RowData(row));
@@ -178,9 +173,7 @@ void LogSoftmax(MatrixView<const float> x, MatrixView<float> y,
 void LogSoftmaxBackward(MatrixView<const float> y, MatrixView<const float> dy,
                         MatrixView<float> dx, ThreadPool& pool) {
   MOE_CHECK(SameShape(y, dy) && SameShape(y, dx));
-  const auto backward = IsScalarTarget()
-                            ? &scalar::LogSoftmaxBackwardRow
-                            : &HWY_DYNAMIC_DISPATCH(LogSoftmaxBackwardRow);
+  const auto backward = MOE_CHOOSE_KERNEL(LogSoftmaxBackwardRow);
   ParallelRows(y.rows, y.cols, pool, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
       backward(y.cols, y.RowData(row), dy.RowData(row), dx.RowData(row));

@@ -7,9 +7,9 @@
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/math/float_math.h"
 #include "moe/kernels/rows/parallel_rows.h"
+#include "moe/kernels/simd/choose_kernel.h"
 #include "moe/kernels/simd/highway_targets.h"
 #include "moe/kernels/simd/matrix_view.h"
-#include "moe/kernels/simd/simd_target.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "moe/kernels/rows/swiglu.cc"
@@ -141,8 +141,7 @@ HWY_EXPORT(SwiGluBackwardRow);
 
 void Silu(MatrixView<const float> x, MatrixView<float> y, ThreadPool& pool) {
   MOE_CHECK(SameShape(x, y));
-  const auto row =
-      IsScalarTarget() ? &scalar::SiluRow : &HWY_DYNAMIC_DISPATCH(SiluRow);
+  const auto row = MOE_CHOOSE_KERNEL(SiluRow);
   ParallelRows(x.rows, x.cols, pool, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t)
       row(x.cols, x.RowData(t), y.RowData(t));
@@ -152,8 +151,7 @@ void Silu(MatrixView<const float> x, MatrixView<float> y, ThreadPool& pool) {
 void SiluBackward(MatrixView<const float> x, MatrixView<const float> dy,
                   MatrixView<float> dx, ThreadPool& pool) {
   MOE_CHECK(SameShape(x, dy) && SameShape(x, dx));
-  const auto row = IsScalarTarget() ? &scalar::SiluBackwardRow
-                                    : &HWY_DYNAMIC_DISPATCH(SiluBackwardRow);
+  const auto row = MOE_CHOOSE_KERNEL(SiluBackwardRow);
   ParallelRows(x.rows, x.cols, pool, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
       row(x.cols, x.RowData(t), dy.RowData(t), dx.RowData(t));
@@ -164,8 +162,7 @@ void SiluBackward(MatrixView<const float> x, MatrixView<const float> dy,
 void SwiGlu(MatrixView<const float> gate, MatrixView<const float> up,
             MatrixView<float> y, ThreadPool& pool) {
   MOE_CHECK(SameShape(gate, up) && SameShape(gate, y));
-  const auto row =
-      IsScalarTarget() ? &scalar::SwiGluRow : &HWY_DYNAMIC_DISPATCH(SwiGluRow);
+  const auto row = MOE_CHOOSE_KERNEL(SwiGluRow);
   ParallelRows(gate.rows, gate.cols, pool, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
       row(gate.cols, gate.RowData(t), up.RowData(t), y.RowData(t));
@@ -178,8 +175,7 @@ void SwiGluBackward(MatrixView<const float> gate, MatrixView<const float> up,
                     MatrixView<float> d_up, ThreadPool& pool) {
   MOE_CHECK(SameShape(gate, up) && SameShape(gate, dy) &&
             SameShape(gate, d_gate) && SameShape(gate, d_up));
-  const auto row = IsScalarTarget() ? &scalar::SwiGluBackwardRow
-                                    : &HWY_DYNAMIC_DISPATCH(SwiGluBackwardRow);
+  const auto row = MOE_CHOOSE_KERNEL(SwiGluBackwardRow);
   ParallelRows(gate.rows, gate.cols, pool, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
       row(gate.cols, gate.RowData(t), up.RowData(t), dy.RowData(t),
