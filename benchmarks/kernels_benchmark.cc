@@ -18,8 +18,11 @@
 //   ns_per_element
 // A ratio is the median over the rounds of the ratios within each.
 
-#include <ATen/Functions.h>
 #include <ATen/Parallel.h>
+#include <ATen/core/Dict.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/mm.h>
 #include <dlfcn.h>
 
 #include <algorithm>
@@ -137,7 +140,6 @@ void BM_Gemm(benchmark::State& state) {
   const auto repeat = static_cast<int>(std::clamp(2e9 / flops, 1.0, 1e4));
   double peak_flops = 0.0;
   at::set_num_threads(num_threads);
-  const at::NoGradGuard no_grad;
   const at::Tensor torch_a = at::from_blob(operands.a.data(), {m, k});
   const at::Tensor torch_b = at::from_blob(operands.b.data(), {n, k}).t();
   at::Tensor torch_c = at::empty({m, n});

@@ -3,7 +3,8 @@
 #
 #   tools/presubmit.sh [STEP ...]
 #
-# Steps, in this order: format, shell, structure, tests, tidy, sanitizers, fuzz.
+# Steps, in this order: format, shell, structure, tests, tidy, sanitizers, portability,
+# fuzz.
 # Without names, all of them. Ends with a line "N passed, N failed" that counts tests
 # and steps.
 #
@@ -81,7 +82,12 @@ step_tidy() {
 }
 
 step_sanitizers() {
-  count_tests './bazelw test --config=asan //moe/base/... //moe/checkpoint/...'
+  count_tests './bazelw test --config=asan //moe/base/... //moe/checkpoint/... //moe/kernels/...'
+}
+
+# Only goldens; all of it takes an hour.
+step_portability() {
+  tools/kernels/portability.sh --short
 }
 
 step_fuzz() {
@@ -90,7 +96,7 @@ step_fuzz() {
 
 main() {
   local steps=("$@") step started
-  ((${#steps[@]} > 0)) || steps=(format shell structure tests tidy sanitizers fuzz)
+  ((${#steps[@]} > 0)) || steps=(format shell structure tests tidy sanitizers portability fuzz)
   if [[ -z "${MOE_PYTHON:-}" ]] && MOE_PYTHON="$(tools/python/venv.sh --if_there)"; then
     export MOE_PYTHON
   fi

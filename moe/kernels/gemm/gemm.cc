@@ -297,18 +297,23 @@ void Gemm(MatrixView<const float> a, const PackedMatrix& b, MatrixView<float> c,
 
 void BatchedGemm(absl::Span<const GemmProblem> problems, OperandLayout layout,
                  ThreadPool& pool) {
-  pool.ParallelFor(0, static_cast<int64_t>(problems.size()), /*grain=*/1,
-                   [&](int64_t begin, int64_t end) {
-                     for (int64_t i = begin; i < end; ++i) {
-                       const GemmProblem& problem =
-                           problems[static_cast<size_t>(i)];
-                       const PackedMatrix b =
-                           layout == OperandLayout::kOutputsByDepth
-                               ? PackedMatrix::Pack(problem.b, pool)
-                               : PackedMatrix::PackTransposed(problem.b, pool);
-                       Gemm(problem.a, b, problem.c, pool);
-                     }
-                   });
+  const auto solve = [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const GemmProblem& problem = problems[static_cast<size_t>(i)];
+      const PackedMatrix b =
+          layout == OperandLayout::kOutputsByDepth
+              ? PackedMatrix::Pack(problem.b, pool)
+              : PackedMatrix::PackTransposed(problem.b, pool);
+      Gemm(problem.a, b, problem.c, pool);
+    }
+  };
+  const auto num_problems = static_cast<int64_t>(problems.size());
+  // Too few to go round: the threads share each of them instead.
+  if (num_problems < 2 * pool.num_threads()) {
+    solve(0, num_problems);
+  } else {
+    pool.ParallelFor(0, num_problems, /*grain=*/1, solve);
+  }
 }
 
 }  // namespace moe

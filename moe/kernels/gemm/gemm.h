@@ -46,7 +46,7 @@ struct GemmProblem {
 // All products of `problems`, which may differ in shape; what one writes must
 // not overlap what another reads or writes. Each b is packed on the way, so
 // that a b shared by several problems is better stacked into one with more
-// rows. Threads take whole problems.
+// rows. Threads take whole problems, or share each where there are few.
 void BatchedGemm(absl::Span<const GemmProblem> problems, OperandLayout layout,
                  ThreadPool& pool);
 

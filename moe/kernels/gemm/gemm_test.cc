@@ -101,8 +101,9 @@ TEST_P(GemmTest, BatchesOfDifferentShapes) {
        {OperandLayout::kOutputsByDepth, OperandLayout::kDepthByOutputs}) {
     const bool transposed = layout == OperandLayout::kDepthByOutputs;
     std::vector<TestMatrix> a, b, c, want;
-    for (const Shape& s : {Shape{5, 7, 64}, Shape{33, 65, 300}, Shape{1, 1, 0},
-                           Shape{0, 2, 3}, Shape{40, 64, 257}}) {
+    for (const Shape& s :
+         {Shape{5, 7, 64}, Shape{33, 65, 300}, Shape{1, 1, 0}, Shape{0, 2, 3},
+          Shape{40, 64, 257}, Shape{2, 3, 4}, Shape{6, 5, 7}}) {
       const std::string name = absl::StrCat("batch ", s.m);
       a.push_back(TestMatrix(s.m, s.k).Fill(name + "a"));
       b.push_back((transposed ? TestMatrix(s.k, s.n) : TestMatrix(s.n, s.k))

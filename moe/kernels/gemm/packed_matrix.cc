@@ -16,44 +16,66 @@ namespace {
 constexpr int64_t kDepthBlock = PackedMatrix::kDepthBlock;
 constexpr int64_t kPanelCols = PackedMatrix::kPanelCols;
 
-int64_t ElementBytes(WeightType type) {
+constexpr int64_t ElementBytes(WeightType type) {
   return type == WeightType::kFloat32 ? 4 : 2;
 }
 
-// Numbers [begin, begin + count) of row `row` into `out`.
-void LoadRow(const WeightView& view, int64_t row, int64_t begin, int64_t count,
-             float* out) {
-  const char* const bytes =
-      static_cast<const char*>(view.data) +
-      (row * view.stride + begin) * ElementBytes(view.type);
-  switch (view.type) {
-    case WeightType::kFloat32:
-      std::memcpy(out, bytes, static_cast<size_t>(count) * sizeof(float));
-      return;
-    case WeightType::kBFloat16:
-      for (int64_t i = 0; i < count; ++i) {
-        out[i] = BFloat16ToFloat(LoadUint16(bytes + 2 * i));
-      }
-      return;
-    case WeightType::kFloat16:
-      for (int64_t i = 0; i < count; ++i) {
-        out[i] = Float16ToFloat(LoadUint16(bytes + 2 * i));
-      }
-      return;
+// Floats of a cache line: the side of the squares below.
+constexpr int64_t kSquare = 16;
+
+// The number at `bytes`, of any alignment.
+template <WeightType type>
+float LoadWeight(const char* bytes) {
+  if constexpr (type == WeightType::kFloat32) {
+    float value;
+    std::memcpy(&value, bytes, sizeof(value));
+    return value;
+  } else if constexpr (type == WeightType::kBFloat16) {
+    return BFloat16ToFloat(LoadUint16(bytes));
+  } else {
+    return Float16ToFloat(LoadUint16(bytes));
   }
 }
 
-// One panel of one block of B[N, K]: rows [col, col + width) of B become
-// columns. In squares, so that what is read and what is written both stay in
-// the cache.
-void PackPanel(const WeightView& b, int64_t k_begin, int64_t k_count,
-               int64_t col, int64_t width, float* panel) {
-  constexpr int64_t kSquare = 16;  // Floats of a cache line.
+// Element [row, col] and those behind it in the row.
+template <WeightType type>
+const char* BytesAt(const WeightView& view, int64_t row, int64_t col) {
+  return static_cast<const char*>(view.data) +
+         (row * view.stride + col) * ElementBytes(type);
+}
+
+template <WeightType type>
+void LoadWeights(const char* bytes, int64_t count, float* out) {
+  // With a count that the compiler knows, this is a few vector instructions.
+  if (count == kSquare) {
+    for (int64_t i = 0; i < kSquare; ++i) {
+      out[i] = LoadWeight<type>(bytes + i * ElementBytes(type));
+    }
+    return;
+  }
+  for (int64_t i = 0; i < count; ++i) {
+    out[i] = LoadWeight<type>(bytes + i * ElementBytes(type));
+  }
+}
+
+// Where in the operand a panel of a block starts, and how much of it there is.
+struct PanelRange {
+  int64_t k_begin;
+  int64_t k_count;
+  int64_t col;
+  int64_t width;
+};
+
+// One panel of B[N, K]: rows [col, col + width) of B become columns. In
+// squares, so that what is read and what is written both stay in the cache.
+template <WeightType type>
+void PackPanel(const WeightView& b, const PanelRange& range, float* panel) {
   float rows[kPanelCols][kSquare] = {};
-  for (int64_t k = 0; k < k_count; k += kSquare) {
-    const int64_t count = std::min(kSquare, k_count - k);
-    for (int64_t j = 0; j < width; ++j) {
-      LoadRow(b, col + j, k_begin + k, count, rows[j]);
+  for (int64_t k = 0; k < range.k_count; k += kSquare) {
+    const int64_t count = std::min(kSquare, range.k_count - k);
+    for (int64_t j = 0; j < range.width; ++j) {
+      LoadWeights<type>(BytesAt<type>(b, range.col + j, range.k_begin + k),
+                        count, rows[j]);
     }
     for (int64_t i = 0; i < count; ++i) {
       float* const out = panel + (k + i) * kPanelCols;
@@ -63,13 +85,56 @@ void PackPanel(const WeightView& b, int64_t k_begin, int64_t k_count,
 }
 
 // The same of B[K, N]: a panel's row is a piece of a row of B.
-void PackPanelTransposed(const WeightView& b, int64_t k_begin, int64_t k_count,
-                         int64_t col, int64_t width, float* panel) {
-  for (int64_t k = 0; k < k_count; ++k) {
+template <WeightType type>
+void PackPanelTransposed(const WeightView& b, const PanelRange& range,
+                         float* panel) {
+  for (int64_t k = 0; k < range.k_count; ++k) {
+    const char* const bytes = BytesAt<type>(b, range.k_begin + k, range.col);
     float* const out = panel + k * kPanelCols;
-    LoadRow(b, k_begin + k, col, width, out);
-    std::fill(out + width, out + kPanelCols, 0.0f);
+    for (int64_t j = 0; j < range.width; j += kSquare) {
+      LoadWeights<type>(bytes + j * ElementBytes(type),
+                        std::min(kSquare, range.width - j), out + j);
+    }
+    std::fill(out + range.width, out + kPanelCols, 0.0f);
   }
+}
+
+using PackFunction = void (*)(const WeightView&, const PanelRange&, float*);
+
+PackFunction ChoosePack(WeightType type, bool transposed) {
+  switch (type) {
+    case WeightType::kFloat32:
+      return transposed ? &PackPanelTransposed<WeightType::kFloat32>
+                        : &PackPanel<WeightType::kFloat32>;
+    case WeightType::kBFloat16:
+      return transposed ? &PackPanelTransposed<WeightType::kBFloat16>
+                        : &PackPanel<WeightType::kBFloat16>;
+    case WeightType::kFloat16:
+      return transposed ? &PackPanelTransposed<WeightType::kFloat16>
+                        : &PackPanel<WeightType::kFloat16>;
+  }
+  MOE_CHECK(false);
+  return nullptr;
+}
+
+void PackAll(const WeightView& b, bool transposed, PackedMatrix& packed,
+             ThreadPool& pool) {
+  const PackFunction pack_panel = ChoosePack(b.type, transposed);
+  const int64_t num_panels = packed.num_panels();
+  const int64_t num_blocks = (packed.depth() + kDepthBlock - 1) / kDepthBlock;
+  pool.ParallelFor(
+      0, num_panels * num_blocks, /*grain=*/1, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) {
+          const int64_t block = i / num_panels;
+          const int64_t panel = i % num_panels;
+          const int64_t k_begin = block * kDepthBlock;
+          const int64_t col = panel * kPanelCols;
+          const PanelRange range = {
+              k_begin, std::min(kDepthBlock, packed.depth() - k_begin), col,
+              std::min(kPanelCols, packed.num_outputs() - col)};
+          pack_panel(b, range, const_cast<float*>(packed.Panel(block, panel)));
+        }
+      });
 }
 
 }  // namespace
@@ -105,36 +170,16 @@ const float* PackedMatrix::Panel(int64_t block, int64_t panel) const {
          (k_begin * num_panels() + k_count * panel) * kPanelCols;
 }
 
-template <typename PackFunction>
-static void PackAll(PackedMatrix& packed, ThreadPool& pool,
-                    PackFunction pack_panel) {
-  const int64_t num_panels = packed.num_panels();
-  const int64_t num_blocks = (packed.depth() + kDepthBlock - 1) / kDepthBlock;
-  pool.ParallelFor(
-      0, num_panels * num_blocks, /*grain=*/1, [&](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i) {
-          const int64_t block = i / num_panels;
-          const int64_t panel = i % num_panels;
-          const int64_t k_begin = block * kDepthBlock;
-          const int64_t col = panel * kPanelCols;
-          pack_panel(k_begin, std::min(kDepthBlock, packed.depth() - k_begin),
-                     col, std::min(kPanelCols, packed.num_outputs() - col),
-                     const_cast<float*>(packed.Panel(block, panel)));
-        }
-      });
-}
-
 PackedMatrix PackedMatrix::Pack(const WeightView& b, ThreadPool& pool) {
   PackedMatrix packed(b.rows, b.cols);
-  PackAll(packed, pool, [&](auto... where) { PackPanel(b, where...); });
+  PackAll(b, /*transposed=*/false, packed, pool);
   return packed;
 }
 
 PackedMatrix PackedMatrix::PackTransposed(const WeightView& b,
                                           ThreadPool& pool) {
   PackedMatrix packed(b.cols, b.rows);
-  PackAll(packed, pool,
-          [&](auto... where) { PackPanelTransposed(b, where...); });
+  PackAll(b, /*transposed=*/true, packed, pool);
   return packed;
 }
 
