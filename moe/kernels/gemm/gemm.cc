@@ -19,6 +19,7 @@
 #define HWY_TARGET_INCLUDE "moe/kernels/gemm/gemm.cc"
 #include "hwy/foreach_target.h"
 // After foreach_target.
+#include "hwy/cache_control.h"
 #include "hwy/highway.h"
 #include "moe/kernels/simd/fused_multiply_add-inl.h"
 
@@ -111,6 +112,14 @@ void MultiplyTile(const float* HWY_RESTRICT a, const float* HWY_RESTRICT b,
     MOE_UNROLL
     for (int v = 0; v < kTileVectors; ++v) sums[r][v] = hn::Zero(d);
   }
+  // Of use only at the end, by when it is there.
+  MOE_UNROLL
+  for (int r = 0; r < kRows; ++r) {
+    MOE_UNROLL
+    for (int v = 0; v < kTileVectors; ++v) {
+      hwy::Prefetch(c + r * c_stride + v * kLanes);
+    }
+  }
   for (int64_t k = 0; k < depth; ++k) {
     V columns[kTileVectors];
     MOE_UNROLL
@@ -164,6 +173,20 @@ void MultiplyEdge(TileFunction multiply, int64_t rows, int64_t cols,
   }
 }
 
+// Asks for a part of what lies behind `panel`, mostly the next panel, which
+// comes from memory while this one is multiplied. Behind the last one nothing
+// is lost.
+HWY_INLINE void PrefetchNextPanel(const float* panel, int64_t depth,
+                                  int64_t part, int64_t num_parts) {
+  constexpr int64_t kLineFloats = 16;
+  const int64_t num_lines = depth * kPanelCols / kLineFloats;
+  const float* const next = panel + depth * kPanelCols;
+  for (int64_t line = num_lines * part / num_parts;
+       line < num_lines * (part + 1) / num_parts; ++line) {
+    hwy::Prefetch(next + line * kLineFloats);
+  }
+}
+
 // All rows of the task times kTileCols columns of one panel's block.
 void MultiplyColumns(const GemmTask& task, const float* a, const float* b,
                      int64_t depth, bool is_first, int64_t col) {
@@ -174,6 +197,7 @@ void MultiplyColumns(const GemmTask& task, const float* a, const float* b,
   for (int64_t tile = 0; tile < num_tiles; ++tile) {
     const int64_t begin = rows * tile / num_tiles;
     const int64_t height = rows * (tile + 1) / num_tiles - begin;
+    PrefetchNextPanel(b, depth, tile, num_tiles);
     const TileFunction multiply = ChooseTile<kTileRows>(height);
     const float* const tile_a = a + begin * kBufferStride;
     float* const c = task.c.RowData(task.row_begin + begin) + col;
