@@ -36,11 +36,12 @@ want_packages() {
   ((${#missing[@]} == 0)) || { prepare_install "${missing[@]}" && install_packages "${missing[@]}"; }
 }
 
-# bazel_test FLAG... : the tests of all kernels, quietly unless one fails.
+# bazel_test FLAG... : the tests of all kernels, quietly unless one fails. Slow builds
+# on slow machines get their time.
 bazel_test() {
   local log status=0
   log="$(mktemp)"
-  ./bazelw test --noshow_progress "$@" "${KERNELS}" >"${log}" 2>&1 || status=$?
+  ./bazelw test --noshow_progress --test_timeout=1800 "$@" "${KERNELS}" >"${log}" 2>&1 || status=$?
   ((status == 0)) || cat "${log}" >&2
   rm -f "${log}"
   return "${status}"
@@ -61,7 +62,7 @@ run_clang_O2() { with_clang --copt=-O2; }
 
 run_haswell() {
   want_packages qemu-user
-  bazel_test --run_under="${HASWELL[*]}" --test_timeout=1800 "$@"
+  bazel_test --run_under="${HASWELL[*]}" "$@"
 }
 
 # Unpacks ARM's builds of the libraries that the kernels use. The C and C++ libraries
