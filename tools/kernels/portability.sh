@@ -117,7 +117,8 @@ run_on_aarch64() {
   aarch64-linux-gnu-g++ "${inputs[@]}" -o "${program}" "-L${libraries}" \
     "-Wl,-rpath-link,${libraries}" -lgmock_main -lgmock -lgtest -lhwy -lcrypto \
     -Wl,--start-group "${libraries}"/libabsl_*.a -Wl,--end-group -lpthread || return 1
-  TEST_TMPDIR="${objects}" qemu-aarch64 -L /usr/aarch64-linux-gnu \
+  TEST_TMPDIR="${objects}" TEST_SRCDIR="$(dirname "${ROOT}")" \
+    TEST_WORKSPACE="$(basename "${ROOT}")" qemu-aarch64 -L /usr/aarch64-linux-gnu \
     -E "LD_LIBRARY_PATH=${libraries}:/usr/aarch64-linux-gnu/lib" "${program}" \
     --gtest_brief=1 >"${program}.log" 2>&1 || { cat "${program}.log" >&2 && return 1; }
 }
