@@ -31,7 +31,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
-#include <memory>
+#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -81,6 +81,7 @@ class OpenBlas {
   // C[M, N] = A[M, K] B[N, K]^T, row-major.
   void Multiply(int64_t m, int64_t n, int64_t k, const float* a, const float* b,
                 float* c, int num_threads) const {
+    MOE_CHECK(IsThere() && set_num_threads_ != nullptr);
     constexpr int kRowMajor = 101, kNoTrans = 111, kTrans = 112;
     set_num_threads_(num_threads);
     sgemm_(kRowMajor, kNoTrans, kTrans, m, n, k, 1.0f, a, k, b, k, 0.0f, c, n);
@@ -238,12 +239,11 @@ struct RowOperands {
 };
 
 // `kernel` reads and writes `num_matrices` matrices in all.
-void MeasureRows(benchmark::State& state, int num_matrices,
-                 const std::function<void(RowOperands&, ThreadPool&)>& kernel) {
+void BM_Rows(benchmark::State& state, int num_matrices,
+             void (*kernel)(RowOperands&, ThreadPool&)) {
   RowOperands& operands = RowOperands::Get();
   const auto num_threads = static_cast<int>(state.range(0));
   ThreadPool pool(num_threads);
-  const size_t total = operands.x.size();
   const std::vector<std::function<void()>> bodies = {
       [&] { kernel(operands, pool); },
       [&] {
@@ -257,7 +257,7 @@ void MeasureRows(benchmark::State& state, int num_matrices,
   for (const auto& body : bodies) body();
   std::vector<std::vector<double>> seconds;
   for (auto _ : state) seconds = TimeInTurn(kNumRounds, bodies);
-  const auto elements = static_cast<double>(total);
+  const auto elements = static_cast<double>(operands.x.size());
   state.counters["of_copy"] =
       MedianRatio(seconds[1], seconds[0]) * num_matrices / 2;
   state.counters["copy_gb_per_sec"] =
@@ -265,71 +265,65 @@ void MeasureRows(benchmark::State& state, int num_matrices,
   state.counters["ns_per_element"] = Median(seconds[0]) * 1e9 / elements;
 }
 
-void RowBenchmark(const char* name, int num_matrices,
-                  std::function<void(RowOperands&, ThreadPool&)> kernel) {
-  benchmark::RegisterBenchmark(
-      name,
-      [num_matrices, kernel = std::move(kernel)](benchmark::State& state) {
-        MeasureRows(state, num_matrices, kernel);
-      })
-      ->ArgName("threads")
-      ->Arg(1)
-      ->Arg(2)
-      ->Iterations(1)
-      ->Unit(benchmark::kMillisecond);
+void RunRmsNorm(RowOperands& o, ThreadPool& pool) {
+  RmsNorm(o.View(o.x), o.weight, 1e-5f, o.View(o.z), pool);
+}
+void RunRmsNormBackward(RowOperands& o, ThreadPool& pool) {
+  RmsNormBackward(o.View(o.x), o.weight, 1e-5f, o.View(o.y), o.View(o.z), pool);
+}
+void RunSoftmax(RowOperands& o, ThreadPool& pool) {
+  Softmax(o.View(o.x), 0.125f, CausalMask(), o.View(o.z), pool);
+}
+void RunSoftmaxBackward(RowOperands& o, ThreadPool& pool) {
+  SoftmaxBackward(o.View(o.x), o.View(o.y), 0.125f, CausalMask(), o.View(o.z),
+                  pool);
+}
+void RunLogSoftmax(RowOperands& o, ThreadPool& pool) {
+  LogSoftmax(o.View(o.x), o.View(o.z), pool);
+}
+void RunCrossEntropy(RowOperands& o, ThreadPool& pool) {
+  const std::vector<int32_t> labels(kRows, 7);
+  std::vector<float> losses(kRows);
+  CrossEntropy(o.View(o.x), labels, absl::MakeSpan(losses), pool);
+}
+void RunResidualAdd(RowOperands& o, ThreadPool& pool) {
+  ResidualAdd(o.View(o.x), o.View(o.y), o.View(o.z), pool);
+}
+void RunSwiGlu(RowOperands& o, ThreadPool& pool) {
+  SwiGlu(o.View(o.x), o.View(o.y), o.View(o.z), pool);
+}
+// The gate's gradient over dy, whose values do not matter.
+void RunSwiGluBackward(RowOperands& o, ThreadPool& pool) {
+  SwiGluBackward(o.View(o.x), o.View(o.y), o.View(o.z), o.View(o.z),
+                 o.View(o.y), pool);
+}
+void RunRope(RowOperands& o, ThreadPool& pool) {
+  static const RopeTable* const table =
+      new RopeTable(RopeFrequencies(1e4f, 128), kRows, 1.0f, pool);
+  std::vector<int32_t> positions(kRows);
+  std::iota(positions.begin(), positions.end(), 0);
+  ApplyRope(*table, positions, RopeDirection::kForward, o.View(o.z), pool);
 }
 
-void RegisterNormsAndSoftmax() {
-  RowBenchmark("rows/rms_norm", 2, [](RowOperands& o, ThreadPool& pool) {
-    RmsNorm(o.View(o.x), o.weight, 1e-5f, o.View(o.z), pool);
-  });
-  RowBenchmark("rows/rms_norm_backward", 3,
-               [](RowOperands& o, ThreadPool& pool) {
-                 RmsNormBackward(o.View(o.x), o.weight, 1e-5f, o.View(o.y),
-                                 o.View(o.z), pool);
-               });
-  RowBenchmark("rows/softmax", 2, [](RowOperands& o, ThreadPool& pool) {
-    Softmax(o.View(o.x), 0.125f, CausalMask(), o.View(o.z), pool);
-  });
-  RowBenchmark("rows/softmax_backward", 3,
-               [](RowOperands& o, ThreadPool& pool) {
-                 SoftmaxBackward(o.View(o.x), o.View(o.y), 0.125f, CausalMask(),
-                                 o.View(o.z), pool);
-               });
-  RowBenchmark("rows/log_softmax", 2, [](RowOperands& o, ThreadPool& pool) {
-    LogSoftmax(o.View(o.x), o.View(o.z), pool);
-  });
-  RowBenchmark("rows/cross_entropy", 1, [](RowOperands& o, ThreadPool& pool) {
-    static std::vector<int32_t>* const labels =
-        new std::vector<int32_t>(kRows, 7);
-    std::vector<float> losses(kRows);
-    CrossEntropy(o.View(o.x), *labels, absl::MakeSpan(losses), pool);
-  });
+void RowArguments(benchmark::internal::Benchmark* benchmark) {
+  benchmark->ArgName("threads")->Arg(1)->Arg(2)->Iterations(1)->Unit(
+      benchmark::kMillisecond);
 }
-
-void RegisterElementwise() {
-  RowBenchmark("rows/residual_add", 3, [](RowOperands& o, ThreadPool& pool) {
-    ResidualAdd(o.View(o.x), o.View(o.y), o.View(o.z), pool);
-  });
-  RowBenchmark("rows/swiglu", 3, [](RowOperands& o, ThreadPool& pool) {
-    SwiGlu(o.View(o.x), o.View(o.y), o.View(o.z), pool);
-  });
-  RowBenchmark("rows/swiglu_backward", 5, [](RowOperands& o, ThreadPool& pool) {
-    // d_gate over dy, whose values do not matter.
-    SwiGluBackward(o.View(o.x), o.View(o.y), o.View(o.z), o.View(o.z),
-                   o.View(o.y), pool);
-  });
-  RowBenchmark("rows/rope", 2, [](RowOperands& o, ThreadPool& pool) {
-    static const RopeTable* const table =
-        new RopeTable(RopeFrequencies(1e4f, 128), kRows, 1.0f, pool);
-    static std::vector<int32_t>* const positions = [] {
-      auto* const all = new std::vector<int32_t>;
-      for (int32_t t = 0; t < kRows; ++t) all->push_back(t);
-      return all;
-    }();
-    ApplyRope(*table, *positions, RopeDirection::kForward, o.View(o.z), pool);
-  });
-}
+BENCHMARK_CAPTURE(BM_Rows, rms_norm, 2, &RunRmsNorm)->Apply(RowArguments);
+BENCHMARK_CAPTURE(BM_Rows, rms_norm_backward, 3, &RunRmsNormBackward)
+    ->Apply(RowArguments);
+BENCHMARK_CAPTURE(BM_Rows, softmax, 2, &RunSoftmax)->Apply(RowArguments);
+BENCHMARK_CAPTURE(BM_Rows, softmax_backward, 3, &RunSoftmaxBackward)
+    ->Apply(RowArguments);
+BENCHMARK_CAPTURE(BM_Rows, log_softmax, 2, &RunLogSoftmax)->Apply(RowArguments);
+BENCHMARK_CAPTURE(BM_Rows, cross_entropy, 1, &RunCrossEntropy)
+    ->Apply(RowArguments);
+BENCHMARK_CAPTURE(BM_Rows, residual_add, 3, &RunResidualAdd)
+    ->Apply(RowArguments);
+BENCHMARK_CAPTURE(BM_Rows, swiglu, 3, &RunSwiGlu)->Apply(RowArguments);
+BENCHMARK_CAPTURE(BM_Rows, swiglu_backward, 5, &RunSwiGluBackward)
+    ->Apply(RowArguments);
+BENCHMARK_CAPTURE(BM_Rows, rope, 2, &RunRope)->Apply(RowArguments);
 
 // Of values in the first-level cache.
 void BM_Exp(benchmark::State& state) {
@@ -360,8 +354,6 @@ int main(int argc, char** argv) {
   }
   std::fprintf(stderr, "SIMD target: %s\n",
                std::string(moe::SimdTargetName(*target)).c_str());
-  moe::RegisterNormsAndSoftmax();
-  moe::RegisterElementwise();
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
   benchmark::RunSpecifiedBenchmarks();
