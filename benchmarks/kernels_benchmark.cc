@@ -115,6 +115,14 @@ class OpenBlas {
   void (*set_num_threads_)(int) = nullptr;
 };
 
+// LibTorch's own number of threads does not reach the OpenBLAS below it.
+void SetLibTorchThreads(int num_threads) {
+  at::set_num_threads(num_threads);
+  const auto set_blas_threads = reinterpret_cast<void (*)(int)>(
+      ::dlsym(RTLD_DEFAULT, "openblas_set_num_threads"));
+  if (set_blas_threads != nullptr) set_blas_threads(num_threads);
+}
+
 struct GemmOperands {
   GemmOperands(int64_t m, int64_t k, int64_t n)
       : a(RandomFloats(m * k)),
@@ -140,7 +148,7 @@ void BM_Gemm(benchmark::State& state) {
   // Small products are repeated to some 20 ms, so that a round is not noise.
   const auto repeat = static_cast<int>(std::clamp(2e9 / flops, 1.0, 1e4));
   double peak_flops = 0.0;
-  at::set_num_threads(num_threads);
+  SetLibTorchThreads(num_threads);
   const at::Tensor torch_a = at::from_blob(operands.a.data(), {m, k});
   const at::Tensor torch_b = at::from_blob(operands.b.data(), {n, k}).t();
   at::Tensor torch_c = at::empty({m, n});

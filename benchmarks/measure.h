@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <thread>
 #include <vector>
 
 namespace moe {
@@ -34,6 +35,7 @@ inline std::vector<std::vector<double>> TimeInTurn(
   for (int round = 0; round < num_rounds; ++round) {
     for (size_t i = 0; i < bodies.size(); ++i) {
       const size_t body = (i + static_cast<size_t>(round)) % bodies.size();
+      std::this_thread::sleep_for(std::chrono::milliseconds(60));
       seconds[body].push_back(SecondsOf(bodies[body]));
     }
   }
