@@ -85,7 +85,7 @@ step_sanitizers() {
   count_tests './bazelw test --config=asan //moe/base/... //moe/checkpoint/... //moe/kernels/...'
 }
 
-# Only goldens; all of it takes an hour.
+# Only goldens, on one processor; all of it takes some twenty minutes.
 step_portability() {
   tools/kernels/portability.sh --short
 }
