@@ -3,6 +3,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <cstdlib>
 #include <mutex>
@@ -32,6 +33,19 @@ int NumUsableProcessors() {
     return std::max(1, CPU_COUNT(&processors));
   }
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+// Looks for `condition` for a little longer than waking a sleeping thread
+// takes, so that one loop soon after another, and a loop's end, cost no system
+// call that sleeps. Yields between looks: whoever else wants the processor gets
+// it.
+template <typename Condition>
+void AwaitBriefly(const Condition& condition) {
+  constexpr std::chrono::microseconds kLonger(50);
+  const auto deadline = std::chrono::steady_clock::now() + kLonger;
+  while (!condition() && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::yield();
+  }
 }
 
 }  // namespace
@@ -88,11 +102,13 @@ void ThreadPool::RunPieces(Loop& loop) {
 void ThreadPool::RunWorker() {
   SetFloatEnvironment();
   uint64_t seen_generation = 0;
-  std::unique_lock<std::mutex> lock(mutex_);
   for (;;) {
-    loop_changed_.wait(lock, [&] {
-      return stopping_ || (loop_ != nullptr && generation_ != seen_generation);
-    });
+    const auto has_loop = [&] {
+      return loop_ != nullptr && generation_ != seen_generation;
+    };
+    AwaitBriefly(has_loop);
+    std::unique_lock<std::mutex> lock(mutex_);
+    loop_changed_.wait(lock, [&] { return stopping_ || has_loop(); });
     if (stopping_) return;
     seen_generation = generation_;
     Loop& loop = *loop_;
@@ -100,6 +116,8 @@ void ThreadPool::RunWorker() {
     lock.unlock();
     RunPieces(loop);
     lock.lock();
+    // The last look at `loop`, which may be gone as soon as its caller sees
+    // this.
     if (--loop.num_workers_inside == 0) worker_left_.notify_all();
   }
 }
@@ -129,9 +147,15 @@ void ThreadPool::ParallelFor(int64_t begin, int64_t end, int64_t grain,
   }
   loop_changed_.notify_all();
   RunPieces(loop);
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    loop_ = nullptr;  // A worker that wakes only now finds nothing to do.
+  }
+  const auto all_left = [&] { return loop.num_workers_inside == 0; };
+  AwaitBriefly(all_left);
+  // Also where all have left: the last one may still hold the mutex.
   std::unique_lock<std::mutex> lock(mutex_);
-  loop_ = nullptr;  // A worker that wakes only now finds nothing to do.
-  worker_left_.wait(lock, [&] { return loop.num_workers_inside == 0; });
+  worker_left_.wait(lock, all_left);
 }
 
 }  // namespace moe

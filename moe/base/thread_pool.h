@@ -56,7 +56,7 @@ class ThreadPool {
     int64_t num_pieces;
     absl::FunctionRef<void(int64_t, int64_t)> body;
     std::atomic<int64_t> next_piece{0};
-    int num_workers_inside = 0;  // Guarded by mutex_.
+    std::atomic<int> num_workers_inside{0};  // Changed under mutex_ only.
   };
 
   static void RunPieces(Loop& loop);
@@ -66,8 +66,9 @@ class ThreadPool {
   std::mutex mutex_;
   std::condition_variable loop_changed_;  // loop_, generation_, stopping_.
   std::condition_variable worker_left_;
-  Loop* loop_ = nullptr;
-  uint64_t generation_ = 0;
+  // Both are changed under mutex_ only.
+  std::atomic<Loop*> loop_{nullptr};
+  std::atomic<uint64_t> generation_{0};
   bool stopping_ = false;
   std::vector<std::thread> workers_;
 };

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 #include "absl/types/span.h"
 #include "moe/base/check.h"
@@ -41,6 +42,7 @@ struct GemmTask {
 
 inline constexpr int64_t kDepthBlock = PackedMatrix::kDepthBlock;
 inline constexpr int64_t kPanelCols = PackedMatrix::kPanelCols;
+inline constexpr int64_t kLineFloats = 16;  // Of a cache line.
 
 // Rows of a task: of A, 256 floats of each lie in a buffer of at most 238 KiB,
 // a quarter of a 1 MiB second-level cache. A multiple of every target's tile.
@@ -57,7 +59,15 @@ inline const float* CopyRows(const GemmTask& task, int64_t k_begin,
   thread_local AlignedBuffer buffer;
   float* const out =
       buffer.Reserve((task.row_end - task.row_begin) * kBufferStride);
+  // The hardware does not see rows coming that lie on other pages.
+  constexpr int64_t kRowsAhead = 2;
   for (int64_t r = task.row_begin; r < task.row_end; ++r) {
+    if (r + kRowsAhead < task.row_end) {
+      const float* const ahead = task.a.RowData(r + kRowsAhead) + k_begin;
+      for (int64_t i = 0; i < k_count; i += kLineFloats) {
+        hwy::Prefetch(ahead + i);
+      }
+    }
     std::memcpy(out + (r - task.row_begin) * kBufferStride,
                 task.a.RowData(r) + k_begin,
                 static_cast<size_t>(k_count) * sizeof(float));
@@ -75,6 +85,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 using internal::GemmTask;
 using internal::kBufferStride;
 using internal::kDepthBlock;
+using internal::kLineFloats;
 using internal::kPanelCols;
 
 // The tile: rows of A times vectors of a panel's row. Accumulators, a row of
@@ -99,12 +110,47 @@ constexpr int64_t kLanes = static_cast<int64_t>(hn::MaxLanes(D()));
 constexpr int64_t kTileCols = kTileVectors * kLanes;
 static_assert(kPanelCols % kTileCols == 0);
 
-// c = a b for one block of k if `is_first`, else c += a b. `a` has rows
-// kBufferStride apart, `b` kPanelCols.
+// One tile's part of a product: c = a b for one block of k if `is_first`, else
+// c += a b. `a` has rows kBufferStride apart, `b` kPanelCols.
+struct Tile {
+  const float* HWY_RESTRICT a;
+  const float* HWY_RESTRICT b;
+  int64_t depth;
+  bool is_first;
+  float* HWY_RESTRICT c;
+  int64_t c_stride;
+  // What will be read next, to be asked for while this is multiplied.
+  const float* ahead;
+  int64_t ahead_lines;
+};
+
+// Steps along k between two requests for memory. So far apart that few of them
+// wait at once: a burst of them fills the queue of misses, and stops the units.
+constexpr int64_t kStepsPerRequest = 8;
+
+// Makes the requests of one step out of `num_requests`, for `ahead` and for the
+// result, which is of use only at the end, by when it is there.
 template <int kRows>
-void MultiplyTile(const float* HWY_RESTRICT a, const float* HWY_RESTRICT b,
-                  int64_t depth, bool is_first, float* HWY_RESTRICT c,
-                  int64_t c_stride) {
+HWY_INLINE void RequestLines(const Tile& tile, int64_t request,
+                             int64_t num_requests) {
+  const int64_t ahead_count = tile.ahead_lines / num_requests + 1;
+  const int64_t ahead_end =
+      std::min((request + 1) * ahead_count, tile.ahead_lines);
+  for (int64_t i = request * ahead_count; i < ahead_end; ++i) {
+    hwy::Prefetch(tile.ahead + i * kLineFloats);
+  }
+  constexpr int64_t kLinesPerRow = (kTileCols + kLineFloats - 1) / kLineFloats;
+  constexpr int64_t kLines = kRows * kLinesPerRow;
+  const int64_t count = kLines / num_requests + 1;
+  const int64_t end = std::min((request + 1) * count, kLines);
+  for (int64_t i = request * count; i < end; ++i) {
+    hwy::Prefetch(tile.c + i / kLinesPerRow * tile.c_stride +
+                  i % kLinesPerRow * kLineFloats);
+  }
+}
+
+template <int kRows>
+void MultiplyTile(const Tile& tile) {
   const D d;
   V sums[kRows][kTileVectors];
   MOE_UNROLL
@@ -112,26 +158,27 @@ void MultiplyTile(const float* HWY_RESTRICT a, const float* HWY_RESTRICT b,
     MOE_UNROLL
     for (int v = 0; v < kTileVectors; ++v) sums[r][v] = hn::Zero(d);
   }
-  // Of use only at the end, by when it is there.
-  MOE_UNROLL
-  for (int r = 0; r < kRows; ++r) {
-    MOE_UNROLL
-    for (int v = 0; v < kTileVectors; ++v) {
-      hwy::Prefetch(c + r * c_stride + v * kLanes);
-    }
-  }
-  for (int64_t k = 0; k < depth; ++k) {
-    V columns[kTileVectors];
-    MOE_UNROLL
-    for (int v = 0; v < kTileVectors; ++v) {
-      columns[v] = hn::LoadU(d, b + k * kPanelCols + v * kLanes);
-    }
-    MOE_UNROLL
-    for (int r = 0; r < kRows; ++r) {
-      const V value = hn::Set(d, a[r * kBufferStride + k]);
+  const float* HWY_RESTRICT a = tile.a;
+  const float* HWY_RESTRICT b = tile.b;
+  const int64_t num_requests =
+      (tile.depth + kStepsPerRequest - 1) / kStepsPerRequest;
+  for (int64_t request = 0; request < num_requests; ++request) {
+    RequestLines<kRows>(tile, request, num_requests);
+    const int64_t k_end =
+        std::min((request + 1) * kStepsPerRequest, tile.depth);
+    for (int64_t k = request * kStepsPerRequest; k < k_end; ++k) {
+      V columns[kTileVectors];
       MOE_UNROLL
       for (int v = 0; v < kTileVectors; ++v) {
-        sums[r][v] = Fma(d, value, columns[v], sums[r][v]);
+        columns[v] = hn::LoadU(d, b + k * kPanelCols + v * kLanes);
+      }
+      MOE_UNROLL
+      for (int r = 0; r < kRows; ++r) {
+        const V value = hn::Set(d, a[r * kBufferStride + k]);
+        MOE_UNROLL
+        for (int v = 0; v < kTileVectors; ++v) {
+          sums[r][v] = Fma(d, value, columns[v], sums[r][v]);
+        }
       }
     }
   }
@@ -139,16 +186,15 @@ void MultiplyTile(const float* HWY_RESTRICT a, const float* HWY_RESTRICT b,
   for (int r = 0; r < kRows; ++r) {
     MOE_UNROLL
     for (int v = 0; v < kTileVectors; ++v) {
-      float* const out = c + r * c_stride + v * kLanes;
+      float* const out = tile.c + r * tile.c_stride + v * kLanes;
       const V sum =
-          is_first ? sums[r][v] : hn::Add(hn::LoadU(d, out), sums[r][v]);
+          tile.is_first ? sums[r][v] : hn::Add(hn::LoadU(d, out), sums[r][v]);
       hn::StoreU(sum, d, out);
     }
   }
 }
 
-using TileFunction = void (*)(const float*, const float*, int64_t, bool, float*,
-                              int64_t);
+using TileFunction = void (*)(const Tile&);
 
 template <int kRows>
 TileFunction ChooseTile(int64_t rows) {
@@ -159,69 +205,75 @@ TileFunction ChooseTile(int64_t rows) {
 }
 
 // A tile that reaches past the last column goes through a buffer.
-void MultiplyEdge(TileFunction multiply, int64_t rows, int64_t cols,
-                  const float* a, const float* b, int64_t depth, bool is_first,
-                  float* c, int64_t c_stride) {
-  float tile[kTileRows * kTileCols];
-  multiply(a, b, depth, /*is_first=*/true, tile, kTileCols);
+void MultiplyEdge(Tile tile, int64_t rows, int64_t cols) {
+  float buffer[kTileRows * kTileCols];
+  float* const c = std::exchange(tile.c, buffer);
+  const int64_t c_stride = std::exchange(tile.c_stride, kTileCols);
+  const bool is_first = std::exchange(tile.is_first, true);
+  ChooseTile<kTileRows>(rows)(tile);
   for (int64_t r = 0; r < rows; ++r) {
     for (int64_t j = 0; j < cols; ++j) {
       float& out = c[r * c_stride + j];
-      const float partial = tile[r * kTileCols + j];
+      const float partial = buffer[r * kTileCols + j];
       out = is_first ? partial : out + partial;
     }
   }
 }
 
-// Asks for a part of what lies behind `panel`, mostly the next panel, which
-// comes from memory while this one is multiplied. Behind the last one nothing
-// is lost.
-HWY_INLINE void PrefetchNextPanel(const float* panel, int64_t depth,
-                                  int64_t part, int64_t num_parts) {
-  constexpr int64_t kLineFloats = 16;
-  const int64_t num_lines = depth * kPanelCols / kLineFloats;
-  const float* const next = panel + depth * kPanelCols;
-  for (int64_t line = num_lines * part / num_parts;
-       line < num_lines * (part + 1) / num_parts; ++line) {
-    hwy::Prefetch(next + line * kLineFloats);
-  }
-}
+// One panel's part of a block of k, and the task's rows of A for it.
+struct PanelBlock {
+  const float* a;
+  const float* panel;
+  int64_t depth;
+  bool is_first;
+};
 
-// All rows of the task times kTileCols columns of one panel's block.
-void MultiplyColumns(const GemmTask& task, const float* a, const float* b,
-                     int64_t depth, bool is_first, int64_t col) {
+// All rows of the task times kTileCols columns, from `panel_col` on, of a panel
+// that starts at column `first_col` of the result. Meanwhile a part of what
+// lies behind the panel comes from memory, mostly the next one; behind the last
+// one nothing is lost.
+void MultiplyColumns(const GemmTask& task, const PanelBlock& block,
+                     int64_t first_col, int64_t panel_col) {
   const int64_t rows = task.row_end - task.row_begin;
+  const int64_t col = first_col + panel_col;
   const int64_t cols = std::min(kTileCols, task.c.cols - col);
+  const float* const ahead =
+      block.panel + block.depth * (kPanelCols + panel_col);
+  const int64_t ahead_lines = block.depth * kTileCols / kLineFloats;
   // Tiles of as equal a height as can be: a low one keeps the units waiting.
   const int64_t num_tiles = (rows + kTileRows - 1) / kTileRows;
-  for (int64_t tile = 0; tile < num_tiles; ++tile) {
-    const int64_t begin = rows * tile / num_tiles;
-    const int64_t height = rows * (tile + 1) / num_tiles - begin;
-    PrefetchNextPanel(b, depth, tile, num_tiles);
-    const TileFunction multiply = ChooseTile<kTileRows>(height);
-    const float* const tile_a = a + begin * kBufferStride;
-    float* const c = task.c.RowData(task.row_begin + begin) + col;
+  for (int64_t i = 0; i < num_tiles; ++i) {
+    const int64_t begin = rows * i / num_tiles;
+    const int64_t height = rows * (i + 1) / num_tiles - begin;
+    const int64_t first_line = ahead_lines * i / num_tiles;
+    const Tile tile{block.a + begin * kBufferStride,
+                    block.panel + panel_col,
+                    block.depth,
+                    block.is_first,
+                    task.c.RowData(task.row_begin + begin) + col,
+                    task.c.stride,
+                    ahead + first_line * kLineFloats,
+                    ahead_lines * (i + 1) / num_tiles - first_line};
     if (cols == kTileCols) {
-      multiply(tile_a, b, depth, is_first, c, task.c.stride);
+      ChooseTile<kTileRows>(height)(tile);
     } else {
-      MultiplyEdge(multiply, height, cols, tile_a, b, depth, is_first, c,
-                   task.c.stride);
+      MultiplyEdge(tile, height, cols);
     }
   }
 }
 
 void RunGemmTask(const GemmTask& task) {
   const int64_t depth = task.b.depth();
-  for (int64_t block = 0; block * kDepthBlock < depth; ++block) {
-    const int64_t k_begin = block * kDepthBlock;
-    const int64_t k_count = std::min(kDepthBlock, depth - k_begin);
-    const float* const a = internal::CopyRows(task, k_begin, k_count);
+  for (int64_t k = 0; k < depth; k += kDepthBlock) {
+    const int64_t k_count = std::min(kDepthBlock, depth - k);
+    const float* const a = internal::CopyRows(task, k, k_count);
     for (int64_t p = task.panel_begin; p < task.panel_end; ++p) {
-      const float* const panel = task.b.Panel(block, p);
-      for (int64_t j = 0; j < kPanelCols; j += kTileCols) {
-        const int64_t col = p * kPanelCols + j;
-        if (col >= task.c.cols) break;
-        MultiplyColumns(task, a, panel + j, k_count, block == 0, col);
+      const PanelBlock block{a, task.b.Panel(k / kDepthBlock, p), k_count,
+                             k == 0};
+      const int64_t first_col = p * kPanelCols;
+      for (int64_t j = 0; j < kPanelCols && first_col + j < task.c.cols;
+           j += kTileCols) {
+        MultiplyColumns(task, block, first_col, j);
       }
     }
   }
@@ -278,20 +330,26 @@ void RunTask(const GemmTask& task) {
 
 int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-// Panels of a task: few enough that its part of the result stays in the
-// second-level cache between blocks of k (224 x 1024 floats), and that every
-// thread finds several tasks; enough that copying A, which each task does for
-// itself, is little beside the products.
-int64_t PanelsPerTask(int64_t num_panels, int64_t num_row_blocks,
-                      int num_threads) {
+// Into how many parts the panels are cut. Parts so narrow that a task's part of
+// the result stays in the second-level cache between blocks of k (224 x 1024
+// floats), and so many that every thread finds a few; so wide that copying A,
+// which each task does for itself, is little beside the products; and the tasks
+// a multiple of the threads, that none waits for the last.
+int64_t NumColBlocks(int64_t num_panels, int64_t num_row_blocks,
+                     int num_threads) {
   constexpr int64_t kMaxPanels = 32;
   constexpr int64_t kMinPanels = 6;
-  constexpr int64_t kTasksPerThread = 4;
-  const int64_t wanted_tasks =
-      num_threads == 1 ? 1
-                       : CeilDiv(num_threads * kTasksPerThread, num_row_blocks);
-  const int64_t panels = CeilDiv(num_panels, wanted_tasks);
-  return std::clamp(panels, std::min(kMinPanels, num_panels), kMaxPanels);
+  constexpr int64_t kTasksPerThread = 3;
+  const int64_t fewest = CeilDiv(num_panels, kMaxPanels);
+  if (num_threads == 1) return fewest;
+  const int64_t most = std::max(fewest, num_panels / kMinPanels);
+  const int64_t enough =
+      std::max(fewest, CeilDiv(num_threads * kTasksPerThread, num_row_blocks));
+  for (int64_t blocks = enough; blocks <= std::min(most, enough + num_threads);
+       ++blocks) {
+    if (num_row_blocks * blocks % num_threads == 0) return blocks;
+  }
+  return std::min(enough, most);
 }
 
 }  // namespace
@@ -302,19 +360,19 @@ void Gemm(MatrixView<const float> a, const PackedMatrix& b, MatrixView<float> c,
             b.num_outputs() == c.cols);
   if (c.rows == 0 || c.cols == 0) return;
   const int64_t num_row_blocks = CeilDiv(c.rows, kMaxTaskRows);
-  const int64_t panels =
-      PanelsPerTask(b.num_panels(), num_row_blocks, pool.num_threads());
-  const int64_t num_col_blocks = CeilDiv(b.num_panels(), panels);
+  const int64_t num_col_blocks =
+      NumColBlocks(b.num_panels(), num_row_blocks, pool.num_threads());
   pool.ParallelFor(
       0, num_row_blocks * num_col_blocks, /*grain=*/1,
       [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i) {
           // Row blocks inside, so that neighbours share the panels.
           const int64_t row_block = i % num_row_blocks;
-          const int64_t panel = i / num_row_blocks * panels;
+          const int64_t col_block = i / num_row_blocks;
           RunTask({a, b, c, c.rows * row_block / num_row_blocks,
-                   c.rows * (row_block + 1) / num_row_blocks, panel,
-                   std::min(panel + panels, b.num_panels())});
+                   c.rows * (row_block + 1) / num_row_blocks,
+                   b.num_panels() * col_block / num_col_blocks,
+                   b.num_panels() * (col_block + 1) / num_col_blocks});
         }
       });
 }
