@@ -35,6 +35,41 @@ HWY_INLINE VD MulAddDouble(VD a, VD b, VD c) {
 
 // exp(x) as a double with a relative error of about 2^-53, for x in [-110, 90].
 // NaN for NaN.
+#if HWY_TARGET == HWY_AVX3
+// Half of the multiply-adds of the formula below: x = (16 m + j) ln 2 / 16 + r,
+// and 2^(j / 16) comes from a table of two registers.
+template <class DD, class VD = hn::VFromD<DD>>
+HWY_INLINE VD ExpDouble(DD dd, VD x) {
+  const hn::RebindToUnsigned<DD> du;
+  // 2^(j / 16) less j 2^48: what is added below brings j along.
+  alignas(64) static constexpr uint64_t kPowers[16] = {
+      0x3ff0000000000000, 0x3fefb5586cf9890f, 0x3fef72b83c7d517b,
+      0x3fef387a6e756238, 0x3fef06fe0a31b715, 0x3feedea64c123422,
+      0x3feebfdad5362a27, 0x3feeab07dd485429, 0x3feea09e667f3bcd,
+      0x3feea11473eb0187, 0x3feeace5422aa0db, 0x3feec49182a3f090,
+      0x3feee89f995ad3ad, 0x3fef199bdd85529c, 0x3fef5818dcfba487,
+      0x3fefa4afa2a490da};
+  // Adding 1.5 * 2^52 leaves the nearest integer, 16 m + j, in the low bits.
+  const VD round = hn::Set(dd, 0x1.8p52);
+  const VD shifted = hn::MulAdd(x, hn::Set(dd, 0x1.71547652b82fep+4), round);
+  const VD k = hn::Sub(shifted, round);
+  // ln 2 / 16 in two parts; the product with the first, of 38 bits, is exact.
+  VD r = hn::MulAdd(k, hn::Set(dd, -0x1.62e42fefa0000p-5), x);
+  r = hn::MulAdd(k, hn::Set(dd, -0x1.cf79abc9e3b3ap-44), r);
+  const VD r2 = hn::Mul(r, r);
+  const VD q01 = hn::MulAdd(r, hn::Set(dd, 0x1.55555554dd388p-3),
+                            hn::Set(dd, 0x1.0000000000000p-1));
+  const VD q23 = hn::MulAdd(r, hn::Set(dd, 0x1.11120b03cd855p-7),
+                            hn::Set(dd, 0x1.555555551946fp-5));
+  const VD q2 = hn::MulAdd(r2, hn::Set(dd, 0x1.6c17bb5ebddb4p-10), q23);
+  const VD p = hn::MulAdd(r2, hn::MulAdd(r2, q2, q01), r);
+  const auto index = hn::BitCast(du, shifted);
+  const auto power = decltype(index){_mm512_permutex2var_epi64(
+      hn::Load(du, kPowers).raw, index.raw, hn::Load(du, kPowers + 8).raw)};
+  const VD scale = hn::BitCast(dd, hn::Add(power, hn::ShiftLeft<48>(index)));
+  return hn::MulAdd(scale, p, scale);
+}
+#else
 template <class DD, class VD = hn::VFromD<DD>>
 HWY_INLINE VD ExpDouble(DD dd, VD x) {
   const hn::RebindToUnsigned<DD> du;
@@ -62,6 +97,7 @@ HWY_INLINE VD ExpDouble(DD dd, VD x) {
   const auto scale = hn::ShiftLeft<52>(hn::BitCast(du, shifted));
   return hn::BitCast(dd, hn::Add(hn::BitCast(du, p), scale));
 }
+#endif
 
 // exp(x), correctly rounded: 0 below about -103.97, subnormal below -87.3,
 // infinity above 88.72; NaN for NaN.

@@ -36,7 +36,8 @@ float SumOfExps(int64_t n, const float* x, float largest) {
   const VF shift = hn::Set(d, largest);
   const auto exp = [&](VF value)
                        HWY_ATTR { return Exp(d, hn::Sub(value, shift)); };
-  return static_cast<float>(MapAndSumRow(n, nullptr, exp, x));
+  // The row behind is mostly the next one.
+  return static_cast<float>(MapAndSumRow(n, nullptr, exp, x, x + n));
 }
 
 // x_i = exp(x_i - largest) / sum * scale.

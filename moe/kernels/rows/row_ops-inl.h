@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "hwy/cache_control.h"
 #include "hwy/highway.h"
 #include "moe/kernels/simd/unroll.h"
 
@@ -43,12 +44,21 @@ struct PaddedFloats {
   HWY_ALIGN float values[kVirtualLanes] = {};
 };
 
+// Asks for what a loop comes to in a moment, behind the row's end too, where
+// mostly the next row begins: the hardware's own prefetching ends with a page.
+template <typename... In>
+HWY_INLINE void PrefetchAhead(const In*... in) {
+  constexpr int64_t kFloatsAhead = 512;
+  (hwy::Prefetch(in + kFloatsAhead), ...);
+}
+
 // out[i] = f(in[i]...) for i in [0, n). `out` may be one of the inputs.
 template <typename F, typename... In>
 HWY_INLINE void MapRow(int64_t n, float* out, F f, const In*... in) {
   const DF d;
   int64_t i = 0;
   for (; i + kFloatLanes <= n; i += kFloatLanes) {
+    PrefetchAhead((in + i)...);
     hn::StoreU(f(hn::LoadU(d, in + i)...), d, out + i);
   }
   if (i == n) return;
@@ -122,7 +132,10 @@ template <typename F, typename... In>
 HWY_INLINE double SumRow(int64_t n, F f, const In*... in) {
   LaneSum sum;
   int64_t i = 0;
-  for (; i + kVirtualLanes <= n; i += kVirtualLanes) sum.Add(f, (in + i)...);
+  for (; i + kVirtualLanes <= n; i += kVirtualLanes) {
+    PrefetchAhead((in + i)...);
+    sum.Add(f, (in + i)...);
+  }
   if (i < n) sum.Add(f, PaddedFloats(in + i, n - i).values...);
   return sum.Total();
 }
@@ -139,13 +152,18 @@ HWY_INLINE double SumValues(int64_t n, const float* a) {
 }
 
 // The sum of f(in[i]) over i, each rounded to float before it is added; in
-// `out` too, if that is not null. f(0) may be anything.
-template <typename F>
-HWY_INLINE double MapAndSumRow(int64_t n, float* out, F f, const float* in) {
+// `out` too, if that is not null. f(0) may be anything. `soon` are rows of n
+// elements that will be read or written after this, such as the next one of the
+// input: they come from memory while the processor computes.
+template <typename F, typename... Soon>
+HWY_INLINE double MapAndSumRow(int64_t n, float* out, F f, const float* in,
+                               const Soon*... soon) {
   const DF d;
   LaneSum sum;
   int64_t i = 0;
   for (; i + kVirtualLanes <= n; i += kVirtualLanes) {
+    (hwy::Prefetch(soon + i), ...);
+    if (out != nullptr) PrefetchAhead(out + i);
     MOE_UNROLL
     for (int64_t q = 0; q < kVirtualLanes / kFloatLanes; ++q) {
       const VF values = f(hn::LoadU(d, in + i + q * kFloatLanes));
@@ -166,17 +184,23 @@ HWY_INLINE double MapAndSumRow(int64_t n, float* out, F f, const float* in) {
   return sum.Total();
 }
 
-// The largest of n > 0 elements.
-HWY_INLINE float MaxRow(int64_t n, const float* x) {
+// The largest f(x[i]) of n > 0 elements.
+template <typename F>
+HWY_INLINE float MaxRow(int64_t n, F f, const float* x) {
   const DF d;
-  VF largest = hn::Set(d, x[0]);
+  VF largest = f(hn::Set(d, x[0]));
   int64_t i = 0;
   for (; i + kFloatLanes <= n; i += kFloatLanes) {
-    largest = hn::Max(largest, hn::LoadU(d, x + i));
+    PrefetchAhead(x + i);
+    largest = hn::Max(largest, f(hn::LoadU(d, x + i)));
   }
-  float result = hn::GetLane(hn::MaxOfLanes(d, largest));
-  for (; i < n; ++i) result = x[i] > result ? x[i] : result;
-  return result;
+  for (; i < n; ++i) largest = hn::Max(largest, f(hn::Set(d, x[i])));
+  return hn::GetLane(hn::MaxOfLanes(d, largest));
+}
+
+HWY_INLINE float MaxRow(int64_t n, const float* x) {
+  return MaxRow(
+      n, [](VF value) HWY_ATTR { return value; }, x);
 }
 
 }  // namespace HWY_NAMESPACE

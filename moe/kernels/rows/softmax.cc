@@ -25,16 +25,19 @@ HWY_BEFORE_NAMESPACE();
 namespace moe {
 namespace HWY_NAMESPACE {
 
-// All rows have n > 0 elements.
-void SoftmaxRow(int64_t n, const float* x, float scale, float* y) {
+// All rows have n > 0 elements. `next_x` is the row that comes after `x`.
+void SoftmaxRow(int64_t n, const float* x, float scale, float* y,
+                const float* next_x) {
   const DF d;
   const VF factor = hn::Set(d, scale);
-  MapRow(
-      n, y, [&](VF value) HWY_ATTR { return hn::Mul(value, factor); }, x);
-  const VF largest = hn::Set(d, MaxRow(n, y));
+  // Computed twice rather than stored: the same bits both times.
+  const auto scaled = [&](VF value) HWY_ATTR { return hn::Mul(value, factor); };
+  const VF largest = hn::Set(d, MaxRow(n, scaled, x));
   const double sum = MapAndSumRow(
-      n, y, [&](VF value) HWY_ATTR { return Exp(d, hn::Sub(value, largest)); },
-      y);
+      n, y,
+      [&](VF value)
+          HWY_ATTR { return Exp(d, hn::Sub(scaled(value), largest)); },
+      x, next_x);
   const VF inverse = hn::Set(d, static_cast<float>(1.0 / sum));
   MapRow(
       n, y, [&](VF value) HWY_ATTR { return hn::Mul(value, inverse); }, y);
@@ -53,12 +56,13 @@ void SoftmaxBackwardRow(int64_t n, const float* y, const float* dy, float scale,
       y, dy);
 }
 
-void LogSoftmaxRow(int64_t n, const float* x, float* y) {
+void LogSoftmaxRow(int64_t n, const float* x, float* y, const float* next_x) {
   const DF d;
   const VF largest = hn::Set(d, MaxRow(n, x));
   const double sum = MapAndSumRow(
       n, nullptr,
-      [&](VF value) HWY_ATTR { return Exp(d, hn::Sub(value, largest)); }, x);
+      [&](VF value) HWY_ATTR { return Exp(d, hn::Sub(value, largest)); }, x,
+      next_x, y);
   const VF log_sum = hn::Set(d, Log(static_cast<float>(sum)));
   MapRow(
       n, y,
@@ -87,7 +91,8 @@ namespace moe {
 namespace scalar {
 namespace {
 
-void SoftmaxRow(int64_t n, const float* x, float scale, float* y) {
+void SoftmaxRow(int64_t n, const float* x, float scale, float* y,
+                const float* /*next_x*/) {
   for (int64_t i = 0; i < n; ++i) y[i] = x[i] * scale;
   const float largest = MaxRow(n, y);
   for (int64_t i = 0; i < n; ++i) y[i] = Exp(y[i] - largest);
@@ -101,7 +106,8 @@ void SoftmaxBackwardRow(int64_t n, const float* y, const float* dy, float scale,
   for (int64_t i = 0; i < n; ++i) dx[i] = (y[i] * (dy[i] - dot)) * scale;
 }
 
-void LogSoftmaxRow(int64_t n, const float* x, float* y) {
+void LogSoftmaxRow(int64_t n, const float* x, float* y,
+                   const float* /*next_x*/) {
   const float largest = MaxRow(n, x);
   const float log_sum = Log(static_cast<float>(SumRow(
       n, [&](int64_t i) { return static_cast<double>(Exp(x[i] - largest)); })));
@@ -137,7 +143,10 @@ void Softmax(MatrixView<const float> x, float scale, const CausalMask& mask,
   ParallelRows(x.rows, x.cols, pool, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
       const int64_t length = mask.Length(row, x.cols);
-      if (length > 0) softmax(length, x.RowData(row), scale, y.RowData(row));
+      if (length > 0) {
+        softmax(length, x.RowData(row), scale, y.RowData(row),
+                x.RowData(std::min(row + 1, x.rows - 1)));
+      }
       ClearFrom(length, y.Row(row));
     }
   });
@@ -165,7 +174,8 @@ void LogSoftmax(MatrixView<const float> x, MatrixView<float> y,
   const auto log_softmax = MOE_CHOOSE_KERNEL(LogSoftmaxRow);
   ParallelRows(x.rows, x.cols, pool, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
-      log_softmax(x.cols, x.RowData(row), y.RowData(row));
+      log_softmax(x.cols, x.RowData(row), y.RowData(row),
+                  x.RowData(std::min(row + 1, x.rows - 1)));
     }
   });
 }
