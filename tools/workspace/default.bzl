@@ -10,6 +10,8 @@ load("//tools/workspace/libtorch:repository.bzl", "libtorch_repository")
 load("//tools/workspace/openssl:repository.bzl", "openssl_repository")
 load("//tools/workspace/protobuf:repository.bzl", "protobuf_repository")
 load("//tools/workspace/rules:repository.bzl", "bazel_rules_repositories")
+load("//tools/workspace/zlib:repository.bzl", "zlib_repository")
+load("//tools/workspace/zstd:repository.bzl", "zstd_repository")
 
 def add_default_repositories():
     """Declares every external repository, each from an installed package."""
@@ -23,3 +25,5 @@ def add_default_repositories():
     libtorch_repository(name = "libtorch")
     openssl_repository(name = "openssl")
     protobuf_repository(name = "com_google_protobuf")
+    zlib_repository(name = "zlib")
+    zstd_repository(name = "zstd")

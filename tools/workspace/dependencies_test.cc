@@ -2,6 +2,8 @@
 #include <hwy/highway.h>
 #include <hwy/targets.h>
 #include <openssl/crypto.h>
+#include <zlib.h>
+#include <zstd.h>
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -22,6 +24,8 @@ TEST(DependenciesTest, EachLinksAndWorks) {
   EXPECT_THAT(std::string(OpenSSL_version(OPENSSL_VERSION)),
               HasSubstr("OpenSSL"));
   EXPECT_THAT(hwy::SupportedTargets(), Ne(0));
+  EXPECT_EQ(zlibVersion()[0], ZLIB_VERSION[0]);
+  EXPECT_EQ(ZSTD_versionNumber(), ZSTD_VERSION_NUMBER);
   bool ran = false;
   benchmark::RegisterBenchmark("one", [&](benchmark::State& state) {
     for (auto _ : state) ran = true;
