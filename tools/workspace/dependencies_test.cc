@@ -2,6 +2,10 @@
 #include <hwy/highway.h>
 #include <hwy/targets.h>
 #include <openssl/crypto.h>
+#include <utf8proc.h>
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -31,6 +35,9 @@ TEST(DependenciesTest, EachLinksAndWorks) {
     for (auto _ : state) ran = true;
   });
   EXPECT_FALSE(ran);
+  EXPECT_EQ(utf8proc_category('a'), UTF8PROC_CATEGORY_LL);
+  uint32_t has_jit = 0;
+  EXPECT_GE(pcre2_config(PCRE2_CONFIG_JIT, &has_jit), 0);
   CLI::App app("app");
   int value = 0;
   app.add_option("--value", value);

@@ -56,8 +56,8 @@ class Tokenizer {
   virtual absl::optional<int32_t> bos_id() const = 0;
   virtual absl::optional<int32_t> eos_id() const = 0;
 
-  // SHA-256, in hexadecimal, over the names and contents of the files that the
-  // tokenizer was loaded from.
+  // SHA-256, in hexadecimal, over all that decides what the above give: the
+  // tokenizer's file and what is taken of those beside it.
   virtual const std::string& digest() const = 0;
 };
 
