@@ -12,6 +12,8 @@
   tokens_interop.py golden FILE TOKENIZER_ROOT
                                    writes what transformers gives for the cases, for
                                    machines without Python
+  tokens_interop.py stories_digest TESTDATA
+                                   prints the digest that stories_test.cc pins
 
 KIND is llama3 or chatml. Needs transformers, jinja2 and safetensors.
 """
@@ -19,7 +21,10 @@ KIND is llama3 or chatml. Needs transformers, jinja2 and safetensors.
 import hashlib
 import json
 import pathlib
+import struct
 import sys
+
+import philox_reference
 
 # The templates of Llama 3 Instruct (texts trimmed) and of SmolLM2 Instruct without
 # its default system turn, with the tokens of the assistant marked.
@@ -216,9 +221,62 @@ def write_golden(path: str, root: str) -> None:
             out.write(json.dumps(case) + "\n")
 
 
+def _permutation(seed: int, count: int) -> list[int]:
+    """The shuffled numbers below `count`, as DrawSequences defines them."""
+    words = iter(philox_reference.stream(seed, "dataset/shuffle", 16 * count))
+
+    def uniform(bound: int) -> int:
+        while True:
+            product = (next(words) | next(words) << 32) * bound
+            if product % 2**64 >= 2**64 % bound:
+                return product >> 64
+
+    order = list(range(count))
+    for i in range(count, 1, -1):
+        j = uniform(i)
+        order[i - 1], order[j] = order[j], order[i - 1]
+    return order
+
+
+def _story_sequences(testdata: str) -> list[tuple[list[int], list[int]]]:
+    tokenizer = _load("llama3", f"{testdata}/llama_gqa_bf16")
+    sequences = []
+    for name in ("conversations", "messages", "text"):
+        path = pathlib.Path(testdata, "stories", f"{name}.jsonl")
+        for line in path.read_text("utf-8").split("\n"):
+            if not line:
+                continue
+            if name == "text":
+                ids = list(tokenizer(json.loads(line)["text"])["input_ids"])
+                sequences.append((ids, ids))
+            else:
+                turns = [m for m in _messages(line) if m["role"] != "system"]
+                sequences.append(_encode(tokenizer, turns))
+    return sequences
+
+
+def stories_digest(testdata: str) -> None:
+    """Seven batches of 16 sequences of at most 256 tokens, by seed 2024."""
+    sequences = _story_sequences(testdata)
+    order = _permutation(2024, len(sequences))[: 7 * 16]
+    data = struct.pack("<q", 7)
+    for batch in range(7):
+        data += struct.pack("<q", 16)
+        for i in order[16 * batch : 16 * (batch + 1)]:
+            ids, labels = sequences[i][0][:256], sequences[i][1][:256]
+            data += struct.pack("<q", len(ids))
+            data += struct.pack(f"<{2 * len(ids)}i", *ids, *labels)
+    print(hashlib.sha256(data).hexdigest())
+
+
 def main() -> None:
     command, arguments = sys.argv[1], sys.argv[2:]
-    {"cases": write_cases, "check": check, "golden": write_golden}[command](*arguments)
+    {
+        "cases": write_cases,
+        "check": check,
+        "golden": write_golden,
+        "stories_digest": stories_digest,
+    }[command](*arguments)
 
 
 if __name__ == "__main__":
