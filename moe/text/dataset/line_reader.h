@@ -19,9 +19,9 @@
 namespace moe {
 
 // A line of a dataset is a conversation or a document; the longest that is read
-// is 32 MiB, after decompression. What is longer is a file of another kind, or
+// is 16 MiB, after decompression. What is longer is a file of another kind, or
 // a compressed one that was made to exhaust memory.
-inline constexpr size_t kMaxLineBytes = size_t{32} << 20;
+inline constexpr size_t kMaxLineBytes = size_t{16} << 20;
 
 struct Line {
   // Without its end ("\n" or "\r\n"), and the first of a file without the UTF-8

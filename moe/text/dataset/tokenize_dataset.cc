@@ -48,6 +48,15 @@ absl::StatusOr<EncodedRecord> EncodeLine(const RecordEncoder& encoder,
   return EncodeRecord(encoder, std::move(record));
 }
 
+// A parser's message may quote as much of the line as there is.
+absl::Status CutMessage(const absl::Status& status) {
+  constexpr size_t kMaxBytes = 400;
+  if (status.message().size() <= kMaxBytes) return status;
+  return absl::Status(
+      status.code(),
+      absl::StrCat(status.message().substr(0, kMaxBytes), "..."));
+}
+
 // Reads files one after another and gathers what they hold.
 class DatasetTokenizer {
  public:
@@ -115,8 +124,9 @@ class DatasetTokenizer {
         Add(*records[k]);
         continue;
       }
-      const absl::Status status = Annotate(
-          records[k].status(), absl::StrCat(path, ":", lines[k].number));
+      const absl::Status status =
+          Annotate(CutMessage(records[k].status()),
+                   absl::StrCat(path, ":", lines[k].number));
       if (!request_.options.skip_bad_lines()) return status;
       result_.report.AddBadLine(status);
     }

@@ -1,7 +1,8 @@
 // A dataset's files, read line by line and tokenized by several threads.
 //
-// Memory: the tokens (8 bytes each), and a block of lines at a time: 8 MiB and
-// one line more. The result does not depend on the number of threads.
+// Memory: the tokens (8 bytes each), and a block of lines at a time, 8 MiB and
+// one line more, with their tokens and each thread's parsed line. The result
+// does not depend on the number of threads.
 
 #ifndef MOE_TEXT_DATASET_TOKENIZE_DATASET_H_
 #define MOE_TEXT_DATASET_TOKENIZE_DATASET_H_
@@ -58,7 +59,8 @@ struct TokenizedDataset {
 // The sequences of the dataset, in the order of the files and lines.
 //
 // The first bad line is an error, "path:line: what", of ParseRecord,
-// EncodeRecord, or ResourceExhausted for a line of more than kMaxLineBytes;
+// EncodeRecord, or ResourceExhausted for a line of more than kMaxLineBytes, cut
+// to some hundred bytes;
 // with skip_bad_lines it is counted. A file that cannot be read, or whose
 // compressed data are damaged, is an error in any case; so is a dataset
 // without one line that serves, InvalidArgument.

@@ -147,6 +147,14 @@ TEST_F(TokenizeDatasetTest, ALineOf100MegabytesIsRefused) {
               ElementsAre(257, 'o', 'k', 257, 'f', 'i', 'n', 'e'));
 }
 
+TEST_F(TokenizeDatasetTest, MessagesAreShort) {
+  const std::string path = directory_.Write(
+      "a.jsonl", "{\"text\": \"" + std::string(1'000'000, 'x') + "\xff\"}");
+  const absl::Status status = Tokenize(Request(path)).status();
+  EXPECT_THAT(status, StatusIs(kInvalid, HasSubstr(":1: malformed JSON")));
+  EXPECT_LT(status.message().size(), 600 + path.size());
+}
+
 TEST_F(TokenizeDatasetTest, DamagedFilesAreNeverSkipped) {
   std::string gzip = GzipOf("{\"text\": \"a\"}\n");
   gzip.resize(gzip.size() - 1);
