@@ -36,6 +36,7 @@
 #ifndef MOE_TEXT_DATASET_CHAT_TEMPLATE_H_
 #define MOE_TEXT_DATASET_CHAT_TEMPLATE_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -74,7 +75,9 @@ class ChatTemplate {
       const Conversation& conversation) const;
 
  private:
-  // A stretch of tokens that the tokenizer encodes at once, before the text.
+  static constexpr size_t kNumRoles = 3;
+
+  // What stands before a text in the stretch that is encoded at once.
   struct Header {
     std::string text;  // "assistant\n"; "\n\n" behind llama3's role.
     std::vector<int32_t> ids;
@@ -100,8 +103,8 @@ class ChatTemplate {
   std::vector<int32_t> after_turn_;  // chatml's, and none's, line break.
   // By role. What stands before the stretch of the text: special tokens, and
   // llama3's role.
-  std::vector<int32_t> opening_[3];
-  Header header_[3];
+  std::vector<int32_t> opening_[kNumRoles];
+  Header header_[kNumRoles];
 };
 
 // Without the white space at both ends, of the characters that Python's
