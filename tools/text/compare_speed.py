@@ -5,7 +5,7 @@
 
 TOKENIZE is the program //tools/text:tokenize, built with optimisation; each DIR has a
 tokenizer.json. Prints megabytes a second of both and the median ratio, for one large
-text, and for its paragraphs one by one (both sides called once for each).
+text, and for pieces of it (ours one call each, theirs one batch without offsets).
 """
 
 import argparse
@@ -25,9 +25,9 @@ import tokenize_client  # pylint: disable=wrong-import-position
 
 
 def _time_theirs(tokenizer, parts: list[str]) -> float:
+    # The fastest that the package has: without offsets, and one call for all.
     start = time.perf_counter()
-    for part in parts:
-        tokenizer.encode(part, add_special_tokens=False)
+    tokenizer.encode_batch_fast(parts, add_special_tokens=False)
     return time.perf_counter() - start
 
 

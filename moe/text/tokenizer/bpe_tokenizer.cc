@@ -174,6 +174,7 @@ absl::StatusOr<std::vector<int32_t>> BpeTokenizer::Encode(
 
 absl::Status BpeTokenizer::EncodeText(absl::string_view text, Scratch& scratch,
                                       std::vector<int32_t>* ids) const {
+  if (text.empty()) return absl::OkStatus();
   if (!matcher_.has_value()) return EncodePiece(text, true, scratch, ids);
   for (const TextPiece& piece : matcher_->Split(text)) {
     if (piece.id.has_value()) {

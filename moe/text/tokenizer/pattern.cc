@@ -33,6 +33,7 @@ absl::StatusOr<Pattern> Pattern::FromPcre2(absl::string_view regex_text) {
 absl::Status Pattern::ForEachMatch(
     absl::string_view text, RegexScratch& scratch,
     absl::FunctionRef<absl::Status(size_t, size_t)> use) const {
+  if (text.empty()) return absl::OkStatus();
   if (literal_.empty()) {
     RegexMatches matches(regex_, text, scratch);
     while (matches.Next()) {

@@ -22,8 +22,11 @@ namespace {
 
 // White_Space, inside a class. PCRE2's own \s has U+180E besides.
 constexpr char kSpace[] = R"(\x{9}-\x{d}\x{20}\x{85}\p{Z})";
-// Oniguruma's word characters, inside a class. PCRE2's own \w has fewer.
-constexpr char kWord[] = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc})";
+// Oniguruma's word characters, inside a class: with the superscripts and
+// fractions of Latin-1, for which it has a table of its own. PCRE2's own \w has
+// fewer.
+constexpr char kWord[] =
+    R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{b2}\x{b3}\x{b9}\x{bc}-\x{be})";
 
 constexpr absl::string_view kCategories[] = {
     "L",  "Lu", "Ll", "Lt", "Lm", "Lo", "M",  "Mn", "Mc", "Me", "N",  "Nd",
