@@ -35,5 +35,16 @@ expect 0 out "A and B are the same" diff "${DENSE}" "${DENSE}/model.safetensors"
 expect 1 out "A and B differ" diff "${DENSE}" "${OTHER}"
 expect 2 err "llama_moe diff: no/such does not exist" diff "${DENSE}" no/such
 expect 2 err "did you mean --ignore_config?" diff "${DENSE}" "${OTHER}" --ignore-config
+expect 0 out "sequences                          320" tokenize --model_path="${DENSE}" \
+  --dataset_dir_or_path=testdata/stories --save_path="${TEST_TMPDIR}/tokens.safetensors"
+expect 0 out "artifact tokens" inspect "${TEST_TMPDIR}/tokens.safetensors"
+expect 2 err "already exists" tokenize --model_path="${DENSE}" \
+  --dataset_dir_or_path=testdata/stories --save_path="${TEST_TMPDIR}/tokens.safetensors"
+expect 2 err "llama_moe_test.sh:1: malformed JSON" tokenize --model_path="${DENSE}" \
+  --dataset_dir_or_path=tools/llama_moe_test.sh --save_path="${TEST_TMPDIR}/none"
+# SentencePiece, in a program that has Protocol Buffers of its own.
+expect 0 out "chat template                      none" tokenize \
+  --tokenizer_path=testdata/tokenizers/sentencepiece \
+  --dataset_dir_or_path=testdata/stories/text.jsonl --save_path="${TEST_TMPDIR}/sentencepiece"
 
 ((failures == 0))

@@ -132,13 +132,25 @@ std::string FormatMoe(const MoeConfig& config) {
   return text;
 }
 
+// ", artifact tokens", of a file whose metadata say so.
+std::string ArtifactKind(const Inspection& inspection) {
+  if (inspection.kind == SourceKind::kDirectory || inspection.files.empty()) {
+    return "";
+  }
+  const auto& metadata = inspection.files[0].metadata;
+  const auto found = metadata.find("artifact");
+  return found == metadata.end() ? ""
+                                 : absl::StrCat(", artifact ", found->second);
+}
+
 std::string Title(const Inspection& inspection) {
   const absl::string_view what =
       !inspection.config.has_value() ? SourceKindName(inspection.kind)
       : MoePart(inspection) != nullptr
           ? "MoE checkpoint made from LLaMA (model_type mixtral)"
           : "dense LLaMA checkpoint (model_type llama)";
-  return absl::StrCat(inspection.path, ": ", what, "\n");
+  return absl::StrCat(inspection.path, ": ", what, ArtifactKind(inspection),
+                      "\n");
 }
 
 std::string FormatDtypes(const Inspection& inspection) {

@@ -9,7 +9,9 @@
 
 namespace moe::cli {
 
-std::vector<Command> AllCommands() { return {InspectCommand(), DiffCommand()}; }
+std::vector<Command> AllCommands() {
+  return {TokenizeCommand(), InspectCommand(), DiffCommand()};
+}
 
 int RunLlamaMoe(const std::vector<std::string>& args, std::ostream& out,
                 std::ostream& err) {

@@ -1,6 +1,7 @@
 #include "tools/cli/commands.h"
 
 #include <cstdint>
+#include <filesystem>
 #include <sstream>
 #include <string>
 #include <utility>
@@ -8,12 +9,14 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/random_access_file.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/testing/temp_directory.h"
 #include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/json.h"
 #include "moe/checkpoint/safetensors_file.h"
 #include "moe/checkpoint/tensor.h"
+#include "moe/text/dataset/token_artifact.h"
 
 namespace moe::cli {
 namespace {
@@ -151,6 +154,126 @@ TEST(DiffCommandTest, RefusesValuesOutOfRange) {
   EXPECT_EQ(outcome.err,
             "llama_moe diff: --max_ulp is \"-1\"; wanted is a whole number, 0 "
             "or more\n");
+}
+
+// The arguments of tokenize that every run has.
+std::vector<std::string> TokenizeArgs(const std::string& save_path) {
+  return {"tokenize", std::string("--model_path=") + kGqa,
+          "--dataset_dir_or_path=testdata/stories", "--save_path=" + save_path};
+}
+
+std::vector<std::string> With(std::vector<std::string> args,
+                              const std::string& more) {
+  args.push_back(more);
+  return args;
+}
+
+TEST(TokenizeCommandTest, WritesAnArtifactThatInspectKnows) {
+  const TempDirectory directory;
+  const std::string path = directory.Path("tokens.safetensors");
+  const Outcome outcome = RunCli(TokenizeArgs(path));
+  EXPECT_EQ(outcome.exit_status, 0) << outcome.err;
+  EXPECT_THAT(outcome.out,
+              AllOf(HasSubstr(path + ": token artifact\n"),
+                    HasSubstr("chat template                      llama3\n"),
+                    HasSubstr("sequences                          320\n")));
+  MOE_ASSERT_OK_AND_ASSIGN(const TokenArtifact artifact,
+                           ReadTokenArtifact(path));
+  EXPECT_EQ(artifact.dataset.sequences.num_sequences(), 320);
+  EXPECT_EQ(artifact.info.vocab_size, 512);
+  EXPECT_THAT(
+      RunCli({"inspect", path}).out,
+      AllOf(HasSubstr("artifact tokens\n"), HasSubstr("input_ids  I32 ["),
+            HasSubstr("chat_template: llama3\n")));
+}
+
+TEST(TokenizeCommandTest, WritesTheSameBytesAgain) {
+  const TempDirectory directory;
+  const std::string a = directory.Path("a");
+  const std::string b = directory.Path("b");
+  EXPECT_EQ(RunCli(TokenizeArgs(a)).exit_status, 0);
+  EXPECT_EQ(RunCli(TokenizeArgs(b)).exit_status, 0);
+  MOE_ASSERT_OK_AND_ASSIGN(const std::string bytes_a, ReadFile(a, 10 << 20));
+  MOE_ASSERT_OK_AND_ASSIGN(const std::string bytes_b, ReadFile(b, 10 << 20));
+  EXPECT_EQ(bytes_a, bytes_b);
+}
+
+TEST(TokenizeCommandTest, ReplacesOnRequestOnly) {
+  const TempDirectory directory;
+  const std::string path = directory.Write("a", "mine");
+  const Outcome refused = RunCli(TokenizeArgs(path));
+  EXPECT_EQ(refused.exit_status, 2);
+  EXPECT_THAT(refused.err, HasSubstr("already exists"));
+  MOE_ASSERT_OK_AND_ASSIGN(const std::string kept, ReadFile(path, 100));
+  EXPECT_EQ(kept, "mine");
+  EXPECT_EQ(RunCli(With(TokenizeArgs(path), "--overwrite")).exit_status, 0);
+  EXPECT_THAT(RunCli(TokenizeArgs(directory.path())).err,
+              HasSubstr("wanted is the name of a file"));
+}
+
+TEST(TokenizeCommandTest, PassesItsFlagsOn) {
+  const TempDirectory directory;
+  const std::string path = directory.Path("a");
+  std::vector<std::string> args = TokenizeArgs(path);
+  args.insert(args.end(), {"--chat_template=none", "--keep_system", "--json",
+                           "--model_max_length=40"});
+  const Outcome outcome = RunCli(args);
+  MOE_ASSERT_OK_AND_ASSIGN(const Json json, ParseJsonObject(outcome.out));
+  EXPECT_EQ(json["chat_template"], "none");
+  EXPECT_GT(json["num_truncated_sequences"], 100);
+  MOE_ASSERT_OK_AND_ASSIGN(const TokenArtifact artifact,
+                           ReadTokenArtifact(path));
+  EXPECT_EQ(artifact.info.model_max_length, 40);
+  EXPECT_TRUE(artifact.info.keep_system);
+}
+
+TEST(TokenizeCommandTest, BadLinesEndItOrAreListed) {
+  const TempDirectory directory;
+  const std::string data =
+      directory.Write("d.jsonl", "{\"text\": \"a\"}\n{\"text\": 1}\n");
+  const std::vector<std::string> args = {
+      "tokenize", std::string("--tokenizer_path=") + kGqa,
+      "--dataset_dir_or_path=" + data, "--save_path=" + directory.Path("a")};
+  const Outcome refused = RunCli(args);
+  EXPECT_EQ(refused.exit_status, 2);
+  EXPECT_EQ(refused.err, "llama_moe tokenize: " + data +
+                             ":2: text is 1; wanted is a string\n");
+  EXPECT_EQ(directory.List(), std::vector<std::string>{"d.jsonl"});
+  const Outcome listed = RunCli(With(args, "--skip_bad_lines"));
+  EXPECT_EQ(listed.exit_status, 0);
+  EXPECT_THAT(listed.out,
+              AllOf(HasSubstr("bad lines left out                 1\n"),
+                    HasSubstr("bad lines:\n  " + data + ":2: text is 1")));
+}
+
+TEST(TokenizeCommandTest, TheVocabularyFitsTheModel) {
+  const TempDirectory directory;
+  const std::string model = directory.Path("model");
+  std::filesystem::create_directory(model);
+  for (const char* name : {"tokenizer.json", "tokenizer_config.json"}) {
+    std::filesystem::copy_file(std::string(kGqa) + "/" + name,
+                               model + "/" + name);
+  }
+  std::vector<std::string> args = TokenizeArgs(directory.Path("a"));
+  args[1] = "--model_path=" + model;
+  EXPECT_EQ(RunCli(args).exit_status, 0);  // There is no config.json.
+  directory.Write("model/config.json", "{\"vocab_size\": 511}");
+  const Outcome outcome = RunCli(With(args, "--overwrite"));
+  EXPECT_EQ(outcome.exit_status, 2);
+  EXPECT_THAT(outcome.err,
+              HasSubstr("model/config.json: the tokenizer has ids up to 511, "
+                        "and the model's embedding has 511 rows"));
+}
+
+TEST(TokenizeCommandTest, RefusesValuesOutOfRange) {
+  const TempDirectory directory;
+  const Outcome outcome =
+      RunCli(With(TokenizeArgs(directory.Path("a")), "--model_max_length=0"));
+  EXPECT_EQ(outcome.exit_status, 2);
+  EXPECT_EQ(
+      outcome.err,
+      "llama_moe tokenize: --model_max_length is \"0\"; wanted is a whole "
+      "number, 1 or more\n");
 }
 
 }  // namespace

@@ -8,8 +8,13 @@ load("//tools/workspace/highway:repository.bzl", "highway_repository")
 load("//tools/workspace/json:repository.bzl", "json_repository")
 load("//tools/workspace/libtorch:repository.bzl", "libtorch_repository")
 load("//tools/workspace/openssl:repository.bzl", "openssl_repository")
+load("//tools/workspace/pcre2:repository.bzl", "pcre2_repository")
 load("//tools/workspace/protobuf:repository.bzl", "protobuf_repository")
 load("//tools/workspace/rules:repository.bzl", "bazel_rules_repositories")
+load("//tools/workspace/sentencepiece:repository.bzl", "sentencepiece_repository")
+load("//tools/workspace/utf8proc:repository.bzl", "utf8proc_repository")
+load("//tools/workspace/zlib:repository.bzl", "zlib_repository")
+load("//tools/workspace/zstd:repository.bzl", "zstd_repository")
 
 def add_default_repositories():
     """Declares every external repository, each from an installed package."""
@@ -22,4 +27,9 @@ def add_default_repositories():
     json_repository(name = "nlohmann_json")
     libtorch_repository(name = "libtorch")
     openssl_repository(name = "openssl")
+    pcre2_repository(name = "pcre2")
     protobuf_repository(name = "com_google_protobuf")
+    sentencepiece_repository(name = "sentencepiece")
+    utf8proc_repository(name = "utf8proc")
+    zlib_repository(name = "zlib")
+    zstd_repository(name = "zstd")

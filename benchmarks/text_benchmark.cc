@@ -1,0 +1,120 @@
+// How fast tokenizers encode: megabytes of text a second, on one thread.
+//
+//   text_benchmark [--benchmark_filter=...]
+//
+// The fixture tokenizers of testdata, and the one of the checkpoint directory
+// that MOE_TOKENIZER_DIR names, over the file that MOE_TEXT names, or without
+// one over generated English-like text. tools/text/compare_speed.py measures
+// the Hugging Face tokenizers package beside it.
+
+#include <benchmark/benchmark.h>
+
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "benchmarks/measure.h"
+#include "moe/base/random_access_file.h"
+#include "moe/text/tokenizer/tokenizer.h"
+
+namespace moe {
+namespace {
+
+constexpr size_t kTextBytes = 2 << 20;
+
+// Words of Zipf's distribution over a made-up lexicon, in sentences.
+std::string GeneratedText() {
+  constexpr const char* kSyllables[] = {"the", "re", "in",  "on", "ta", "lo",
+                                        "mi",  "s",  "ent", "er", "al", "is"};
+  std::mt19937 random(1);
+  std::vector<std::string> lexicon(20000);
+  for (std::string& word : lexicon) {
+    for (size_t i = 1 + random() % 4; i > 0; --i)
+      word += kSyllables[random() % 12];
+  }
+  std::string text;
+  while (text.size() < kTextBytes) {
+    // A rank r with a probability of about 1 / r.
+    size_t rank = lexicon.size();
+    while (rank > 0 && random() % 4 != 0) rank /= 2;
+    absl::StrAppend(&text, lexicon[rank + random() % (rank + 1) / 2 % 20000]);
+    text += random() % 12 == 0 ? ".\n" : " ";
+  }
+  return text;
+}
+
+const std::string& Text() {
+  static const auto* const kText = [] {
+    const char* const path = std::getenv("MOE_TEXT");
+    if (path == nullptr) return new std::string(GeneratedText());
+    absl::StatusOr<std::string> text = ReadFile(path, uint64_t{1} << 30);
+    if (!text.ok()) {
+      std::fprintf(stderr, "%s\n", text.status().ToString().c_str());
+      std::exit(1);
+    }
+    return new std::string(*std::move(text));
+  }();
+  return *kText;
+}
+
+void Encode(benchmark::State& state, const Tokenizer& tokenizer,
+            size_t piece_bytes) {
+  const absl::string_view text = Text();
+  size_t num_tokens = 0;
+  std::vector<double> seconds;
+  for (auto _ : state) {
+    num_tokens = 0;
+    seconds.push_back(SecondsOf([&] {
+      for (size_t i = 0; i < text.size(); i += piece_bytes) {
+        num_tokens +=
+            tokenizer.Encode(text.substr(i, piece_bytes), false).value().size();
+      }
+    }));
+  }
+  const auto bytes = static_cast<double>(text.size());
+  state.counters["mb_per_sec"] = bytes / 1e6 / Median(seconds);
+  state.counters["bytes_per_token"] = bytes / static_cast<double>(num_tokens);
+}
+
+void Register(const std::string& directory) {
+  absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer =
+      LoadTokenizer(directory);
+  if (!tokenizer.ok()) {
+    std::fprintf(stderr, "%s\n", tokenizer.status().ToString().c_str());
+    std::exit(1);
+  }
+  // Lives as long as the process, as the registered benchmarks do.
+  const Tokenizer* const loaded = tokenizer->release();
+  for (const size_t piece_bytes : {size_t{2000}, Text().size()}) {
+    benchmark::RegisterBenchmark(
+        absl::StrCat("BM_Encode/", directory, "/piece_bytes:", piece_bytes)
+            .c_str(),
+        [loaded, piece_bytes](benchmark::State& state) {
+          Encode(state, *loaded, piece_bytes);
+        })
+        ->Unit(benchmark::kMillisecond);
+  }
+}
+
+}  // namespace
+}  // namespace moe
+
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  for (const char* const name :
+       {"gpt2_style", "llama3_style", "smollm2_style"}) {
+    moe::Register(absl::StrCat("testdata/tokenizers/", name));
+  }
+  const char* const directory = std::getenv("MOE_TOKENIZER_DIR");
+  if (directory != nullptr) moe::Register(directory);
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+  return 0;
+}

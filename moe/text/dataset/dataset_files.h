@@ -1,0 +1,34 @@
+// The files of a dataset, which is one file or a directory of them.
+
+#ifndef MOE_TEXT_DATASET_DATASET_FILES_H_
+#define MOE_TEXT_DATASET_DATASET_FILES_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace moe {
+
+struct DatasetFiles {
+  // In the order in which they are read.
+  std::vector<std::string> paths;
+  // What else lies in the directory, by name: passed over.
+  std::vector<std::string> passed_over;
+};
+
+// A file stands for itself, whatever it is called. Of a directory, the files
+// whose names end with .jsonl or .json, and these with .gz or .zst behind, in
+// the order of their names' bytes; names that start with a dot, other names and
+// directories inside are passed over. NotFound if there is nothing at `path`,
+// InvalidArgument if a directory has no such file.
+absl::StatusOr<DatasetFiles> ListDatasetFiles(absl::string_view path);
+
+// Whether the file starts as a safetensors file does, which no text of JSON
+// lines and no compressed file can. Errors of RandomAccessFile.
+absl::StatusOr<bool> IsSafetensorsFile(absl::string_view path);
+
+}  // namespace moe
+
+#endif  // MOE_TEXT_DATASET_DATASET_FILES_H_

@@ -1,0 +1,82 @@
+#include "moe/text/dataset/dataset_files.h"
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "moe/base/testing/status_matchers.h"
+#include "moe/base/testing/temp_directory.h"
+#include "moe/checkpoint/safetensors_file.h"
+#include "moe/text/dataset/testing/compress.h"
+
+namespace moe {
+namespace {
+
+using ::moe::testing::GzipOf;
+using ::moe::testing::IsOkAndHolds;
+using ::moe::testing::StatusIs;
+using ::moe::testing::TempDirectory;
+using ::moe::testing::ZstdOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+TEST(DatasetFilesTest, AFileStandsForItself) {
+  const TempDirectory directory;
+  const std::string path = directory.Write("whatever", "");
+  MOE_ASSERT_OK_AND_ASSIGN(const DatasetFiles files, ListDatasetFiles(path));
+  EXPECT_THAT(files.paths, ElementsAre(path));
+}
+
+TEST(DatasetFilesTest, ADirectoryIsSortedByBytes) {
+  const TempDirectory directory;
+  for (const char* name :
+       {"b.jsonl", "B.json", "a10.jsonl.gz", "a9.json.zst", ".hidden.jsonl",
+        "README.md", "data.gz", "sub/x.jsonl"}) {
+    directory.Write(name, "");
+  }
+  MOE_ASSERT_OK_AND_ASSIGN(const DatasetFiles files,
+                           ListDatasetFiles(directory.path()));
+  EXPECT_THAT(
+      files.paths,
+      ElementsAre(directory.Path("B.json"), directory.Path("a10.jsonl.gz"),
+                  directory.Path("a9.json.zst"), directory.Path("b.jsonl")));
+  EXPECT_THAT(files.passed_over,
+              ElementsAre(".hidden.jsonl", "README.md", "data.gz", "sub"));
+  // A separator behind the name changes nothing.
+  MOE_ASSERT_OK_AND_ASSIGN(const DatasetFiles same,
+                           ListDatasetFiles(directory.path() + "/"));
+  EXPECT_EQ(same.paths, files.paths);
+}
+
+TEST(DatasetFilesTest, NothingThereIsAnError) {
+  const TempDirectory directory;
+  EXPECT_THAT(ListDatasetFiles(directory.Path("none")).status(),
+              StatusIs(absl::StatusCode::kNotFound,
+                       HasSubstr("/none does not exist; wanted is a dataset")));
+  directory.Write("tokens.safetensors", "");
+  EXPECT_THAT(ListDatasetFiles(directory.path()).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("has no file of a dataset among 1 names")));
+}
+
+TEST(DatasetFilesTest, TellsSafetensorsByContent) {
+  const TempDirectory directory;
+  const std::string path = directory.Path("a.jsonl");
+  MOE_ASSERT_OK(WriteSafetensorsFile(path, {}, {{"k", "v"}}, false));
+  EXPECT_THAT(IsSafetensorsFile(path), IsOkAndHolds(true));
+  for (const absl::string_view text :
+       {absl::string_view(""), absl::string_view("{}"),
+        absl::string_view("{\"text\":{"), absl::string_view("\0\0\0\0{", 5)}) {
+    EXPECT_THAT(IsSafetensorsFile(directory.Write("b", text)),
+                IsOkAndHolds(false));
+  }
+  EXPECT_THAT(IsSafetensorsFile(directory.Write("c", GzipOf("{}"))),
+              IsOkAndHolds(false));
+  EXPECT_THAT(IsSafetensorsFile(directory.Write("d", ZstdOf("{}"))),
+              IsOkAndHolds(false));
+}
+
+}  // namespace
+}  // namespace moe

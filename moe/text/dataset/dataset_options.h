@@ -1,0 +1,38 @@
+// What the options of datasets may be, and what they are where they are not
+// set.
+
+#ifndef MOE_TEXT_DATASET_DATASET_OPTIONS_H_
+#define MOE_TEXT_DATASET_DATASET_OPTIONS_H_
+
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "moe/text/dataset/dataset_options.pb.h"
+
+namespace moe {
+
+inline constexpr int64_t kDefaultModelMaxLength = 2048;
+inline constexpr int64_t kDefaultBatchSize = 1;
+
+// OK, or InvalidArgument with the field, its value and what is allowed.
+absl::Status ValidateTokenizeOptions(const TokenizeOptions& options);
+absl::Status ValidateBatchOptions(const BatchOptions& options);
+
+int64_t ModelMaxLength(const TokenizeOptions& options);
+int64_t BatchSize(const BatchOptions& options);
+
+// How many sequences the options ask for: max_steps * batch_size, and the
+// largest int64 where max_steps is not set or the product does not fit.
+int64_t MaxSequences(const BatchOptions& options);
+
+// "auto", "llama3", "chatml", "none", as on the command line. InvalidArgument
+// for any other name.
+absl::string_view ChatTemplateName(TokenizeOptions::ChatTemplate chat_template);
+absl::StatusOr<TokenizeOptions::ChatTemplate> ParseChatTemplateName(
+    absl::string_view name);
+
+}  // namespace moe
+
+#endif  // MOE_TEXT_DATASET_DATASET_OPTIONS_H_

@@ -1,0 +1,77 @@
+#include "moe/text/dataset/dataset_options.h"
+
+#include <cstdint>
+#include <limits>
+
+#include "absl/status/status.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "moe/base/testing/status_matchers.h"
+#include "moe/text/dataset/dataset_options.pb.h"
+
+namespace moe {
+namespace {
+
+using ::moe::testing::IsOk;
+using ::moe::testing::IsOkAndHolds;
+using ::moe::testing::StatusIs;
+using ::testing::Eq;
+using ::testing::HasSubstr;
+
+constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
+
+TEST(DatasetOptionsTest, DefaultsAreValid) {
+  EXPECT_THAT(ValidateTokenizeOptions({}), IsOk());
+  EXPECT_THAT(ValidateBatchOptions({}), IsOk());
+  EXPECT_EQ(ModelMaxLength({}), 2048);
+  EXPECT_EQ(BatchSize({}), 1);
+}
+
+TEST(DatasetOptionsTest, EveryBadFieldIsNamed) {
+  TokenizeOptions tokenize;
+  tokenize.set_model_max_length(0);
+  EXPECT_THAT(
+      ValidateTokenizeOptions(tokenize),
+      StatusIs(kInvalid, Eq("model_max_length is 0; wanted is 1 or more")));
+  tokenize.set_model_max_length(1);
+  EXPECT_THAT(ValidateTokenizeOptions(tokenize), IsOk());
+  tokenize.set_chat_template(static_cast<TokenizeOptions::ChatTemplate>(9));
+  EXPECT_THAT(ValidateTokenizeOptions(tokenize),
+              StatusIs(kInvalid, HasSubstr("chat_template is 9")));
+  BatchOptions batch;
+  batch.set_seed(-1);
+  EXPECT_THAT(ValidateBatchOptions(batch),
+              StatusIs(kInvalid, Eq("seed is -1; wanted is 0 or more")));
+  batch.set_seed(0);
+  batch.set_max_steps(0);
+  EXPECT_THAT(ValidateBatchOptions(batch),
+              StatusIs(kInvalid, Eq("max_steps is 0; wanted is 1 or more")));
+  batch.set_max_steps(1);
+  batch.set_batch_size(-3);
+  EXPECT_THAT(ValidateBatchOptions(batch),
+              StatusIs(kInvalid, Eq("batch_size is -3; wanted is 1 or more")));
+}
+
+TEST(DatasetOptionsTest, CountsSequences) {
+  constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
+  BatchOptions options;
+  options.set_batch_size(4);
+  EXPECT_EQ(MaxSequences(options), kMax);
+  options.set_max_steps(3);
+  EXPECT_EQ(MaxSequences(options), 12);  // 3 * 4
+  options.set_max_steps(kMax / 4 + 1);   // The product is 2^63.
+  EXPECT_EQ(MaxSequences(options), kMax);
+}
+
+TEST(DatasetOptionsTest, TemplateNamesAreReadAsTheyAreWritten) {
+  for (const auto value : {TokenizeOptions::AUTO, TokenizeOptions::LLAMA3,
+                           TokenizeOptions::CHATML, TokenizeOptions::NONE}) {
+    EXPECT_THAT(ParseChatTemplateName(ChatTemplateName(value)),
+                IsOkAndHolds(value));
+  }
+  EXPECT_THAT(ParseChatTemplateName("vicuna"),
+              StatusIs(kInvalid, HasSubstr("\"vicuna\"")));
+}
+
+}  // namespace
+}  // namespace moe

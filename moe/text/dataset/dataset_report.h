@@ -1,0 +1,53 @@
+// What came of a dataset's lines, in numbers, for a person and for a program.
+
+#ifndef MOE_TEXT_DATASET_DATASET_REPORT_H_
+#define MOE_TEXT_DATASET_DATASET_REPORT_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "moe/checkpoint/json.h"
+#include "moe/text/dataset/token_sequences.h"
+
+namespace moe {
+
+// Of the bad lines, so many are listed; all are counted.
+inline constexpr size_t kMaxListedBadLines = 20;
+
+struct DatasetReport {
+  int64_t num_lines = 0;  // Read, blank ones left out.
+  int64_t num_bad_lines = 0;
+  // The messages of the first kMaxListedBadLines, "path:line: what".
+  std::vector<std::string> bad_lines;
+  int64_t num_sequences = 0;
+  int64_t num_tokens = 0;
+  // Those that a loss counts: see NumPredictedTokens.
+  int64_t num_predicted_tokens = 0;
+  // Of which a loss counts none.
+  int64_t num_sequences_without_labels = 0;
+  int64_t num_truncated_sequences = 0;
+  int64_t num_truncated_tokens = 0;
+  // Turns whose text holds special tokens of the chat template.
+  int64_t num_texts_with_special_tokens = 0;
+  // Names in a directory that are no dataset's.
+  std::vector<std::string> files_passed_over;
+
+  void AddBadLine(const absl::Status& status);
+
+  friend bool operator==(const DatasetReport&, const DatasetReport&) = default;
+};
+
+// Sets the fields that follow from the sequences themselves.
+void CountTokens(const TokenSequences& sequences, DatasetReport& report);
+
+// A line for each number that is not zero, and one for each listed bad line.
+std::string FormatDatasetReport(const DatasetReport& report);
+
+// Every field, under its name.
+Json DatasetReportToJson(const DatasetReport& report);
+
+}  // namespace moe
+
+#endif  // MOE_TEXT_DATASET_DATASET_REPORT_H_

@@ -1,0 +1,92 @@
+#include "moe/text/dataset/token_sequences.h"
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "moe/base/testing/status_matchers.h"
+
+namespace moe {
+namespace {
+
+using ::moe::testing::IsOkAndHolds;
+using ::moe::testing::StatusIs;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+TokenSequences Example() {
+  TokenSequences sequences;
+  sequences.Append({1, 2, 3}, {-100, 2, 3});
+  sequences.Append({4}, {4});
+  return sequences;
+}
+
+TEST(TokenSequencesTest, HoldsRaggedSequences) {
+  EXPECT_EQ(TokenSequences().num_sequences(), 0);
+  EXPECT_EQ(TokenSequences().num_tokens(), 0);
+  const TokenSequences sequences = Example();
+  EXPECT_EQ(sequences.num_sequences(), 2);
+  EXPECT_EQ(sequences.num_tokens(), 4);
+  EXPECT_THAT(sequences.input_ids(0), ElementsAre(1, 2, 3));
+  EXPECT_THAT(sequences.labels(0), ElementsAre(-100, 2, 3));
+  EXPECT_THAT(sequences.input_ids(1), ElementsAre(4));
+  EXPECT_THAT(sequences.labels(1), ElementsAre(4));
+  EXPECT_THAT(sequences.input_ids(), ElementsAre(1, 2, 3, 4));
+  EXPECT_THAT(sequences.labels(), ElementsAre(-100, 2, 3, 4));
+  EXPECT_THAT(sequences.offsets(), ElementsAre(0, 3, 4));
+}
+
+TEST(TokenSequencesTest, TakesArrays) {
+  EXPECT_THAT(
+      TokenSequences::FromArrays({1, 2, 3, 4}, {-100, 2, 3, 4}, {0, 3, 4}, 5),
+      IsOkAndHolds(Example()));
+  EXPECT_THAT(TokenSequences::FromArrays({}, {}, {0}, 5),
+              IsOkAndHolds(TokenSequences()));
+}
+
+TEST(TokenSequencesTest, ArraysThatContradictAreRefused) {
+  using Ids = std::vector<int32_t>;
+  const struct {
+    Ids input_ids;
+    Ids labels;
+    std::vector<int64_t> offsets;
+    const char* message;
+  } kCases[] = {
+      {{1, 2}, {1}, {0, 2}, "labels has 1 entries; wanted are 2"},
+      {{1, 2}, {1, 2}, {}, "offsets is empty"},
+      {{1, 2}, {1, 2}, {1, 2}, "offsets[0] is 1; wanted is 0"},
+      {{1, 2}, {1, 2}, {0, 1, 1, 2}, "offsets[2] is 1 after 1"},
+      {{1, 2}, {1, 2}, {0, 3, 2}, "offsets[2] is 2 after 3"},
+      {{1, 2}, {1, 2}, {0, 1}, "offsets ends with 1; wanted is 2"},
+      {{1, 2}, {1, 2}, {0, 3}, "offsets ends with 3; wanted is 2"},
+      {{1, 5},
+       {1, 2},
+       {0, 2},
+       "input_ids[1] is 5; wanted is a token id, 0 to 4"},
+      {{-100, 2}, {1, 2}, {0, 2}, "input_ids[0] is -100"},
+      {{1, 2},
+       {1, -1},
+       {0, 2},
+       "labels[1] is -1; wanted is a token id, 0 to "
+       "4, or -100"},
+      {{1, 2}, {5, 2}, {0, 2}, "labels[0] is 5"},
+  };
+  for (const auto& test : kCases) {
+    EXPECT_THAT(
+        TokenSequences::FromArrays(test.input_ids, test.labels, test.offsets,
+                                   5),
+        StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(test.message)));
+  }
+}
+
+TEST(TokenSequencesTest, CountsWhatALossPredicts) {
+  EXPECT_EQ(NumPredictedTokens({}), 0);
+  EXPECT_EQ(NumPredictedTokens({7}), 0);
+  EXPECT_EQ(NumPredictedTokens({7, 8, -100, 9}), 2);
+  EXPECT_EQ(NumPredictedTokens({7, -100}), 0);
+}
+
+}  // namespace
+}  // namespace moe

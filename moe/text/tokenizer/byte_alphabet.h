@@ -1,0 +1,35 @@
+// The alphabet of byte-level BPE: a visible character for each of the 256
+// bytes.
+//
+// GPT-2 (encoder.py, bytes_to_unicode) writes the bytes that are visible in
+// Latin-1 as themselves and the other 68, in order, as U+0100 and what follows.
+// Vocabularies are written in this alphabet; words are kept as bytes here, and
+// a vocabulary is translated to bytes once, when it is loaded.
+
+#ifndef MOE_TEXT_TOKENIZER_BYTE_ALPHABET_H_
+#define MOE_TEXT_TOKENIZER_BYTE_ALPHABET_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "absl/strings/string_view.h"
+
+namespace moe {
+
+// The character of a byte.
+char32_t CharacterOfByte(uint8_t byte);
+
+// The byte of a character; none if it is not of the alphabet.
+std::optional<uint8_t> ByteOfCharacter(char32_t character);
+
+// Each byte of `bytes` as its character, in UTF-8.
+std::string ToByteAlphabet(absl::string_view bytes);
+
+// The inverse; none if a character of the well-formed text is not of the
+// alphabet.
+std::optional<std::string> FromByteAlphabet(absl::string_view text);
+
+}  // namespace moe
+
+#endif  // MOE_TEXT_TOKENIZER_BYTE_ALPHABET_H_

@@ -1,0 +1,125 @@
+#include "moe/text/tokenizer/json_node.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "moe/base/status_macros.h"
+#include "moe/checkpoint/json.h"
+#include "moe/text/tokenizer/utf8.h"
+
+namespace moe {
+namespace {
+
+constexpr size_t kMaxShownBytes = 60;
+
+std::string Shown(const SortedJson& value) {
+  if (value.is_object()) return absl::StrCat("an object of ", value.size());
+  if (value.is_array()) return absl::StrCat("an array of ", value.size());
+  std::string text =
+      value.dump(-1, ' ', false, SortedJson::error_handler_t::replace);
+  if (text.size() > kMaxShownBytes) {
+    text = absl::StrCat(text.substr(0, kMaxShownBytes), "...");
+  }
+  return text;
+}
+
+}  // namespace
+
+absl::Status JsonNode::Error(absl::string_view what) const {
+  return absl::InvalidArgumentError(absl::StrCat(path(), ": ", what));
+}
+
+absl::Status JsonNode::WrongType(absl::string_view wanted) const {
+  return Error(
+      absl::StrCat("found is ", Shown(*value_), "; wanted is ", wanted));
+}
+
+absl::Status JsonNode::UnknownType(absl::string_view type,
+                                   absl::string_view implemented) const {
+  return absl::UnimplementedError(
+      absl::StrCat(path(), ": the type \"", type,
+                   "\" is not implemented; those that are: ", implemented));
+}
+
+absl::StatusOr<std::optional<JsonNode>> JsonNode::Find(
+    absl::string_view field) const {
+  if (!value_->is_object()) return WrongType("an object");
+  const auto found = value_->find(std::string(field));
+  if (found == value_->end() || found->is_null()) return std::nullopt;
+  return JsonNode(&*found, absl::StrCat(path_, "/", field));
+}
+
+absl::StatusOr<JsonNode> JsonNode::Get(absl::string_view field) const {
+  MOE_ASSIGN_OR_RETURN(std::optional<JsonNode> node, Find(field));
+  if (!node.has_value()) {
+    return Error(absl::StrCat("there is no field \"", field, "\""));
+  }
+  return *std::move(node);
+}
+
+absl::StatusOr<std::vector<JsonNode>> JsonNode::Items() const {
+  if (!value_->is_array()) return WrongType("an array");
+  std::vector<JsonNode> items;
+  items.reserve(value_->size());
+  for (const SortedJson& item : *value_) {
+    items.push_back(JsonNode(&item, absl::StrCat(path_, "/", items.size())));
+  }
+  return items;
+}
+
+absl::StatusOr<std::string> JsonNode::AsString() const {
+  if (!value_->is_string()) return WrongType("a string");
+  return value_->get<std::string>();
+}
+
+absl::StatusOr<std::string> JsonNode::AsCharacter() const {
+  MOE_ASSIGN_OR_RETURN(std::string text, AsString());
+  if (text.empty() || FirstCodePoint(text).num_bytes != text.size()) {
+    return WrongType("a string of one character");
+  }
+  return text;
+}
+
+absl::StatusOr<bool> JsonNode::AsBool() const {
+  if (!value_->is_boolean()) return WrongType("true or false");
+  return value_->get<bool>();
+}
+
+absl::StatusOr<int64_t> JsonNode::AsInt(int64_t min, int64_t max) const {
+  const bool fits =
+      value_->is_number_unsigned()
+          ? value_->get<uint64_t>() <= static_cast<uint64_t>(max) &&
+                static_cast<int64_t>(value_->get<uint64_t>()) >= min
+          : value_->is_number_integer() && value_->get<int64_t>() >= min &&
+                value_->get<int64_t>() <= max;
+  if (!fits) {
+    return WrongType(absl::StrCat("a whole number from ", min, " to ", max));
+  }
+  return value_->get<int64_t>();
+}
+
+absl::StatusOr<std::string> JsonNode::GetString(absl::string_view field) const {
+  MOE_ASSIGN_OR_RETURN(const JsonNode node, Get(field));
+  return node.AsString();
+}
+
+absl::StatusOr<bool> JsonNode::GetBool(absl::string_view field) const {
+  MOE_ASSIGN_OR_RETURN(const JsonNode node, Get(field));
+  return node.AsBool();
+}
+
+absl::StatusOr<bool> JsonNode::GetBoolOr(absl::string_view field,
+                                         bool value) const {
+  MOE_ASSIGN_OR_RETURN(const std::optional<JsonNode> node, Find(field));
+  if (!node.has_value()) return value;
+  return node->AsBool();
+}
+
+}  // namespace moe

@@ -1,0 +1,63 @@
+// A value of a JSON document that knows where it stands, for errors that say
+// so.
+
+#ifndef MOE_TEXT_TOKENIZER_JSON_NODE_H_
+#define MOE_TEXT_TOKENIZER_JSON_NODE_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "moe/checkpoint/json.h"
+
+namespace moe {
+
+// Refers to a document, which must outlive it. All errors are InvalidArgument
+// with the place (as /model/merges/3), what is there and what is wanted.
+class JsonNode {
+ public:
+  explicit JsonNode(const SortedJson& root) : JsonNode(&root, "") {}
+
+  const SortedJson& value() const { return *value_; }
+  // As JSON Pointer (RFC 6901) writes it, but with names as they are; "/" for
+  // the document.
+  std::string path() const { return path_.empty() ? "/" : path_; }
+
+  // The field of an object; an error if it is absent or null.
+  absl::StatusOr<JsonNode> Get(absl::string_view field) const;
+  // The field; none if it is absent or null.
+  absl::StatusOr<std::optional<JsonNode>> Find(absl::string_view field) const;
+  absl::StatusOr<std::vector<JsonNode>> Items() const;
+
+  absl::StatusOr<std::string> AsString() const;
+  // A string of one character.
+  absl::StatusOr<std::string> AsCharacter() const;
+  absl::StatusOr<bool> AsBool() const;
+  absl::StatusOr<int64_t> AsInt(int64_t min, int64_t max) const;
+
+  absl::StatusOr<std::string> GetString(absl::string_view field) const;
+  absl::StatusOr<bool> GetBool(absl::string_view field) const;
+  absl::StatusOr<bool> GetBoolOr(absl::string_view field, bool value) const;
+
+  absl::Status Error(absl::string_view what) const;
+  absl::Status WrongType(absl::string_view wanted) const;
+  // Unimplemented: the type that the node names.
+  absl::Status UnknownType(absl::string_view type,
+                           absl::string_view implemented) const;
+
+ private:
+  JsonNode(const SortedJson* value, std::string path)
+      : value_(value), path_(std::move(path)) {}
+
+  const SortedJson* value_;
+  std::string path_;
+};
+
+}  // namespace moe
+
+#endif  // MOE_TEXT_TOKENIZER_JSON_NODE_H_

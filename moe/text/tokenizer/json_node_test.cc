@@ -1,0 +1,73 @@
+#include "moe/text/tokenizer/json_node.h"
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "moe/base/testing/status_matchers.h"
+#include "moe/checkpoint/json.h"
+
+namespace moe {
+namespace {
+
+using ::moe::testing::IsOk;
+using ::moe::testing::IsOkAndHolds;
+using ::moe::testing::StatusIs;
+using ::testing::HasSubstr;
+
+TEST(JsonNodeTest, ReadsAndSaysWhere) {
+  const SortedJson document =
+      ParseSortedJson(
+          R"({"a":{"b":[1,"x",-3,true,null,"é"]},"n":null,"big":18446744073709551615})")
+          .value();
+  const JsonNode root(document);
+  EXPECT_EQ(root.path(), "/");
+  MOE_ASSERT_OK_AND_ASSIGN(const JsonNode a, root.Get("a"));
+  MOE_ASSERT_OK_AND_ASSIGN(const JsonNode b, a.Get("b"));
+  MOE_ASSERT_OK_AND_ASSIGN(const std::vector<JsonNode> items, b.Items());
+  EXPECT_THAT(items[0].AsInt(0, 1), IsOkAndHolds(1));
+  EXPECT_THAT(items[2].AsInt(-3, 1), IsOkAndHolds(-3));
+  EXPECT_THAT(items[1].AsString(), IsOkAndHolds("x"));
+  EXPECT_THAT(items[5].AsCharacter(), IsOkAndHolds("é"));
+  EXPECT_THAT(items[3].AsBool(), IsOkAndHolds(true));
+  EXPECT_THAT(items[1].AsInt(0, 9),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("/a/b/1: found is \"x\"; wanted is a whole "
+                                 "number from 0 to 9")));
+  EXPECT_THAT(items[0].AsInt(2, 9),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(root.Get("big")->AsInt(0, INT64_MAX),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(items[0].AsString(),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(items[0].AsBool(), StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(items[0].Items(), StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(a.AsCharacter(), StatusIs(absl::StatusCode::kInvalidArgument,
+                                        HasSubstr("an object of 1")));
+}
+
+TEST(JsonNodeTest, AbsentAndNullAreAlike) {
+  const SortedJson document = ParseSortedJson(R"({"n":null,"t":true})").value();
+  const JsonNode root(document);
+  EXPECT_THAT(root.Get("n"), StatusIs(absl::StatusCode::kInvalidArgument,
+                                      HasSubstr("there is no field \"n\"")));
+  EXPECT_THAT(root.GetBoolOr("n", true), IsOkAndHolds(true));
+  EXPECT_THAT(root.GetBoolOr("x", false), IsOkAndHolds(false));
+  EXPECT_THAT(root.GetBoolOr("t", false), IsOkAndHolds(true));
+  EXPECT_FALSE(root.Find("n")->has_value());
+  EXPECT_THAT(root.Get("t")->Find("x"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("/t: found is true; wanted is an object")));
+}
+
+TEST(JsonNodeTest, UnknownTypes) {
+  const SortedJson document = ParseSortedJson(R"({"t":1})").value();
+  EXPECT_THAT(JsonNode(document).UnknownType("Foo", "A, B"),
+              StatusIs(absl::StatusCode::kUnimplemented,
+                       HasSubstr("/: the type \"Foo\" is not implemented; "
+                                 "those that are: A, B")));
+}
+
+}  // namespace
+}  // namespace moe

@@ -1,0 +1,92 @@
+#include "moe/text/tokenizer/sentencepiece_model.h"
+
+#include <sentencepiece_processor.h>
+
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace moe {
+namespace {
+
+// Fields of ModelProto, as protobuf writes them: normalizer_spec (3) with
+// add_dummy_prefix (3) false. A message that goes on after its end goes on
+// being read, and what comes later counts.
+constexpr std::string_view kNoDummyPrefix("\x1a\x02\x18\x00", 4);
+
+bool Succeeded(const sentencepiece::util::Status& status, std::string* error) {
+  if (status.ok()) return true;
+  *error = status.ToString();
+  return false;
+}
+
+}  // namespace
+
+struct SentencePieceModel::Library {
+  sentencepiece::SentencePieceProcessor processor;
+};
+
+SentencePieceModel::SentencePieceModel(std::unique_ptr<Library> library)
+    : library_(std::move(library)) {}
+SentencePieceModel::~SentencePieceModel() = default;
+
+std::unique_ptr<SentencePieceModel> SentencePieceModel::Load(
+    std::string_view serialized, Prefix prefix, std::string* error) {
+  std::string proto(serialized);
+  if (prefix == Prefix::kNone) proto += kNoDummyPrefix;
+  auto library = std::make_unique<Library>();
+  try {
+    if (!Succeeded(library->processor.LoadFromSerializedProto(proto), error)) {
+      return nullptr;
+    }
+  } catch (const std::exception& exception) {
+    *error = exception.what();
+    return nullptr;
+  }
+  return std::unique_ptr<SentencePieceModel>(
+      new SentencePieceModel(std::move(library)));
+}
+
+int32_t SentencePieceModel::size() const {
+  return library_->processor.GetPieceSize();
+}
+int32_t SentencePieceModel::bos_id() const {
+  return library_->processor.bos_id();
+}
+int32_t SentencePieceModel::eos_id() const {
+  return library_->processor.eos_id();
+}
+int32_t SentencePieceModel::unk_id() const {
+  return library_->processor.unk_id();
+}
+
+const std::string& SentencePieceModel::PieceOf(int32_t id) const {
+  return library_->processor.IdToPiece(id);
+}
+
+int32_t SentencePieceModel::IdOf(std::string_view piece) const {
+  // What is not there has the id of what is unknown.
+  const int id = library_->processor.PieceToId(piece);
+  return id >= 0 && id < size() && PieceOf(id) == piece ? id : -1;
+}
+
+bool SentencePieceModel::IsSpecial(int32_t id) const {
+  return library_->processor.IsControl(id) || library_->processor.IsUnknown(id);
+}
+
+bool SentencePieceModel::Encode(std::string_view text,
+                                std::vector<int32_t>* ids,
+                                std::string* error) const {
+  return Succeeded(library_->processor.Encode(text, ids), error);
+}
+
+bool SentencePieceModel::Decode(const std::vector<int32_t>& ids,
+                                std::string* text, std::string* error) const {
+  return Succeeded(library_->processor.Decode(ids, text), error);
+}
+
+}  // namespace moe

@@ -1,0 +1,58 @@
+// The SentencePiece library, behind an interface of the standard library alone.
+//
+// Its header declares absl::string_view for itself, which clashes with
+// Abseil's: the two cannot be included together. So this header, and the file
+// that implements it, include nothing of Abseil.
+
+#ifndef MOE_TEXT_TOKENIZER_SENTENCEPIECE_MODEL_H_
+#define MOE_TEXT_TOKENIZER_SENTENCEPIECE_MODEL_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace moe {
+
+// Immutable; may be used by several threads at once.
+class SentencePieceModel {
+ public:
+  enum class Prefix {
+    kAsModelSays,  // A space before the text, where the model adds one.
+    kNone,
+  };
+
+  // The model of a serialized ModelProto, as a tokenizer.model holds it. Null,
+  // with what the library says in `error`, if it is not one.
+  static std::unique_ptr<SentencePieceModel> Load(std::string_view serialized,
+                                                  Prefix prefix,
+                                                  std::string* error);
+  ~SentencePieceModel();
+
+  int32_t size() const;
+  // -1 where the model has none.
+  int32_t bos_id() const;
+  int32_t eos_id() const;
+  int32_t unk_id() const;
+  const std::string& PieceOf(int32_t id) const;
+  // -1 if there is no such piece.
+  int32_t IdOf(std::string_view piece) const;
+  // Stands for no text: a control symbol, or what is unknown.
+  bool IsSpecial(int32_t id) const;
+
+  // False, with what the library says in `error`, where it fails.
+  bool Encode(std::string_view text, std::vector<int32_t>* ids,
+              std::string* error) const;
+  bool Decode(const std::vector<int32_t>& ids, std::string* text,
+              std::string* error) const;
+
+ private:
+  struct Library;
+  explicit SentencePieceModel(std::unique_ptr<Library> library);
+  std::unique_ptr<Library> library_;
+};
+
+}  // namespace moe
+
+#endif  // MOE_TEXT_TOKENIZER_SENTENCEPIECE_MODEL_H_

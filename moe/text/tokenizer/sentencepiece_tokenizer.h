@@ -1,0 +1,89 @@
+// The tokenizer of a tokenizer.model: the SentencePiece library, with special
+// tokens as transformers' LlamaTokenizer finds them.
+//
+// The library finds no control symbols in a text, so special tokens are looked
+// for first and the texts between them encoded each by itself. With "legacy"
+// (tokenizer_config.json; true where it says nothing) each of them gets the
+// model's space before it, as the library does it; without, only the beginning
+// of the whole text.
+//
+// Decoding gives special tokens by their names, and the texts between them as
+// the library decodes each; no spaces are put beside a special token, where
+// transformers' slow tokenizers put some.
+
+#ifndef MOE_TEXT_TOKENIZER_SENTENCEPIECE_TOKENIZER_H_
+#define MOE_TEXT_TOKENIZER_SENTENCEPIECE_TOKENIZER_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/optional.h"
+#include "absl/types/span.h"
+#include "moe/text/tokenizer/added_tokens.h"
+#include "moe/text/tokenizer/sentencepiece_model.h"
+#include "moe/text/tokenizer/tokenizer.h"
+#include "moe/text/tokenizer/tokenizer_config.h"
+
+namespace moe {
+
+class SentencePieceTokenizer final : public Tokenizer {
+ public:
+  // InvalidArgument if the bytes are no SentencePiece model, an added token has
+  // an id that is another's, or bos_token or eos_token is no token.
+  static absl::StatusOr<std::unique_ptr<SentencePieceTokenizer>> Create(
+      absl::string_view serialized, const TokenizerConfig& config,
+      absl::string_view digest);
+
+  absl::StatusOr<std::vector<int32_t>> Encode(
+      absl::string_view text, bool add_special_tokens) const override;
+  absl::StatusOr<std::string> Decode(absl::Span<const int32_t> ids,
+                                     bool skip_special_tokens) const override;
+  int64_t vocab_size() const override { return vocab_size_; }
+  absl::optional<int32_t> TokenToId(absl::string_view token) const override;
+  absl::optional<int32_t> bos_id() const override;
+  absl::optional<int32_t> eos_id() const override;
+  const std::string& digest() const override { return digest_; }
+
+ private:
+  SentencePieceTokenizer() = default;
+  absl::Status LoadModels(absl::string_view serialized, bool legacy);
+  absl::Status AddTokens(const TokenizerConfig& config);
+  absl::Status AddToken(AddedToken token);
+  absl::Status AddNamed(absl::string_view field,
+                        const std::optional<std::string>& name,
+                        int32_t model_id, std::optional<int32_t>* id);
+
+  absl::Status EncodeLegacy(absl::string_view text,
+                            std::vector<int32_t>* ids) const;
+  absl::Status EncodeWithOnePrefix(absl::string_view text,
+                                   std::vector<int32_t>* ids) const;
+  absl::Status EncodeAfterSpace(absl::string_view text,
+                                std::vector<int32_t>* ids) const;
+  absl::Status DecodeRun(std::vector<int32_t>* run, std::string* text) const;
+
+  std::unique_ptr<SentencePieceModel> model_;
+  std::unique_ptr<SentencePieceModel> unprefixed_;  // Where it is not legacy.
+  std::string unk_piece_;
+  size_t num_unk_ids_ = 0;  // Of unk_piece_ as text.
+  std::vector<AddedToken> added_tokens_;
+  absl::flat_hash_map<std::string, int32_t> added_ids_;
+  absl::flat_hash_map<int32_t, size_t> added_by_id_;
+  std::optional<AddedTokenMatcher> matcher_;
+  int64_t vocab_size_ = 0;
+  std::optional<int32_t> bos_id_;
+  std::optional<int32_t> eos_id_;
+  bool adds_bos_ = true;
+  bool adds_eos_ = false;
+  std::string digest_;
+};
+
+}  // namespace moe
+
+#endif  // MOE_TEXT_TOKENIZER_SENTENCEPIECE_TOKENIZER_H_

@@ -1,0 +1,73 @@
+#include "moe/text/tokenizer/tokenizer_config.h"
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "moe/base/testing/status_matchers.h"
+
+namespace moe {
+namespace {
+
+using ::moe::testing::IsOk;
+using ::moe::testing::StatusIs;
+using ::testing::HasSubstr;
+using ::testing::Optional;
+
+TEST(TokenizerConfigTest, StringsAndObjects) {
+  TokenizerConfig config;
+  MOE_ASSERT_OK(MergeTokenizerConfig(
+      R"({"bos_token":"<s>","eos_token":{"content":"</s>","lstrip":false},
+          "unk_token":null,"add_bos_token":true,"legacy":null})",
+      &config));
+  EXPECT_THAT(config.bos_token, Optional(std::string("<s>")));
+  EXPECT_THAT(config.eos_token, Optional(std::string("</s>")));
+  EXPECT_EQ(config.unk_token, std::nullopt);
+  EXPECT_THAT(config.add_bos_token, Optional(true));
+  EXPECT_EQ(config.legacy, std::nullopt);
+  // What is there first stays.
+  MOE_ASSERT_OK(MergeTokenizerConfig(R"({"bos_token":"x","unk_token":"<unk>"})",
+                                     &config));
+  EXPECT_THAT(config.bos_token, Optional(std::string("<s>")));
+  EXPECT_THAT(config.unk_token, Optional(std::string("<unk>")));
+}
+
+TEST(TokenizerConfigTest, AddedTokens) {
+  TokenizerConfig config;
+  MOE_ASSERT_OK(MergeTokenizerConfig(
+      R"({"added_tokens_decoder":{"7":{"content":"<pad>","special":true,"lstrip":true}}})",
+      &config));
+  MOE_ASSERT_OK(MergeAddedTokens(R"({"<pad>":9,"<x>":8})", &config));
+  ASSERT_EQ(config.added_tokens.size(), 2u);
+  EXPECT_EQ(config.added_tokens[0].id, 7);
+  EXPECT_TRUE(config.added_tokens[0].special);
+  EXPECT_TRUE(config.added_tokens[0].lstrip);
+  EXPECT_EQ(config.added_tokens[1].content, "<x>");
+  EXPECT_EQ(config.added_tokens[1].id, 8);
+}
+
+TEST(TokenizerConfigTest, Malformed) {
+  const auto error = [](const char* text, const char* message) {
+    TokenizerConfig config;
+    EXPECT_THAT(
+        MergeTokenizerConfig(text, &config),
+        StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(message)));
+  };
+  error("{", "malformed JSON");
+  error("[]", "/: found is an array of 0; wanted is an object");
+  error(R"({"bos_token":1})", "/bos_token");
+  error(R"({"bos_token":{"x":1}})", "\"content\"");
+  error(R"({"legacy":"no"})", "/legacy");
+  error(R"({"added_tokens_decoder":{"x":{"content":"a"}}})",
+        "/added_tokens_decoder/x");
+  error(R"({"added_tokens_decoder":[]})", "/added_tokens_decoder");
+  TokenizerConfig config;
+  EXPECT_THAT(MergeAddedTokens(R"({"a":-1})", &config),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("/a")));
+  EXPECT_THAT(MergeAddedTokens("[]", &config),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+}
+
+}  // namespace
+}  // namespace moe

@@ -1,0 +1,73 @@
+// The fixture tokenizers against testdata/tokenizers/goldens: what the
+// tokenizers and sentencepiece packages make of some hundred strings each.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "moe/base/random_access_file.h"
+#include "moe/base/testing/status_matchers.h"
+#include "moe/checkpoint/json.h"
+#include "moe/text/tokenizer/tokenizer.h"
+
+namespace moe {
+namespace {
+
+using ::moe::testing::IsOkAndHolds;
+
+class TokenizerGoldenTest : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(TokenizerGoldenTest, IsTheSameIdForId) {
+  const std::string name = GetParam();
+  const std::unique_ptr<Tokenizer> tokenizer =
+      LoadTokenizer(absl::StrCat("testdata/tokenizers/", name)).value();
+  const Json goldens =
+      ParseJson(
+          ReadFile(absl::StrCat("testdata/tokenizers/goldens/", name, ".json"),
+                   1 << 20)
+              .value())
+          .value();
+  ASSERT_GE(goldens.size(), 200u);
+  // Twice: the second time from the cache.
+  for (int round = 0; round < 2; ++round) {
+    for (const Json& golden : goldens) {
+      const std::string text =
+          golden.contains("text")
+              ? golden["text"].get<std::string>()
+              : absl::HexStringToBytes(golden["hex"].get<std::string>());
+      const std::vector<int32_t> ids = golden["ids"];
+      const std::vector<int32_t> special = golden.contains("ids_special")
+                                               ? golden["ids_special"]
+                                               : golden["ids"];
+      const std::string decoded = golden["decoded"];
+      const std::string skipped = golden.contains("decoded_skipped")
+                                      ? golden["decoded_skipped"]
+                                      : golden["decoded"];
+      EXPECT_THAT(tokenizer->Encode(text, false), IsOkAndHolds(ids)) << golden;
+      EXPECT_THAT(tokenizer->Decode(special, false), IsOkAndHolds(decoded))
+          << golden;
+      EXPECT_THAT(tokenizer->Decode(special, true), IsOkAndHolds(skipped))
+          << golden;
+      if (name == "sentencepiece") continue;  // The library adds no BOS.
+      EXPECT_THAT(tokenizer->Encode(text, true), IsOkAndHolds(special))
+          << golden;
+    }
+  }
+}
+
+std::string CaseName(const ::testing::TestParamInfo<const char*>& info) {
+  return std::string(info.param);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, TokenizerGoldenTest,
+                         ::testing::Values("gpt2_style", "llama3_style",
+                                           "smollm2_style", "llama2_style",
+                                           "sentencepiece"),
+                         CaseName);
+
+}  // namespace
+}  // namespace moe

@@ -1,0 +1,103 @@
+#include "moe/text/tokenizer/tokenizer.h"
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "moe/base/random_access_file.h"
+#include "moe/base/testing/status_matchers.h"
+#include "moe/base/testing/temp_directory.h"
+
+namespace moe {
+namespace {
+
+using ::moe::testing::IsOk;
+using ::moe::testing::IsOkAndHolds;
+using ::moe::testing::StatusIs;
+using ::moe::testing::TempDirectory;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+constexpr char kJson[] =
+    R"({"model":{"type":"BPE","vocab":{"a":0,"<s>":1},"merges":[]}})";
+
+std::string DigestOf(const TempDirectory& directory) {
+  return LoadTokenizer(directory.path()).value()->digest();
+}
+
+TEST(TokenizerTest, ReadsTheConfigsBeside) {
+  const TempDirectory directory;
+  directory.Write("tokenizer.json", kJson);
+  MOE_ASSERT_OK_AND_ASSIGN(auto tokenizer, LoadTokenizer(directory.path()));
+  EXPECT_EQ(tokenizer->bos_id(), absl::nullopt);
+  directory.Write("special_tokens_map.json",
+                  R"({"bos_token":{"content":"<s>"},"eos_token":"<s>"})");
+  directory.Write("tokenizer_config.json",
+                  R"({"bos_token":"a","add_bos_token":true})");
+  MOE_ASSERT_OK_AND_ASSIGN(tokenizer, LoadTokenizer(directory.path()));
+  EXPECT_EQ(tokenizer->bos_id(), 0);
+  EXPECT_EQ(tokenizer->eos_id(), 1);
+  // A tokenizer.json says in its post-processor what is added.
+  EXPECT_THAT(tokenizer->Encode("a", true), IsOkAndHolds(ElementsAre(0)));
+}
+
+TEST(TokenizerTest, TheDigestIsOfWhatCounts) {
+  const TempDirectory directory;
+  directory.Write("tokenizer.json", kJson);
+  const std::string digest = DigestOf(directory);
+  EXPECT_EQ(digest.size(), 64u);
+  EXPECT_EQ(DigestOf(directory), digest);
+  directory.Write("tokenizer_config.json", R"({"padding_side":"left"})");
+  EXPECT_EQ(DigestOf(directory), digest);
+  directory.Write("tokenizer_config.json", R"({"bos_token":"a"})");
+  const std::string with_bos = DigestOf(directory);
+  EXPECT_NE(with_bos, digest);
+  directory.Write("tokenizer_config.json", R"({"eos_token":"a"})");
+  EXPECT_NE(DigestOf(directory), with_bos);
+  directory.Write("tokenizer_config.json", "{}");
+  directory.Write("tokenizer.json", std::string(kJson) + " ");
+  EXPECT_NE(DigestOf(directory), digest);
+}
+
+TEST(TokenizerTest, ModelsOfSentencePiece) {
+  const TempDirectory directory;
+  directory.Write(
+      "tokenizer.model",
+      ReadFile("testdata/tokenizers/sentencepiece/tokenizer.model", 1 << 20)
+          .value());
+  MOE_ASSERT_OK_AND_ASSIGN(auto tokenizer, LoadTokenizer(directory.path()));
+  EXPECT_EQ(tokenizer->vocab_size(), 2000);
+  const std::string digest = tokenizer->digest();
+  directory.Write("added_tokens.json", R"({"<pad>":2000})");
+  MOE_ASSERT_OK_AND_ASSIGN(tokenizer, LoadTokenizer(directory.path()));
+  EXPECT_EQ(tokenizer->vocab_size(), 2001);
+  EXPECT_NE(tokenizer->digest(), digest);
+  // A tokenizer.json comes first.
+  directory.Write("tokenizer.json", kJson);
+  MOE_ASSERT_OK_AND_ASSIGN(tokenizer, LoadTokenizer(directory.path()));
+  EXPECT_EQ(tokenizer->vocab_size(), 2);
+}
+
+TEST(TokenizerTest, ErrorsSayWhichFile) {
+  const TempDirectory directory;
+  EXPECT_THAT(LoadTokenizer(directory.path()),
+              StatusIs(absl::StatusCode::kNotFound,
+                       HasSubstr(directory.path() + ": there is neither")));
+  directory.Write("tokenizer.model", "x");
+  EXPECT_THAT(LoadTokenizer(directory.path()),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr(directory.Path("tokenizer.model"))));
+  directory.Write("tokenizer.json", "{");
+  EXPECT_THAT(LoadTokenizer(directory.path()),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr(directory.Path("tokenizer.json"))));
+  directory.Write("tokenizer_config.json", "[");
+  EXPECT_THAT(LoadTokenizer(directory.path()),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr(directory.Path("tokenizer_config.json"))));
+}
+
+}  // namespace
+}  // namespace moe

@@ -1,0 +1,195 @@
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "moe/base/file_system.h"
+#include "moe/base/random_access_file.h"
+#include "moe/base/sha256.h"
+#include "moe/base/status_macros.h"
+#include "moe/base/thread_pool.h"
+#include "moe/checkpoint/checkpoint.h"
+#include "moe/checkpoint/json.h"
+#include "moe/text/dataset/dataset_options.h"
+#include "moe/text/dataset/dataset_options.pb.h"
+#include "moe/text/dataset/dataset_report.h"
+#include "moe/text/dataset/token_artifact.h"
+#include "moe/text/dataset/tokenize_dataset.h"
+#include "moe/text/tokenizer/tokenizer.h"
+#include "tools/cli/command.h"
+#include "tools/cli/commands.h"
+#include "tools/cli/common_flags.h"
+#include "tools/cli/flag_set.h"
+#include "tools/cli/version.h"
+
+namespace moe::cli {
+namespace {
+
+// Longer than any config.json.
+constexpr uint64_t kMaxConfigBytes = uint64_t{16} << 20;
+
+struct TokenizeFlags {
+  std::string model_path;
+  std::string dataset;
+  std::string save_path;
+  std::string chat_template = "auto";
+  bool keep_system = false;
+  int64_t model_max_length = kDefaultModelMaxLength;
+  bool skip_bad_lines = false;
+  bool overwrite = false;
+  bool json = false;
+};
+
+absl::StatusOr<TokenizeOptions> OptionsOf(const TokenizeFlags& flags) {
+  TokenizeOptions options;
+  MOE_ASSIGN_OR_RETURN(const TokenizeOptions::ChatTemplate chat_template,
+                       ParseChatTemplateName(flags.chat_template));
+  options.set_chat_template(chat_template);
+  options.set_keep_system(flags.keep_system);
+  options.set_model_max_length(flags.model_max_length);
+  options.set_skip_bad_lines(flags.skip_bad_lines);
+  return options;
+}
+
+// Before hours of work: whether the file could be written at the end.
+absl::Status CheckSavePath(const TokenizeFlags& flags) {
+  if (!PathExists(flags.save_path)) return absl::OkStatus();
+  if (ListDirectory(flags.save_path).ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--save_path is the directory ", flags.save_path,
+                     "; wanted is the name of a file, such as ",
+                     flags.save_path, "/", kTokenArtifactName, ".safetensors"));
+  }
+  if (flags.overwrite) return absl::OkStatus();
+  return absl::AlreadyExistsError(absl::StrCat(
+      flags.save_path,
+      " already exists; choose another path, or pass --overwrite"));
+}
+
+// Where the tokenizer lies beside a model, its ids need rows in the embedding.
+absl::Status CheckModel(const std::string& directory,
+                        const Tokenizer& tokenizer) {
+  const std::string path = absl::StrCat(directory, "/", kConfigFile);
+  if (!PathExists(path)) return absl::OkStatus();
+  MOE_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxConfigBytes));
+  absl::StatusOr<Json> config = ParseJsonObject(text);
+  if (!config.ok()) return Annotate(config.status(), path);
+  // Of this file only one number matters here: a model of another kind than
+  // this program converts may have a tokenizer that it can use.
+  const absl::StatusOr<int64_t> rows = Get<int64_t>(*config, "vocab_size");
+  if (!rows.ok()) return Annotate(rows.status(), path);
+  return Annotate(CheckVocabularyFits(tokenizer.vocab_size(), *rows), path);
+}
+
+absl::StatusOr<TokenArtifact> Tokenize(const TokenizeFlags& flags,
+                                       CommandContext& context) {
+  TokenizeRequest request;
+  MOE_ASSIGN_OR_RETURN(request.options, OptionsOf(flags));
+  MOE_RETURN_IF_ERROR(ValidateTokenizeOptions(request.options));
+  MOE_ASSIGN_OR_RETURN(const int num_threads, NumThreadsFromEnvironment());
+  MOE_ASSIGN_OR_RETURN(const std::unique_ptr<Tokenizer> tokenizer,
+                       LoadTokenizer(flags.model_path));
+  MOE_RETURN_IF_ERROR(CheckModel(flags.model_path, *tokenizer));
+  request.path = flags.dataset;
+  request.tokenizer = tokenizer.get();
+  request.vocab_size = tokenizer->vocab_size();
+  ThreadPool pool(num_threads);
+  TokenArtifact artifact;
+  MOE_ASSIGN_OR_RETURN(artifact.dataset,
+                       TokenizeDataset(request, pool, context.progress));
+  artifact.info = {kToolVersion, tokenizer->digest(), tokenizer->vocab_size(),
+                   flags.keep_system, flags.model_max_length};
+  return artifact;
+}
+
+absl::Status Report(const TokenizeFlags& flags, const TokenArtifact& artifact,
+                    CommandContext& context) {
+  const TokenizedDataset& dataset = artifact.dataset;
+  MOE_ASSIGN_OR_RETURN(const std::string digest,
+                       HexSha256OfFile(flags.save_path));
+  const std::string chat_template(ChatTemplateName(dataset.chat_template));
+  if (flags.json) {
+    Json json = Json::object();
+    json["path"] = flags.save_path;
+    json["sha256"] = digest;
+    json["chat_template"] = chat_template;
+    json.update(DatasetReportToJson(dataset.report));
+    context.out << FormatJson(json);
+    return absl::OkStatus();
+  }
+  context.out << flags.save_path << ": token artifact\n"
+              << "  sha256                             " << digest << "\n"
+              << "  chat template                      " << chat_template
+              << "\n"
+              << FormatDatasetReport(dataset.report);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<int> Run(const TokenizeFlags& flags, CommandContext& context) {
+  MOE_RETURN_IF_ERROR(CheckSavePath(flags));
+  MOE_ASSIGN_OR_RETURN(const TokenArtifact artifact, Tokenize(flags, context));
+  MOE_RETURN_IF_ERROR(
+      WriteTokenArtifact(artifact, flags.save_path, flags.overwrite));
+  MOE_RETURN_IF_ERROR(Report(flags, artifact, context));
+  return kSuccess;
+}
+
+CommandAction Declare(FlagSet& set) {
+  const auto flags = std::make_shared<TokenizeFlags>();
+  set.AddString(
+      {.names = {"model_path", "model_name_or_path", "tokenizer_path"},
+       .what = "directory of the tokenizer: a checkpoint's, or one "
+               "with tokenizer.json or tokenizer.model alone",
+       .required = true},
+      &flags->model_path);
+  set.AddString({.names = {"dataset_dir_or_path"},
+                 .what = "file of JSON lines, plain or compressed by gzip or "
+                         "Zstandard, or a directory of them",
+                 .required = true},
+                &flags->dataset);
+  set.AddString({.names = {"save_path"},
+                 .what = "the file to write, a safetensors file",
+                 .required = true},
+                &flags->save_path);
+  set.AddChoice({.names = {"chat_template"},
+                 .what = "how conversations are written down; auto picks by "
+                         "the vocabulary"},
+                {"auto", "llama3", "chatml", "none"}, &flags->chat_template);
+  set.AddBool({.names = {"keep_system"},
+               .what = "write the system turns of conversations too"},
+              &flags->keep_system);
+  set.AddInt({.names = {"model_max_length"},
+              .what = "keep so many tokens of each sequence",
+              .unit = "tokens"},
+             {.min = 1}, &flags->model_max_length);
+  set.AddBool({.names = {"skip_bad_lines"},
+               .what = "leave out lines that are malformed, and list them"},
+              &flags->skip_bad_lines);
+  set.AddBool({.names = {"overwrite"}, .what = "replace a file that is there"},
+              &flags->overwrite);
+  AddJson(set, &flags->json);
+  return [flags](CommandContext& context) { return Run(*flags, context); };
+}
+
+}  // namespace
+
+Command TokenizeCommand() {
+  return {
+      .name = "tokenize",
+      .aliases = {},
+      .summary = "tokenizes a dataset once, for every step that reads one",
+      .section = CommandSection::kHelper,
+      .notes =
+          "A line is {\"conversations\": [{\"from\", \"value\"}]}, "
+          "{\"messages\": [{\"role\", \"content\"}]},\n{\"text\"} or "
+          "{\"input_ids\", \"labels\"}. The file that is written holds the "
+          "sequences in the\norder of the files and lines; every "
+          "--dataset_dir_or_path takes it. MOE_NUM_THREADS sets\nthe number "
+          "of threads, which the result does not depend on. Exit status: 0, or "
+          "2 on an\nerror.\n",
+      .declare = Declare};
+}
+
+}  // namespace moe::cli

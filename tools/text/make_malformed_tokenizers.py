@@ -1,0 +1,206 @@
+#!/usr/bin/env python3
+"""Makes testdata/tokenizers/malformed: tokenizer.json files with one defect each.
+
+    make_malformed_tokenizers.py --out testdata/tokenizers/malformed [--check]
+
+cases.json says for each which error it has to give: the status code and what the
+message mentions. --check compares with what is there and changes nothing. Also writes
+../texts, what the fuzzer of encoding starts from. Needs Python's standard library only.
+"""
+
+import argparse
+import copy
+import json
+import pathlib
+import sys
+
+_INVALID, _UNIMPLEMENTED, _EXHAUSTED = "INVALID_ARGUMENT", "UNIMPLEMENTED", "RESOURCE_EXHAUSTED"
+
+
+def _token(content, **flags):
+    fields = {"id": 9, "content": content, "single_word": False, "lstrip": False,
+              "rstrip": False, "normalized": False, "special": True}
+    return fields | flags
+
+
+_BASE = {
+    "version": "1.0", "truncation": None, "padding": None,
+    "added_tokens": [_token("<s>")],
+    "normalizer": {"type": "NFC"},
+    "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True},
+    "post_processor": {
+        "type": "TemplateProcessing",
+        "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}},
+                   {"Sequence": {"id": "A", "type_id": 0}}],
+        "pair": [],
+        "special_tokens": {"<s>": {"id": "<s>", "ids": [4], "tokens": ["<s>"]}},
+    },
+    "decoder": {"type": "ByteLevel"},
+    "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2, "\u0120": 3},
+              "merges": [["a", "b"]]},
+}
+
+# name: (path into the document, new value or None to delete, code, what is mentioned)
+_CHANGES = {
+    "version_unknown": ("version", "2.0", _UNIMPLEMENTED, '/version: the type "2.0"'),
+    "model_missing": ("model", None, _INVALID, 'no field "model"'),
+    "model_unigram": ("model/type", "Unigram", _UNIMPLEMENTED, '/model: the type "Unigram"'),
+    "model_wordpiece": ("model/type", "WordPiece", _UNIMPLEMENTED, '"WordPiece"'),
+    "model_dropout": ("model/dropout", 0.1, _UNIMPLEMENTED, "/model/dropout"),
+    "model_dropout_string": ("model/dropout", "x", _INVALID, "/model/dropout"),
+    "model_prefix": ("model/continuing_subword_prefix", "##", _UNIMPLEMENTED,
+                     "/model/continuing_subword_prefix"),
+    "model_suffix": ("model/end_of_word_suffix", "</w>", _UNIMPLEMENTED, "end_of_word_suffix"),
+    "model_unk_missing": ("model/unk_token", "<unk>", _INVALID, '"<unk>"'),
+    "model_fuse_unk_number": ("model/fuse_unk", 1, _INVALID, "/model/fuse_unk"),
+    "vocab_missing": ("model/vocab", None, _INVALID, 'no field "vocab"'),
+    "vocab_list": ("model/vocab", ["a"], _INVALID, "/model/vocab: found is an array of 1"),
+    "vocab_id_string": ("model/vocab", {"a": "0"}, _INVALID, 'token "a" is no whole number'),
+    "vocab_id_negative": ("model/vocab", {"a": -1}, _INVALID, 'token "a" is no whole number'),
+    "vocab_id_float": ("model/vocab", {"a": 0.5}, _INVALID, 'token "a" is no whole number'),
+    "vocab_id_huge": ("model/vocab", {"a": 2**40}, _INVALID, 'token "a" is no whole number'),
+    "vocab_id_large": ("model/vocab", {"a": 2**30}, _INVALID, "has the id 1073741824"),
+    "vocab_id_twice": ("model/vocab", {"a": 0, "b": 0, "ab": 1}, _INVALID, "the same id 0"),
+    "merges_missing": ("model/merges", None, _INVALID, 'no field "merges"'),
+    "merges_token_missing": ("model/merges", [["a", "z"]], _INVALID, 'the token "z"'),
+    "merges_result_missing": ("model/merges", [["b", "a"]], _INVALID, 'the token "ba"'),
+    "merges_twice": ("model/merges", [["a", "b"], ["a", "b"]], _INVALID, "merges[1] joins"),
+    "merges_three": ("model/merges", [["a", "b", "ab"]], _INVALID, "/model/merges/0"),
+    "merges_one_word": ("model/merges", ["ab"], _INVALID, "/model/merges/0"),
+    "merges_three_words": ("model/merges", ["a b ab"], _INVALID, "/model/merges/0"),
+    "merges_mixed": ("model/merges", ["a b", ["a", "b"]], _INVALID, "/model/merges/1"),
+    "merges_number": ("model/merges", [7], _INVALID, "/model/merges/0"),
+    "normalizer_unknown": ("normalizer/type", "BertNormalizer", _UNIMPLEMENTED,
+                           '/normalizer: the type "BertNormalizer"'),
+    "normalizer_precompiled": ("normalizer/type", "Precompiled", _UNIMPLEMENTED, "Precompiled"),
+    "normalizer_no_type": ("normalizer/type", None, _INVALID, "/normalizer"),
+    "normalizer_in_sequence": (
+        "normalizer", {"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Nmt"}]},
+        _UNIMPLEMENTED, '/normalizer/normalizers/1: the type "Nmt"'),
+    "normalizer_replace_no_pattern": ("normalizer", {"type": "Replace", "content": ""}, _INVALID,
+                                      "/normalizer"),
+    "normalizer_replace_bad_regex": (
+        "normalizer", {"type": "Replace", "pattern": {"Regex": "a**"}, "content": ""}, _INVALID,
+        "/normalizer/pattern/Regex"),
+    "normalizer_too_many": ("normalizer", {"type": "Sequence", "normalizers": [{"type": "NFC"}] * 65},
+                            _EXHAUSTED, "more than 64 steps"),
+    "pre_tokenizer_unknown": ("pre_tokenizer/type", "BertPreTokenizer", _UNIMPLEMENTED,
+                              '/pre_tokenizer: the type "BertPreTokenizer"'),
+    "pre_tokenizer_no_prefix": ("pre_tokenizer/add_prefix_space", None, _INVALID,
+                                "add_prefix_space"),
+    "pre_tokenizer_bad_behavior": (
+        "pre_tokenizer", {"type": "Split", "pattern": {"String": "a"}, "behavior": "Merged",
+                          "invert": False}, _INVALID, "/pre_tokenizer/behavior"),
+    "pre_tokenizer_regex_refused": (
+        "pre_tokenizer", {"type": "Split", "pattern": {"Regex": "\\h"}, "behavior": "Isolated",
+                          "invert": False}, _UNIMPLEMENTED, "/pre_tokenizer/pattern/Regex"),
+    "pre_tokenizer_regex_unclosed": (
+        "pre_tokenizer", {"type": "Split", "pattern": {"Regex": "(a"}, "behavior": "Isolated",
+                          "invert": False}, _UNIMPLEMENTED, "no )"),
+    "pre_tokenizer_metaspace_long": (
+        "pre_tokenizer", {"type": "Metaspace", "replacement": "ab"}, _INVALID,
+        "/pre_tokenizer/replacement"),
+    "pre_tokenizer_metaspace_scheme": (
+        "pre_tokenizer", {"type": "Metaspace", "replacement": "_", "prepend_scheme": "last"},
+        _INVALID, "/pre_tokenizer/prepend_scheme"),
+    "pre_tokenizer_metaspace_conflict": (
+        "pre_tokenizer", {"type": "Metaspace", "replacement": "_", "add_prefix_space": False},
+        _INVALID, "add_prefix_space"),
+    "pre_tokenizer_byte_levels": (
+        "pre_tokenizer",
+        {"type": "Sequence", "pretokenizers": [
+            {"type": "ByteLevel", "add_prefix_space": False, "use_regex": False}] * 3},
+        _UNIMPLEMENTED, "more than two ByteLevel"),
+    "post_processor_unknown": ("post_processor/type", "RobertaProcessing", _UNIMPLEMENTED,
+                               '/post_processor: the type "RobertaProcessing"'),
+    "post_processor_token_missing": ("post_processor/special_tokens", {}, _INVALID,
+                                     'no field "<s>"'),
+    "post_processor_id_out_of_range": (
+        "post_processor/special_tokens", {"<s>": {"ids": [5]}}, _INVALID,
+        "/post_processor/special_tokens/<s>/ids/0: found is 5; wanted is a whole number from 0 to 4"),
+    "post_processor_second_text": ("post_processor/single", [{"Sequence": {"id": "B"}}], _INVALID,
+                                   "/post_processor/single/0"),
+    "decoder_unknown": ("decoder/type", "WordPiece", _UNIMPLEMENTED,
+                        '/decoder: the type "WordPiece"'),
+    "decoder_strip_negative": ("decoder", {"type": "Strip", "content": " ", "start": -1, "stop": 0},
+                               _INVALID, "/decoder/start"),
+    "added_tokens_object": ("added_tokens", {}, _INVALID, "/added_tokens"),
+    "added_tokens_no_flag": ("added_tokens", [{"id": 1, "content": "x"}], _INVALID,
+                             "/added_tokens/0"),
+    "added_tokens_twice": ("added_tokens", [_token("x"), _token("x", lstrip=True)], _INVALID,
+                           "/added_tokens/1"),
+    "added_tokens_id_taken": ("model/vocab", {"a": 0, "b": 1, "ab": 3}, _INVALID,
+                              "gets the id 3"),
+    "added_tokens_normalized_away": (
+        "normalizer", {"type": "Replace", "pattern": {"String": "<x>"}, "content": ""}, _INVALID,
+        "is nothing or another token"),
+}
+
+
+def _changed(path: str, value):
+    document = copy.deepcopy(_BASE)
+    if "normalized_away" in str(path):
+        document["added_tokens"].append(_token("<x>", normalized=True))
+    *parents, last = path.split("/")
+    at = document
+    for name in parents:
+        at = at[name]
+    if value is None:
+        del at[last]
+    else:
+        at[last] = value
+    return document
+
+
+def files() -> dict[str, bytes]:
+    """Every file's bytes by its name."""
+    made, cases = {}, {}
+
+    def add(name, data, code, mentions):
+        made[f"malformed/{name}.json"] = data
+        cases[name] = {"code": code, "mentions": mentions}
+
+    for name, (path, value, code, mentions) in _CHANGES.items():
+        document = _changed(path, value)
+        if name == "added_tokens_normalized_away":
+            document["added_tokens"].append(_token("<x>", normalized=True))
+        data = json.dumps(document, ensure_ascii=False).encode() + b"\n"
+        add(name, data, code, mentions)
+    whole = json.dumps(_BASE).encode()
+    add("json_cut", whole[:200], _INVALID, "malformed JSON")
+    add("json_empty", b"", _INVALID, "malformed JSON")
+    add("json_list", b"[]\n", _INVALID, "/: found is an array of 0")
+    add("json_not_utf8", whole.replace(b'"NFC"', b'"NF\xff"'), _INVALID, "malformed JSON")
+    add("json_key_twice", b'{"model":1,"model":2}\n', _INVALID, "occurs twice")
+    add("json_deep", b"[" * 2000, _INVALID, "nested deeper")
+    add("whole", whole, "OK", "")
+    made["malformed/cases.json"] = (json.dumps(cases, indent=1) + "\n").encode()
+    for name, text in {
+        "english": b"I'm here; you're THERE. 12345 cats don't   care!\r\n\n",
+        "scripts": "Привет 你好 안녕 नमस्ते 👨‍👩‍👧 e\u0301 \u3000".encode(),
+        "special": b"<|begin_of_text|><s> a </s><mask> word <rs>  x<|endoftext|>",
+        "ill_formed": b"a\xc3 \xe2\x82 \xf0\x9f\x91 \xed\xa0\x80 \xff",
+    }.items():
+        made[f"texts/{name}.txt"] = text
+    return made
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=pathlib.Path, required=True)
+    parser.add_argument("--check", action="store_true")
+    arguments = parser.parse_args()
+    wrong = 0
+    for name, data in files().items():
+        path = arguments.out.parent / name
+        if not arguments.check:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        elif not path.is_file() or path.read_bytes() != data:
+            print(f"{path}: not what this script makes")
+            wrong += 1
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
