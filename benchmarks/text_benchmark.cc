@@ -64,9 +64,43 @@ const std::string& Text() {
   return *kText;
 }
 
-void Encode(benchmark::State& state, const Tokenizer& tokenizer,
-            size_t piece_bytes) {
+struct Named {
+  std::string name;
+  std::unique_ptr<Tokenizer> tokenizer;
+};
+
+std::vector<Named> LoadAll() {
+  std::vector<Named> all;
+  std::vector<std::string> directories;
+  for (const char* const name :
+       {"gpt2_style", "llama3_style", "smollm2_style"}) {
+    directories.push_back(absl::StrCat("testdata/tokenizers/", name));
+  }
+  const char* const directory = std::getenv("MOE_TOKENIZER_DIR");
+  if (directory != nullptr) directories.emplace_back(directory);
+  for (const std::string& path : directories) {
+    absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = LoadTokenizer(path);
+    if (!tokenizer.ok()) {
+      std::fprintf(stderr, "%s\n", tokenizer.status().ToString().c_str());
+      std::exit(1);
+    }
+    all.push_back({path, *std::move(tokenizer)});
+  }
+  return all;
+}
+
+// Arguments: which tokenizer; bytes in a call, 0 for the whole text.
+void BM_Encode(benchmark::State& state) {
+  static const auto* const kAll = new std::vector<Named>(LoadAll());
+  const auto index = static_cast<size_t>(state.range(0));
+  if (index >= kAll->size()) {
+    state.SkipWithError("MOE_TOKENIZER_DIR is not set");
+    return;
+  }
+  const Tokenizer& tokenizer = *(*kAll)[index].tokenizer;
   const absl::string_view text = Text();
+  const size_t piece_bytes =
+      state.range(1) > 0 ? static_cast<size_t>(state.range(1)) : text.size();
   size_t num_tokens = 0;
   std::vector<double> seconds;
   for (auto _ : state) {
@@ -81,40 +115,14 @@ void Encode(benchmark::State& state, const Tokenizer& tokenizer,
   const auto bytes = static_cast<double>(text.size());
   state.counters["mb_per_sec"] = bytes / 1e6 / Median(seconds);
   state.counters["bytes_per_token"] = bytes / static_cast<double>(num_tokens);
+  state.SetLabel((*kAll)[index].name);
 }
-
-void Register(const std::string& directory) {
-  absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer =
-      LoadTokenizer(directory);
-  if (!tokenizer.ok()) {
-    std::fprintf(stderr, "%s\n", tokenizer.status().ToString().c_str());
-    std::exit(1);
-  }
-  // Lives as long as the process, as the registered benchmarks do.
-  const Tokenizer* const loaded = tokenizer->release();
-  for (const size_t piece_bytes : {size_t{2000}, Text().size()}) {
-    benchmark::RegisterBenchmark(
-        absl::StrCat("BM_Encode/", directory, "/piece_bytes:", piece_bytes)
-            .c_str(),
-        [loaded, piece_bytes](benchmark::State& state) {
-          Encode(state, *loaded, piece_bytes);
-        })
-        ->Unit(benchmark::kMillisecond);
-  }
-}
+BENCHMARK(BM_Encode)
+    ->ArgNames({"tokenizer", "piece_bytes"})
+    ->ArgsProduct({{0, 1, 2, 3}, {2000, 0}})
+    ->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace moe
 
-int main(int argc, char** argv) {
-  benchmark::Initialize(&argc, argv);
-  for (const char* const name :
-       {"gpt2_style", "llama3_style", "smollm2_style"}) {
-    moe::Register(absl::StrCat("testdata/tokenizers/", name));
-  }
-  const char* const directory = std::getenv("MOE_TOKENIZER_DIR");
-  if (directory != nullptr) moe::Register(directory);
-  benchmark::RunSpecifiedBenchmarks();
-  benchmark::Shutdown();
-  return 0;
-}
+BENCHMARK_MAIN();

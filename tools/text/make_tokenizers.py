@@ -23,10 +23,6 @@ import texts
 
 _NUM_LINES = 20000
 
-LLAMA3_PATTERN = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
-    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
 _SMOLLM2_SPECIAL = (
     "<|endoftext|> <|im_start|> <|im_end|> <repo_name> <file_sep> <filename>"
 ).split()
@@ -72,7 +68,7 @@ def llama3_style():
     tokenizer = tokenizers.Tokenizer(models.BPE(ignore_merges=True))
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
-            pre_tokenizers.Split(tokenizers.Regex(LLAMA3_PATTERN), "isolated"),
+            pre_tokenizers.Split(tokenizers.Regex(texts.LLAMA3_PATTERN), "isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )

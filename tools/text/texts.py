@@ -8,6 +8,12 @@ import random
 import unicodedata
 from collections.abc import Iterator
 
+# The pattern that splits text into words before BPE, as Llama 3 defines it.
+LLAMA3_PATTERN = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+
 _SYLLABLES = {
     "latin": "ka lo mi ter shan bre qui nor al est in der ous ple ment ing er re th an"
     " st on en at or is it ed es al ar nd le ou se".split(),

@@ -20,11 +20,10 @@ import tokenizers
 
 import texts
 import tokenize_client
-from make_tokenizers import LLAMA3_PATTERN
 
 _LETTERS = "abcdest'SK "
 _PATTERNS = [
-    LLAMA3_PATTERN, r"\s+", r"\d", r"\p{N}{1,3}", r"[a-c]+", r"a|b", r"\w+|[^\w\s]+", r"",
+    texts.LLAMA3_PATTERN, r"\s+", r"\d", r"\p{N}{1,3}", r"[a-c]+", r"a|b", r"\w+|[^\w\s]+", r"",
     r"(?=[A-Z])", r"\b", r"\B", r"[^\s]+", r"(?<=a)b", r"(?<!a)b", r"^.", r".$", r"\s+(?!\S)",
     r"(?i:abc)", r"(?i:[sd])", r"\p{Lu}", r"\P{L}+", r"[\p{L}\p{M}]+", r"\S", r"\W", r"\D+",
     r"\x{61}|\u0062", r"a{2}", r"a{1,}", r"a*?b", r"a++b", r"(a|b)+c", r"\p{Han}|[\p{Greek}ab]",

@@ -50,13 +50,13 @@ absl::Status NotInVocabulary(absl::string_view what, absl::string_view token) {
 
 }  // namespace
 
-BpeModel::BpeModel(BpeSpec spec)
+BpeModel::BpeModel(const BpeSpec& spec)
     : fuse_unk_(spec.fuse_unk),
       byte_fallback_(spec.byte_fallback),
       ignore_merges_(spec.ignore_merges),
       words_are_bytes_(spec.words_are_bytes) {}
 
-absl::StatusOr<BpeModel> BpeModel::Create(BpeSpec spec) {
+absl::StatusOr<BpeModel> BpeModel::Create(const BpeSpec& spec) {
   BpeModel model(spec);
   MOE_RETURN_IF_ERROR(model.AddVocab(spec.vocab));
   if (spec.unk_token.has_value()) {

@@ -61,7 +61,7 @@ class BpeModel {
   // InvalidArgument, naming the token, if an id is negative or there twice, a
   // merge is there twice, or it or the unknown token wants a token that is not
   // in the vocabulary.
-  static absl::StatusOr<BpeModel> Create(BpeSpec spec);
+  static absl::StatusOr<BpeModel> Create(const BpeSpec& spec);
 
   // Appends the ids of a word to `ids`. Takes O(n log n) for n characters. The
   // word has less than 2^31 of them.
@@ -87,7 +87,7 @@ class BpeModel {
     bool known;  // Of the vocabulary itself.
   };
 
-  explicit BpeModel(BpeSpec spec);
+  explicit BpeModel(const BpeSpec& spec);
   absl::Status AddVocab(
       const std::vector<std::pair<std::string, int32_t>>& vocab);
   absl::Status AddMerges(

@@ -99,8 +99,8 @@ TEST(BpeModelTest, IdsMayHaveHoles) {
 }
 
 TEST(BpeModelTest, RefusesWhatIsMalformed) {
-  const auto error = [](BpeSpec spec, absl::string_view message) {
-    EXPECT_THAT(BpeModel::Create(std::move(spec)),
+  const auto error = [](const BpeSpec& spec, absl::string_view message) {
+    EXPECT_THAT(BpeModel::Create(spec),
                 StatusIs(absl::StatusCode::kInvalidArgument,
                          HasSubstr(std::string(message))));
   };

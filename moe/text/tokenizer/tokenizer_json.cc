@@ -85,7 +85,7 @@ absl::StatusOr<std::unique_ptr<BpeTokenizer>> ParseTokenizerJson(
   MOE_ASSIGN_OR_RETURN(const JsonNode model_node, root.Get("model"));
   MOE_ASSIGN_OR_RETURN(BpeSpec spec, ParseBpe(model_node));
   spec.words_are_bytes = parsed.words_are_bytes;
-  absl::StatusOr<BpeModel> model = BpeModel::Create(std::move(spec));
+  absl::StatusOr<BpeModel> model = BpeModel::Create(spec);
   if (!model.ok()) return Annotate(model.status(), model_node.path());
   MOE_ASSIGN_OR_RETURN(std::vector<AddedToken> added,
                        FindAddedTokens(root, *model));
