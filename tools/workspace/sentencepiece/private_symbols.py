@@ -1,17 +1,21 @@
 """Copies a shared library, with what it bundles of other libraries made private.
 
-  private_symbols.py FROM TO
+  private_symbols.py LIBRARY SONAME FOLDER
+
+and prints the copy's name.
 
 Debian 12 builds SentencePiece with a copy of an older Protocol Buffers and of parts
 of Abseil, and exports their symbols beside its own. In a program that uses the real
 Protocol Buffers too (LibTorch does), each of the two would call into the other, and
 the program ends before or soon after it starts. Symbols that are hidden in the
 library's dynamic symbol table bind within the library and are seen by nobody else,
-in whatever order libraries are loaded.
+in whatever order libraries are loaded. The copy is called otherwise than the
+original, which a program that was moved away from the copy would else find instead.
 
 A library that is linked with the system's Protocol Buffers is copied as it is.
 """
 
+import os
 import struct
 import sys
 
@@ -50,14 +54,25 @@ def hide(library: bytes) -> bytes:
     return bytes(data)
 
 
+def rename(library: bytes, name: str) -> tuple[bytes, str]:
+    """The library under another name, which is not longer, and that name."""
+    renamed = name.partition(".so")[0] + "_.so"
+    old = b"\0" + name.encode() + b"\0"
+    if library.count(old) != 1 or len(renamed) > len(name):
+        raise ValueError(f"expected the name {name} once in the library's strings")
+    new = b"\0" + renamed.encode() + b"\0"
+    return library.replace(old, new.ljust(len(old), b"\0")), renamed
+
+
 def main() -> None:
-    source, target = sys.argv[1:]
+    source, name, folder = sys.argv[1:]
     with open(source, "rb") as file:
         library = file.read()
     if b"\0libprotobuf" not in library:
-        library = hide(library)
-    with open(target, "wb") as file:
+        library, name = rename(hide(library), name)
+    with open(os.path.join(folder, name), "wb") as file:
         file.write(library)
+    print(name)
 
 
 if __name__ == "__main__":

@@ -38,8 +38,8 @@ def _sentencepiece_impl(repository_ctx):
     source = repository_ctx.path(found).realpath
     soname = _run(repository_ctx, ["sh", "-c", "objdump -p '%s' | sed -n 's/^ *SONAME *//p'" % source])
     script = repository_ctx.path(repository_ctx.attr._script)
-    _run(repository_ctx, ["python3", script, source, repository_ctx.path(soname)])
-    repository_ctx.file("BUILD.bazel", _BUILD.format(library = soname), executable = False)
+    copy = _run(repository_ctx, ["python3", script, source, soname, repository_ctx.path("")])
+    repository_ctx.file("BUILD.bazel", _BUILD.format(library = copy), executable = False)
 
 sentencepiece_repository = repository_rule(
     implementation = _sentencepiece_impl,
