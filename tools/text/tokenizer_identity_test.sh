@@ -7,10 +7,11 @@
 #       //tools/text:tokenizer_identity_test
 #
 # MOE_SMOLLM2 names the directory of a real model (tools/real_model), as an absolute
-# path, to compare its tokenizer, too.
+# path, to compare its tokenizer, too. --test_arg=--short compares a twentieth.
 set -euo pipefail
 
 readonly TOKENIZE="$1"
+shift
 readonly PYTHON="${MOE_PYTHON:-python3}"
 
 if ! "${PYTHON}" -c 'import sentencepiece, tokenizers' 2>/dev/null; then
@@ -28,6 +29,6 @@ if [[ -n "${MOE_SMOLLM2:-}" ]]; then
   model=(--model_dir "${MOE_SMOLLM2}")
 fi
 "${PYTHON}" tools/text/tokenizer_identity.py "${TOKENIZE}" testdata/tokenizers \
-  ${model[@]+"${model[@]}"}
+  ${model[@]+"${model[@]}"} "$@"
 "${PYTHON}" tools/text/tokenizer_fuzz.py "${TOKENIZE}" --files 500 2>/dev/null
 echo "PASSED"

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -15,7 +16,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/types/optional.h"
 #include "absl/types/span.h"
 #include "moe/base/status_macros.h"
@@ -136,7 +136,7 @@ absl::StatusOr<std::optional<int32_t>> BpeTokenizer::IdOf(
 
 std::unique_ptr<BpeTokenizer::Scratch> BpeTokenizer::TakeScratch() const {
   {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard<std::mutex> lock(mutex_);
     if (!free_.empty()) {
       std::unique_ptr<Scratch> scratch = std::move(free_.back());
       free_.pop_back();
@@ -150,7 +150,7 @@ void BpeTokenizer::ReturnScratch(std::unique_ptr<Scratch> scratch) const {
   GiveBackIfLarge(&scratch->bpe.symbols);
   GiveBackIfLarge(&scratch->bpe.heap);
   GiveBackIfLarge(&scratch->bpe.ids);
-  absl::MutexLock lock(&mutex_);
+  const std::lock_guard<std::mutex> lock(mutex_);
   free_.push_back(std::move(scratch));
 }
 

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,7 +19,6 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/types/optional.h"
 #include "absl/types/span.h"
 #include "moe/text/tokenizer/added_tokens.h"
@@ -107,8 +107,8 @@ class BpeTokenizer final : public Tokenizer {
   std::optional<int32_t> eos_id_;
   std::string digest_;
 
-  mutable absl::Mutex mutex_;
-  mutable std::vector<std::unique_ptr<Scratch>> free_ ABSL_GUARDED_BY(mutex_);
+  mutable std::mutex mutex_;
+  mutable std::vector<std::unique_ptr<Scratch>> free_;  // Under mutex_.
 };
 
 }  // namespace moe
