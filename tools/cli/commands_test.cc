@@ -1,5 +1,7 @@
 #include "tools/cli/commands.h"
 
+#include <unistd.h>
+
 #include <cstdint>
 #include <filesystem>
 #include <sstream>
@@ -206,9 +208,68 @@ TEST(TokenizeCommandTest, ReplacesOnRequestOnly) {
   EXPECT_THAT(refused.err, HasSubstr("already exists"));
   MOE_ASSERT_OK_AND_ASSIGN(const std::string kept, ReadFile(path, 100));
   EXPECT_EQ(kept, "mine");
-  EXPECT_EQ(RunCli(With(TokenizeArgs(path), "--overwrite")).exit_status, 0);
   EXPECT_THAT(RunCli(TokenizeArgs(directory.path())).err,
               HasSubstr("wanted is the name of a file"));
+}
+
+TEST(TokenizeCommandTest, ReplacesTokenArtifactsOnly) {
+  const TempDirectory directory;
+  const std::string path = directory.Write("a.jsonl", "{\"text\": \"a\"}\n");
+  std::vector<std::string> args = With(TokenizeArgs(path), "--overwrite");
+  args[2] = "--dataset_dir_or_path=" + path;
+  const Outcome refused = RunCli(args);
+  EXPECT_EQ(refused.exit_status, 2);
+  EXPECT_THAT(refused.err, HasSubstr(path + " is no token artifact"));
+  MOE_ASSERT_OK_AND_ASSIGN(const std::string kept, ReadFile(path, 100));
+  EXPECT_EQ(kept, "{\"text\": \"a\"}\n");
+
+  const std::string model = std::string(kGqa) + "/model.safetensors";
+  const std::string copy = directory.Path("b");
+  std::filesystem::copy_file(model, copy);
+  EXPECT_THAT(RunCli(With(TokenizeArgs(copy), "--overwrite")).err,
+              HasSubstr(copy + " is no token artifact"));
+  args[3] = "--save_path=" + directory.Path("c");
+  EXPECT_EQ(RunCli(args).exit_status, 0);
+  args[2] = "--dataset_dir_or_path=testdata/stories";
+  EXPECT_THAT(RunCli(args).out,
+              HasSubstr("sequences                          320\n"));
+}
+
+TEST(TokenizeCommandTest, LooksAtTheTargetFirst) {
+  const TempDirectory directory;
+  const std::string file = directory.Write("file", "");
+  const Outcome below = RunCli(TokenizeArgs(file + "/sub/tokens"));
+  EXPECT_EQ(below.exit_status, 2);
+  EXPECT_THAT(below.err, HasSubstr("llama_moe tokenize: --save_path: "));
+  EXPECT_THAT(below.err, HasSubstr(file));
+  EXPECT_THAT(below.err, Not(HasSubstr("tokenizing")));
+  EXPECT_EQ(RunCli(TokenizeArgs(directory.Path("new/sub/a"))).exit_status, 0);
+}
+
+TEST(TokenizeCommandTest, LooksWhetherItMayWriteFirst) {
+  const TempDirectory directory;
+  const std::string closed = directory.Path("closed");
+  std::filesystem::create_directory(closed);
+  std::filesystem::permissions(closed, std::filesystem::perms::owner_read |
+                                           std::filesystem::perms::owner_exec);
+  if (access(closed.c_str(), W_OK) == 0) GTEST_SKIP() << "root may write";
+  const Outcome outcome = RunCli(TokenizeArgs(closed + "/a"));
+  EXPECT_EQ(outcome.exit_status, 2);
+  EXPECT_THAT(outcome.err,
+              HasSubstr("the directory " + closed + " cannot be written to"));
+  EXPECT_THAT(outcome.err, Not(HasSubstr("tokenizing")));
+}
+
+TEST(TokenizeCommandTest, ATokenArtifactIsNoText) {
+  const TempDirectory directory;
+  const std::string path = directory.Path("a");
+  EXPECT_EQ(RunCli(TokenizeArgs(path)).exit_status, 0);
+  std::vector<std::string> args = TokenizeArgs(directory.Path("b"));
+  args[2] = "--dataset_dir_or_path=" + path;
+  EXPECT_EQ(RunCli(args).exit_status, 2);
+  EXPECT_THAT(RunCli(args).err,
+              HasSubstr("llama_moe tokenize: " + path +
+                        " is a safetensors file; wanted are JSON lines"));
 }
 
 TEST(TokenizeCommandTest, PassesItsFlagsOn) {

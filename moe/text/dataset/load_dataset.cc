@@ -53,6 +53,14 @@ absl::Status CheckArtifactOptions(const DatasetRequest& request,
         "was made without system turns, and keep_system was asked for; "
         "tokenize the dataset again");
   }
+  const int64_t max_length = ModelMaxLength(request.tokenize);
+  if (request.tokenize.has_model_max_length() &&
+      max_length > info.model_max_length &&
+      artifact.dataset.report.num_truncated_sequences > 0) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "was cut to a model_max_length of ", info.model_max_length, ", and ",
+        max_length, " was asked for; tokenize the dataset again"));
+  }
   if (!request.embedding_rows.has_value()) return absl::OkStatus();
   return CheckVocabularyFits(info.vocab_size, *request.embedding_rows);
 }

@@ -51,9 +51,10 @@ struct LoadedDataset {
 //
 // A token artifact was made with options of its own. It is refused with
 // InvalidArgument if it was made by another tokenizer than the one given, with
-// another chat template than the one asked for (auto takes any), or without the
-// system turns that are asked for. Its sequences are cut to model_max_length
-// where they are longer.
+// another chat template than the one asked for (auto takes any), without the
+// system turns that are asked for, or if sequences were cut to less than the
+// model_max_length that is asked for (nothing said takes any). Its sequences
+// are cut to model_max_length where they are longer.
 //
 // Other errors: those of Validate*Options, CheckVocabularyFits,
 // TokenizeDataset, ReadTokenArtifact. Memory: 8 bytes a token of the dataset

@@ -152,6 +152,22 @@ TEST_F(LoadDatasetTest, ArtifactsAreCutFurther) {
   EXPECT_EQ(artifact.report, lines.report);
 }
 
+TEST_F(LoadDatasetTest, WhatWasCutOffIsNotThere) {
+  TokenizeOptions options;
+  options.set_model_max_length(50);
+  DatasetRequest request = Request(WriteArtifact(kStories, options));
+  EXPECT_THAT(Load(request).status(),
+              StatusIs(kInvalid, HasSubstr("was cut to a model_max_length of "
+                                           "50, and 600 was asked for")));
+  request.tokenize.clear_model_max_length();
+  EXPECT_THAT(Load(request), IsOk());
+  // Where nothing was cut off, nothing is missing.
+  options.set_model_max_length(50'000);
+  request = Request(WriteArtifact(kStories, options));
+  request.tokenize.set_model_max_length(60'000);
+  EXPECT_THAT(Load(request), IsOk());
+}
+
 TEST_F(LoadDatasetTest, ArtifactsOfOtherOptionsAreRefused) {
   DatasetRequest request = Request(WriteArtifact(kStories, {}));
   request.tokenize.set_chat_template(TokenizeOptions::NONE);

@@ -57,6 +57,16 @@ absl::Status CutMessage(const absl::Status& status) {
       absl::StrCat(status.message().substr(0, kMaxBytes), "..."));
 }
 
+// The JSON parser would say less.
+absl::Status CheckHoldsLines(const std::string& path) {
+  MOE_ASSIGN_OR_RETURN(const bool is_safetensors, IsSafetensorsFile(path));
+  if (!is_safetensors) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      path,
+      " is a safetensors file; wanted are JSON lines (what takes a dataset "
+      "takes a token artifact as it is)"));
+}
+
 // Reads files one after another and gathers what they hold.
 class DatasetTokenizer {
  public:
@@ -68,6 +78,7 @@ class DatasetTokenizer {
         progress_(progress) {}
 
   absl::Status ReadFile(const std::string& path) {
+    MOE_RETURN_IF_ERROR(CheckHoldsLines(path));
     MOE_ASSIGN_OR_RETURN(LineReader reader, LineReader::Open(path));
     uint64_t position = 0;
     while (!IsDone()) {

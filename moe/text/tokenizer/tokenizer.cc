@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "moe/base/file_system.h"
 #include "moe/base/random_access_file.h"
 #include "moe/base/sha256.h"
 #include "moe/base/status_macros.h"
@@ -94,6 +95,8 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> AtPath(
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizer(
     const std::string& dir) {
+  MOE_RETURN_IF_ERROR(
+      Annotate(ListDirectory(dir).status(), "the directory of a tokenizer"));
   TokenizerConfig config;
   MOE_RETURN_IF_ERROR(MergeFile(absl::StrCat(dir, "/tokenizer_config.json"),
                                 MergeTokenizerConfig, &config));

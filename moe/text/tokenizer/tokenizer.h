@@ -7,7 +7,7 @@
 // id. What of a tokenizer.json is not implemented is refused by its type's name
 // when it is loaded, never skipped. Not here: training, chat templates,
 // truncation and padding (a file's "truncation" and "padding" are for batches,
-// and are refused where they are set), offsets into the text.
+// and are passed over, as transformers does), offsets into the text.
 
 #ifndef MOE_TEXT_TOKENIZER_TOKENIZER_H_
 #define MOE_TEXT_TOKENIZER_TOKENIZER_H_

@@ -1,12 +1,12 @@
 #include "moe/text/tokenizer/tokenizer_config.h"
 
-#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <optional>
 #include <string>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/numbers.h"
@@ -44,10 +44,13 @@ absl::Status MergeFlag(const JsonNode& root, absl::string_view field,
   return absl::OkStatus();
 }
 
-bool Knows(const TokenizerConfig& config, absl::string_view content) {
-  return std::any_of(
-      config.added_tokens.begin(), config.added_tokens.end(),
-      [content](const AddedToken& token) { return token.content == content; });
+// A file may have hundreds of thousands of them.
+absl::flat_hash_set<std::string> KnownTokens(const TokenizerConfig& config) {
+  absl::flat_hash_set<std::string> known;
+  for (const AddedToken& token : config.added_tokens) {
+    known.insert(token.content);
+  }
+  return known;
 }
 
 absl::Status MergeAddedTokensDecoder(const JsonNode& root,
@@ -56,6 +59,7 @@ absl::Status MergeAddedTokensDecoder(const JsonNode& root,
                        root.Find("added_tokens_decoder"));
   if (!decoder.has_value()) return absl::OkStatus();
   if (!decoder->value().is_object()) return decoder->WrongType("an object");
+  absl::flat_hash_set<std::string> known = KnownTokens(*config);
   for (const auto& [key, value] : decoder->value().items()) {
     MOE_ASSIGN_OR_RETURN(const JsonNode node, decoder->Get(key));
     AddedToken token;
@@ -68,7 +72,7 @@ absl::Status MergeAddedTokensDecoder(const JsonNode& root,
     MOE_ASSIGN_OR_RETURN(token.single_word,
                          node.GetBoolOr("single_word", false));
     MOE_ASSIGN_OR_RETURN(token.special, node.GetBoolOr("special", false));
-    if (!token.content.empty() && !Knows(*config, token.content)) {
+    if (!token.content.empty() && known.insert(token.content).second) {
       config->added_tokens.push_back(std::move(token));
     }
   }
@@ -94,10 +98,11 @@ absl::Status MergeAddedTokens(absl::string_view text, TokenizerConfig* config) {
   MOE_ASSIGN_OR_RETURN(const SortedJson document, ParseSortedJson(text));
   const JsonNode root(document);
   if (!document.is_object()) return root.WrongType("an object");
+  absl::flat_hash_set<std::string> known = KnownTokens(*config);
   for (const auto& [content, value] : document.items()) {
     MOE_ASSIGN_OR_RETURN(const JsonNode node, root.Get(content));
     MOE_ASSIGN_OR_RETURN(const int64_t id, node.AsInt(0, kMaxId));
-    if (content.empty() || Knows(*config, content)) continue;
+    if (content.empty() || !known.insert(content).second) continue;
     AddedToken token;
     token.id = static_cast<int32_t>(id);
     token.content = content;

@@ -1,8 +1,10 @@
 #include "moe/text/tokenizer/tokenizer_config.h"
 
+#include <cstddef>
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "moe/base/testing/status_matchers.h"
@@ -67,6 +69,22 @@ TEST(TokenizerConfigTest, Malformed) {
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("/a")));
   EXPECT_THAT(MergeAddedTokens("[]", &config),
               StatusIs(absl::StatusCode::kInvalidArgument));
+}
+
+// Looking through them all for each one would take minutes.
+TEST(TokenizerConfigTest, ManyAddedTokens) {
+  constexpr int kNumTokens = 400'000;
+  std::string text = "{";
+  for (int i = 0; i < kNumTokens; ++i) {
+    absl::StrAppend(&text, i == 0 ? "" : ",", "\"t", i, "\":", i);
+  }
+  text += "}";
+  TokenizerConfig config;
+  MOE_ASSERT_OK(MergeAddedTokens(text, &config));
+  EXPECT_EQ(config.added_tokens.size(), size_t{kNumTokens});
+  // They are known now.
+  MOE_ASSERT_OK(MergeAddedTokens(text, &config));
+  EXPECT_EQ(config.added_tokens.size(), size_t{kNumTokens});
 }
 
 }  // namespace

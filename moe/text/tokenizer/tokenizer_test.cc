@@ -80,6 +80,17 @@ TEST(TokenizerTest, ModelsOfSentencePiece) {
   EXPECT_EQ(tokenizer->vocab_size(), 2);
 }
 
+TEST(TokenizerTest, WantsADirectory) {
+  const TempDirectory directory;
+  EXPECT_THAT(LoadTokenizer(directory.Path("none")),
+              StatusIs(absl::StatusCode::kNotFound,
+                       HasSubstr(directory.Path("none") + ": No such file")));
+  EXPECT_THAT(LoadTokenizer(directory.Write("tokenizer.json", kJson))
+                  .status()
+                  .message(),
+              HasSubstr("tokenizer.json: Not a directory"));
+}
+
 TEST(TokenizerTest, ErrorsSayWhichFile) {
   const TempDirectory directory;
   EXPECT_THAT(LoadTokenizer(directory.path()),
