@@ -53,6 +53,7 @@
 #include "moe/kernels/rows/rope.h"
 #include "moe/kernels/rows/softmax.h"
 #include "moe/kernels/rows/swiglu.h"
+#include "moe/kernels/simd/aligned_buffer.h"
 #include "moe/kernels/simd/matrix_view.h"
 #include "moe/kernels/simd/simd_target.h"
 
@@ -123,12 +124,20 @@ void SetLibTorchThreads(int num_threads) {
   if (set_blas_threads != nullptr) set_blas_threads(num_threads);
 }
 
+AlignedBuffer InBuffer(const std::vector<float>& values) {
+  AlignedBuffer buffer(static_cast<int64_t>(values.size()));
+  std::copy(values.begin(), values.end(), buffer.data());
+  return buffer;
+}
+
+// In buffers on huge pages, for everyone, as the pipeline's are.
 struct GemmOperands {
   GemmOperands(int64_t m, int64_t k, int64_t n)
-      : a(RandomFloats(m * k)),
-        b(RandomFloats(n * k)),
-        c(static_cast<size_t>(m * n)) {}
-  std::vector<float> a, b, c;
+      : a(InBuffer(RandomFloats(m * k))),
+        b(InBuffer(RandomFloats(n * k))),
+        c(InBuffer(std::vector<float>(static_cast<size_t>(m * n)))),
+        torch_c(InBuffer(std::vector<float>(static_cast<size_t>(m * n)))) {}
+  AlignedBuffer a, b, c, torch_c;
 };
 
 // As many fused multiply-adds as take a thread some 30 ms.
@@ -151,7 +160,7 @@ void BM_Gemm(benchmark::State& state) {
   SetLibTorchThreads(num_threads);
   const at::Tensor torch_a = at::from_blob(operands.a.data(), {m, k});
   const at::Tensor torch_b = at::from_blob(operands.b.data(), {n, k}).t();
-  at::Tensor torch_c = at::empty({m, n});
+  at::Tensor torch_c = at::from_blob(operands.torch_c.data(), {m, n});
   std::vector<std::function<void()>> bodies = {
       [&] {
         for (int i = 0; i < repeat; ++i) Gemm(a, packed, c, pool);

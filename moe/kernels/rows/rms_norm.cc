@@ -61,13 +61,13 @@ void RmsNormRow(const RmsNormArgs& args, const float* x, float* y) {
 }
 
 // sum x_i^2 and sum g_i x_i, g_i = dy_i weight_i rounded to float as where it
-// is used below; in one pass.
+// is used below; in one pass. Row `soon` will be written after it.
 struct BackwardSums {
   double xx;
   double gx;
 };
 BackwardSums SumForBackward(const RmsNormArgs& args, const float* x,
-                            const float* dy) {
+                            const float* dy, const float* soon) {
   const DF d;
   LaneSum xx, gx;
   const auto add = [&](const float* x16, const float* dy16,
@@ -84,6 +84,8 @@ BackwardSums SumForBackward(const RmsNormArgs& args, const float* x,
   };
   int64_t i = 0;
   for (; i + kVirtualLanes <= args.size; i += kVirtualLanes) {
+    PrefetchAhead(x + i, dy + i);
+    hwy::Prefetch(soon + i);
     add(x + i, dy + i, args.weight + i);
   }
   if (i < args.size) {
@@ -96,7 +98,7 @@ BackwardSums SumForBackward(const RmsNormArgs& args, const float* x,
 
 void RmsNormBackwardRow(const RmsNormArgs& args, const float* x,
                         const float* dy, float* dx) {
-  const BackwardSums sums = SumForBackward(args, x, dy);
+  const BackwardSums sums = SumForBackward(args, x, dy, dx);
   const double rms = internal::InverseRms(sums.xx, args);
   const DF d;
   const VF r = hn::Set(d, static_cast<float>(rms));

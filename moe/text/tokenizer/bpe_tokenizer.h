@@ -47,6 +47,9 @@ struct TokenizerNames {
   std::optional<std::string> bos_token;
   std::optional<std::string> eos_token;
   std::string digest;
+  // Stands in for the flag of a tokenizer.json whose pre-tokenizer is one
+  // ByteLevel, as in transformers; others have no place for it.
+  std::optional<bool> add_prefix_space = std::nullopt;
 };
 
 // Each thread that encodes at the same time as others has a WordCache of its

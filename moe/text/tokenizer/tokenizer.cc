@@ -62,6 +62,9 @@ std::string DigestOfJson(absl::string_view text,
   UpdateWith(text, &sha);
   UpdateWith(config.bos_token, &sha);
   UpdateWith(config.eos_token, &sha);
+  if (config.add_prefix_space.has_value()) {
+    sha.Update(absl::StrCat("add_prefix_space ", *config.add_prefix_space));
+  }
   return sha.HexDigest();
 }
 
@@ -108,7 +111,8 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizer(
                        ReadIfThere(json_path, kMaxTokenizerBytes));
   if (json.has_value()) {
     return AtPath(ParseTokenizerJson(*json, {config.bos_token, config.eos_token,
-                                             DigestOfJson(*json, config)}),
+                                             DigestOfJson(*json, config),
+                                             config.add_prefix_space}),
                   json_path);
   }
 

@@ -91,6 +91,8 @@ absl::Status MergeTokenizerConfig(absl::string_view text,
   MOE_RETURN_IF_ERROR(MergeFlag(root, "add_bos_token", &config->add_bos_token));
   MOE_RETURN_IF_ERROR(MergeFlag(root, "add_eos_token", &config->add_eos_token));
   MOE_RETURN_IF_ERROR(MergeFlag(root, "legacy", &config->legacy));
+  MOE_RETURN_IF_ERROR(
+      MergeFlag(root, "add_prefix_space", &config->add_prefix_space));
   return MergeAddedTokensDecoder(root, config);
 }
 

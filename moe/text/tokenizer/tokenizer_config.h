@@ -24,6 +24,8 @@ struct TokenizerConfig {
   std::optional<bool> add_bos_token;
   std::optional<bool> add_eos_token;
   std::optional<bool> legacy;
+  // For tokenizer.json only: TokenizerNames says how.
+  std::optional<bool> add_prefix_space;
   // Of added_tokens_decoder; for tokenizer.model only, too.
   std::vector<AddedToken> added_tokens;
 };

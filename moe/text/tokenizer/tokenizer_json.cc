@@ -35,6 +35,16 @@ absl::Status CheckVersion(const JsonNode& root) {
   return node->UnknownType(version, "1.0");
 }
 
+void TakeAddPrefixSpace(const TokenizerNames& names, SortedJson* document) {
+  if (!names.add_prefix_space.has_value() || !document->is_object()) return;
+  const auto found = document->find("pre_tokenizer");
+  if (found == document->end() || !found->is_object()) return;
+  const auto type = found->find("type");
+  if (type != found->end() && *type == "ByteLevel") {
+    (*found)["add_prefix_space"] = *names.add_prefix_space;
+  }
+}
+
 absl::StatusOr<ParsedPreTokenizer> FindPreTokenizer(const JsonNode& root) {
   MOE_ASSIGN_OR_RETURN(const std::optional<JsonNode> node,
                        root.Find("pre_tokenizer"));
@@ -77,7 +87,8 @@ absl::StatusOr<std::optional<Decoder>> FindDecoder(const JsonNode& root) {
 
 absl::StatusOr<std::unique_ptr<BpeTokenizer>> ParseTokenizerJson(
     absl::string_view text, const TokenizerNames& names) {
-  MOE_ASSIGN_OR_RETURN(const SortedJson document, ParseSortedJson(text));
+  MOE_ASSIGN_OR_RETURN(SortedJson document, ParseSortedJson(text));
+  TakeAddPrefixSpace(names, &document);
   const JsonNode root(document);
   MOE_RETURN_IF_ERROR(CheckVersion(root));
   MOE_ASSIGN_OR_RETURN(Normalizer normalizer, FindNormalizer(root));

@@ -43,6 +43,27 @@ TEST(TokenizerTest, ReadsTheConfigsBeside) {
   EXPECT_THAT(tokenizer->Encode("a", true), IsOkAndHolds(ElementsAre(0)));
 }
 
+TEST(TokenizerTest, TakesThePrefixSpaceOfTheConfigForOneByteLevel) {
+  // U+0120 is what ByteLevel makes of a space.
+  constexpr char kByteLevel[] =
+      R"({"model":{"type":"BPE","vocab":{"a":0,"\u0120":1},"merges":[]},)"
+      R"("pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false}})";
+  constexpr char kSequence[] =
+      R"({"model":{"type":"BPE","vocab":{"a":0,"\u0120":1},"merges":[]},)"
+      R"("pre_tokenizer":{"type":"Sequence","pretokenizers":[)"
+      R"({"type":"ByteLevel","add_prefix_space":false}]}})";
+  const TempDirectory directory;
+  directory.Write("tokenizer.json", kByteLevel);
+  const std::string digest = DigestOf(directory);
+  directory.Write("tokenizer_config.json", R"({"add_prefix_space":true})");
+  MOE_ASSERT_OK_AND_ASSIGN(auto tokenizer, LoadTokenizer(directory.path()));
+  EXPECT_THAT(tokenizer->Encode("a", true), IsOkAndHolds(ElementsAre(1, 0)));
+  EXPECT_NE(tokenizer->digest(), digest);
+  directory.Write("tokenizer.json", kSequence);
+  MOE_ASSERT_OK_AND_ASSIGN(tokenizer, LoadTokenizer(directory.path()));
+  EXPECT_THAT(tokenizer->Encode("a", true), IsOkAndHolds(ElementsAre(0)));
+}
+
 TEST(TokenizerTest, TheDigestIsOfWhatCounts) {
   const TempDirectory directory;
   directory.Write("tokenizer.json", kJson);
