@@ -48,7 +48,8 @@ struct TokenizerNames {
   std::optional<std::string> eos_token;
   std::string digest;
   // Stands in for the flag of a tokenizer.json whose pre-tokenizer is one
-  // ByteLevel, as in transformers; others have no place for it.
+  // ByteLevel, as in transformers 4, and in 5 with GPT-2's tokenizer_class;
+  // other pre-tokenizers have no place for it.
   std::optional<bool> add_prefix_space = std::nullopt;
 };
 
