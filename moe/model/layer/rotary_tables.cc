@@ -1,0 +1,153 @@
+#include "moe/model/layer/rotary_tables.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
+#include "moe/base/check.h"
+#include "moe/base/status_macros.h"
+#include "moe/base/thread_pool.h"
+#include "moe/checkpoint/llama_config.h"
+#include "moe/kernels/math/float_math.h"
+#include "moe/kernels/rows/rope.h"
+
+namespace moe {
+namespace {
+
+constexpr float kTwoPi = 6.2831853071795864769f;
+
+float DynamicBase(const LlamaConfig& config, int64_t sequence_length) {
+  const auto theta = static_cast<float>(config.rope.theta);
+  const int64_t longest = config.max_position_embeddings;
+  if (sequence_length <= longest) return theta;
+  const auto factor = static_cast<float>(config.rope.factor);
+  const float stretch = factor * static_cast<float>(sequence_length) /
+                            static_cast<float>(longest) -
+                        static_cast<float>(config.rope.factor - 1.0);
+  const double exponent = static_cast<double>(config.head_dim) /
+                          static_cast<double>(config.head_dim - 2);
+  return theta * Pow(stretch, static_cast<float>(exponent));
+}
+
+float Llama3Frequency(const RopeConfig& rope, float frequency) {
+  const auto factor = static_cast<float>(rope.factor);
+  const auto context =
+      static_cast<double>(rope.original_max_position_embeddings);
+  const float wavelength = kTwoPi / frequency;
+  if (wavelength < static_cast<float>(context / rope.high_freq_factor)) {
+    return frequency;
+  }
+  if (wavelength > static_cast<float>(context / rope.low_freq_factor)) {
+    return frequency / factor;
+  }
+  const float smooth =
+      (static_cast<float>(context) / wavelength -
+       static_cast<float>(rope.low_freq_factor)) /
+      static_cast<float>(rope.high_freq_factor - rope.low_freq_factor);
+  return (1.0f - smooth) * frequency / factor + smooth * frequency;
+}
+
+float ScaleFrequency(const RopeConfig& rope, float frequency) {
+  switch (rope.type) {
+    case RopeType::kLinear:
+      return frequency / static_cast<float>(rope.factor);
+    case RopeType::kLlama3:
+      return Llama3Frequency(rope, frequency);
+    case RopeType::kDefault:
+    case RopeType::kDynamic:  // In the base.
+      return frequency;
+  }
+  MOE_CHECK(false);
+  return 0.0f;
+}
+
+absl::StatusOr<RopeTable> MakeTable(const LlamaConfig& config, int64_t length,
+                                    ThreadPool& pool) {
+  MOE_ASSIGN_OR_RETURN(const std::vector<float> frequencies,
+                       ScaledRopeFrequencies(config, length));
+  const float fastest =
+      *std::max_element(frequencies.begin(), frequencies.end());
+  const float reach = kMaxAngle / fastest;  // The last position that will do.
+  if (static_cast<float>(length - 1) > reach) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "a sequence of ", length,
+        " tokens is longer than rotary position embeddings reach here: ",
+        static_cast<int64_t>(std::floor(reach)) + 1,
+        " tokens; truncate the sequences"));
+  }
+  return RopeTable(frequencies, length, /*scale=*/1.0f, pool);
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<float>> ScaledRopeFrequencies(
+    const LlamaConfig& config, int64_t sequence_length) {
+  const bool is_dynamic = config.rope.type == RopeType::kDynamic;
+  if (is_dynamic && config.head_dim == 2) {
+    return absl::InvalidArgumentError(
+        "rope_scaling: type dynamic has no meaning for head_dim 2");
+  }
+  const float base = is_dynamic ? DynamicBase(config, sequence_length)
+                                : static_cast<float>(config.rope.theta);
+  if (!(base > 0.0f) || !std::isfinite(base)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("rope_theta: got ", config.rope.theta, ", scaled ", base,
+                     ", want a positive number in the range of float"));
+  }
+  std::vector<float> frequencies = RopeFrequencies(base, config.head_dim);
+  for (size_t i = 0; i < frequencies.size(); ++i) {
+    frequencies[i] = ScaleFrequency(config.rope, frequencies[i]);
+    if (!(frequencies[i] > 0.0f) || !std::isfinite(frequencies[i])) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "rope_theta ", config.rope.theta, " and rope_scaling give frequency ",
+          i, " of ", frequencies.size(), " the value ", frequencies[i],
+          ", want a positive number"));
+    }
+  }
+  return frequencies;
+}
+
+absl::StatusOr<RotaryTables> RotaryTables::Create(
+    const LlamaConfig& config, absl::Span<const int64_t> sequence_lengths,
+    ThreadPool& pool) {
+  const bool is_dynamic = config.rope.type == RopeType::kDynamic;
+  const int64_t shared_length = is_dynamic
+                                    ? config.max_position_embeddings
+                                    : std::numeric_limits<int64_t>::max();
+  int64_t longest_shared = 0;
+  std::map<int64_t, RopeTable> tables;
+  for (const int64_t length : sequence_lengths) {
+    MOE_CHECK(length > 0);
+    if (length <= shared_length) {
+      longest_shared = std::max(longest_shared, length);
+    } else if (!tables.contains(length)) {
+      MOE_ASSIGN_OR_RETURN(RopeTable table, MakeTable(config, length, pool));
+      tables.emplace(length, std::move(table));
+    }
+  }
+  if (longest_shared > 0) {
+    MOE_ASSIGN_OR_RETURN(RopeTable table,
+                         MakeTable(config, longest_shared, pool));
+    tables.emplace(0, std::move(table));
+  }
+  return RotaryTables(shared_length, std::move(tables));
+}
+
+const RopeTable& RotaryTables::ForLength(int64_t sequence_length) const {
+  const auto found =
+      tables_.find(sequence_length <= shared_length_ ? 0 : sequence_length);
+  MOE_CHECK(found != tables_.end() &&
+            sequence_length <= found->second.num_positions());
+  return found->second;
+}
+
+}  // namespace moe
