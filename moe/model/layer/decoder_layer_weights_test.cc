@@ -1,0 +1,182 @@
+#include "moe/model/layer/decoder_layer_weights.h"
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/types/span.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "moe/base/random_access_file.h"
+#include "moe/base/testing/status_matchers.h"
+#include "moe/base/testing/temp_directory.h"
+#include "moe/base/thread_pool.h"
+#include "moe/checkpoint/checkpoint.h"
+#include "moe/checkpoint/dtype.h"
+#include "moe/checkpoint/safetensors_file.h"
+#include "moe/checkpoint/sharded_tensors.h"
+#include "moe/checkpoint/tensor.h"
+#include "moe/kernels/gemm/gemm.h"
+#include "moe/kernels/gemm/packed_matrix.h"
+#include "moe/kernels/simd/matrix_view.h"
+#include "moe/kernels/testing/kernel_test.h"
+#include "moe/model/layer/float_matrix.h"
+#include "moe/model/layer/linear.h"
+
+namespace moe {
+namespace {
+
+using ::moe::testing::BitsEqual;
+using ::moe::testing::StatusIs;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+std::vector<float> TensorOf(const Checkpoint& checkpoint,
+                            const std::string& name) {
+  const TensorLocation at = checkpoint.tensors().Find(name);
+  const HostTensor tensor = at.shard->ReadTensor(*at.tensor).value();
+  std::vector<float> values(tensor.bytes.size() /
+                            static_cast<size_t>(DtypeSize(tensor.dtype)));
+  WeightsToFloat(tensor.dtype, tensor.bytes, absl::MakeSpan(values));
+  return values;
+}
+
+// The weight, column by column: the layer's output for unit vectors. In the
+// other direction, row by row.
+std::vector<float> Unpacked(const PackedMatrix& packed, ThreadPool& pool) {
+  FloatMatrix units(packed.depth(), packed.depth());
+  for (int64_t i = 0; i < packed.depth(); ++i) {
+    for (float& value : units.view().Row(i)) value = 0.0f;
+    units.view().Row(i)[static_cast<size_t>(i)] = 1.0f;
+  }
+  FloatMatrix columns(packed.depth(), packed.num_outputs());
+  Gemm(units.view(), packed, columns.view(), pool);
+  std::vector<float> values;
+  for (int64_t i = 0; i < columns.rows(); ++i) {
+    const absl::Span<const float> row = columns.view().Row(i);
+    values.insert(values.end(), row.begin(), row.end());
+  }
+  return values;
+}
+
+TEST(DecoderLayerWeightsTest, AreTheCheckpoints) {
+  ThreadPool pool(2);
+  for (const char* directory :
+       {"testdata/llama_gqa_bf16", "testdata/llama_mha_f32_sharded",
+        "testdata/llama_headdim_f16"}) {
+    SCOPED_TRACE(directory);
+    MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint checkpoint,
+                             Checkpoint::Open(directory));
+    MOE_ASSERT_OK_AND_ASSIGN(
+        const DecoderLayerWeights weights,
+        ReadDecoderLayerWeights(checkpoint, 1, LayerPasses::kForwardAndBackward,
+                                pool));
+    const std::map<std::string, const Linear*> linears = {
+        {"self_attn.q_proj", &weights.query},
+        {"self_attn.k_proj", &weights.key},
+        {"self_attn.v_proj", &weights.value},
+        {"self_attn.o_proj", &weights.output},
+        {"mlp.gate_proj", &weights.gate},
+        {"mlp.up_proj", &weights.up},
+        {"mlp.down_proj", &weights.down}};
+    for (const auto& [name, linear] : linears) {
+      const std::vector<float> want = TensorOf(
+          checkpoint, absl::StrCat("model.layers.1.", name, ".weight"));
+      EXPECT_TRUE(BitsEqual<float>(Unpacked(linear->backward, pool), want))
+          << name;
+      EXPECT_TRUE(linear->bias.empty());
+      std::vector<float> transposed = Unpacked(linear->forward, pool);
+      const int64_t rows = linear->forward.num_outputs();
+      const int64_t cols = linear->forward.depth();
+      for (int64_t i = 0; i < rows * cols; ++i) {
+        ASSERT_EQ(want[static_cast<size_t>(i)],
+                  transposed[static_cast<size_t>(i % cols * rows + i / cols)])
+            << name;
+      }
+    }
+    EXPECT_EQ(weights.input_norm,
+              TensorOf(checkpoint, "model.layers.1.input_layernorm.weight"));
+    EXPECT_EQ(
+        weights.post_attention_norm,
+        TensorOf(checkpoint, "model.layers.1.post_attention_layernorm.weight"));
+  }
+}
+
+TEST(DecoderLayerWeightsTest, ForwardAloneTakesHalfTheMemory) {
+  ThreadPool pool(1);
+  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint checkpoint,
+                           Checkpoint::Open("testdata/llama_gqa_bf16"));
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const DecoderLayerWeights weights,
+      ReadDecoderLayerWeights(checkpoint, 0, LayerPasses::kForward, pool));
+  // 2 * 128 for the norms; 128 x 128 queries and outputs, 64 x 128 keys and
+  // values, 384 x 128 thrice: every size a multiple of a panel's 32.
+  EXPECT_EQ(weights.size_bytes(),
+            4 * (256 + 2 * 128 * 128 + 2 * 64 * 128 + 3 * 384 * 128));
+}
+
+// The last of the two malformed kinds that only a step that computes looks for.
+TEST(DecoderLayerWeightsTest, NamesAWeightThatIsNotFinite) {
+  ThreadPool pool(1);
+  for (const char* name : {"value_nan", "value_infinity"}) {
+    MOE_ASSERT_OK_AND_ASSIGN(
+        const Checkpoint checkpoint,
+        Checkpoint::Open(absl::StrCat("testdata/malformed/", name)));
+    EXPECT_THAT(
+        ReadDecoderLayerWeights(checkpoint, 0, LayerPasses::kForward, pool),
+        StatusIs(absl::StatusCode::kInvalidArgument,
+                 AllOf(HasSubstr("model.safetensors: tensor model.layers.0."),
+                       HasSubstr("NaN or infinity"))))
+        << name;
+  }
+}
+
+// The smallest checkpoint, with biases added.
+TEST(DecoderLayerWeightsTest, ReadsBiases) {
+  const testing::TempDirectory directory;
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const std::string config,
+      ReadFile("testdata/malformed/valid/config.json", 1 << 20));
+  directory.Write(
+      "config.json",
+      absl::StrReplaceAll(config, {{"\"hidden_act\"",
+                                    "\"attention_bias\": true, \"mlp_bias\": "
+                                    "true, \"hidden_act\""}}));
+  MOE_ASSERT_OK_AND_ASSIGN(
+      HostTensors tensors,
+      ReadSafetensorsFile("testdata/malformed/valid/model.safetensors"));
+  HostTensors biases;
+  for (const auto& [name, tensor] : tensors) {
+    const bool has_bias = name.find("_proj.weight") != std::string::npos;
+    if (!has_bias) continue;
+    HostTensor bias{Dtype::kF32, {tensor.shape[0]}, ""};
+    bias.bytes.assign(static_cast<size_t>(4 * tensor.shape[0]), '\0');
+    bias.bytes[3] = static_cast<char>(0x3f);  // 0.5 in front, then zeros.
+    biases[absl::StrReplaceAll(name, {{"weight", "bias"}})] = bias;
+  }
+  ASSERT_EQ(biases.size(), 7);
+  tensors.insert(biases.begin(), biases.end());
+  MOE_ASSERT_OK(WriteSafetensorsFile(directory.Path("model.safetensors"),
+                                     tensors, {}, /*overwrite=*/false));
+  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint checkpoint,
+                           Checkpoint::Open(directory.path()));
+  ThreadPool pool(1);
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const DecoderLayerWeights weights,
+      ReadDecoderLayerWeights(checkpoint, 0, LayerPasses::kForward, pool));
+  for (const Linear* linear :
+       {&weights.query, &weights.key, &weights.value, &weights.output,
+        &weights.gate, &weights.up, &weights.down}) {
+    ASSERT_EQ(static_cast<int64_t>(linear->bias.size()),
+              linear->forward.num_outputs());
+    EXPECT_EQ(linear->bias[0], 0.5f);
+    EXPECT_EQ(linear->bias[1], 0.0f);
+  }
+}
+
+}  // namespace
+}  // namespace moe

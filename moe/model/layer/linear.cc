@@ -1,0 +1,60 @@
+#include "moe/model/layer/linear.h"
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "moe/base/check.h"
+#include "moe/base/thread_pool.h"
+#include "moe/kernels/gemm/gemm.h"
+#include "moe/kernels/gemm/packed_matrix.h"
+#include "moe/kernels/rows/elementwise.h"
+#include "moe/kernels/rows/parallel_rows.h"
+#include "moe/kernels/simd/matrix_view.h"
+#include "moe/model/layer/float_matrix.h"
+
+namespace moe {
+
+int64_t Linear::size_bytes() const {
+  return forward.size_bytes() + backward.size_bytes() +
+         static_cast<int64_t>(bias.size() * sizeof(float));
+}
+
+Linear PackLinear(const WeightView& weight, std::vector<float> bias,
+                  LayerPasses passes, ThreadPool& pool) {
+  MOE_CHECK(bias.empty() || static_cast<int64_t>(bias.size()) == weight.rows);
+  Linear linear;
+  linear.forward = PackedMatrix::Pack(weight, pool);
+  if (passes == LayerPasses::kForwardAndBackward) {
+    linear.backward = PackedMatrix::PackTransposed(weight, pool);
+  }
+  linear.bias = std::move(bias);
+  return linear;
+}
+
+void ApplyLinear(const Linear& linear, MatrixView<const float> x,
+                 MatrixView<float> y, ThreadPool& pool) {
+  Gemm(x, linear.forward, y, pool);
+  if (linear.bias.empty()) return;
+  const float* const bias = linear.bias.data();
+  ParallelRows(y.rows, y.cols, pool, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      float* const row = y.RowData(t);
+      for (int64_t i = 0; i < y.cols; ++i) row[i] += bias[i];
+    }
+  });
+}
+
+void ApplyLinearBackward(const Linear& linear, MatrixView<const float> dy,
+                         MatrixView<float> dx, ThreadPool& pool) {
+  Gemm(dy, linear.backward, dx, pool);
+}
+
+void AddLinearBackward(const Linear& linear, MatrixView<const float> dy,
+                       MatrixView<float> dx, ThreadPool& pool) {
+  FloatMatrix product(dx.rows, dx.cols);
+  ApplyLinearBackward(linear, dy, product.view(), pool);
+  ResidualAdd(dx, product.view(), dx, pool);
+}
+
+}  // namespace moe

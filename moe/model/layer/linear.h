@@ -1,0 +1,47 @@
+// A linear layer with packed weights, forward and backward.
+
+#ifndef MOE_MODEL_LAYER_LINEAR_H_
+#define MOE_MODEL_LAYER_LINEAR_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "moe/base/thread_pool.h"
+#include "moe/kernels/gemm/packed_matrix.h"
+#include "moe/kernels/simd/matrix_view.h"
+
+namespace moe {
+
+// Which products a layer's weights are packed for.
+enum class LayerPasses { kForward, kForwardAndBackward };
+
+struct Linear {
+  PackedMatrix forward;     // Of W [out, in].
+  PackedMatrix backward;    // Of its transpose; empty for kForward.
+  std::vector<float> bias;  // [out], or empty.
+
+  // Memory of the packed weights and the bias.
+  int64_t size_bytes() const;
+};
+
+Linear PackLinear(const WeightView& weight, std::vector<float> bias,
+                  LayerPasses passes, ThreadPool& pool);
+
+// y = x W^T + bias for x [num_tokens, in] and y [num_tokens, out], which must
+// not overlap. The product as Gemm computes it, then the bias added: rounded
+// once more.
+void ApplyLinear(const Linear& linear, MatrixView<const float> x,
+                 MatrixView<float> y, ThreadPool& pool);
+
+// dx = dy W, the gradient with respect to x. The layer must have been packed
+// for it.
+void ApplyLinearBackward(const Linear& linear, MatrixView<const float> dy,
+                         MatrixView<float> dx, ThreadPool& pool);
+
+// dx += dy W, the product by itself and then one addition.
+void AddLinearBackward(const Linear& linear, MatrixView<const float> dy,
+                       MatrixView<float> dx, ThreadPool& pool);
+
+}  // namespace moe
+
+#endif  // MOE_MODEL_LAYER_LINEAR_H_
