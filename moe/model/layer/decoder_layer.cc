@@ -1,0 +1,318 @@
+#include "moe/model/layer/decoder_layer.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "moe/base/check.h"
+#include "moe/base/status_macros.h"
+#include "moe/base/thread_pool.h"
+#include "moe/checkpoint/llama_config.h"
+#include "moe/kernels/rows/elementwise.h"
+#include "moe/kernels/rows/rms_norm.h"
+#include "moe/kernels/rows/rope.h"
+#include "moe/kernels/rows/swiglu.h"
+#include "moe/kernels/simd/matrix_view.h"
+#include "moe/model/layer/attention.h"
+#include "moe/model/layer/decoder_layer_weights.h"
+#include "moe/model/layer/float_matrix.h"
+#include "moe/model/layer/linear.h"
+#include "moe/model/layer/rotary_tables.h"
+
+namespace moe {
+namespace {
+
+// What both passes have at hand.
+class LayerPass {
+ public:
+  LayerPass(const DecoderLayer& layer, const LayerBatch& batch,
+            ThreadPool& pool)
+      : config_(*layer.config),
+        weights_(*layer.weights),
+        rotary_(*layer.rotary),
+        blocks_(layer.blocks),
+        offsets_(batch.offsets),
+        hidden_(batch.hidden),
+        epsilon_(static_cast<float>(config_.rms_norm_eps)),
+        pool_(pool) {
+    MOE_CHECK(hidden_.cols == config_.hidden_size);
+    MOE_CHECK(!offsets_.empty() && offsets_.front() == 0 &&
+              offsets_.back() == hidden_.rows &&
+              std::is_sorted(offsets_.begin(), offsets_.end()));
+    MOE_CHECK(blocks_.query_rows > 0 && blocks_.mlp_rows > 0);
+  }
+
+  absl::Status Forward(const LayerTaps& taps, MatrixView<float> y) const;
+  absl::Status Backward(const LayerGradients& gradients) const;
+
+ private:
+  struct Projections {
+    FloatMatrix query;  // Rotated, as the keys.
+    FloatMatrix key;
+    FloatMatrix value;
+  };
+
+  int64_t num_tokens() const { return hidden_.rows; }
+  FloatMatrix NewHidden() const {
+    return FloatMatrix(num_tokens(), config_.hidden_size);
+  }
+
+  absl::Status CheckFinite(absl::string_view what, MatrixView<const float> x,
+                           int64_t first_row) const;
+  void Rotate(RopeDirection direction, MatrixView<float> x) const;
+  absl::Status Project(Projections& projections) const;
+  AttentionInputs Inputs(const Projections& projections) const;
+  // output = o_proj(attention), for the projections.
+  void Attend(const Projections& projections, MatrixView<float> output) const;
+
+  // Calls body(begin, end) for the blocks of rows that the MLP takes at once.
+  template <typename Body>
+  absl::Status ForEachMlpBlock(const Body& body) const;
+
+  absl::Status MlpForward(MatrixView<const float> input, const LayerTaps& taps,
+                          MatrixView<float> output) const;
+  absl::Status MlpBackward(MatrixView<const float> h,
+                           const LayerGradients& gradients,
+                           MatrixView<float> dh) const;
+  absl::Status MlpBlockBackward(MatrixView<const float> h, int64_t begin,
+                                const LayerGradients& gradients,
+                                MatrixView<float> dh) const;
+  void AttentionBackward(const Projections& projections,
+                         MatrixView<const float> dh,
+                         MatrixView<float> d_norm) const;
+
+  const LlamaConfig& config_;
+  const DecoderLayerWeights& weights_;
+  const RotaryTables& rotary_;
+  const LayerBlocks blocks_;
+  const absl::Span<const int64_t> offsets_;
+  const MatrixView<const float> hidden_;
+  const float epsilon_;
+  ThreadPool& pool_;
+};
+
+// `x` begins with row `first_row` of the batch.
+absl::Status LayerPass::CheckFinite(absl::string_view what,
+                                    MatrixView<const float> x,
+                                    int64_t first_row) const {
+  const std::optional<MatrixPosition> bad = FindNonFinite(x, pool_);
+  if (!bad.has_value()) return absl::OkStatus();
+  const int64_t row = first_row + bad->row;
+  // The last sequence that begins at the row or before, so not an empty one.
+  const auto after = std::upper_bound(offsets_.begin(), offsets_.end(), row);
+  const int64_t sequence = after - offsets_.begin() - 1;
+  return absl::InvalidArgumentError(absl::StrCat(
+      what, " of sequence ", sequence, ", position ",
+      row - offsets_[static_cast<size_t>(sequence)], ", feature ", bad->col,
+      " of ", x.cols, ": NaN or infinity; the weights drive float32 out of ",
+      "its range"));
+}
+
+void LayerPass::Rotate(RopeDirection direction, MatrixView<float> x) const {
+  std::vector<int32_t> positions;
+  for (size_t i = 0; i + 1 < offsets_.size(); ++i) {
+    const int64_t length = offsets_[i + 1] - offsets_[i];
+    if (length == 0) continue;
+    for (auto t = static_cast<int64_t>(positions.size()); t < length; ++t) {
+      positions.push_back(static_cast<int32_t>(t));
+    }
+    ApplyRope(rotary_.ForLength(length),
+              absl::MakeConstSpan(positions).first(static_cast<size_t>(length)),
+              direction, x.Rows(offsets_[i], offsets_[i + 1]), pool_);
+  }
+}
+
+absl::Status LayerPass::Project(Projections& out) const {
+  FloatMatrix norm = NewHidden();
+  RmsNorm(hidden_, weights_.input_norm, epsilon_, norm.view(), pool_);
+  out.query = FloatMatrix(num_tokens(), config_.QuerySize());
+  out.key = FloatMatrix(num_tokens(), config_.KeyValueSize());
+  out.value = FloatMatrix(num_tokens(), config_.KeyValueSize());
+  ApplyLinear(weights_.query, norm.view(), out.query.view(), pool_);
+  ApplyLinear(weights_.key, norm.view(), out.key.view(), pool_);
+  ApplyLinear(weights_.value, norm.view(), out.value.view(), pool_);
+  Rotate(RopeDirection::kForward, out.query.view());
+  Rotate(RopeDirection::kForward, out.key.view());
+  MOE_RETURN_IF_ERROR(CheckFinite("attention queries", out.query.view(), 0));
+  MOE_RETURN_IF_ERROR(CheckFinite("attention keys", out.key.view(), 0));
+  return CheckFinite("attention values", out.value.view(), 0);
+}
+
+AttentionInputs LayerPass::Inputs(const Projections& projections) const {
+  return {{config_.num_attention_heads, config_.num_key_value_heads,
+           config_.head_dim},
+          offsets_,
+          projections.query.view(),
+          projections.key.view(),
+          projections.value.view()};
+}
+
+void LayerPass::Attend(const Projections& projections,
+                       MatrixView<float> output) const {
+  FloatMatrix context(num_tokens(), config_.QuerySize());
+  CausalAttention(Inputs(projections), context.view(), blocks_.query_rows,
+                  pool_);
+  ApplyLinear(weights_.output, context.view(), output, pool_);
+}
+
+template <typename Body>
+absl::Status LayerPass::ForEachMlpBlock(const Body& body) const {
+  for (int64_t begin = 0; begin < num_tokens(); begin += blocks_.mlp_rows) {
+    MOE_RETURN_IF_ERROR(
+        body(begin, std::min(begin + blocks_.mlp_rows, num_tokens())));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status LayerPass::MlpForward(MatrixView<const float> input,
+                                   const LayerTaps& taps,
+                                   MatrixView<float> output) const {
+  const int64_t most_rows = std::min(blocks_.mlp_rows, num_tokens());
+  FloatMatrix gates(most_rows, config_.intermediate_size);
+  FloatMatrix ups(most_rows, config_.intermediate_size);
+  return ForEachMlpBlock([&](int64_t begin, int64_t end) -> absl::Status {
+    const MatrixView<const float> m = input.Rows(begin, end);
+    const MatrixView<float> gate = gates.view().Rows(0, end - begin);
+    const MatrixView<float> up = ups.view().Rows(0, end - begin);
+    ApplyLinear(weights_.gate, m, gate, pool_);
+    ApplyLinear(weights_.up, m, up, pool_);
+    SwiGlu(gate, up, gate, pool_);
+    MOE_RETURN_IF_ERROR(CheckFinite("MLP activation", gate, begin));
+    if (taps.mlp_rows) MOE_RETURN_IF_ERROR(taps.mlp_rows({begin, m, gate}));
+    ApplyLinear(weights_.down, gate, output.Rows(begin, end), pool_);
+    return absl::OkStatus();
+  });
+}
+
+absl::Status LayerPass::Forward(const LayerTaps& taps,
+                                MatrixView<float> y) const {
+  MOE_CHECK(SameShape(hidden_, y));
+  FloatMatrix block_output = NewHidden();
+  {
+    Projections projections;
+    MOE_RETURN_IF_ERROR(Project(projections));
+    Attend(projections, block_output.view());
+  }
+  if (taps.attention_output) {
+    MOE_RETURN_IF_ERROR(taps.attention_output(block_output.view()));
+  }
+  ResidualAdd(hidden_, block_output.view(), y, pool_);
+  MOE_RETURN_IF_ERROR(CheckFinite("hidden state after attention", y, 0));
+  FloatMatrix mlp_input = NewHidden();
+  RmsNorm(y, weights_.post_attention_norm, epsilon_, mlp_input.view(), pool_);
+  if (taps.mlp_input) {
+    MOE_RETURN_IF_ERROR(taps.mlp_input(mlp_input.view()));
+  }
+  MOE_RETURN_IF_ERROR(MlpForward(mlp_input.view(), taps, block_output.view()));
+  if (taps.mlp_output) {
+    MOE_RETURN_IF_ERROR(taps.mlp_output(block_output.view()));
+  }
+  ResidualAdd(y, block_output.view(), y, pool_);
+  return CheckFinite("hidden state after the MLP", y, 0);
+}
+
+// Rows [begin, begin + h.rows): dh = dy + (the MLP's part).
+absl::Status LayerPass::MlpBlockBackward(MatrixView<const float> h,
+                                         int64_t begin,
+                                         const LayerGradients& gradients,
+                                         MatrixView<float> dh) const {
+  const MatrixView<const float> dy = gradients.dy.Rows(begin, begin + h.rows);
+  FloatMatrix m(h.rows, config_.hidden_size);
+  FloatMatrix gate(h.rows, config_.intermediate_size);
+  FloatMatrix up(h.rows, config_.intermediate_size);
+  FloatMatrix d_activation(h.rows, config_.intermediate_size);
+  RmsNorm(h, weights_.post_attention_norm, epsilon_, m.view(), pool_);
+  ApplyLinear(weights_.gate, m.view(), gate.view(), pool_);
+  ApplyLinear(weights_.up, m.view(), up.view(), pool_);
+  ApplyLinearBackward(weights_.down, dy, d_activation.view(), pool_);
+  MOE_RETURN_IF_ERROR(CheckFinite("gradient of the MLP activation",
+                                  d_activation.view(), begin));
+  if (gradients.tap) {
+    FloatMatrix activation(h.rows, config_.intermediate_size);
+    SwiGlu(gate.view(), up.view(), activation.view(), pool_);
+    MOE_RETURN_IF_ERROR(
+        CheckFinite("MLP activation", activation.view(), begin));
+    MOE_RETURN_IF_ERROR(gradients.tap({begin, m.view(), activation.view()},
+                                      d_activation.view()));
+  }
+  SwiGluBackward(gate.view(), up.view(), d_activation.view(), gate.view(),
+                 up.view(), pool_);
+  ApplyLinearBackward(weights_.gate, gate.view(), m.view(), pool_);
+  AddLinearBackward(weights_.up, up.view(), m.view(), pool_);
+  RmsNormBackward(h, weights_.post_attention_norm, epsilon_, m.view(), m.view(),
+                  pool_);
+  ResidualAdd(dy, m.view(), dh, pool_);
+  return absl::OkStatus();
+}
+
+absl::Status LayerPass::MlpBackward(MatrixView<const float> h,
+                                    const LayerGradients& gradients,
+                                    MatrixView<float> dh) const {
+  return ForEachMlpBlock([&](int64_t begin, int64_t end) {
+    return MlpBlockBackward(h.Rows(begin, end), begin, gradients,
+                            dh.Rows(begin, end));
+  });
+}
+
+// The gradient with respect to the output of the first norm.
+void LayerPass::AttentionBackward(const Projections& projections,
+                                  MatrixView<const float> dh,
+                                  MatrixView<float> d_norm) const {
+  FloatMatrix d_query(num_tokens(), config_.QuerySize());
+  FloatMatrix d_key(num_tokens(), config_.KeyValueSize());
+  FloatMatrix d_value(num_tokens(), config_.KeyValueSize());
+  {
+    FloatMatrix d_context(num_tokens(), config_.QuerySize());
+    ApplyLinearBackward(weights_.output, dh, d_context.view(), pool_);
+    CausalAttentionBackward(Inputs(projections), d_context.view(),
+                            {d_query.view(), d_key.view(), d_value.view()},
+                            pool_);
+  }
+  Rotate(RopeDirection::kInverse, d_query.view());
+  Rotate(RopeDirection::kInverse, d_key.view());
+  ApplyLinearBackward(weights_.query, d_query.view(), d_norm, pool_);
+  AddLinearBackward(weights_.key, d_key.view(), d_norm, pool_);
+  AddLinearBackward(weights_.value, d_value.view(), d_norm, pool_);
+}
+
+absl::Status LayerPass::Backward(const LayerGradients& gradients) const {
+  MOE_CHECK(SameShape(hidden_, gradients.dy) &&
+            SameShape(hidden_, gradients.dx));
+  Projections projections;
+  MOE_RETURN_IF_ERROR(Project(projections));
+  FloatMatrix h = NewHidden();
+  Attend(projections, h.view());
+  ResidualAdd(hidden_, h.view(), h.view(), pool_);
+  MOE_RETURN_IF_ERROR(CheckFinite("hidden state after attention", h.view(), 0));
+  FloatMatrix dh = NewHidden();
+  MOE_RETURN_IF_ERROR(MlpBackward(h.view(), gradients, dh.view()));
+  // h has served.
+  AttentionBackward(projections, dh.view(), h.view());
+  RmsNormBackward(hidden_, weights_.input_norm, epsilon_, h.view(), h.view(),
+                  pool_);
+  ResidualAdd(dh.view(), h.view(), gradients.dx, pool_);
+  return CheckFinite("gradient of the hidden state", gradients.dx, 0);
+}
+
+}  // namespace
+
+absl::Status DecoderLayerForward(const DecoderLayer& layer,
+                                 const LayerBatch& batch, const LayerTaps& taps,
+                                 MatrixView<float> y, ThreadPool& pool) {
+  return LayerPass(layer, batch, pool).Forward(taps, y);
+}
+
+absl::Status DecoderLayerBackward(const DecoderLayer& layer,
+                                  const LayerBatch& batch,
+                                  const LayerGradients& gradients,
+                                  ThreadPool& pool) {
+  return LayerPass(layer, batch, pool).Backward(gradients);
+}
+
+}  // namespace moe

@@ -1,0 +1,436 @@
+#include "moe/model/layer/decoder_layer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "moe/base/testing/status_matchers.h"
+#include "moe/base/thread_pool.h"
+#include "moe/checkpoint/checkpoint.h"
+#include "moe/checkpoint/dtype.h"
+#include "moe/checkpoint/llama_config.h"
+#include "moe/checkpoint/safetensors_file.h"
+#include "moe/checkpoint/tensor.h"
+#include "moe/kernels/simd/matrix_view.h"
+#include "moe/kernels/testing/kernel_test.h"
+#include "moe/model/layer/decoder_layer_reference.h"
+#include "moe/model/layer/decoder_layer_weights.h"
+#include "moe/model/layer/linear.h"
+#include "moe/model/layer/rotary_tables.h"
+
+namespace moe {
+namespace {
+
+using ::moe::testing::BitsEqual;
+using ::moe::testing::Digest;
+using ::moe::testing::KernelMachineName;
+using ::moe::testing::KernelMachines;
+using ::moe::testing::StatusIs;
+using ::moe::testing::TestMatrix;
+using ::testing::HasSubstr;
+using ::testing::ValuesIn;
+
+using DecoderLayerTest = ::moe::testing::KernelTest;
+
+std::vector<double> Widen(const std::vector<float>& values) {
+  return {values.begin(), values.end()};
+}
+
+LlamaConfig SmallConfig() {
+  LlamaConfig config;
+  config.hidden_size = 20;
+  config.intermediate_size = 37;
+  config.num_attention_heads = 4;
+  config.num_key_value_heads = 2;
+  config.head_dim = 6;
+  config.rms_norm_eps = 1e-5;
+  config.attention_bias = true;
+  config.mlp_bias = true;
+  config.rope.type = RopeType::kLinear;
+  config.rope.factor = 2.0;
+  return config;
+}
+
+// A layer of drawn weights, here and in double.
+struct TestLayer {
+  TestLayer(ThreadPool& pool, absl::Span<const int64_t> lengths)
+      : config(SmallConfig()),
+        rotary(RotaryTables::Create(config, lengths, pool).value()) {
+    want.config = config;
+    want.frequencies = Widen(ScaledRopeFrequencies(config, 1).value());
+    weights.input_norm = Draw("input_norm", 1, config.hidden_size).Values();
+    want.input_norm = Widen(weights.input_norm);
+    weights.post_attention_norm =
+        Draw("post_norm", 1, config.hidden_size).Values();
+    want.post_attention_norm = Widen(weights.post_attention_norm);
+    const int64_t h = config.hidden_size, i = config.intermediate_size;
+    const int64_t q = config.QuerySize(), k = config.KeyValueSize();
+    Add("query", q, h, pool, weights.query, want.query);
+    Add("key", k, h, pool, weights.key, want.key);
+    Add("value", k, h, pool, weights.value, want.value);
+    Add("output", h, q, pool, weights.output, want.output);
+    Add("gate", i, h, pool, weights.gate, want.gate);
+    Add("up", i, h, pool, weights.up, want.up);
+    Add("down", h, i, pool, weights.down, want.down);
+  }
+
+  static TestMatrix Draw(absl::string_view name, int64_t rows, int64_t cols) {
+    return TestMatrix(rows, cols).Fill(name);
+  }
+  static void Add(const std::string& name, int64_t out, int64_t in,
+                  ThreadPool& pool, Linear& linear, reference::Linear& wide) {
+    TestMatrix weight = Draw(name, out, in);
+    const std::vector<float> bias = Draw(name + ".bias", 1, out).Values();
+    linear = PackLinear(WeightView(weight.view()), bias,
+                        LayerPasses::kForwardAndBackward, pool);
+    wide = {Widen(weight.Values()), Widen(bias)};
+  }
+
+  DecoderLayer View(const LayerBlocks& blocks = {}) const {
+    return {&config, &weights, &rotary, blocks};
+  }
+
+  LlamaConfig config;
+  RotaryTables rotary;
+  DecoderLayerWeights weights;
+  reference::DecoderLayer want;
+};
+
+std::vector<int64_t> Offsets(absl::Span<const int64_t> lengths) {
+  std::vector<int64_t> offsets = {0};
+  for (const int64_t length : lengths) {
+    offsets.push_back(offsets.back() + length);
+  }
+  return offsets;
+}
+
+// Everything that both passes give.
+struct Results {
+  explicit Results(int64_t rows)
+      : attention_output(rows, 20),
+        mlp_input(rows, 20),
+        activation(rows, 37),
+        mlp_output(rows, 20),
+        y(rows, 20),
+        dx(rows, 20),
+        d_activation(rows, 37) {}
+
+  std::vector<float> All() const {
+    std::vector<float> all;
+    for (const TestMatrix* part : {&attention_output, &mlp_input, &activation,
+                                   &mlp_output, &y, &dx, &d_activation}) {
+      const std::vector<float> values = part->Values();
+      all.insert(all.end(), values.begin(), values.end());
+    }
+    return all;
+  }
+
+  TestMatrix attention_output, mlp_input, activation, mlp_output, y, dx,
+      d_activation;
+};
+
+void Copy(MatrixView<const float> from, MatrixView<float> to) {
+  for (int64_t r = 0; r < from.rows; ++r) {
+    for (int64_t c = 0; c < from.cols; ++c)
+      to.RowData(r)[c] = from.RowData(r)[c];
+  }
+}
+
+auto CopyTo(TestMatrix& out) {
+  return [&out](MatrixView<const float> x) {
+    Copy(x, out.view());
+    return absl::OkStatus();
+  };
+}
+
+Results RunBoth(const DecoderLayer& layer, const LayerBatch& batch,
+                MatrixView<const float> dy, ThreadPool& pool) {
+  Results out(batch.hidden.rows);
+  const auto copy_rows = [&](const MlpRows& rows) {
+    const int64_t end = rows.first_row + rows.activation.rows;
+    Copy(rows.activation, out.activation.view().Rows(rows.first_row, end));
+    EXPECT_EQ(rows.input.rows, rows.activation.rows);
+    return absl::OkStatus();
+  };
+  LayerTaps taps;
+  taps.attention_output = CopyTo(out.attention_output);
+  taps.mlp_input = CopyTo(out.mlp_input);
+  taps.mlp_rows = copy_rows;
+  taps.mlp_output = CopyTo(out.mlp_output);
+  MOE_EXPECT_OK(DecoderLayerForward(layer, batch, taps, out.y.view(), pool));
+  const TestMatrix activation = out.activation;
+  LayerGradients gradients;
+  gradients.dy = dy;
+  gradients.dx = out.dx.view();
+  gradients.tap = [&](const MlpRows& rows, MatrixView<const float> da) {
+    Copy(da, out.d_activation.view().Rows(rows.first_row,
+                                          rows.first_row + da.rows));
+    return copy_rows(rows);
+  };
+  MOE_EXPECT_OK(DecoderLayerBackward(layer, batch, gradients, pool));
+  // The walk back sees what the walk saw.
+  EXPECT_TRUE(BitsEqual(out.activation, activation));
+  return out;
+}
+
+const std::vector<int64_t>& Lengths() {
+  static const auto& lengths = *new std::vector<int64_t>{1, 9, 0, 5, 2};
+  return lengths;
+}
+
+TEST_P(DecoderLayerTest, GoldenForAllBlocks) {
+  const TestLayer layer(pool(), {9});
+  const std::vector<int64_t> offsets = Offsets(Lengths());
+  TestMatrix x = TestLayer::Draw("x", 17, 20);
+  TestMatrix dy = TestLayer::Draw("dy", 17, 20);
+  // Computed on the first machine: pins the bits everywhere.
+  for (const LayerBlocks& blocks :
+       {LayerBlocks(), LayerBlocks{1, 1}, LayerBlocks{4, 7}}) {
+    EXPECT_EQ(Digest<float>(RunBoth(layer.View(blocks), {offsets, x.view()},
+                                    dy.view(), pool())
+                                .All()),
+              "ffc9926bcfe043f1");
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, DecoderLayerTest, ValuesIn(KernelMachines()),
+                         KernelMachineName);
+
+void ExpectNear(const TestMatrix& got, const std::vector<double>& want,
+                double tolerance) {
+  const std::vector<float> values = got.Values();
+  ASSERT_EQ(values.size(), want.size());
+  for (size_t i = 0; i < values.size(); ++i) {
+    EXPECT_NEAR(values[i], want[i], tolerance * (1 + std::fabs(want[i]))) << i;
+  }
+}
+
+TEST(DecoderLayerMathTest, ForwardIsTheFormula) {
+  ThreadPool pool(2);
+  const TestLayer layer(pool, {9});
+  const std::vector<int64_t> offsets = Offsets(Lengths());
+  TestMatrix x = TestLayer::Draw("x", 17, 20);
+  const Results got =
+      RunBoth(layer.View(), {offsets, x.view()}, x.view(), pool);
+  const reference::LayerOutput want = reference::DecoderLayerForward(
+      layer.want, {offsets, Widen(x.Values()), {}});
+  // Numbers of about 1 to 10, through chains of at most 37 products.
+  ExpectNear(got.attention_output, want.attention_output, 3e-6);
+  ExpectNear(got.mlp_input, want.mlp_input, 3e-6);
+  ExpectNear(got.activation, want.activation, 1e-5);
+  ExpectNear(got.mlp_output, want.mlp_output, 1e-5);
+  ExpectNear(got.y, want.y, 1e-5);
+}
+
+// d(sum y * dy) / d(each element of `moved`).
+std::vector<double> Slopes(const TestLayer& layer, reference::LayerInput& input,
+                           std::vector<double>& moved,
+                           const std::vector<float>& dy) {
+  constexpr double kStep = 1e-5;
+  const auto objective = [&] {
+    const std::vector<double> y =
+        reference::DecoderLayerForward(layer.want, input).y;
+    double sum = 0.0;
+    for (size_t i = 0; i < y.size(); ++i) sum += y[i] * dy[i];
+    return sum;
+  };
+  std::vector<double> slopes;
+  for (double& value : moved) {
+    const double before = value;
+    value = before + kStep;
+    const double above = objective();
+    value = before - kStep;
+    slopes.push_back((above - objective()) / (2 * kStep));
+    value = before;
+  }
+  return slopes;
+}
+
+TEST(DecoderLayerMathTest, BackwardIsTheDerivative) {
+  ThreadPool pool(2);
+  const TestLayer layer(pool, {9});
+  const std::vector<int64_t> offsets = Offsets({1, 7, 4});
+  TestMatrix x = TestLayer::Draw("x", 12, 20);
+  TestMatrix dy = TestLayer::Draw("dy", 12, 20);
+  const Results got =
+      RunBoth(layer.View(), {offsets, x.view()}, dy.view(), pool);
+  reference::LayerInput input = {offsets, Widen(x.Values()),
+                                 std::vector<double>(12 * 37, 0.0)};
+  ExpectNear(got.dx, Slopes(layer, input, input.hidden, dy.Values()), 3e-5);
+  ExpectNear(got.d_activation,
+             Slopes(layer, input, input.activation_offset, dy.Values()), 3e-6);
+}
+
+TEST(DecoderLayerBitsTest, ASequenceAloneHasTheBitsOfTheBatch) {
+  ThreadPool pool(2);
+  const TestLayer layer(pool, {9});
+  const std::vector<int64_t> offsets = Offsets(Lengths());
+  TestMatrix x = TestLayer::Draw("x", 17, 20);
+  TestMatrix dy = TestLayer::Draw("dy", 17, 20);
+  Results all = RunBoth(layer.View(), {offsets, x.view()}, dy.view(), pool);
+  for (size_t s = 0; s < Lengths().size(); ++s) {
+    const int64_t begin = offsets[s], end = offsets[s + 1];
+    const std::vector<int64_t> alone = {0, end - begin};
+    Results one = RunBoth(layer.View(), {alone, x.view().Rows(begin, end)},
+                          dy.view().Rows(begin, end), pool);
+    for (int64_t t = begin; t < end; ++t) {
+      EXPECT_TRUE(
+          BitsEqual<float>(one.y.view().Row(t - begin), all.y.view().Row(t)));
+      EXPECT_TRUE(
+          BitsEqual<float>(one.dx.view().Row(t - begin), all.dx.view().Row(t)));
+      EXPECT_TRUE(BitsEqual<float>(one.d_activation.view().Row(t - begin),
+                                   all.d_activation.view().Row(t)));
+    }
+  }
+}
+
+TEST(DecoderLayerBitsTest, WorksInPlace) {
+  ThreadPool pool(2);
+  const TestLayer layer(pool, {9});
+  const std::vector<int64_t> offsets = Offsets(Lengths());
+  TestMatrix x = TestLayer::Draw("x", 17, 20);
+  TestMatrix dy = TestLayer::Draw("dy", 17, 20);
+  const Results want =
+      RunBoth(layer.View(), {offsets, x.view()}, dy.view(), pool);
+  MOE_ASSERT_OK(DecoderLayerBackward(layer.View(), {offsets, x.view()},
+                                     {dy.view(), dy.view(), nullptr}, pool));
+  EXPECT_TRUE(BitsEqual(dy, want.dx));
+  MOE_ASSERT_OK(DecoderLayerForward(layer.View(), {offsets, x.view()}, {},
+                                    x.view(), pool));
+  EXPECT_TRUE(BitsEqual(x, want.y));
+}
+
+TEST(DecoderLayerTapsTest, MayChangeTheBlocksOutputs) {
+  ThreadPool pool(1);
+  const TestLayer layer(pool, {9});
+  const std::vector<int64_t> offsets = {0, 3};
+  TestMatrix x = TestLayer::Draw("x", 3, 20), y(3, 20);
+  const auto clear = [](MatrixView<float> out) {
+    for (int64_t r = 0; r < out.rows; ++r) {
+      for (float& value : out.Row(r)) value = 0.0f;
+    }
+    return absl::OkStatus();
+  };
+  LayerTaps taps;
+  taps.attention_output = clear;
+  taps.mlp_output = clear;
+  MOE_ASSERT_OK(DecoderLayerForward(layer.View(), {offsets, x.view()}, taps,
+                                    y.view(), pool));
+  // Nothing is added to x but zeros.
+  const std::vector<float> got = y.Values(), want = x.Values();
+  for (size_t i = 0; i < got.size(); ++i) EXPECT_EQ(got[i], want[i]);
+}
+
+TEST(DecoderLayerTapsTest, TheirErrorsEndThePass) {
+  ThreadPool pool(1);
+  const TestLayer layer(pool, {9});
+  const std::vector<int64_t> offsets = {0, 3};
+  TestMatrix x = TestLayer::Draw("x", 3, 20), y(3, 20);
+  const auto fail = [](const auto&...) {
+    return absl::DataLossError("the tap's");
+  };
+  const auto expect_failure = [&](const LayerTaps& taps) {
+    EXPECT_THAT(DecoderLayerForward(layer.View(), {offsets, x.view()}, taps,
+                                    y.view(), pool),
+                StatusIs(absl::StatusCode::kDataLoss, "the tap's"));
+  };
+  expect_failure({fail, nullptr, nullptr, nullptr});
+  expect_failure({nullptr, fail, nullptr, nullptr});
+  expect_failure({nullptr, nullptr, fail, nullptr});
+  expect_failure({nullptr, nullptr, nullptr, fail});
+  EXPECT_THAT(DecoderLayerBackward(layer.View(), {offsets, x.view()},
+                                   {x.view(), y.view(), fail}, pool),
+              StatusIs(absl::StatusCode::kDataLoss, "the tap's"));
+}
+
+TEST(DecoderLayerErrorsTest, NamesTheActivationThatIsNotFinite) {
+  ThreadPool pool(2);
+  TestLayer layer(pool, {9});
+  const std::vector<int64_t> offsets = Offsets(Lengths());
+  TestMatrix x = TestLayer::Draw("x", 17, 20), y(17, 20);
+  const auto forward = [&] {
+    return DecoderLayerForward(layer.View(), {offsets, x.view()}, {}, y.view(),
+                               pool);
+  };
+  // Row 12 is token 2 of the sequence of 5.
+  x.view().Row(12)[7] = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_THAT(forward(),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("attention queries of sequence 3, position 2, "
+                                 "feature 0 of 24: NaN or infinity")));
+  x = TestLayer::Draw("x", 17, 20);
+  layer.weights.up.bias[36] = 3e38f;
+  layer.weights.gate.bias[36] = 3e38f;
+  EXPECT_THAT(forward(),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("MLP activation of sequence 0, position 0, "
+                                 "feature 36 of 37")));
+  layer.weights.value.bias[5] = std::numeric_limits<float>::infinity();
+  EXPECT_THAT(forward(), StatusIs(absl::StatusCode::kInvalidArgument,
+                                  HasSubstr("attention values of sequence 0")));
+}
+
+// One layer at a time from the hidden states of transformers to the next ones.
+TEST(DecoderLayerGoldenTest, IsTransformers) {
+  ThreadPool pool(2);
+  for (const char* name :
+       {"llama_gqa_bf16", "llama_mha_f32_sharded", "llama_headdim_f16"}) {
+    MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint checkpoint,
+                             Checkpoint::Open(absl::StrCat("testdata/", name)));
+    MOE_ASSERT_OK_AND_ASSIGN(HostTensors goldens,
+                             ReadSafetensorsFile(absl::StrCat(
+                                 "testdata/goldens/", name, ".safetensors")));
+    const LlamaConfig& config = *checkpoint.dense_config();
+    MOE_ASSERT_OK_AND_ASSIGN(const RotaryTables rotary,
+                             RotaryTables::Create(config, {48}, pool));
+    // All sequences in one batch.
+    const auto hidden = [&](int64_t layer) {
+      std::vector<float> values;
+      for (const int s : {0, 1, 2}) {
+        const HostTensor& tensor =
+            goldens.at(absl::StrCat("seq.", s, ".hidden.", layer));
+        std::vector<float> part(tensor.bytes.size() / 4);
+        WeightsToFloat(tensor.dtype, tensor.bytes, absl::MakeSpan(part));
+        values.insert(values.end(), part.begin(), part.end());
+      }
+      return values;
+    };
+    const std::vector<int64_t> offsets = {0, 1, 18, 66};
+    double worst = 0.0;
+    for (int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
+      MOE_ASSERT_OK_AND_ASSIGN(
+          const DecoderLayerWeights weights,
+          ReadDecoderLayerWeights(checkpoint, layer, LayerPasses::kForward,
+                                  pool));
+      std::vector<float> state = hidden(layer);
+      const MatrixView<float> x(state.data(), 66, config.hidden_size);
+      MOE_ASSERT_OK(DecoderLayerForward({&config, &weights, &rotary, {}},
+                                        {offsets, x}, {}, x, pool));
+      const std::vector<float> want = hidden(layer + 1);
+      double error = 0.0, norm = 0.0;
+      for (size_t i = 0; i < want.size(); ++i) {
+        error += std::pow(static_cast<double>(state[i]) - want[i], 2);
+        norm += std::pow(static_cast<double>(want[i]), 2);
+        ASSERT_NEAR(state[i], want[i], 1e-5 * (1 + std::fabs(want[i])))
+            << name << ", layer " << layer << ", " << i;
+      }
+      worst = std::max(worst, std::sqrt(error / norm));
+    }
+    // Two float32 evaluations: measured 3e-7 to 6e-7.
+    EXPECT_LT(worst, 1e-6) << name;
+    RecordProperty(name, absl::StrCat(worst));
+  }
+}
+
+}  // namespace
+}  // namespace moe
