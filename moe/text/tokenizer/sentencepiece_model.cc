@@ -18,7 +18,9 @@ namespace {
 // being read, and what comes later counts.
 constexpr std::string_view kNoDummyPrefix("\x1a\x02\x18\x00", 4);
 
-bool Succeeded(const sentencepiece::util::Status& status, std::string* error) {
+// Of the library's own type in older releases, Abseil's in newer ones.
+template <typename Status>
+bool Succeeded(const Status& status, std::string* error) {
   if (status.ok()) return true;
   *error = status.ToString();
   return false;
@@ -86,7 +88,11 @@ bool SentencePieceModel::Encode(std::string_view text,
 
 bool SentencePieceModel::Decode(const std::vector<int32_t>& ids,
                                 std::string* text, std::string* error) const {
+  // Newer releases would rather be given a span, which older ones do not know.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
   return Succeeded(library_->processor.Decode(ids, text), error);
+#pragma GCC diagnostic pop
 }
 
 }  // namespace moe
