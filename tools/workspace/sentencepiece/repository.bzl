@@ -16,6 +16,8 @@ cc_library(
     name = "sentencepiece",
     srcs = ["{library}"],
     hdrs = ["stamp.h"],
+    # In the headers of newer releases.
+    deps = ["@com_google_absl//absl/status"],
 )
 """
 
