@@ -6,6 +6,7 @@
 
 #include "absl/types/span.h"
 #include "moe/base/check.h"
+#include "moe/base/ignored_label.h"
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/gemm/gemm.h"
 #include "moe/kernels/gemm/packed_matrix.h"

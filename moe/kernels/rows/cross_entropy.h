@@ -16,9 +16,6 @@
 
 namespace moe {
 
-// The label of a token that has no loss and no gradient, as in transformers.
-inline constexpr int32_t kIgnoredLabel = -100;
-
 // For every row x of logits [num_tokens, vocabulary_size] with label l, in
 // float but for the sum, which is taken in double over 16 virtual lanes:
 //   e_i = exp(x_i - m), m = max_j x_j

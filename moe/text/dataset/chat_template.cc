@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "moe/base/ignored_label.h"
 #include "moe/base/status_macros.h"
 #include "moe/text/dataset/dataset_options.h"
 #include "moe/text/dataset/dataset_options.pb.h"

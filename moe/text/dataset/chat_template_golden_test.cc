@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/ignored_label.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/checkpoint/json.h"
 #include "moe/text/dataset/chat_template.h"

@@ -9,6 +9,7 @@
 #include "absl/strings/string_view.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/ignored_label.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/text/dataset/dataset_options.pb.h"

@@ -9,6 +9,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "moe/base/check.h"
+#include "moe/base/ignored_label.h"
 #include "moe/text/dataset/chat_template.h"
 #include "moe/text/dataset/dataset_options.pb.h"
 #include "moe/text/dataset/encode_record.h"

@@ -5,6 +5,7 @@
 #include "absl/status/status.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/ignored_label.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/text/dataset/chat_template.h"
 #include "moe/text/dataset/dataset_options.pb.h"

@@ -13,6 +13,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "moe/base/ignored_label.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/json.h"
 

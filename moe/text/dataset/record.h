@@ -27,9 +27,6 @@
 
 namespace moe {
 
-// Of tokens that the loss leaves out, as in Hugging Face transformers.
-inline constexpr int32_t kIgnoredLabel = -100;
-
 enum class Role { kSystem, kUser, kAssistant };
 
 // "system", "user", "assistant".

@@ -11,6 +11,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "moe/base/check.h"
+#include "moe/base/ignored_label.h"
 #include "moe/base/status_macros.h"
 #include "moe/text/dataset/record.h"
 
