@@ -4,8 +4,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "moe/base/positioned_read.h"
 #include "moe/base/status_macros.h"
 
 namespace moe {
@@ -65,27 +66,13 @@ RandomAccessFile::~RandomAccessFile() {
 
 absl::Status RandomAccessFile::Read(uint64_t offset_bytes,
                                     absl::Span<char> out) const {
-  // Linux transfers at most about 2 GiB a call; a smaller piece costs nothing.
-  constexpr size_t kMaxPieceBytes = size_t{1} << 30;
-  size_t done = 0;
-  while (done < out.size()) {
-    const ssize_t got = ::pread(descriptor_, out.data() + done,
-                                std::min(out.size() - done, kMaxPieceBytes),
-                                static_cast<off_t>(offset_bytes + done));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) {
-      return absl::ErrnoToStatus(
-          errno,
-          absl::StrCat("reading ", path_, " at offset ", offset_bytes + done));
-    }
-    if (got == 0) {
-      return absl::DataLossError(absl::StrCat(path_, ": truncated: wanted ",
-                                              out.size(), " bytes at offset ",
-                                              offset_bytes, ", found ", done));
-    }
-    done += static_cast<size_t>(got);
-  }
-  return absl::OkStatus();
+  const absl::StatusOr<size_t> got =
+      internal::ReadAt(descriptor_, offset_bytes, out);
+  if (!got.ok()) return Annotate(got.status(), path_);
+  if (*got == out.size()) return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat(path_, ": truncated: wanted ",
+                                          out.size(), " bytes at offset ",
+                                          offset_bytes, ", found ", *got));
 }
 
 absl::StatusOr<std::string> ReadFile(absl::string_view path,
