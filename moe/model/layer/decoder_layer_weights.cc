@@ -1,143 +1,193 @@
 #include "moe/model/layer/decoder_layer_weights.h"
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
-#include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/str_cat.h"
-#include "absl/types/span.h"
 #include "moe/base/check.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/thread_pool.h"
 #include "moe/checkpoint/checkpoint.h"
-#include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/llama_config.h"
-#include "moe/checkpoint/sharded_tensors.h"
 #include "moe/checkpoint/tensor.h"
 #include "moe/checkpoint/tensor_name.h"
 #include "moe/kernels/gemm/packed_matrix.h"
+#include "moe/model/layer/checkpoint_weights.h"
 #include "moe/model/layer/linear.h"
 
 namespace moe {
 namespace {
 
-// The type's name to the kernels. A checkpoint that is open has no others.
-WeightType ToWeightType(Dtype dtype) {
-  switch (dtype) {
-    case Dtype::kF32:
-      return WeightType::kFloat32;
-    case Dtype::kBF16:
-      return WeightType::kBFloat16;
-    case Dtype::kF16:
-      return WeightType::kFloat16;
-    default:
-      MOE_CHECK(false);
-      return WeightType::kFloat32;
-  }
+struct LinearPart {
+  TensorKind kind;
+  Linear DecoderLayerWeights::*linear;
+  bool LlamaConfig::*has_bias;
+};
+
+constexpr std::array<LinearPart, 7> kLinearParts = {{
+    {TensorKind::kQuery, &DecoderLayerWeights::query,
+     &LlamaConfig::attention_bias},
+    {TensorKind::kKey, &DecoderLayerWeights::key, &LlamaConfig::attention_bias},
+    {TensorKind::kValue, &DecoderLayerWeights::value,
+     &LlamaConfig::attention_bias},
+    {TensorKind::kOutput, &DecoderLayerWeights::output,
+     &LlamaConfig::attention_bias},
+    {TensorKind::kMlpGate, &DecoderLayerWeights::gate, &LlamaConfig::mlp_bias},
+    {TensorKind::kMlpUp, &DecoderLayerWeights::up, &LlamaConfig::mlp_bias},
+    {TensorKind::kMlpDown, &DecoderLayerWeights::down, &LlamaConfig::mlp_bias},
+}};
+
+const LlamaConfig& ConfigOf(const Checkpoint& checkpoint, int64_t layer) {
+  const LlamaConfig* const config = checkpoint.dense_config();
+  MOE_CHECK(config != nullptr && layer >= 0 &&
+            layer < config->num_hidden_layers);
+  return *config;
 }
 
-class LayerReader {
- public:
-  LayerReader(const Checkpoint& checkpoint, int64_t layer, LayerPasses passes,
-              ThreadPool& pool)
-      : checkpoint_(checkpoint), layer_(layer), passes_(passes), pool_(pool) {}
+TensorName WeightName(TensorKind kind, int64_t layer) {
+  return {kind, layer, /*expert=*/-1, /*is_bias=*/false};
+}
 
-  absl::Status ReadVector(TensorKind kind, bool is_bias,
-                          std::vector<float>& out) const {
-    MOE_ASSIGN_OR_RETURN(const HostTensor tensor, ReadTensor(kind, is_bias));
-    out.resize(static_cast<size_t>(tensor.shape[0]));
-    WeightsToFloat(tensor.dtype, tensor.bytes, absl::MakeSpan(out));
-    return absl::OkStatus();
+TensorName BiasName(TensorKind kind, int64_t layer) {
+  return {kind, layer, /*expert=*/-1, /*is_bias=*/true};
+}
+
+// The weight of kLinearParts[part], and its bias.
+absl::Status ReadLinear(const Checkpoint& checkpoint, int64_t layer,
+                        size_t part, DecoderLayerTensors& tensors) {
+  const TensorKind kind = kLinearParts[part].kind;
+  if (ConfigOf(checkpoint, layer).*kLinearParts[part].has_bias) {
+    MOE_ASSIGN_OR_RETURN(tensors.biases[part],
+                         ReadWeight(checkpoint, BiasName(kind, layer)));
   }
+  MOE_ASSIGN_OR_RETURN(tensors.weights[part],
+                       ReadWeight(checkpoint, WeightName(kind, layer)));
+  return absl::OkStatus();
+}
 
-  absl::Status ReadLinear(TensorKind kind, bool has_bias, Linear& out) const {
-    std::vector<float> bias;
-    if (has_bias) {
-      MOE_RETURN_IF_ERROR(ReadVector(kind, /*is_bias=*/true, bias));
-    }
-    MOE_ASSIGN_OR_RETURN(const HostTensor tensor,
-                         ReadTensor(kind, /*is_bias=*/false));
-    const WeightView weight(tensor.bytes.data(), ToWeightType(tensor.dtype),
-                            tensor.shape[0], tensor.shape[1]);
-    out = PackLinear(weight, std::move(bias), passes_, pool_);
-    return absl::OkStatus();
+absl::Status ReadNorms(const Checkpoint& checkpoint, int64_t layer,
+                       DecoderLayerTensors& tensors) {
+  MOE_ASSIGN_OR_RETURN(
+      tensors.input_norm,
+      ReadWeight(checkpoint, WeightName(TensorKind::kInputNorm, layer)));
+  MOE_ASSIGN_OR_RETURN(
+      tensors.post_attention_norm,
+      ReadWeight(checkpoint,
+                 WeightName(TensorKind::kPostAttentionNorm, layer)));
+  return absl::OkStatus();
+}
+
+void PackNorms(const DecoderLayerTensors& tensors,
+               DecoderLayerWeights& weights) {
+  weights.input_norm = ToFloats(tensors.input_norm);
+  weights.post_attention_norm = ToFloats(tensors.post_attention_norm);
+}
+
+// Frees the tensors.
+void PackPart(DecoderLayerTensors& tensors, size_t part, LayerPasses passes,
+              ThreadPool& pool, DecoderLayerWeights& weights) {
+  const HostTensor weight = std::exchange(tensors.weights[part], {});
+  weights.*kLinearParts[part].linear = PackLinear(
+      ViewWeight(weight), ToFloats(tensors.biases[part]), passes, pool);
+}
+
+int64_t PackedBytes(int64_t num_outputs, int64_t depth) {
+  constexpr int64_t kPanel = PackedMatrix::kPanelCols;
+  return (num_outputs + kPanel - 1) / kPanel * kPanel * depth *
+         static_cast<int64_t>(sizeof(float));
+}
+
+template <typename Add>
+void ForEachStoredTensor(const Checkpoint& checkpoint, int64_t layer,
+                         const Add& add) {
+  const LlamaConfig& config = ConfigOf(checkpoint, layer);
+  const auto visit = [&](const TensorName& name) {
+    add(NumBytes(LocateWeight(checkpoint, name).tensor->spec));
+  };
+  visit(WeightName(TensorKind::kInputNorm, layer));
+  visit(WeightName(TensorKind::kPostAttentionNorm, layer));
+  for (const LinearPart& part : kLinearParts) {
+    visit(WeightName(part.kind, layer));
+    if (config.*part.has_bias) visit(BiasName(part.kind, layer));
   }
-
- private:
-  // Names and shapes are those of the configuration, since Checkpoint::Open.
-  absl::StatusOr<HostTensor> ReadTensor(TensorKind kind, bool is_bias) const {
-    const std::string name =
-        FormatTensorName({kind, layer_, /*expert=*/-1, is_bias});
-    const TensorLocation location = checkpoint_.tensors().Find(name);
-    MOE_CHECK(location.tensor != nullptr);
-    MOE_ASSIGN_OR_RETURN(HostTensor tensor,
-                         location.shard->ReadTensor(*location.tensor));
-    const std::optional<int64_t> bad =
-        FindNonFinite(tensor.dtype, tensor.bytes);
-    if (bad.has_value()) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          location.shard->path(), ": tensor ", name, ", element ", *bad, " of ",
-          FormatShape(tensor.shape),
-          ": NaN or infinity; a model with such a weight computes nothing"));
-    }
-    return tensor;
-  }
-
-  const Checkpoint& checkpoint_;
-  const int64_t layer_;
-  const LayerPasses passes_;
-  ThreadPool& pool_;
-};
+}
 
 }  // namespace
 
 int64_t DecoderLayerWeights::size_bytes() const {
   int64_t bytes = static_cast<int64_t>(
       (input_norm.size() + post_attention_norm.size()) * sizeof(float));
-  for (const Linear* linear :
-       {&query, &key, &value, &output, &gate, &up, &down}) {
-    bytes += linear->size_bytes();
+  for (const LinearPart& part : kLinearParts) {
+    bytes += (this->*part.linear).size_bytes();
   }
   return bytes;
+}
+
+absl::StatusOr<DecoderLayerTensors> ReadDecoderLayerTensors(
+    const Checkpoint& checkpoint, int64_t layer) {
+  DecoderLayerTensors tensors;
+  MOE_RETURN_IF_ERROR(ReadNorms(checkpoint, layer, tensors));
+  for (size_t part = 0; part < kLinearParts.size(); ++part) {
+    MOE_RETURN_IF_ERROR(ReadLinear(checkpoint, layer, part, tensors));
+  }
+  return tensors;
+}
+
+DecoderLayerWeights PackDecoderLayer(DecoderLayerTensors tensors,
+                                     LayerPasses passes, ThreadPool& pool) {
+  DecoderLayerWeights weights;
+  PackNorms(tensors, weights);
+  for (size_t part = 0; part < kLinearParts.size(); ++part) {
+    PackPart(tensors, part, passes, pool, weights);
+  }
+  return weights;
 }
 
 absl::StatusOr<DecoderLayerWeights> ReadDecoderLayerWeights(
     const Checkpoint& checkpoint, int64_t layer, LayerPasses passes,
     ThreadPool& pool) {
-  const LlamaConfig* const config = checkpoint.dense_config();
-  MOE_CHECK(config != nullptr && layer >= 0 &&
-            layer < config->num_hidden_layers);
-  const LayerReader reader(checkpoint, layer, passes, pool);
+  DecoderLayerTensors tensors;
   DecoderLayerWeights weights;
-  MOE_RETURN_IF_ERROR(reader.ReadVector(TensorKind::kInputNorm,
-                                        /*is_bias=*/false, weights.input_norm));
-  MOE_RETURN_IF_ERROR(reader.ReadVector(TensorKind::kPostAttentionNorm,
-                                        /*is_bias=*/false,
-                                        weights.post_attention_norm));
-  const bool attention_bias = config->attention_bias;
-  const bool mlp_bias = config->mlp_bias;
-  struct Part {
-    TensorKind kind;
-    bool has_bias;
-    Linear* linear;
-  };
-  for (const Part& part :
-       {Part{TensorKind::kQuery, attention_bias, &weights.query},
-        Part{TensorKind::kKey, attention_bias, &weights.key},
-        Part{TensorKind::kValue, attention_bias, &weights.value},
-        Part{TensorKind::kOutput, attention_bias, &weights.output},
-        Part{TensorKind::kMlpGate, mlp_bias, &weights.gate},
-        Part{TensorKind::kMlpUp, mlp_bias, &weights.up},
-        Part{TensorKind::kMlpDown, mlp_bias, &weights.down}}) {
-    MOE_RETURN_IF_ERROR(
-        reader.ReadLinear(part.kind, part.has_bias, *part.linear));
+  MOE_RETURN_IF_ERROR(ReadNorms(checkpoint, layer, tensors));
+  PackNorms(tensors, weights);
+  for (size_t part = 0; part < kLinearParts.size(); ++part) {
+    MOE_RETURN_IF_ERROR(ReadLinear(checkpoint, layer, part, tensors));
+    PackPart(tensors, part, passes, pool, weights);
   }
   return weights;
+}
+
+int64_t PackedLayerBytes(const LlamaConfig& config, LayerPasses passes) {
+  const int64_t h = config.hidden_size, i = config.intermediate_size;
+  const int64_t q = config.QuerySize(), k = config.KeyValueSize();
+  const auto bytes = [&](int64_t out, int64_t in) {
+    return PackedBytes(out, in) +
+           (passes == LayerPasses::kForward ? 0 : PackedBytes(in, out));
+  };
+  int64_t floats = 2 * h;
+  if (config.attention_bias) floats += q + 2 * k + h;
+  if (config.mlp_bias) floats += 2 * i + h;
+  return bytes(q, h) + 2 * bytes(k, h) + bytes(h, q) + 2 * bytes(i, h) +
+         bytes(h, i) + floats * static_cast<int64_t>(sizeof(float));
+}
+
+int64_t StoredLayerBytes(const Checkpoint& checkpoint, int64_t layer) {
+  int64_t sum = 0;
+  ForEachStoredTensor(checkpoint, layer, [&](int64_t bytes) { sum += bytes; });
+  return sum;
+}
+
+int64_t LargestLayerTensorBytes(const Checkpoint& checkpoint, int64_t layer) {
+  int64_t largest = 0;
+  ForEachStoredTensor(checkpoint, layer, [&](int64_t bytes) {
+    largest = std::max(largest, bytes);
+  });
+  return largest;
 }
 
 }  // namespace moe

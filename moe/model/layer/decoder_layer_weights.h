@@ -3,12 +3,15 @@
 #ifndef MOE_MODEL_LAYER_DECODER_LAYER_WEIGHTS_H_
 #define MOE_MODEL_LAYER_DECODER_LAYER_WEIGHTS_H_
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "moe/base/thread_pool.h"
 #include "moe/checkpoint/checkpoint.h"
+#include "moe/checkpoint/llama_config.h"
+#include "moe/checkpoint/tensor.h"
 #include "moe/model/layer/linear.h"
 
 namespace moe {
@@ -28,14 +31,38 @@ struct DecoderLayerWeights {
   int64_t size_bytes() const;
 };
 
-// Reads and packs layer `layer` of a dense checkpoint; beside the result, one
-// tensor is in memory as it is stored. Upcasts exactly. Biases are there where
-// the configuration has them (attention_bias, mlp_bias). The errors of reading;
-// InvalidArgument, with the file, the tensor and the element, for a weight that
-// is NaN or infinite.
+// The same as it is stored.
+struct DecoderLayerTensors {
+  HostTensor input_norm;
+  HostTensor post_attention_norm;
+  // In the order of the members above: query to down. The biases are empty
+  // where the configuration has none.
+  std::array<HostTensor, 7> weights;
+  std::array<HostTensor, 7> biases;
+};
+
+// Reads layer `layer` of a dense checkpoint. Biases are there where the
+// configuration has them (attention_bias, mlp_bias). The errors of ReadWeight.
+// May be called by several threads at once.
+absl::StatusOr<DecoderLayerTensors> ReadDecoderLayerTensors(
+    const Checkpoint& checkpoint, int64_t layer);
+
+// Upcasts exactly and packs; frees each tensor as soon as it is packed.
+DecoderLayerWeights PackDecoderLayer(DecoderLayerTensors tensors,
+                                     LayerPasses passes, ThreadPool& pool);
+
+// Reads and packs, one tensor after the other: beside the result, one is in
+// memory as it is stored.
 absl::StatusOr<DecoderLayerWeights> ReadDecoderLayerWeights(
     const Checkpoint& checkpoint, int64_t layer, LayerPasses passes,
     ThreadPool& pool);
+
+// What the packed weights of one layer take, and what they take as they are
+// stored, in bytes; all layers are alike but for their types.
+int64_t PackedLayerBytes(const LlamaConfig& config, LayerPasses passes);
+int64_t StoredLayerBytes(const Checkpoint& checkpoint, int64_t layer);
+// The largest one of them, as it is stored.
+int64_t LargestLayerTensorBytes(const Checkpoint& checkpoint, int64_t layer);
 
 }  // namespace moe
 

@@ -119,6 +119,49 @@ TEST(DecoderLayerWeightsTest, ForwardAloneTakesHalfTheMemory) {
             4 * (256 + 2 * 128 * 128 + 2 * 64 * 128 + 3 * 384 * 128));
 }
 
+TEST(DecoderLayerWeightsTest, TheirSizesAreKnownBefore) {
+  ThreadPool pool(1);
+  for (const char* directory :
+       {"testdata/llama_gqa_bf16", "testdata/llama_headdim_f16"}) {
+    MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint checkpoint,
+                             Checkpoint::Open(directory));
+    for (const LayerPasses passes :
+         {LayerPasses::kForward, LayerPasses::kForwardAndBackward}) {
+      MOE_ASSERT_OK_AND_ASSIGN(
+          const DecoderLayerWeights weights,
+          ReadDecoderLayerWeights(checkpoint, 0, passes, pool));
+      EXPECT_EQ(PackedLayerBytes(*checkpoint.dense_config(), passes),
+                weights.size_bytes());
+    }
+  }
+  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint checkpoint,
+                           Checkpoint::Open("testdata/llama_gqa_bf16"));
+  EXPECT_EQ(StoredLayerBytes(checkpoint, 3),
+            2 * (256 + 2 * 128 * 128 + 2 * 64 * 128 + 3 * 384 * 128));
+  EXPECT_EQ(LargestLayerTensorBytes(checkpoint, 3), 2 * 384 * 128);
+}
+
+TEST(DecoderLayerWeightsTest, ReadingApartFromPackingIsTheSame) {
+  ThreadPool pool(2);
+  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint checkpoint,
+                           Checkpoint::Open("testdata/llama_mha_f32_sharded"));
+  MOE_ASSERT_OK_AND_ASSIGN(DecoderLayerTensors tensors,
+                           ReadDecoderLayerTensors(checkpoint, 2));
+  const DecoderLayerWeights apart =
+      PackDecoderLayer(std::move(tensors), LayerPasses::kForward, pool);
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const DecoderLayerWeights at_once,
+      ReadDecoderLayerWeights(checkpoint, 2, LayerPasses::kForward, pool));
+  EXPECT_EQ(apart.input_norm, at_once.input_norm);
+  EXPECT_EQ(apart.post_attention_norm, at_once.post_attention_norm);
+  for (Linear DecoderLayerWeights::*linear :
+       {&DecoderLayerWeights::query, &DecoderLayerWeights::output,
+        &DecoderLayerWeights::down}) {
+    EXPECT_TRUE(BitsEqual<float>(Unpacked((apart.*linear).forward, pool),
+                                 Unpacked((at_once.*linear).forward, pool)));
+  }
+}
+
 // The last of the two malformed kinds that only a step that computes looks for.
 TEST(DecoderLayerWeightsTest, NamesAWeightThatIsNotFinite) {
   ThreadPool pool(1);
