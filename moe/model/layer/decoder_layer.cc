@@ -39,6 +39,7 @@ class LayerPass {
         blocks_(layer.blocks),
         offsets_(batch.offsets),
         hidden_(batch.hidden),
+        first_sequence_(batch.first_sequence),
         epsilon_(static_cast<float>(config_.rms_norm_eps)),
         pool_(pool) {
     MOE_CHECK(hidden_.cols == config_.hidden_size);
@@ -93,6 +94,7 @@ class LayerPass {
   const LayerBlocks blocks_;
   const absl::Span<const int64_t> offsets_;
   const MatrixView<const float> hidden_;
+  const int64_t first_sequence_;
   const float epsilon_;
   ThreadPool& pool_;
 };
@@ -108,7 +110,7 @@ absl::Status LayerPass::CheckFinite(absl::string_view what,
   const auto after = std::upper_bound(offsets_.begin(), offsets_.end(), row);
   const int64_t sequence = after - offsets_.begin() - 1;
   return absl::InvalidArgumentError(absl::StrCat(
-      what, " of sequence ", sequence, ", position ",
+      what, " of sequence ", first_sequence_ + sequence, ", position ",
       row - offsets_[static_cast<size_t>(sequence)], ", feature ", bad->col,
       " of ", x.cols, ": NaN or infinity; the weights drive float32 out of ",
       "its range"));

@@ -52,6 +52,8 @@ struct DecoderLayer {
 struct LayerBatch {
   absl::Span<const int64_t> offsets;
   MatrixView<const float> hidden;  // x [T, H].
+  // What messages call the first sequence.
+  int64_t first_sequence = 0;
 };
 
 // Rows [first_row, first_row + activation.rows) of the MLP.

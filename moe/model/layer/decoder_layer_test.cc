@@ -368,6 +368,11 @@ TEST(DecoderLayerErrorsTest, NamesTheActivationThatIsNotFinite) {
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("attention queries of sequence 3, position 2, "
                                  "feature 0 of 24: NaN or infinity")));
+  // The caller may number sequences from elsewhere.
+  EXPECT_THAT(DecoderLayerForward(layer.View(), {offsets, x.view(), 100}, {},
+                                  y.view(), pool),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("of sequence 103, position 2")));
   x = TestLayer::Draw("x", 17, 20);
   layer.weights.up.bias[36] = 3e38f;
   layer.weights.gate.bias[36] = 3e38f;

@@ -16,7 +16,6 @@
 #include "moe/checkpoint/llama_config.h"
 #include "moe/checkpoint/tensor.h"
 #include "moe/checkpoint/tensor_name.h"
-#include "moe/kernels/gemm/packed_matrix.h"
 #include "moe/model/layer/checkpoint_weights.h"
 #include "moe/model/layer/linear.h"
 
@@ -96,12 +95,6 @@ void PackPart(DecoderLayerTensors& tensors, size_t part, LayerPasses passes,
       ViewWeight(weight), ToFloats(tensors.biases[part]), passes, pool);
 }
 
-int64_t PackedBytes(int64_t num_outputs, int64_t depth) {
-  constexpr int64_t kPanel = PackedMatrix::kPanelCols;
-  return (num_outputs + kPanel - 1) / kPanel * kPanel * depth *
-         static_cast<int64_t>(sizeof(float));
-}
-
 template <typename Add>
 void ForEachStoredTensor(const Checkpoint& checkpoint, int64_t layer,
                          const Add& add) {
@@ -166,8 +159,7 @@ int64_t PackedLayerBytes(const LlamaConfig& config, LayerPasses passes) {
   const int64_t h = config.hidden_size, i = config.intermediate_size;
   const int64_t q = config.QuerySize(), k = config.KeyValueSize();
   const auto bytes = [&](int64_t out, int64_t in) {
-    return PackedBytes(out, in) +
-           (passes == LayerPasses::kForward ? 0 : PackedBytes(in, out));
+    return PackedLinearBytes(out, in, passes);
   };
   int64_t floats = 2 * h;
   if (config.attention_bias) floats += q + 2 * k + h;

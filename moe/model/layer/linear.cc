@@ -20,6 +20,16 @@ int64_t Linear::size_bytes() const {
          static_cast<int64_t>(bias.size() * sizeof(float));
 }
 
+int64_t PackedLinearBytes(int64_t out, int64_t in, LayerPasses passes) {
+  const auto packed = [](int64_t num_outputs, int64_t depth) {
+    constexpr int64_t kPanel = PackedMatrix::kPanelCols;
+    return (num_outputs + kPanel - 1) / kPanel * kPanel * depth *
+           static_cast<int64_t>(sizeof(float));
+  };
+  return packed(out, in) +
+         (passes == LayerPasses::kForward ? 0 : packed(in, out));
+}
+
 Linear PackLinear(const WeightView& weight, std::vector<float> bias,
                   LayerPasses passes, ThreadPool& pool) {
   MOE_CHECK(bias.empty() || static_cast<int64_t>(bias.size()) == weight.rows);

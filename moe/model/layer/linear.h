@@ -24,6 +24,9 @@ struct Linear {
   int64_t size_bytes() const;
 };
 
+// What Linear::size_bytes() will be, for a weight [out, in] without bias.
+int64_t PackedLinearBytes(int64_t out, int64_t in, LayerPasses passes);
+
 Linear PackLinear(const WeightView& weight, std::vector<float> bias,
                   LayerPasses passes, ThreadPool& pool);
 

@@ -1,0 +1,78 @@
+// A dense LLaMA whose weights a walk can ask for.
+//
+// Opens the checkpoint; reads no weights until they are asked for. Where the
+// memory budget has room for all of them packed, keeps them from walk to walk:
+//
+//   MOE_ASSIGN_OR_RETURN(DenseModel model, DenseModel::Open(path));
+//   if (model.Keep(LayerPasses::kForward, budget)) {
+//     MOE_ASSIGN_OR_RETURN(const DecoderLayerWeights* weights,
+//                          model.KeptLayer(0, pool));
+//   }
+//
+// Walks go through LayerWeightStream and OutputHead, which know both cases.
+
+#ifndef MOE_MODEL_WALK_DENSE_MODEL_H_
+#define MOE_MODEL_WALK_DENSE_MODEL_H_
+
+#include <cstdint>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "moe/base/memory_budget.h"
+#include "moe/base/thread_pool.h"
+#include "moe/checkpoint/checkpoint.h"
+#include "moe/checkpoint/llama_config.h"
+#include "moe/checkpoint/tensor_name.h"
+#include "moe/model/layer/decoder_layer_weights.h"
+#include "moe/model/layer/linear.h"
+
+namespace moe {
+
+class DenseModel {
+ public:
+  // Errors of Checkpoint::Open; InvalidArgument for an MoE checkpoint.
+  static absl::StatusOr<DenseModel> Open(absl::string_view directory);
+
+  const Checkpoint& checkpoint() const { return checkpoint_; }
+  const LlamaConfig& config() const { return *checkpoint_.dense_config(); }
+
+  // The output embedding [V, H]: lm_head, or the input embedding where they
+  // are tied.
+  TensorName OutputEmbedding() const;
+  int64_t PackedOutputBytes(LayerPasses passes) const;
+
+  // Whether all weights are, or from now on will be, kept as `passes` need
+  // them: if the budget has room. It must outlive the model.
+  bool Keep(LayerPasses passes, MemoryBudget& budget);
+  bool keeps(LayerPasses passes) const;
+
+  // If keeps(): what is kept, read and packed when first asked for. The errors
+  // of ReadWeight. Valid until Keep is called.
+  absl::StatusOr<const DecoderLayerWeights*> KeptLayer(int64_t layer,
+                                                       ThreadPool& pool);
+  // The output embedding, as a linear layer.
+  absl::StatusOr<const Linear*> KeptOutput(ThreadPool& pool);
+
+ private:
+  struct Kept {
+    LayerPasses passes = LayerPasses::kForward;
+    MemoryBudget::Reservation reservation;
+    std::vector<std::optional<DecoderLayerWeights>> layers;
+    std::optional<Linear> output;
+  };
+
+  explicit DenseModel(Checkpoint checkpoint)
+      : checkpoint_(std::move(checkpoint)) {}
+
+  int64_t KeptBytes(LayerPasses passes) const;
+
+  Checkpoint checkpoint_;
+  std::optional<Kept> kept_;
+};
+
+}  // namespace moe
+
+#endif  // MOE_MODEL_WALK_DENSE_MODEL_H_

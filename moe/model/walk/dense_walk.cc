@@ -1,0 +1,52 @@
+#include "moe/model/walk/dense_walk.h"
+
+#include <cstdint>
+
+#include "absl/status/statusor.h"
+#include "moe/base/status_macros.h"
+#include "moe/model/layer/decoder_layer_weights.h"
+#include "moe/model/layer/linear.h"
+#include "moe/model/walk/dense_model.h"
+#include "moe/model/walk/hidden_states.h"
+#include "moe/model/walk/layer_pass.h"
+#include "moe/model/walk/layer_weight_stream.h"
+#include "moe/model/walk/walk_options.h"
+#include "moe/model/walk/walk_plan.h"
+#include "moe/model/walk/walk_tap.h"
+#include "moe/text/dataset/token_sequences.h"
+
+namespace moe {
+
+absl::StatusOr<HiddenStates> WalkForward(DenseModel& model,
+                                         const TokenSequences& sequences,
+                                         const WalkOptions& options,
+                                         WalkTap* tap,
+                                         const WalkResources& resources) {
+  constexpr LayerPasses kPasses = LayerPasses::kForward;
+  MOE_ASSIGN_OR_RETURN(WalkPlan plan,
+                       PlanWalk(model, sequences, kPasses, options, resources));
+  const int64_t num_tokens = sequences.num_tokens();
+  const int64_t num_layers = model.config().num_hidden_layers;
+  MOE_ASSIGN_OR_RETURN(
+      HiddenStates hidden,
+      HiddenStates::Create(num_tokens, model.config().hidden_size,
+                           resources.budget, options.spill_directory));
+  MOE_RETURN_IF_ERROR(
+      KeepWeightsIfTheyFit(model, kPasses, resources.budget, plan));
+  resources.progress.Start("forward", num_layers * num_tokens,
+                           "tokens x layers");
+  MOE_RETURN_IF_ERROR(internal::EmbedSequences(model, sequences, plan, hidden));
+  LayerWeightStream stream(model, kPasses, LayerOrder::kFirstToLast,
+                           plan.weights, resources.pool);
+  for (int64_t layer = 0; layer < num_layers; ++layer) {
+    MOE_ASSIGN_OR_RETURN(const DecoderLayerWeights* const weights,
+                         stream.Next());
+    MOE_RETURN_IF_ERROR(internal::StepForward(
+        model, plan, options, {layer, weights, &hidden, &hidden, tap},
+        resources));
+  }
+  resources.progress.Finish();
+  return hidden;
+}
+
+}  // namespace moe

@@ -1,0 +1,210 @@
+#include "moe/model/walk/dense_walk_back.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
+#include "moe/base/ignored_label.h"
+#include "moe/base/status_macros.h"
+#include "moe/kernels/simd/matrix_view.h"
+#include "moe/model/layer/decoder_layer.h"
+#include "moe/model/layer/decoder_layer_weights.h"
+#include "moe/model/layer/float_matrix.h"
+#include "moe/model/layer/linear.h"
+#include "moe/model/walk/dense_model.h"
+#include "moe/model/walk/hidden_states.h"
+#include "moe/model/walk/layer_pass.h"
+#include "moe/model/walk/layer_weight_stream.h"
+#include "moe/model/walk/output_head.h"
+#include "moe/model/walk/sequence_groups.h"
+#include "moe/model/walk/token_losses.h"
+#include "moe/model/walk/walk_options.h"
+#include "moe/model/walk/walk_plan.h"
+#include "moe/text/dataset/token_batches.h"
+#include "moe/text/dataset/token_sequences.h"
+
+namespace moe {
+namespace {
+
+constexpr LayerPasses kPasses = LayerPasses::kForwardAndBackward;
+
+class BackwardWalk {
+ public:
+  BackwardWalk(DenseModel& model, const TokenBatches& batches,
+               const WalkOptions& options, const GradientTap& tap,
+               const WalkResources& resources, WalkPlan plan)
+      : model_(model),
+        batches_(batches),
+        sequences_(batches.sequences()),
+        options_(options),
+        tap_(tap),
+        resources_(resources),
+        plan_(std::move(plan)),
+        num_layers_(model.config().num_hidden_layers) {}
+
+  absl::StatusOr<std::vector<float>> Run() {
+    MOE_RETURN_IF_ERROR(CreateStates());
+    MOE_RETURN_IF_ERROR(
+        KeepWeightsIfTheyFit(model_, kPasses, resources_.budget, plan_));
+    MOE_RETURN_IF_ERROR(Down());
+    MOE_ASSIGN_OR_RETURN(std::vector<float> losses, LossAndItsGradient());
+    MOE_RETURN_IF_ERROR(Up());
+    return losses;
+  }
+
+ private:
+  // inputs_[i] is the input of layer i; the last one is the end of the walk
+  // down, and then the gradient on its way up.
+  absl::Status CreateStates() {
+    for (int64_t i = 0; i <= num_layers_; ++i) {
+      MOE_ASSIGN_OR_RETURN(
+          HiddenStates states,
+          HiddenStates::Create(sequences_.num_tokens(),
+                               model_.config().hidden_size, resources_.budget,
+                               options_.spill_directory));
+      inputs_.push_back(std::move(states));
+    }
+    return absl::OkStatus();
+  }
+
+  HiddenStates& Input(int64_t layer) {
+    return inputs_[static_cast<size_t>(layer)];
+  }
+  HiddenStates& Gradient() { return inputs_.back(); }
+
+  absl::Status Down() {
+    resources_.progress.Start("forward", num_layers_ * sequences_.num_tokens(),
+                              "tokens x layers");
+    MOE_RETURN_IF_ERROR(
+        internal::EmbedSequences(model_, sequences_, plan_, Input(0)));
+    LayerWeightStream stream(model_, LayerPasses::kForward,
+                             LayerOrder::kFirstToLast, plan_.weights,
+                             resources_.pool);
+    for (int64_t layer = 0; layer < num_layers_; ++layer) {
+      MOE_ASSIGN_OR_RETURN(const DecoderLayerWeights* const weights,
+                           stream.Next());
+      MOE_RETURN_IF_ERROR(internal::StepForward(
+          model_, plan_, options_,
+          {layer, weights, &Input(layer), &Input(layer + 1), nullptr},
+          resources_));
+    }
+    return absl::OkStatus();
+  }
+
+  // The gradient with respect to the last hidden states takes their place.
+  absl::StatusOr<std::vector<float>> LossAndItsGradient() {
+    MOE_ASSIGN_OR_RETURN(OutputHead head,
+                         OutputHead::Create(model_, kPasses, resources_.budget,
+                                            resources_.pool));
+    const std::vector<int32_t> targets = PredictedLabels(sequences_);
+    std::vector<float> losses(targets.size());
+    resources_.progress.Start("loss", sequences_.num_tokens(), "tokens");
+    for (int64_t b = 0; b < batches_.num_batches(); ++b) {
+      MOE_RETURN_IF_ERROR(
+          BatchGradient(b, targets, head, absl::MakeSpan(losses)));
+    }
+    MOE_RETURN_IF_ERROR(CheckLosses(sequences_, losses));
+    return losses;
+  }
+
+  absl::Status BatchGradient(int64_t batch, absl::Span<const int32_t> targets,
+                             OutputHead& head, absl::Span<float> losses) {
+    const absl::Span<const int64_t> offsets = sequences_.offsets();
+    const TokenBatches::Batch range = batches_.batch(batch);
+    const int64_t first = offsets[static_cast<size_t>(range.begin)];
+    const int64_t last = offsets[static_cast<size_t>(range.end)];
+    const auto num_labels =
+        std::count_if(targets.begin() + first, targets.begin() + last,
+                      [](int32_t target) { return target != kIgnoredLabel; });
+    const float scale =
+        num_labels == 0 ? 0.0f : 1.0f / static_cast<float>(num_labels);
+    for (int64_t begin = first; begin < last;
+         begin += options_.tokens_at_once) {
+      const int64_t end = std::min(begin + options_.tokens_at_once, last);
+      const auto at = static_cast<size_t>(begin);
+      const auto count = static_cast<size_t>(end - begin);
+      MOE_ASSIGN_OR_RETURN(const MatrixView<float> rows,
+                           Gradient().Load(begin, end, gradient_buffer_));
+      MOE_RETURN_IF_ERROR(
+          head.LossesAndGradient(rows, targets.subspan(at, count), scale,
+                                 losses.subspan(at, count), rows));
+      MOE_RETURN_IF_ERROR(Gradient().Store(begin, rows));
+      resources_.progress.Advance(end - begin);
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Up() {
+    resources_.progress.Start("backward", num_layers_ * sequences_.num_tokens(),
+                              "tokens x layers");
+    LayerWeightStream stream(model_, kPasses, LayerOrder::kLastToFirst,
+                             plan_.weights, resources_.pool);
+    for (int64_t layer = num_layers_ - 1; layer >= 0; --layer) {
+      MOE_ASSIGN_OR_RETURN(const DecoderLayerWeights* const weights,
+                           stream.Next());
+      for (const SequenceGroup& group : plan_.groups) {
+        MOE_RETURN_IF_ERROR(Annotate(LayerUp(layer, *weights, group),
+                                     absl::StrCat("layer ", layer)));
+      }
+    }
+    resources_.progress.Finish();
+    return absl::OkStatus();
+  }
+
+  absl::Status LayerUp(int64_t layer, const DecoderLayerWeights& weights,
+                       const SequenceGroup& group) {
+    const int64_t begin = group.first_token, end = group.end_token();
+    MOE_ASSIGN_OR_RETURN(const MatrixView<float> x,
+                         Input(layer).Load(begin, end, input_buffer_));
+    MOE_ASSIGN_OR_RETURN(const MatrixView<float> gradient,
+                         Gradient().Load(begin, end, gradient_buffer_));
+    LayerGradients gradients;
+    gradients.dy = gradient;
+    gradients.dx = gradient;
+    if (tap_) {
+      gradients.tap = [&](const MlpRows& rows,
+                          MatrixView<const float> d_activation) {
+        return tap_({layer, begin + rows.first_row, rows.input, rows.activation,
+                     d_activation});
+      };
+    }
+    MOE_RETURN_IF_ERROR(DecoderLayerBackward(
+        internal::LayerOf(model_, plan_, weights, options_),
+        {group.offsets, x, group.first_sequence}, gradients, resources_.pool));
+    MOE_RETURN_IF_ERROR(Gradient().Store(begin, gradient));
+    resources_.progress.Advance(group.num_tokens());
+    return absl::OkStatus();
+  }
+
+  DenseModel& model_;
+  const TokenBatches& batches_;
+  const TokenSequences& sequences_;
+  const WalkOptions& options_;
+  const GradientTap& tap_;
+  const WalkResources& resources_;
+  WalkPlan plan_;
+  const int64_t num_layers_;
+  std::vector<HiddenStates> inputs_;
+  FloatMatrix input_buffer_, gradient_buffer_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::vector<float>> WalkBack(DenseModel& model,
+                                            const TokenBatches& batches,
+                                            const WalkOptions& options,
+                                            const GradientTap& tap,
+                                            const WalkResources& resources) {
+  MOE_ASSIGN_OR_RETURN(WalkPlan plan, PlanWalk(model, batches.sequences(),
+                                               kPasses, options, resources));
+  return BackwardWalk(model, batches, options, tap, resources, std::move(plan))
+      .Run();
+}
+
+}  // namespace moe

@@ -1,0 +1,62 @@
+// The walk back: from the loss to the gradient with respect to every layer's
+// MLP activations, which importance scores are made of.
+//
+// A walk down keeps the input of every layer; then the layers are gone through
+// from the last to the first, each computed again from its input, so that one
+// layer's weights are in memory at a time. Weight gradients are never computed,
+// and logits exist for a few tokens at once.
+//
+// Bits: what the tap is given for a token is a function of the model, of the
+// token's sequence, and of the number of labels in its batch. Not of the memory
+// budget, the number of threads, the SIMD target, or which other batches there
+// are.
+
+#ifndef MOE_MODEL_WALK_DENSE_WALK_BACK_H_
+#define MOE_MODEL_WALK_DENSE_WALK_BACK_H_
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "moe/kernels/simd/matrix_view.h"
+#include "moe/model/walk/dense_model.h"
+#include "moe/model/walk/walk_options.h"
+#include "moe/text/dataset/token_batches.h"
+
+namespace moe {
+
+// Tokens [first_token, first_token + activation.rows) of all, in one layer.
+struct GradientRows {
+  int64_t layer = 0;
+  int64_t first_token = 0;
+  MatrixView<const float> mlp_input;     // [rows, H]
+  MatrixView<const float> activation;    // a [rows, I], the input of down_proj.
+  MatrixView<const float> d_activation;  // dLoss/da [rows, I]
+};
+
+// Called for all tokens of a layer, in ascending order; layers in descending
+// order. An error ends the walk.
+using GradientTap = std::function<absl::Status(const GradientRows&)>;
+
+// With Loss, of every batch, the mean cross entropy over its labels (the labels
+// that are not ignored, of every token but the first of a sequence), gives
+// dLoss/da to the tap, and returns the cross entropy of each token, as
+// TokenLosses does. In a batch without labels all gradients are zero.
+//
+// Takes T * H floats for each layer, and one time more, in memory or spilled.
+// The errors of WalkForward, TokenLosses and the tap.
+//
+// Cost: the forward walk; then, for a layer, its forward again but for
+// down_proj, and as much as its forward for the gradients of the products with
+// weights.
+absl::StatusOr<std::vector<float>> WalkBack(DenseModel& model,
+                                            const TokenBatches& batches,
+                                            const WalkOptions& options,
+                                            const GradientTap& tap,
+                                            const WalkResources& resources);
+
+}  // namespace moe
+
+#endif  // MOE_MODEL_WALK_DENSE_WALK_BACK_H_

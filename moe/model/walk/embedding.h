@@ -1,0 +1,26 @@
+// The first step of a walk: the input embedding of tokens.
+
+#ifndef MOE_MODEL_WALK_EMBEDDING_H_
+#define MOE_MODEL_WALK_EMBEDDING_H_
+
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "absl/types/span.h"
+#include "moe/checkpoint/checkpoint.h"
+#include "moe/kernels/simd/matrix_view.h"
+
+namespace moe {
+
+// Row t of `out` [num_tokens, H] becomes row input_ids[t] of the embedding
+// [V, H], upcast exactly. Reads these rows alone: no model's vocabulary has to
+// fit in memory. Ids must lie in [0, V). The errors of reading;
+// InvalidArgument, with file, tensor and element, for a weight that is NaN or
+// infinite.
+absl::Status EmbedTokens(const Checkpoint& checkpoint,
+                         absl::Span<const int32_t> input_ids,
+                         MatrixView<float> out);
+
+}  // namespace moe
+
+#endif  // MOE_MODEL_WALK_EMBEDDING_H_

@@ -1,0 +1,83 @@
+#include "moe/model/walk/hidden_states.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "moe/base/check.h"
+#include "moe/base/memory_budget.h"
+#include "moe/base/spill_file.h"
+#include "moe/base/status_macros.h"
+#include "moe/kernels/simd/matrix_view.h"
+#include "moe/model/layer/float_matrix.h"
+
+namespace moe {
+namespace {
+
+int64_t NumBytes(int64_t num_tokens, int64_t hidden_size) {
+  return num_tokens * hidden_size * static_cast<int64_t>(sizeof(float));
+}
+
+}  // namespace
+
+absl::StatusOr<HiddenStates> HiddenStates::Create(
+    int64_t num_tokens, int64_t hidden_size, MemoryBudget& budget,
+    absl::string_view spill_directory) {
+  HiddenStates states;
+  states.num_tokens_ = num_tokens;
+  states.hidden_size_ = hidden_size;
+  const int64_t num_bytes = NumBytes(num_tokens, hidden_size);
+  std::optional<MemoryBudget::Reservation> reservation =
+      budget.TryReserve(num_bytes);
+  if (reservation.has_value()) {
+    states.reservation_ = std::move(*reservation);
+    states.values_ = FloatMatrix(num_tokens, hidden_size);
+    return states;
+  }
+  MOE_ASSIGN_OR_RETURN(
+      states.file_,
+      SpillFile::Create(spill_directory, static_cast<uint64_t>(num_bytes)));
+  return states;
+}
+
+MatrixView<float> HiddenStates::Prepare(int64_t begin, int64_t end,
+                                        FloatMatrix& buffer) {
+  if (!is_spilled()) return values_.view().Rows(begin, end);
+  MOE_CHECK(0 <= begin && begin <= end && end <= num_tokens_);
+  if (buffer.rows() < end - begin || buffer.cols() != hidden_size_) {
+    buffer = FloatMatrix(end - begin, hidden_size_);
+  }
+  return buffer.view().Rows(0, end - begin);
+}
+
+absl::StatusOr<MatrixView<float>> HiddenStates::Load(int64_t begin, int64_t end,
+                                                     FloatMatrix& buffer) {
+  const MatrixView<float> rows = Prepare(begin, end, buffer);
+  if (!is_spilled()) return rows;
+  MOE_RETURN_IF_ERROR(file_->Read(
+      static_cast<uint64_t>(NumBytes(begin, hidden_size_)),
+      absl::MakeSpan(reinterpret_cast<char*>(rows.data),
+                     static_cast<size_t>(NumBytes(rows.rows, hidden_size_)))));
+  return rows;
+}
+
+absl::Status HiddenStates::Store(int64_t begin, MatrixView<const float> rows) {
+  MOE_CHECK(0 <= begin && begin + rows.rows <= num_tokens_ &&
+            rows.cols == hidden_size_ && rows.stride == hidden_size_);
+  if (!is_spilled()) {
+    MOE_CHECK(rows.data == values_.view().RowData(begin));
+    return absl::OkStatus();
+  }
+  return file_->Write(
+      static_cast<uint64_t>(NumBytes(begin, hidden_size_)),
+      absl::MakeConstSpan(
+          reinterpret_cast<const char*>(rows.data),
+          static_cast<size_t>(NumBytes(rows.rows, hidden_size_))));
+}
+
+}  // namespace moe

@@ -1,0 +1,57 @@
+// The hidden states of all tokens between two layers, in memory or in a file.
+//
+// Where they lie is decided by the memory budget, and changes nothing else:
+// floats come back from a file as they went in.
+
+#ifndef MOE_MODEL_WALK_HIDDEN_STATES_H_
+#define MOE_MODEL_WALK_HIDDEN_STATES_H_
+
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "moe/base/memory_budget.h"
+#include "moe/base/spill_file.h"
+#include "moe/kernels/simd/matrix_view.h"
+#include "moe/model/layer/float_matrix.h"
+
+namespace moe {
+
+class HiddenStates {
+ public:
+  HiddenStates() = default;
+
+  // [num_tokens, hidden_size], not initialised. In memory if the budget has
+  // room, else in a file in `spill_directory`: the errors of SpillFile.
+  static absl::StatusOr<HiddenStates> Create(int64_t num_tokens,
+                                             int64_t hidden_size,
+                                             MemoryBudget& budget,
+                                             absl::string_view spill_directory);
+
+  int64_t num_tokens() const { return num_tokens_; }
+  int64_t hidden_size() const { return hidden_size_; }
+  bool is_spilled() const { return file_.has_value(); }
+
+  // Rows [begin, end): themselves, or a copy in `buffer`, which grows as
+  // needed. What is changed there is kept after Store.
+  absl::StatusOr<MatrixView<float>> Load(int64_t begin, int64_t end,
+                                         FloatMatrix& buffer);
+  // The same without their values: to be filled.
+  MatrixView<float> Prepare(int64_t begin, int64_t end, FloatMatrix& buffer);
+  // Keeps `rows`, which Load or Prepare gave for rows from `begin` on.
+  absl::Status Store(int64_t begin, MatrixView<const float> rows);
+
+ private:
+  int64_t num_tokens_ = 0;
+  int64_t hidden_size_ = 0;
+  MemoryBudget::Reservation reservation_;
+  FloatMatrix values_;
+  std::optional<SpillFile> file_;
+};
+
+}  // namespace moe
+
+#endif  // MOE_MODEL_WALK_HIDDEN_STATES_H_

@@ -1,0 +1,93 @@
+#include "moe/model/walk/hidden_states.h"
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "moe/base/memory_budget.h"
+#include "moe/base/testing/status_matchers.h"
+#include "moe/base/testing/temp_directory.h"
+#include "moe/kernels/simd/matrix_view.h"
+#include "moe/model/layer/float_matrix.h"
+
+namespace moe {
+namespace {
+
+using ::moe::testing::StatusIs;
+using ::testing::HasSubstr;
+
+// Row r, column c holds 10 r + c.
+void Fill(HiddenStates& states, int64_t begin, int64_t end) {
+  FloatMatrix buffer;
+  const MatrixView<float> rows = states.Prepare(begin, end, buffer);
+  for (int64_t r = 0; r < rows.rows; ++r) {
+    for (int64_t c = 0; c < rows.cols; ++c) {
+      rows.RowData(r)[c] = static_cast<float>(10 * (begin + r) + c);
+    }
+  }
+  MOE_ASSERT_OK(states.Store(begin, rows));
+}
+
+void ExpectFilled(HiddenStates& states, int64_t begin, int64_t end) {
+  FloatMatrix buffer;
+  MOE_ASSERT_OK_AND_ASSIGN(const MatrixView<float> rows,
+                           states.Load(begin, end, buffer));
+  ASSERT_EQ(rows.rows, end - begin);
+  for (int64_t r = 0; r < rows.rows; ++r) {
+    for (int64_t c = 0; c < rows.cols; ++c) {
+      EXPECT_EQ(rows.RowData(r)[c], 10 * (begin + r) + c);
+    }
+  }
+}
+
+TEST(HiddenStatesTest, SpillWhereTheBudgetEndsAndComeBackTheSame) {
+  const testing::TempDirectory directory;
+  // 5 tokens of 3 floats take 60 bytes.
+  for (const int64_t limit : {59, 60}) {
+    MemoryBudget budget(limit);
+    MOE_ASSERT_OK_AND_ASSIGN(
+        HiddenStates states,
+        HiddenStates::Create(5, 3, budget, directory.path()));
+    EXPECT_EQ(states.is_spilled(), limit < 60);
+    EXPECT_EQ(budget.reserved_bytes(), limit < 60 ? 0 : 60);
+    EXPECT_EQ(states.num_tokens(), 5);
+    EXPECT_EQ(states.hidden_size(), 3);
+    Fill(states, 2, 5);
+    Fill(states, 0, 2);
+    ExpectFilled(states, 0, 5);
+    ExpectFilled(states, 1, 3);
+    HiddenStates moved = std::move(states);
+    ExpectFilled(moved, 4, 5);
+  }
+}
+
+TEST(HiddenStatesTest, ChangesAreKeptByStore) {
+  const testing::TempDirectory directory;
+  MemoryBudget budget(0);
+  MOE_ASSERT_OK_AND_ASSIGN(
+      HiddenStates states,
+      HiddenStates::Create(5, 3, budget, directory.path()));
+  Fill(states, 0, 5);
+  FloatMatrix buffer;
+  MOE_ASSERT_OK_AND_ASSIGN(const MatrixView<float> rows,
+                           states.Load(1, 2, buffer));
+  rows.RowData(0)[2] = -7.0f;
+  MOE_ASSERT_OK(states.Store(1, rows));
+  FloatMatrix other;
+  MOE_ASSERT_OK_AND_ASSIGN(const MatrixView<float> again,
+                           states.Load(0, 3, other));
+  EXPECT_EQ(again.RowData(1)[2], -7.0f);
+  EXPECT_EQ(again.RowData(2)[0], 20.0f);
+}
+
+TEST(HiddenStatesTest, NeedADirectoryToSpillTo) {
+  MemoryBudget budget(0);
+  EXPECT_THAT(
+      HiddenStates::Create(5, 3, budget, "/nowhere/at/all").status(),
+      StatusIs(absl::StatusCode::kNotFound, HasSubstr("/nowhere/at/all")));
+}
+
+}  // namespace
+}  // namespace moe

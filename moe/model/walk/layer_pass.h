@@ -1,0 +1,45 @@
+// One layer for all groups of sequences: the loop that the walk and the walk
+// back share. Not for use elsewhere.
+
+#ifndef MOE_MODEL_WALK_LAYER_PASS_H_
+#define MOE_MODEL_WALK_LAYER_PASS_H_
+
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "moe/model/layer/decoder_layer.h"
+#include "moe/model/layer/decoder_layer_weights.h"
+#include "moe/model/walk/dense_model.h"
+#include "moe/model/walk/hidden_states.h"
+#include "moe/model/walk/walk_options.h"
+#include "moe/model/walk/walk_plan.h"
+#include "moe/model/walk/walk_tap.h"
+#include "moe/text/dataset/token_sequences.h"
+
+namespace moe::internal {
+
+// Fills `hidden` with the input embedding of every token.
+absl::Status EmbedSequences(const DenseModel& model,
+                            const TokenSequences& sequences,
+                            const WalkPlan& plan, HiddenStates& hidden);
+
+struct LayerStep {
+  int64_t layer = 0;
+  const DecoderLayerWeights* weights = nullptr;
+  HiddenStates* input = nullptr;
+  HiddenStates* output = nullptr;  // May be `input`.
+  WalkTap* tap = nullptr;          // May be null.
+};
+
+DecoderLayer LayerOf(const DenseModel& model, const WalkPlan& plan,
+                     const DecoderLayerWeights& weights,
+                     const WalkOptions& options);
+
+// A layer's forward for every group. Advances the progress by every token.
+absl::Status StepForward(const DenseModel& model, const WalkPlan& plan,
+                         const WalkOptions& options, const LayerStep& step,
+                         const WalkResources& resources);
+
+}  // namespace moe::internal
+
+#endif  // MOE_MODEL_WALK_LAYER_PASS_H_

@@ -1,0 +1,258 @@
+#include "moe/model/walk/output_head.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "moe/base/check.h"
+#include "moe/base/memory_budget.h"
+#include "moe/base/status_macros.h"
+#include "moe/base/thread_pool.h"
+#include "moe/checkpoint/dtype.h"
+#include "moe/checkpoint/llama_config.h"
+#include "moe/checkpoint/tensor.h"
+#include "moe/checkpoint/tensor_name.h"
+#include "moe/kernels/gemm/gemm.h"
+#include "moe/kernels/gemm/packed_matrix.h"
+#include "moe/kernels/rows/cross_entropy.h"
+#include "moe/kernels/rows/rms_norm.h"
+#include "moe/kernels/simd/matrix_view.h"
+#include "moe/model/layer/checkpoint_weights.h"
+#include "moe/model/layer/float_matrix.h"
+#include "moe/model/layer/linear.h"
+#include "moe/model/walk/dense_model.h"
+
+namespace moe {
+namespace {
+
+constexpr int64_t kFloatBytes = sizeof(float);
+// Enough rows for the product to be fast; from there on, more only cost memory.
+constexpr int64_t kMostTokensAtOnce = 512;
+constexpr int64_t kFewestTokensAtOnce = 16;
+// Rows of the embedding that are read at a time to take columns out of it.
+constexpr int64_t kRowsPerRead = 1024;
+
+MatrixView<float> Cols(MatrixView<float> x, int64_t begin, int64_t end) {
+  return MatrixView<float>(x.data + begin, x.rows, end - begin, x.stride);
+}
+
+int64_t RoundToPanels(int64_t cols) {
+  return std::max<int64_t>(1, cols / PackedMatrix::kPanelCols) *
+         PackedMatrix::kPanelCols;
+}
+
+// Logits of a token, with its hidden state, normed, and its gradient.
+int64_t TokenBytes(const LlamaConfig& config) {
+  return (config.vocab_size + 2 * config.hidden_size) * kFloatBytes;
+}
+
+// A row, and a column, of the embedding: packed, and as it is stored, which
+// takes at most as much.
+int64_t OutputBytes(const LlamaConfig& config) {
+  return 2 * config.hidden_size * kFloatBytes;
+}
+int64_t FeatureBytes(const LlamaConfig& config) {
+  return 2 * config.vocab_size * kFloatBytes;
+}
+
+}  // namespace
+
+int64_t OutputHead::LeastBytes(const LlamaConfig& config, LayerPasses passes) {
+  int64_t vector_bytes = OutputBytes(config);
+  if (passes != LayerPasses::kForward) {
+    vector_bytes = std::max(vector_bytes, FeatureBytes(config));
+  }
+  return kFewestTokensAtOnce * TokenBytes(config) +
+         PackedMatrix::kPanelCols * vector_bytes;
+}
+
+absl::StatusOr<OutputHead> OutputHead::Create(DenseModel& model,
+                                              LayerPasses passes,
+                                              MemoryBudget& budget,
+                                              ThreadPool& pool) {
+  OutputHead head(model, budget, pool);
+  MOE_ASSIGN_OR_RETURN(
+      const HostTensor norm,
+      ReadWeight(model.checkpoint(), {TensorKind::kFinalNorm, /*layer=*/-1,
+                                      /*expert=*/-1, /*is_bias=*/false}));
+  head.norm_ = ToFloats(norm);
+  head.epsilon_ = static_cast<float>(model.config().rms_norm_eps);
+  MOE_RETURN_IF_ERROR(head.Plan(passes));
+  if (head.own_.has_value()) {
+    MOE_ASSIGN_OR_RETURN(
+        const HostTensor tensor,
+        ReadWeight(model.checkpoint(), model.OutputEmbedding()));
+    head.own_ = PackLinear(ViewWeight(tensor), {}, passes, pool);
+  }
+  return head;
+}
+
+absl::Status OutputHead::Plan(LayerPasses passes) {
+  const bool is_kept = model_.keeps(passes);
+  const int64_t logits_bytes = kMostTokensAtOnce * TokenBytes(model_.config());
+  const int64_t own_bytes =
+      is_kept ? 0
+              : model_.PackedOutputBytes(passes) +
+                    NumBytes(LocateWeight(model_.checkpoint(),
+                                          model_.OutputEmbedding())
+                                 .tensor->spec);
+  std::optional<MemoryBudget::Reservation> reservation =
+      budget_.TryReserve(logits_bytes + own_bytes);
+  if (!reservation.has_value()) return PlanBlocks(passes);
+  reservation_ = std::move(*reservation);
+  tokens_at_once_ = kMostTokensAtOnce;
+  if (is_kept) {
+    MOE_ASSIGN_OR_RETURN(whole_, model_.KeptOutput(pool_));
+  } else {
+    own_.emplace();
+  }
+  return absl::OkStatus();
+}
+
+// Half of what is left for logits, half for a block of the embedding.
+absl::Status OutputHead::PlanBlocks(LayerPasses passes) {
+  const LlamaConfig& config = model_.config();
+  const int64_t least = LeastBytes(config, passes);
+  const int64_t left = budget_.limit_bytes() - budget_.reserved_bytes();
+  const int64_t bytes = std::max(least, left);
+  MOE_ASSIGN_OR_RETURN(
+      reservation_,
+      budget_.Reserve(bytes, "logits, and a block of the output embedding"));
+  const int64_t token_bytes = TokenBytes(config);
+  const int64_t spare = (bytes - least) / 2;
+  tokens_at_once_ = std::min(kFewestTokensAtOnce + spare / token_bytes,
+                             8 * kMostTokensAtOnce);
+  const int64_t block_bytes = bytes - tokens_at_once_ * token_bytes;
+  outputs_at_once_ = RoundToPanels(block_bytes / OutputBytes(config));
+  features_at_once_ = RoundToPanels(block_bytes / FeatureBytes(config));
+  return absl::OkStatus();
+}
+
+absl::Status OutputHead::PackBlock(int64_t begin, int64_t end,
+                                   PackedMatrix& packed) const {
+  packed = PackedMatrix();
+  MOE_ASSIGN_OR_RETURN(const HostTensor rows,
+                       ReadWeightRows(model_.checkpoint(),
+                                      model_.OutputEmbedding(), begin, end));
+  packed = PackedMatrix::Pack(ViewWeight(rows), pool_);
+  return absl::OkStatus();
+}
+
+absl::Status OutputHead::PackTransposedBlock(int64_t begin, int64_t end,
+                                             PackedMatrix& packed) const {
+  packed = PackedMatrix();
+  const int64_t vocabulary = model_.config().vocab_size;
+  HostTensor columns;
+  for (int64_t row = 0; row < vocabulary; row += kRowsPerRead) {
+    MOE_ASSIGN_OR_RETURN(
+        const HostTensor rows,
+        ReadWeightRows(model_.checkpoint(), model_.OutputEmbedding(), row,
+                       std::min(row + kRowsPerRead, vocabulary)));
+    const auto element = static_cast<size_t>(DtypeSize(rows.dtype));
+    const size_t row_bytes = static_cast<size_t>(rows.shape[1]) * element;
+    const size_t first = static_cast<size_t>(begin) * element;
+    const size_t count = static_cast<size_t>(end - begin) * element;
+    columns.dtype = rows.dtype;
+    columns.bytes.reserve(static_cast<size_t>(vocabulary) * count);
+    for (size_t at = first; at < rows.bytes.size(); at += row_bytes) {
+      columns.bytes.append(rows.bytes, at, count);
+    }
+  }
+  columns.shape = {vocabulary, end - begin};
+  packed = PackedMatrix::PackTransposed(ViewWeight(columns), pool_);
+  return absl::OkStatus();
+}
+
+absl::Status OutputHead::Multiply(MatrixView<const float> normed,
+                                  MatrixView<float> logits) const {
+  if (whole_ != nullptr || own_.has_value()) {
+    Gemm(normed, (whole_ != nullptr ? *whole_ : *own_).forward, logits, pool_);
+    return absl::OkStatus();
+  }
+  PackedMatrix packed;
+  for (int64_t v = 0; v < logits.cols; v += outputs_at_once_) {
+    const int64_t end = std::min(v + outputs_at_once_, logits.cols);
+    MOE_RETURN_IF_ERROR(PackBlock(v, end, packed));
+    Gemm(normed, packed, Cols(logits, v, end), pool_);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status OutputHead::MultiplyBackward(MatrixView<const float> d_logits,
+                                          MatrixView<float> d_normed) const {
+  if (whole_ != nullptr || own_.has_value()) {
+    Gemm(d_logits, (whole_ != nullptr ? *whole_ : *own_).backward, d_normed,
+         pool_);
+    return absl::OkStatus();
+  }
+  PackedMatrix packed;
+  for (int64_t f = 0; f < d_normed.cols; f += features_at_once_) {
+    const int64_t end = std::min(f + features_at_once_, d_normed.cols);
+    MOE_RETURN_IF_ERROR(PackTransposedBlock(f, end, packed));
+    Gemm(d_logits, packed, Cols(d_normed, f, end), pool_);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status OutputHead::Logits(MatrixView<const float> hidden,
+                                const LogitsTap& tap) {
+  const int64_t most = std::min(tokens_at_once_, hidden.rows);
+  FloatMatrix normed(most, hidden.cols);
+  FloatMatrix logits(most, model_.config().vocab_size);
+  for (int64_t begin = 0; begin < hidden.rows; begin += most) {
+    const int64_t end = std::min(begin + most, hidden.rows);
+    const MatrixView<float> x = normed.view().Rows(0, end - begin);
+    const MatrixView<float> out = logits.view().Rows(0, end - begin);
+    RmsNorm(hidden.Rows(begin, end), norm_, epsilon_, x, pool_);
+    MOE_RETURN_IF_ERROR(Multiply(x, out));
+    MOE_RETURN_IF_ERROR(tap(begin, out));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status OutputHead::Losses(MatrixView<const float> hidden,
+                                absl::Span<const int32_t> targets,
+                                absl::Span<float> losses) {
+  MOE_CHECK(targets.size() == losses.size() &&
+            static_cast<int64_t>(targets.size()) == hidden.rows);
+  return Logits(hidden, [&](int64_t first_row, MatrixView<float> logits) {
+    const auto first = static_cast<size_t>(first_row);
+    const auto count = static_cast<size_t>(logits.rows);
+    CrossEntropy(logits, targets.subspan(first, count),
+                 losses.subspan(first, count), pool_);
+    return absl::OkStatus();
+  });
+}
+
+absl::Status OutputHead::LossesAndGradient(MatrixView<const float> hidden,
+                                           absl::Span<const int32_t> targets,
+                                           float scale,
+                                           absl::Span<float> losses,
+                                           MatrixView<float> d_hidden) {
+  MOE_CHECK(targets.size() == losses.size() &&
+            static_cast<int64_t>(targets.size()) == hidden.rows &&
+            SameShape(hidden, d_hidden));
+  FloatMatrix d_normed(std::min(tokens_at_once_, hidden.rows), hidden.cols);
+  return Logits(
+      hidden, [&](int64_t first_row, MatrixView<float> logits) -> absl::Status {
+        const auto first = static_cast<size_t>(first_row);
+        const auto count = static_cast<size_t>(logits.rows);
+        CrossEntropyWithGradient(targets.subspan(first, count), scale, logits,
+                                 losses.subspan(first, count), pool_);
+        const MatrixView<float> d = d_normed.view().Rows(0, logits.rows);
+        MOE_RETURN_IF_ERROR(MultiplyBackward(logits, d));
+        const int64_t end = first_row + logits.rows;
+        RmsNormBackward(hidden.Rows(first_row, end), norm_, epsilon_, d,
+                        d_hidden.Rows(first_row, end), pool_);
+        return absl::OkStatus();
+      });
+}
+
+}  // namespace moe

@@ -1,0 +1,101 @@
+// The last step of a walk: final norm, output embedding, and the loss.
+//
+//   logits = RMSNorm(h) W^T,  W [V, H] the output embedding (lm_head, or the
+//   input embedding where they are tied)
+//   loss_t = CrossEntropy(logits_t, target_t)
+//
+// in the arithmetic of moe/kernels. Logits are in memory for a few tokens at a
+// time. The packed embedding is the model's, or packed for the time of this
+// object; where the budget has no room for all of it, it is read and packed in
+// blocks for every few tokens. No bit depends on which.
+
+#ifndef MOE_MODEL_WALK_OUTPUT_HEAD_H_
+#define MOE_MODEL_WALK_OUTPUT_HEAD_H_
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "moe/base/memory_budget.h"
+#include "moe/base/thread_pool.h"
+#include "moe/checkpoint/llama_config.h"
+#include "moe/kernels/gemm/packed_matrix.h"
+#include "moe/kernels/simd/matrix_view.h"
+#include "moe/model/layer/linear.h"
+#include "moe/model/walk/dense_model.h"
+
+namespace moe {
+
+class OutputHead {
+ public:
+  // kForward for logits and losses, kForwardAndBackward for gradients too. The
+  // errors of reading the final norm and, where it is packed at once, the
+  // embedding; ResourceExhausted if the budget has less room than LeastBytes:
+  // 16 tokens' logits and a panel of the embedding. The arguments must outlive
+  // the object.
+  static absl::StatusOr<OutputHead> Create(DenseModel& model,
+                                           LayerPasses passes,
+                                           MemoryBudget& budget,
+                                           ThreadPool& pool);
+
+  // The smallest budget for which Create finds room.
+  static int64_t LeastBytes(const LlamaConfig& config, LayerPasses passes);
+
+  // Takes the logits [num_rows, V] of rows from first_row on; may write there.
+  using LogitsTap =
+      std::function<absl::Status(int64_t first_row, MatrixView<float> logits)>;
+
+  // The logits of `hidden` [num_tokens, H], a few rows at a time, ascending.
+  absl::Status Logits(MatrixView<const float> hidden, const LogitsTap& tap);
+
+  // losses[t] for targets[t], +0 for kIgnoredLabel. NaN and infinity are left
+  // to the caller.
+  absl::Status Losses(MatrixView<const float> hidden,
+                      absl::Span<const int32_t> targets,
+                      absl::Span<float> losses);
+
+  // The same, and the gradient of `scale` times their sum with respect to
+  // `hidden`, in d_hidden, which may be `hidden`.
+  absl::Status LossesAndGradient(MatrixView<const float> hidden,
+                                 absl::Span<const int32_t> targets, float scale,
+                                 absl::Span<float> losses,
+                                 MatrixView<float> d_hidden);
+
+ private:
+  OutputHead(DenseModel& model, MemoryBudget& budget, ThreadPool& pool)
+      : model_(model), budget_(budget), pool_(pool) {}
+
+  absl::Status Plan(LayerPasses passes);
+  absl::Status PlanBlocks(LayerPasses passes);
+  absl::Status PackBlock(int64_t begin, int64_t end,
+                         PackedMatrix& packed) const;
+  absl::Status PackTransposedBlock(int64_t begin, int64_t end,
+                                   PackedMatrix& packed) const;
+  // logits = normed W^T.
+  absl::Status Multiply(MatrixView<const float> normed,
+                        MatrixView<float> logits) const;
+  // d_normed = d_logits W.
+  absl::Status MultiplyBackward(MatrixView<const float> d_logits,
+                                MatrixView<float> d_normed) const;
+
+  DenseModel& model_;
+  MemoryBudget& budget_;
+  ThreadPool& pool_;
+  MemoryBudget::Reservation reservation_;
+  std::vector<float> norm_;  // [H]
+  float epsilon_ = 0.0f;
+  int64_t tokens_at_once_ = 0;
+  // All of the embedding, packed; null where it comes in blocks.
+  const Linear* whole_ = nullptr;
+  std::optional<Linear> own_;
+  int64_t outputs_at_once_ = 0;   // Of V, forward; a multiple of a panel.
+  int64_t features_at_once_ = 0;  // Of H, backward; likewise.
+};
+
+}  // namespace moe
+
+#endif  // MOE_MODEL_WALK_OUTPUT_HEAD_H_

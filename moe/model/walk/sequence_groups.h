@@ -1,0 +1,39 @@
+// Which sequences go through a layer together.
+//
+// Enough tokens at once for the matrix products to be fast, few enough for
+// their activations to fit in memory. No bit depends on it: a sequence's
+// results do not depend on its neighbours (moe/model/layer/decoder_layer.h).
+
+#ifndef MOE_MODEL_WALK_SEQUENCE_GROUPS_H_
+#define MOE_MODEL_WALK_SEQUENCE_GROUPS_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/types/span.h"
+
+namespace moe {
+
+struct SequenceGroup {
+  int64_t first_sequence = 0;
+  int64_t first_token = 0;
+  // From 0: sequence first_sequence + i has the rows [offsets[i],
+  // offsets[i + 1]) of the group.
+  std::vector<int64_t> offsets;
+
+  int64_t num_tokens() const { return offsets.back(); }
+  int64_t end_token() const { return first_token + num_tokens(); }
+};
+
+// Consecutive sequences, in order, as many as have `tokens_at_once` (positive)
+// together; a longer one is alone. `offsets` has num_sequences + 1 entries,
+// ascending from 0.
+std::vector<SequenceGroup> GroupSequences(absl::Span<const int64_t> offsets,
+                                          int64_t tokens_at_once);
+
+// The length of the longest sequence; 0 where there is none.
+int64_t LongestSequence(absl::Span<const int64_t> offsets);
+
+}  // namespace moe
+
+#endif  // MOE_MODEL_WALK_SEQUENCE_GROUPS_H_

@@ -1,0 +1,105 @@
+// What the tests of walks share: the fixtures' token sequences and goldens, and
+// what a walk works with.
+
+#ifndef MOE_MODEL_WALK_TESTING_WALK_FIXTURE_H_
+#define MOE_MODEL_WALK_TESTING_WALK_FIXTURE_H_
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "moe/base/memory_budget.h"
+#include "moe/base/progress.h"
+#include "moe/base/thread_pool.h"
+#include "moe/checkpoint/safetensors_file.h"
+#include "moe/checkpoint/tensor.h"
+#include "moe/model/layer/checkpoint_weights.h"
+#include "moe/model/walk/walk_options.h"
+#include "moe/text/dataset/token_sequences.h"
+
+namespace moe::testing {
+
+inline const std::vector<std::string>& FixtureNames() {
+  static const auto& names = *new std::vector<std::string>{
+      "llama_gqa_bf16", "llama_mha_f32_sharded", "llama_headdim_f16"};
+  return names;
+}
+
+inline std::string FixturePath(absl::string_view name) {
+  return absl::StrCat("testdata/", name);
+}
+
+inline HostTensors Goldens(absl::string_view name) {
+  return ReadSafetensorsFile(
+             absl::StrCat("testdata/goldens/", name, ".safetensors"))
+      .value();
+}
+
+inline std::vector<int32_t> Int64sOf(const HostTensor& tensor) {
+  std::vector<int32_t> values;
+  for (size_t at = 0; at < tensor.bytes.size(); at += sizeof(int64_t)) {
+    int64_t value = 0;
+    std::memcpy(&value, tensor.bytes.data() + at, sizeof(value));
+    values.push_back(static_cast<int32_t>(value));
+  }
+  return values;
+}
+
+// The three sequences of the goldens, every token labelled.
+inline TokenSequences GoldenSequences(const HostTensors& goldens) {
+  TokenSequences sequences;
+  for (const int s : {0, 1, 2}) {
+    const std::vector<int32_t> ids =
+        Int64sOf(goldens.at(absl::StrCat("seq.", s, ".input_ids")));
+    sequences.Append(ids, ids);
+  }
+  return sequences;
+}
+
+// seq.S.NAME of the three sequences, one after another.
+inline std::vector<float> GoldenRows(const HostTensors& goldens,
+                                     absl::string_view name) {
+  std::vector<float> rows;
+  for (const int s : {0, 1, 2}) {
+    const std::vector<float> part =
+        ToFloats(goldens.at(absl::StrCat("seq.", s, ".", name)));
+    rows.insert(rows.end(), part.begin(), part.end());
+  }
+  return rows;
+}
+
+// |got - want| / |want|, Euclidean.
+inline double RelativeError(absl::Span<const float> got,
+                            absl::Span<const float> want) {
+  double error = 0.0, norm = 0.0;
+  for (size_t i = 0; i < want.size(); ++i) {
+    error += std::pow(static_cast<double>(got[i]) - want[i], 2);
+    norm += std::pow(static_cast<double>(want[i]), 2);
+  }
+  return got.size() == want.size() ? std::sqrt(error / norm) : INFINITY;
+}
+
+// A pool, a budget and a progress that says nothing.
+struct WalkMachine {
+  explicit WalkMachine(int num_threads = 2,
+                       int64_t budget_bytes = MemoryBudget::kUnlimited)
+      : budget(budget_bytes),
+        pool(num_threads),
+        progress(Progress::Style::kSilent, {}) {}
+
+  WalkResources resources() { return {budget, pool, progress}; }
+
+  MemoryBudget budget;
+  ThreadPool pool;
+  Progress progress;
+};
+
+}  // namespace moe::testing
+
+#endif  // MOE_MODEL_WALK_TESTING_WALK_FIXTURE_H_

@@ -1,0 +1,113 @@
+#include "moe/model/walk/token_losses.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
+#include "moe/base/check.h"
+#include "moe/base/ignored_label.h"
+#include "moe/base/status_macros.h"
+#include "moe/base/thread_pool.h"
+#include "moe/kernels/simd/matrix_view.h"
+#include "moe/kernels/sums/feature_sums.h"
+#include "moe/model/layer/float_matrix.h"
+#include "moe/model/layer/linear.h"
+#include "moe/model/walk/dense_model.h"
+#include "moe/model/walk/hidden_states.h"
+#include "moe/model/walk/output_head.h"
+#include "moe/model/walk/sequence_groups.h"
+#include "moe/model/walk/walk_options.h"
+#include "moe/text/dataset/token_sequences.h"
+
+namespace moe {
+
+std::vector<int32_t> PredictedLabels(const TokenSequences& sequences) {
+  std::vector<int32_t> targets;
+  targets.reserve(static_cast<size_t>(sequences.num_tokens()));
+  for (int64_t s = 0; s < sequences.num_sequences(); ++s) {
+    const absl::Span<const int32_t> labels = sequences.labels(s);
+    targets.insert(targets.end(), labels.begin() + 1, labels.end());
+    targets.push_back(kIgnoredLabel);
+  }
+  return targets;
+}
+
+absl::Status CheckLosses(const TokenSequences& sequences,
+                         absl::Span<const float> losses) {
+  const auto bad = std::find_if(losses.begin(), losses.end(),
+                                [](float x) { return !std::isfinite(x); });
+  if (bad == losses.end()) return absl::OkStatus();
+  const absl::Span<const int64_t> offsets = sequences.offsets();
+  const int64_t token = bad - losses.begin();
+  const int64_t sequence =
+      std::upper_bound(offsets.begin(), offsets.end(), token) -
+      offsets.begin() - 1;
+  return absl::InvalidArgumentError(absl::StrCat(
+      "loss of sequence ", sequence, ", position ",
+      token - offsets[static_cast<size_t>(sequence)],
+      ": NaN or infinity; the weights drive float32 out of its range"));
+}
+
+absl::StatusOr<std::vector<float>> TokenLosses(DenseModel& model,
+                                               const TokenSequences& sequences,
+                                               const WalkOptions& options,
+                                               HiddenStates& hidden,
+                                               const WalkResources& resources) {
+  MOE_CHECK(hidden.num_tokens() == sequences.num_tokens());
+  MOE_ASSIGN_OR_RETURN(OutputHead head,
+                       OutputHead::Create(model, LayerPasses::kForward,
+                                          resources.budget, resources.pool));
+  const std::vector<int32_t> targets = PredictedLabels(sequences);
+  std::vector<float> losses(targets.size());
+  resources.progress.Start("loss", sequences.num_tokens(), "tokens");
+  FloatMatrix buffer;
+  for (int64_t begin = 0; begin < hidden.num_tokens();
+       begin += options.tokens_at_once) {
+    const int64_t end =
+        std::min(begin + options.tokens_at_once, hidden.num_tokens());
+    MOE_ASSIGN_OR_RETURN(const MatrixView<float> rows,
+                         hidden.Load(begin, end, buffer));
+    const auto first = static_cast<size_t>(begin);
+    const auto count = static_cast<size_t>(end - begin);
+    MOE_RETURN_IF_ERROR(
+        head.Losses(rows, absl::MakeConstSpan(targets).subspan(first, count),
+                    absl::MakeSpan(losses).subspan(first, count)));
+    resources.progress.Advance(end - begin);
+  }
+  MOE_RETURN_IF_ERROR(CheckLosses(sequences, losses));
+  resources.progress.Finish();
+  return losses;
+}
+
+absl::StatusOr<MeanLoss> MeanOfLosses(absl::Span<const float> losses,
+                                      absl::Span<const int32_t> targets,
+                                      ThreadPool& pool) {
+  MOE_CHECK(losses.size() == targets.size());
+  MeanLoss result;
+  result.num_predicted_tokens =
+      std::count_if(targets.begin(), targets.end(),
+                    [](int32_t target) { return target != kIgnoredLabel; });
+  if (result.num_predicted_tokens == 0) {
+    return absl::InvalidArgumentError(
+        "no token predicts a label, so there is no loss: every sequence has "
+        "one token only, or every label is ignored");
+  }
+  FeatureSums sums({.num_features = 1});
+  MOE_RETURN_IF_ERROR(
+      sums.Add(/*first_token=*/0,
+               MatrixView<const float>(losses.data(),
+                                       static_cast<int64_t>(losses.size()), 1),
+               pool));
+  MOE_RETURN_IF_ERROR(sums.Finish());
+  result.mean =
+      sums.Sums()[0] / static_cast<double>(result.num_predicted_tokens);
+  return result;
+}
+
+}  // namespace moe

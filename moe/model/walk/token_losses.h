@@ -1,0 +1,53 @@
+// From the hidden states at the end of a walk to the loss of every token.
+
+#ifndef MOE_MODEL_WALK_TOKEN_LOSSES_H_
+#define MOE_MODEL_WALK_TOKEN_LOSSES_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "moe/base/thread_pool.h"
+#include "moe/model/walk/dense_model.h"
+#include "moe/model/walk/hidden_states.h"
+#include "moe/model/walk/walk_options.h"
+#include "moe/text/dataset/token_sequences.h"
+
+namespace moe {
+
+// What each token predicts: the label of the next one of its sequence, and
+// kIgnoredLabel at the end. [num_tokens]
+std::vector<int32_t> PredictedLabels(const TokenSequences& sequences);
+
+// losses[t], the cross entropy of token t's logits against what it predicts; +0
+// where that is kIgnoredLabel. `hidden` is what WalkForward gave. The errors of
+// OutputHead and HiddenStates; InvalidArgument, with sequence and position, for
+// a loss that is NaN or infinite.
+absl::StatusOr<std::vector<float>> TokenLosses(DenseModel& model,
+                                               const TokenSequences& sequences,
+                                               const WalkOptions& options,
+                                               HiddenStates& hidden,
+                                               const WalkResources& resources);
+
+// InvalidArgument for the first loss that is NaN or infinite.
+absl::Status CheckLosses(const TokenSequences& sequences,
+                         absl::Span<const float> losses);
+
+struct MeanLoss {
+  double mean = 0.0;
+  int64_t num_predicted_tokens = 0;
+};
+
+// The mean over the tokens that predict something: their sum in order-free
+// fixed point (moe/kernels/sums/feature_sums.h), over their number.
+// `losses` and `targets` have as many elements. InvalidArgument if there is no
+// such token.
+absl::StatusOr<MeanLoss> MeanOfLosses(absl::Span<const float> losses,
+                                      absl::Span<const int32_t> targets,
+                                      ThreadPool& pool);
+
+}  // namespace moe
+
+#endif  // MOE_MODEL_WALK_TOKEN_LOSSES_H_

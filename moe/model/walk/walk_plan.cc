@@ -1,0 +1,159 @@
+#include "moe/model/walk/walk_plan.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
+#include "moe/base/memory_budget.h"
+#include "moe/base/status_macros.h"
+#include "moe/checkpoint/llama_config.h"
+#include "moe/model/layer/linear.h"
+#include "moe/model/layer/rotary_tables.h"
+#include "moe/model/walk/dense_model.h"
+#include "moe/model/walk/layer_weight_stream.h"
+#include "moe/model/walk/output_head.h"
+#include "moe/model/walk/sequence_groups.h"
+#include "moe/model/walk/walk_options.h"
+#include "moe/text/dataset/token_sequences.h"
+
+namespace moe {
+namespace {
+
+std::vector<int64_t> Lengths(absl::Span<const int64_t> offsets) {
+  std::vector<int64_t> lengths;
+  for (size_t s = 0; s + 1 < offsets.size(); ++s) {
+    lengths.push_back(offsets[s + 1] - offsets[s]);
+  }
+  return lengths;
+}
+
+absl::StatusOr<RotaryTables> CreateTables(const LlamaConfig& config,
+                                          absl::Span<const int64_t> offsets,
+                                          ThreadPool& pool) {
+  const std::vector<int64_t> lengths = Lengths(offsets);
+  absl::StatusOr<RotaryTables> tables =
+      RotaryTables::Create(config, lengths, pool);
+  if (tables.ok()) return tables;
+  const auto longest = std::max_element(lengths.begin(), lengths.end());
+  return Annotate(tables.status(),
+                  absl::StrCat("sequence ", longest - lengths.begin(), " of ",
+                               *longest, " tokens"));
+}
+
+// The most tokens at once, of those that the options allow, for which there is
+// room.
+absl::StatusOr<int64_t> ReserveWork(const LlamaConfig& config,
+                                    LayerPasses passes, int64_t longest,
+                                    const WalkOptions& options,
+                                    const WalkResources& resources,
+                                    MemoryBudget::Reservation& reservation) {
+  const int64_t head_bytes = OutputHead::LeastBytes(config, passes);
+  const auto bytes_for = [&](int64_t num_tokens) {
+    return std::max(head_bytes, LayerWorkBytes(config, passes,
+                                               {num_tokens, longest,
+                                                resources.pool.num_threads(),
+                                                options.blocks}));
+  };
+  for (int64_t tokens = options.tokens_at_once; tokens > longest; tokens /= 2) {
+    std::optional<MemoryBudget::Reservation> work =
+        resources.budget.TryReserve(bytes_for(tokens));
+    if (!work.has_value()) continue;
+    reservation = std::move(*work);
+    return tokens;
+  }
+  MOE_ASSIGN_OR_RETURN(
+      reservation,
+      resources.budget.Reserve(bytes_for(longest),
+                               absl::StrCat("the activations of a sequence of ",
+                                            longest, " tokens")));
+  return longest;
+}
+
+}  // namespace
+
+absl::Status CheckSequences(const LlamaConfig& config,
+                            const TokenSequences& sequences) {
+  if (sequences.num_sequences() == 0) {
+    return absl::InvalidArgumentError(
+        "the dataset has no sequence; there is nothing to compute with");
+  }
+  for (int64_t s = 0; s < sequences.num_sequences(); ++s) {
+    const absl::Span<const int32_t> ids = sequences.input_ids(s);
+    for (size_t t = 0; t < ids.size(); ++t) {
+      if (ids[t] >= 0 && ids[t] < config.vocab_size) continue;
+      return absl::InvalidArgumentError(absl::StrCat(
+          "sequence ", s, ", position ", t, ": token id ", ids[t],
+          ", and the model's embedding has rows 0 to ", config.vocab_size - 1,
+          "; was the dataset tokenized for another model?"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+int64_t LayerWorkBytes(const LlamaConfig& config, LayerPasses passes,
+                       const LayerWork& work) {
+  const int64_t h = config.hidden_size, i = config.intermediate_size;
+  const int64_t q = config.QuerySize(), k = config.KeyValueSize();
+  const int64_t mlp_rows = std::min(work.blocks.mlp_rows, work.num_tokens);
+  const bool is_backward = passes != LayerPasses::kForward;
+  // Of a token: loaded hidden states, activations, packed keys and values.
+  int64_t token_floats = 3 * h + 2 * q + 4 * k;
+  // Of a token in the MLP.
+  int64_t mlp_floats = 2 * i;
+  // Of a thread and a key.
+  int64_t key_floats = work.blocks.query_rows;
+  if (is_backward) {
+    // Stored input, its gradient, what is computed again, gradients of
+    // projections, and of keys and values for every head.
+    token_floats = 5 * h + 5 * q + 8 * k;
+    mlp_floats = 4 * i + 2 * h;
+    key_floats = 2 * PackedMatrix::kDepthBlock;
+  }
+  return static_cast<int64_t>(sizeof(float)) *
+         (work.num_tokens * token_floats + mlp_rows * mlp_floats +
+          work.num_threads * key_floats * work.longest);
+}
+
+absl::StatusOr<WalkPlan> PlanWalk(const DenseModel& model,
+                                  const TokenSequences& sequences,
+                                  LayerPasses passes,
+                                  const WalkOptions& options,
+                                  const WalkResources& resources) {
+  const LlamaConfig& config = model.config();
+  MOE_RETURN_IF_ERROR(CheckSequences(config, sequences));
+  MOE_ASSIGN_OR_RETURN(
+      RotaryTables rotary,
+      CreateTables(config, sequences.offsets(), resources.pool));
+  MOE_ASSIGN_OR_RETURN(
+      LayerWeightMemory weights,
+      LayerWeightMemory::Reserve(model, passes, resources.budget));
+  MemoryBudget::Reservation work;
+  MOE_ASSIGN_OR_RETURN(
+      const int64_t tokens_at_once,
+      ReserveWork(config, passes, LongestSequence(sequences.offsets()), options,
+                  resources, work));
+  weights.AddNextLayer(resources.budget);
+  return WalkPlan{std::move(rotary),
+                  GroupSequences(sequences.offsets(), tokens_at_once),
+                  std::move(work), std::move(weights)};
+}
+
+absl::Status KeepWeightsIfTheyFit(DenseModel& model, LayerPasses passes,
+                                  MemoryBudget& budget, WalkPlan& plan) {
+  if (model.keeps(passes)) return absl::OkStatus();
+  plan.weights = LayerWeightMemory();
+  model.Keep(passes, budget);
+  MOE_ASSIGN_OR_RETURN(plan.weights,
+                       LayerWeightMemory::Reserve(model, passes, budget));
+  plan.weights.AddNextLayer(budget);
+  return absl::OkStatus();
+}
+
+}  // namespace moe

@@ -1,0 +1,96 @@
+#include "moe/model/walk/walk_plan.h"
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "moe/base/testing/status_matchers.h"
+#include "moe/model/layer/linear.h"
+#include "moe/model/walk/dense_model.h"
+#include "moe/model/walk/testing/walk_fixture.h"
+#include "moe/model/walk/walk_options.h"
+#include "moe/text/dataset/token_sequences.h"
+
+namespace moe {
+namespace {
+
+using ::moe::testing::FixturePath;
+using ::moe::testing::StatusIs;
+using ::moe::testing::WalkMachine;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+TokenSequences SequencesOf(const std::vector<size_t>& lengths) {
+  TokenSequences sequences;
+  for (const size_t length : lengths) {
+    const std::vector<int32_t> ids(length, 1);
+    sequences.Append(ids, ids);
+  }
+  return sequences;
+}
+
+TEST(PlanWalkTest, TakesFewerTokensAtOnceWhereTheBudgetIsSmall) {
+  MOE_ASSERT_OK_AND_ASSIGN(DenseModel model,
+                           DenseModel::Open(FixturePath("llama_gqa_bf16")));
+  const TokenSequences sequences = SequencesOf({500, 500, 1000, 24, 2000});
+  WalkMachine unlimited;
+  MOE_ASSERT_OK_AND_ASSIGN(const WalkPlan all,
+                           PlanWalk(model, sequences, LayerPasses::kForward, {},
+                                    unlimited.resources()));
+  EXPECT_EQ(all.groups.size(), 1);
+  const LayerWork half = {2048, 2000, 2, {}};
+  const int64_t weights =
+      PackedLayerBytes(model.config(), LayerPasses::kForward) + 2 * 384 * 128;
+  WalkMachine machine(
+      2, weights + LayerWorkBytes(model.config(), LayerPasses::kForward, half));
+  MOE_ASSERT_OK_AND_ASSIGN(const WalkPlan plan,
+                           PlanWalk(model, sequences, LayerPasses::kForward, {},
+                                    machine.resources()));
+  ASSERT_EQ(plan.groups.size(), 2);
+  EXPECT_EQ(plan.groups[0].num_tokens(), 2024);
+  EXPECT_FALSE(plan.weights.has_next_layer());
+}
+
+TEST(PlanWalkTest, NamesTheSequenceThatNeedsMore) {
+  MOE_ASSERT_OK_AND_ASSIGN(DenseModel model,
+                           DenseModel::Open(FixturePath("llama_gqa_bf16")));
+  WalkMachine machine(2, 5 << 20);
+  EXPECT_THAT(PlanWalk(model, SequencesOf({10, 4000}), LayerPasses::kForward,
+                       {}, machine.resources())
+                  .status(),
+              StatusIs(absl::StatusCode::kResourceExhausted,
+                       AllOf(HasSubstr("a sequence of 4000 tokens"),
+                             HasSubstr("--memory_budget="))));
+  // Rotary position embeddings reach 2^20 positions and one more.
+  EXPECT_THAT(
+      PlanWalk(model, SequencesOf({10, (1 << 20) + 2}), LayerPasses::kForward,
+               {}, machine.resources())
+          .status(),
+      StatusIs(absl::StatusCode::kResourceExhausted,
+               AllOf(HasSubstr("sequence 1 of 1048578 tokens"),
+                     HasSubstr("1048577 tokens; truncate the sequences"))));
+}
+
+TEST(LayerWorkBytesTest, GrowWithTokensThreadsAndPasses) {
+  MOE_ASSERT_OK_AND_ASSIGN(const DenseModel model,
+                           DenseModel::Open(FixturePath("llama_gqa_bf16")));
+  const auto bytes = [&](LayerPasses passes, const LayerWork& work) {
+    return LayerWorkBytes(model.config(), passes, work);
+  };
+  const LayerPasses forward = LayerPasses::kForward;
+  // A token more: 3 hidden states, queries twice, keys and values four times.
+  EXPECT_EQ(
+      bytes(forward, {1001, 100, 1, {}}) - bytes(forward, {1000, 100, 1, {}}),
+      4 * (3 * 128 + 2 * 128 + 4 * 64));
+  // A thread more: scores of 128 queries.
+  EXPECT_EQ(
+      bytes(forward, {1000, 100, 2, {}}) - bytes(forward, {1000, 100, 1, {}}),
+      4 * 128 * 100);
+  EXPECT_GT(bytes(LayerPasses::kForwardAndBackward, {1000, 100, 1, {}}),
+            bytes(forward, {1000, 100, 1, {}}));
+}
+
+}  // namespace
+}  // namespace moe
