@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# `llama_moe evaluate` against transformers in float32 over the fixtures: loss and
+# logits. Runs where $MOE_PYTHON, or else python3, can import torch and transformers;
+# elsewhere it says that it was skipped and passes.
+#
+#   bazel test --test_env=MOE_PYTHON=/path/to/python //tools:evaluate_interop_test
+set -euo pipefail
+
+readonly LLAMA_MOE="$1"
+readonly SCRIPT="$2"
+readonly PYTHON="${MOE_PYTHON:-python3}"
+
+if ! "${PYTHON}" -c 'import torch, transformers, safetensors' 2>/dev/null; then
+  if [[ -n "${MOE_PYTHON:-}" ]]; then
+    echo "MOE_PYTHON=${MOE_PYTHON} cannot import torch, transformers and safetensors" >&2
+    exit 1
+  fi
+  echo "SKIPPED: no Python with torch and transformers; set MOE_PYTHON to one"
+  exit 0
+fi
+export PYTHONDONTWRITEBYTECODE=1
+
+work="$(mktemp -d "${TEST_TMPDIR:-/tmp}/evaluate.XXXXXX")"
+trap 'rm -rf "${work}"' EXIT
+
+# compare MODEL LINES
+compare() {
+  rm -f "${work}"/*
+  "${LLAMA_MOE}" tokenize --model_path="$1" --dataset_dir_or_path="$2" \
+    --save_path="${work}/tokens.safetensors" --model_max_length=512 --progress=none \
+    >/dev/null
+  "${LLAMA_MOE}" evaluate --model_path="$1" \
+    --dataset_dir_or_path="${work}/tokens.safetensors" --model_max_length=512 --json \
+    --logits_out="${work}/logits.safetensors" --progress=none >"${work}/report.json"
+  "${PYTHON}" "${SCRIPT}" "$1" "${work}/tokens.safetensors" "${work}/report.json" \
+    "${work}/logits.safetensors"
+}
+
+for model in llama_gqa_bf16 llama_mha_f32_sharded llama_headdim_f16; do
+  # Texts; and conversations, of which many labels are ignored.
+  for lines in text conversations; do
+    compare "testdata/${model}" "testdata/stories/${lines}.jsonl"
+  done
+done
+echo "PASSED"

@@ -1,0 +1,112 @@
+"""The Python side of //tools:evaluate_interop_test.
+
+  evaluate_interop.py MODEL_DIR ARTIFACT REPORT LOGITS
+
+compares what `llama_moe evaluate --json --logits_out=LOGITS` found for the token
+artifact ARTIFACT, its output REPORT, with transformers in float32: loss, perplexity
+and counts, and the logits of the first sequences. Needs torch, transformers,
+safetensors and numpy.
+"""
+
+import json
+import math
+import pathlib
+import sys
+
+import safetensors
+import torch
+
+import transformers_loss
+
+MAX_LOSS_DIFFERENCE = 1e-5
+MAX_LOGIT_DIFFERENCE = 2e-4
+
+Tensors = dict[str, torch.Tensor]
+
+
+def _read(path: str) -> Tensors:
+    with safetensors.safe_open(path, framework="pt") as opened:
+        return {name: opened.get_tensor(name) for name in opened.keys()}
+
+
+@torch.no_grad()
+def _run(directory: str, sequences: list) -> tuple[list[torch.Tensor], float]:
+    """The logits of every sequence, and the mean loss."""
+    model = transformers_loss.load(directory, "eager")
+    logits = [
+        model(sequence.ids.unsqueeze(0), use_cache=False).logits[0]
+        for sequence in sequences
+    ]
+    total = sum(map(transformers_loss.exact_loss, logits, sequences))
+    return logits, total / sum(s.num_predicted() for s in sequences)
+
+
+def compare_report(report: dict, sequences: list, loss: float) -> list[str]:
+    """A line for every figure of the report that is wrong."""
+    counts = {
+        "num_tokens": sum(s.ids.numel() for s in sequences),
+        "num_predicted_tokens": sum(s.num_predicted() for s in sequences),
+    }
+    problems = [
+        f"{name}: {report.get(name)}, and {count} was wanted"
+        for name, count in counts.items()
+        if report.get(name) != count
+    ]
+    # A NaN is in no range.
+    if not abs(report["loss"] - loss) <= MAX_LOSS_DIFFERENCE:
+        problems.append(f"loss: {report['loss']}, transformers has {loss}")
+    if not math.isclose(report["perplexity"], math.exp(report["loss"]), rel_tol=1e-9):
+        problems.append(f"perplexity: {report['perplexity']} of loss {report['loss']}")
+    for name in ("seconds", "tokens_per_sec", "peak_resident_bytes"):
+        if not report[name] > 0:
+            problems.append(f"{name}: {report[name]}, and more than 0 was wanted")
+    return problems
+
+
+def compare_logits(
+    tensors: Tensors, sequences: list, logits: list[torch.Tensor]
+) -> tuple[list[str], float]:
+    """A line for everything wrong in the file of logits, and the worst difference."""
+    problems, worst = [], 0.0
+    count = len(tensors) // 2
+    names = {f"{kind}.{s}" for kind in ("logits", "input_ids") for s in range(count)}
+    if count == 0 or set(tensors) != names:
+        return [f"logits: unexpected tensors {sorted(tensors)}"], worst
+    for s in range(count):
+        ids, got = tensors[f"input_ids.{s}"], tensors[f"logits.{s}"]
+        if ids.dtype != torch.int32 or ids.tolist() != sequences[s].ids.tolist():
+            problems.append(f"input_ids.{s}: {ids.dtype}, not the artifact's ids")
+        if got.dtype != torch.float32 or got.shape != logits[s].shape:
+            problems.append(
+                f"logits.{s}: {got.dtype} {tuple(got.shape)}, and float32 "
+                f"{tuple(logits[s].shape)} was wanted"
+            )
+            continue
+        difference = (got - logits[s]).abs().max().item()
+        worst = max(worst, difference)
+        if not difference <= MAX_LOGIT_DIFFERENCE:
+            problems.append(f"logits.{s}: off by up to {difference:.3e}")
+    return problems, worst
+
+
+def main() -> None:
+    directory, artifact, report_path, logits_path = sys.argv[1:]
+    torch.set_num_threads(1)
+    sequences = transformers_loss.read_artifact(artifact, None)
+    logits, loss = _run(directory, sequences)
+    report = json.loads(pathlib.Path(report_path).read_text("utf-8"))
+    problems = compare_report(report, sequences, loss)
+    tensors = _read(logits_path)
+    found, worst = compare_logits(tensors, sequences, logits)
+    for problem in problems + found:
+        print(f"{directory}: {problem}")
+    print(
+        f"{directory}: {len(sequences)} sequences, loss {loss:.8f}, off by "
+        f"{abs(report['loss'] - loss):.1e}; logits of {len(tensors) // 2} off by up "
+        f"to {worst:.1e}"
+    )
+    sys.exit(1 if problems or found else 0)
+
+
+if __name__ == "__main__":
+    main()
