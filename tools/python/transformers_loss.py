@@ -47,10 +47,13 @@ def read_artifact(path: str, model_max_length: int | None) -> list[Sequence]:
     """The sequences of a token artifact, cut to so many tokens."""
     with safetensors.safe_open(path, framework="pt") as opened:
         ids, labels, offsets = (
-            opened.get_tensor(name).long() for name in ("input_ids", "labels", "offsets")
+            opened.get_tensor(name).long()
+            for name in ("input_ids", "labels", "offsets")
         )
     return [
-        Sequence(ids[begin:end][:model_max_length], labels[begin:end][:model_max_length])
+        Sequence(
+            ids[begin:end][:model_max_length], labels[begin:end][:model_max_length]
+        )
         for begin, end in zip(offsets[:-1].tolist(), offsets[1:].tolist())
     ]
 
@@ -83,7 +86,9 @@ def exact_loss(logits: torch.Tensor, sequence: Sequence) -> float:
 def sum_exactly(model: transformers.PreTrainedModel, batch: list[Sequence]) -> float:
     """As sum_as_transformers, one sequence at a time, through exact_loss."""
     return sum(
-        exact_loss(model(sequence.ids.unsqueeze(0), use_cache=False).logits[0], sequence)
+        exact_loss(
+            model(sequence.ids.unsqueeze(0), use_cache=False).logits[0], sequence
+        )
         for sequence in batch
     )
 
