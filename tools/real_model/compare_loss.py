@@ -2,6 +2,7 @@
 
   compare_loss.py LLAMA_MOE MODEL_DIR [--length 512] [--sequences N] [--ragged]
                   [--threads 1] [--speed [--rounds 3]] [--json FILE]
+                  [--evaluate_flag=FLAG]...
 
 LLAMA_MOE is the program, built with optimisation; MODEL_DIR a dense checkpoint
 with its tokenizer (fetch_smollm2.sh makes one). The text is that of Debian's
@@ -169,6 +170,7 @@ class Comparison:
         command += [f"--model_path={arguments.model}"]
         command += [f"--dataset_dir_or_path={self._artifact}"]
         command += [f"--model_max_length={arguments.length}"]
+        command += arguments.evaluate_flag
         return self._run(command + ["--progress=none"])
 
     def theirs(self, variant: Variant, exact: bool) -> Run:
@@ -329,6 +331,12 @@ def _parse_args(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--speed", action="store_true")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=pathlib.Path)
+    parser.add_argument(
+        "--evaluate_flag",
+        action="append",
+        default=[],
+        help="another flag of evaluate, as --evaluate_flag=--memory_budget=1GiB",
+    )
     parser.add_argument(
         "--transformers_loss",
         default=str(_TOOLS / "python" / "transformers_loss.py"),

@@ -75,7 +75,11 @@ class CompareTest(unittest.TestCase):
         return [json.loads(line) for line in lines]
 
     def test_equal_losses_pass(self) -> None:
-        status, output = self._run("--threads=3", FAKE_LOSS_OURS="2.500009")
+        status, output = self._run(
+            "--threads=3",
+            "--evaluate_flag=--memory_budget=1GiB",
+            FAKE_LOSS_OURS="2.500009",
+        )
         self.assertEqual(status, 0, output)
         self.assertIn("met", output)
         tokenize, ours, theirs = self._log()
@@ -83,6 +87,7 @@ class CompareTest(unittest.TestCase):
         self.assertIn("--model_max_length=8", tokenize)
         self.assertEqual(ours[:3], ["3", "evaluate", "--json"])
         self.assertIn("--model_max_length=8", ours)
+        self.assertIn("--memory_budget=1GiB", ours)
         self.assertIn("--threads=3", theirs)
         self.assertIn("--exact", theirs)
         result = json.loads((self._root / "json").read_text())
