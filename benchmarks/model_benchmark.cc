@@ -1,0 +1,37 @@
+// The model's forward and backward beside what the machine can do, measured in
+// one run and in turn.
+//
+//   ./bazelw run //benchmarks:model_benchmark
+//
+// Layer/SHAPE/tokens/threads, one sequence through one decoder layer with
+// random weights: floor is LayerForwardFlops over the machine's peak.
+//   forward_ms               a forward
+//   mfu                      its floor over its time, the peak being measured
+//                            in the same rounds, on as many threads
+//   backward_over_forward    a backward's time over a forward's
+// A ratio is the median over the rounds of the ratios within each.
+
+#include <cstdio>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "benchmark/benchmark.h"
+#include "benchmarks/layer_benchmark.h"
+#include "moe/kernels/simd/simd_target.h"
+
+int main(int argc, char** argv) {
+  const absl::StatusOr<moe::SimdTarget> target =
+      moe::SimdTargetFromEnvironment();
+  if (!target.ok()) {
+    std::fprintf(stderr, "model_benchmark: %s\n",
+                 std::string(target.status().message()).c_str());
+    return 1;
+  }
+  std::fprintf(stderr, "SIMD target: %s\n",
+               std::string(moe::SimdTargetName(*target)).c_str());
+  moe::RegisterLayerBenchmarks();
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}
