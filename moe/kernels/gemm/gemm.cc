@@ -29,11 +29,12 @@
 namespace moe::internal {
 
 // A block of the result: rows [row_begin, row_end) times panels
-// [panel_begin, panel_end).
+// [panel_begin, panel_end), counted from the first of the part.
 struct GemmTask {
   MatrixView<const float> a;
-  const PackedMatrix& b;
+  PackedPart b;
   MatrixView<float> c;
+  GemmOutput output;
   int64_t row_begin;
   int64_t row_end;
   int64_t panel_begin;
@@ -51,11 +52,16 @@ inline constexpr int64_t kMaxTaskRows = 224;
 // The buffer's rows are 17 cache lines apart: not a multiple of 4 KiB, where
 // rows of a power-of-two length would fall into the same set of the first-level
 // cache.
-inline constexpr int64_t kBufferStride = kDepthBlock + 16;
+inline constexpr int64_t kBufferStride = kGemmRowStride;
+static_assert(kBufferStride == kDepthBlock + 16);
 
-// Rows [row_begin, row_end) of `a`, k_count floats from k_begin on.
-inline const float* CopyRows(const GemmTask& task, int64_t k_begin,
-                             int64_t k_count) {
+// Rows [row_begin, row_end) of `a`, k_count floats from k_begin on, at a
+// distance of kBufferStride.
+inline const float* RowsInBuffer(const GemmTask& task, int64_t k_begin,
+                                 int64_t k_count) {
+  if (task.a.stride == kBufferStride) {
+    return task.a.RowData(task.row_begin) + k_begin;
+  }
   thread_local AlignedBuffer buffer;
   float* const out =
       buffer.Reserve((task.row_end - task.row_begin) * kBufferStride);
@@ -73,6 +79,13 @@ inline const float* CopyRows(const GemmTask& task, int64_t k_begin,
                 static_cast<size_t>(k_count) * sizeof(float));
   }
   return out;
+}
+
+// Panel `panel` of the part for the block of depth that begins at `k`.
+inline const float* PanelOf(const GemmTask& task, int64_t k, int64_t panel) {
+  return task.b.matrix.Panel(k / kDepthBlock,
+                             task.b.first_output / kPanelCols + panel) +
+         task.b.first_depth * kPanelCols;
 }
 
 }  // namespace moe::internal
@@ -263,13 +276,13 @@ void MultiplyColumns(const GemmTask& task, const PanelBlock& block,
 }
 
 void RunGemmTask(const GemmTask& task) {
-  const int64_t depth = task.b.depth();
+  const int64_t depth = task.a.cols;
   for (int64_t k = 0; k < depth; k += kDepthBlock) {
     const int64_t k_count = std::min(kDepthBlock, depth - k);
-    const float* const a = internal::CopyRows(task, k, k_count);
+    const float* const a = internal::RowsInBuffer(task, k, k_count);
     for (int64_t p = task.panel_begin; p < task.panel_end; ++p) {
-      const PanelBlock block{a, task.b.Panel(k / kDepthBlock, p), k_count,
-                             k == 0};
+      const PanelBlock block{a, internal::PanelOf(task, k, p), k_count,
+                             k == 0 && task.output == GemmOutput::kOverwrite};
       const int64_t first_col = p * kPanelCols;
       for (int64_t j = 0; j < kPanelCols && first_col + j < task.c.cols;
            j += kTileCols) {
@@ -296,20 +309,21 @@ HWY_EXPORT(RunGemmTask);
 
 // The same without vectors, for MOE_SIMD_TARGET=scalar.
 void RunGemmTaskScalar(const GemmTask& task) {
-  const int64_t depth = task.b.depth();
+  const int64_t depth = task.a.cols;
   const int64_t col_end = std::min(task.panel_end * kPanelCols, task.c.cols);
+  const bool adds = task.output == GemmOutput::kAdd;
   for (int64_t m = task.row_begin; m < task.row_end; ++m) {
     const float* const a = task.a.RowData(m);
     for (int64_t n = task.panel_begin * kPanelCols; n < col_end; ++n) {
-      float result = 0.0f;
+      float result = adds ? task.c.RowData(m)[n] : 0.0f;
       for (int64_t begin = 0; begin < depth; begin += kDepthBlock) {
         const float* const b =
-            task.b.Panel(begin / kDepthBlock, n / kPanelCols) + n % kPanelCols;
+            internal::PanelOf(task, begin, n / kPanelCols) + n % kPanelCols;
         float partial = 0.0f;
         for (int64_t k = begin; k < std::min(begin + kDepthBlock, depth); ++k) {
           partial = std::fma(a[k], b[(k - begin) * kPanelCols], partial);
         }
-        result = begin == 0 ? partial : result + partial;
+        result = begin == 0 && !adds ? partial : result + partial;
       }
       task.c.RowData(m)[n] = result;
     }
@@ -317,7 +331,8 @@ void RunGemmTaskScalar(const GemmTask& task) {
 }
 
 void RunTask(const GemmTask& task) {
-  if (task.b.depth() == 0) {
+  if (task.a.cols == 0) {
+    if (task.output == GemmOutput::kAdd) return;
     for (int64_t m = task.row_begin; m < task.row_end; ++m) {
       for (float& out : task.c.Row(m)) out = 0.0f;
     }
@@ -352,16 +367,13 @@ int64_t NumColBlocks(int64_t num_panels, int64_t num_row_blocks,
   return std::min(enough, most);
 }
 
-}  // namespace
-
-void Gemm(MatrixView<const float> a, const PackedMatrix& b, MatrixView<float> c,
-          ThreadPool& pool) {
-  MOE_CHECK(a.cols == b.depth() && a.rows == c.rows &&
-            b.num_outputs() == c.cols);
+void RunTasks(MatrixView<const float> a, const PackedPart& b,
+              MatrixView<float> c, GemmOutput output, ThreadPool& pool) {
   if (c.rows == 0 || c.cols == 0) return;
+  const int64_t num_panels = CeilDiv(c.cols, kPanelCols);
   const int64_t num_row_blocks = CeilDiv(c.rows, kMaxTaskRows);
   const int64_t num_col_blocks =
-      NumColBlocks(b.num_panels(), num_row_blocks, pool.num_threads());
+      NumColBlocks(num_panels, num_row_blocks, pool.num_threads());
   pool.ParallelFor(
       0, num_row_blocks * num_col_blocks, /*grain=*/1,
       [&](int64_t begin, int64_t end) {
@@ -369,12 +381,31 @@ void Gemm(MatrixView<const float> a, const PackedMatrix& b, MatrixView<float> c,
           // Row blocks inside, so that neighbours share the panels.
           const int64_t row_block = i % num_row_blocks;
           const int64_t col_block = i / num_row_blocks;
-          RunTask({a, b, c, c.rows * row_block / num_row_blocks,
+          RunTask({a, b, c, output, c.rows * row_block / num_row_blocks,
                    c.rows * (row_block + 1) / num_row_blocks,
-                   b.num_panels() * col_block / num_col_blocks,
-                   b.num_panels() * (col_block + 1) / num_col_blocks});
+                   num_panels * col_block / num_col_blocks,
+                   num_panels * (col_block + 1) / num_col_blocks});
         }
       });
+}
+
+}  // namespace
+
+void Gemm(MatrixView<const float> a, const PackedMatrix& b, MatrixView<float> c,
+          ThreadPool& pool) {
+  MOE_CHECK(a.cols == b.depth() && a.rows == c.rows &&
+            b.num_outputs() == c.cols);
+  RunTasks(a, {b}, c, GemmOutput::kOverwrite, pool);
+}
+
+void GemmPart(MatrixView<const float> a, const PackedPart& b,
+              MatrixView<float> c, GemmOutput output, ThreadPool& pool) {
+  MOE_CHECK(a.rows == c.rows && b.first_output >= 0 && b.first_depth >= 0 &&
+            b.first_output % kPanelCols == 0 &&
+            b.first_output + c.cols <= b.matrix.num_outputs() &&
+            b.first_depth + a.cols <= b.matrix.depth() &&
+            (b.first_depth == 0 || b.matrix.depth() <= kDepthBlock));
+  RunTasks(a, b, c, output, pool);
 }
 
 void BatchedGemm(absl::Span<const GemmProblem> problems, OperandLayout layout,

@@ -30,6 +30,29 @@ namespace moe {
 void Gemm(MatrixView<const float> a, const PackedMatrix& b, MatrixView<float> c,
           ThreadPool& pool);
 
+// Rows of A that are this many floats apart are read where they lie; others are
+// copied on the way. So for what is multiplied as soon as it is computed, in
+// pieces of at most kDepthBlock columns.
+inline constexpr int64_t kGemmRowStride = PackedMatrix::kDepthBlock + 16;
+
+// A part of a packed operand: the outputs from `first_output` on, a multiple of
+// kPanelCols, and the depth from `first_depth` on, other than 0 only where the
+// operand's depth is at most kDepthBlock.
+struct PackedPart {
+  const PackedMatrix& matrix;
+  int64_t first_output = 0;
+  int64_t first_depth = 0;
+};
+
+enum class GemmOutput { kOverwrite, kAdd };
+
+// c = a b, or c += a b, for as many outputs of the part as c has columns and as
+// much depth as a has. Adding, the blocks' results are added one after another:
+// ((c + P0) + P1) + ... So products over consecutive blocks of depth chain to
+// the bits of one product over all of it.
+void GemmPart(MatrixView<const float> a, const PackedPart& b,
+              MatrixView<float> c, GemmOutput output, ThreadPool& pool);
+
 // How the right-hand operand of a batched product lies in memory.
 enum class OperandLayout {
   kOutputsByDepth,  // B[N, K], as a weight, or keys: scores = Q K^T.

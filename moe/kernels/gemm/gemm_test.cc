@@ -1,5 +1,6 @@
 #include "moe/kernels/gemm/gemm.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -94,6 +95,62 @@ TEST_P(GemmTest, ARowOfABatchIsTheRowAlone) {
     EXPECT_TRUE(BitsEqual<float>(alone.view().Row(0), c.view().Row(row)))
         << row;
   }
+}
+
+// Products over blocks of depth, added, are the product over all of it; where
+// rows lie does not matter.
+TEST_P(GemmTest, PartsChainToTheWhole) {
+  constexpr int64_t kDepth = 600, kOutputs = 70, kRows = 40;
+  TestMatrix a(kRows, kDepth), b(kOutputs, kDepth);
+  a.Fill("a");
+  b.Fill("b");
+  TestMatrix want(kRows, kOutputs), c(kRows, kOutputs, 0, 3);
+  reference::Gemm(a.view(), b.view(), want.view());
+  for (int64_t k = 0; k < kDepth; k += PackedMatrix::kDepthBlock) {
+    const int64_t depth = std::min(PackedMatrix::kDepthBlock, kDepth - k);
+    TestMatrix part(kRows, depth, 0, kGemmRowStride - depth);
+    TestMatrix part_b(kOutputs, depth);
+    for (int64_t i = 0; i < depth; ++i) {
+      for (int64_t r = 0; r < kRows; ++r) {
+        part.view().RowData(r)[i] = a.view().RowData(r)[k + i];
+      }
+      for (int64_t r = 0; r < kOutputs; ++r) {
+        part_b.view().RowData(r)[i] = b.view().RowData(r)[k + i];
+      }
+    }
+    const PackedMatrix packed =
+        PackedMatrix::Pack(MatrixView<const float>(part_b.view()), pool());
+    GemmPart(part.view(), {packed}, c.view(),
+             k == 0 ? GemmOutput::kOverwrite : GemmOutput::kAdd, pool());
+  }
+  EXPECT_TRUE(BitsEqual(c, want));
+  EXPECT_TRUE(c.PaddingIsUntouched());
+}
+
+// Outputs 64 to 88, and depth 10 to 210.
+TEST_P(GemmTest, PartOfAnOperand) {
+  constexpr int64_t kFirstOutput = 64, kOutputs = 25;
+  constexpr int64_t kFirstDepth = 10, kDepth = 200;
+  TestMatrix a(30, kDepth), b(100, 250), c(30, kOutputs), want(30, kOutputs);
+  a.Fill("a");
+  b.Fill("b");
+  const MatrixView<const float> all = b.view();
+  const PackedMatrix packed = PackedMatrix::Pack(all, pool());
+  GemmPart(a.view(), {packed, kFirstOutput, kFirstDepth}, c.view(),
+           GemmOutput::kOverwrite, pool());
+  reference::Gemm(
+      a.view(),
+      MatrixView<const float>(all.RowData(kFirstOutput) + kFirstDepth, kOutputs,
+                              kDepth, all.stride),
+      want.view());
+  EXPECT_TRUE(BitsEqual(c, want));
+  // No depth: nothing is added.
+  GemmPart(MatrixView<const float>(a.view().data, 30, 0), {packed}, c.view(),
+           GemmOutput::kAdd, pool());
+  EXPECT_TRUE(BitsEqual(c, want));
+  GemmPart(MatrixView<const float>(a.view().data, 30, 0), {packed}, c.view(),
+           GemmOutput::kOverwrite, pool());
+  EXPECT_TRUE(BitsEqual(c, TestMatrix(30, kOutputs)));
 }
 
 TEST_P(GemmTest, BatchesOfDifferentShapes) {

@@ -157,11 +157,11 @@ WeightView::WeightView(MatrixView<const float> matrix)
     : WeightView(matrix.data, WeightType::kFloat32, matrix.rows, matrix.cols,
                  matrix.stride) {}
 
-PackedMatrix::PackedMatrix(int64_t num_outputs, int64_t depth)
-    : num_outputs_(num_outputs),
-      depth_(depth),
-      values_((num_outputs + kPanelCols - 1) / kPanelCols * kPanelCols *
-              depth) {}
+void PackedMatrix::Resize(int64_t num_outputs, int64_t depth) {
+  num_outputs_ = num_outputs;
+  depth_ = depth;
+  values_.Reserve(num_panels() * kPanelCols * depth);
+}
 
 const float* PackedMatrix::Panel(int64_t block, int64_t panel) const {
   const int64_t k_begin = block * kDepthBlock;
@@ -170,16 +170,26 @@ const float* PackedMatrix::Panel(int64_t block, int64_t panel) const {
          (k_begin * num_panels() + k_count * panel) * kPanelCols;
 }
 
+void PackedMatrix::Repack(const WeightView& b, ThreadPool& pool) {
+  Resize(b.rows, b.cols);
+  PackAll(b, /*transposed=*/false, *this, pool);
+}
+
+void PackedMatrix::RepackTransposed(const WeightView& b, ThreadPool& pool) {
+  Resize(b.cols, b.rows);
+  PackAll(b, /*transposed=*/true, *this, pool);
+}
+
 PackedMatrix PackedMatrix::Pack(const WeightView& b, ThreadPool& pool) {
-  PackedMatrix packed(b.rows, b.cols);
-  PackAll(b, /*transposed=*/false, packed, pool);
+  PackedMatrix packed;
+  packed.Repack(b, pool);
   return packed;
 }
 
 PackedMatrix PackedMatrix::PackTransposed(const WeightView& b,
                                           ThreadPool& pool) {
-  PackedMatrix packed(b.cols, b.rows);
-  PackAll(b, /*transposed=*/true, packed, pool);
+  PackedMatrix packed;
+  packed.RepackTransposed(b, pool);
   return packed;
 }
 

@@ -58,6 +58,10 @@ class PackedMatrix {
   // weight W, backward: dX[M, K] = dY[M, N] W[N, K].
   static PackedMatrix PackTransposed(const WeightView& b, ThreadPool& pool);
 
+  // The same into this object, whose memory is kept where it is enough.
+  void Repack(const WeightView& b, ThreadPool& pool);
+  void RepackTransposed(const WeightView& b, ThreadPool& pool);
+
   int64_t num_outputs() const { return num_outputs_; }
   int64_t depth() const { return depth_; }
   int64_t num_panels() const {
@@ -71,7 +75,7 @@ class PackedMatrix {
   const float* Panel(int64_t block, int64_t panel) const;
 
  private:
-  PackedMatrix(int64_t num_outputs, int64_t depth);
+  void Resize(int64_t num_outputs, int64_t depth);
 
   int64_t num_outputs_ = 0;
   int64_t depth_ = 0;
