@@ -1,0 +1,258 @@
+#include "moe/kernels/rows/attention_rows.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "absl/types/span.h"
+#include "moe/base/check.h"
+#include "moe/base/thread_pool.h"
+#include "moe/kernels/math/float_math.h"
+#include "moe/kernels/rows/parallel_rows.h"
+#include "moe/kernels/rows/scalar_row.h"
+#include "moe/kernels/rows/softmax.h"
+#include "moe/kernels/simd/choose_kernel.h"
+#include "moe/kernels/simd/highway_targets.h"
+#include "moe/kernels/simd/matrix_view.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "moe/kernels/rows/attention_rows.cc"
+#include "hwy/foreach_target.h"
+// After foreach_target.
+#include "hwy/highway.h"
+#include "moe/kernels/math/exp-inl.h"
+#include "moe/kernels/rows/row_ops-inl.h"
+
+#ifndef MOE_KERNELS_ROWS_ATTENTION_COLUMNS_
+#define MOE_KERNELS_ROWS_ATTENTION_COLUMNS_
+namespace moe::internal {
+
+// SoftmaxColumns from some query on.
+struct ColumnPointers {
+  const float* max;
+  const float* inverse;
+  const float* dot;
+};
+
+}  // namespace moe::internal
+#endif  // MOE_KERNELS_ROWS_ATTENTION_COLUMNS_
+
+HWY_BEFORE_NAMESPACE();
+namespace moe {
+namespace HWY_NAMESPACE {
+
+// Returns the correction.
+float SoftmaxPieceRow(int64_t n, float* x, float* max, double* sum) {
+  const DF d;
+  const float before = *max;
+  // Adding +0 makes one zero of two, between which Max may choose.
+  const float largest = std::max(before, MaxRow(n, x)) + 0.0f;
+  const VF shift = hn::Set(d, largest);
+  const double piece = MapAndSumRow(
+      n, x, [&](VF value) HWY_ATTR { return Exp(d, hn::Sub(value, shift)); },
+      x);
+  const float correction =
+      before == largest
+          ? 1.0f
+          : hn::GetLane(Exp(d, hn::Sub(hn::Set(d, before), shift)));
+  *sum = *sum * static_cast<double>(correction) + piece;
+  *max = largest;
+  return correction;
+}
+
+void ScaleRow(int64_t n, float factor, float* x) {
+  const VF factors = hn::Set(DF(), factor);
+  MapRow(
+      n, x, [&](VF value) HWY_ATTR { return hn::Mul(value, factors); }, x);
+}
+
+void FinishRow(int64_t n, const float* x, float inverse, float* out) {
+  const DF d;
+  const VF factor = hn::Set(d, inverse);
+  MapRow(
+      n, out,
+      [&](VF value)
+          HWY_ATTR { return hn::Add(hn::Mul(value, factor), hn::Zero(d)); },
+      x);
+}
+
+float DotRow(int64_t n, const float* a, const float* b) {
+  return static_cast<float>(SumProducts(n, a, b));
+}
+
+// kFloatLanes elements of everything.
+HWY_INLINE void BackwardVector(const internal::ColumnPointers& columns,
+                               float* HWY_RESTRICT score,
+                               float* HWY_RESTRICT gradient) {
+  const DF d;
+  const VF shifted = hn::Sub(hn::LoadU(d, score), hn::LoadU(d, columns.max));
+  const VF p = hn::Mul(Exp(d, shifted), hn::LoadU(d, columns.inverse));
+  const VF difference =
+      hn::Sub(hn::LoadU(d, gradient), hn::LoadU(d, columns.dot));
+  hn::StoreU(p, d, score);
+  hn::StoreU(hn::Mul(p, difference), d, gradient);
+}
+
+void SoftmaxColumnsBackwardRow(int64_t n,
+                               const internal::ColumnPointers& columns,
+                               float* score, float* gradient) {
+  int64_t i = 0;
+  for (; i + kFloatLanes <= n; i += kFloatLanes) {
+    BackwardVector({columns.max + i, columns.inverse + i, columns.dot + i},
+                   score + i, gradient + i);
+  }
+  if (i == n) return;
+  const PaddedFloats max(columns.max + i, n - i);
+  const PaddedFloats inverse(columns.inverse + i, n - i);
+  const PaddedFloats dot(columns.dot + i, n - i);
+  PaddedFloats scores(score + i, n - i);
+  PaddedFloats gradients(gradient + i, n - i);
+  BackwardVector({max.values, inverse.values, dot.values}, scores.values,
+                 gradients.values);
+  const auto bytes = static_cast<size_t>(n - i) * sizeof(float);
+  std::memcpy(score + i, scores.values, bytes);
+  std::memcpy(gradient + i, gradients.values, bytes);
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace moe
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace moe {
+namespace scalar {
+namespace {
+
+float SoftmaxPieceRow(int64_t n, float* x, float* max, double* sum) {
+  const float before = *max;
+  const float largest = std::max(before, MaxRow(n, x)) + 0.0f;
+  for (int64_t i = 0; i < n; ++i) x[i] = Exp(x[i] - largest);
+  const float correction = before == largest ? 1.0f : Exp(before - largest);
+  const double scaled = *sum * static_cast<double>(correction);
+  *sum = scaled + SumValues(n, x);
+  *max = largest;
+  return correction;
+}
+
+void ScaleRow(int64_t n, float factor, float* x) {
+  for (int64_t i = 0; i < n; ++i) x[i] *= factor;
+}
+
+void FinishRow(int64_t n, const float* x, float inverse, float* out) {
+  for (int64_t i = 0; i < n; ++i) out[i] = x[i] * inverse + 0.0f;
+}
+
+float DotRow(int64_t n, const float* a, const float* b) {
+  return static_cast<float>(SumProducts(n, a, b));
+}
+
+void SoftmaxColumnsBackwardRow(int64_t n,
+                               const internal::ColumnPointers& columns,
+                               float* score, float* gradient) {
+  for (int64_t i = 0; i < n; ++i) {
+    score[i] = Exp(score[i] - columns.max[i]) * columns.inverse[i];
+    gradient[i] = score[i] * (gradient[i] - columns.dot[i]);
+  }
+}
+
+}  // namespace
+}  // namespace scalar
+
+namespace {
+
+HWY_EXPORT(SoftmaxPieceRow);
+HWY_EXPORT(ScaleRow);
+HWY_EXPORT(FinishRow);
+HWY_EXPORT(DotRow);
+HWY_EXPORT(SoftmaxColumnsBackwardRow);
+
+template <typename T>
+bool HasLength(absl::Span<T> values, int64_t length) {
+  return static_cast<int64_t>(values.size()) == length;
+}
+
+}  // namespace
+
+void SoftmaxPiece(const CausalMask& mask, MatrixView<float> x,
+                  const RunningSoftmax& rows, absl::Span<float> correction,
+                  ThreadPool& pool) {
+  MOE_CHECK(HasLength(rows.max, x.rows) && HasLength(rows.sum, x.rows) &&
+            HasLength(correction, x.rows));
+  MOE_CHECK(x.rows == 0 ||
+            (x.cols > 0 && mask.first_length > 0 && mask.period > 0));
+  const auto piece = MOE_CHOOSE_KERNEL(SoftmaxPieceRow);
+  ParallelRows(x.rows, x.cols, pool, [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) {
+      const auto row = static_cast<size_t>(r);
+      const int64_t length = mask.Length(r, x.cols);
+      float* const data = x.RowData(r);
+      correction[row] = piece(length, data, &rows.max[row], &rows.sum[row]);
+      std::fill(data + length, data + x.cols, 0.0f);
+    }
+  });
+}
+
+void ScaleRows(absl::Span<const float> factors, MatrixView<float> x,
+               ThreadPool& pool) {
+  MOE_CHECK(HasLength(factors, x.rows));
+  const auto scale = MOE_CHOOSE_KERNEL(ScaleRow);
+  ParallelRows(x.rows, x.cols, pool, [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) {
+      const float factor = factors[static_cast<size_t>(r)];
+      // Mostly: it changes nothing.
+      if (factor != 1.0f) scale(x.cols, factor, x.RowData(r));
+    }
+  });
+}
+
+void FinishSoftmax(absl::Span<const double> sums, MatrixView<const float> x,
+                   absl::Span<float> inverses, MatrixView<float> out,
+                   ThreadPool& pool) {
+  MOE_CHECK(SameShape(x, out) && HasLength(sums, x.rows) &&
+            HasLength(inverses, x.rows));
+  const auto finish = MOE_CHOOSE_KERNEL(FinishRow);
+  ParallelRows(x.rows, x.cols, pool, [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) {
+      const auto row = static_cast<size_t>(r);
+      inverses[row] = static_cast<float>(1.0 / sums[row]);
+      finish(x.cols, x.RowData(r), inverses[row], out.RowData(r));
+    }
+  });
+}
+
+void DotRows(MatrixView<const float> a, MatrixView<const float> b,
+             absl::Span<float> out, ThreadPool& pool) {
+  MOE_CHECK(SameShape(a, b) && HasLength(out, a.rows));
+  const auto dot = MOE_CHOOSE_KERNEL(DotRow);
+  ParallelRows(a.rows, a.cols, pool, [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) {
+      out[static_cast<size_t>(r)] = dot(a.cols, a.RowData(r), b.RowData(r));
+    }
+  });
+}
+
+void SoftmaxColumnsBackward(const SoftmaxColumns& columns, int64_t first_query,
+                            MatrixView<float> scores,
+                            MatrixView<float> gradients, ThreadPool& pool) {
+  const int64_t cols = scores.cols;
+  MOE_CHECK(SameShape(scores, gradients) && HasLength(columns.max, cols) &&
+            HasLength(columns.inverse, cols) && HasLength(columns.dot, cols));
+  const auto backward = MOE_CHOOSE_KERNEL(SoftmaxColumnsBackwardRow);
+  ParallelRows(scores.rows, cols, pool, [&](int64_t begin, int64_t end) {
+    for (int64_t j = begin; j < end; ++j) {
+      const int64_t first = std::clamp<int64_t>(first_query + j, 0, cols);
+      float* const score = scores.RowData(j);
+      float* const gradient = gradients.RowData(j);
+      std::fill(score, score + first, 0.0f);
+      std::fill(gradient, gradient + first, 0.0f);
+      backward(cols - first,
+               {columns.max.data() + first, columns.inverse.data() + first,
+                columns.dot.data() + first},
+               score + first, gradient + first);
+    }
+  });
+}
+
+}  // namespace moe
+#endif  // HWY_ONCE
