@@ -3,21 +3,20 @@
 // 1; Ainslie et al., "GQA", EMNLP 2023, section 2.2).
 //
 // Between the projections of a decoder layer: takes rotated queries and keys.
-// Never holds a sequence's num_tokens x num_tokens scores: forward, a thread
-// has those of a few queries of one head; backward, twice those of
-// kDepthBlock queries of one head. It does not look for NaN or infinity; as a
-// key that is masked still meets a zero, its infinity can become an earlier
-// token's NaN, so callers look before.
+// Never holds a sequence's num_tokens x num_tokens scores: a thread has those
+// of a block of queries and kDepthBlock keys of one head. It does not look for
+// NaN or infinity; as a key that is masked still meets a zero, its infinity can
+// become an earlier token's NaN, so callers look before.
 //
 // Bits. Everything follows from the tokens of one sequence alone: from no
 // other sequence, SIMD target, number of threads, or block of queries, and a
-// token's output from no later token. Products over keys are cut at multiples
-// of kDepthBlock keys of the sequence, and products over queries at as many
-// queries, chained in ascending order (numerics contract, rule 1), the blocks'
-// results added in ascending order to +0. A masked position counts as a factor
-// of +0 in the chain, which changes nothing but the sign of a zero: where an
-// underflow made a partial result -0, adding +0 makes it +0. That shows
-// nowhere, as a sum that starts from +0 is never -0.
+// token's output from no later token. Keys are taken in chunks cut at multiples
+// of kDepthBlock of the sequence, in ascending order, and backward queries
+// likewise; in a chunk a product is one chain (numerics contract, rule 1).
+// A masked position counts as a factor of +0 in the chain, or the chain begins
+// behind it or ends before, which changes nothing but the sign of a zero. That
+// shows nowhere: forward, a zero becomes +0 at last; backward, where chains
+// begin depends on the sequence alone.
 
 #ifndef MOE_MODEL_LAYER_ATTENTION_H_
 #define MOE_MODEL_LAYER_ATTENTION_H_
@@ -27,6 +26,7 @@
 #include "absl/types/span.h"
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/simd/matrix_view.h"
+#include "moe/model/layer/float_matrix.h"
 
 namespace moe {
 
@@ -50,15 +50,73 @@ struct AttentionInputs {
   MatrixView<const float> value;  // As key.
 };
 
+// What the forward gives, and the backward takes again.
+struct AttentionOutputs {
+  MatrixView<float> out;          // As query.
+  MatrixView<float> score_max;    // [num_heads, num_tokens]
+  MatrixView<float> inverse_sum;  // As score_max.
+};
+struct AttentionForward {
+  AttentionForward(const AttentionOutputs& outputs)  // NOLINT: converts.
+      : out(outputs.out),
+        score_max(outputs.score_max),
+        inverse_sum(outputs.inverse_sum) {}
+  AttentionForward(MatrixView<const float> context,
+                   MatrixView<const float> maxima,
+                   MatrixView<const float> inverses)
+      : out(context), score_max(maxima), inverse_sum(inverses) {}
+
+  MatrixView<const float> out;
+  MatrixView<const float> score_max;
+  MatrixView<const float> inverse_sum;
+};
+
+// The same, owned: what a walk may keep of a forward so that the backward need
+// not compute it again.
+struct SavedAttention {
+  SavedAttention() = default;
+  SavedAttention(const AttentionShape& shape, int64_t num_tokens)
+      : out(num_tokens, shape.QuerySize()),
+        score_max(shape.num_heads, num_tokens),
+        inverse_sum(shape.num_heads, num_tokens) {}
+
+  // What it takes: num_tokens * (num_heads * (head_dim + 2)) floats.
+  static int64_t SizeBytes(const AttentionShape& shape, int64_t num_tokens) {
+    return num_tokens * shape.num_heads * (shape.head_dim + 2) *
+           static_cast<int64_t>(sizeof(float));
+  }
+  int64_t size_bytes() const {
+    return (out.rows() * out.cols() + 2 * score_max.rows() * score_max.cols()) *
+           static_cast<int64_t>(sizeof(float));
+  }
+  AttentionOutputs view() {
+    return {out.view(), score_max.view(), inverse_sum.view()};
+  }
+  AttentionForward view() const {
+    return {out.view(), score_max.view(), inverse_sum.view()};
+  }
+
+  FloatMatrix out;
+  FloatMatrix score_max;
+  FloatMatrix inverse_sum;
+};
+
 // For query head h, its KV head g = h / HeadsPerGroup(), and token t of a
-// sequence:
-//   p_t = softmax over j <= t of (q_t . k_j / sqrt(head_dim)), as Softmax does
+// sequence, with u_t = q_t * r, r = 1 / sqrt(head_dim) rounded to float:
+//   p_t = softmax over j <= t of s_tj = u_t . k_j
 //   out_t = sum_{j <= t} p_tj v_j
-// The reciprocal root is rounded to float once. `out` has query's shape and
-// overlaps no input. `query_rows` queries at once, which changes no bit; a
-// thread needs query_rows x (longest sequence) floats.
-void CausalAttention(const AttentionInputs& inputs, MatrixView<float> out,
-                     int64_t query_rows, ThreadPool& pool);
+// computed over the chunks c of keys as SoftmaxPiece says, from m = -infinity,
+// s = 0 and o = 0:
+//   e_j = exp(s_tj - m'), m and s for the keys j <= t of the chunk
+//   o = o exp(m - m') + sum_j e_j v_j
+//   out_t = o inverse + 0, inverse = float(1 / s)
+// and m and inverse into score_max and inverse_sum. The outputs overlap no
+// input. `query_rows` queries at once, which changes no bit; a thread needs
+// query_rows x (kDepthBlock + 2 head_dim) floats, and the packed keys and
+// values take as much as keys and values do.
+void CausalAttention(const AttentionInputs& inputs,
+                     const AttentionOutputs& outputs, int64_t query_rows,
+                     ThreadPool& pool);
 
 // Gradients with respect to the inputs, shaped as they are.
 struct AttentionGradients {
@@ -67,16 +125,19 @@ struct AttentionGradients {
   MatrixView<float> value;
 };
 
-// Given d_out, the gradient with respect to the output: recomputes p, then
-//   dp_tj = d_out_t . v_j
-//   ds_t  = SoftmaxBackward(p_t, dp_t), over j <= t, scaled
-//   dq_t  = sum_{j <= t} ds_tj k_j
-//   dk_j  = sum over the group's heads, ascending, of sum_{t >= j} ds_tj q_t
+// Given d_out, the gradient with respect to the output, and what the forward of
+// the same inputs gave:
+//   p_tj = exp(s_tj - score_max_t) inverse_sum_t
+//   ds_tj = p_tj (d_out_t . v_j - float(d_out_t . out_t))
+//   dq_t  = (sum_{j <= t} ds_tj k_j) r
+//   dk_j  = sum over the group's heads, ascending, of sum_{t >= j} ds_tj u_t
 //   dv_j  = likewise of p_tj d_out_t
-// The gradients must not overlap each other or an input. A thread needs 2 *
-// kDepthBlock x (longest sequence) floats; those of dk and dv before heads are
-// added take as much as queries do, twice.
+// The gradients must not overlap each other or an input. A thread needs some
+// 600 x kDepthBlock + 5 x kDepthBlock x head_dim floats, and the caller's (the
+// longest sequence) x head_dim where threads share a head; the gradients of
+// keys and values before heads are added take as much as queries do, twice.
 void CausalAttentionBackward(const AttentionInputs& inputs,
+                             const AttentionForward& forward,
                              MatrixView<const float> d_out,
                              const AttentionGradients& gradients,
                              ThreadPool& pool);

@@ -1,0 +1,326 @@
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "moe/base/check.h"
+#include "moe/base/thread_pool.h"
+#include "moe/kernels/gemm/gemm.h"
+#include "moe/kernels/gemm/packed_matrix.h"
+#include "moe/kernels/rows/attention_rows.h"
+#include "moe/kernels/rows/elementwise.h"
+#include "moe/kernels/simd/aligned_buffer.h"
+#include "moe/kernels/simd/matrix_view.h"
+#include "moe/model/layer/attention.h"
+#include "moe/model/layer/attention_parts.h"
+#include "moe/model/layer/float_matrix.h"
+
+namespace moe {
+namespace {
+
+using attention::ChunkRows;
+using attention::Cols;
+using attention::Head;
+using attention::kChunk;
+using attention::NumChunks;
+using attention::SpacedRows;
+
+// Keys whose scores are in memory at once. Their rows and the operands stay in
+// a second-level cache of 1 MiB; and on the diagonal, queries that none of them
+// sees are left out.
+constexpr int64_t kKeyRows = 64;
+static_assert(kChunk % kKeyRows == 0 &&
+              kKeyRows % PackedMatrix::kPanelCols == 0);
+
+// A chunk of queries of a head, u and d_out, as operands whose outputs are
+// queries, and as operands whose depth is queries.
+struct QueryChunk {
+  int64_t head;
+  int64_t chunk;
+  int64_t num_queries;
+  PackedMatrix query_outputs;
+  PackedMatrix d_out_outputs;
+  PackedMatrix query_depth;
+  PackedMatrix d_out_depth;
+  SoftmaxColumns columns;
+};
+
+// Where the gradients of a head go: of keys and values by themselves, in rows
+// of the sequence, and of queries.
+struct HeadGradients {
+  MatrixView<float> query;
+  MatrixView<float> key;
+  MatrixView<float> value;
+};
+
+// Where the gradient of a chunk of queries, transposed, goes from a chunk of
+// keys.
+struct QueryGradientPart {
+  MatrixView<float> transposed;  // [head_dim, num_queries]
+  GemmOutput output;
+};
+
+// out[i, r] = x[r, i] * scale.
+void TransposeScaled(MatrixView<const float> x, float scale,
+                     MatrixView<float> out) {
+  constexpr int64_t kSquare = 16;
+  for (int64_t c0 = 0; c0 < x.cols; c0 += kSquare) {
+    const int64_t c1 = std::min(c0 + kSquare, x.cols);
+    for (int64_t r0 = 0; r0 < x.rows; r0 += kSquare) {
+      const int64_t r1 = std::min(r0 + kSquare, x.rows);
+      for (int64_t c = c0; c < c1; ++c) {
+        for (int64_t r = r0; r < r1; ++r) {
+          out.RowData(c)[r] = x.RowData(r)[c] * scale;
+        }
+      }
+    }
+  }
+}
+
+class SequenceBackward {
+ public:
+  SequenceBackward(const AttentionInputs& inputs,
+                   const AttentionForward& forward,
+                   MatrixView<const float> d_out, int64_t begin, int64_t end)
+      : shape_(inputs.shape),
+        num_tokens_(end - begin),
+        scale_(attention::Scale(inputs.shape)),
+        query_(inputs.query.Rows(begin, end)),
+        key_(inputs.key.Rows(begin, end)),
+        value_(inputs.value.Rows(begin, end)),
+        out_(forward.out.Rows(begin, end)),
+        score_max_(Cols(forward.score_max, begin, end)),
+        inverse_sum_(Cols(forward.inverse_sum, begin, end)),
+        d_out_(d_out.Rows(begin, end)),
+        dots_(shape_.num_heads, num_tokens_) {}
+
+  // `gradients` have the sequence's rows.
+  void Run(const AttentionGradients& gradients, ThreadPool& pool) {
+    TransposeKeys(pool);
+    // [num_heads * num_tokens, head_dim]
+    FloatMatrix d_keys(shape_.num_heads * num_tokens_, shape_.head_dim);
+    FloatMatrix d_values(shape_.num_heads * num_tokens_, shape_.head_dim);
+    const auto run_head = [&](int64_t head, bool share) {
+      const int64_t first = head * num_tokens_;
+      const int64_t last = first + num_tokens_;
+      RunHead(
+          head,
+          {Head(gradients.query, head, shape_.head_dim),
+           d_keys.view().Rows(first, last), d_values.view().Rows(first, last)},
+          share, pool);
+    };
+    // As many heads as go round evenly are threads' own; the rest are shared.
+    const int64_t num_own =
+        shape_.num_heads / pool.num_threads() * pool.num_threads();
+    pool.ParallelFor(0, num_own, /*grain=*/1, [&](int64_t first, int64_t last) {
+      for (int64_t h = first; h < last; ++h) run_head(h, /*share=*/false);
+    });
+    for (int64_t h = num_own; h < shape_.num_heads; ++h) {
+      run_head(h, /*share=*/true);
+    }
+    AddHeads(d_keys.view(), gradients.key, pool);
+    AddHeads(d_values.view(), gradients.value, pool);
+  }
+
+ private:
+  // The keys of chunk `chunk` of a KV head, transposed.
+  MatrixView<float> TransposedKeys(int64_t kv_head, int64_t chunk) {
+    const int64_t first =
+        (kv_head * NumChunks(num_tokens_) + chunk) * shape_.head_dim;
+    return MatrixView<float>(
+        transposed_keys_.data() + first * kGemmRowStride, shape_.head_dim,
+        std::min(kChunk, num_tokens_ - chunk * kChunk), kGemmRowStride);
+  }
+
+  void TransposeKeys(ThreadPool& pool) {
+    const int64_t num_chunks = NumChunks(num_tokens_);
+    const int64_t count = shape_.num_key_value_heads * num_chunks;
+    transposed_keys_.Reserve(count * shape_.head_dim * kGemmRowStride);
+    pool.ParallelFor(0, count, /*grain=*/1, [&](int64_t first, int64_t last) {
+      for (int64_t i = first; i < last; ++i) {
+        const int64_t kv_head = i / num_chunks, chunk = i % num_chunks;
+        TransposeScaled(ChunkRows(Head(key_, kv_head, shape_.head_dim), chunk),
+                        1.0f, TransposedKeys(kv_head, chunk));
+      }
+    });
+  }
+
+  // With `share`, the threads share the chunks of keys that a chunk of queries
+  // sees; what these give to the queries is added afterwards, in the same
+  // order.
+  void RunHead(int64_t head, const HeadGradients& gradients, bool share,
+               ThreadPool& pool) {
+    thread_local QueryChunk thread_queries;
+    thread_local AlignedBuffer buffer;
+    // By this name other threads find it too.
+    QueryChunk& queries = thread_queries;
+    const int64_t dim = shape_.head_dim;
+    DotRows(Head(d_out_, head, dim), Head(out_, head, dim),
+            dots_.view().Row(head), pool);
+    for (int64_t c = 0; c < NumChunks(num_tokens_); ++c) {
+      PrepareQueries(head, c, queries, pool);
+      const int64_t num_parts = share ? c + 1 : 1;
+      const MatrixView<float> all =
+          SpacedRows(buffer, num_parts * dim, queries.num_queries);
+      const auto run = [&](int64_t first, int64_t last) {
+        for (int64_t k = first; k < last; ++k) {
+          const int64_t part = share ? k : 0;
+          const bool is_first = share || k == 0;
+          RunKeys(queries, k,
+                  {all.Rows(part * dim, (part + 1) * dim),
+                   is_first ? GemmOutput::kOverwrite : GemmOutput::kAdd},
+                  gradients, pool);
+        }
+      };
+      if (share) {
+        pool.ParallelFor(0, c + 1, /*grain=*/1, run);
+      } else {
+        run(0, c + 1);
+      }
+      const MatrixView<float> sum = all.Rows(0, dim);
+      for (int64_t part = 1; part < num_parts; ++part) {
+        ResidualAdd(sum, all.Rows(part * dim, (part + 1) * dim), sum, pool);
+      }
+      TransposeScaled(sum, scale_, ChunkRows(gradients.query, c));
+    }
+  }
+
+  void PrepareQueries(int64_t head, int64_t chunk, QueryChunk& out,
+                      ThreadPool& pool) const {
+    thread_local AlignedBuffer buffer;
+    const MatrixView<const float> query =
+        ChunkRows(Head(query_, head, shape_.head_dim), chunk);
+    const MatrixView<const float> d_out =
+        ChunkRows(Head(d_out_, head, shape_.head_dim), chunk);
+    const MatrixView<float> scaled = SpacedRows(buffer, query.rows, query.cols);
+    attention::CopyScaled(query, scale_, scaled);
+    out.head = head;
+    out.chunk = chunk;
+    out.num_queries = query.rows;
+    const MatrixView<const float> u = scaled;
+    out.query_outputs.Repack(u, pool);
+    out.query_depth.RepackTransposed(u, pool);
+    out.d_out_outputs.Repack(d_out, pool);
+    out.d_out_depth.RepackTransposed(d_out, pool);
+    const auto columns = [&](MatrixView<const float> statistics) {
+      return statistics.Row(head).subspan(static_cast<size_t>(chunk * kChunk),
+                                          static_cast<size_t>(query.rows));
+    };
+    out.columns = {columns(score_max_), columns(inverse_sum_),
+                   columns(dots_.view())};
+  }
+
+  // The part of one chunk of keys.
+  void RunKeys(const QueryChunk& queries, int64_t key_chunk,
+               const QueryGradientPart& d_query, const HeadGradients& gradients,
+               ThreadPool& pool) {
+    thread_local AlignedBuffer buffer;
+    thread_local PackedMatrix packed;
+    const int64_t begin = key_chunk * kChunk;
+    const int64_t end = std::min(begin + kChunk, num_tokens_);
+    const MatrixView<float> d_scores =
+        SpacedRows(buffer, end - begin, queries.num_queries);
+    for (int64_t k = begin; k < end; k += kKeyRows) {
+      const int64_t k_end = std::min(k + kKeyRows, end);
+      RunKeyRows(queries, k, d_scores.Rows(k - begin, k_end - begin), gradients,
+                 pool);
+    }
+    packed.RepackTransposed(MatrixView<const float>(d_scores), pool);
+    const int64_t kv_head = queries.head / shape_.HeadsPerGroup();
+    GemmPart(TransposedKeys(kv_head, key_chunk), {packed}, d_query.transposed,
+             d_query.output, pool);
+  }
+
+  // The part of as many keys from `first_key` on as d_scores has rows.
+  void RunKeyRows(const QueryChunk& queries, int64_t first_key,
+                  MatrixView<float> d_scores, const HeadGradients& gradients,
+                  ThreadPool& pool) const {
+    thread_local AlignedBuffer buffer;
+    const int64_t begin = first_key, end = first_key + d_scores.rows;
+    const int64_t kv_head = queries.head / shape_.HeadsPerGroup();
+    const bool is_diagonal = begin / kChunk == queries.chunk;
+    // None of these keys is seen by a query before.
+    const int64_t first_query = is_diagonal ? begin % kChunk : 0;
+    for (int64_t r = 0; r < d_scores.rows; ++r) {
+      std::fill_n(d_scores.RowData(r), first_query, 0.0f);
+    }
+    const MatrixView<float> ds =
+        Cols(d_scores, first_query, queries.num_queries);
+    const MatrixView<float> p = SpacedRows(buffer, ds.rows, ds.cols);
+    const int64_t dim = shape_.head_dim;
+    GemmPart(Head(key_, kv_head, dim).Rows(begin, end),
+             {queries.query_outputs, first_query}, p, GemmOutput::kOverwrite,
+             pool);
+    GemmPart(Head(value_, kv_head, dim).Rows(begin, end),
+             {queries.d_out_outputs, first_query}, ds, GemmOutput::kOverwrite,
+             pool);
+    const auto from = [&](absl::Span<const float> x) {
+      return x.subspan(static_cast<size_t>(first_query));
+    };
+    const SoftmaxColumns columns = {from(queries.columns.max),
+                                    from(queries.columns.inverse),
+                                    from(queries.columns.dot)};
+    SoftmaxColumnsBackward(columns, is_diagonal ? 0 : -ds.rows, p, ds, pool);
+    const GemmOutput output =
+        is_diagonal ? GemmOutput::kOverwrite : GemmOutput::kAdd;
+    GemmPart(p, {queries.d_out_depth, 0, first_query},
+             gradients.value.Rows(begin, end), output, pool);
+    GemmPart(ds, {queries.query_depth, 0, first_query},
+             gradients.key.Rows(begin, end), output, pool);
+  }
+
+  // Adds the heads of each group, in ascending order.
+  void AddHeads(MatrixView<const float> of_heads, MatrixView<float> of_groups,
+                ThreadPool& pool) const {
+    for (int64_t head = 0; head < shape_.num_heads; ++head) {
+      const MatrixView<const float> own =
+          of_heads.Rows(head * num_tokens_, (head + 1) * num_tokens_);
+      const MatrixView<float> sum =
+          Head(of_groups, head / shape_.HeadsPerGroup(), shape_.head_dim);
+      if (head % shape_.HeadsPerGroup() == 0) {
+        attention::CopyScaled(own, 1.0f, sum);
+      } else {
+        ResidualAdd(sum, own, sum, pool);
+      }
+    }
+  }
+
+  const AttentionShape shape_;
+  const int64_t num_tokens_;
+  const float scale_;
+  const MatrixView<const float> query_;
+  const MatrixView<const float> key_;
+  const MatrixView<const float> value_;
+  const MatrixView<const float> out_;
+  const MatrixView<const float> score_max_;
+  const MatrixView<const float> inverse_sum_;
+  const MatrixView<const float> d_out_;
+  FloatMatrix dots_;  // d_out . out: [num_heads, num_tokens]
+  AlignedBuffer transposed_keys_;
+};
+
+}  // namespace
+
+void CausalAttentionBackward(const AttentionInputs& inputs,
+                             const AttentionForward& forward,
+                             MatrixView<const float> d_out,
+                             const AttentionGradients& gradients,
+                             ThreadPool& pool) {
+  attention::CheckInputs(inputs);
+  attention::CheckForward(inputs, forward);
+  MOE_CHECK(SameShape(inputs.query, d_out) &&
+            SameShape(inputs.query, gradients.query) &&
+            SameShape(inputs.key, gradients.key) &&
+            SameShape(inputs.value, gradients.value));
+  attention::ForEachSequence(
+      inputs.offsets, pool, [&](int64_t begin, int64_t end) {
+        SequenceBackward(inputs, forward, d_out, begin, end)
+            .Run({gradients.query.Rows(begin, end),
+                  gradients.key.Rows(begin, end),
+                  gradients.value.Rows(begin, end)},
+                 pool);
+      });
+}
+
+}  // namespace moe

@@ -1,0 +1,110 @@
+// What attention's forward and backward share; for these two files alone.
+
+#ifndef MOE_MODEL_LAYER_ATTENTION_PARTS_H_
+#define MOE_MODEL_LAYER_ATTENTION_PARTS_H_
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/types/span.h"
+#include "moe/base/check.h"
+#include "moe/base/thread_pool.h"
+#include "moe/kernels/gemm/gemm.h"
+#include "moe/kernels/gemm/packed_matrix.h"
+#include "moe/kernels/simd/aligned_buffer.h"
+#include "moe/kernels/simd/matrix_view.h"
+#include "moe/model/layer/attention.h"
+
+namespace moe::attention {
+
+// Of keys, and backward of queries: what a product's chains are cut at.
+inline constexpr int64_t kChunk = PackedMatrix::kDepthBlock;
+
+inline int64_t NumChunks(int64_t num_tokens) {
+  return (num_tokens + kChunk - 1) / kChunk;
+}
+
+// Columns [begin, end).
+template <typename T>
+MatrixView<T> Cols(const MatrixView<T>& x, int64_t begin, int64_t end) {
+  return MatrixView<T>(x.data + begin, x.rows, end - begin, x.stride);
+}
+
+// The columns of one head.
+template <typename T>
+MatrixView<T> Head(const MatrixView<T>& x, int64_t head, int64_t head_dim) {
+  return Cols(x, head * head_dim, (head + 1) * head_dim);
+}
+
+// The rows of chunk `chunk`.
+template <typename T>
+MatrixView<T> ChunkRows(const MatrixView<T>& x, int64_t chunk) {
+  return x.Rows(chunk * kChunk, std::min((chunk + 1) * kChunk, x.rows));
+}
+
+inline float Scale(const AttentionShape& shape) {
+  return 1.0f / std::sqrt(static_cast<float>(shape.head_dim));
+}
+
+// out = x * scale.
+inline void CopyScaled(MatrixView<const float> x, float scale,
+                       MatrixView<float> out) {
+  for (int64_t r = 0; r < x.rows; ++r) {
+    const float* const from = x.RowData(r);
+    float* const to = out.RowData(r);
+    for (int64_t i = 0; i < x.cols; ++i) to[i] = from[i] * scale;
+  }
+}
+
+// Rows as far apart as a product likes them.
+inline MatrixView<float> SpacedRows(AlignedBuffer& buffer, int64_t rows,
+                                    int64_t cols) {
+  const int64_t stride = cols <= kChunk ? kGemmRowStride : cols;
+  return MatrixView<float>(buffer.Reserve(rows * stride), rows, cols, stride);
+}
+
+inline void CheckInputs(const AttentionInputs& in) {
+  const AttentionShape& shape = in.shape;
+  MOE_CHECK(shape.num_key_value_heads > 0 && shape.head_dim > 0 &&
+            shape.num_heads > 0 &&
+            shape.num_heads % shape.num_key_value_heads == 0);
+  MOE_CHECK(in.query.cols == shape.QuerySize() &&
+            in.key.cols == shape.KeyValueSize() &&
+            SameShape(in.key, in.value) && in.key.rows == in.query.rows);
+  MOE_CHECK(!in.offsets.empty() && in.offsets.front() == 0 &&
+            in.offsets.back() == in.query.rows &&
+            std::is_sorted(in.offsets.begin(), in.offsets.end()));
+}
+
+inline void CheckForward(const AttentionInputs& in,
+                         const AttentionForward& forward) {
+  MOE_CHECK(SameShape(in.query, forward.out) &&
+            forward.score_max.rows == in.shape.num_heads &&
+            forward.score_max.cols == in.query.rows &&
+            SameShape(forward.score_max, forward.inverse_sum));
+}
+
+// Calls body(begin, end) with the rows of each sequence: at once where there
+// are many sequences.
+template <typename Body>
+void ForEachSequence(absl::Span<const int64_t> offsets, ThreadPool& pool,
+                     const Body& body) {
+  const auto num_sequences = static_cast<int64_t>(offsets.size()) - 1;
+  const auto run = [&](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; ++i) {
+      const auto at = static_cast<size_t>(i);
+      if (offsets[at] < offsets[at + 1]) body(offsets[at], offsets[at + 1]);
+    }
+  };
+  if (num_sequences < 4 * pool.num_threads()) {
+    run(0, num_sequences);
+  } else {
+    pool.ParallelFor(0, num_sequences, /*grain=*/1, run);
+  }
+}
+
+}  // namespace moe::attention
+
+#endif  // MOE_MODEL_LAYER_ATTENTION_PARTS_H_
