@@ -15,6 +15,7 @@
 #include "moe/base/thread_pool.h"
 #include "moe/checkpoint/llama_config.h"
 #include "moe/kernels/simd/matrix_view.h"
+#include "moe/model/layer/attention.h"
 #include "moe/model/layer/decoder_layer.h"
 #include "moe/model/layer/decoder_layer_weights.h"
 #include "moe/model/layer/float_matrix.h"

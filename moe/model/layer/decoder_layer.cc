@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -69,8 +70,8 @@ class LayerPass {
   void Rotate(RopeDirection direction, MatrixView<float> x) const;
   absl::Status Project(Projections& projections) const;
   AttentionInputs Inputs(const Projections& projections) const;
-  // output = o_proj(attention), for the projections.
-  void Attend(const Projections& projections, MatrixView<float> output) const;
+  // For the projections.
+  SavedAttention Attend(const Projections& projections) const;
 
   // Calls body(begin, end) for the blocks of rows that the MLP takes at once.
   template <typename Body>
@@ -85,6 +86,7 @@ class LayerPass {
                                 const LayerGradients& gradients,
                                 MatrixView<float> dh) const;
   void AttentionBackward(const Projections& projections,
+                         const AttentionForward& attention,
                          MatrixView<const float> dh,
                          MatrixView<float> d_norm) const;
 
@@ -147,20 +149,15 @@ absl::Status LayerPass::Project(Projections& out) const {
 }
 
 AttentionInputs LayerPass::Inputs(const Projections& projections) const {
-  return {{config_.num_attention_heads, config_.num_key_value_heads,
-           config_.head_dim},
-          offsets_,
-          projections.query.view(),
-          projections.key.view(),
-          projections.value.view()};
+  return {LayerAttentionShape(config_), offsets_, projections.query.view(),
+          projections.key.view(), projections.value.view()};
 }
 
-void LayerPass::Attend(const Projections& projections,
-                       MatrixView<float> output) const {
-  FloatMatrix context(num_tokens(), config_.QuerySize());
-  CausalAttention(Inputs(projections), context.view(), blocks_.query_rows,
+SavedAttention LayerPass::Attend(const Projections& projections) const {
+  SavedAttention attention(LayerAttentionShape(config_), num_tokens());
+  CausalAttention(Inputs(projections), attention.view(), blocks_.query_rows,
                   pool_);
-  ApplyLinear(weights_.output, context.view(), output, pool_);
+  return attention;
 }
 
 template <typename Body>
@@ -199,7 +196,12 @@ absl::Status LayerPass::Forward(const LayerTaps& taps,
   {
     Projections projections;
     MOE_RETURN_IF_ERROR(Project(projections));
-    Attend(projections, block_output.view());
+    SavedAttention attention = Attend(projections);
+    ApplyLinear(weights_.output, attention.out.view(), block_output.view(),
+                pool_);
+    if (taps.saved_attention != nullptr) {
+      *taps.saved_attention = std::move(attention);
+    }
   }
   if (taps.attention_output) {
     MOE_RETURN_IF_ERROR(taps.attention_output(block_output.view()));
@@ -264,6 +266,7 @@ absl::Status LayerPass::MlpBackward(MatrixView<const float> h,
 
 // The gradient with respect to the output of the first norm.
 void LayerPass::AttentionBackward(const Projections& projections,
+                                  const AttentionForward& attention,
                                   MatrixView<const float> dh,
                                   MatrixView<float> d_norm) const {
   FloatMatrix d_query(num_tokens(), config_.QuerySize());
@@ -272,7 +275,7 @@ void LayerPass::AttentionBackward(const Projections& projections,
   {
     FloatMatrix d_context(num_tokens(), config_.QuerySize());
     ApplyLinearBackward(weights_.output, dh, d_context.view(), pool_);
-    CausalAttentionBackward(Inputs(projections), d_context.view(),
+    CausalAttentionBackward(Inputs(projections), attention, d_context.view(),
                             {d_query.view(), d_key.view(), d_value.view()},
                             pool_);
   }
@@ -288,14 +291,19 @@ absl::Status LayerPass::Backward(const LayerGradients& gradients) const {
             SameShape(hidden_, gradients.dx));
   Projections projections;
   MOE_RETURN_IF_ERROR(Project(projections));
+  SavedAttention computed;
+  if (gradients.saved_attention == nullptr) computed = Attend(projections);
+  const AttentionForward attention = gradients.saved_attention == nullptr
+                                         ? computed.view()
+                                         : gradients.saved_attention->view();
   FloatMatrix h = NewHidden();
-  Attend(projections, h.view());
+  ApplyLinear(weights_.output, attention.out, h.view(), pool_);
   ResidualAdd(hidden_, h.view(), h.view(), pool_);
   MOE_RETURN_IF_ERROR(CheckFinite("hidden state after attention", h.view(), 0));
   FloatMatrix dh = NewHidden();
   MOE_RETURN_IF_ERROR(MlpBackward(h.view(), gradients, dh.view()));
   // h has served.
-  AttentionBackward(projections, dh.view(), h.view());
+  AttentionBackward(projections, attention, dh.view(), h.view());
   RmsNormBackward(hidden_, weights_.input_norm, epsilon_, h.view(), h.view(),
                   pool_);
   ResidualAdd(dh.view(), h.view(), gradients.dx, pool_);
@@ -303,6 +311,11 @@ absl::Status LayerPass::Backward(const LayerGradients& gradients) const {
 }
 
 }  // namespace
+
+AttentionShape LayerAttentionShape(const LlamaConfig& config) {
+  return {config.num_attention_heads, config.num_key_value_heads,
+          config.head_dim};
+}
 
 absl::Status DecoderLayerForward(const DecoderLayer& layer,
                                  const LayerBatch& batch, const LayerTaps& taps,

@@ -27,6 +27,7 @@
 #include "moe/base/thread_pool.h"
 #include "moe/checkpoint/llama_config.h"
 #include "moe/kernels/simd/matrix_view.h"
+#include "moe/model/layer/attention.h"
 #include "moe/model/layer/decoder_layer_weights.h"
 #include "moe/model/layer/rotary_tables.h"
 
@@ -35,7 +36,7 @@ namespace moe {
 // How many rows are worked on at once: memory against overhead. No bit depends
 // on it.
 struct LayerBlocks {
-  int64_t query_rows = 128;  // x (longest sequence) floats for each thread.
+  int64_t query_rows = 128;  // x (256 + 2 head_dim) floats for each thread.
   int64_t mlp_rows = 448;    // x 2 I floats; backward, x (4 I + 2 H).
 };
 
@@ -71,9 +72,14 @@ struct LayerTaps {
   std::function<absl::Status(MatrixView<const float>)> mlp_input;   // m [T, H]
   std::function<absl::Status(const MlpRows&)> mlp_rows;
   std::function<absl::Status(MatrixView<float>)> mlp_output;  // [T, H]
+  // If not null, is given what DecoderLayerBackward can take.
+  SavedAttention* saved_attention = nullptr;
 };
 
-// y [T, H], which may be x. Beside it, T * (2 H + 2 Q + 2 K) floats are taken
+// The shape of the layer's attention, for SavedAttention::SizeBytes.
+AttentionShape LayerAttentionShape(const LlamaConfig& config);
+
+// y [T, H], which may be x. Beside it, T * (2 H + 2 Q + 4 K) floats are taken
 // for the time of the call, and what the blocks say.
 absl::Status DecoderLayerForward(const DecoderLayer& layer,
                                  const LayerBatch& batch, const LayerTaps& taps,
@@ -88,10 +94,13 @@ struct LayerGradients {
   MatrixView<const float> dy;  // [T, H], with respect to y.
   MatrixView<float> dx;        // [T, H], with respect to x; may be dy.
   ActivationGradientTap tap;   // May be empty.
+  // Of a forward of the same batch, whose taps changed nothing. If null it is
+  // computed again, to the same bits.
+  const SavedAttention* saved_attention = nullptr;
 };
 
 // Fills dx from dy, computing the layer's forward again from x. The layer's
-// weights must be packed for both passes. With the kernels' own gradients:
+// weights must be packed for the backward. With the kernels' own gradients:
 //   da = dy W_down;  dgate, dup = SwiGluBackward(da)
 //   dm = dgate W_gate + dup W_up;  dh = dy + RmsNormBackward(dm)
 //   dq, dk, dv = CausalAttentionBackward(dh W_o), dq and dk rotated back

@@ -21,8 +21,10 @@
 #include "moe/checkpoint/llama_config.h"
 #include "moe/checkpoint/safetensors_file.h"
 #include "moe/checkpoint/tensor.h"
+#include "moe/kernels/gemm/packed_matrix.h"
 #include "moe/kernels/simd/matrix_view.h"
 #include "moe/kernels/testing/kernel_test.h"
+#include "moe/model/layer/attention.h"
 #include "moe/model/layer/decoder_layer_reference.h"
 #include "moe/model/layer/decoder_layer_weights.h"
 #include "moe/model/layer/linear.h"
@@ -167,7 +169,12 @@ Results RunBoth(const DecoderLayer& layer, const LayerBatch& batch,
   taps.mlp_input = CopyTo(out.mlp_input);
   taps.mlp_rows = copy_rows;
   taps.mlp_output = CopyTo(out.mlp_output);
+  SavedAttention saved;
+  taps.saved_attention = &saved;
   MOE_EXPECT_OK(DecoderLayerForward(layer, batch, taps, out.y.view(), pool));
+  EXPECT_EQ(saved.size_bytes(),
+            SavedAttention::SizeBytes(LayerAttentionShape(*layer.config),
+                                      batch.hidden.rows));
   const TestMatrix activation = out.activation;
   LayerGradients gradients;
   gradients.dy = dy;
@@ -178,6 +185,12 @@ Results RunBoth(const DecoderLayer& layer, const LayerBatch& batch,
     return copy_rows(rows);
   };
   MOE_EXPECT_OK(DecoderLayerBackward(layer, batch, gradients, pool));
+  // Attention that was kept gives what attention that is computed again gives.
+  const TestMatrix dx = out.dx, d_activation = out.d_activation;
+  gradients.saved_attention = &saved;
+  MOE_EXPECT_OK(DecoderLayerBackward(layer, batch, gradients, pool));
+  EXPECT_TRUE(BitsEqual(out.dx, dx));
+  EXPECT_TRUE(BitsEqual(out.d_activation, d_activation));
   // The walk back sees what the walk saw.
   EXPECT_TRUE(BitsEqual(out.activation, activation));
   return out;
@@ -199,7 +212,7 @@ TEST_P(DecoderLayerTest, GoldenForAllBlocks) {
     EXPECT_EQ(Digest<float>(RunBoth(layer.View(blocks), {offsets, x.view()},
                                     dy.view(), pool())
                                 .All()),
-              "ffc9926bcfe043f1");
+              "604b88146aab7a39");
   }
 }
 
@@ -308,6 +321,44 @@ TEST(DecoderLayerBitsTest, WorksInPlace) {
   MOE_ASSERT_OK(DecoderLayerForward(layer.View(), {offsets, x.view()}, {},
                                     x.view(), pool));
   EXPECT_TRUE(BitsEqual(x, want.y));
+}
+
+// A backward that has the attention does not attend: what it is given shows.
+TEST(DecoderLayerBitsTest, TakesTheSavedAttention) {
+  ThreadPool pool(1);
+  const TestLayer layer(pool, {9});
+  const std::vector<int64_t> offsets = {0, 5};
+  TestMatrix x = TestLayer::Draw("x", 5, 20), y(5, 20), dx(5, 20);
+  SavedAttention saved;
+  LayerTaps taps;
+  taps.saved_attention = &saved;
+  MOE_ASSERT_OK(DecoderLayerForward(layer.View(), {offsets, x.view()}, taps,
+                                    y.view(), pool));
+  const auto backward = [&] {
+    LayerGradients gradients{y.view(), dx.view(), nullptr, &saved};
+    MOE_EXPECT_OK(DecoderLayerBackward(layer.View(), {offsets, x.view()},
+                                       gradients, pool));
+    return dx;
+  };
+  const TestMatrix want = backward();
+  saved.out.view().Row(4)[0] += 1.0f;
+  EXPECT_FALSE(BitsEqual(backward(), want));
+}
+
+// LayerPasses::kBackward has no forward product of down.
+TEST(DecoderLayerBitsTest, TheBackwardNeedsNoForwardOfDown) {
+  ThreadPool pool(2);
+  TestLayer layer(pool, {9});
+  const std::vector<int64_t> offsets = Offsets(Lengths());
+  TestMatrix x = TestLayer::Draw("x", 17, 20);
+  TestMatrix dy = TestLayer::Draw("dy", 17, 20);
+  const Results want =
+      RunBoth(layer.View(), {offsets, x.view()}, dy.view(), pool);
+  TestMatrix out(17, 20);
+  layer.weights.down.forward = PackedMatrix();
+  MOE_ASSERT_OK(DecoderLayerBackward(layer.View(), {offsets, x.view()},
+                                     {dy.view(), out.view(), nullptr}, pool));
+  EXPECT_TRUE(BitsEqual(out, want.dx));
 }
 
 TEST(DecoderLayerTapsTest, MayChangeTheBlocksOutputs) {

@@ -87,12 +87,20 @@ void PackNorms(const DecoderLayerTensors& tensors,
   weights.post_attention_norm = ToFloats(tensors.post_attention_norm);
 }
 
+// Backward, the forward is computed again up to the input of down.
+LayerPasses PassesOf(TensorKind kind, LayerPasses passes) {
+  return passes == LayerPasses::kBackward && kind != TensorKind::kMlpDown
+             ? LayerPasses::kForwardAndBackward
+             : passes;
+}
+
 // Frees the tensors.
 void PackPart(DecoderLayerTensors& tensors, size_t part, LayerPasses passes,
               ThreadPool& pool, DecoderLayerWeights& weights) {
   const HostTensor weight = std::exchange(tensors.weights[part], {});
-  weights.*kLinearParts[part].linear = PackLinear(
-      ViewWeight(weight), ToFloats(tensors.biases[part]), passes, pool);
+  weights.*kLinearParts[part].linear =
+      PackLinear(ViewWeight(weight), ToFloats(tensors.biases[part]),
+                 PassesOf(kLinearParts[part].kind, passes), pool);
 }
 
 template <typename Add>
@@ -159,13 +167,14 @@ int64_t PackedLayerBytes(const LlamaConfig& config, LayerPasses passes) {
   const int64_t h = config.hidden_size, i = config.intermediate_size;
   const int64_t q = config.QuerySize(), k = config.KeyValueSize();
   const auto bytes = [&](int64_t out, int64_t in) {
-    return PackedLinearBytes(out, in, passes);
+    return PackedLinearBytes(out, in, PassesOf(TensorKind::kQuery, passes));
   };
   int64_t floats = 2 * h;
   if (config.attention_bias) floats += q + 2 * k + h;
   if (config.mlp_bias) floats += 2 * i + h;
   return bytes(q, h) + 2 * bytes(k, h) + bytes(h, q) + 2 * bytes(i, h) +
-         bytes(h, i) + floats * static_cast<int64_t>(sizeof(float));
+         PackedLinearBytes(h, i, passes) +
+         floats * static_cast<int64_t>(sizeof(float));
 }
 
 int64_t StoredLayerBytes(const Checkpoint& checkpoint, int64_t layer) {

@@ -47,7 +47,10 @@ struct DecoderLayerTensors {
 absl::StatusOr<DecoderLayerTensors> ReadDecoderLayerTensors(
     const Checkpoint& checkpoint, int64_t layer);
 
-// Upcasts exactly and packs; frees each tensor as soon as it is packed.
+// Upcasts exactly and packs for DecoderLayerForward, DecoderLayerBackward, or
+// both; the backward alone multiplies with every weight both ways but with
+// down's one way, as it never computes that product again. Frees each tensor as
+// soon as it is packed.
 DecoderLayerWeights PackDecoderLayer(DecoderLayerTensors tensors,
                                      LayerPasses passes, ThreadPool& pool);
 

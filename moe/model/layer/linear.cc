@@ -26,7 +26,7 @@ int64_t PackedLinearBytes(int64_t out, int64_t in, LayerPasses passes) {
     return (num_outputs + kPanel - 1) / kPanel * kPanel * depth *
            static_cast<int64_t>(sizeof(float));
   };
-  return packed(out, in) +
+  return (passes == LayerPasses::kBackward ? 0 : packed(out, in)) +
          (passes == LayerPasses::kForward ? 0 : packed(in, out));
 }
 
@@ -34,8 +34,10 @@ Linear PackLinear(const WeightView& weight, std::vector<float> bias,
                   LayerPasses passes, ThreadPool& pool) {
   MOE_CHECK(bias.empty() || static_cast<int64_t>(bias.size()) == weight.rows);
   Linear linear;
-  linear.forward = PackedMatrix::Pack(weight, pool);
-  if (passes == LayerPasses::kForwardAndBackward) {
+  if (passes != LayerPasses::kBackward) {
+    linear.forward = PackedMatrix::Pack(weight, pool);
+  }
+  if (passes != LayerPasses::kForward) {
     linear.backward = PackedMatrix::PackTransposed(weight, pool);
   }
   linear.bias = std::move(bias);

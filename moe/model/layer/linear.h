@@ -12,11 +12,11 @@
 
 namespace moe {
 
-// Which products a layer's weights are packed for.
-enum class LayerPasses { kForward, kForwardAndBackward };
+// Which passes weights are packed for.
+enum class LayerPasses { kForward, kBackward, kForwardAndBackward };
 
 struct Linear {
-  PackedMatrix forward;     // Of W [out, in].
+  PackedMatrix forward;     // Of W [out, in]; empty for kBackward.
   PackedMatrix backward;    // Of its transpose; empty for kForward.
   std::vector<float> bias;  // [out], or empty.
 
@@ -31,8 +31,8 @@ Linear PackLinear(const WeightView& weight, std::vector<float> bias,
                   LayerPasses passes, ThreadPool& pool);
 
 // y = x W^T + bias for x [num_tokens, in] and y [num_tokens, out], which must
-// not overlap. The product as Gemm computes it, then the bias added: rounded
-// once more.
+// not overlap. The layer must have been packed for it. The product as Gemm
+// computes it, then the bias added: rounded once more.
 void ApplyLinear(const Linear& linear, MatrixView<const float> x,
                  MatrixView<float> y, ThreadPool& pool);
 

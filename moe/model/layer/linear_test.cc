@@ -72,5 +72,19 @@ TEST(LinearByHandTest, ForwardOnlyWithoutABias) {
   EXPECT_EQ(linear.backward.depth(), 0);
 }
 
+TEST(LinearByHandTest, BackwardOnly) {
+  ThreadPool pool(1);
+  const std::vector<float> weight = {1, 2, 3, 4, 5, 6};  // [3, 2]
+  const std::vector<float> dy = {100, 10, 1};
+  const Linear linear = PackLinear(MatrixView<const float>(weight.data(), 3, 2),
+                                   {}, LayerPasses::kBackward, pool);
+  FloatMatrix dx(1, 2);
+  ApplyLinearBackward(linear, MatrixView<const float>(dy.data(), 1, 3),
+                      dx.view(), pool);
+  EXPECT_THAT(dx.view().Row(0), ElementsAre(135, 246));
+  EXPECT_EQ(linear.size_bytes(), linear.backward.size_bytes());
+  EXPECT_EQ(linear.forward.depth(), 0);
+}
+
 }  // namespace
 }  // namespace moe
