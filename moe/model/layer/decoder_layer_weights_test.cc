@@ -161,82 +161,83 @@ TEST(DecoderLayerWeightsTest, ReadingApartFromPackingIsTheSame) {
     EXPECT_TRUE(BitsEqual<float>(Unpacked((apart.*linear).forward, pool),
                                  Unpacked((at_once.*linear).forward, pool)));
   }
+}
 
-  // Both products of every weight but down's, whose forward the backward does
-  // not compute again.
-  TEST(DecoderLayerWeightsTest, BackwardAloneIsWithoutTheForwardOfDown) {
-    ThreadPool pool(1);
-    MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint checkpoint,
-                             Checkpoint::Open("testdata/llama_gqa_bf16"));
-    MOE_ASSERT_OK_AND_ASSIGN(
-        const DecoderLayerWeights weights,
-        ReadDecoderLayerWeights(checkpoint, 0, LayerPasses::kBackward, pool));
-    EXPECT_EQ(weights.down.forward.depth(), 0);
-    EXPECT_EQ(weights.down.backward.depth(), 128);
-    EXPECT_EQ(weights.size_bytes(),
-              4 * (256 + 2 * (2 * 128 * 128 + 2 * 64 * 128 + 2 * 384 * 128) +
-                   384 * 128));
-  }
+// Both products of every weight but down's, whose forward the backward does not
+// compute again.
+TEST(DecoderLayerWeightsTest, BackwardAloneIsWithoutTheForwardOfDown) {
+  ThreadPool pool(1);
+  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint checkpoint,
+                           Checkpoint::Open("testdata/llama_gqa_bf16"));
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const DecoderLayerWeights weights,
+      ReadDecoderLayerWeights(checkpoint, 0, LayerPasses::kBackward, pool));
+  EXPECT_EQ(weights.down.forward.depth(), 0);
+  EXPECT_EQ(weights.down.backward.depth(), 128);
+  EXPECT_EQ(weights.size_bytes(),
+            4 * (256 + 2 * (2 * 128 * 128 + 2 * 64 * 128 + 2 * 384 * 128) +
+                 384 * 128));
+}
 
-  // The last of the two malformed kinds that only a step that computes looks
-  // for.
-  TEST(DecoderLayerWeightsTest, NamesAWeightThatIsNotFinite) {
-    ThreadPool pool(1);
-    for (const char* name : {"value_nan", "value_infinity"}) {
-      MOE_ASSERT_OK_AND_ASSIGN(
-          const Checkpoint checkpoint,
-          Checkpoint::Open(absl::StrCat("testdata/malformed/", name)));
-      EXPECT_THAT(
-          ReadDecoderLayerWeights(checkpoint, 0, LayerPasses::kForward, pool),
-          StatusIs(absl::StatusCode::kInvalidArgument,
-                   AllOf(HasSubstr("model.safetensors: tensor model.layers.0."),
-                         HasSubstr("NaN or infinity"))))
-          << name;
-    }
+// The last of the two malformed kinds that only a step that computes looks
+// for.
+TEST(DecoderLayerWeightsTest, NamesAWeightThatIsNotFinite) {
+  ThreadPool pool(1);
+  for (const char* name : {"value_nan", "value_infinity"}) {
+    MOE_ASSERT_OK_AND_ASSIGN(
+        const Checkpoint checkpoint,
+        Checkpoint::Open(absl::StrCat("testdata/malformed/", name)));
+    EXPECT_THAT(
+        ReadDecoderLayerWeights(checkpoint, 0, LayerPasses::kForward, pool),
+        StatusIs(absl::StatusCode::kInvalidArgument,
+                 AllOf(HasSubstr("model.safetensors: tensor model.layers.0."),
+                       HasSubstr("NaN or infinity"))))
+        << name;
   }
+}
 
-  // The smallest checkpoint, with biases added.
-  TEST(DecoderLayerWeightsTest, ReadsBiases) {
-    const testing::TempDirectory directory;
-    MOE_ASSERT_OK_AND_ASSIGN(
-        const std::string config,
-        ReadFile("testdata/malformed/valid/config.json", 1 << 20));
-    directory.Write(
-        "config.json",
-        absl::StrReplaceAll(config, {{"\"hidden_act\"",
-                                      "\"attention_bias\": true, \"mlp_bias\": "
-                                      "true, \"hidden_act\""}}));
-    MOE_ASSERT_OK_AND_ASSIGN(
-        HostTensors tensors,
-        ReadSafetensorsFile("testdata/malformed/valid/model.safetensors"));
-    HostTensors biases;
-    for (const auto& [name, tensor] : tensors) {
-      const bool has_bias = name.find("_proj.weight") != std::string::npos;
-      if (!has_bias) continue;
-      HostTensor bias{Dtype::kF32, {tensor.shape[0]}, ""};
-      bias.bytes.assign(static_cast<size_t>(4 * tensor.shape[0]), '\0');
-      bias.bytes[3] = static_cast<char>(0x3f);  // 0.5 in front, then zeros.
-      biases[absl::StrReplaceAll(name, {{"weight", "bias"}})] = bias;
-    }
-    ASSERT_EQ(biases.size(), 7);
-    tensors.insert(biases.begin(), biases.end());
-    MOE_ASSERT_OK(WriteSafetensorsFile(directory.Path("model.safetensors"),
-                                       tensors, {}, /*overwrite=*/false));
-    MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint checkpoint,
-                             Checkpoint::Open(directory.path()));
-    ThreadPool pool(1);
-    MOE_ASSERT_OK_AND_ASSIGN(
-        const DecoderLayerWeights weights,
-        ReadDecoderLayerWeights(checkpoint, 0, LayerPasses::kForward, pool));
-    for (const Linear* linear :
-         {&weights.query, &weights.key, &weights.value, &weights.output,
-          &weights.gate, &weights.up, &weights.down}) {
-      ASSERT_EQ(static_cast<int64_t>(linear->bias.size()),
-                linear->forward.num_outputs());
-      EXPECT_EQ(linear->bias[0], 0.5f);
-      EXPECT_EQ(linear->bias[1], 0.0f);
-    }
+// The smallest checkpoint, with biases added.
+TEST(DecoderLayerWeightsTest, ReadsBiases) {
+  const testing::TempDirectory directory;
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const std::string config,
+      ReadFile("testdata/malformed/valid/config.json", 1 << 20));
+  directory.Write(
+      "config.json",
+      absl::StrReplaceAll(config, {{"\"hidden_act\"",
+                                    "\"attention_bias\": true, \"mlp_bias\": "
+                                    "true, \"hidden_act\""}}));
+  MOE_ASSERT_OK_AND_ASSIGN(
+      HostTensors tensors,
+      ReadSafetensorsFile("testdata/malformed/valid/model.safetensors"));
+  HostTensors biases;
+  for (const auto& [name, tensor] : tensors) {
+    const bool has_bias = name.find("_proj.weight") != std::string::npos;
+    if (!has_bias) continue;
+    HostTensor bias{Dtype::kF32, {tensor.shape[0]}, ""};
+    bias.bytes.assign(static_cast<size_t>(4 * tensor.shape[0]), '\0');
+    bias.bytes[3] = static_cast<char>(0x3f);  // 0.5 in front, then zeros.
+    biases[absl::StrReplaceAll(name, {{"weight", "bias"}})] = bias;
   }
+  ASSERT_EQ(biases.size(), 7);
+  tensors.insert(biases.begin(), biases.end());
+  MOE_ASSERT_OK(WriteSafetensorsFile(directory.Path("model.safetensors"),
+                                     tensors, {}, /*overwrite=*/false));
+  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint checkpoint,
+                           Checkpoint::Open(directory.path()));
+  ThreadPool pool(1);
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const DecoderLayerWeights weights,
+      ReadDecoderLayerWeights(checkpoint, 0, LayerPasses::kForward, pool));
+  for (const Linear* linear :
+       {&weights.query, &weights.key, &weights.value, &weights.output,
+        &weights.gate, &weights.up, &weights.down}) {
+    ASSERT_EQ(static_cast<int64_t>(linear->bias.size()),
+              linear->forward.num_outputs());
+    EXPECT_EQ(linear->bias[0], 0.5f);
+    EXPECT_EQ(linear->bias[1], 0.0f);
+  }
+}
 
 }  // namespace
 }  // namespace moe

@@ -66,7 +66,11 @@ bool DenseModel::keeps(LayerPasses passes) const {
 
 bool DenseModel::Keep(LayerPasses passes, MemoryBudget& budget) {
   if (keeps(passes)) return true;
-  if (kept_.has_value()) passes = LayerPasses::kForwardAndBackward;
+  // A walk back goes down first, and a model that has been walked down may be
+  // again.
+  if (passes == LayerPasses::kBackward || kept_.has_value()) {
+    passes = LayerPasses::kForwardAndBackward;
+  }
   kept_.reset();
   std::optional<MemoryBudget::Reservation> reservation =
       budget.TryReserve(KeptBytes(passes));

@@ -42,7 +42,7 @@ absl::StatusOr<HiddenStates> WalkForward(DenseModel& model,
     MOE_ASSIGN_OR_RETURN(const DecoderLayerWeights* const weights,
                          stream.Next());
     MOE_RETURN_IF_ERROR(internal::StepForward(
-        model, plan, options, {layer, weights, &hidden, &hidden, tap},
+        model, plan, options, {layer, weights, &hidden, &hidden, tap, {}},
         resources));
   }
   resources.progress.Finish();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -11,8 +12,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "moe/base/ignored_label.h"
+#include "moe/base/memory_budget.h"
 #include "moe/base/status_macros.h"
 #include "moe/kernels/simd/matrix_view.h"
+#include "moe/model/layer/attention.h"
 #include "moe/model/layer/decoder_layer.h"
 #include "moe/model/layer/decoder_layer_weights.h"
 #include "moe/model/layer/float_matrix.h"
@@ -32,7 +35,7 @@
 namespace moe {
 namespace {
 
-constexpr LayerPasses kPasses = LayerPasses::kForwardAndBackward;
+constexpr LayerPasses kPasses = LayerPasses::kBackward;
 
 class BackwardWalk {
  public:
@@ -52,6 +55,7 @@ class BackwardWalk {
     MOE_RETURN_IF_ERROR(CreateStates());
     MOE_RETURN_IF_ERROR(
         KeepWeightsIfTheyFit(model_, kPasses, resources_.budget, plan_));
+    CreateSavedAttention();
     MOE_RETURN_IF_ERROR(Down());
     MOE_ASSIGN_OR_RETURN(std::vector<float> losses, LossAndItsGradient());
     MOE_RETURN_IF_ERROR(Up());
@@ -73,6 +77,26 @@ class BackwardWalk {
     return absl::OkStatus();
   }
 
+  // What of the forward need not be computed again, as far as there is memory
+  // for it; the layers that come first on the way back first.
+  void CreateSavedAttention() {
+    saved_attention_.resize(static_cast<size_t>(num_layers_));
+    const AttentionShape shape = LayerAttentionShape(model_.config());
+    for (auto layer = saved_attention_.rbegin();
+         layer != saved_attention_.rend(); ++layer) {
+      layer->resize(plan_.groups.size());
+      for (size_t g = 0; g < plan_.groups.size(); ++g) {
+        const int64_t num_tokens = plan_.groups[g].num_tokens();
+        std::optional<MemoryBudget::Reservation> reservation =
+            resources_.budget.TryReserve(
+                SavedAttention::SizeBytes(shape, num_tokens));
+        if (!reservation.has_value()) continue;
+        saved_attention_bytes_.push_back(std::move(*reservation));
+        (*layer)[g].emplace(shape, num_tokens);
+      }
+    }
+  }
+
   HiddenStates& Input(int64_t layer) {
     return inputs_[static_cast<size_t>(layer)];
   }
@@ -91,7 +115,8 @@ class BackwardWalk {
                            stream.Next());
       MOE_RETURN_IF_ERROR(internal::StepForward(
           model_, plan_, options_,
-          {layer, weights, &Input(layer), &Input(layer + 1), nullptr},
+          {layer, weights, &Input(layer), &Input(layer + 1), nullptr,
+           absl::MakeSpan(saved_attention_[static_cast<size_t>(layer)])},
           resources_));
     }
     return absl::OkStatus();
@@ -99,9 +124,10 @@ class BackwardWalk {
 
   // The gradient with respect to the last hidden states takes their place.
   absl::StatusOr<std::vector<float>> LossAndItsGradient() {
-    MOE_ASSIGN_OR_RETURN(OutputHead head,
-                         OutputHead::Create(model_, kPasses, resources_.budget,
-                                            resources_.pool));
+    MOE_ASSIGN_OR_RETURN(
+        OutputHead head,
+        OutputHead::Create(model_, LayerPasses::kForwardAndBackward,
+                           resources_.budget, resources_.pool));
     const std::vector<int32_t> targets = PredictedLabels(sequences_);
     std::vector<float> losses(targets.size());
     resources_.progress.Start("loss", sequences_.num_tokens(), "tokens");
@@ -148,8 +174,8 @@ class BackwardWalk {
     for (int64_t layer = num_layers_ - 1; layer >= 0; --layer) {
       MOE_ASSIGN_OR_RETURN(const DecoderLayerWeights* const weights,
                            stream.Next());
-      for (const SequenceGroup& group : plan_.groups) {
-        MOE_RETURN_IF_ERROR(Annotate(LayerUp(layer, *weights, group),
+      for (size_t g = 0; g < plan_.groups.size(); ++g) {
+        MOE_RETURN_IF_ERROR(Annotate(LayerUp(layer, *weights, g),
                                      absl::StrCat("layer ", layer)));
       }
     }
@@ -158,7 +184,10 @@ class BackwardWalk {
   }
 
   absl::Status LayerUp(int64_t layer, const DecoderLayerWeights& weights,
-                       const SequenceGroup& group) {
+                       size_t group_index) {
+    const SequenceGroup& group = plan_.groups[group_index];
+    std::optional<SavedAttention>& saved =
+        saved_attention_[static_cast<size_t>(layer)][group_index];
     const int64_t begin = group.first_token, end = group.end_token();
     MOE_ASSIGN_OR_RETURN(const MatrixView<float> x,
                          Input(layer).Load(begin, end, input_buffer_));
@@ -167,6 +196,7 @@ class BackwardWalk {
     LayerGradients gradients;
     gradients.dy = gradient;
     gradients.dx = gradient;
+    if (saved.has_value()) gradients.saved_attention = &*saved;
     if (tap_) {
       gradients.tap = [&](const MlpRows& rows,
                           MatrixView<const float> d_activation) {
@@ -177,6 +207,7 @@ class BackwardWalk {
     MOE_RETURN_IF_ERROR(DecoderLayerBackward(
         internal::LayerOf(model_, plan_, weights, options_),
         {group.offsets, x, group.first_sequence}, gradients, resources_.pool));
+    saved.reset();
     MOE_RETURN_IF_ERROR(Gradient().Store(begin, gradient));
     resources_.progress.Advance(group.num_tokens());
     return absl::OkStatus();
@@ -191,6 +222,9 @@ class BackwardWalk {
   WalkPlan plan_;
   const int64_t num_layers_;
   std::vector<HiddenStates> inputs_;
+  // [layer][group]
+  std::vector<std::vector<std::optional<SavedAttention>>> saved_attention_;
+  std::vector<MemoryBudget::Reservation> saved_attention_bytes_;
   FloatMatrix input_buffer_, gradient_buffer_;
 };
 

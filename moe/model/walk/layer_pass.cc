@@ -72,7 +72,8 @@ absl::Status StepForward(const DenseModel& model, const WalkPlan& plan,
     MOE_RETURN_IF_ERROR(step.tap->OnLayerStart(step.layer));
   }
   FloatMatrix input_buffer, output_buffer;
-  for (const SequenceGroup& group : plan.groups) {
+  for (size_t g = 0; g < plan.groups.size(); ++g) {
+    const SequenceGroup& group = plan.groups[g];
     MOE_ASSIGN_OR_RETURN(
         const MatrixView<float> x,
         step.input->Load(group.first_token, group.end_token(), input_buffer));
@@ -81,10 +82,13 @@ absl::Status StepForward(const DenseModel& model, const WalkPlan& plan,
             ? x
             : step.output->Prepare(group.first_token, group.end_token(),
                                    output_buffer);
+    LayerTaps taps = TapsOf(step.tap, {step.layer, group});
+    if (!step.saved_attention.empty() && step.saved_attention[g].has_value()) {
+      taps.saved_attention = &*step.saved_attention[g];
+    }
     MOE_RETURN_IF_ERROR(Annotate(
         DecoderLayerForward(layer, {group.offsets, x, group.first_sequence},
-                            TapsOf(step.tap, {step.layer, group}), y,
-                            resources.pool),
+                            taps, y, resources.pool),
         absl::StrCat("layer ", step.layer)));
     MOE_RETURN_IF_ERROR(step.output->Store(group.first_token, y));
     resources.progress.Advance(group.num_tokens());

@@ -5,8 +5,11 @@
 #define MOE_MODEL_WALK_LAYER_PASS_H_
 
 #include <cstdint>
+#include <optional>
 
 #include "absl/status/status.h"
+#include "absl/types/span.h"
+#include "moe/model/layer/attention.h"
 #include "moe/model/layer/decoder_layer.h"
 #include "moe/model/layer/decoder_layer_weights.h"
 #include "moe/model/walk/dense_model.h"
@@ -29,6 +32,9 @@ struct LayerStep {
   HiddenStates* input = nullptr;
   HiddenStates* output = nullptr;  // May be `input`.
   WalkTap* tap = nullptr;          // May be null.
+  // For each group of the plan, what the walk back can take; or empty. Those
+  // without a value are not asked for.
+  absl::Span<std::optional<SavedAttention>> saved_attention;
 };
 
 DecoderLayer LayerOf(const DenseModel& model, const WalkPlan& plan,

@@ -14,6 +14,7 @@
 #include "moe/base/memory_budget.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/llama_config.h"
+#include "moe/kernels/gemm/packed_matrix.h"
 #include "moe/model/layer/linear.h"
 #include "moe/model/layer/rotary_tables.h"
 #include "moe/model/walk/dense_model.h"
@@ -103,22 +104,25 @@ int64_t LayerWorkBytes(const LlamaConfig& config, LayerPasses passes,
   const int64_t q = config.QuerySize(), k = config.KeyValueSize();
   const int64_t mlp_rows = std::min(work.blocks.mlp_rows, work.num_tokens);
   const bool is_backward = passes != LayerPasses::kForward;
-  // Of a token: loaded hidden states, activations, packed keys and values.
-  int64_t token_floats = 3 * h + 2 * q + 4 * k;
-  // Of a token in the MLP.
+  constexpr int64_t kDepth = PackedMatrix::kDepthBlock;
+  // Of a token: a hidden state that is loaded, activations, the attention's
+  // statistics, packed keys and values; and in the MLP.
+  int64_t token_floats = 3 * h + 2 * q + 4 * k + 2 * config.num_attention_heads;
   int64_t mlp_floats = 2 * i;
-  // Of a thread and a key.
-  int64_t key_floats = work.blocks.query_rows;
+  int64_t thread_floats =
+      work.blocks.query_rows * (kDepth + 2 * config.head_dim);
+  int64_t sequence_floats = 0;
   if (is_backward) {
-    // Stored input, its gradient, what is computed again, gradients of
-    // projections, and of keys and values for every head.
-    token_floats = 5 * h + 5 * q + 8 * k;
-    mlp_floats = 4 * i + 2 * h;
-    key_floats = 2 * PackedMatrix::kDepthBlock;
+    // And gradients: of the hidden state and projections, and of keys and
+    // values for every head.
+    token_floats += 2 * h + 4 * q + 6 * k;
+    mlp_floats += 2 * i + 2 * h;
+    thread_floats = 600 * kDepth + 5 * kDepth * config.head_dim;
+    sequence_floats = work.longest * config.head_dim;
   }
   return static_cast<int64_t>(sizeof(float)) *
          (work.num_tokens * token_floats + mlp_rows * mlp_floats +
-          work.num_threads * key_floats * work.longest);
+          work.num_threads * thread_floats + sequence_floats);
 }
 
 absl::StatusOr<WalkPlan> PlanWalk(const DenseModel& model,

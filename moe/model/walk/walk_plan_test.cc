@@ -80,14 +80,15 @@ TEST(LayerWorkBytesTest, GrowWithTokensThreadsAndPasses) {
     return LayerWorkBytes(model.config(), passes, work);
   };
   const LayerPasses forward = LayerPasses::kForward;
-  // A token more: 3 hidden states, queries twice, keys and values four times.
+  // A token more: 3 hidden states, queries twice, keys and values four times,
+  // two statistics of 8 heads.
   EXPECT_EQ(
       bytes(forward, {1001, 100, 1, {}}) - bytes(forward, {1000, 100, 1, {}}),
-      4 * (3 * 128 + 2 * 128 + 4 * 64));
-  // A thread more: scores of 128 queries.
+      4 * (3 * 128 + 2 * 128 + 4 * 64 + 2 * 8));
+  // A thread more: scores of 128 queries against 256 keys, and outputs.
   EXPECT_EQ(
       bytes(forward, {1000, 100, 2, {}}) - bytes(forward, {1000, 100, 1, {}}),
-      4 * 128 * 100);
+      4 * 128 * (256 + 2 * 16));
   EXPECT_GT(bytes(LayerPasses::kForwardAndBackward, {1000, 100, 1, {}}),
             bytes(forward, {1000, 100, 1, {}}));
 }
