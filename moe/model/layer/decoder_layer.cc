@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "moe/base/check.h"
@@ -20,6 +19,7 @@
 #include "moe/kernels/rows/rope.h"
 #include "moe/kernels/rows/swiglu.h"
 #include "moe/kernels/simd/matrix_view.h"
+#include "moe/model/layer/activation_error.h"
 #include "moe/model/layer/attention.h"
 #include "moe/model/layer/decoder_layer_weights.h"
 #include "moe/model/layer/float_matrix.h"
@@ -107,15 +107,8 @@ absl::Status LayerPass::CheckFinite(absl::string_view what,
                                     int64_t first_row) const {
   const std::optional<MatrixPosition> bad = FindNonFinite(x, pool_);
   if (!bad.has_value()) return absl::OkStatus();
-  const int64_t row = first_row + bad->row;
-  // The last sequence that begins at the row or before, so not an empty one.
-  const auto after = std::upper_bound(offsets_.begin(), offsets_.end(), row);
-  const int64_t sequence = after - offsets_.begin() - 1;
-  return absl::InvalidArgumentError(absl::StrCat(
-      what, " of sequence ", first_sequence_ + sequence, ", position ",
-      row - offsets_[static_cast<size_t>(sequence)], ", feature ", bad->col,
-      " of ", x.cols, ": NaN or infinity; the weights drive float32 out of ",
-      "its range"));
+  return NonFiniteActivationError({what, offsets_, first_row + bad->row,
+                                   bad->col, x.cols, first_sequence_});
 }
 
 void LayerPass::Rotate(RopeDirection direction, MatrixView<float> x) const {
