@@ -1,0 +1,25 @@
+// The names that LibTorch has for where and in which type it computes.
+//
+// Part of moe/model/aten, for its .cc files alone.
+
+#ifndef MOE_MODEL_ATEN_ATEN_TYPES_H_
+#define MOE_MODEL_ATEN_ATEN_TYPES_H_
+
+#include <c10/core/Device.h>
+#include <c10/core/ScalarType.h>
+
+#include "moe/model/aten/aten_device.h"
+
+namespace moe {
+
+inline c10::Device ToTorchDevice(AtenDevice device) {
+  return c10::Device(device == AtenDevice::kCuda ? c10::kCUDA : c10::kCPU);
+}
+
+inline c10::ScalarType ToScalarType(AtenProducts products) {
+  return products == AtenProducts::kBFloat16 ? c10::kBFloat16 : c10::kFloat;
+}
+
+}  // namespace moe
+
+#endif  // MOE_MODEL_ATEN_ATEN_TYPES_H_

@@ -1,0 +1,51 @@
+#include "moe/model/aten/aten_weights.h"
+
+#include <ATen/core/Dict.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/from_blob.h>
+#include <c10/core/ScalarType.h>
+#include <c10/core/TensorOptions.h>
+
+#include <memory>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "moe/base/check.h"
+#include "moe/base/status_macros.h"
+#include "moe/checkpoint/checkpoint.h"
+#include "moe/checkpoint/dtype.h"
+#include "moe/checkpoint/tensor.h"
+#include "moe/checkpoint/tensor_name.h"
+#include "moe/model/layer/checkpoint_weights.h"
+
+namespace moe {
+namespace {
+
+// A checkpoint that is open has no others.
+c10::ScalarType ToScalarType(Dtype dtype) {
+  switch (dtype) {
+    case Dtype::kF32:
+      return c10::kFloat;
+    case Dtype::kBF16:
+      return c10::kBFloat16;
+    case Dtype::kF16:
+      return c10::kHalf;
+    default:
+      MOE_CHECK(false);
+      return c10::kFloat;
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<at::Tensor> ReadAtenWeight(const Checkpoint& checkpoint,
+                                          const TensorName& name) {
+  MOE_ASSIGN_OR_RETURN(HostTensor weight, ReadWeight(checkpoint, name));
+  // The tensor owns the bytes.
+  const auto owner = std::make_shared<HostTensor>(std::move(weight));
+  return at::from_blob(
+      owner->bytes.data(), owner->shape, [owner](void*) {},
+      c10::TensorOptions(ToScalarType(owner->dtype)));
+}
+
+}  // namespace moe

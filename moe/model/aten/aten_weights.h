@@ -1,0 +1,24 @@
+// A checkpoint's weights as LibTorch's tensors.
+//
+// Part of moe/model/aten. Its users hold LibTorch's types and see its
+// exceptions.
+
+#ifndef MOE_MODEL_ATEN_ATEN_WEIGHTS_H_
+#define MOE_MODEL_ATEN_ATEN_WEIGHTS_H_
+
+#include <ATen/core/ATen_fwd.h>
+
+#include "absl/status/statusor.h"
+#include "moe/checkpoint/checkpoint.h"
+#include "moe/checkpoint/tensor_name.h"
+
+namespace moe {
+
+// The weight as it is stored, on the host, with its shape. The errors of
+// ReadWeight (moe/model/layer/checkpoint_weights.h).
+absl::StatusOr<at::Tensor> ReadAtenWeight(const Checkpoint& checkpoint,
+                                          const TensorName& name);
+
+}  // namespace moe
+
+#endif  // MOE_MODEL_ATEN_ATEN_WEIGHTS_H_
