@@ -256,42 +256,52 @@ class Translator {
       out_ += property;
       return absl::OkStatus();
     }
-    const std::string word = absl::StrCat("[", kWord, "]");
+    std::string translated = ClassEscape(kind);
+    if (translated.empty()) translated = PositionEscape(kind);
+    if (translated.empty()) return Refuse(start, 2, "this escape");
+    out_ += translated;
     i_ += 2;
+    return absl::OkStatus();
+  }
+
+  // What stands for any of a kind of characters, as \s; empty if `kind` is no
+  // such escape.
+  static std::string ClassEscape(char kind) {
     switch (kind) {
       case 's':
-        absl::StrAppend(&out_, "[", kSpace, "]");
-        return absl::OkStatus();
+        return absl::StrCat("[", kSpace, "]");
       case 'S':
-        absl::StrAppend(&out_, "[^", kSpace, "]");
-        return absl::OkStatus();
+        return absl::StrCat("[^", kSpace, "]");
       case 'd':
-        out_ += R"(\p{Nd})";
-        return absl::OkStatus();
+        return R"(\p{Nd})";
       case 'D':
-        out_ += R"(\P{Nd})";
-        return absl::OkStatus();
+        return R"(\P{Nd})";
       case 'w':
-        out_ += word;
-        return absl::OkStatus();
+        return absl::StrCat("[", kWord, "]");
       case 'W':
-        absl::StrAppend(&out_, "[^", kWord, "]");
-        return absl::OkStatus();
+        return absl::StrCat("[^", kWord, "]");
+      default:
+        return "";
+    }
+  }
+
+  // What stands for a place between characters, as \b; empty if `kind` is no
+  // such escape.
+  static std::string PositionEscape(char kind) {
+    const std::string word = absl::StrCat("[", kWord, "]");
+    switch (kind) {
       case 'b':
-        absl::StrAppend(&out_, "(?:(?<=", word, ")(?!", word, ")|(?<!", word,
-                        ")(?=", word, "))");
-        return absl::OkStatus();
+        return absl::StrCat("(?:(?<=", word, ")(?!", word, ")|(?<!", word,
+                            ")(?=", word, "))");
       case 'B':
-        absl::StrAppend(&out_, "(?:(?<=", word, ")(?=", word, ")|(?<!", word,
-                        ")(?!", word, "))");
-        return absl::OkStatus();
+        return absl::StrCat("(?:(?<=", word, ")(?=", word, ")|(?<!", word,
+                            ")(?!", word, "))");
       case 'A':
       case 'z':
       case 'Z':
-        absl::StrAppend(&out_, "\\", absl::string_view(&kind, 1));
-        return absl::OkStatus();
+        return absl::StrCat("\\", absl::string_view(&kind, 1));
       default:
-        return Refuse(start, 2, "this escape");
+        return "";
     }
   }
 
