@@ -19,6 +19,7 @@
 #include "absl/types/optional.h"
 #include "absl/types/span.h"
 #include "moe/base/status_macros.h"
+#include "moe/text/tokenizer/token_id.h"
 #include "moe/text/tokenizer/utf8.h"
 
 namespace moe {
@@ -34,11 +35,6 @@ constexpr size_t kMaxKeptSymbols = 1 << 16;
 template <typename T>
 void GiveBackIfLarge(std::vector<T>* values) {
   if (values->capacity() > kMaxKeptSymbols) std::vector<T>().swap(*values);
-}
-
-absl::optional<int32_t> ToAbsl(const std::optional<int32_t>& value) {
-  if (!value.has_value()) return absl::nullopt;
-  return *value;
 }
 
 }  // namespace
@@ -237,16 +233,11 @@ absl::Status BpeTokenizer::EncodeWords(absl::string_view text, bool is_first,
 
 absl::StatusOr<std::string> BpeTokenizer::Decode(
     absl::Span<const int32_t> ids, bool skip_special_tokens) const {
+  MOE_RETURN_IF_ERROR(CheckTokenIds(ids, vocab_size_));
   std::vector<std::string> tokens;
   tokens.reserve(ids.size());
   const auto& vocab = parts_.model.tokens();
-  for (size_t i = 0; i < ids.size(); ++i) {
-    const int32_t id = ids[i];
-    if (id < 0 || id >= vocab_size_) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("ids[", i, "] is ", id,
-                       "; the tokenizer has ids from 0 to ", vocab_size_ - 1));
-    }
+  for (const int32_t id : ids) {
     const auto added = added_by_id_.find(id);
     if (added != added_by_id_.end()) {
       if (skip_special_tokens && added->second->special) continue;

@@ -19,6 +19,7 @@
 #include "absl/types/optional.h"
 #include "absl/types/span.h"
 #include "moe/base/status_macros.h"
+#include "moe/text/tokenizer/token_id.h"
 #include "moe/text/tokenizer/utf8.h"
 
 namespace moe {
@@ -31,11 +32,6 @@ constexpr size_t kMaxTextBytes = size_t{1} << 28;
 
 std::string_view ToStd(absl::string_view text) {
   return std::string_view(text.data(), text.size());
-}
-
-absl::optional<int32_t> ToAbsl(const std::optional<int32_t>& value) {
-  if (!value.has_value()) return absl::nullopt;
-  return *value;
 }
 
 absl::Status EncodeBy(const SentencePieceModel& model, absl::string_view text,
@@ -248,15 +244,10 @@ absl::Status SentencePieceTokenizer::DecodeRun(std::vector<int32_t>* run,
 
 absl::StatusOr<std::string> SentencePieceTokenizer::Decode(
     absl::Span<const int32_t> ids, bool skip_special_tokens) const {
+  MOE_RETURN_IF_ERROR(CheckTokenIds(ids, vocab_size_));
   std::string text;
   std::vector<int32_t> run;
-  for (size_t i = 0; i < ids.size(); ++i) {
-    const int32_t id = ids[i];
-    if (id < 0 || id >= vocab_size_) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("ids[", i, "] is ", id,
-                       "; the tokenizer has ids from 0 to ", vocab_size_ - 1));
-    }
+  for (const int32_t id : ids) {
     const auto added = added_by_id_.find(id);
     const bool is_in_model = id < model_->size();
     if (added == added_by_id_.end() && is_in_model && !model_->IsSpecial(id)) {

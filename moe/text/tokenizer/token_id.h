@@ -1,0 +1,25 @@
+// What all kinds of tokenizers do with token ids.
+
+#ifndef MOE_TEXT_TOKENIZER_TOKEN_ID_H_
+#define MOE_TEXT_TOKENIZER_TOKEN_ID_H_
+
+#include <cstdint>
+#include <optional>
+
+#include "absl/status/status.h"
+#include "absl/types/optional.h"
+#include "absl/types/span.h"
+
+namespace moe {
+
+// The same id or none. The two types are one in newer releases of Abseil, and
+// two in older ones; the interface Tokenizer has Abseil's.
+absl::optional<int32_t> ToAbsl(const std::optional<int32_t>& id);
+
+// InvalidArgument, with the index and the value, for the first of `ids` that
+// lies outside [0, vocab_size).
+absl::Status CheckTokenIds(absl::Span<const int32_t> ids, int64_t vocab_size);
+
+}  // namespace moe
+
+#endif  // MOE_TEXT_TOKENIZER_TOKEN_ID_H_
