@@ -5,19 +5,17 @@
 #include <utility>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "moe/base/progress.h"
 #include "moe/base/random_access_file.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/testing/temp_directory.h"
-#include "moe/base/thread_pool.h"
 #include "moe/text/dataset/dataset_options.h"
 #include "moe/text/dataset/dataset_options.pb.h"
 #include "moe/text/dataset/testing/byte_tokenizer.h"
 #include "moe/text/dataset/testing/compress.h"
+#include "moe/text/dataset/testing/run_dataset.h"
 #include "moe/text/dataset/token_artifact.h"
 #include "moe/text/dataset/tokenize_dataset.h"
 
@@ -27,6 +25,8 @@ namespace {
 using ::moe::testing::ByteTokenizer;
 using ::moe::testing::GzipOf;
 using ::moe::testing::IsOk;
+using ::moe::testing::RunLoadDataset;
+using ::moe::testing::RunTokenizeDataset;
 using ::moe::testing::StatusIs;
 using ::moe::testing::TempDirectory;
 using ::moe::testing::ZstdOf;
@@ -35,13 +35,6 @@ using ::testing::HasSubstr;
 
 constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
 constexpr char kStories[] = "testdata/stories";
-
-absl::StatusOr<LoadedDataset> Load(const DatasetRequest& request,
-                                   int num_threads = 2) {
-  ThreadPool pool(num_threads);
-  Progress progress(Progress::Style::kSilent, {});
-  return LoadDataset(request, pool, progress);
-}
 
 class LoadDatasetTest : public ::testing::Test {
  protected:
@@ -63,10 +56,8 @@ class LoadDatasetTest : public ::testing::Test {
     request.tokenizer = &tokenizer_;
     request.vocab_size = tokenizer_.vocab_size();
     request.options = options;
-    ThreadPool pool(2);
-    Progress progress(Progress::Style::kSilent, {});
     TokenArtifact artifact;
-    artifact.dataset = TokenizeDataset(request, pool, progress).value();
+    artifact.dataset = RunTokenizeDataset(request).value();
     artifact.info = {"0", tokenizer_.digest(), tokenizer_.vocab_size(),
                      options.keep_system(), ModelMaxLength(options)};
     std::string file = directory_.Path("tokens.safetensors");
@@ -80,7 +71,7 @@ class LoadDatasetTest : public ::testing::Test {
 
 TEST_F(LoadDatasetTest, ReadsTheStories) {
   MOE_ASSERT_OK_AND_ASSIGN(const LoadedDataset dataset,
-                           Load(Request(kStories)));
+                           RunLoadDataset(Request(kStories)));
   EXPECT_EQ(dataset.batches.num_sequences(), 320);  // 120 + 80 + 120
   EXPECT_EQ(dataset.batches.num_batches(), 20);     // 320 / 16
   EXPECT_EQ(dataset.report.num_lines, 320);
@@ -91,38 +82,41 @@ TEST_F(LoadDatasetTest, ReadsTheStories) {
 TEST_F(LoadDatasetTest, ArtifactAndLinesGiveTheSameBatches) {
   DatasetRequest request = Request(kStories);
   request.batch.set_max_steps(5);
-  MOE_ASSERT_OK_AND_ASSIGN(const LoadedDataset lines, Load(request, 1));
+  MOE_ASSERT_OK_AND_ASSIGN(const LoadedDataset lines,
+                           RunLoadDataset(request, 1));
   request.path = WriteArtifact(kStories, request.tokenize);
-  MOE_ASSERT_OK_AND_ASSIGN(const LoadedDataset artifact, Load(request, 3));
+  MOE_ASSERT_OK_AND_ASSIGN(const LoadedDataset artifact,
+                           RunLoadDataset(request, 3));
   EXPECT_EQ(lines.batches.num_batches(), 5);
   EXPECT_EQ(lines.batches.Digest(), artifact.batches.Digest());
   EXPECT_EQ(lines.batches.sequences(), artifact.batches.sequences());
   EXPECT_EQ(lines.report.num_tokens, artifact.report.num_tokens);
   // It is read with no tokenizer at hand too.
   request.tokenizer = nullptr;
-  MOE_ASSERT_OK_AND_ASSIGN(const LoadedDataset alone, Load(request));
+  MOE_ASSERT_OK_AND_ASSIGN(const LoadedDataset alone, RunLoadDataset(request));
   EXPECT_EQ(alone.batches.Digest(), lines.batches.Digest());
 }
 
 TEST_F(LoadDatasetTest, CompressedFilesGiveTheSameBatches) {
   MOE_ASSERT_OK_AND_ASSIGN(
       const LoadedDataset plain,
-      Load(Request(absl::StrCat(kStories, "/text.jsonl"))));
+      RunLoadDataset(Request(absl::StrCat(kStories, "/text.jsonl"))));
   MOE_ASSERT_OK_AND_ASSIGN(
       const std::string text,
       ReadFile(absl::StrCat(kStories, "/text.jsonl"), 1 << 20));
   for (const std::string& bytes : {GzipOf(text), ZstdOf(text)}) {
-    MOE_ASSERT_OK_AND_ASSIGN(const LoadedDataset compressed,
-                             Load(Request(directory_.Write("a", bytes))));
+    MOE_ASSERT_OK_AND_ASSIGN(
+        const LoadedDataset compressed,
+        RunLoadDataset(Request(directory_.Write("a", bytes))));
     EXPECT_EQ(compressed.batches.Digest(), plain.batches.Digest());
   }
 }
 
 TEST_F(LoadDatasetTest, TheOrderFollowsTheSeed) {
   DatasetRequest request = Request(kStories);
-  MOE_ASSERT_OK_AND_ASSIGN(const LoadedDataset seven, Load(request));
+  MOE_ASSERT_OK_AND_ASSIGN(const LoadedDataset seven, RunLoadDataset(request));
   request.batch.set_seed(8);
-  MOE_ASSERT_OK_AND_ASSIGN(const LoadedDataset eight, Load(request));
+  MOE_ASSERT_OK_AND_ASSIGN(const LoadedDataset eight, RunLoadDataset(request));
   EXPECT_NE(seven.batches.Digest(), eight.batches.Digest());
   EXPECT_EQ(seven.batches.num_tokens(), eight.batches.num_tokens());
 }
@@ -133,20 +127,23 @@ TEST_F(LoadDatasetTest, FileOrderReadsNoFurtherThanItMust) {
   request.batch.set_no_shuffle(true);
   request.batch.set_max_steps(1);
   request.batch.set_batch_size(2);
-  MOE_ASSERT_OK_AND_ASSIGN(const LoadedDataset dataset, Load(request));
+  MOE_ASSERT_OK_AND_ASSIGN(const LoadedDataset dataset,
+                           RunLoadDataset(request));
   EXPECT_THAT(dataset.batches.sequences().input_ids(),
               ElementsAre(257, 'a', 257, 'b'));
   request.batch.set_max_steps(2);
-  EXPECT_THAT(Load(request).status(), StatusIs(kInvalid, HasSubstr(":3: ")));
+  EXPECT_THAT(RunLoadDataset(request).status(),
+              StatusIs(kInvalid, HasSubstr(":3: ")));
 }
 
 TEST_F(LoadDatasetTest, ArtifactsAreCutFurther) {
   DatasetRequest request = Request(kStories);
   request.path = WriteArtifact(kStories, request.tokenize);
   request.tokenize.set_model_max_length(50);
-  MOE_ASSERT_OK_AND_ASSIGN(const LoadedDataset artifact, Load(request));
+  MOE_ASSERT_OK_AND_ASSIGN(const LoadedDataset artifact,
+                           RunLoadDataset(request));
   request.path = kStories;
-  MOE_ASSERT_OK_AND_ASSIGN(const LoadedDataset lines, Load(request));
+  MOE_ASSERT_OK_AND_ASSIGN(const LoadedDataset lines, RunLoadDataset(request));
   EXPECT_EQ(artifact.batches.Digest(), lines.batches.Digest());
   EXPECT_GT(lines.report.num_truncated_sequences, 100);
   EXPECT_EQ(artifact.report, lines.report);
@@ -156,33 +153,33 @@ TEST_F(LoadDatasetTest, WhatWasCutOffIsNotThere) {
   TokenizeOptions options;
   options.set_model_max_length(50);
   DatasetRequest request = Request(WriteArtifact(kStories, options));
-  EXPECT_THAT(Load(request).status(),
+  EXPECT_THAT(RunLoadDataset(request).status(),
               StatusIs(kInvalid, HasSubstr("was cut to a model_max_length of "
                                            "50, and 600 was asked for")));
   request.tokenize.clear_model_max_length();
-  EXPECT_THAT(Load(request), IsOk());
+  EXPECT_THAT(RunLoadDataset(request), IsOk());
   // Where nothing was cut off, nothing is missing.
   options.set_model_max_length(50'000);
   request = Request(WriteArtifact(kStories, options));
   request.tokenize.set_model_max_length(60'000);
-  EXPECT_THAT(Load(request), IsOk());
+  EXPECT_THAT(RunLoadDataset(request), IsOk());
 }
 
 TEST_F(LoadDatasetTest, ArtifactsOfOtherOptionsAreRefused) {
   DatasetRequest request = Request(WriteArtifact(kStories, {}));
   request.tokenize.set_chat_template(TokenizeOptions::NONE);
-  EXPECT_THAT(Load(request).status(),
+  EXPECT_THAT(RunLoadDataset(request).status(),
               StatusIs(kInvalid, HasSubstr("was made with the chat template "
                                            "llama3, and none was asked for")));
   request.tokenize.set_chat_template(TokenizeOptions::LLAMA3);
-  EXPECT_THAT(Load(request), IsOk());
+  EXPECT_THAT(RunLoadDataset(request), IsOk());
   request.tokenize.set_keep_system(true);
-  EXPECT_THAT(Load(request).status(),
+  EXPECT_THAT(RunLoadDataset(request).status(),
               StatusIs(kInvalid, HasSubstr("made without system turns")));
   const ByteTokenizer chatml = ByteTokenizer::Chatml();
   request = Request(request.path);
   request.tokenizer = &chatml;
-  EXPECT_THAT(Load(request).status(),
+  EXPECT_THAT(RunLoadDataset(request).status(),
               StatusIs(kInvalid, HasSubstr(absl::StrCat("and the model's has ",
                                                         chatml.digest()))));
 }
@@ -190,14 +187,14 @@ TEST_F(LoadDatasetTest, ArtifactsOfOtherOptionsAreRefused) {
 TEST_F(LoadDatasetTest, TheVocabularyFitsTheEmbedding) {
   DatasetRequest request = Request(kStories);
   request.embedding_rows = 261;  // The tokenizer's ids are 0 to 260.
-  EXPECT_THAT(Load(request), IsOk());
+  EXPECT_THAT(RunLoadDataset(request), IsOk());
   request.embedding_rows = 260;
-  EXPECT_THAT(Load(request).status(),
+  EXPECT_THAT(RunLoadDataset(request).status(),
               StatusIs(kInvalid, HasSubstr("ids up to 260, and the model's "
                                            "embedding has 260 rows")));
   request.path = WriteArtifact(kStories, {});
   request.tokenizer = nullptr;
-  EXPECT_THAT(Load(request).status(),
+  EXPECT_THAT(RunLoadDataset(request).status(),
               StatusIs(kInvalid, HasSubstr("260 rows")));
 }
 
@@ -205,25 +202,27 @@ TEST_F(LoadDatasetTest, TokenIdsNeedNoTokenizer) {
   DatasetRequest request =
       Request(directory_.Write("a.jsonl", "{\"input_ids\": [1, 99]}"));
   request.tokenizer = nullptr;
-  MOE_ASSERT_OK_AND_ASSIGN(const LoadedDataset dataset, Load(request));
+  MOE_ASSERT_OK_AND_ASSIGN(const LoadedDataset dataset,
+                           RunLoadDataset(request));
   EXPECT_THAT(dataset.batches.input_ids(0), ElementsAre(1, 99));
   request.embedding_rows = 99;
-  EXPECT_THAT(Load(request).status(),
+  EXPECT_THAT(RunLoadDataset(request).status(),
               StatusIs(kInvalid, HasSubstr("input_ids[1] is 99")));
   request.path = directory_.Write("b.jsonl", "{\"text\": \"a\"}");
-  EXPECT_THAT(Load(request).status(),
+  EXPECT_THAT(RunLoadDataset(request).status(),
               StatusIs(kInvalid, HasSubstr(":1: holds text, and there is no "
                                            "tokenizer")));
 }
 
 TEST_F(LoadDatasetTest, InvalidRequestsAreRefused) {
   DatasetRequest request = Request(directory_.Path("none"));
-  EXPECT_THAT(Load(request).status(), StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(RunLoadDataset(request).status(),
+              StatusIs(absl::StatusCode::kNotFound));
   request.batch.set_max_steps(0);
-  EXPECT_THAT(Load(request).status(),
+  EXPECT_THAT(RunLoadDataset(request).status(),
               StatusIs(kInvalid, HasSubstr("max_steps is 0")));
   request.tokenize.set_model_max_length(-1);
-  EXPECT_THAT(Load(request).status(),
+  EXPECT_THAT(RunLoadDataset(request).status(),
               StatusIs(kInvalid, HasSubstr("model_max_length is -1")));
 }
 

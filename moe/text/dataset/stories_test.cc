@@ -5,14 +5,15 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "moe/base/progress.h"
 #include "moe/base/testing/status_matchers.h"
-#include "moe/base/thread_pool.h"
 #include "moe/text/dataset/load_dataset.h"
+#include "moe/text/dataset/testing/run_dataset.h"
 #include "moe/text/tokenizer/tokenizer.h"
 
 namespace moe {
 namespace {
+
+using ::moe::testing::RunLoadDataset;
 
 TEST(StoriesTest, BatchesAreThoseOfAnIndependentComputation) {
   MOE_ASSERT_OK_AND_ASSIGN(const std::unique_ptr<Tokenizer> tokenizer,
@@ -26,10 +27,8 @@ TEST(StoriesTest, BatchesAreThoseOfAnIndependentComputation) {
   request.batch.set_max_steps(7);
   request.batch.set_batch_size(16);
   for (const int num_threads : {1, 3}) {
-    ThreadPool pool(num_threads);
-    Progress progress(Progress::Style::kSilent, {});
     MOE_ASSERT_OK_AND_ASSIGN(const LoadedDataset dataset,
-                             LoadDataset(request, pool, progress));
+                             RunLoadDataset(request, num_threads));
     EXPECT_EQ(dataset.report.num_sequences, 320);
     EXPECT_EQ(dataset.report.num_tokens, 53469);
     EXPECT_EQ(dataset.batches.num_batches(), 7);

@@ -6,20 +6,18 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "moe/base/progress.h"
 #include "moe/base/sha256.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/testing/temp_directory.h"
-#include "moe/base/thread_pool.h"
 #include "moe/text/dataset/dataset_options.pb.h"
 #include "moe/text/dataset/dataset_report.h"
 #include "moe/text/dataset/line_reader.h"
 #include "moe/text/dataset/testing/byte_tokenizer.h"
 #include "moe/text/dataset/testing/compress.h"
+#include "moe/text/dataset/testing/run_dataset.h"
 
 namespace moe {
 namespace {
@@ -27,6 +25,7 @@ namespace {
 using ::moe::testing::ByteTokenizer;
 using ::moe::testing::GzipOf;
 using ::moe::testing::IsOk;
+using ::moe::testing::RunTokenizeDataset;
 using ::moe::testing::StatusIs;
 using ::moe::testing::TempDirectory;
 using ::moe::testing::ZstdOf;
@@ -35,13 +34,6 @@ using ::testing::Eq;
 using ::testing::HasSubstr;
 
 constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
-
-absl::StatusOr<TokenizedDataset> Tokenize(const TokenizeRequest& request,
-                                          int num_threads = 2) {
-  ThreadPool pool(num_threads);
-  Progress progress(Progress::Style::kSilent, {});
-  return TokenizeDataset(request, pool, progress);
-}
 
 class TokenizeDatasetTest : public ::testing::Test {
  protected:
@@ -63,7 +55,7 @@ TEST_F(TokenizeDatasetTest, ReadsEveryFileAndForm) {
   directory_.Write("3.jsonl.zst", ZstdOf("\n{\"text\": \"c\"}"));
   directory_.Write("README.md", "");
   MOE_ASSERT_OK_AND_ASSIGN(const TokenizedDataset dataset,
-                           Tokenize(Request(directory_.path())));
+                           RunTokenizeDataset(Request(directory_.path())));
   EXPECT_THAT(dataset.sequences.input_ids(),
               ElementsAre(257, 'a', 'b', 1, 2, 257, 'c'));
   EXPECT_THAT(dataset.sequences.offsets(), ElementsAre(0, 3, 5, 7));
@@ -87,9 +79,9 @@ TEST_F(TokenizeDatasetTest, ThreadsDoNotMatter) {
   }
   const std::string path = directory_.Write("a.jsonl", text);
   MOE_ASSERT_OK_AND_ASSIGN(const TokenizedDataset one,
-                           Tokenize(Request(path), 1));
+                           RunTokenizeDataset(Request(path), 1));
   MOE_ASSERT_OK_AND_ASSIGN(const TokenizedDataset five,
-                           Tokenize(Request(path), 5));
+                           RunTokenizeDataset(Request(path), 5));
   EXPECT_EQ(one.sequences.num_sequences(), 10'000);
   EXPECT_EQ(one.sequences, five.sequences);
   EXPECT_EQ(one.report, five.report);
@@ -100,14 +92,15 @@ TEST_F(TokenizeDatasetTest, StopsWhenThereAreEnough) {
       "a.jsonl", "{\"text\": \"a\"}\n{\"text\": \"b\"}\nnot JSON\n");
   TokenizeRequest request = Request(path);
   request.max_sequences = 2;
-  MOE_ASSERT_OK_AND_ASSIGN(const TokenizedDataset dataset, Tokenize(request));
+  MOE_ASSERT_OK_AND_ASSIGN(const TokenizedDataset dataset,
+                           RunTokenizeDataset(request));
   EXPECT_THAT(dataset.sequences.input_ids(), ElementsAre(257, 'a', 257, 'b'));
 }
 
 TEST_F(TokenizeDatasetTest, TheFirstBadLineIsTheError) {
   const std::string path = directory_.Write(
       "a.jsonl", "{\"text\": \"a\"}\n\n{\"text\": 1}\nnot JSON\n");
-  EXPECT_THAT(Tokenize(Request(path)).status(),
+  EXPECT_THAT(RunTokenizeDataset(Request(path)).status(),
               StatusIs(kInvalid, Eq(absl::StrCat(path,
                                                  ":3: text is 1; wanted is a "
                                                  "string"))));
@@ -118,7 +111,8 @@ TEST_F(TokenizeDatasetTest, BadLinesAreCountedAndListed) {
   directory_.Write("b.jsonl", "not JSON\n{\"text\": \"b\"}\n");
   TokenizeRequest request = Request(directory_.path());
   request.options.set_skip_bad_lines(true);
-  MOE_ASSERT_OK_AND_ASSIGN(const TokenizedDataset dataset, Tokenize(request));
+  MOE_ASSERT_OK_AND_ASSIGN(const TokenizedDataset dataset,
+                           RunTokenizeDataset(request));
   EXPECT_THAT(dataset.sequences.input_ids(), ElementsAre(257, 'a', 257, 'b'));
   EXPECT_EQ(dataset.report.num_lines, 4);
   EXPECT_EQ(dataset.report.num_bad_lines, 2);
@@ -136,12 +130,13 @@ TEST_F(TokenizeDatasetTest, ALineOf100MegabytesIsRefused) {
   text = std::string();
   TokenizeRequest request = Request(path);
   EXPECT_THAT(
-      Tokenize(request).status(),
+      RunTokenizeDataset(request).status(),
       StatusIs(absl::StatusCode::kResourceExhausted,
                HasSubstr(absl::StrCat(path, ":2: the line has more than ",
                                       kMaxLineBytes, " bytes"))));
   request.options.set_skip_bad_lines(true);
-  MOE_ASSERT_OK_AND_ASSIGN(const TokenizedDataset dataset, Tokenize(request));
+  MOE_ASSERT_OK_AND_ASSIGN(const TokenizedDataset dataset,
+                           RunTokenizeDataset(request));
   EXPECT_EQ(dataset.report.num_bad_lines, 1);
   EXPECT_THAT(dataset.sequences.input_ids(),
               ElementsAre(257, 'o', 'k', 257, 'f', 'i', 'n', 'e'));
@@ -150,7 +145,7 @@ TEST_F(TokenizeDatasetTest, ALineOf100MegabytesIsRefused) {
 TEST_F(TokenizeDatasetTest, MessagesAreShort) {
   const std::string path = directory_.Write(
       "a.jsonl", "{\"text\": \"" + std::string(1'000'000, 'x') + "\xff\"}");
-  const absl::Status status = Tokenize(Request(path)).status();
+  const absl::Status status = RunTokenizeDataset(Request(path)).status();
   EXPECT_THAT(status, StatusIs(kInvalid, HasSubstr(":1: malformed JSON")));
   EXPECT_LT(status.message().size(), 600 + path.size());
 }
@@ -160,17 +155,17 @@ TEST_F(TokenizeDatasetTest, DamagedFilesAreNeverSkipped) {
   gzip.resize(gzip.size() - 1);
   TokenizeRequest request = Request(directory_.Write("a.jsonl.gz", gzip));
   request.options.set_skip_bad_lines(true);
-  EXPECT_THAT(Tokenize(request).status(),
+  EXPECT_THAT(RunTokenizeDataset(request).status(),
               StatusIs(absl::StatusCode::kDataLoss, HasSubstr("truncated")));
 }
 
 TEST_F(TokenizeDatasetTest, NothingToReadIsAnError) {
   const std::string empty = directory_.Write("a.jsonl", "\n\n");
-  EXPECT_THAT(Tokenize(Request(empty)).status(),
+  EXPECT_THAT(RunTokenizeDataset(Request(empty)).status(),
               StatusIs(kInvalid, HasSubstr("has no line")));
   TokenizeRequest request = Request(directory_.Write("b.jsonl", "x\ny\n"));
   request.options.set_skip_bad_lines(true);
-  EXPECT_THAT(Tokenize(request).status(),
+  EXPECT_THAT(RunTokenizeDataset(request).status(),
               StatusIs(kInvalid, HasSubstr("all of the dataset's 2 lines are "
                                            "bad; the first: ")));
 }
@@ -179,7 +174,8 @@ TEST_F(TokenizeDatasetTest, CutsToTheLength) {
   TokenizeRequest request =
       Request(directory_.Write("a.jsonl", "{\"text\": \"abcd\"}"));
   request.options.set_model_max_length(3);
-  MOE_ASSERT_OK_AND_ASSIGN(const TokenizedDataset dataset, Tokenize(request));
+  MOE_ASSERT_OK_AND_ASSIGN(const TokenizedDataset dataset,
+                           RunTokenizeDataset(request));
   EXPECT_THAT(dataset.sequences.input_ids(), ElementsAre(257, 'a', 'b'));
   EXPECT_EQ(dataset.report.num_truncated_sequences, 1);
   EXPECT_EQ(dataset.report.num_truncated_tokens, 2);
@@ -188,7 +184,7 @@ TEST_F(TokenizeDatasetTest, CutsToTheLength) {
 TEST_F(TokenizeDatasetTest, IdsAreHeldToTheVocabulary) {
   const std::string path =
       directory_.Write("a.jsonl", "{\"input_ids\": [260, 261]}");
-  EXPECT_THAT(Tokenize(Request(path)).status(),
+  EXPECT_THAT(RunTokenizeDataset(Request(path)).status(),
               StatusIs(kInvalid, HasSubstr(":1: input_ids[1] is 261; wanted is "
                                            "a token id, 0 to 260")));
 }
@@ -197,7 +193,7 @@ TEST_F(TokenizeDatasetTest, InvalidOptionsAreRefused) {
   TokenizeRequest request =
       Request(directory_.Write("a.jsonl", "{\"text\": \"a\"}"));
   request.options.set_model_max_length(0);
-  EXPECT_THAT(Tokenize(request).status(),
+  EXPECT_THAT(RunTokenizeDataset(request).status(),
               StatusIs(kInvalid, HasSubstr("model_max_length is 0")));
 }
 
