@@ -26,9 +26,6 @@
 namespace moe {
 namespace {
 
-// 128 MiB of scores: the matrix products are large, and memory is bounded.
-constexpr int64_t kMaxScores = int64_t{1} << 25;
-
 #ifdef MOE_ATEN_HAS_FUSED_ATTENTION
 
 // The number of features that every fused implementation takes: others may go
@@ -105,7 +102,7 @@ at::Tensor AtenCausalAttention(const AtenAttentionInputs& inputs) {
         /*dropout_p=*/0.0, /*is_causal=*/true);
   }
 #endif
-  return AtenAttentionByBlocks(inputs, kMaxScores);
+  return AtenAttentionByBlocks(inputs, kMaxAttentionScores);
 }
 
 }  // namespace moe

@@ -24,6 +24,9 @@ struct AtenAttentionInputs {
   const at::Tensor& value;
 };
 
+// How many scores are in memory at once, unless one query has more: 128 MiB.
+inline constexpr int64_t kMaxAttentionScores = int64_t{1} << 25;
+
 // The attention's output, shaped as the queries are; scores and probabilities
 // are float32. With LibTorch's fused attention where this LibTorch's works
 // without a sequence's length x length scores (from 2.2 on, head_dim a multiple

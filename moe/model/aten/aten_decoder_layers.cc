@@ -131,6 +131,15 @@ at::Tensor AtenRmsNorm(const at::Tensor& x, const at::Tensor& weight,
   return x.mul(at::rsqrt(mean_square.add(epsilon))).mul_(weight);
 }
 
+int64_t AtenLayerActivations(const LlamaConfig& config, int64_t num_rows) {
+  const int64_t attention = 2 * config.hidden_size + 5 * config.QuerySize() +
+                            2 * config.KeyValueSize();
+  const int64_t mlp = 3 * (config.hidden_size + config.intermediate_size);
+  const int64_t scores = std::min(
+      kMaxAttentionScores, config.num_attention_heads * num_rows * num_rows);
+  return num_rows * attention + std::min(num_rows, kMlpRows) * mlp + scores;
+}
+
 class AtenDecoderLayers::Impl {
  public:
   Impl(const Checkpoint& checkpoint, const RotaryTables& rotary,

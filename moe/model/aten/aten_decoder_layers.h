@@ -20,6 +20,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "moe/checkpoint/checkpoint.h"
+#include "moe/checkpoint/llama_config.h"
 #include "moe/model/aten/aten_device.h"
 #include "moe/model/layer/rotary_tables.h"
 
@@ -48,6 +49,11 @@ absl::Status CheckAtenFinite(absl::string_view what,
 at::Tensor AtenRmsNorm(const at::Tensor& x, const at::Tensor& weight,
                        double epsilon);
 
+// About how many floats Forward takes for a batch of `num_rows` tokens: 2 H +
+// 5 Q + 2 K a token, 3 H + 3 I for each of 1024 in the MLP, and at most
+// kMaxAttentionScores.
+int64_t AtenLayerActivations(const LlamaConfig& config, int64_t num_rows);
+
 class AtenDecoderLayers {
  public:
   // Keeps references to the checkpoint, which is dense, and to the tables.
@@ -64,8 +70,7 @@ class AtenDecoderLayers {
   // InvalidArgument, with the sequence and the position, for an activation that
   // is NaN or infinite; the caller adds the layer.
   //
-  // Beside hidden, takes rows * (2 H + 3 Q + 4 K) floats, 128 MiB for the
-  // scores of attention, and 1024 * 3 I floats.
+  // Beside hidden, takes AtenLayerActivations.
   absl::Status Forward(const AtenBatch& batch, const at::Tensor& hidden);
 
  private:

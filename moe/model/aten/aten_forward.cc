@@ -24,6 +24,7 @@
 #include "absl/types/span.h"
 #include "moe/base/check.h"
 #include "moe/base/ignored_label.h"
+#include "moe/base/memory_budget.h"
 #include "moe/base/progress.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/thread_pool.h"
@@ -92,6 +93,38 @@ std::vector<int64_t> Lengths(const TokenSequences& sequences) {
     lengths.push_back(static_cast<int64_t>(sequences.input_ids(i).size()));
   }
   return lengths;
+}
+
+// How many tokens have their logits in memory at once.
+int64_t LogitsRows(const LlamaConfig& config, const AtenOptions& options) {
+  return std::clamp<int64_t>(kMaxLogits / config.vocab_size, 1,
+                             options.tokens_at_once);
+}
+
+// About the most bytes of host memory that a pass needs at once.
+int64_t HostBytes(const LlamaConfig& config, const TokenSequences& sequences,
+                  const AtenOptions& options) {
+  const int64_t hidden = config.hidden_size;
+  const int64_t query = config.QuerySize(), key = config.KeyValueSize();
+  const int64_t mlp = hidden * config.intermediate_size;
+  const int64_t head = hidden * config.vocab_size;
+  const int64_t largest = std::max(mlp, hidden * query);
+  constexpr int64_t kFloat = sizeof(float);
+  if (options.device == AtenDevice::kCuda) {
+    return kFloat * std::max(head, largest);
+  }
+  int64_t rows = options.tokens_at_once;
+  for (const int64_t length : Lengths(sequences)) rows = std::max(rows, length);
+  rows = std::min(rows, sequences.num_tokens());
+  // A weight may be there as it is stored and as it is used, and logits beside
+  // what becomes of them.
+  const int64_t layer = 2 * hidden * (query + key) + 3 * mlp + largest +
+                        AtenLayerActivations(config, rows);
+  const int64_t logits =
+      config.vocab_size *
+      std::min(LogitsRows(config, options), sequences.num_tokens());
+  return kFloat * (sequences.num_tokens() * hidden +
+                   std::max(layer, 2 * (head + logits)));
 }
 
 class ForwardPass {
@@ -215,8 +248,7 @@ absl::StatusOr<std::vector<float>> ForwardPass::Losses() {
   std::vector<int64_t> targets = Targets(sequences_);
   std::vector<float> losses(targets.size());
   const int64_t num_tokens = sequences_.num_tokens();
-  const int64_t chunk = std::clamp<int64_t>(kMaxLogits / config_.vocab_size, 1,
-                                            options_.tokens_at_once);
+  const int64_t chunk = LogitsRows(config_, options_);
   for (int64_t begin = 0; begin < num_tokens; begin += chunk) {
     const int64_t rows = std::min(chunk, num_tokens - begin);
     const at::Tensor states =
@@ -238,6 +270,13 @@ absl::StatusOr<std::vector<float>> ForwardPass::Losses() {
 absl::StatusOr<std::vector<float>> ForwardPass::Run() {
   MOE_RETURN_IF_ERROR(CheckDevice(options_.device));
   MOE_RETURN_IF_ERROR(CheckSequences(sequences_, config_.vocab_size));
+  MemoryBudget::Reservation memory;
+  if (options_.memory_budget != nullptr) {
+    MOE_ASSIGN_OR_RETURN(
+        memory, options_.memory_budget->Reserve(
+                    HostBytes(config_, sequences_, options_),
+                    "a pass with --numerics=aten, which spills nothing,"));
+  }
   ThreadPool pool(options_.num_threads);
   MOE_ASSIGN_OR_RETURN(
       const RotaryTables rotary,

@@ -18,6 +18,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "moe/base/memory_budget.h"
 #include "moe/base/progress.h"
 #include "moe/checkpoint/checkpoint.h"
 #include "moe/kernels/simd/matrix_view.h"
@@ -35,6 +36,9 @@ struct AtenOptions {
   // Sequences that go through a layer together have about as many tokens, or
   // are one longer sequence. Positive; memory against overhead.
   int64_t tokens_at_once = 4096;
+  // Of the host; asked once, for about the most that the pass holds there: on
+  // the CPU everything, for CUDA the largest weight. May be null.
+  MemoryBudget* memory_budget = nullptr;
 };
 
 // The logits of consecutive tokens of a sequence, [num_rows, vocab_size].
@@ -69,8 +73,8 @@ struct AtenLogitsTap {
 //                       element, or the layer, activation, sequence and
 //                       position
 //   FailedPrecondition  a device that is not there
-//   ResourceExhausted   memory, of the host or of the device; a sequence longer
-//                       than RotaryTables go
+//   ResourceExhausted   memory, of the budget, the host or the device; a
+//                       sequence longer than RotaryTables go
 //   Unavailable         an error that CUDA reports
 // and those of reading and of the tap.
 absl::StatusOr<std::vector<float>> AtenForward(const Checkpoint& checkpoint,

@@ -18,6 +18,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "moe/base/ignored_label.h"
+#include "moe/base/memory_budget.h"
 #include "moe/base/progress.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/checkpoint/checkpoint.h"
@@ -276,6 +277,29 @@ TEST(AtenForwardErrorsTest, AWeightThatIsNotFinite) {
                  AllOf(HasSubstr("model.layers.0.self_attn.q_proj.weight"),
                        HasSubstr("NaN or infinity"))));
   }
+}
+
+TEST(AtenForwardTest, AsksTheMemoryBudget) {
+  const Fixture fixture("llama_gqa_bf16");
+  const TokenSequences sequences = Together(fixture, 0, 3);
+  // The hidden states of 66 tokens; a layer's weights and the largest of them
+  // as it is stored; activations of attention, of the MLP, and scores. The head
+  // takes less: 2 * (512 * 128 + 66 * 512).
+  constexpr int64_t kFloats = 66 * 128 +                           //
+                              2 * 128 * 192 + 4 * 128 * 384 +      //
+                              66 * (2 * 128 + 5 * 128 + 2 * 64) +  //
+                              66 * 3 * (128 + 384) + 8 * 66 * 66;
+  constexpr int64_t kBytes = 4 * kFloats;
+  MemoryBudget enough(kBytes), little(kBytes - 1);
+  AtenOptions options;
+  options.memory_budget = &enough;
+  MOE_EXPECT_OK(Forward(fixture.checkpoint, sequences, options).status());
+  EXPECT_EQ(enough.peak_bytes(), kBytes);
+  EXPECT_EQ(enough.reserved_bytes(), 0);
+  options.memory_budget = &little;
+  EXPECT_THAT(Forward(fixture.checkpoint, sequences, options).status(),
+              StatusIs(absl::StatusCode::kResourceExhausted,
+                       HasSubstr(absl::StrCat("--memory_budget=", kBytes))));
 }
 
 TEST(AtenForwardErrorsTest, CudaWithoutADevice) {
