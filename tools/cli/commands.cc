@@ -10,7 +10,8 @@
 namespace moe::cli {
 
 std::vector<Command> AllCommands() {
-  return {TokenizeCommand(), InspectCommand(), DiffCommand()};
+  return {TokenizeCommand(), EvaluateCommand(), InspectCommand(),
+          DiffCommand()};
 }
 
 int RunLlamaMoe(const std::vector<std::string>& args, std::ostream& out,

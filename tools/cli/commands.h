@@ -14,6 +14,7 @@ namespace moe::cli {
 
 Command InspectCommand();
 Command DiffCommand();
+Command EvaluateCommand();
 Command TokenizeCommand();
 
 std::vector<Command> AllCommands();

@@ -1,6 +1,3 @@
-#include <unistd.h>
-
-#include <cerrno>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -15,7 +12,7 @@
 #include "moe/base/thread_pool.h"
 #include "moe/checkpoint/checkpoint.h"
 #include "moe/checkpoint/json.h"
-#include "moe/checkpoint/safetensors_file.h"
+#include "moe/checkpoint/safetensors_header.h"
 #include "moe/text/dataset/dataset_options.h"
 #include "moe/text/dataset/dataset_options.pb.h"
 #include "moe/text/dataset/dataset_report.h"
@@ -26,6 +23,7 @@
 #include "tools/cli/commands.h"
 #include "tools/cli/common_flags.h"
 #include "tools/cli/flag_set.h"
+#include "tools/cli/output_path.h"
 #include "tools/cli/version.h"
 
 namespace moe::cli {
@@ -57,51 +55,13 @@ absl::StatusOr<TokenizeOptions> OptionsOf(const TokenizeFlags& flags) {
   return options;
 }
 
-// Missing directories are made, in the nearest one that is there.
-absl::Status CheckDirectoryOf(const std::string& path) {
-  std::string directory = SplitPath(path).parent;
-  while (!PathExists(directory)) directory = SplitPath(directory).parent;
-  MOE_RETURN_IF_ERROR(
-      Annotate(ListDirectory(directory).status(), "--save_path"));
-  if (access(directory.c_str(), W_OK) == 0) return absl::OkStatus();
-  const int error = errno;
-  return absl::ErrnoToStatus(
-      error, absl::StrCat("--save_path is ", path, ", and the directory ",
-                          directory, " cannot be written to"));
-}
-
-// Only what an earlier run wrote: a mistyped path costs nobody a dataset or a
-// model.
-absl::Status CheckReplaceable(const std::string& path) {
-  const absl::StatusOr<SafetensorsFile> file = SafetensorsFile::Open(path);
-  if (file.ok()) {
-    const auto kind = file->metadata().find("artifact");
-    if (kind != file->metadata().end() && kind->second == kTokenArtifactName) {
-      return absl::OkStatus();
-    }
-  }
-  return absl::InvalidArgumentError(absl::StrCat(
-      path,
-      " is no token artifact, and --overwrite replaces nothing else; "
-      "choose another path, or remove the file yourself"));
-}
-
-// Before hours of work: whether the file could be written at the end.
 absl::Status CheckSavePath(const TokenizeFlags& flags) {
-  if (!PathExists(flags.save_path)) return CheckDirectoryOf(flags.save_path);
-  if (ListDirectory(flags.save_path).ok()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--save_path is the directory ", flags.save_path,
-                     "; wanted is the name of a file, such as ",
-                     flags.save_path, "/", kTokenArtifactName, ".safetensors"));
-  }
-  if (flags.overwrite) {
-    MOE_RETURN_IF_ERROR(CheckReplaceable(flags.save_path));
-    return CheckDirectoryOf(flags.save_path);
-  }
-  return absl::AlreadyExistsError(absl::StrCat(
-      flags.save_path,
-      " already exists; choose another path, or pass --overwrite"));
+  return CheckOutputFile(
+      {"--save_path", flags.save_path, flags.overwrite, "token artifact",
+       absl::StrCat(kTokenArtifactName, ".safetensors"),
+       [](const SafetensorsMetadata& metadata) {
+         return HasMetadata(metadata, "artifact", kTokenArtifactName);
+       }});
 }
 
 // Where the tokenizer lies beside a model, its ids need rows in the embedding.

@@ -20,11 +20,13 @@ TEST(ActivationErrorTest, NamesTheSequenceAndThePosition) {
                        "MLP activation of sequence 0, position 2, feature 36 "
                        "of 37: NaN or infinity; the weights drive float32 out "
                        "of its range"));
-  EXPECT_THAT(NonFiniteActivationError({"logits", offsets, 3, 0, 5}),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       "logits of sequence 2, position 0, feature 0 of 5: NaN "
-                       "or infinity; the weights drive float32 out of its "
-                       "range"));
+  EXPECT_THAT(
+      NonFiniteActivationError({"logits", offsets, 3, 0, 5,
+                                /*first_sequence=*/100}),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               "logits of sequence 102, position 0, feature 0 of 5: NaN "
+               "or infinity; the weights drive float32 out of its "
+               "range"));
 }
 
 }  // namespace

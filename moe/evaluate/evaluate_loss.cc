@@ -1,0 +1,146 @@
+#include "moe/evaluate/evaluate_loss.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "moe/base/sha256.h"
+#include "moe/base/status_macros.h"
+#include "moe/evaluate/evaluate_options.pb.h"
+#include "moe/kernels/math/float_math.h"
+#include "moe/kernels/simd/matrix_view.h"
+#include "moe/model/aten/aten_device.h"
+#include "moe/model/aten/aten_forward.h"
+#include "moe/model/layer/float_matrix.h"
+#include "moe/model/layer/linear.h"
+#include "moe/model/walk/dense_model.h"
+#include "moe/model/walk/dense_walk.h"
+#include "moe/model/walk/hidden_states.h"
+#include "moe/model/walk/output_head.h"
+#include "moe/model/walk/token_losses.h"
+#include "moe/model/walk/walk_options.h"
+#include "moe/text/dataset/token_sequences.h"
+
+namespace moe {
+namespace {
+
+absl::Status SinkLogits(DenseModel& model, const TokenSequences& sequences,
+                        int64_t num_sequences, const LogitsSink& sink,
+                        HiddenStates& hidden, const WalkResources& resources) {
+  MOE_ASSIGN_OR_RETURN(OutputHead head,
+                       OutputHead::Create(model, LayerPasses::kForward,
+                                          resources.budget, resources.pool));
+  FloatMatrix buffer;
+  for (int64_t s = 0; s < num_sequences; ++s) {
+    const auto at = static_cast<size_t>(s);
+    MOE_ASSIGN_OR_RETURN(const MatrixView<float> rows,
+                         hidden.Load(sequences.offsets()[at],
+                                     sequences.offsets()[at + 1], buffer));
+    MOE_RETURN_IF_ERROR(head.Logits(
+        rows, [&](int64_t, MatrixView<float> logits) { return sink(logits); }));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<float>> ExactLosses(DenseModel& model,
+                                               const TokenSequences& sequences,
+                                               int64_t num_logits_sequences,
+                                               const WalkOptions& walk_options,
+                                               const LogitsSink& sink,
+                                               const WalkResources& resources) {
+  MOE_ASSIGN_OR_RETURN(
+      HiddenStates hidden,
+      WalkForward(model, sequences, walk_options, /*tap=*/nullptr, resources));
+  MOE_RETURN_IF_ERROR(SinkLogits(model, sequences, num_logits_sequences, sink,
+                                 hidden, resources));
+  return TokenLosses(model, sequences, walk_options, hidden, resources);
+}
+
+absl::StatusOr<std::vector<float>> AtenLosses(const DenseModel& model,
+                                              const TokenSequences& sequences,
+                                              const EvaluateOptions& options,
+                                              int64_t num_logits_sequences,
+                                              const WalkOptions& walk_options,
+                                              const LogitsSink& sink,
+                                              const WalkResources& resources) {
+  AtenOptions aten;
+  aten.device = options.device() == EvaluateOptions::CUDA ? AtenDevice::kCuda
+                                                          : AtenDevice::kCpu;
+  aten.products = options.bfloat16_products() ? AtenProducts::kBFloat16
+                                              : AtenProducts::kFloat32;
+  aten.num_threads = resources.pool.num_threads();
+  aten.tokens_at_once = walk_options.tokens_at_once;
+  aten.memory_budget = &resources.budget;
+  AtenLogitsTap tap;
+  tap.num_sequences = num_logits_sequences;
+  tap.take = [&sink](const AtenLogits& logits) { return sink(logits.rows); };
+  return AtenForward(model.checkpoint(), sequences, aten, tap,
+                     resources.progress);
+}
+
+}  // namespace
+
+absl::Status ValidateEvaluateOptions(const EvaluateOptions& options) {
+  const bool is_exact = options.numerics() == EvaluateOptions::EXACT;
+  if (is_exact && options.device() != EvaluateOptions::CPU) {
+    return absl::InvalidArgumentError(
+        "device is cuda, and numerics is exact, which computes on the cpu; "
+        "set numerics to aten");
+  }
+  if (is_exact && options.bfloat16_products()) {
+    return absl::InvalidArgumentError(
+        "bfloat16_products is set, and numerics is exact, which multiplies "
+        "float32; set numerics to aten");
+  }
+  if (options.num_logits_sequences() < 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("num_logits_sequences is ", options.num_logits_sequences(),
+                     "; allowed: 0 or more"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<LossEvaluation> EvaluateLoss(DenseModel& model,
+                                            const TokenSequences& sequences,
+                                            const EvaluateOptions& options,
+                                            const WalkOptions& walk_options,
+                                            const LogitsSink& sink,
+                                            const WalkResources& resources) {
+  MOE_RETURN_IF_ERROR(ValidateEvaluateOptions(options));
+  const std::vector<int32_t> targets = PredictedLabels(sequences);
+  // Before hours of work: whether there is a loss at all.
+  MOE_RETURN_IF_ERROR(
+      MeanOfLosses(std::vector<float>(targets.size()), targets, resources.pool)
+          .status());
+  const int64_t num_logits_sequences =
+      sink ? std::min(options.num_logits_sequences(), sequences.num_sequences())
+           : 0;
+  absl::StatusOr<std::vector<float>> losses =
+      options.numerics() == EvaluateOptions::ATEN
+          ? AtenLosses(model, sequences, options, num_logits_sequences,
+                       walk_options, sink, resources)
+          : ExactLosses(model, sequences, num_logits_sequences, walk_options,
+                        sink, resources);
+  MOE_RETURN_IF_ERROR(losses.status());
+  MOE_ASSIGN_OR_RETURN(const MeanLoss mean,
+                       MeanOfLosses(*losses, targets, resources.pool));
+  LossEvaluation evaluation;
+  evaluation.mean_loss = mean.mean;
+  evaluation.perplexity = Exp(static_cast<float>(mean.mean));
+  evaluation.num_sequences = sequences.num_sequences();
+  evaluation.num_tokens = sequences.num_tokens();
+  evaluation.num_predicted_tokens = mean.num_predicted_tokens;
+  evaluation.losses = *std::move(losses);
+  evaluation.losses_digest = HexSha256Of(
+      absl::string_view(reinterpret_cast<const char*>(evaluation.losses.data()),
+                        evaluation.losses.size() * sizeof(float)));
+  return evaluation;
+}
+
+}  // namespace moe

@@ -1,0 +1,58 @@
+// The loss of a model on a dataset.
+//
+// The mean cross entropy over all labels that a token predicts, and what it
+// makes of perplexity. With EXACT numerics every number but the times is a
+// function of the checkpoint's and the tokens' bytes alone.
+
+#ifndef MOE_EVALUATE_EVALUATE_LOSS_H_
+#define MOE_EVALUATE_EVALUATE_LOSS_H_
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "moe/evaluate/evaluate_options.pb.h"
+#include "moe/kernels/simd/matrix_view.h"
+#include "moe/model/walk/dense_model.h"
+#include "moe/model/walk/walk_options.h"
+#include "moe/text/dataset/token_sequences.h"
+
+namespace moe {
+
+// InvalidArgument, with the field, for what contradicts itself or is out of
+// range.
+absl::Status ValidateEvaluateOptions(const EvaluateOptions& options);
+
+// Takes logits [num_rows, V] of consecutive tokens of a sequence, in order.
+using LogitsSink = std::function<absl::Status(MatrixView<const float> rows)>;
+
+struct LossEvaluation {
+  // Of all predicted labels together.
+  double mean_loss = 0.0;
+  // exp(float(mean_loss)), correctly rounded; infinity where that overflows.
+  float perplexity = 0.0f;
+  int64_t num_sequences = 0;
+  int64_t num_tokens = 0;
+  int64_t num_predicted_tokens = 0;
+  // [num_tokens], as TokenLosses gives them.
+  std::vector<float> losses;
+  // SHA-256, in hexadecimal, of the bytes of `losses`, little-endian.
+  std::string losses_digest;
+};
+
+// `sink` may be empty where no logits are asked for. The errors of
+// ValidateEvaluateOptions, WalkForward and TokenLosses, or of AtenForward, and
+// of the sink; InvalidArgument if nothing is predicted.
+absl::StatusOr<LossEvaluation> EvaluateLoss(DenseModel& model,
+                                            const TokenSequences& sequences,
+                                            const EvaluateOptions& options,
+                                            const WalkOptions& walk_options,
+                                            const LogitsSink& sink,
+                                            const WalkResources& resources);
+
+}  // namespace moe
+
+#endif  // MOE_EVALUATE_EVALUATE_LOSS_H_

@@ -1,0 +1,41 @@
+// Whether a file that a command will write at its end could be written: asked
+// before hours of work.
+
+#ifndef TOOLS_CLI_OUTPUT_PATH_H_
+#define TOOLS_CLI_OUTPUT_PATH_H_
+
+#include <functional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "moe/checkpoint/safetensors_header.h"
+
+namespace moe::cli {
+
+struct OutputFile {
+  std::string flag;  // "--save_path"
+  std::string path;
+  bool overwrite = false;
+  // What it is, "token artifact", and a name for one.
+  std::string what;
+  std::string example_name;
+  // Whether a safetensors file with this metadata is one: with `overwrite`,
+  // nothing else is replaced, so that a mistyped path costs nobody a dataset or
+  // a model.
+  std::function<bool(const SafetensorsMetadata&)> is_replaceable;
+};
+
+// Missing directories are made later, in the nearest one that is there.
+// InvalidArgument if the path is a directory, or a file of another kind that
+// would be replaced; AlreadyExists if there is a file and `overwrite` is not
+// set; otherwise what the system reports of the directory.
+absl::Status CheckOutputFile(const OutputFile& file);
+
+// Whether the metadata have this entry.
+bool HasMetadata(const SafetensorsMetadata& metadata, absl::string_view key,
+                 absl::string_view value);
+
+}  // namespace moe::cli
+
+#endif  // TOOLS_CLI_OUTPUT_PATH_H_
