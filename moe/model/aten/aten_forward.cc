@@ -2,9 +2,7 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/core/Dict.h>
-#include <ATen/core/Reduction.h>
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/linear.h>
@@ -33,6 +31,7 @@
 #include "moe/checkpoint/tensor_name.h"
 #include "moe/kernels/simd/matrix_view.h"
 #include "moe/model/aten/aten_decoder_layers.h"
+#include "moe/model/aten/aten_losses.h"
 #include "moe/model/aten/aten_status.h"
 #include "moe/model/aten/aten_types.h"
 #include "moe/model/aten/aten_weights.h"
@@ -260,8 +259,7 @@ absl::StatusOr<std::vector<float>> ForwardPass::Losses() {
     const at::Tensor wanted =
         at::from_blob(targets.data() + begin, {rows}, c10::kLong).to(device_);
     at::from_blob(losses.data() + begin, {rows}, c10::kFloat)
-        .copy_(at::cross_entropy_loss(logits, wanted, /*weight=*/{},
-                                      at::Reduction::None, kIgnoredLabel));
+        .copy_(AtenLosses(logits, wanted));
     progress_.Advance(rows);
   }
   return losses;
