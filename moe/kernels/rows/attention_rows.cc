@@ -42,23 +42,15 @@ HWY_BEFORE_NAMESPACE();
 namespace moe {
 namespace HWY_NAMESPACE {
 
-// Returns the correction.
-float SoftmaxPieceRow(int64_t n, float* x, float* max, double* sum) {
+float LargestOfRow(int64_t n, const float* x) { return MaxRow(n, x); }
+
+// x = exp(x - largest); returns the sum.
+double ExpRow(int64_t n, float largest, float* x) {
   const DF d;
-  const float before = *max;
-  // Adding +0 makes one zero of two, between which Max may choose.
-  const float largest = std::max(before, MaxRow(n, x)) + 0.0f;
   const VF shift = hn::Set(d, largest);
-  const double piece = MapAndSumRow(
+  return MapAndSumRow(
       n, x, [&](VF value) HWY_ATTR { return Exp(d, hn::Sub(value, shift)); },
       x);
-  const float correction =
-      before == largest
-          ? 1.0f
-          : hn::GetLane(Exp(d, hn::Sub(hn::Set(d, before), shift)));
-  *sum = *sum * static_cast<double>(correction) + piece;
-  *max = largest;
-  return correction;
 }
 
 void ScaleRow(int64_t n, float factor, float* x) {
@@ -124,15 +116,11 @@ namespace moe {
 namespace scalar {
 namespace {
 
-float SoftmaxPieceRow(int64_t n, float* x, float* max, double* sum) {
-  const float before = *max;
-  const float largest = std::max(before, MaxRow(n, x)) + 0.0f;
+float LargestOfRow(int64_t n, const float* x) { return MaxRow(n, x); }
+
+double ExpRow(int64_t n, float largest, float* x) {
   for (int64_t i = 0; i < n; ++i) x[i] = Exp(x[i] - largest);
-  const float correction = before == largest ? 1.0f : Exp(before - largest);
-  const double scaled = *sum * static_cast<double>(correction);
-  *sum = scaled + SumValues(n, x);
-  *max = largest;
-  return correction;
+  return SumValues(n, x);
 }
 
 void ScaleRow(int64_t n, float factor, float* x) {
@@ -161,7 +149,8 @@ void SoftmaxColumnsBackwardRow(int64_t n,
 
 namespace {
 
-HWY_EXPORT(SoftmaxPieceRow);
+HWY_EXPORT(LargestOfRow);
+HWY_EXPORT(ExpRow);
 HWY_EXPORT(ScaleRow);
 HWY_EXPORT(FinishRow);
 HWY_EXPORT(DotRow);
@@ -181,13 +170,26 @@ void SoftmaxPiece(const CausalMask& mask, MatrixView<float> x,
             HasLength(correction, x.rows));
   MOE_CHECK(x.rows == 0 ||
             (x.cols > 0 && mask.first_length > 0 && mask.period > 0));
-  const auto piece = MOE_CHOOSE_KERNEL(SoftmaxPieceRow);
+  const auto largest_of = MOE_CHOOSE_KERNEL(LargestOfRow);
+  const auto exp_row = MOE_CHOOSE_KERNEL(ExpRow);
   ParallelRows(x.rows, x.cols, pool, [&](int64_t begin, int64_t end) {
+    // First for all rows, as exponentials would wait for each row's largest.
+    for (int64_t r = begin; r < end; ++r) {
+      const auto row = static_cast<size_t>(r);
+      const float before = rows.max[row];
+      const float largest = largest_of(mask.Length(r, x.cols), x.RowData(r));
+      // Adding +0 makes one zero of two, between which a maximum may choose.
+      rows.max[row] = std::max(before, largest) + 0.0f;
+      correction[row] =
+          before == rows.max[row] ? 1.0f : Exp(before - rows.max[row]);
+    }
     for (int64_t r = begin; r < end; ++r) {
       const auto row = static_cast<size_t>(r);
       const int64_t length = mask.Length(r, x.cols);
       float* const data = x.RowData(r);
-      correction[row] = piece(length, data, &rows.max[row], &rows.sum[row]);
+      const double earlier =
+          rows.sum[row] * static_cast<double>(correction[row]);
+      rows.sum[row] = earlier + exp_row(length, rows.max[row], data);
       std::fill(data + length, data + x.cols, 0.0f);
     }
   });

@@ -82,8 +82,18 @@ class LayerPass {
   absl::Status MlpBackward(MatrixView<const float> h,
                            const LayerGradients& gradients,
                            MatrixView<float> dh) const;
+  // What one block of the MLP's backward computes in.
+  struct MlpBuffers {
+    MlpBuffers(const LlamaConfig& config, int64_t rows)
+        : m(rows, config.hidden_size),
+          gate(rows, config.intermediate_size),
+          up(rows, config.intermediate_size),
+          d_activation(rows, config.intermediate_size) {}
+    FloatMatrix m, gate, up, d_activation;
+  };
   absl::Status MlpBlockBackward(MatrixView<const float> h, int64_t begin,
                                 const LayerGradients& gradients,
+                                MlpBuffers& buffers,
                                 MatrixView<float> dh) const;
   void AttentionBackward(const Projections& projections,
                          const AttentionForward& attention,
@@ -218,41 +228,42 @@ absl::Status LayerPass::Forward(const LayerTaps& taps,
 absl::Status LayerPass::MlpBlockBackward(MatrixView<const float> h,
                                          int64_t begin,
                                          const LayerGradients& gradients,
+                                         MlpBuffers& buffers,
                                          MatrixView<float> dh) const {
   const MatrixView<const float> dy = gradients.dy.Rows(begin, begin + h.rows);
-  FloatMatrix m(h.rows, config_.hidden_size);
-  FloatMatrix gate(h.rows, config_.intermediate_size);
-  FloatMatrix up(h.rows, config_.intermediate_size);
-  FloatMatrix d_activation(h.rows, config_.intermediate_size);
-  RmsNorm(h, weights_.post_attention_norm, epsilon_, m.view(), pool_);
-  ApplyLinear(weights_.gate, m.view(), gate.view(), pool_);
-  ApplyLinear(weights_.up, m.view(), up.view(), pool_);
-  ApplyLinearBackward(weights_.down, dy, d_activation.view(), pool_);
-  MOE_RETURN_IF_ERROR(CheckFinite("gradient of the MLP activation",
-                                  d_activation.view(), begin));
+  const MatrixView<float> m = buffers.m.view().Rows(0, h.rows);
+  const MatrixView<float> gate = buffers.gate.view().Rows(0, h.rows);
+  const MatrixView<float> up = buffers.up.view().Rows(0, h.rows);
+  const MatrixView<float> d_activation =
+      buffers.d_activation.view().Rows(0, h.rows);
+  RmsNorm(h, weights_.post_attention_norm, epsilon_, m, pool_);
+  ApplyLinear(weights_.gate, m, gate, pool_);
+  ApplyLinear(weights_.up, m, up, pool_);
+  ApplyLinearBackward(weights_.down, dy, d_activation, pool_);
+  MOE_RETURN_IF_ERROR(
+      CheckFinite("gradient of the MLP activation", d_activation, begin));
   if (gradients.tap) {
     FloatMatrix activation(h.rows, config_.intermediate_size);
-    SwiGlu(gate.view(), up.view(), activation.view(), pool_);
+    SwiGlu(gate, up, activation.view(), pool_);
     MOE_RETURN_IF_ERROR(
         CheckFinite("MLP activation", activation.view(), begin));
-    MOE_RETURN_IF_ERROR(gradients.tap({begin, m.view(), activation.view()},
-                                      d_activation.view()));
+    MOE_RETURN_IF_ERROR(
+        gradients.tap({begin, m, activation.view()}, d_activation));
   }
-  SwiGluBackward(gate.view(), up.view(), d_activation.view(), gate.view(),
-                 up.view(), pool_);
-  ApplyLinearBackward(weights_.gate, gate.view(), m.view(), pool_);
-  AddLinearBackward(weights_.up, up.view(), m.view(), pool_);
-  RmsNormBackward(h, weights_.post_attention_norm, epsilon_, m.view(), m.view(),
-                  pool_);
-  ResidualAdd(dy, m.view(), dh, pool_);
+  SwiGluBackward(gate, up, d_activation, gate, up, pool_);
+  ApplyLinearBackward(weights_.gate, gate, m, pool_);
+  AddLinearBackward(weights_.up, up, m, pool_);
+  RmsNormBackward(h, weights_.post_attention_norm, epsilon_, m, m, pool_);
+  ResidualAdd(dy, m, dh, pool_);
   return absl::OkStatus();
 }
 
 absl::Status LayerPass::MlpBackward(MatrixView<const float> h,
                                     const LayerGradients& gradients,
                                     MatrixView<float> dh) const {
+  MlpBuffers buffers(config_, std::min(blocks_.mlp_rows, num_tokens()));
   return ForEachMlpBlock([&](int64_t begin, int64_t end) {
-    return MlpBlockBackward(h.Rows(begin, end), begin, gradients,
+    return MlpBlockBackward(h.Rows(begin, end), begin, gradients, buffers,
                             dh.Rows(begin, end));
   });
 }
