@@ -84,6 +84,8 @@ void PackPanel(const WeightView& b, const PanelRange& range, float* panel) {
   }
 }
 
+static_assert(kPanelCols == 2 * kSquare);
+
 // The same of B[K, N]: a panel's row is a piece of a row of B.
 template <WeightType type>
 void PackPanelTransposed(const WeightView& b, const PanelRange& range,
@@ -91,6 +93,12 @@ void PackPanelTransposed(const WeightView& b, const PanelRange& range,
   for (int64_t k = 0; k < range.k_count; ++k) {
     const char* const bytes = BytesAt<type>(b, range.k_begin + k, range.col);
     float* const out = panel + k * kPanelCols;
+    if (range.width == kPanelCols) {  // With counts that the compiler knows.
+      LoadWeights<type>(bytes, kSquare, out);
+      LoadWeights<type>(bytes + kSquare * ElementBytes(type), kSquare,
+                        out + kSquare);
+      continue;
+    }
     for (int64_t j = 0; j < range.width; j += kSquare) {
       LoadWeights<type>(bytes + j * ElementBytes(type),
                         std::min(kSquare, range.width - j), out + j);

@@ -53,10 +53,16 @@ double ExpRow(int64_t n, float largest, float* x) {
       x);
 }
 
-void ScaleRow(int64_t n, float factor, float* x) {
+// x = exp(x).
+void ExpValues(int64_t n, float* x) {
+  MapRow(
+      n, x, [](VF value) HWY_ATTR { return Exp(DF(), value); }, x);
+}
+
+void ScaleRow(int64_t n, const float* x, float factor, float* out) {
   const VF factors = hn::Set(DF(), factor);
   MapRow(
-      n, x, [&](VF value) HWY_ATTR { return hn::Mul(value, factors); }, x);
+      n, out, [&](VF value) HWY_ATTR { return hn::Mul(value, factors); }, x);
 }
 
 void FinishRow(int64_t n, const float* x, float inverse, float* out) {
@@ -123,8 +129,12 @@ double ExpRow(int64_t n, float largest, float* x) {
   return SumValues(n, x);
 }
 
-void ScaleRow(int64_t n, float factor, float* x) {
-  for (int64_t i = 0; i < n; ++i) x[i] *= factor;
+void ExpValues(int64_t n, float* x) {
+  for (int64_t i = 0; i < n; ++i) x[i] = Exp(x[i]);
+}
+
+void ScaleRow(int64_t n, const float* x, float factor, float* out) {
+  for (int64_t i = 0; i < n; ++i) out[i] = x[i] * factor;
 }
 
 void FinishRow(int64_t n, const float* x, float inverse, float* out) {
@@ -151,6 +161,7 @@ namespace {
 
 HWY_EXPORT(LargestOfRow);
 HWY_EXPORT(ExpRow);
+HWY_EXPORT(ExpValues);
 HWY_EXPORT(ScaleRow);
 HWY_EXPORT(FinishRow);
 HWY_EXPORT(DotRow);
@@ -171,6 +182,7 @@ void SoftmaxPiece(const CausalMask& mask, MatrixView<float> x,
   MOE_CHECK(x.rows == 0 ||
             (x.cols > 0 && mask.first_length > 0 && mask.period > 0));
   const auto largest_of = MOE_CHOOSE_KERNEL(LargestOfRow);
+  const auto exp_values = MOE_CHOOSE_KERNEL(ExpValues);
   const auto exp_row = MOE_CHOOSE_KERNEL(ExpRow);
   ParallelRows(x.rows, x.cols, pool, [&](int64_t begin, int64_t end) {
     // First for all rows, as exponentials would wait for each row's largest.
@@ -180,9 +192,9 @@ void SoftmaxPiece(const CausalMask& mask, MatrixView<float> x,
       const float largest = largest_of(mask.Length(r, x.cols), x.RowData(r));
       // Adding +0 makes one zero of two, between which a maximum may choose.
       rows.max[row] = std::max(before, largest) + 0.0f;
-      correction[row] =
-          before == rows.max[row] ? 1.0f : Exp(before - rows.max[row]);
+      correction[row] = before - rows.max[row];
     }
+    exp_values(end - begin, correction.data() + begin);
     for (int64_t r = begin; r < end; ++r) {
       const auto row = static_cast<size_t>(r);
       const int64_t length = mask.Length(r, x.cols);
@@ -195,6 +207,17 @@ void SoftmaxPiece(const CausalMask& mask, MatrixView<float> x,
   });
 }
 
+void Scale(MatrixView<const float> x, float factor, MatrixView<float> out,
+           ThreadPool& pool) {
+  MOE_CHECK(SameShape(x, out));
+  const auto scale = MOE_CHOOSE_KERNEL(ScaleRow);
+  ParallelRows(x.rows, x.cols, pool, [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) {
+      scale(x.cols, x.RowData(r), factor, out.RowData(r));
+    }
+  });
+}
+
 void ScaleRows(absl::Span<const float> factors, MatrixView<float> x,
                ThreadPool& pool) {
   MOE_CHECK(HasLength(factors, x.rows));
@@ -203,7 +226,7 @@ void ScaleRows(absl::Span<const float> factors, MatrixView<float> x,
     for (int64_t r = begin; r < end; ++r) {
       const float factor = factors[static_cast<size_t>(r)];
       // Mostly: it changes nothing.
-      if (factor != 1.0f) scale(x.cols, factor, x.RowData(r));
+      if (factor != 1.0f) scale(x.cols, x.RowData(r), factor, x.RowData(r));
     }
   });
 }

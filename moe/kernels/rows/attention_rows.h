@@ -36,6 +36,10 @@ void SoftmaxPiece(const CausalMask& mask, MatrixView<float> x,
                   const RunningSoftmax& rows, absl::Span<float> correction,
                   ThreadPool& pool);
 
+// out_i = x_i factor. `out` may be `x`.
+void Scale(MatrixView<const float> x, float factor, MatrixView<float> out,
+           ThreadPool& pool);
+
 // x_i = x_i factor for every row's factor.
 void ScaleRows(absl::Span<const float> factors, MatrixView<float> x,
                ThreadPool& pool);

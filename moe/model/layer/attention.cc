@@ -103,9 +103,8 @@ class SequenceForward {
     const int64_t rows = block.end - block.begin;
     const int64_t dim = shape_.head_dim;
     const MatrixView<float> q = SpacedRows(buffers.query, rows, dim);
-    attention::CopyScaled(
-        Head(query_, block.head, dim).Rows(block.begin, block.end),
-        attention::Scale(shape_), q);
+    Scale(Head(query_, block.head, dim).Rows(block.begin, block.end),
+          attention::ScoreScale(shape_), q, pool);
     buffers.sum.assign(static_cast<size_t>(rows), 0.0);
     buffers.correction.resize(static_cast<size_t>(rows));
     const absl::Span<float> max = OfBlock(score_max_, block);

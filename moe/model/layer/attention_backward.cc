@@ -85,7 +85,7 @@ class SequenceBackward {
                    MatrixView<const float> d_out, int64_t begin, int64_t end)
       : shape_(inputs.shape),
         num_tokens_(end - begin),
-        scale_(attention::Scale(inputs.shape)),
+        scale_(attention::ScoreScale(inputs.shape)),
         query_(inputs.query.Rows(begin, end)),
         key_(inputs.key.Rows(begin, end)),
         value_(inputs.value.Rows(begin, end)),
@@ -194,7 +194,7 @@ class SequenceBackward {
     const MatrixView<const float> d_out =
         ChunkRows(Head(d_out_, head, shape_.head_dim), chunk);
     const MatrixView<float> scaled = SpacedRows(buffer, query.rows, query.cols);
-    attention::CopyScaled(query, scale_, scaled);
+    Scale(query, scale_, scaled, pool);
     out.head = head;
     out.chunk = chunk;
     out.num_queries = query.rows;
@@ -279,7 +279,7 @@ class SequenceBackward {
       const MatrixView<float> sum =
           Head(of_groups, head / shape_.HeadsPerGroup(), shape_.head_dim);
       if (head % shape_.HeadsPerGroup() == 0) {
-        attention::CopyScaled(own, 1.0f, sum);
+        Scale(own, 1.0f, sum, pool);
       } else {
         ResidualAdd(sum, own, sum, pool);
       }

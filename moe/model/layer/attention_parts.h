@@ -44,18 +44,8 @@ MatrixView<T> ChunkRows(const MatrixView<T>& x, int64_t chunk) {
   return x.Rows(chunk * kChunk, std::min((chunk + 1) * kChunk, x.rows));
 }
 
-inline float Scale(const AttentionShape& shape) {
+inline float ScoreScale(const AttentionShape& shape) {
   return 1.0f / std::sqrt(static_cast<float>(shape.head_dim));
-}
-
-// out = x * scale.
-inline void CopyScaled(MatrixView<const float> x, float scale,
-                       MatrixView<float> out) {
-  for (int64_t r = 0; r < x.rows; ++r) {
-    const float* const from = x.RowData(r);
-    float* const to = out.RowData(r);
-    for (int64_t i = 0; i < x.cols; ++i) to[i] = from[i] * scale;
-  }
 }
 
 // Rows as far apart as a product likes them.
