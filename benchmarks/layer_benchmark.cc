@@ -106,17 +106,21 @@ void BM_Layer(benchmark::State& state, const LlamaConfig& config) {
   const FloatMatrix dy = RandomMatrix("dy", num_tokens, config.hidden_size);
   FloatMatrix y(num_tokens, config.hidden_size);
   FloatMatrix dx(num_tokens, config.hidden_size);
+  SavedAttention saved;
+  LayerTaps taps;
+  taps.saved_attention = &saved;
+  const LayerGradients gradients = {dy.view(), dx.view(), nullptr, &saved};
   double peak_flops = 0.0;
   const std::vector<std::function<void()>> bodies = {
       [&] {
-        MOE_CHECK(
-            DecoderLayerForward(layer, {offsets, x.view()}, {}, y.view(), pool)
-                .ok());
+        MOE_CHECK(DecoderLayerForward(layer, {offsets, x.view()}, taps,
+                                      y.view(), pool)
+                      .ok());
       },
       [&] {
-        MOE_CHECK(DecoderLayerBackward(layer, {offsets, x.view()},
-                                       {dy.view(), dx.view(), nullptr}, pool)
-                      .ok());
+        MOE_CHECK(
+            DecoderLayerBackward(layer, {offsets, x.view()}, gradients, pool)
+                .ok());
       },
       [&] {
         pool.ParallelFor(0, num_threads, 1, [&](int64_t begin, int64_t) {

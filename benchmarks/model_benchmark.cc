@@ -8,7 +8,8 @@
 //   forward_ms               a forward
 //   mfu                      its floor over its time, the peak being measured
 //                            in the same rounds, on as many threads
-//   backward_over_forward    a backward's time over a forward's
+//   backward_over_forward    the time of a backward, which takes the attention
+//                            that the forward saved, over a forward's
 // A ratio is the median over the rounds of the ratios within each.
 
 #include <cstdio>
