@@ -345,6 +345,15 @@ void RunTask(const GemmTask& task) {
 
 int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
+// Into how many parts the rows are cut: a multiple of the threads where the
+// parts stay high enough for a panel to be worth its way from memory.
+int64_t NumRowBlocks(int64_t rows, int num_threads) {
+  constexpr int64_t kMinTaskRows = kMaxTaskRows / 2;
+  const int64_t fewest = CeilDiv(rows, kMaxTaskRows);
+  const int64_t even = CeilDiv(fewest, num_threads) * num_threads;
+  return rows >= even * kMinTaskRows ? even : fewest;
+}
+
 // Into how many parts the panels are cut. Parts so narrow that a task's part of
 // the result stays in the second-level cache between blocks of k (224 x 1024
 // floats), and so many that every thread finds a few; so wide that copying A,
@@ -371,7 +380,7 @@ void RunTasks(MatrixView<const float> a, const PackedPart& b,
               MatrixView<float> c, GemmOutput output, ThreadPool& pool) {
   if (c.rows == 0 || c.cols == 0) return;
   const int64_t num_panels = CeilDiv(c.cols, kPanelCols);
-  const int64_t num_row_blocks = CeilDiv(c.rows, kMaxTaskRows);
+  const int64_t num_row_blocks = NumRowBlocks(c.rows, pool.num_threads());
   const int64_t num_col_blocks =
       NumColBlocks(num_panels, num_row_blocks, pool.num_threads());
   pool.ParallelFor(
