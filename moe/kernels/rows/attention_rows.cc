@@ -44,12 +44,12 @@ namespace HWY_NAMESPACE {
 
 float LargestOfRow(int64_t n, const float* x) { return MaxRow(n, x); }
 
-// x = exp(x - largest); returns the sum.
-double ExpRow(int64_t n, float largest, float* x) {
+// out = exp(x - largest); returns the sum. `out` may be `x`.
+double ExpRow(int64_t n, const float* x, float largest, float* out) {
   const DF d;
   const VF shift = hn::Set(d, largest);
   return MapAndSumRow(
-      n, x, [&](VF value) HWY_ATTR { return Exp(d, hn::Sub(value, shift)); },
+      n, out, [&](VF value) HWY_ATTR { return Exp(d, hn::Sub(value, shift)); },
       x);
 }
 
@@ -124,9 +124,9 @@ namespace {
 
 float LargestOfRow(int64_t n, const float* x) { return MaxRow(n, x); }
 
-double ExpRow(int64_t n, float largest, float* x) {
-  for (int64_t i = 0; i < n; ++i) x[i] = Exp(x[i] - largest);
-  return SumValues(n, x);
+double ExpRow(int64_t n, const float* x, float largest, float* out) {
+  for (int64_t i = 0; i < n; ++i) out[i] = Exp(x[i] - largest);
+  return SumValues(n, out);
 }
 
 void ExpValues(int64_t n, float* x) {
@@ -201,7 +201,7 @@ void SoftmaxPiece(const CausalMask& mask, MatrixView<float> x,
       float* const data = x.RowData(r);
       const double earlier =
           rows.sum[row] * static_cast<double>(correction[row]);
-      rows.sum[row] = earlier + exp_row(length, rows.max[row], data);
+      rows.sum[row] = earlier + exp_row(length, data, rows.max[row], data);
       std::fill(data + length, data + x.cols, 0.0f);
     }
   });
