@@ -112,8 +112,8 @@ struct SavedAttention {
 //   out_t = o inverse + 0, inverse = float(1 / s)
 // and m and inverse into score_max and inverse_sum. The outputs overlap no
 // input. `query_rows` queries at once, which changes no bit; a thread needs
-// query_rows x (kDepthBlock + 2 head_dim) floats, and the packed keys and
-// values take as much as keys and values do.
+// query_rows x 3 kGemmRowStride floats (more where head_dim is over
+// kDepthBlock), and packed keys and values take as much as keys and values do.
 void CausalAttention(const AttentionInputs& inputs,
                      const AttentionOutputs& outputs, int64_t query_rows,
                      ThreadPool& pool);
@@ -133,9 +133,10 @@ struct AttentionGradients {
 //   dk_j  = sum over the group's heads, ascending, of sum_{t >= j} ds_tj u_t
 //   dv_j  = likewise of p_tj d_out_t
 // The gradients must not overlap each other or an input. A thread needs some
-// 600 x kDepthBlock + 5 x kDepthBlock x head_dim floats, and the caller's (the
-// longest sequence) x head_dim where threads share a head; the gradients of
-// keys and values before heads are added take as much as queries do, twice.
+// kDepthBlock x (900 + 5 head_dim) floats, and the caller's (the longest
+// sequence) x head_dim where threads share a head; the gradients of keys and
+// values before heads are added take as much as queries do, twice, and keys
+// transposed as much as keys do.
 void CausalAttentionBackward(const AttentionInputs& inputs,
                              const AttentionForward& forward,
                              MatrixView<const float> d_out,

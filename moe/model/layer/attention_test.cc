@@ -211,6 +211,24 @@ void ExpectSlopes(const Case& c,
   }
 }
 
+// Products over a head's features are then cut too.
+TEST(AttentionMathTest, HeadsLongerThanABlockOfDepth) {
+  ThreadPool pool(2);
+  Case c({2, 1, 300}, {40});
+  c.query.Fill("query", 0.2f);
+  c.Run(pool);
+  const std::vector<float> got = c.out.Values();
+  const std::vector<double> want = reference::CausalAttention(c.InDouble());
+  ASSERT_EQ(got.size(), want.size());
+  for (size_t i = 0; i < got.size(); ++i) {
+    ASSERT_NEAR(got[i], want[i], 1e-6) << i;
+  }
+  using Inputs = reference::AttentionInputs;
+  ExpectSlopes(c, &Inputs::query, c.d_query, 1009);
+  ExpectSlopes(c, &Inputs::key, c.d_key, 503);
+  ExpectSlopes(c, &Inputs::value, c.d_value, 503);
+}
+
 TEST(AttentionMathTest, BackwardIsTheDerivative) {
   ThreadPool pool(2);
   Case small({4, 2, 6}, {3, 1, 9, 2});

@@ -36,7 +36,7 @@ namespace moe {
 // How many rows are worked on at once: memory against overhead. No bit depends
 // on it.
 struct LayerBlocks {
-  int64_t query_rows = 128;  // x (256 + 2 head_dim) floats for each thread.
+  int64_t query_rows = 128;  // x 816 floats for each thread (head_dim <= 256).
   int64_t mlp_rows = 448;    // x 2 I floats; backward, x (4 I + 2 H).
 };
 
@@ -100,7 +100,9 @@ struct LayerGradients {
 };
 
 // Fills dx from dy, computing the layer's forward again from x. The layer's
-// weights must be packed for the backward. With the kernels' own gradients:
+// weights must be packed for the backward. Takes T * (2 H + 6 Q + 5 K) floats
+// for the time of the call, T * Q less with saved_attention, and what the
+// blocks say. With the kernels' own gradients:
 //   da = dy W_down;  dgate, dup = SwiGluBackward(da)
 //   dm = dgate W_gate + dup W_up;  dh = dy + RmsNormBackward(dm)
 //   dq, dk, dv = CausalAttentionBackward(dh W_o), dq and dk rotated back
