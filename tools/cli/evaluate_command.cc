@@ -70,6 +70,12 @@ EvaluateOptions OptionsOf(const EvaluateFlags& flags) {
   return options;
 }
 
+WalkOptions SingleWalk() {
+  WalkOptions options;
+  options.keep_weights = false;
+  return options;
+}
+
 // What is evaluated.
 struct EvaluateTask {
   DenseModel& model;
@@ -109,8 +115,8 @@ absl::StatusOr<LossEvaluation> EvaluateAndWriteLogits(
           reinterpret_cast<const char*>(rows.data),
           static_cast<size_t>(rows.rows * rows.cols) * sizeof(float)));
     };
-    evaluation = EvaluateLoss(task.model, sequences, task.options, {}, sink,
-                              task.resources);
+    evaluation = EvaluateLoss(task.model, sequences, task.options, SingleWalk(),
+                              sink, task.resources);
     MOE_RETURN_IF_ERROR(evaluation.status());
     for (int64_t s = 0; s < count; ++s) {
       const auto ids = sequences.input_ids(s);

@@ -42,7 +42,7 @@ HWY_BEFORE_NAMESPACE();
 namespace moe {
 namespace HWY_NAMESPACE {
 
-float LargestOfRow(int64_t n, const float* x) { return MaxRow(n, x); }
+float LargestScore(int64_t n, const float* x) { return MaxRow(n, x); }
 
 // out = exp(x - largest); returns the sum. `out` may be `x`.
 double ExpRow(int64_t n, const float* x, float largest, float* out) {
@@ -122,7 +122,7 @@ namespace moe {
 namespace scalar {
 namespace {
 
-float LargestOfRow(int64_t n, const float* x) { return MaxRow(n, x); }
+float LargestScore(int64_t n, const float* x) { return MaxRow(n, x); }
 
 double ExpRow(int64_t n, const float* x, float largest, float* out) {
   for (int64_t i = 0; i < n; ++i) out[i] = Exp(x[i] - largest);
@@ -159,7 +159,7 @@ void SoftmaxColumnsBackwardRow(int64_t n,
 
 namespace {
 
-HWY_EXPORT(LargestOfRow);
+HWY_EXPORT(LargestScore);
 HWY_EXPORT(ExpRow);
 HWY_EXPORT(ExpValues);
 HWY_EXPORT(ScaleRow);
@@ -181,7 +181,7 @@ void SoftmaxPiece(const CausalMask& mask, MatrixView<float> x,
             HasLength(correction, x.rows));
   MOE_CHECK(x.rows == 0 ||
             (x.cols > 0 && mask.first_length > 0 && mask.period > 0));
-  const auto largest_of = MOE_CHOOSE_KERNEL(LargestOfRow);
+  const auto largest_of = MOE_CHOOSE_KERNEL(LargestScore);
   const auto exp_values = MOE_CHOOSE_KERNEL(ExpValues);
   const auto exp_row = MOE_CHOOSE_KERNEL(ExpRow);
   ParallelRows(x.rows, x.cols, pool, [&](int64_t begin, int64_t end) {

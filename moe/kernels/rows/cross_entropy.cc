@@ -8,12 +8,9 @@
 #include "moe/base/check.h"
 #include "moe/base/ignored_label.h"
 #include "moe/base/thread_pool.h"
-#include "moe/kernels/gemm/gemm.h"
-#include "moe/kernels/gemm/packed_matrix.h"
 #include "moe/kernels/math/float_math.h"
 #include "moe/kernels/rows/parallel_rows.h"
 #include "moe/kernels/rows/scalar_row.h"
-#include "moe/kernels/simd/aligned_buffer.h"
 #include "moe/kernels/simd/choose_kernel.h"
 #include "moe/kernels/simd/highway_targets.h"
 #include "moe/kernels/simd/matrix_view.h"
@@ -56,7 +53,7 @@ void ScaledProbabilities(int64_t n, float largest, float sum, float scale,
       x);
 }
 
-float LargestOfRow(int64_t n, const float* x) { return MaxRow(n, x); }
+float LargestLogit(int64_t n, const float* x) { return MaxRow(n, x); }
 
 }  // namespace HWY_NAMESPACE
 }  // namespace moe
@@ -67,7 +64,7 @@ namespace moe {
 namespace scalar {
 namespace {
 
-float LargestOfRow(int64_t n, const float* x) { return MaxRow(n, x); }
+float LargestLogit(int64_t n, const float* x) { return MaxRow(n, x); }
 
 float SumOfExps(int64_t n, const float* x, float largest) {
   return static_cast<float>(SumRow(
@@ -88,7 +85,7 @@ namespace {
 
 HWY_EXPORT(SumOfExps);
 HWY_EXPORT(ScaledProbabilities);
-HWY_EXPORT(LargestOfRow);
+HWY_EXPORT(LargestLogit);
 
 struct RowLoss {
   float largest;
@@ -100,7 +97,7 @@ RowLoss LossOfRow(absl::Span<const float> logits, int32_t label) {
   const auto n = static_cast<int64_t>(logits.size());
   MOE_CHECK(label >= 0 && label < n);
   RowLoss row;
-  row.largest = MOE_CHOOSE_KERNEL(LargestOfRow)(n, logits.data());
+  row.largest = MOE_CHOOSE_KERNEL(LargestLogit)(n, logits.data());
   row.sum = MOE_CHOOSE_KERNEL(SumOfExps)(n, logits.data(), row.largest);
   row.loss = Log(row.sum) - (logits[static_cast<size_t>(label)] - row.largest);
   return row;
@@ -147,31 +144,6 @@ void CrossEntropyWithGradient(absl::Span<const int32_t> labels, float scale,
       x[label] = at_label * scale;
     }
   });
-}
-
-void CrossEntropyOfHidden(const HiddenLossTask& task, int64_t tokens_at_once,
-                          ThreadPool& pool) {
-  const int64_t num_tokens = task.hidden.rows;
-  MOE_CHECK(tokens_at_once > 0 && task.head != nullptr &&
-            task.labels.size() == static_cast<size_t>(num_tokens) &&
-            task.losses.size() == static_cast<size_t>(num_tokens));
-  const int64_t vocabulary_size = task.head->num_outputs();
-  AlignedBuffer buffer(std::min(tokens_at_once, num_tokens) * vocabulary_size);
-  for (int64_t begin = 0; begin < num_tokens; begin += tokens_at_once) {
-    const int64_t end = std::min(begin + tokens_at_once, num_tokens);
-    const auto first = static_cast<size_t>(begin);
-    const auto count = static_cast<size_t>(end - begin);
-    const MatrixView<float> logits(buffer.data(), end - begin, vocabulary_size);
-    const auto labels = task.labels.subspan(first, count);
-    const auto losses = task.losses.subspan(first, count);
-    Gemm(task.hidden.Rows(begin, end), *task.head, logits, pool);
-    if (task.head_transposed == nullptr) {
-      CrossEntropy(logits, labels, losses, pool);
-      continue;
-    }
-    CrossEntropyWithGradient(labels, task.scale, logits, losses, pool);
-    Gemm(logits, *task.head_transposed, task.d_hidden.Rows(begin, end), pool);
-  }
 }
 
 }  // namespace moe

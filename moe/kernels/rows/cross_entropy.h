@@ -11,7 +11,6 @@
 
 #include "absl/types/span.h"
 #include "moe/base/thread_pool.h"
-#include "moe/kernels/gemm/packed_matrix.h"
 #include "moe/kernels/simd/matrix_view.h"
 
 namespace moe {
@@ -34,26 +33,6 @@ void CrossEntropy(MatrixView<const float> logits,
 void CrossEntropyWithGradient(absl::Span<const int32_t> labels, float scale,
                               MatrixView<float> logits,
                               absl::Span<float> losses, ThreadPool& pool);
-
-// What CrossEntropyOfHidden reads and writes.
-struct HiddenLossTask {
-  MatrixView<const float> hidden;    // [num_tokens, hidden_size], normalised.
-  absl::Span<const int32_t> labels;  // [num_tokens]
-  absl::Span<float> losses;          // [num_tokens]
-  // The output embedding [vocabulary_size, hidden_size], packed.
-  const PackedMatrix* head = nullptr;
-  // For the gradient with respect to hidden, [num_tokens, hidden_size]; else
-  // null.
-  const PackedMatrix* head_transposed = nullptr;
-  MatrixView<float> d_hidden;
-  float scale = 1.0f;
-};
-
-// The losses of hidden states, and their gradient where it is asked for, with
-// the logits of `tokens_at_once` tokens in memory. The result does not depend
-// on that number.
-void CrossEntropyOfHidden(const HiddenLossTask& task, int64_t tokens_at_once,
-                          ThreadPool& pool);
 
 }  // namespace moe
 

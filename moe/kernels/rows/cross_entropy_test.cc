@@ -8,8 +8,6 @@
 #include "gtest/gtest.h"
 #include "moe/base/ignored_label.h"
 #include "moe/base/thread_pool.h"
-#include "moe/kernels/gemm/gemm.h"
-#include "moe/kernels/gemm/packed_matrix.h"
 #include "moe/kernels/rows/softmax.h"
 #include "moe/kernels/simd/matrix_view.h"
 #include "moe/kernels/testing/kernel_test.h"
@@ -73,41 +71,6 @@ TEST_P(CrossEntropyTest, HasTheScalarBits) {
 
 // Any number of tokens at once gives the bits of all at once, and of the steps
 // done one by one.
-TEST_P(CrossEntropyTest, OfHiddenStatesInChunks) {
-  constexpr int64_t kTokens = 37, kHidden = 40, kVocabulary = 90;
-  TestMatrix hidden(kTokens, kHidden), head(kVocabulary, kHidden);
-  hidden.Fill("hidden");
-  head.Fill("head");
-  const std::vector<int32_t> labels = Labels(kTokens, kVocabulary);
-  const MatrixView<const float> weights = head.view();
-  const PackedMatrix packed = PackedMatrix::Pack(weights, pool());
-  const PackedMatrix transposed = PackedMatrix::PackTransposed(weights, pool());
-  std::vector<float> want_losses = Zeros(kTokens);
-  TestMatrix logits(kTokens, kVocabulary), want_d_hidden(kTokens, kHidden);
-  Gemm(hidden.view(), packed, logits.view(), pool());
-  CrossEntropyWithGradient(labels, 0.5f, logits.view(),
-                           absl::MakeSpan(want_losses), pool());
-  Gemm(logits.view(), transposed, want_d_hidden.view(), pool());
-  for (const int64_t tokens_at_once : {1, 5, 36, 37, 1000}) {
-    std::vector<float> losses = Zeros(kTokens), losses_alone = losses;
-    TestMatrix d_hidden(kTokens, kHidden);
-    HiddenLossTask task;
-    task.hidden = hidden.view();
-    task.labels = labels;
-    task.losses = absl::MakeSpan(losses_alone);
-    task.head = &packed;
-    CrossEntropyOfHidden(task, tokens_at_once, pool());
-    task.losses = absl::MakeSpan(losses);
-    task.head_transposed = &transposed;
-    task.d_hidden = d_hidden.view();
-    task.scale = 0.5f;
-    CrossEntropyOfHidden(task, tokens_at_once, pool());
-    EXPECT_TRUE(BitsEqual<float>(losses, want_losses));
-    EXPECT_TRUE(BitsEqual<float>(losses_alone, want_losses));
-    EXPECT_TRUE(BitsEqual(d_hidden, want_d_hidden));
-  }
-}
-
 TEST_P(CrossEntropyTest, Golden) {
   TestMatrix logits(9, 131);
   logits.Fill("logits", 10.0f);

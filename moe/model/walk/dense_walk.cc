@@ -32,7 +32,7 @@ absl::StatusOr<HiddenStates> WalkForward(DenseModel& model,
       HiddenStates::Create(num_tokens, model.config().hidden_size,
                            resources.budget, options.spill_directory));
   MOE_RETURN_IF_ERROR(
-      KeepWeightsIfTheyFit(model, kPasses, resources.budget, plan));
+      KeepWeightsIfTheyFit(model, kPasses, options, resources.budget, plan));
   resources.progress.Start("forward", num_layers * num_tokens,
                            "tokens x layers");
   MOE_RETURN_IF_ERROR(internal::EmbedSequences(model, sequences, plan, hidden));

@@ -53,8 +53,8 @@ class BackwardWalk {
 
   absl::StatusOr<std::vector<float>> Run() {
     MOE_RETURN_IF_ERROR(CreateStates());
-    MOE_RETURN_IF_ERROR(
-        KeepWeightsIfTheyFit(model_, kPasses, resources_.budget, plan_));
+    MOE_RETURN_IF_ERROR(KeepWeightsIfTheyFit(model_, kPasses, options_,
+                                             resources_.budget, plan_));
     CreateSavedAttention();
     MOE_RETURN_IF_ERROR(Down());
     MOE_ASSIGN_OR_RETURN(std::vector<float> losses, LossAndItsGradient());

@@ -265,7 +265,7 @@ TEST(WalkBackMemoryTest, BitsAreTheSameFromOneLayerToUnlimited) {
       StatusIs(absl::StatusCode::kResourceExhausted));
   const int64_t most = unlimited.budget.peak_bytes();
   int num_budgets = 0;
-  for (int64_t budget = most; budget > 0; budget = budget * 4 / 5) {
+  for (int64_t budget = most; budget > 0; budget = budget * 9 / 10) {
     WalkMachine machine(2, budget);
     MOE_ASSERT_OK_AND_ASSIGN(DenseModel other,
                              DenseModel::Open(FixturePath(name)));

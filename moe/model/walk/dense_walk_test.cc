@@ -298,6 +298,21 @@ TEST(DenseWalkMemoryTest, KeptWeightsServeTheNextWalk) {
   EXPECT_EQ(weights, again);
 }
 
+TEST(DenseWalkMemoryTest, KeepsNothingForASingleWalk) {
+  const std::string name = "llama_gqa_bf16";
+  WalkMachine machine;
+  MOE_ASSERT_OK_AND_ASSIGN(DenseModel model,
+                           DenseModel::Open(FixturePath(name)));
+  WalkOptions once;
+  once.keep_weights = false;
+  const std::vector<float> values =
+      WalkValues(model, EightSequences(name), once, machine.resources());
+  EXPECT_FALSE(model.keeps(LayerPasses::kForward));
+  EXPECT_EQ(machine.budget.reserved_bytes(), 0);
+  EXPECT_EQ(WalkValues(model, EightSequences(name), {}, machine.resources()),
+            values);
+}
+
 class FailingTap : public WalkTap {
  public:
   absl::Status OnMlpInput(const TapContext& context,

@@ -19,6 +19,9 @@ struct WalkOptions {
   // more where a single sequence has more.
   int64_t tokens_at_once = 4096;
   LayerBlocks blocks;
+  // Have the model keep its packed weights for the next walk, where the budget
+  // has room for them all. A single walk needs each layer's once.
+  bool keep_weights = true;
   // For hidden states that the memory budget has no room for.
   std::string spill_directory = SpillDirectory();
 };

@@ -150,8 +150,9 @@ absl::StatusOr<WalkPlan> PlanWalk(const DenseModel& model,
 }
 
 absl::Status KeepWeightsIfTheyFit(DenseModel& model, LayerPasses passes,
+                                  const WalkOptions& options,
                                   MemoryBudget& budget, WalkPlan& plan) {
-  if (model.keeps(passes)) return absl::OkStatus();
+  if (model.keeps(passes) || !options.keep_weights) return absl::OkStatus();
   plan.weights = LayerWeightMemory();
   model.Keep(passes, budget);
   MOE_ASSIGN_OR_RETURN(plan.weights,

@@ -56,7 +56,9 @@ absl::StatusOr<WalkPlan> PlanWalk(const DenseModel& model,
 
 // After hidden states have taken their memory: has the model keep its weights
 // in what is left, if that is enough, in place of the plan's room for them.
+// Nothing if the options do not ask for it.
 absl::Status KeepWeightsIfTheyFit(DenseModel& model, LayerPasses passes,
+                                  const WalkOptions& options,
                                   MemoryBudget& budget, WalkPlan& plan);
 
 }  // namespace moe
