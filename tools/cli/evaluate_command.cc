@@ -209,8 +209,8 @@ absl::StatusOr<int> Run(const EvaluateFlags& flags, CommandContext& context) {
   const absl::Time start = absl::Now();
   MOE_ASSIGN_OR_RETURN(const LossEvaluation evaluation,
                        flags.logits_out.empty()
-                           ? EvaluateLoss(model, task.sequences, options, {},
-                                          nullptr, task.resources)
+                           ? EvaluateLoss(model, task.sequences, options,
+                                          SingleWalk(), nullptr, task.resources)
                            : EvaluateAndWriteLogits(flags, task));
   Timing timing;
   timing.sec = absl::ToDoubleSeconds(absl::Now() - start);
