@@ -1,6 +1,7 @@
 // llama_moe: converts dense LLaMA checkpoints to Mixture-of-Experts
 // checkpoints. `llama_moe --help` lists its commands; they live in tools/cli/.
 
+#include <malloc.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -10,7 +11,22 @@
 
 #include "tools/cli/commands.h"
 
+namespace {
+
+// Activations of the same sizes are freed and taken again in every layer:
+// giving their pages back in between, for the system to clear, takes a
+// twentieth of a forward pass.
+void KeepFreedMemory() {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_MAX, 0);
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+#endif
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
+  KeepFreedMemory();
   std::ios::sync_with_stdio(false);
   // `bazel run` starts programs in a folder of its own and says where the user
   // is; paths on the command line are relative to there.
