@@ -122,12 +122,7 @@ void BM_Layer(benchmark::State& state, const LlamaConfig& config) {
             DecoderLayerBackward(layer, {offsets, x.view()}, gradients, pool)
                 .ok());
       },
-      [&] {
-        pool.ParallelFor(0, num_threads, 1, [&](int64_t begin, int64_t) {
-          const double own = RunPeakFlops(kPeakRounds);
-          if (begin == 0) peak_flops = own * num_threads;
-        });
-      }};
+      [&] { peak_flops = RunPeakFlopsOnAllThreads(pool); }};
   for (const auto& body : bodies) body();
   const double flops = LayerForwardFlops(config, num_tokens);
   std::vector<std::vector<double>> seconds;
@@ -148,6 +143,16 @@ double LayerForwardFlops(const LlamaConfig& config, int64_t num_tokens) {
   const auto q = static_cast<double>(config.QuerySize());
   const auto k = static_cast<double>(config.KeyValueSize());
   return 2 * t * (2 * h * q + 2 * h * k + 3 * h * i) + 2 * t * (t + 1) * q;
+}
+
+double RunPeakFlopsOnAllThreads(ThreadPool& pool) {
+  double flops = 0.0;
+  pool.ParallelFor(0, pool.num_threads(), /*grain=*/1,
+                   [&](int64_t begin, int64_t) {
+                     const double own = RunPeakFlops(kPeakRounds);
+                     if (begin == 0) flops = own * pool.num_threads();
+                   });
+  return flops;
 }
 
 void RegisterLayerBenchmarks() {

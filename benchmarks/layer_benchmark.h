@@ -6,6 +6,7 @@
 
 #include <cstdint>
 
+#include "moe/base/thread_pool.h"
 #include "moe/checkpoint/llama_config.h"
 
 namespace moe {
@@ -16,6 +17,10 @@ namespace moe {
 // the half of attention's products with scores that the causal mask leaves, 2 T
 // (T + 1) Q. What is elementwise counts as nothing.
 double LayerForwardFlops(const LlamaConfig& config, int64_t num_tokens);
+
+// Multiplies and adds without memory on every thread of the pool for some 60
+// ms. Returns how many floating-point operations that were in all.
+double RunPeakFlopsOnAllThreads(ThreadPool& pool);
 
 // Registers the benchmarks Layer/*.
 void RegisterLayerBenchmarks();

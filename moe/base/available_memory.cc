@@ -35,19 +35,29 @@ std::optional<int64_t> ReadNumber(const std::string& path) {
   return number;
 }
 
-// Version 2, of this group alone.
-std::optional<int64_t> LeftInControlGroup() {
+// Pages of files, which the group gives back before it runs out.
+int64_t CachedBytes(const std::string& stat) {
+  int64_t sum = 0;
+  for (const absl::string_view line : absl::StrSplit(stat, '\n')) {
+    const std::vector<absl::string_view> words = absl::StrSplit(line, ' ');
+    int64_t bytes = 0;
+    if (words.size() == 2 &&
+        (words[0] == "inactive_file" || words[0] == "active_file") &&
+        absl::SimpleAtoi(words[1], &bytes)) {
+      sum += bytes;
+    }
+  }
+  return sum;
+}
+
+// The group's path in the hierarchy of version 2; empty where there is none.
+std::string ControlGroup() {
   for (const absl::string_view line :
        absl::StrSplit(ReadSystemFile("/proc/self/cgroup"), '\n')) {
     absl::string_view group = line;
-    if (!absl::ConsumePrefix(&group, "0::")) continue;
-    const std::string path = absl::StrCat("/sys/fs/cgroup", group, "/memory.");
-    const std::optional<int64_t> limit = ReadNumber(path + "max");
-    const std::optional<int64_t> used = ReadNumber(path + "current");
-    if (!limit.has_value() || !used.has_value()) return std::nullopt;
-    return std::max<int64_t>(0, *limit - *used);
+    if (absl::ConsumePrefix(&group, "0::")) return std::string(group);
   }
-  return std::nullopt;
+  return "";
 }
 
 }  // namespace
@@ -67,12 +77,29 @@ std::optional<int64_t> ParseMemAvailable(absl::string_view meminfo) {
   return std::nullopt;
 }
 
+std::optional<int64_t> LeftInControlGroup(const std::string& root,
+                                          std::string group) {
+  std::optional<int64_t> least;
+  // A limit of any group around this one counts.
+  for (; !group.empty(); group.resize(group.find_last_of('/'))) {
+    const std::string path = absl::StrCat(root, group, "/memory.");
+    const std::optional<int64_t> limit = ReadNumber(path + "max");
+    const std::optional<int64_t> used = ReadNumber(path + "current");
+    if (!limit.has_value() || !used.has_value()) continue;
+    const int64_t left =
+        *limit - *used + CachedBytes(ReadSystemFile(path + "stat"));
+    least = std::min(std::max<int64_t>(0, left), least.value_or(left));
+  }
+  return least;
+}
+
 }  // namespace internal
 
 std::optional<int64_t> AvailableMemoryBytes() {
   const std::optional<int64_t> machine =
       internal::ParseMemAvailable(ReadSystemFile("/proc/meminfo"));
-  const std::optional<int64_t> group = LeftInControlGroup();
+  const std::optional<int64_t> group =
+      internal::LeftInControlGroup("/sys/fs/cgroup", ControlGroup());
   if (!machine.has_value()) return group;
   return std::min(*machine, group.value_or(*machine));
 }

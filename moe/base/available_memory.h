@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "absl/strings/string_view.h"
 
@@ -19,6 +20,12 @@ std::optional<int64_t> AvailableMemoryBytes();
 int64_t PeakResidentBytes();
 
 namespace internal {
+
+// What the group at `group` ("/user.slice/x") of the hierarchy of version 2 in
+// `root`, and those around it, leave: limit less use, pages of files aside.
+// Nothing where none has a limit. (Limits of version 1 are not looked at.)
+std::optional<int64_t> LeftInControlGroup(const std::string& root,
+                                          std::string group);
 
 // From the text of /proc/meminfo.
 std::optional<int64_t> ParseMemAvailable(absl::string_view meminfo);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "moe/base/testing/temp_directory.h"
 
 namespace moe {
 namespace {
@@ -20,6 +21,21 @@ TEST(ParseMemAvailableTest, FindsTheLine) {
   EXPECT_EQ(internal::ParseMemAvailable("MemAvailable:   lots kB\n"),
             std::nullopt);
   EXPECT_EQ(internal::ParseMemAvailable(""), std::nullopt);
+}
+
+TEST(LeftInControlGroupTest, IsTheTightestAndCountsNoFiles) {
+  const testing::TempDirectory root;
+  EXPECT_EQ(internal::LeftInControlGroup(root.path(), "/a/b"), std::nullopt);
+  root.Write("a/memory.max", "1000\n");
+  root.Write("a/memory.current", "900\n");
+  root.Write("a/memory.stat", "anon 100\nactive_file 300\ninactive_file 50\n");
+  root.Write("a/b/memory.max", "max\n");
+  root.Write("a/b/memory.current", "10\n");
+  // 1000 - 900 + 350, of the group around.
+  EXPECT_EQ(internal::LeftInControlGroup(root.path(), "/a/b"), 450);
+  root.Write("a/b/memory.max", "30\n");
+  EXPECT_EQ(internal::LeftInControlGroup(root.path(), "/a/b"), 20);
+  EXPECT_EQ(internal::LeftInControlGroup(root.path(), ""), std::nullopt);
 }
 
 TEST(AvailableMemoryTest, IsPositive) {

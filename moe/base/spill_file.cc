@@ -35,7 +35,10 @@ absl::Status SpillError(int error, absl::string_view directory,
         ": no space left; make room, set TMPDIR to a directory on a "
         "larger disk, or give a larger --memory_budget"));
   }
-  return absl::ErrnoToStatus(error, message);
+  return absl::ErrnoToStatus(
+      error, absl::StrCat(message,
+                          "; set TMPDIR to a directory that can be "
+                          "written to"));
 }
 
 // A file without a name in the directory.

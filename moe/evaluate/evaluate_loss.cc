@@ -25,6 +25,7 @@
 #include "moe/model/walk/output_head.h"
 #include "moe/model/walk/token_losses.h"
 #include "moe/model/walk/walk_options.h"
+#include "moe/model/walk/walk_plan.h"
 #include "moe/text/dataset/token_sequences.h"
 
 namespace moe {
@@ -33,15 +34,18 @@ namespace {
 absl::Status SinkLogits(DenseModel& model, const TokenSequences& sequences,
                         int64_t num_sequences, const LogitsSink& sink,
                         HiddenStates& hidden, const WalkResources& resources) {
+  if (num_sequences == 0) return absl::OkStatus();
   MOE_ASSIGN_OR_RETURN(OutputHead head,
                        OutputHead::Create(model, LayerPasses::kForward,
                                           resources.budget, resources.pool));
+  const int64_t num_tokens =
+      sequences.offsets()[static_cast<size_t>(num_sequences)];
   FloatMatrix buffer;
-  for (int64_t s = 0; s < num_sequences; ++s) {
-    const auto at = static_cast<size_t>(s);
+  for (int64_t begin = 0; begin < num_tokens; begin += head.tokens_at_once()) {
+    const int64_t end = std::min(begin + head.tokens_at_once(), num_tokens);
+    head.SetPlace(sequences.offsets(), begin);
     MOE_ASSIGN_OR_RETURN(const MatrixView<float> rows,
-                         hidden.Load(sequences.offsets()[at],
-                                     sequences.offsets()[at + 1], buffer));
+                         hidden.Load(begin, end, buffer));
     MOE_RETURN_IF_ERROR(head.Logits(
         rows, [&](int64_t, MatrixView<float> logits) { return sink(logits); }));
   }
@@ -59,7 +63,7 @@ absl::StatusOr<std::vector<float>> ExactLosses(DenseModel& model,
       WalkForward(model, sequences, walk_options, /*tap=*/nullptr, resources));
   MOE_RETURN_IF_ERROR(SinkLogits(model, sequences, num_logits_sequences, sink,
                                  hidden, resources));
-  return TokenLosses(model, sequences, walk_options, hidden, resources);
+  return TokenLosses(model, sequences, hidden, resources);
 }
 
 absl::StatusOr<std::vector<float>> AtenLosses(const DenseModel& model,
@@ -113,6 +117,7 @@ absl::StatusOr<LossEvaluation> EvaluateLoss(DenseModel& model,
                                             const LogitsSink& sink,
                                             const WalkResources& resources) {
   MOE_RETURN_IF_ERROR(ValidateEvaluateOptions(options));
+  MOE_RETURN_IF_ERROR(CheckSequences(model.config(), sequences));
   const std::vector<int32_t> targets = PredictedLabels(sequences);
   // Before hours of work: whether there is a loss at all.
   MOE_RETURN_IF_ERROR(

@@ -26,7 +26,7 @@ namespace moe {
 // range.
 absl::Status ValidateEvaluateOptions(const EvaluateOptions& options);
 
-// Takes logits [num_rows, V] of consecutive tokens of a sequence, in order.
+// Takes logits [num_rows, V] of consecutive tokens, sequence after sequence.
 using LogitsSink = std::function<absl::Status(MatrixView<const float> rows)>;
 
 struct LossEvaluation {

@@ -28,6 +28,7 @@
 #include "moe/evaluate/evaluate_options.pb.h"
 #include "moe/kernels/numerics_contract.h"
 #include "moe/kernels/simd/matrix_view.h"
+#include "moe/kernels/simd/simd_target.h"
 #include "moe/model/walk/dense_model.h"
 #include "moe/model/walk/walk_options.h"
 #include "moe/text/dataset/dataset_report.h"
@@ -142,6 +143,7 @@ Json ToJson(const EvaluateFlags& flags, const LoadedDataset& dataset,
   json["numerics"] = flags.numerics;
   if (flags.numerics == "exact") {
     json["numerics_contract"] = kNumericsContractVersion;
+    json["losses_digest"] = evaluation.losses_digest;
   }
   json["loss"] = evaluation.mean_loss;
   json["perplexity"] = evaluation.perplexity;
@@ -149,7 +151,6 @@ Json ToJson(const EvaluateFlags& flags, const LoadedDataset& dataset,
   json["num_tokens"] = evaluation.num_tokens;
   json["num_predicted_tokens"] = evaluation.num_predicted_tokens;
   json["tokens_digest"] = dataset.batches.Digest();
-  json["losses_digest"] = evaluation.losses_digest;
   json["seconds"] = timing.sec;
   json["tokens_per_sec"] = timing.tokens_per_sec;
   json["peak_resident_bytes"] = PeakResidentBytes();
@@ -181,19 +182,23 @@ void PrintTable(const EvaluateFlags& flags, const LoadedDataset& dataset,
   context.out << FormatDatasetReport(dataset.report);
 }
 
+// What can be wrong with the flags, before anything is opened.
+absl::Status CheckFlags(const EvaluateFlags& flags) {
+  MOE_RETURN_IF_ERROR(ValidateEvaluateOptions(OptionsOf(flags)));
+  MOE_RETURN_IF_ERROR(SimdTargetFromEnvironment().status());
+  if (flags.logits_out.empty()) return absl::OkStatus();
+  return CheckOutputFile({"--logits_out", flags.logits_out, flags.overwrite,
+                          "file of logits", "logits.safetensors",
+                          [](const SafetensorsMetadata& metadata) {
+                            return HasMetadata(metadata, "step", "evaluate");
+                          }});
+}
+
 absl::StatusOr<int> Run(const EvaluateFlags& flags, CommandContext& context) {
-  const EvaluateOptions options = OptionsOf(flags);
-  MOE_RETURN_IF_ERROR(ValidateEvaluateOptions(options));
+  MOE_RETURN_IF_ERROR(CheckFlags(flags));
   MOE_ASSIGN_OR_RETURN(const int64_t budget_bytes,
                        MemoryBudgetOfFlag(flags.memory_budget));
   MOE_ASSIGN_OR_RETURN(const int num_threads, NumThreadsFromEnvironment());
-  if (!flags.logits_out.empty()) {
-    MOE_RETURN_IF_ERROR(CheckOutputFile(
-        {"--logits_out", flags.logits_out, flags.overwrite, "file of logits",
-         "logits.safetensors", [](const SafetensorsMetadata& metadata) {
-           return HasMetadata(metadata, "step", "evaluate");
-         }}));
-  }
   // Before the model, whose weights it counts.
   MemoryBudget budget(budget_bytes);
   ThreadPool pool(num_threads);
@@ -204,18 +209,16 @@ absl::StatusOr<int> Run(const EvaluateFlags& flags, CommandContext& context) {
                          context.progress));
   const EvaluateTask task = {model,
                              dataset.batches.sequences(),
-                             options,
+                             OptionsOf(flags),
                              {budget, pool, context.progress}};
   const absl::Time start = absl::Now();
   MOE_ASSIGN_OR_RETURN(const LossEvaluation evaluation,
                        flags.logits_out.empty()
-                           ? EvaluateLoss(model, task.sequences, options,
+                           ? EvaluateLoss(model, task.sequences, task.options,
                                           SingleWalk(), nullptr, task.resources)
                            : EvaluateAndWriteLogits(flags, task));
-  Timing timing;
-  timing.sec = absl::ToDoubleSeconds(absl::Now() - start);
-  timing.tokens_per_sec =
-      static_cast<double>(evaluation.num_tokens) / timing.sec;
+  const double sec = absl::ToDoubleSeconds(absl::Now() - start);
+  const Timing timing = {sec, static_cast<double>(evaluation.num_tokens) / sec};
   if (flags.json) {
     context.out << FormatJson(ToJson(flags, dataset, evaluation, timing));
   } else {

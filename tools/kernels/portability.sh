@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Runs the kernels' tests, goldens included, built and run in other ways: the bits must
-# be the same in all of them.
+# Runs the tests of the kernels and of the walk over a model, goldens included, built and
+# run in other ways: the bits must be the same in all of them.
 #
 #   tools/kernels/portability.sh [--short] [MODE ...]
 #
 # Modes; without names, all of them:
 #   gcc_O0 gcc_O2 clang_O0 clang_O2   another compiler or no optimisation
 #   haswell    the usual build on an emulated processor without AVX-512
-#   aarch64    cross-built for ARM, with NEON, and emulated
+#   aarch64    cross-built for ARM, with NEON, and emulated: the kernels alone
 #
-#   --short    only the goldens, on haswell
+#   --short    only the kernels' goldens, on haswell
 #
 # The emulator (qemu-user), Clang and the cross-compiler are installed where they are
 # missing. ARM's libraries are unpacked into the cache; the system stays as it is.
@@ -27,6 +27,7 @@ die() {
 source tools/apt.sh
 
 readonly KERNELS=//moe/kernels/...
+readonly WALK=(//moe/model/layer/... //moe/model/walk/...)
 readonly HASWELL=(qemu-x86_64 -cpu Haswell)
 readonly CACHE="${MOE_CACHE_DIR:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/llama_moe}"
 
@@ -36,8 +37,8 @@ want_packages() {
   ((${#missing[@]} == 0)) || { prepare_install "${missing[@]}" && install_packages "${missing[@]}"; }
 }
 
-# bazel_test FLAG... : the tests of all kernels, quietly unless one fails. Slow builds
-# on slow machines get their time.
+# bazel_test FLAG_OR_TARGET... : the tests of all kernels and of the targets, quietly
+# unless one fails. Slow builds on slow machines get their time.
 bazel_test() {
   local log status=0
   log="$(mktemp)"
@@ -47,8 +48,8 @@ bazel_test() {
   return "${status}"
 }
 
-run_gcc_O0() { bazel_test --copt=-O0; }
-run_gcc_O2() { bazel_test --copt=-O2; }
+run_gcc_O0() { bazel_test --copt=-O0 "${WALK[@]}"; }
+run_gcc_O2() { bazel_test --copt=-O2 "${WALK[@]}"; }
 
 # An output base of its own: another compiler is another set of repositories.
 with_clang() {
@@ -57,11 +58,13 @@ with_clang() {
   base="$(./bazelw info output_base 2>/dev/null)-clang"
   MOE_OUTPUT_BASE="${base}" bazel_test "--repo_env=CC=${clang}" "$@"
 }
-run_clang_O0() { with_clang --copt=-O0; }
-run_clang_O2() { with_clang --copt=-O2; }
+run_clang_O0() { with_clang --copt=-O0 "${WALK[@]}"; }
+run_clang_O2() { with_clang --copt=-O2 "${WALK[@]}"; }
 
+# run_haswell [FLAG_OR_TARGET...]
 run_haswell() {
   want_packages qemu-user
+  (($# > 0)) || set -- "${WALK[@]}"
   bazel_test --run_under="${HASWELL[*]}" "$@"
 }
 

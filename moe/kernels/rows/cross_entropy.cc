@@ -120,11 +120,13 @@ void CrossEntropy(MatrixView<const float> logits,
   });
 }
 
-void CrossEntropyWithGradient(absl::Span<const int32_t> labels, float scale,
+void CrossEntropyWithGradient(absl::Span<const int32_t> labels,
+                              absl::Span<const float> scales,
                               MatrixView<float> logits,
                               absl::Span<float> losses, ThreadPool& pool) {
   const auto num_tokens = static_cast<size_t>(logits.rows);
-  MOE_CHECK(labels.size() == num_tokens && losses.size() == num_tokens);
+  MOE_CHECK(labels.size() == num_tokens && losses.size() == num_tokens &&
+            scales.size() == num_tokens);
   const auto probabilities = MOE_CHOOSE_KERNEL(ScaledProbabilities);
   ParallelRows(logits.rows, logits.cols, pool, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
@@ -140,8 +142,8 @@ void CrossEntropyWithGradient(absl::Span<const int32_t> labels, float scale,
       // The label's own element has another formula: kept from before.
       const auto label = static_cast<size_t>(labels[i]);
       const float at_label = Exp(x[label] - row.largest) / row.sum - 1.0f;
-      probabilities(logits.cols, row.largest, row.sum, scale, x.data());
-      x[label] = at_label * scale;
+      probabilities(logits.cols, row.largest, row.sum, scales[i], x.data());
+      x[label] = at_label * scales[i];
     }
   });
 }

@@ -27,10 +27,11 @@ void CrossEntropy(MatrixView<const float> logits,
                   ThreadPool& pool);
 
 // The same, and over the logits their gradient, given that with respect to
-// every loss, `scale` (1 / number of labels, for a mean):
+// each loss, scales [num_tokens] (1 / number of labels, for a mean):
 //   d_i = (e_i / s - [i = l]) * scale
 // and +0 for kIgnoredLabel.
-void CrossEntropyWithGradient(absl::Span<const int32_t> labels, float scale,
+void CrossEntropyWithGradient(absl::Span<const int32_t> labels,
+                              absl::Span<const float> scales,
                               MatrixView<float> logits,
                               absl::Span<float> losses, ThreadPool& pool);
 

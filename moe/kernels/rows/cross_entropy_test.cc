@@ -52,13 +52,14 @@ TEST_P(CrossEntropyTest, HasTheScalarBits) {
     const std::vector<int32_t> labels = Labels(s.rows, s.cols);
     std::vector<float> losses = Zeros(s.rows), with_gradient = losses;
     std::vector<float> want_losses = losses, want_with_gradient = losses;
+    const std::vector<float> scales(labels.size(), 0.3f);
     TestMatrix gradient = logits, want_gradient = logits;
     CrossEntropy(logits.view(), labels, absl::MakeSpan(losses), pool());
-    CrossEntropyWithGradient(labels, 0.3f, gradient.view(),
+    CrossEntropyWithGradient(labels, scales, gradient.view(),
                              absl::MakeSpan(with_gradient), pool());
     OnScalar([&](ThreadPool& one) {
       CrossEntropy(logits.view(), labels, absl::MakeSpan(want_losses), one);
-      CrossEntropyWithGradient(labels, 0.3f, want_gradient.view(),
+      CrossEntropyWithGradient(labels, scales, want_gradient.view(),
                                absl::MakeSpan(want_with_gradient), one);
     });
     EXPECT_TRUE(BitsEqual<float>(losses, want_losses));
@@ -75,8 +76,8 @@ TEST_P(CrossEntropyTest, Golden) {
   TestMatrix logits(9, 131);
   logits.Fill("logits", 10.0f);
   std::vector<float> losses = Zeros(9);
-  CrossEntropyWithGradient(Labels(9, 131), 0.25f, logits.view(),
-                           absl::MakeSpan(losses), pool());
+  CrossEntropyWithGradient(Labels(9, 131), std::vector<float>(9, 0.25f),
+                           logits.view(), absl::MakeSpan(losses), pool());
   EXPECT_EQ(Digest<float>(losses), "f8164dccde20d597");
   EXPECT_EQ(Digest<float>(logits.Values()), "b85127118fd9414a");
 }
@@ -100,8 +101,8 @@ TEST(CrossEntropyMathTest, IsTheFormulaAndItsDerivative) {
   const std::vector<int32_t> labels = {7, 49};
   std::vector<float> losses = Zeros(2);
   ThreadPool pool(1);
-  CrossEntropyWithGradient(labels, 2.0f, logits.view(), absl::MakeSpan(losses),
-                           pool);
+  CrossEntropyWithGradient(labels, {2.0f, 2.0f}, logits.view(),
+                           absl::MakeSpan(losses), pool);
   constexpr double kStep = 1e-5;
   for (size_t t = 0; t < 2; ++t) {
     const auto label = static_cast<size_t>(labels[t]);
@@ -121,7 +122,7 @@ TEST(CrossEntropyMathTest, OfEqualLogitsByHand) {
   TestMatrix logits(2, 64);
   std::vector<float> losses = {5.0f, 5.0f};
   ThreadPool pool(1);
-  CrossEntropyWithGradient({3, kIgnoredLabel}, 1.0f, logits.view(),
+  CrossEntropyWithGradient({3, kIgnoredLabel}, {1.0f, 1.0f}, logits.view(),
                            absl::MakeSpan(losses), pool);
   EXPECT_FLOAT_EQ(losses[0], 4.15888308f);  // ln 64
   EXPECT_EQ(losses[1], 0.0f);

@@ -71,14 +71,18 @@ bool DenseModel::Keep(LayerPasses passes, MemoryBudget& budget) {
   if (passes == LayerPasses::kBackward || kept_.has_value()) {
     passes = LayerPasses::kForwardAndBackward;
   }
-  kept_.reset();
+  const int64_t num_bytes = KeptBytes(passes);
   std::optional<MemoryBudget::Reservation> reservation =
-      budget.TryReserve(KeptBytes(passes));
+      budget.TryReserve(num_bytes - (kept_.has_value() ? kept_->num_bytes : 0));
   if (!reservation.has_value()) return false;
-  kept_.emplace();
+  if (!kept_.has_value()) kept_.emplace();
   kept_->passes = passes;
-  kept_->reservation = std::move(*reservation);
+  kept_->reservations.push_back(std::move(*reservation));
+  kept_->num_bytes = num_bytes;
+  // Packed anew, for both passes, when they are asked for.
+  kept_->layers.clear();
   kept_->layers.resize(static_cast<size_t>(config().num_hidden_layers));
+  kept_->output.reset();
   return true;
 }
 

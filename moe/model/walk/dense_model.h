@@ -46,11 +46,15 @@ class DenseModel {
 
   // Whether all weights are, or from now on will be, kept as `passes` need
   // them: if the budget has room. It must outlive the model.
+  // What is kept for other passes stays where there is no room for more.
   bool Keep(LayerPasses passes, MemoryBudget& budget);
+  // Gives up what is kept.
+  void Forget() { kept_.reset(); }
   bool keeps(LayerPasses passes) const;
 
   // If keeps(): what is kept, read and packed when first asked for. The errors
-  // of ReadWeight. Valid until Keep is called.
+  // of ReadWeight. Valid until Keep or
+  // Forget is called.
   absl::StatusOr<const DecoderLayerWeights*> KeptLayer(int64_t layer,
                                                        ThreadPool& pool);
   // The output embedding, as a linear layer.
@@ -59,7 +63,8 @@ class DenseModel {
  private:
   struct Kept {
     LayerPasses passes = LayerPasses::kForward;
-    MemoryBudget::Reservation reservation;
+    std::vector<MemoryBudget::Reservation> reservations;
+    int64_t num_bytes = 0;  // Of all of them.
     std::vector<std::optional<DecoderLayerWeights>> layers;
     std::optional<Linear> output;
   };

@@ -37,8 +37,11 @@ TEST(DenseModelTest, KeepsAllOrNothing) {
   EXPECT_TRUE(model.keeps(LayerPasses::kForward));
   EXPECT_FALSE(model.keeps(LayerPasses::kForwardAndBackward));
   EXPECT_EQ(enough.reserved_bytes(), all);
-  // There is no room for both: what was kept is given up.
+  // There is no room for both: what is kept stays, until it is given up.
   EXPECT_FALSE(model.Keep(LayerPasses::kForwardAndBackward, enough));
+  EXPECT_TRUE(model.keeps(LayerPasses::kForward));
+  EXPECT_EQ(enough.reserved_bytes(), all);
+  model.Forget();
   EXPECT_FALSE(model.keeps(LayerPasses::kForward));
   EXPECT_EQ(enough.reserved_bytes(), 0);
 }

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "absl/status/statusor.h"
+#include "moe/base/float_environment.h"
 #include "moe/base/status_macros.h"
 #include "moe/model/layer/decoder_layer_weights.h"
 #include "moe/model/layer/linear.h"
@@ -45,6 +46,7 @@ absl::StatusOr<HiddenStates> WalkForward(DenseModel& model,
         model, plan, options, {layer, weights, &hidden, &hidden, tap, {}},
         resources));
   }
+  MOE_RETURN_IF_ERROR(CheckFloatEnvironment("the forward walk"));
   resources.progress.Finish();
   return hidden;
 }

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
+#include "moe/base/float_environment.h"
 #include "moe/base/ignored_label.h"
 #include "moe/base/memory_budget.h"
 #include "moe/base/status_macros.h"
@@ -122,48 +123,65 @@ class BackwardWalk {
     return absl::OkStatus();
   }
 
-  // The gradient with respect to the last hidden states takes their place.
+  // The gradient with respect to the last hidden states takes their place. The
+  // head has the memory that layers work in.
   absl::StatusOr<std::vector<float>> LossAndItsGradient() {
-    MOE_ASSIGN_OR_RETURN(
-        OutputHead head,
-        OutputHead::Create(model_, LayerPasses::kForwardAndBackward,
-                           resources_.budget, resources_.pool));
-    const std::vector<int32_t> targets = PredictedLabels(sequences_);
-    std::vector<float> losses(targets.size());
-    resources_.progress.Start("loss", sequences_.num_tokens(), "tokens");
-    for (int64_t b = 0; b < batches_.num_batches(); ++b) {
-      MOE_RETURN_IF_ERROR(
-          BatchGradient(b, targets, head, absl::MakeSpan(losses)));
+    const int64_t work_bytes = plan_.work.num_bytes();
+    plan_.work = MemoryBudget::Reservation();
+    std::vector<float> losses(static_cast<size_t>(sequences_.num_tokens()));
+    {
+      MOE_ASSIGN_OR_RETURN(
+          OutputHead head,
+          OutputHead::Create(model_, LayerPasses::kForwardAndBackward,
+                             resources_.budget, resources_.pool));
+      MOE_RETURN_IF_ERROR(FillGradient(head, absl::MakeSpan(losses)));
     }
+    gradient_buffer_ = FloatMatrix();
+    MOE_ASSIGN_OR_RETURN(plan_.work,
+                         resources_.budget.Reserve(work_bytes, "activations"));
     MOE_RETURN_IF_ERROR(CheckLosses(sequences_, losses));
     return losses;
   }
 
-  absl::Status BatchGradient(int64_t batch, absl::Span<const int32_t> targets,
-                             OutputHead& head, absl::Span<float> losses) {
-    const absl::Span<const int64_t> offsets = sequences_.offsets();
-    const TokenBatches::Batch range = batches_.batch(batch);
-    const int64_t first = offsets[static_cast<size_t>(range.begin)];
-    const int64_t last = offsets[static_cast<size_t>(range.end)];
-    const auto num_labels =
-        std::count_if(targets.begin() + first, targets.begin() + last,
-                      [](int32_t target) { return target != kIgnoredLabel; });
-    const float scale =
-        num_labels == 0 ? 0.0f : 1.0f / static_cast<float>(num_labels);
-    for (int64_t begin = first; begin < last;
-         begin += options_.tokens_at_once) {
-      const int64_t end = std::min(begin + options_.tokens_at_once, last);
+  absl::Status FillGradient(OutputHead& head, absl::Span<float> losses) {
+    const std::vector<int32_t> targets = PredictedLabels(sequences_);
+    const std::vector<float> scales = LossScales(targets);
+    resources_.progress.Start("loss", sequences_.num_tokens(), "tokens");
+    for (int64_t begin = 0; begin < sequences_.num_tokens();
+         begin += head.tokens_at_once()) {
+      const int64_t end =
+          std::min(begin + head.tokens_at_once(), sequences_.num_tokens());
       const auto at = static_cast<size_t>(begin);
       const auto count = static_cast<size_t>(end - begin);
+      head.SetPlace(sequences_.offsets(), begin);
       MOE_ASSIGN_OR_RETURN(const MatrixView<float> rows,
                            Gradient().Load(begin, end, gradient_buffer_));
-      MOE_RETURN_IF_ERROR(
-          head.LossesAndGradient(rows, targets.subspan(at, count), scale,
-                                 losses.subspan(at, count), rows));
+      MOE_RETURN_IF_ERROR(head.LossesAndGradient(
+          rows, absl::MakeConstSpan(targets).subspan(at, count),
+          absl::MakeConstSpan(scales).subspan(at, count),
+          losses.subspan(at, count), rows));
       MOE_RETURN_IF_ERROR(Gradient().Store(begin, rows));
       resources_.progress.Advance(end - begin);
     }
     return absl::OkStatus();
+  }
+
+  // By token, one over the number of labels of its batch.
+  std::vector<float> LossScales(absl::Span<const int32_t> targets) const {
+    std::vector<float> scales(targets.size());
+    const absl::Span<const int64_t> offsets = sequences_.offsets();
+    for (int64_t b = 0; b < batches_.num_batches(); ++b) {
+      const TokenBatches::Batch batch = batches_.batch(b);
+      const int64_t first = offsets[static_cast<size_t>(batch.begin)];
+      const int64_t last = offsets[static_cast<size_t>(batch.end)];
+      const auto num_labels =
+          std::count_if(targets.begin() + first, targets.begin() + last,
+                        [](int32_t target) { return target != kIgnoredLabel; });
+      if (num_labels == 0) continue;
+      std::fill(scales.begin() + first, scales.begin() + last,
+                1.0f / static_cast<float>(num_labels));
+    }
+    return scales;
   }
 
   absl::Status Up() {
@@ -179,6 +197,7 @@ class BackwardWalk {
                                      absl::StrCat("layer ", layer)));
       }
     }
+    MOE_RETURN_IF_ERROR(CheckFloatEnvironment("the walk back"));
     resources_.progress.Finish();
     return absl::OkStatus();
   }

@@ -1,8 +1,9 @@
 // The packed weights of a model's layers, one after another, as a walk needs
 // them: those that the model keeps, or one layer at a time.
 //
-//   MOE_ASSIGN_OR_RETURN(LayerWeightStream stream,
-//                        LayerWeightStream::Create(model, options, pool));
+//   MOE_ASSIGN_OR_RETURN(LayerWeightMemory memory,
+//                        LayerWeightMemory::Reserve(model, passes, budget));
+//   LayerWeightStream stream(model, passes, order, memory, pool);
 //   for each layer, in the order of the stream:
 //     MOE_ASSIGN_OR_RETURN(const DecoderLayerWeights* weights, stream.Next());
 //

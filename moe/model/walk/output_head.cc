@@ -22,8 +22,10 @@
 #include "moe/kernels/gemm/gemm.h"
 #include "moe/kernels/gemm/packed_matrix.h"
 #include "moe/kernels/rows/cross_entropy.h"
+#include "moe/kernels/rows/elementwise.h"
 #include "moe/kernels/rows/rms_norm.h"
 #include "moe/kernels/simd/matrix_view.h"
+#include "moe/model/layer/activation_error.h"
 #include "moe/model/layer/checkpoint_weights.h"
 #include "moe/model/layer/float_matrix.h"
 #include "moe/model/layer/linear.h"
@@ -48,9 +50,10 @@ int64_t RoundToPanels(int64_t cols) {
          PackedMatrix::kPanelCols;
 }
 
-// Logits of a token, with its hidden state, normed, and its gradient.
+// Logits of a token, with its hidden state as it is loaded, normed, and its
+// gradient.
 int64_t TokenBytes(const LlamaConfig& config) {
-  return (config.vocab_size + 2 * config.hidden_size) * kFloatBytes;
+  return (config.vocab_size + 3 * config.hidden_size) * kFloatBytes;
 }
 
 // A row, and a column, of the embedding: packed, and as it is stored, which
@@ -69,8 +72,12 @@ int64_t OutputHead::LeastBytes(const LlamaConfig& config, LayerPasses passes) {
   if (passes != LayerPasses::kForward) {
     vector_bytes = std::max(vector_bytes, FeatureBytes(config));
   }
+  int64_t read_bytes = 0;
+  if (passes != LayerPasses::kForward) {
+    read_bytes = kRowsPerRead * config.hidden_size * kFloatBytes;
+  }
   return kFewestTokensAtOnce * TokenBytes(config) +
-         PackedMatrix::kPanelCols * vector_bytes;
+         PackedMatrix::kPanelCols * vector_bytes + read_bytes;
 }
 
 absl::StatusOr<OutputHead> OutputHead::Create(DenseModel& model,
@@ -105,18 +112,18 @@ absl::Status OutputHead::Plan(LayerPasses passes) {
                                  .tensor->spec);
   std::optional<MemoryBudget::Reservation> reservation =
       budget_.TryReserve(logits_bytes + own_bytes);
+  if (is_kept) {
+    MOE_ASSIGN_OR_RETURN(whole_, model_.KeptOutput(pool_));
+  }
   if (!reservation.has_value()) return PlanBlocks(passes);
   reservation_ = std::move(*reservation);
   tokens_at_once_ = kMostTokensAtOnce;
-  if (is_kept) {
-    MOE_ASSIGN_OR_RETURN(whole_, model_.KeptOutput(pool_));
-  } else {
-    own_.emplace();
-  }
+  if (!is_kept) own_.emplace();
   return absl::OkStatus();
 }
 
-// Half of what is left for logits, half for a block of the embedding.
+// Half of what is left for logits, half for a block of the embedding, unless
+// the model keeps that.
 absl::Status OutputHead::PlanBlocks(LayerPasses passes) {
   const LlamaConfig& config = model_.config();
   const int64_t least = LeastBytes(config, passes);
@@ -126,10 +133,14 @@ absl::Status OutputHead::PlanBlocks(LayerPasses passes) {
       reservation_,
       budget_.Reserve(bytes, "logits, and a block of the output embedding"));
   const int64_t token_bytes = TokenBytes(config);
-  const int64_t spare = (bytes - least) / 2;
+  const int64_t spare = whole_ != nullptr ? bytes - least : (bytes - least) / 2;
   tokens_at_once_ = std::min(kFewestTokensAtOnce + spare / token_bytes,
                              8 * kMostTokensAtOnce);
-  const int64_t block_bytes = bytes - tokens_at_once_ * token_bytes;
+  if (whole_ != nullptr) return absl::OkStatus();
+  int64_t block_bytes = bytes - tokens_at_once_ * token_bytes;
+  if (passes != LayerPasses::kForward) {
+    block_bytes -= kRowsPerRead * config.hidden_size * kFloatBytes;
+  }
   outputs_at_once_ = RoundToPanels(block_bytes / OutputBytes(config));
   features_at_once_ = RoundToPanels(block_bytes / FeatureBytes(config));
   return absl::OkStatus();
@@ -201,6 +212,15 @@ absl::Status OutputHead::MultiplyBackward(MatrixView<const float> d_logits,
   return absl::OkStatus();
 }
 
+absl::Status OutputHead::CheckLogits(int64_t first_row,
+                                     MatrixView<const float> logits) const {
+  const std::optional<MatrixPosition> bad = FindNonFinite(logits, pool_);
+  if (!bad.has_value()) return absl::OkStatus();
+  return NonFiniteActivationError({"logits", offsets_,
+                                   first_token_ + first_row + bad->row,
+                                   bad->col, logits.cols});
+}
+
 absl::Status OutputHead::Logits(MatrixView<const float> hidden,
                                 const LogitsTap& tap) {
   const int64_t most = std::min(tokens_at_once_, hidden.rows);
@@ -212,6 +232,7 @@ absl::Status OutputHead::Logits(MatrixView<const float> hidden,
     const MatrixView<float> out = logits.view().Rows(0, end - begin);
     RmsNorm(hidden.Rows(begin, end), norm_, epsilon_, x, pool_);
     MOE_RETURN_IF_ERROR(Multiply(x, out));
+    MOE_RETURN_IF_ERROR(CheckLogits(begin, out));
     MOE_RETURN_IF_ERROR(tap(begin, out));
   }
   return absl::OkStatus();
@@ -233,7 +254,7 @@ absl::Status OutputHead::Losses(MatrixView<const float> hidden,
 
 absl::Status OutputHead::LossesAndGradient(MatrixView<const float> hidden,
                                            absl::Span<const int32_t> targets,
-                                           float scale,
+                                           absl::Span<const float> scales,
                                            absl::Span<float> losses,
                                            MatrixView<float> d_hidden) {
   MOE_CHECK(targets.size() == losses.size() &&
@@ -244,7 +265,8 @@ absl::Status OutputHead::LossesAndGradient(MatrixView<const float> hidden,
       hidden, [&](int64_t first_row, MatrixView<float> logits) -> absl::Status {
         const auto first = static_cast<size_t>(first_row);
         const auto count = static_cast<size_t>(logits.rows);
-        CrossEntropyWithGradient(targets.subspan(first, count), scale, logits,
+        CrossEntropyWithGradient(targets.subspan(first, count),
+                                 scales.subspan(first, count), logits,
                                  losses.subspan(first, count), pool_);
         const MatrixView<float> d = d_normed.view().Rows(0, logits.rows);
         MOE_RETURN_IF_ERROR(MultiplyBackward(logits, d));

@@ -42,30 +42,46 @@ class OutputHead {
                                            MemoryBudget& budget,
                                            ThreadPool& pool);
 
+  // How many tokens' hidden states are best given at once: for so many there is
+  // room.
+  int64_t tokens_at_once() const { return tokens_at_once_; }
+
   // The smallest budget for which Create finds room.
   static int64_t LeastBytes(const LlamaConfig& config, LayerPasses passes);
+
+  // What messages call the rows that are given from now on: tokens from
+  // `first_token` on, where sequence i has the tokens [offsets[i], offsets[i +
+  // 1]). Without, rows of one sequence from its start.
+  void SetPlace(absl::Span<const int64_t> offsets, int64_t first_token) {
+    offsets_ = offsets;
+    first_token_ = first_token;
+  }
 
   // Takes the logits [num_rows, V] of rows from first_row on; may write there.
   using LogitsTap =
       std::function<absl::Status(int64_t first_row, MatrixView<float> logits)>;
 
   // The logits of `hidden` [num_tokens, H], a few rows at a time, ascending.
+  // Here and below: InvalidArgument, with sequence, position and
+  // token of the vocabulary, for a logit that is NaN or infinite.
   absl::Status Logits(MatrixView<const float> hidden, const LogitsTap& tap);
 
-  // losses[t] for targets[t], +0 for kIgnoredLabel. NaN and infinity are left
-  // to the caller.
+  // losses[t] for targets[t], +0 for kIgnoredLabel.
   absl::Status Losses(MatrixView<const float> hidden,
                       absl::Span<const int32_t> targets,
                       absl::Span<float> losses);
 
-  // The same, and the gradient of `scale` times their sum with respect to
+  // The same, and the gradient of sum_t scales[t] losses[t] with respect to
   // `hidden`, in d_hidden, which may be `hidden`.
   absl::Status LossesAndGradient(MatrixView<const float> hidden,
-                                 absl::Span<const int32_t> targets, float scale,
+                                 absl::Span<const int32_t> targets,
+                                 absl::Span<const float> scales,
                                  absl::Span<float> losses,
                                  MatrixView<float> d_hidden);
 
  private:
+  static constexpr int64_t kOneSequence[] = {0};
+
   OutputHead(DenseModel& model, MemoryBudget& budget, ThreadPool& pool)
       : model_(model), budget_(budget), pool_(pool) {}
 
@@ -78,6 +94,8 @@ class OutputHead {
   // logits = normed W^T.
   absl::Status Multiply(MatrixView<const float> normed,
                         MatrixView<float> logits) const;
+  absl::Status CheckLogits(int64_t first_row,
+                           MatrixView<const float> logits) const;
   // d_normed = d_logits W.
   absl::Status MultiplyBackward(MatrixView<const float> d_logits,
                                 MatrixView<float> d_normed) const;
@@ -94,6 +112,8 @@ class OutputHead {
   std::optional<Linear> own_;
   int64_t outputs_at_once_ = 0;   // Of V, forward; a multiple of a panel.
   int64_t features_at_once_ = 0;  // Of H, backward; likewise.
+  absl::Span<const int64_t> offsets_ = kOneSequence;
+  int64_t first_token_ = 0;
 };
 
 }  // namespace moe

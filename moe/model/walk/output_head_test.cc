@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -96,7 +97,8 @@ std::vector<float> HeadValues(HeadInput& input, WalkMachine& machine) {
   values.insert(values.end(), losses.begin(), losses.end());
   FloatMatrix gradient(input.rows().rows, input.rows().cols);
   std::vector<float> again(input.targets.size());
-  MOE_EXPECT_OK(head->LossesAndGradient(input.rows(), input.targets, 0.5f,
+  const std::vector<float> scales(input.targets.size(), 0.5f);
+  MOE_EXPECT_OK(head->LossesAndGradient(input.rows(), input.targets, scales,
                                         absl::MakeSpan(again),
                                         gradient.view()));
   EXPECT_EQ(again, losses);
@@ -129,14 +131,33 @@ TEST(OutputHeadTest, SaysHowMuchItNeeds) {
   HeadInput input("llama_gqa_bf16");
   const int64_t least =
       OutputHead::LeastBytes(input.model.config(), LayerPasses::kForward);
-  // Logits of 16 tokens with 2 hidden states, 32 rows of the embedding twice.
-  EXPECT_EQ(least, 4 * (16 * (512 + 2 * 128) + 32 * 2 * 128));
+  // Logits of 16 tokens with 3 hidden states, 32 rows of the embedding twice.
+  EXPECT_EQ(least, 4 * (16 * (512 + 3 * 128) + 32 * 2 * 128));
   WalkMachine machine(1, least - 1);
   EXPECT_THAT(OutputHead::Create(input.model, LayerPasses::kForward,
                                  machine.budget, machine.pool)
                   .status(),
               StatusIs(absl::StatusCode::kResourceExhausted,
                        HasSubstr(absl::StrCat("--memory_budget=", least))));
+}
+
+TEST(OutputHeadTest, NamesTheLogitThatIsNotFinite) {
+  HeadInput input("llama_gqa_bf16");
+  WalkMachine machine;
+  MOE_ASSERT_OK_AND_ASSIGN(
+      OutputHead head, OutputHead::Create(input.model, LayerPasses::kForward,
+                                          machine.budget, machine.pool));
+  // The norm of a row that is not finite is not, either. Row 20 is token 2 of
+  // the third sequence.
+  input.hidden[20 * 128] = std::numeric_limits<float>::quiet_NaN();
+  const std::vector<int64_t> offsets = {0, 1, 18, 66};
+  head.SetPlace(offsets, 0);
+  std::vector<float> losses(input.targets.size());
+  EXPECT_THAT(
+      head.Losses(input.rows(), input.targets, absl::MakeSpan(losses)),
+      StatusIs(
+          absl::StatusCode::kInvalidArgument,
+          HasSubstr("logits of sequence 2, position 2, feature 0 of 512")));
 }
 
 // d(scale * sum of losses) / d(one feature), by moving it, in float: crude, but
@@ -159,7 +180,8 @@ TEST(OutputHeadTest, GradientIsTheSlope) {
   };
   std::vector<float> losses(input.targets.size());
   FloatMatrix gradient(input.rows().rows, input.rows().cols);
-  MOE_ASSERT_OK(head.LossesAndGradient(input.rows(), input.targets, 0.25f,
+  const std::vector<float> scales(input.targets.size(), 0.25f);
+  MOE_ASSERT_OK(head.LossesAndGradient(input.rows(), input.targets, scales,
                                        absl::MakeSpan(losses),
                                        gradient.view()));
   for (const int64_t row : {1, 20, 40}) {

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "moe/base/check.h"
+#include "moe/base/float_environment.h"
 #include "moe/base/ignored_label.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/thread_pool.h"
@@ -56,7 +57,6 @@ absl::Status CheckLosses(const TokenSequences& sequences,
 
 absl::StatusOr<std::vector<float>> TokenLosses(DenseModel& model,
                                                const TokenSequences& sequences,
-                                               const WalkOptions& options,
                                                HiddenStates& hidden,
                                                const WalkResources& resources) {
   MOE_CHECK(hidden.num_tokens() == sequences.num_tokens());
@@ -68,9 +68,10 @@ absl::StatusOr<std::vector<float>> TokenLosses(DenseModel& model,
   resources.progress.Start("loss", sequences.num_tokens(), "tokens");
   FloatMatrix buffer;
   for (int64_t begin = 0; begin < hidden.num_tokens();
-       begin += options.tokens_at_once) {
+       begin += head.tokens_at_once()) {
     const int64_t end =
-        std::min(begin + options.tokens_at_once, hidden.num_tokens());
+        std::min(begin + head.tokens_at_once(), hidden.num_tokens());
+    head.SetPlace(sequences.offsets(), begin);
     MOE_ASSIGN_OR_RETURN(const MatrixView<float> rows,
                          hidden.Load(begin, end, buffer));
     const auto first = static_cast<size_t>(begin);
@@ -81,6 +82,7 @@ absl::StatusOr<std::vector<float>> TokenLosses(DenseModel& model,
     resources.progress.Advance(end - begin);
   }
   MOE_RETURN_IF_ERROR(CheckLosses(sequences, losses));
+  MOE_RETURN_IF_ERROR(CheckFloatEnvironment("the loss"));
   resources.progress.Finish();
   return losses;
 }

@@ -27,7 +27,6 @@ std::vector<int32_t> PredictedLabels(const TokenSequences& sequences);
 // a loss that is NaN or infinite.
 absl::StatusOr<std::vector<float>> TokenLosses(DenseModel& model,
                                                const TokenSequences& sequences,
-                                               const WalkOptions& options,
                                                HiddenStates& hidden,
                                                const WalkResources& resources);
 

@@ -67,7 +67,7 @@ TEST(TokenLossesTest, AreTransformers) {
           WalkForward(model, sequences, options, nullptr, machine.resources()));
       MOE_ASSERT_OK_AND_ASSIGN(
           const std::vector<float> losses,
-          TokenLosses(model, sequences, options, hidden, machine.resources()));
+          TokenLosses(model, sequences, hidden, machine.resources()));
       if (first.empty()) first = losses;
       EXPECT_EQ(losses, first);
       MOE_ASSERT_OK_AND_ASSIGN(

@@ -11,9 +11,11 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
+#include "moe/base/float_environment.h"
 #include "moe/base/memory_budget.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/llama_config.h"
+#include "moe/kernels/gemm/gemm.h"
 #include "moe/kernels/gemm/packed_matrix.h"
 #include "moe/model/layer/linear.h"
 #include "moe/model/layer/rotary_tables.h"
@@ -77,6 +79,28 @@ absl::StatusOr<int64_t> ReserveWork(const LlamaConfig& config,
   return longest;
 }
 
+absl::StatusOr<WalkPlan> TryPlan(const DenseModel& model,
+                                 const TokenSequences& sequences,
+                                 LayerPasses passes, const WalkOptions& options,
+                                 const WalkResources& resources) {
+  const LlamaConfig& config = model.config();
+  MOE_ASSIGN_OR_RETURN(
+      RotaryTables rotary,
+      CreateTables(config, sequences.offsets(), resources.pool));
+  MOE_ASSIGN_OR_RETURN(
+      LayerWeightMemory weights,
+      LayerWeightMemory::Reserve(model, passes, resources.budget));
+  MemoryBudget::Reservation work;
+  MOE_ASSIGN_OR_RETURN(
+      const int64_t tokens_at_once,
+      ReserveWork(config, passes, LongestSequence(sequences.offsets()), options,
+                  resources, work));
+  weights.AddNextLayer(resources.budget);
+  return WalkPlan{std::move(rotary),
+                  GroupSequences(sequences.offsets(), tokens_at_once),
+                  std::move(work), std::move(weights)};
+}
+
 }  // namespace
 
 absl::Status CheckSequences(const LlamaConfig& config,
@@ -109,44 +133,36 @@ int64_t LayerWorkBytes(const LlamaConfig& config, LayerPasses passes,
   // statistics, packed keys and values; and in the MLP.
   int64_t token_floats = 3 * h + 2 * q + 4 * k + 2 * config.num_attention_heads;
   int64_t mlp_floats = 2 * i;
-  int64_t thread_floats =
-      work.blocks.query_rows * (kDepth + 2 * config.head_dim);
+  // Of a thread: queries, scores and outputs, and rows of a product's operand.
+  int64_t thread_floats = (3 * work.blocks.query_rows + 224) * kGemmRowStride;
   int64_t sequence_floats = 0;
   if (is_backward) {
     // And gradients: of the hidden state and projections, and of keys and
     // values for every head.
     token_floats += 2 * h + 4 * q + 6 * k;
     mlp_floats += 2 * i + 2 * h;
-    thread_floats = 600 * kDepth + 5 * kDepth * config.head_dim;
-    sequence_floats = work.longest * config.head_dim;
+    thread_floats += 900 * kDepth + 5 * kDepth * config.head_dim;
+    sequence_floats =
+        (work.longest / kDepth + 1) * config.head_dim * kGemmRowStride;
   }
   return static_cast<int64_t>(sizeof(float)) *
          (work.num_tokens * token_floats + mlp_rows * mlp_floats +
           work.num_threads * thread_floats + sequence_floats);
 }
 
-absl::StatusOr<WalkPlan> PlanWalk(const DenseModel& model,
+absl::StatusOr<WalkPlan> PlanWalk(DenseModel& model,
                                   const TokenSequences& sequences,
                                   LayerPasses passes,
                                   const WalkOptions& options,
                                   const WalkResources& resources) {
-  const LlamaConfig& config = model.config();
-  MOE_RETURN_IF_ERROR(CheckSequences(config, sequences));
-  MOE_ASSIGN_OR_RETURN(
-      RotaryTables rotary,
-      CreateTables(config, sequences.offsets(), resources.pool));
-  MOE_ASSIGN_OR_RETURN(
-      LayerWeightMemory weights,
-      LayerWeightMemory::Reserve(model, passes, resources.budget));
-  MemoryBudget::Reservation work;
-  MOE_ASSIGN_OR_RETURN(
-      const int64_t tokens_at_once,
-      ReserveWork(config, passes, LongestSequence(sequences.offsets()), options,
-                  resources, work));
-  weights.AddNextLayer(resources.budget);
-  return WalkPlan{std::move(rotary),
-                  GroupSequences(sequences.offsets(), tokens_at_once),
-                  std::move(work), std::move(weights)};
+  // What a walk computes outside of the pool is under the contract, too.
+  SetFloatEnvironment();
+  MOE_RETURN_IF_ERROR(CheckSequences(model.config(), sequences));
+  absl::StatusOr<WalkPlan> plan =
+      TryPlan(model, sequences, passes, options, resources);
+  if (plan.ok() || !absl::IsResourceExhausted(plan.status())) return plan;
+  model.Forget();
+  return TryPlan(model, sequences, passes, options, resources);
 }
 
 absl::Status KeepWeightsIfTheyFit(DenseModel& model, LayerPasses passes,

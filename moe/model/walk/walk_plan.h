@@ -41,6 +41,7 @@ int64_t LayerWorkBytes(const LlamaConfig& config, LayerPasses passes,
 struct WalkPlan {
   RotaryTables rotary;
   std::vector<SequenceGroup> groups;
+  // Activations of a group; the output head's, while no layer is computed.
   MemoryBudget::Reservation work;
   LayerWeightMemory weights;
 };
@@ -48,7 +49,8 @@ struct WalkPlan {
 // The errors of CheckSequences and RotaryTables, with the sequence;
 // ResourceExhausted if not even one sequence at a time, and one layer's
 // weights, have room in the budget.
-absl::StatusOr<WalkPlan> PlanWalk(const DenseModel& model,
+// What the model has kept for other walks is given up if it is in the way.
+absl::StatusOr<WalkPlan> PlanWalk(DenseModel& model,
                                   const TokenSequences& sequences,
                                   LayerPasses passes,
                                   const WalkOptions& options,

@@ -88,7 +88,7 @@ TEST(LayerWorkBytesTest, GrowWithTokensThreadsAndPasses) {
   // A thread more: scores of 128 queries against 256 keys, and outputs.
   EXPECT_EQ(
       bytes(forward, {1000, 100, 2, {}}) - bytes(forward, {1000, 100, 1, {}}),
-      4 * 128 * (256 + 2 * 16));
+      4 * (3 * 128 + 224) * 272);
   EXPECT_GT(bytes(LayerPasses::kForwardAndBackward, {1000, 100, 1, {}}),
             bytes(forward, {1000, 100, 1, {}}));
 }
