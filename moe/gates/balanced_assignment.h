@@ -1,0 +1,57 @@
+// The assignment step of balanced k-means: every token to a cluster, at the
+// least cost that bounds on the clusters' sizes allow.
+//
+// A transportation problem: minimise sum_t cost[t, c(t)] subject to min_size <=
+// |{t: c(t) = e}| <= max_size for every cluster e (Bradley, Bennett and
+// Demiriz, "Constrained K-Means Clustering", 2000, section 3). The optimum is
+// exact: not a heuristic's, and not within a tolerance.
+//
+// It starts from every token's nearest cluster and repairs the sizes by
+// successive shortest paths (Ahuja, Magnanti and Orlin, "Network Flows", 1993,
+// section 9.7) in the residual graph over the clusters alone, whose edge a -> b
+// is the cheapest move of a token from a to b, out of a heap with lazy
+// deletion: first out of clusters above max_size, then into those below
+// min_size.
+
+#ifndef MOE_GATES_BALANCED_ASSIGNMENT_H_
+#define MOE_GATES_BALANCED_ASSIGNMENT_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "moe/kernels/simd/matrix_view.h"
+
+namespace moe {
+
+// More would only cost memory: heaps take num_tokens * num_clusters entries.
+inline constexpr int64_t kMaxClusters = 1024;
+
+struct SizeBounds {
+  int64_t min_size = 0;
+  int64_t max_size = 0;
+  friend bool operator==(const SizeBounds&, const SizeBounds&) = default;
+};
+
+// For `jitter` j in [0, 1], T tokens and E clusters:
+//   min_size = max(0, floor(T / E (1 - j)))
+//   max_size = min(T, ceil(T / E (1 + j)))
+// up to 1e-9 + 1e-12 T / E, so that the rounding of a decimal j moves no bound.
+SizeBounds BalancedBounds(int64_t num_tokens, int64_t num_clusters,
+                          double jitter);
+
+// An optimal assignment, [num_tokens], for costs [num_tokens, num_clusters].
+// Costs count as multiples of 2^-50 of the largest magnitude's power of two,
+// which every float within a factor of 2^26 of it is exactly; the optimum is of
+// these integers, all arithmetic being exact. Of several optimal assignments, a
+// fixed one: a function of the costs and bounds alone.
+//
+// About O(T E + m (E^2 + E log T)) for m moves; T E entries of 16 bytes at
+// most. InvalidArgument if there are no clusters or more than kMaxClusters, the
+// bounds admit no assignment, or a cost is NaN or infinite.
+absl::StatusOr<std::vector<int32_t>> AssignBalanced(
+    MatrixView<const float> costs, const SizeBounds& bounds);
+
+}  // namespace moe
+
+#endif  // MOE_GATES_BALANCED_ASSIGNMENT_H_

@@ -1,0 +1,18 @@
+// The assignment of moe/gates/balanced_assignment.h by a solver of linear
+// programs that somebody else wrote.
+
+#ifndef MOE_GATES_BALANCED_ASSIGNMENT_REFERENCE_H_
+#define MOE_GATES_BALANCED_ASSIGNMENT_REFERENCE_H_
+
+#include "moe/gates/balanced_assignment.h"
+#include "moe/kernels/simd/matrix_view.h"
+
+namespace moe::reference {
+
+// The least total cost, by GLPK's simplex method: the relaxation of a
+// transportation problem has an optimum in integers.
+double LeastCost(MatrixView<const float> costs, const SizeBounds& bounds);
+
+}  // namespace moe::reference
+
+#endif  // MOE_GATES_BALANCED_ASSIGNMENT_REFERENCE_H_

@@ -1,0 +1,274 @@
+#include "moe/gates/balanced_assignment.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "moe/base/philox.h"
+#include "moe/base/testing/status_matchers.h"
+#include "moe/gates/balanced_assignment_reference.h"
+#include "moe/kernels/simd/matrix_view.h"
+#include "moe/kernels/testing/kernel_test.h"
+#include "moe/model/layer/float_matrix.h"
+
+namespace moe {
+namespace {
+
+using ::moe::testing::Digest;
+using ::moe::testing::StatusIs;
+using ::testing::Each;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+// Costs are multiples of 2^-20 below 1: sums of them are exact in double.
+constexpr double kUnit = 1.0 / (1 << 20);
+
+struct Problem {
+  FloatMatrix costs;
+  SizeBounds bounds;
+};
+
+std::vector<int64_t> Sizes(const std::vector<int32_t>& clusters,
+                           int64_t num_clusters) {
+  std::vector<int64_t> sizes(static_cast<size_t>(num_clusters));
+  for (const int32_t cluster : clusters) ++sizes[static_cast<size_t>(cluster)];
+  return sizes;
+}
+
+double TotalCost(const Problem& problem, const std::vector<int32_t>& clusters) {
+  double sum = 0.0;
+  for (int64_t t = 0; t < problem.costs.rows(); ++t) {
+    sum += problem.costs.view().Row(
+        t)[static_cast<size_t>(clusters[static_cast<size_t>(t)])];
+  }
+  return sum;
+}
+
+void ExpectWithinBounds(const Problem& problem,
+                        const std::vector<int32_t>& clusters) {
+  ASSERT_EQ(static_cast<int64_t>(clusters.size()), problem.costs.rows());
+  for (const int64_t size : Sizes(clusters, problem.costs.cols())) {
+    EXPECT_GE(size, problem.bounds.min_size);
+    EXPECT_LE(size, problem.bounds.max_size);
+  }
+}
+
+// Numbers of `num_values` different costs: few make ties. Cluster 0 is the
+// nearest of a share of the tokens.
+Problem RandomProblem(RandomStream& stream, int64_t num_tokens,
+                      int64_t num_clusters, double jitter, uint64_t num_values,
+                      uint64_t skew) {
+  Problem problem = {FloatMatrix(num_tokens, num_clusters),
+                     BalancedBounds(num_tokens, num_clusters, jitter)};
+  for (int64_t t = 0; t < num_tokens; ++t) {
+    const absl::Span<float> row = problem.costs.view().Row(t);
+    for (float& cost : row) {
+      cost = static_cast<float>(
+          static_cast<double>(stream.UniformInt(num_values)) *
+          ((1 << 20) / num_values) * kUnit);
+    }
+    if (stream.UniformInt(4) < skew) row[0] = 0.0f;
+  }
+  return problem;
+}
+
+TEST(AssignBalancedTest, CostsWhatALinearProgramDoes) {
+  RandomStream stream(/*seed=*/1, "instances");
+  const double jitters[] = {0.0, 0.1, 0.4, 1.0};
+  for (int instance = 0; instance < 4000; ++instance) {
+    const auto num_clusters = static_cast<int64_t>(1 + stream.UniformInt(6));
+    const auto num_tokens = static_cast<int64_t>(1 + stream.UniformInt(40));
+    const double jitter = jitters[stream.UniformInt(4)];
+    const uint64_t num_values = stream.UniformInt(2) == 0 ? 4 : 1 << 20;
+    const Problem problem =
+        RandomProblem(stream, num_tokens, num_clusters, jitter, num_values,
+                      stream.UniformInt(4));
+    MOE_ASSERT_OK_AND_ASSIGN(
+        const std::vector<int32_t> clusters,
+        AssignBalanced(problem.costs.view(), problem.bounds));
+    ExpectWithinBounds(problem, clusters);
+    const double want =
+        reference::LeastCost(problem.costs.view(), problem.bounds);
+    ASSERT_EQ(std::llround(TotalCost(problem, clusters) / kUnit),
+              std::llround(want / kUnit))
+        << "instance " << instance << ": " << num_tokens << " tokens, "
+        << num_clusters << " clusters, jitter " << jitter;
+  }
+}
+
+TEST(AssignBalancedTest, TakesBoundsThatNoJitterGives) {
+  RandomStream stream(/*seed=*/2, "bounds");
+  for (int instance = 0; instance < 500; ++instance) {
+    const auto num_clusters = static_cast<int64_t>(1 + stream.UniformInt(5));
+    const auto num_tokens = static_cast<int64_t>(1 + stream.UniformInt(20));
+    Problem problem =
+        RandomProblem(stream, num_tokens, num_clusters, 0.0, 1 << 20, 3);
+    problem.bounds.min_size = static_cast<int64_t>(stream.UniformInt(
+        static_cast<uint64_t>(num_tokens / num_clusters + 1)));
+    problem.bounds.max_size += static_cast<int64_t>(stream.UniformInt(5));
+    MOE_ASSERT_OK_AND_ASSIGN(
+        const std::vector<int32_t> clusters,
+        AssignBalanced(problem.costs.view(), problem.bounds));
+    ExpectWithinBounds(problem, clusters);
+    ASSERT_EQ(std::llround(TotalCost(problem, clusters) / kUnit),
+              std::llround(
+                  reference::LeastCost(problem.costs.view(), problem.bounds) /
+                  kUnit));
+  }
+}
+
+// Whether moving tokens around a cycle of clusters could lower the cost: by
+// Bellman and Ford over the clusters and the node that sizes flow through.
+bool HasImprovingCycle(const Problem& problem,
+                       const std::vector<int32_t>& clusters) {
+  const int64_t e = problem.costs.cols();
+  const auto n = static_cast<size_t>(e + 1);
+  std::vector<double> weights(n * n, std::numeric_limits<double>::infinity());
+  for (int64_t t = 0; t < problem.costs.rows(); ++t) {
+    const absl::Span<const float> row = problem.costs.view().Row(t);
+    const auto from = static_cast<size_t>(clusters[static_cast<size_t>(t)]);
+    for (size_t to = 0; to < static_cast<size_t>(e); ++to) {
+      double& weight = weights[from * n + to];
+      weight = std::min(weight, static_cast<double>(row[to]) - row[from]);
+    }
+  }
+  const std::vector<int64_t> sizes = Sizes(clusters, e);
+  for (size_t c = 0; c < static_cast<size_t>(e); ++c) {
+    if (sizes[c] < problem.bounds.max_size) weights[c * n + n - 1] = 0.0;
+    if (sizes[c] > problem.bounds.min_size) weights[(n - 1) * n + c] = 0.0;
+  }
+  std::vector<double> distance(n, 0.0);
+  bool has_changed = true;
+  for (size_t round = 0; round <= n && has_changed; ++round) {
+    has_changed = false;
+    for (size_t a = 0; a < n; ++a) {
+      for (size_t b = 0; b < n; ++b) {
+        if (distance[a] + weights[a * n + b] < distance[b]) {
+          distance[b] = distance[a] + weights[a * n + b];
+          has_changed = true;
+        }
+      }
+    }
+  }
+  return has_changed;
+}
+
+TEST(AssignBalancedTest, ManyTokensHaveNoImprovingCycle) {
+  RandomStream stream(/*seed=*/3, "many");
+  for (const double jitter : {0.0, 0.4}) {
+    for (const uint64_t skew : {0, 3}) {
+      const Problem problem =
+          RandomProblem(stream, 65536, 8, jitter, 1 << 20, skew);
+      MOE_ASSERT_OK_AND_ASSIGN(
+          const std::vector<int32_t> clusters,
+          AssignBalanced(problem.costs.view(), problem.bounds));
+      ExpectWithinBounds(problem, clusters);
+      EXPECT_FALSE(HasImprovingCycle(problem, clusters))
+          << "jitter " << jitter << ", skew " << skew;
+    }
+  }
+  const Problem wide = RandomProblem(stream, 4096, 64, 0.2, 1 << 20, 2);
+  MOE_ASSERT_OK_AND_ASSIGN(const std::vector<int32_t> clusters,
+                           AssignBalanced(wide.costs.view(), wide.bounds));
+  ExpectWithinBounds(wide, clusters);
+  EXPECT_FALSE(HasImprovingCycle(wide, clusters));
+}
+
+TEST(AssignBalancedTest, TheCertificateFindsWhatIsNotOptimal) {
+  RandomStream stream(/*seed=*/4, "certificate");
+  const Problem problem = RandomProblem(stream, 1000, 8, 0.1, 1 << 20, 1);
+  MOE_ASSERT_OK_AND_ASSIGN(
+      std::vector<int32_t> clusters,
+      AssignBalanced(problem.costs.view(), problem.bounds));
+  EXPECT_FALSE(HasImprovingCycle(problem, clusters));
+  std::swap(clusters[0],
+            *std::find_if(clusters.begin(), clusters.end(),
+                          [&](int32_t c) { return c != clusters[0]; }));
+  EXPECT_TRUE(HasImprovingCycle(problem, clusters));
+}
+
+TEST(AssignBalancedTest, ByHand) {
+  // All four are nearest to cluster 0, which may have two: those stay that
+  // lose most by leaving, 5 and 4 against 1 and 2.
+  const std::vector<float> costs = {0, 1, 0, 5, 0, 2, 0, 4};
+  EXPECT_THAT(
+      AssignBalanced(MatrixView<const float>(costs.data(), 4, 2), {2, 2})
+          .value(),
+      ElementsAre(1, 0, 1, 0));
+  // Without bounds each takes its nearest; of equal ones the first.
+  EXPECT_THAT(
+      AssignBalanced(MatrixView<const float>(costs.data(), 4, 2), {0, 4})
+          .value(),
+      Each(0));
+  EXPECT_THAT(
+      AssignBalanced(MatrixView<const float>(nullptr, 0, 2), {0, 0}).value(),
+      IsEmpty());
+}
+
+TEST(AssignBalancedTest, EqualCostsAndTinyOnesAreNoTrouble) {
+  for (const float cost : {0.0f, 3.0f, 1e-40f, 3e38f, -2.0f}) {
+    FloatMatrix costs(10, 3);
+    for (int64_t t = 0; t < 10; ++t) {
+      for (float& value : costs.view().Row(t)) value = cost;
+    }
+    MOE_ASSERT_OK_AND_ASSIGN(const std::vector<int32_t> clusters,
+                             AssignBalanced(costs.view(), {3, 4}));
+    for (const int64_t size : Sizes(clusters, 3)) {
+      EXPECT_GE(size, 3);
+      EXPECT_LE(size, 4);
+    }
+  }
+}
+
+TEST(AssignBalancedTest, GoldenOfTies) {
+  RandomStream stream(/*seed=*/5, "ties");
+  const Problem problem = RandomProblem(stream, 3000, 7, 0.05, 8, 2);
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const std::vector<int32_t> clusters,
+      AssignBalanced(problem.costs.view(), problem.bounds));
+  // Computed on the first machine: pins which optimum is taken.
+  EXPECT_EQ(Digest<int32_t>(clusters), "bedabf7f32ee3fd7");
+}
+
+TEST(AssignBalancedTest, RefusesWhatHasNoAnswer) {
+  FloatMatrix costs(4, 2);
+  for (int64_t t = 0; t < 4; ++t) {
+    for (float& value : costs.view().Row(t)) value = 1.0f;
+  }
+  for (const SizeBounds& bounds : {SizeBounds{3, 4}, SizeBounds{0, 1},
+                                   SizeBounds{3, 2}, SizeBounds{-1, 4}}) {
+    EXPECT_THAT(AssignBalanced(costs.view(), bounds).status(),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         HasSubstr("4 tokens cannot be put into 2 clusters")));
+  }
+  costs.view().Row(2)[1] = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_THAT(AssignBalanced(costs.view(), {2, 2}).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("token 2 in cluster 1 is NaN")));
+  const FloatMatrix wide(2, kMaxClusters + 1);
+  EXPECT_THAT(AssignBalanced(wide.view(), {0, 2}).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("1025 clusters; allowed: 1 to 1024")));
+}
+
+TEST(BalancedBoundsTest, AreThePublishedOnes) {
+  // 1024 (1 - 0.4) = 614.4 and 1024 (1 + 0.4) = 1433.6
+  EXPECT_EQ(BalancedBounds(8192, 8, 0.4), (SizeBounds{614, 1434}));
+  EXPECT_EQ(BalancedBounds(10, 4, 0.0), (SizeBounds{2, 3}));
+  EXPECT_EQ(BalancedBounds(8, 4, 0.0), (SizeBounds{2, 2}));
+  EXPECT_EQ(BalancedBounds(8, 4, 1.0), (SizeBounds{0, 4}));
+  EXPECT_EQ(BalancedBounds(3, 1, 1.0), (SizeBounds{0, 3}));
+  // 10 * 1.1 is 11.000000000000002 in double.
+  EXPECT_EQ(BalancedBounds(100, 10, 0.1), (SizeBounds{9, 11}));
+}
+
+}  // namespace
+}  // namespace moe

@@ -1,0 +1,72 @@
+// Balanced k-means: the clusters of a layer's tokens whose centroids are the
+// rows of its router.
+//
+// Lloyd's algorithm whose assignment step is the exact optimum under bounds on
+// the clusters' sizes (moe/gates/balanced_assignment.h), seeded by k-means++
+// (Arthur and Vassilvitskii, 2007). All restarts advance together, so that one
+// pass over the points serves the distances, and one the sums, of all of them.
+//
+// Bits: a function of the points, the options and the name of the stream. Not
+// of the memory budget, the number of threads or the SIMD target.
+
+#ifndef MOE_GATES_BALANCED_KMEANS_H_
+#define MOE_GATES_BALANCED_KMEANS_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "moe/base/memory_budget.h"
+#include "moe/base/thread_pool.h"
+#include "moe/gates/balanced_assignment.h"
+#include "moe/gates/clustering_options.pb.h"
+#include "moe/model/layer/float_matrix.h"
+#include "moe/model/walk/hidden_states.h"
+
+namespace moe {
+
+struct ClusteringRestart {
+  // Of the final centroids: the assignment's cost, sum_t d(x_t, c(t)).
+  double inertia = 0.0;
+  int64_t num_iterations = 0;
+  bool has_converged = false;  // Else max_iter ended it.
+  // Cost of the assignment in each iteration: never rises, but for the rounding
+  // of distances to float.
+  std::vector<double> iteration_costs;
+};
+
+struct Clustering {
+  SizeBounds bounds;
+  // The best restart's, [num_experts, hidden_size].
+  FloatMatrix centroids;
+  std::vector<int64_t> sizes;  // [num_experts], in the assignment to centroids.
+  // Tokens for which x . centroid is the largest, ties to the lowest expert.
+  std::vector<int64_t> routed_counts;
+  std::vector<ClusteringRestart> restarts;
+  int64_t best_restart = 0;  // Least inertia, ties to the first.
+};
+
+// Clusters all rows of `points`. Restart r draws from RandomStream(seed,
+// "STREAM_NAME/restart/r"). An iteration is the assignment to the centroids and
+// then the new centroids, means of the tokens assigned (order-free sums,
+// rounded to float); a cluster without tokens keeps its centroid. A restart
+// ends when the sum of squared changes of its centroids is at most 1e-3 times
+// the mean over features of the points' variance.
+//
+// Takes 4 bytes for each token, expert and restart of as many restarts as the
+// budget has room for at once, at least one. Cost of an iteration: the products
+// of all points with all centroids, AssignBalanced, and a pass of CentroidSums
+// for each restart.
+//
+// InvalidArgument if the options are not valid, or there are fewer points than
+// experts; ResourceExhausted for the budget.
+absl::StatusOr<Clustering> ClusterBalanced(HiddenStates& points,
+                                           const ClusteringOptions& options,
+                                           absl::string_view stream_name,
+                                           MemoryBudget& budget,
+                                           ThreadPool& pool);
+
+}  // namespace moe
+
+#endif  // MOE_GATES_BALANCED_KMEANS_H_

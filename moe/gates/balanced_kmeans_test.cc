@@ -1,0 +1,207 @@
+#include "moe/gates/balanced_kmeans.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "moe/base/memory_budget.h"
+#include "moe/base/philox.h"
+#include "moe/base/testing/status_matchers.h"
+#include "moe/base/testing/temp_directory.h"
+#include "moe/base/thread_pool.h"
+#include "moe/gates/clustering_options.pb.h"
+#include "moe/kernels/simd/matrix_view.h"
+#include "moe/kernels/testing/kernel_test.h"
+#include "moe/model/layer/float_matrix.h"
+#include "moe/model/walk/hidden_states.h"
+
+namespace moe {
+namespace {
+
+using ::moe::testing::Digest;
+using ::moe::testing::KernelMachineName;
+using ::moe::testing::KernelMachines;
+using ::moe::testing::StatusIs;
+using ::testing::Each;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::ValuesIn;
+
+// Points about `num_blobs` centres, which lie at 10 times the e-th unit vector.
+HiddenStates Blobs(int64_t num_points, int64_t num_blobs, int64_t size,
+                   MemoryBudget& budget, absl::string_view directory) {
+  HiddenStates points =
+      HiddenStates::Create(num_points, size, budget, directory).value();
+  RandomStream stream(/*seed=*/1, "blobs");
+  FloatMatrix buffer;
+  const MatrixView<float> rows = points.Prepare(0, num_points, buffer);
+  for (int64_t t = 0; t < num_points; ++t) {
+    for (float& value : rows.Row(t)) value = stream.UniformSymmetric(1.0f);
+    rows.Row(t)[stream.UniformInt(static_cast<uint64_t>(num_blobs))] += 10.0f;
+  }
+  MOE_EXPECT_OK(points.Store(0, rows));
+  return points;
+}
+
+ClusteringOptions Options(int64_t num_experts, double jitter) {
+  ClusteringOptions options;
+  options.set_num_experts(num_experts);
+  options.set_balance_jitter_factor(jitter);
+  options.set_n_init(4);
+  return options;
+}
+
+TEST(ClusterBalancedTest, FindsBlobs) {
+  MemoryBudget budget;
+  ThreadPool pool(2);
+  HiddenStates points = Blobs(3000, 6, 20, budget, "");
+  for (const auto metric : {ClusteringOptions::L2, ClusteringOptions::COS}) {
+    ClusteringOptions options = Options(6, 0.4);
+    options.set_distance_metric(metric);
+    MOE_ASSERT_OK_AND_ASSIGN(
+        const Clustering clustering,
+        ClusterBalanced(points, options, "blobs", budget, pool));
+    EXPECT_EQ(clustering.bounds, (SizeBounds{300, 700}));
+    std::set<int64_t> found;
+    int64_t sum = 0;
+    for (int64_t e = 0; e < 6; ++e) {
+      const absl::Span<const float> centroid =
+          clustering.centroids.view().Row(e);
+      const int64_t largest =
+          std::max_element(centroid.begin(), centroid.end()) - centroid.begin();
+      EXPECT_NEAR(centroid[static_cast<size_t>(largest)], 10.0, 0.2);
+      found.insert(largest);
+      EXPECT_NEAR(clustering.sizes[static_cast<size_t>(e)], 500, 100);
+      sum += clustering.sizes[static_cast<size_t>(e)];
+    }
+    EXPECT_EQ(found.size(), 6);
+    EXPECT_EQ(sum, 3000);
+    // Far apart, so that routing agrees.
+    EXPECT_EQ(clustering.routed_counts, clustering.sizes);
+  }
+}
+
+TEST(ClusterBalancedTest, KeepsBoundsAndNeverGetsWorse) {
+  MemoryBudget budget;
+  ThreadPool pool(2);
+  HiddenStates points = Blobs(2000, 3, 12, budget, "");
+  for (const double jitter : {0.0, 0.1, 1.0}) {
+    MOE_ASSERT_OK_AND_ASSIGN(
+        const Clustering clustering,
+        ClusterBalanced(points, Options(7, jitter), "bounds", budget, pool));
+    ASSERT_EQ(clustering.restarts.size(), 4);
+    for (const int64_t size : clustering.sizes) {
+      EXPECT_GE(size, clustering.bounds.min_size);
+      EXPECT_LE(size, clustering.bounds.max_size);
+    }
+    double least = clustering.restarts[0].inertia;
+    for (const ClusteringRestart& restart : clustering.restarts) {
+      least = std::min(least, restart.inertia);
+      EXPECT_EQ(static_cast<int64_t>(restart.iteration_costs.size()),
+                restart.num_iterations);
+      for (size_t i = 1; i < restart.iteration_costs.size(); ++i) {
+        EXPECT_LE(restart.iteration_costs[i],
+                  restart.iteration_costs[i - 1] * (1 + 1e-7));
+      }
+      EXPECT_LE(restart.inertia, restart.iteration_costs.back() * (1 + 1e-7));
+    }
+    EXPECT_EQ(clustering.restarts[static_cast<size_t>(clustering.best_restart)]
+                  .inertia,
+              least);
+  }
+}
+
+std::vector<float> ValuesOf(const Clustering& clustering) {
+  const MatrixView<const float> rows = clustering.centroids.view();
+  std::vector<float> values(rows.data, rows.data + rows.rows * rows.cols);
+  for (const ClusteringRestart& restart : clustering.restarts) {
+    values.push_back(static_cast<float>(restart.inertia));
+    values.push_back(static_cast<float>(restart.num_iterations));
+  }
+  for (const int64_t size : clustering.sizes) {
+    values.push_back(static_cast<float>(size));
+  }
+  return values;
+}
+
+using ClusterBalancedBitsTest = ::moe::testing::KernelTest;
+
+TEST_P(ClusterBalancedBitsTest, GoldenForAllBudgets) {
+  const testing::TempDirectory directory;
+  MemoryBudget unlimited;
+  MemoryBudget nothing(0);
+  // In memory with all restarts at once; spilled, one restart after another.
+  for (const bool is_small : {false, true}) {
+    HiddenStates points =
+        Blobs(700, 5, 19, is_small ? nothing : unlimited, directory.path());
+    EXPECT_EQ(points.is_spilled(), is_small);
+    MemoryBudget budget(is_small ? 80000 : MemoryBudget::kUnlimited);
+    MOE_ASSERT_OK_AND_ASSIGN(
+        const Clustering clustering,
+        ClusterBalanced(points, Options(5, 0.2), "golden", budget, pool()));
+    // Computed on the first machine: pins the bits everywhere.
+    EXPECT_EQ(Digest<float>(ValuesOf(clustering)), "937fcb4bd5e8be02");
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, ClusterBalancedBitsTest,
+                         ValuesIn(KernelMachines()), KernelMachineName);
+
+TEST(ClusterBalancedTest, EdgesAreDefined) {
+  MemoryBudget budget;
+  ThreadPool pool(1);
+  // One expert: the mean.
+  HiddenStates points = Blobs(100, 2, 6, budget, "");
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const Clustering one,
+      ClusterBalanced(points, Options(1, 0.0), "one", budget, pool));
+  EXPECT_THAT(one.sizes, ElementsAre(100));
+  // As many experts as points: every point is one.
+  HiddenStates few = Blobs(5, 2, 6, budget, "");
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const Clustering each,
+      ClusterBalanced(few, Options(5, 0.0), "each", budget, pool));
+  EXPECT_THAT(each.sizes, Each(1));
+  // The same point again and again: balanced all the same.
+  HiddenStates same = HiddenStates::Create(12, 3, budget, "").value();
+  FloatMatrix buffer;
+  const MatrixView<float> rows = same.Prepare(0, 12, buffer);
+  for (int64_t t = 0; t < 12; ++t) {
+    for (float& value : rows.Row(t)) value = 0.5f;
+  }
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const Clustering clones,
+      ClusterBalanced(same, Options(3, 0.0), "same", budget, pool));
+  EXPECT_THAT(clones.sizes, Each(4));
+  EXPECT_EQ(clones.restarts[0].inertia, 0.0);
+}
+
+TEST(ClusterBalancedTest, RefusesWhatHasNoAnswer) {
+  MemoryBudget budget;
+  ThreadPool pool(1);
+  HiddenStates points = Blobs(5, 2, 6, budget, "");
+  EXPECT_THAT(
+      ClusterBalanced(points, Options(6, 0.0), "x", budget, pool).status(),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               HasSubstr("5 tokens, and num_experts is 6")));
+  EXPECT_THAT(
+      ClusterBalanced(points, Options(2, -1.0), "x", budget, pool).status(),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               HasSubstr("balance_jitter_factor is -1")));
+  MemoryBudget small(10);
+  EXPECT_THAT(
+      ClusterBalanced(points, Options(2, 0.0), "x", small, pool).status(),
+      StatusIs(absl::StatusCode::kResourceExhausted,
+               HasSubstr("--memory_budget=")));
+}
+
+}  // namespace
+}  // namespace moe

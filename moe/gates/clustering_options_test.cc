@@ -1,0 +1,60 @@
+#include "moe/gates/clustering_options.h"
+
+#include <cmath>
+
+#include "absl/status/status.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "moe/base/testing/status_matchers.h"
+#include "moe/gates/clustering_options.pb.h"
+
+namespace moe {
+namespace {
+
+using ::moe::testing::StatusIs;
+using ::testing::HasSubstr;
+
+ClusteringOptions Valid() {
+  ClusteringOptions options;
+  options.set_num_experts(8);
+  options.set_balance_jitter_factor(0.4);
+  return options;
+}
+
+TEST(ClusteringOptionsTest, HaveDefaults) {
+  MOE_EXPECT_OK(ValidateClusteringOptions(Valid()));
+  EXPECT_EQ(MaxIterations(Valid()), 100);
+  EXPECT_EQ(NumRestarts(Valid()), 16);
+}
+
+void ExpectRefused(const ClusteringOptions& options, const char* message) {
+  EXPECT_THAT(ValidateClusteringOptions(options),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(message)));
+}
+
+TEST(ClusteringOptionsTest, EachFieldIsChecked) {
+  ClusteringOptions options = Valid();
+  options.set_num_experts(0);
+  ExpectRefused(options, "num_experts is 0; allowed: 1 to 1024");
+  options.set_num_experts(1025);
+  ExpectRefused(options, "num_experts is 1025; allowed: 1 to 1024");
+  options = Valid();
+  options.set_balance_jitter_factor(-0.1);
+  ExpectRefused(options, "balance_jitter_factor is -0.1; allowed: 0 to 1");
+  options.set_balance_jitter_factor(1.5);
+  ExpectRefused(options, "balance_jitter_factor is 1.5");
+  options.set_balance_jitter_factor(std::nan(""));
+  ExpectRefused(options, "balance_jitter_factor is nan");
+  options = Valid();
+  options.set_max_iter(0);
+  ExpectRefused(options, "max_iter is 0; allowed: 1 or more");
+  options = Valid();
+  options.set_n_init(0);
+  ExpectRefused(options, "n_init is 0; allowed: 1 or more");
+  options = Valid();
+  options.set_seed(-1);
+  ExpectRefused(options, "seed is -1; allowed: 0 or more");
+}
+
+}  // namespace
+}  // namespace moe
