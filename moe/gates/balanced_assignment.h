@@ -46,8 +46,10 @@ SizeBounds BalancedBounds(int64_t num_tokens, int64_t num_clusters,
 // these integers, all arithmetic being exact. Of several optimal assignments, a
 // fixed one: a function of the costs and bounds alone.
 //
-// About O(T E + m (E^2 + E log T)) for m moves; T E entries of 16 bytes at
-// most. InvalidArgument if there are no clusters or more than kMaxClusters, the
+// About O(T E + m (E^2 + E log T)) for m moves, and (T + m) E entries of 16
+// bytes at most: tokens that leave a cluster are dropped from its heaps late.
+//
+// InvalidArgument if there are no clusters or more than kMaxClusters, the
 // bounds admit no assignment, or a cost is NaN or infinite.
 absl::StatusOr<std::vector<int32_t>> AssignBalanced(
     MatrixView<const float> costs, const SizeBounds& bounds);
