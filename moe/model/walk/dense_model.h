@@ -31,6 +31,19 @@
 
 namespace moe {
 
+namespace internal {
+
+// What a model keeps from walk to walk.
+struct KeptWeights {
+  LayerPasses passes = LayerPasses::kForward;
+  std::vector<MemoryBudget::Reservation> reservations;
+  int64_t num_bytes = 0;  // Of all of them.
+  std::vector<std::optional<DecoderLayerWeights>> layers;
+  std::optional<Linear> output;
+};
+
+}  // namespace internal
+
 class DenseModel {
  public:
   // Errors of Checkpoint::Open; InvalidArgument for an MoE checkpoint.
@@ -61,21 +74,13 @@ class DenseModel {
   absl::StatusOr<const Linear*> KeptOutput(ThreadPool& pool);
 
  private:
-  struct Kept {
-    LayerPasses passes = LayerPasses::kForward;
-    std::vector<MemoryBudget::Reservation> reservations;
-    int64_t num_bytes = 0;  // Of all of them.
-    std::vector<std::optional<DecoderLayerWeights>> layers;
-    std::optional<Linear> output;
-  };
-
   explicit DenseModel(Checkpoint checkpoint)
       : checkpoint_(std::move(checkpoint)) {}
 
   int64_t KeptBytes(LayerPasses passes) const;
 
   Checkpoint checkpoint_;
-  std::optional<Kept> kept_;
+  std::optional<internal::KeptWeights> kept_;
 };
 
 }  // namespace moe
