@@ -31,7 +31,7 @@ compare() {
     >/dev/null
   "${LLAMA_MOE}" evaluate --model_path="$1" \
     --dataset_dir_or_path="${work}/tokens.safetensors" --model_max_length=512 --json \
-    --logits_out="${work}/logits.safetensors" --progress=none >"${work}/report.json"
+    --no_shuffle --logits_out="${work}/logits.safetensors" --progress=none >"${work}/report.json"
   "${PYTHON}" "${SCRIPT}" "$1" "${work}/tokens.safetensors" "${work}/report.json" \
     "${work}/logits.safetensors"
 }
