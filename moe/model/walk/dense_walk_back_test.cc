@@ -35,6 +35,7 @@ namespace moe {
 namespace {
 
 using ::moe::testing::Digest;
+using ::moe::testing::EightSequences;
 using ::moe::testing::FixtureNames;
 using ::moe::testing::FixturePath;
 using ::moe::testing::GoldenRows;
@@ -156,18 +157,6 @@ TEST(WalkBackTest, GradientsAreThoseOfAutograd) {
                 model.config().num_hidden_layers);
     }
   }
-}
-
-// 8 sequences of 1 to 48 tokens.
-TokenSequences EightSequences(absl::string_view name) {
-  const TokenSequences three = GoldenSequences(Goldens(name));
-  TokenSequences eight;
-  for (const int64_t length : {48, 1, 17, 30, 2, 5, 16, 47}) {
-    const absl::Span<const int32_t> ids =
-        three.input_ids(2).first(static_cast<size_t>(length));
-    eight.Append(ids, ids);
-  }
-  return eight;
 }
 
 TEST(WalkBackTest, LossesAreTheForwards) {

@@ -62,6 +62,18 @@ inline TokenSequences GoldenSequences(const HostTensors& goldens) {
   return sequences;
 }
 
+// 8 sequences of 1 to 48 tokens.
+inline TokenSequences EightSequences(absl::string_view name) {
+  const TokenSequences three = GoldenSequences(Goldens(name));
+  TokenSequences eight;
+  for (const int64_t length : {48, 1, 17, 30, 2, 5, 16, 47}) {
+    const absl::Span<const int32_t> ids =
+        three.input_ids(2).first(static_cast<size_t>(length));
+    eight.Append(ids, ids);
+  }
+  return eight;
+}
+
 // seq.S.NAME of the three sequences, one after another.
 inline std::vector<float> GoldenRows(const HostTensors& goldens,
                                      absl::string_view name) {
