@@ -10,8 +10,10 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "moe/base/float_environment.h"
+#include "moe/base/ignored_label.h"
 #include "moe/base/memory_budget.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/llama_config.h"
@@ -79,6 +81,20 @@ absl::StatusOr<int64_t> ReserveWork(const LlamaConfig& config,
   return longest;
 }
 
+// `what` is "token id" or "label"; labels may be ignored.
+absl::Status CheckIds(const LlamaConfig& config, absl::string_view what,
+                      int64_t sequence, absl::Span<const int32_t> ids) {
+  for (size_t t = 0; t < ids.size(); ++t) {
+    if (ids[t] >= 0 && ids[t] < config.vocab_size) continue;
+    if (what == "label" && ids[t] == kIgnoredLabel) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        "sequence ", sequence, ", position ", t, ": ", what, " ", ids[t],
+        ", and the model's embedding has rows 0 to ", config.vocab_size - 1,
+        "; was the dataset tokenized for another model?"));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<WalkPlan> TryPlan(const DenseModel& model,
                                  const TokenSequences& sequences,
                                  LayerPasses passes, const WalkOptions& options,
@@ -110,14 +126,9 @@ absl::Status CheckSequences(const LlamaConfig& config,
         "the dataset has no sequence; there is nothing to compute with");
   }
   for (int64_t s = 0; s < sequences.num_sequences(); ++s) {
-    const absl::Span<const int32_t> ids = sequences.input_ids(s);
-    for (size_t t = 0; t < ids.size(); ++t) {
-      if (ids[t] >= 0 && ids[t] < config.vocab_size) continue;
-      return absl::InvalidArgumentError(absl::StrCat(
-          "sequence ", s, ", position ", t, ": token id ", ids[t],
-          ", and the model's embedding has rows 0 to ", config.vocab_size - 1,
-          "; was the dataset tokenized for another model?"));
-    }
+    MOE_RETURN_IF_ERROR(
+        CheckIds(config, "token id", s, sequences.input_ids(s)));
+    MOE_RETURN_IF_ERROR(CheckIds(config, "label", s, sequences.labels(s)));
   }
   return absl::OkStatus();
 }

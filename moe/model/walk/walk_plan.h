@@ -22,8 +22,8 @@
 
 namespace moe {
 
-// InvalidArgument if there is no sequence, or a token id has no row in the
-// embedding; names the sequence and the position.
+// InvalidArgument if there is no sequence, or a token id or a label that is not
+// ignored has no row in the embedding; names the sequence and the position.
 absl::Status CheckSequences(const LlamaConfig& config,
                             const TokenSequences& sequences);
 

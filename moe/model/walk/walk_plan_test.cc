@@ -6,6 +6,7 @@
 #include "absl/status/status.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/ignored_label.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/model/layer/linear.h"
 #include "moe/model/walk/dense_model.h"
@@ -51,6 +52,23 @@ TEST(PlanWalkTest, TakesFewerTokensAtOnceWhereTheBudgetIsSmall) {
   ASSERT_EQ(plan.groups.size(), 2);
   EXPECT_EQ(plan.groups[0].num_tokens(), 2024);
   EXPECT_FALSE(plan.weights.has_next_layer());
+}
+
+TEST(CheckSequencesTest, LooksAtIdsAndLabels) {
+  MOE_ASSERT_OK_AND_ASSIGN(const DenseModel model,
+                           DenseModel::Open(FixturePath("llama_gqa_bf16")));
+  TokenSequences sequences;
+  sequences.Append({1, 511}, {kIgnoredLabel, 511});
+  MOE_EXPECT_OK(CheckSequences(model.config(), sequences));
+  sequences.Append({1, 2}, {1, 512});
+  EXPECT_THAT(CheckSequences(model.config(), sequences),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("sequence 1, position 1: label 512")));
+  TokenSequences foreign;
+  foreign.Append({1, -1}, {1, 1});
+  EXPECT_THAT(CheckSequences(model.config(), foreign),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("sequence 0, position 1: token id -1")));
 }
 
 TEST(PlanWalkTest, NamesTheSequenceThatNeedsMore) {
