@@ -57,6 +57,7 @@ void Progress::Start(absl::string_view stage, int64_t total,
   running_ = true;
   stage_ = std::string(stage);
   unit_ = std::string(unit);
+  detail_.clear();
   total_ = total;
   done_ = 0;
   drawn_columns_ = 0;
@@ -69,6 +70,19 @@ void Progress::Advance(int64_t amount) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (!running_) return;
   done_ += amount;
+  detail_.clear();
+  DrawIfDue();
+}
+
+void Progress::SetDetail(absl::string_view detail) {
+  if (style_ == Style::kSilent) return;
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (!running_) return;
+  detail_ = std::string(detail);
+  DrawIfDue();
+}
+
+void Progress::DrawIfDue() {
   const absl::Time now = sink_.now();
   const absl::Duration interval =
       style_ == Style::kBar ? kBarInterval : kLineInterval;
@@ -116,6 +130,9 @@ std::string Progress::Line(absl::Duration elapsed, Moment moment) const {
     absl::StrAppend(&line, ", ",
                     FormatClock(static_cast<double>(total_ - done_) / rate),
                     " left");
+  }
+  if (!detail_.empty() && moment == Moment::kRunning) {
+    absl::StrAppend(&line, "; ", detail_);
   }
   return line;
 }

@@ -39,6 +39,9 @@ class Progress {
   // on.
   void Start(absl::string_view stage, int64_t total, absl::string_view unit);
   void Advance(int64_t amount);
+  // What goes on inside the stage while nothing advances, "layer 3, iteration
+  // 12 of at most 100"; shown at the end of the line until the next Advance.
+  void SetDetail(absl::string_view detail);
   void Finish();
 
  private:
@@ -46,6 +49,7 @@ class Progress {
 
   void End(Moment moment);
   void Draw(absl::Time now, Moment moment);
+  void DrawIfDue();
   std::string Line(absl::Duration elapsed, Moment moment) const;
   std::string Amount(double amount) const;
 
@@ -55,6 +59,7 @@ class Progress {
   bool running_ = false;
   std::string stage_;
   std::string unit_;
+  std::string detail_;
   int64_t total_ = 0;
   int64_t done_ = 0;
   size_t drawn_columns_ = 0;

@@ -69,6 +69,26 @@ TEST_F(ProgressTest, ABarIsRedrawnInPlace) {
                             std::string(15, ' ') + "\n");
 }
 
+TEST_F(ProgressTest, ADetailIsShownUntilWorkAdvances) {
+  Progress progress(Progress::Style::kLines, Sink());
+  progress.SetDetail("no stage yet");
+  progress.Start("walk", 10, "tokens");
+  EXPECT_EQ(TakeText(), "walk:   0% 0 tokens\n");
+  Pass(absl::Seconds(29));
+  progress.SetDetail("iteration 1");
+  EXPECT_EQ(TakeText(), "");
+  Pass(absl::Seconds(1));
+  progress.SetDetail("iteration 2");
+  EXPECT_EQ(TakeText(), "walk:   0% 0 tokens; iteration 2\n");
+  Pass(absl::Seconds(30));
+  progress.Advance(5);
+  EXPECT_EQ(TakeText(), "walk:  50% 5 tokens, 0.1 tokens/s, 1:00 left\n");
+  progress.SetDetail("iteration 3");
+  Pass(absl::Seconds(30));
+  progress.Finish();
+  EXPECT_EQ(TakeText(), "walk: 5 tokens, 0.1 tokens/s, done in 1:30\n");
+}
+
 TEST_F(ProgressTest, AnUnknownTotalShowsNoShare) {
   Progress progress(Progress::Style::kLines, Sink());
   progress.Start("read", 0, "lines");

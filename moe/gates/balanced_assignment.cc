@@ -12,21 +12,22 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "moe/base/check.h"
+#include "moe/gates/option_checks.h"
 #include "moe/kernels/simd/matrix_view.h"
 
 namespace moe {
 namespace {
 
 constexpr int64_t kInfinity = std::numeric_limits<int64_t>::max();
-// Of the largest cost, as an integer. A path has at most kMaxClusters edges of
+// Of the largest cost, as an integer. A path has at most kMaxExperts edges of
 // at most 2^51 each, so that its cost fits 62 bits.
 constexpr int kCostBits = 50;
 
 absl::Status CheckProblem(MatrixView<const float> costs,
                           const SizeBounds& bounds) {
-  if (costs.cols < 1 || costs.cols > kMaxClusters) {
+  if (costs.cols < 1 || costs.cols > kMaxExperts) {
     return absl::InvalidArgumentError(
-        absl::StrCat(costs.cols, " clusters; allowed: 1 to ", kMaxClusters));
+        absl::StrCat(costs.cols, " clusters; allowed: 1 to ", kMaxExperts));
   }
   if (bounds.min_size < 0 || bounds.min_size > bounds.max_size ||
       bounds.min_size > costs.rows / costs.cols ||
@@ -35,9 +36,9 @@ absl::Status CheckProblem(MatrixView<const float> costs,
         costs.rows, " tokens cannot be put into ", costs.cols, " clusters of ",
         bounds.min_size, " to ", bounds.max_size, " each"));
   }
-  if (costs.rows > std::numeric_limits<int32_t>::max()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(costs.rows, " tokens; allowed: up to 2^31 - 1"));
+  if (costs.rows > kMaxAssignedTokens) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        costs.rows, " tokens; allowed: up to ", kMaxAssignedTokens));
   }
   for (int64_t t = 0; t < costs.rows; ++t) {
     for (int64_t e = 0; e < costs.cols; ++e) {

@@ -17,6 +17,7 @@
 #define MOE_GATES_BALANCED_ASSIGNMENT_H_
 
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -24,8 +25,8 @@
 
 namespace moe {
 
-// More would only cost memory: heaps take num_tokens * num_clusters entries.
-inline constexpr int64_t kMaxClusters = 1024;
+inline constexpr int64_t kMaxAssignedTokens =
+    std::numeric_limits<int32_t>::max();
 
 struct SizeBounds {
   int64_t min_size = 0;
@@ -49,7 +50,7 @@ SizeBounds BalancedBounds(int64_t num_tokens, int64_t num_clusters,
 // About O(T E + m (E^2 + E log T)) for m moves, and (T + m) E entries of 16
 // bytes at most: tokens that leave a cluster are dropped from its heaps late.
 //
-// InvalidArgument if there are no clusters or more than kMaxClusters, the
+// InvalidArgument if there are no clusters or more than kMaxExperts, the
 // bounds admit no assignment, or a cost is NaN or infinite.
 absl::StatusOr<std::vector<int32_t>> AssignBalanced(
     MatrixView<const float> costs, const SizeBounds& bounds);

@@ -14,6 +14,7 @@
 #include "moe/base/philox.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/gates/balanced_assignment_reference.h"
+#include "moe/gates/option_checks.h"
 #include "moe/kernels/simd/matrix_view.h"
 #include "moe/kernels/testing/kernel_test.h"
 #include "moe/model/layer/float_matrix.h"
@@ -253,7 +254,7 @@ TEST(AssignBalancedTest, RefusesWhatHasNoAnswer) {
   EXPECT_THAT(AssignBalanced(costs.view(), {2, 2}).status(),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("token 2 in cluster 1 is NaN")));
-  const FloatMatrix wide(2, kMaxClusters + 1);
+  const FloatMatrix wide(2, kMaxExperts + 1);
   EXPECT_THAT(AssignBalanced(wide.view(), {0, 2}).status(),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("1025 clusters; allowed: 1 to 1024")));

@@ -20,21 +20,20 @@
 #include "moe/gates/balanced_assignment.h"
 #include "moe/gates/clustering_options.h"
 #include "moe/gates/clustering_options.pb.h"
+#include "moe/gates/kmeans_points.h"
+#include "moe/gates/option_checks.h"
+#include "moe/gates/routed_counts.h"
 #include "moe/gates/weighted_draw.h"
-#include "moe/kernels/gemm/gemm.h"
-#include "moe/kernels/gemm/packed_matrix.h"
-#include "moe/kernels/rows/distances.h"
 #include "moe/kernels/simd/matrix_view.h"
 #include "moe/kernels/sums/centroid_sums.h"
-#include "moe/kernels/sums/moments.h"
 #include "moe/model/layer/float_matrix.h"
 #include "moe/model/walk/hidden_states.h"
 
 namespace moe {
 namespace {
 
-// Of the points: enough for the products, and a multiple of the chunks of sums.
-constexpr int64_t kRowsAtOnce = 1024;
+// Of the points' mean variance: the squared change of centroids at which a
+// restart ends.
 constexpr double kTolerance = 1e-3;
 
 MatrixView<const float> Cols(MatrixView<const float> x, int64_t begin,
@@ -62,39 +61,25 @@ struct Run {
 
 class BalancedKmeans {
  public:
-  BalancedKmeans(HiddenStates& points, const ClusteringOptions& options,
-                 ThreadPool& pool)
+  BalancedKmeans(KmeansPoints& points, const ClusteringOptions& options,
+                 const ClusteringResources& resources)
       : points_(points),
         options_(options),
-        pool_(pool),
-        num_points_(points.num_tokens()),
+        resources_(resources),
+        num_points_(points.num_points()),
         num_experts_(options.num_experts()),
         bounds_(BalancedBounds(num_points_, num_experts_,
                                options.balance_jitter_factor())) {}
 
   const SizeBounds& bounds() const { return bounds_; }
 
-  // Squared change of centroids at which a restart ends.
-  absl::Status FindTolerance() {
-    Moments moments(points_.hidden_size());
-    MOE_RETURN_IF_ERROR(ForEachBlock(
-        [&](int64_t first, MatrixView<const float> rows) -> absl::Status {
-          return moments.Add(first, rows, pool_);
-        }));
-    MOE_RETURN_IF_ERROR(moments.Finish());
-    double sum = 0.0;
-    for (const double variance : moments.Variances()) sum += variance;
-    tolerance_ =
-        kTolerance * (sum / static_cast<double>(points_.hidden_size()));
-    return absl::OkStatus();
-  }
-
   // Runs restarts together, to their end.
   absl::Status RunAll(absl::Span<Run> runs) {
     MOE_RETURN_IF_ERROR(Seed(runs));
     std::vector<Run*> active;
     for (Run& run : runs) active.push_back(&run);
-    while (!active.empty()) {
+    for (int64_t iteration = 1; !active.empty(); ++iteration) {
+      SetDetail(iteration, active.size());
       MOE_RETURN_IF_ERROR(Assign(active));
       for (Run* const run : active) {
         run->result.iteration_costs.push_back(run->result.inertia);
@@ -121,60 +106,27 @@ class BalancedKmeans {
     return sizes;
   }
 
-  absl::StatusOr<std::vector<int64_t>> RoutedCounts(const Run& run) {
-    std::vector<int64_t> counts(static_cast<size_t>(num_experts_));
-    const PackedMatrix centroids = PackedMatrix::Pack(
-        MatrixView<const float>(run.centroids.view()), pool_);
-    FloatMatrix scores(std::min(kRowsAtOnce, num_points_), num_experts_);
-    MOE_RETURN_IF_ERROR(
-        ForEachBlock([&](int64_t, MatrixView<const float> rows) {
-          const MatrixView<float> out = scores.view().Rows(0, rows.rows);
-          Gemm(rows, centroids, out, pool_);
-          for (int64_t t = 0; t < out.rows; ++t) {
-            const absl::Span<const float> row = out.Row(t);
-            ++counts[static_cast<size_t>(
-                std::max_element(row.begin(), row.end()) - row.begin())];
-          }
-          return absl::OkStatus();
-        }));
-    return counts;
-  }
-
  private:
-  template <typename Body>
-  absl::Status ForEachBlock(const Body& body) {
-    for (int64_t begin = 0; begin < num_points_; begin += kRowsAtOnce) {
-      const int64_t end = std::min(begin + kRowsAtOnce, num_points_);
-      MOE_ASSIGN_OR_RETURN(const MatrixView<float> rows,
-                           points_.Load(begin, end, buffer_));
-      MOE_RETURN_IF_ERROR(body(begin, rows));
-    }
-    return absl::OkStatus();
-  }
-
-  void Distances(MatrixView<const float> rows, MatrixView<const float> centres,
-                 MatrixView<float> out) {
-    if (options_.distance_metric() == ClusteringOptions::COS) {
-      CosineDistances(rows, centres, out, pool_);
-    } else {
-      SquaredL2Distances(rows, centres, out, pool_);
-    }
+  void SetDetail(int64_t iteration, size_t num_restarts) const {
+    if (resources_.set_detail == nullptr) return;
+    resources_.set_detail(absl::StrCat(
+        "clustering, iteration ", iteration, " of at most ",
+        MaxIterations(options_), ", ", num_restarts, " restarts running"));
   }
 
   // costs_[t, i] = distance of point t to row i of `centres`.
   absl::Status FillCosts(MatrixView<const float> centres) {
-    costs_ = FloatMatrix(num_points_, centres.rows);
-    return ForEachBlock([&](int64_t first, MatrixView<const float> rows) {
-      Distances(rows, centres, costs_.view().Rows(first, first + rows.rows));
-      return absl::OkStatus();
-    });
+    if (costs_.cols() != centres.rows) {
+      costs_ = FloatMatrix(num_points_, centres.rows);
+    }
+    return points_.Distances(centres, costs_.view());
   }
 
   // k-means++: the first centre of a run is any point, and each further one a
   // point with a chance in proportion to its distance to the nearest so far.
   absl::Status Seed(absl::Span<Run> runs) {
     const auto num_runs = static_cast<int64_t>(runs.size());
-    FloatMatrix newest(num_runs, points_.hidden_size());
+    FloatMatrix newest(num_runs, points_.num_features());
     std::vector<std::vector<float>> nearest(
         runs.size(), std::vector<float>(static_cast<size_t>(num_points_),
                                         std::numeric_limits<float>::max()));
@@ -185,10 +137,10 @@ class BalancedKmeans {
                                    ? static_cast<int64_t>(run.stream.UniformInt(
                                          static_cast<uint64_t>(num_points_)))
                                    : DrawByWeight(nearest[r], run.stream);
-        MOE_ASSIGN_OR_RETURN(const MatrixView<float> row,
-                             points_.Load(chosen, chosen + 1, buffer_));
-        CopyRow(row.Row(0), run.centroids.view().Row(e));
-        CopyRow(row.Row(0), newest.view().Row(static_cast<int64_t>(r)));
+        const absl::Span<float> centre =
+            newest.view().Row(static_cast<int64_t>(r));
+        MOE_RETURN_IF_ERROR(points_.CopyPoint(chosen, centre));
+        CopyRow(centre, run.centroids.view().Row(e));
       }
       if (e + 1 == num_experts_) break;
       MOE_RETURN_IF_ERROR(FillCosts(newest.view()));
@@ -206,7 +158,7 @@ class BalancedKmeans {
   // Clusters and inertia of every run, for its centroids.
   absl::Status Assign(absl::Span<Run* const> runs) {
     FloatMatrix centres(static_cast<int64_t>(runs.size()) * num_experts_,
-                        points_.hidden_size());
+                        points_.num_features());
     for (size_t r = 0; r < runs.size(); ++r) {
       for (int64_t e = 0; e < num_experts_; ++e) {
         CopyRow(runs[r]->centroids.view().Row(e),
@@ -215,7 +167,7 @@ class BalancedKmeans {
     }
     MOE_RETURN_IF_ERROR(FillCosts(centres.view()));
     std::vector<absl::Status> statuses(runs.size());
-    pool_.ParallelFor(
+    points_.pool().ParallelFor(
         0, static_cast<int64_t>(runs.size()), /*grain=*/1,
         [&](int64_t begin, int64_t end) {
           for (int64_t r = begin; r < end; ++r) {
@@ -239,30 +191,13 @@ class BalancedKmeans {
   }
 
   absl::Status UpdateCentroids(absl::Span<Run* const> runs) {
-    std::vector<CentroidSums> sums;
+    std::vector<absl::Span<const int32_t>> clusters;
+    for (const Run* const run : runs) clusters.push_back(run->clusters);
+    MOE_ASSIGN_OR_RETURN(const std::vector<CentroidSums> sums,
+                         points_.SumByCluster(num_experts_, clusters));
     for (size_t r = 0; r < runs.size(); ++r) {
-      CentroidSums::Options options;
-      options.num_clusters = num_experts_;
-      options.num_features = points_.hidden_size();
-      sums.emplace_back(options);
-    }
-    const auto add = [&](int64_t first,
-                         MatrixView<const float> rows) -> absl::Status {
-      for (size_t r = 0; r < runs.size(); ++r) {
-        MOE_RETURN_IF_ERROR(
-            sums[r].Add(first, rows,
-                        absl::MakeConstSpan(runs[r]->clusters)
-                            .subspan(static_cast<size_t>(first),
-                                     static_cast<size_t>(rows.rows)),
-                        /*weights=*/{}, pool_));
-      }
-      return absl::OkStatus();
-    };
-    MOE_RETURN_IF_ERROR(ForEachBlock(add));
-    for (size_t r = 0; r < runs.size(); ++r) {
-      MOE_RETURN_IF_ERROR(sums[r].Finish());
       runs[r]->result.has_converged =
-          TakeMeans(sums[r], *runs[r]) <= tolerance_;
+          TakeMeans(sums[r], *runs[r]) <= kTolerance * points_.mean_variance();
     }
     return absl::OkStatus();
   }
@@ -287,62 +222,66 @@ class BalancedKmeans {
     return shift;
   }
 
-  HiddenStates& points_;
+  KmeansPoints& points_;
   const ClusteringOptions& options_;
-  ThreadPool& pool_;
+  const ClusteringResources& resources_;
   const int64_t num_points_;
   const int64_t num_experts_;
   const SizeBounds bounds_;
-  double tolerance_ = 0.0;
-  FloatMatrix buffer_;
   FloatMatrix costs_;  // [num_points, num_experts of all runs]
 };
 
-// What a restart takes while it runs: costs, clusters, and the assignment's
-// heaps.
-int64_t RestartBytes(int64_t num_points, int64_t num_experts) {
-  return num_points * (num_experts * static_cast<int64_t>(sizeof(float) + 16) +
-                       static_cast<int64_t>(2 * sizeof(float)));
-}
-
-// Room for as many restarts as there is, at least one.
-absl::StatusOr<int64_t> ReserveRestarts(
-    int64_t restart_bytes, int64_t num_restarts, MemoryBudget& budget,
-    MemoryBudget::Reservation& reservation) {
-  for (int64_t count = num_restarts; count > 1; count = (count + 1) / 2) {
-    std::optional<MemoryBudget::Reservation> room =
-        budget.TryReserve(count * restart_bytes);
-    if (!room.has_value()) continue;
-    reservation = std::move(*room);
-    return count;
-  }
-  MOE_ASSIGN_OR_RETURN(
-      reservation,
-      budget.Reserve(restart_bytes, "the distances of one restart"));
-  return 1;
+// What a restart takes while it runs: costs, clusters, the assignment's heaps,
+// and sums.
+int64_t RestartBytes(const ClusteringSize& size, int64_t num_experts) {
+  return size.num_points *
+             (num_experts * static_cast<int64_t>(sizeof(float) + 16) +
+              static_cast<int64_t>(2 * sizeof(float))) +
+         KmeansPoints::SumBytes(num_experts, size.num_features,
+                                size.num_threads);
 }
 
 }  // namespace
 
-absl::StatusOr<Clustering> ClusterBalanced(HiddenStates& points,
-                                           const ClusteringOptions& options,
-                                           absl::string_view stream_name,
-                                           MemoryBudget& budget,
-                                           ThreadPool& pool) {
-  MOE_RETURN_IF_ERROR(ValidateClusteringOptions(options));
-  if (points.num_tokens() < options.num_experts()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        points.num_tokens(), " tokens, and num_experts is ",
-        options.num_experts(), "; there must be at least as many tokens"));
-  }
-  MemoryBudget::Reservation reservation;
-  const int64_t num_restarts = NumRestarts(options);
+absl::StatusOr<ClusteringMemory> ClusteringMemory::Reserve(
+    const ClusteringSize& size, const ClusteringOptions& options,
+    MemoryBudget& budget) {
+  const int64_t bytes = RestartBytes(size, options.num_experts());
+  const int64_t norm_bytes =
+      size.num_points * static_cast<int64_t>(sizeof(double));
+  const int64_t room = (budget.limit_bytes() - budget.reserved_bytes()) / 4;
+  ClusteringMemory memory;
+  memory.restarts_at_once =
+      std::clamp<int64_t>(room / bytes, 1, NumRestarts(options));
   MOE_ASSIGN_OR_RETURN(
-      const int64_t at_once,
-      ReserveRestarts(RestartBytes(points.num_tokens(), options.num_experts()),
-                      num_restarts, budget, reservation));
-  BalancedKmeans kmeans(points, options, pool);
-  MOE_RETURN_IF_ERROR(kmeans.FindTolerance());
+      memory.reservation,
+      budget.Reserve(memory.restarts_at_once * bytes + norm_bytes,
+                     "the distances of a clustering"));
+  return memory;
+}
+
+absl::Status CheckClustering(int64_t num_points,
+                             const ClusteringOptions& options) {
+  MOE_RETURN_IF_ERROR(ValidateClusteringOptions(options));
+  MOE_RETURN_IF_ERROR(CheckEnoughTokens(num_points, options.num_experts()));
+  if (num_points > kMaxAssignedTokens) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(num_points, " tokens; a clustering takes at most ",
+                     kMaxAssignedTokens, "; choose a smaller --max_steps"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Clustering> ClusterBalanced(
+    HiddenStates& points, const ClusteringOptions& options,
+    absl::string_view stream_name, const ClusteringResources& resources) {
+  MOE_RETURN_IF_ERROR(CheckClustering(points.num_tokens(), options));
+  const int64_t num_restarts = NumRestarts(options);
+  const int64_t at_once = resources.memory.restarts_at_once;
+  MOE_ASSIGN_OR_RETURN(
+      KmeansPoints kmeans_points,
+      KmeansPoints::Create(points, options.distance_metric(), resources.pool));
+  BalancedKmeans kmeans(kmeans_points, options, resources);
   Clustering clustering;
   clustering.bounds = kmeans.bounds();
   std::optional<Run> best;
@@ -363,7 +302,9 @@ absl::StatusOr<Clustering> ClusterBalanced(HiddenStates& points,
     }
   }
   clustering.sizes = kmeans.Sizes(*best);
-  MOE_ASSIGN_OR_RETURN(clustering.routed_counts, kmeans.RoutedCounts(*best));
+  MOE_ASSIGN_OR_RETURN(
+      clustering.routed_counts,
+      RoutedCounts(points, best->centroids.view(), resources.pool));
   clustering.centroids = std::move(best->centroids);
   return clustering;
 }

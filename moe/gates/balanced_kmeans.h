@@ -13,8 +13,10 @@
 #define MOE_GATES_BALANCED_KMEANS_H_
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "moe/base/memory_budget.h"
@@ -25,6 +27,32 @@
 #include "moe/model/walk/hidden_states.h"
 
 namespace moe {
+
+struct ClusteringSize {
+  int64_t num_points = 0;
+  int64_t num_features = 0;
+  int num_threads = 1;
+};
+
+// Memory for restarts to run in at once.
+struct ClusteringMemory {
+  int64_t restarts_at_once = 1;
+  MemoryBudget::Reservation reservation;
+
+  // As many restarts as a quarter of what is left of the budget has room for,
+  // at least one: ResourceExhausted if there is no room for that.
+  static absl::StatusOr<ClusteringMemory> Reserve(
+      const ClusteringSize& size, const ClusteringOptions& options,
+      MemoryBudget& budget);
+};
+
+// What a clustering works with, besides its points.
+struct ClusteringResources {
+  const ClusteringMemory& memory;
+  ThreadPool& pool;
+  // Told how far the work has come, in words; may be empty.
+  std::function<void(absl::string_view)> set_detail;
+};
 
 struct ClusteringRestart {
   // Of the final centroids: the assignment's cost, sum_t d(x_t, c(t)).
@@ -47,6 +75,11 @@ struct Clustering {
   int64_t best_restart = 0;  // Least inertia, ties to the first.
 };
 
+// InvalidArgument if the options are not valid, there are fewer points than
+// experts, or more points than AssignBalanced takes.
+absl::Status CheckClustering(int64_t num_points,
+                             const ClusteringOptions& options);
+
 // Clusters all rows of `points`. Restart r draws from RandomStream(seed,
 // "STREAM_NAME/restart/r"). An iteration is the assignment to the centroids and
 // then the new centroids, means of the tokens assigned (order-free sums,
@@ -54,18 +87,13 @@ struct Clustering {
 // ends when the sum of squared changes of its centroids is at most 1e-3 times
 // the mean over features of the points' variance.
 //
-// Takes 4 bytes for each token, expert and restart of as many restarts as the
-// budget has room for at once, at least one. Cost of an iteration: the products
-// of all points with all centroids, AssignBalanced, and a pass of CentroidSums
-// for each restart.
+// Cost of an iteration: the products of all points with all centroids,
+// AssignBalanced, and a pass of CentroidSums for each restart.
 //
-// InvalidArgument if the options are not valid, or there are fewer points than
-// experts; ResourceExhausted for the budget.
-absl::StatusOr<Clustering> ClusterBalanced(HiddenStates& points,
-                                           const ClusteringOptions& options,
-                                           absl::string_view stream_name,
-                                           MemoryBudget& budget,
-                                           ThreadPool& pool);
+// InvalidArgument as of CheckClustering, or if a number is NaN or infinite.
+absl::StatusOr<Clustering> ClusterBalanced(
+    HiddenStates& points, const ClusteringOptions& options,
+    absl::string_view stream_name, const ClusteringResources& resources);
 
 }  // namespace moe
 

@@ -4,16 +4,19 @@
 #include <cstddef>
 #include <cstdint>
 #include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "moe/base/memory_budget.h"
 #include "moe/base/philox.h"
+#include "moe/base/status_macros.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/testing/temp_directory.h"
 #include "moe/base/thread_pool.h"
@@ -59,6 +62,18 @@ ClusteringOptions Options(int64_t num_experts, double jitter) {
   return options;
 }
 
+absl::StatusOr<Clustering> Cluster(HiddenStates& points,
+                                   const ClusteringOptions& options,
+                                   absl::string_view stream_name,
+                                   MemoryBudget& budget, ThreadPool& pool) {
+  MOE_ASSIGN_OR_RETURN(
+      const ClusteringMemory memory,
+      ClusteringMemory::Reserve(
+          {points.num_tokens(), points.hidden_size(), pool.num_threads()},
+          options, budget));
+  return ClusterBalanced(points, options, stream_name, {memory, pool, nullptr});
+}
+
 TEST(ClusterBalancedTest, FindsBlobs) {
   MemoryBudget budget;
   ThreadPool pool(2);
@@ -66,9 +81,8 @@ TEST(ClusterBalancedTest, FindsBlobs) {
   for (const auto metric : {ClusteringOptions::L2, ClusteringOptions::COS}) {
     ClusteringOptions options = Options(6, 0.4);
     options.set_distance_metric(metric);
-    MOE_ASSERT_OK_AND_ASSIGN(
-        const Clustering clustering,
-        ClusterBalanced(points, options, "blobs", budget, pool));
+    MOE_ASSERT_OK_AND_ASSIGN(const Clustering clustering,
+                             Cluster(points, options, "blobs", budget, pool));
     EXPECT_EQ(clustering.bounds, (SizeBounds{300, 700}));
     std::set<int64_t> found;
     int64_t sum = 0;
@@ -96,7 +110,7 @@ TEST(ClusterBalancedTest, KeepsBoundsAndNeverGetsWorse) {
   for (const double jitter : {0.0, 0.1, 1.0}) {
     MOE_ASSERT_OK_AND_ASSIGN(
         const Clustering clustering,
-        ClusterBalanced(points, Options(7, jitter), "bounds", budget, pool));
+        Cluster(points, Options(7, jitter), "bounds", budget, pool));
     ASSERT_EQ(clustering.restarts.size(), 4);
     for (const int64_t size : clustering.sizes) {
       EXPECT_GE(size, clustering.bounds.min_size);
@@ -143,10 +157,10 @@ TEST_P(ClusterBalancedBitsTest, GoldenForAllBudgets) {
     HiddenStates points =
         Blobs(700, 5, 19, is_small ? nothing : unlimited, directory.path());
     EXPECT_EQ(points.is_spilled(), is_small);
-    MemoryBudget budget(is_small ? 80000 : MemoryBudget::kUnlimited);
+    MemoryBudget budget(is_small ? 150000 : MemoryBudget::kUnlimited);
     MOE_ASSERT_OK_AND_ASSIGN(
         const Clustering clustering,
-        ClusterBalanced(points, Options(5, 0.2), "golden", budget, pool()));
+        Cluster(points, Options(5, 0.2), "golden", budget, pool()));
     // Computed on the first machine: pins the bits everywhere.
     EXPECT_EQ(Digest<float>(ValuesOf(clustering)), "937fcb4bd5e8be02");
   }
@@ -155,6 +169,42 @@ TEST_P(ClusterBalancedBitsTest, GoldenForAllBudgets) {
 INSTANTIATE_TEST_SUITE_P(All, ClusterBalancedBitsTest,
                          ValuesIn(KernelMachines()), KernelMachineName);
 
+TEST(ClusteringMemoryTest, HasRestartsInAQuarterOfWhatIsLeft) {
+  // A restart of 1000 points of 10 features, 4 clusters, and 2 threads:
+  // 1000 (4 (4 + 16) + 8) + 4 x 10 (24 x 2 + 16) = 90560; and 8000 of norms.
+  ClusteringOptions options = Options(4, 0.0);
+  options.set_n_init(10);
+  const auto at_once = [&](int64_t limit_bytes) {
+    MemoryBudget budget(limit_bytes);
+    const absl::StatusOr<ClusteringMemory> memory =
+        ClusteringMemory::Reserve({1000, 10, 2}, options, budget);
+    if (!memory.ok()) return int64_t{0};
+    EXPECT_EQ(budget.reserved_bytes(), memory->restarts_at_once * 90560 + 8000);
+    return memory->restarts_at_once;
+  };
+  EXPECT_EQ(at_once(MemoryBudget::kUnlimited), 10);
+  EXPECT_EQ(at_once(4 * 3 * 90560), 3);
+  EXPECT_EQ(at_once(98560), 1);
+  EXPECT_EQ(at_once(98559), 0);
+}
+
+TEST(ClusterBalancedTest, TellsHowFarItIs) {
+  MemoryBudget budget;
+  ThreadPool pool(1);
+  HiddenStates points = Blobs(60, 2, 6, budget, "");
+  const ClusteringMemory memory = {2, {}};
+  std::vector<std::string> details;
+  MOE_EXPECT_OK(ClusterBalanced(points, Options(2, 0.5), "told",
+                                {memory, pool,
+                                 [&](absl::string_view detail) {
+                                   details.emplace_back(detail);
+                                 }})
+                    .status());
+  ASSERT_FALSE(details.empty());
+  EXPECT_EQ(details[0],
+            "clustering, iteration 1 of at most 100, 2 restarts running");
+}
+
 TEST(ClusterBalancedTest, EdgesAreDefined) {
   MemoryBudget budget;
   ThreadPool pool(1);
@@ -162,13 +212,12 @@ TEST(ClusterBalancedTest, EdgesAreDefined) {
   HiddenStates points = Blobs(100, 2, 6, budget, "");
   MOE_ASSERT_OK_AND_ASSIGN(
       const Clustering one,
-      ClusterBalanced(points, Options(1, 0.0), "one", budget, pool));
+      Cluster(points, Options(1, 0.0), "one", budget, pool));
   EXPECT_THAT(one.sizes, ElementsAre(100));
   // As many experts as points: every point is one.
   HiddenStates few = Blobs(5, 2, 6, budget, "");
-  MOE_ASSERT_OK_AND_ASSIGN(
-      const Clustering each,
-      ClusterBalanced(few, Options(5, 0.0), "each", budget, pool));
+  MOE_ASSERT_OK_AND_ASSIGN(const Clustering each,
+                           Cluster(few, Options(5, 0.0), "each", budget, pool));
   EXPECT_THAT(each.sizes, Each(1));
   // The same point again and again: balanced all the same.
   HiddenStates same = HiddenStates::Create(12, 3, budget, "").value();
@@ -179,7 +228,7 @@ TEST(ClusterBalancedTest, EdgesAreDefined) {
   }
   MOE_ASSERT_OK_AND_ASSIGN(
       const Clustering clones,
-      ClusterBalanced(same, Options(3, 0.0), "same", budget, pool));
+      Cluster(same, Options(3, 0.0), "same", budget, pool));
   EXPECT_THAT(clones.sizes, Each(4));
   EXPECT_EQ(clones.restarts[0].inertia, 0.0);
 }
@@ -188,19 +237,24 @@ TEST(ClusterBalancedTest, RefusesWhatHasNoAnswer) {
   MemoryBudget budget;
   ThreadPool pool(1);
   HiddenStates points = Blobs(5, 2, 6, budget, "");
+  const ClusteringMemory memory;
   EXPECT_THAT(
-      ClusterBalanced(points, Options(6, 0.0), "x", budget, pool).status(),
+      ClusterBalanced(points, Options(6, 0.0), "x", {memory, pool, nullptr})
+          .status(),
       StatusIs(absl::StatusCode::kInvalidArgument,
                HasSubstr("5 tokens, and num_experts is 6")));
   EXPECT_THAT(
-      ClusterBalanced(points, Options(2, -1.0), "x", budget, pool).status(),
+      ClusterBalanced(points, Options(2, -1.0), "x", {memory, pool, nullptr})
+          .status(),
       StatusIs(absl::StatusCode::kInvalidArgument,
                HasSubstr("balance_jitter_factor is -1")));
+  EXPECT_THAT(CheckClustering(int64_t{1} << 31, Options(2, 0.0)),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("takes at most 2147483647")));
   MemoryBudget small(10);
-  EXPECT_THAT(
-      ClusterBalanced(points, Options(2, 0.0), "x", small, pool).status(),
-      StatusIs(absl::StatusCode::kResourceExhausted,
-               HasSubstr("--memory_budget=")));
+  EXPECT_THAT(Cluster(points, Options(2, 0.0), "x", small, pool).status(),
+              StatusIs(absl::StatusCode::kResourceExhausted,
+                       HasSubstr("--memory_budget=")));
 }
 
 }  // namespace

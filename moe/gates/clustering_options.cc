@@ -3,30 +3,13 @@
 #include <cstdint>
 
 #include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
-#include "absl/strings/string_view.h"
 #include "moe/base/status_macros.h"
-#include "moe/gates/balanced_assignment.h"
 #include "moe/gates/clustering_options.pb.h"
+#include "moe/gates/option_checks.h"
 
 namespace moe {
-namespace {
-
-template <typename T>
-absl::Status CheckField(bool is_allowed, absl::string_view field, T value,
-                        absl::string_view allowed) {
-  if (is_allowed) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat(field, " is ", value, "; allowed: ", allowed));
-}
-
-}  // namespace
-
 absl::Status ValidateClusteringOptions(const ClusteringOptions& options) {
-  const int64_t num_experts = options.num_experts();
-  MOE_RETURN_IF_ERROR(
-      CheckField(num_experts >= 1 && num_experts <= kMaxClusters, "num_experts",
-                 num_experts, absl::StrCat("1 to ", kMaxClusters)));
+  MOE_RETURN_IF_ERROR(CheckNumExperts(options.num_experts()));
   // Written so that NaN is refused.
   const double jitter = options.balance_jitter_factor();
   MOE_RETURN_IF_ERROR(CheckField(jitter >= 0.0 && jitter <= 1.0,
@@ -35,7 +18,7 @@ absl::Status ValidateClusteringOptions(const ClusteringOptions& options) {
                                  MaxIterations(options), "1 or more"));
   MOE_RETURN_IF_ERROR(CheckField(NumRestarts(options) >= 1, "n_init",
                                  NumRestarts(options), "1 or more"));
-  return CheckField(options.seed() >= 0, "seed", options.seed(), "0 or more");
+  return CheckSeed(options.seed());
 }
 
 int64_t MaxIterations(const ClusteringOptions& options) {

@@ -10,8 +10,9 @@
 namespace moe::cli {
 
 std::vector<Command> AllCommands() {
-  return {TokenizeCommand(), EvaluateCommand(), InspectCommand(),
-          DiffCommand()};
+  return {HiddenClusteringCommand(), RandomSelectionCommand(),
+          TokenizeCommand(),         EvaluateCommand(),
+          InspectCommand(),          DiffCommand()};
 }
 
 int RunLlamaMoe(const std::vector<std::string>& args, std::ostream& out,

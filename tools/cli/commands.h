@@ -15,6 +15,8 @@ namespace moe::cli {
 Command InspectCommand();
 Command DiffCommand();
 Command EvaluateCommand();
+Command HiddenClusteringCommand();
+Command RandomSelectionCommand();
 Command TokenizeCommand();
 
 std::vector<Command> AllCommands();

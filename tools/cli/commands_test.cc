@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,10 +18,13 @@
 #include "moe/checkpoint/safetensors_file.h"
 #include "moe/checkpoint/tensor.h"
 #include "moe/text/dataset/token_artifact.h"
+#include "tools/cli/testing/run_cli.h"
 
 namespace moe::cli {
 namespace {
 
+using ::moe::cli::testing::Outcome;
+using ::moe::cli::testing::RunCli;
 using ::moe::testing::TempDirectory;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
@@ -31,23 +33,6 @@ using ::testing::Not;
 constexpr char kGqa[] = "testdata/llama_gqa_bf16";
 constexpr char kValid[] = "testdata/malformed/valid";
 constexpr char kNan[] = "testdata/malformed/value_nan";
-
-struct Outcome {
-  int exit_status = -1;
-  std::string out;
-  std::string err;
-};
-
-Outcome RunCli(std::vector<std::string> args) {
-  args.push_back("--progress=none");
-  std::ostringstream out;
-  std::ostringstream err;
-  Outcome outcome;
-  outcome.exit_status = RunLlamaMoe(args, out, err);
-  outcome.out = out.str();
-  outcome.err = err.str();
-  return outcome;
-}
 
 // A file with the BF16 tensor "w" of these bits.
 std::string WriteBf16(const TempDirectory& directory, const std::string& name,

@@ -44,7 +44,9 @@ void AddDatasetFlags(FlagSet& flags, DatasetFlags* values) {
                  .what = "leave out lines that are malformed, and list them"},
                 &values->skip_bad_lines);
   flags.AddInt(
-      {.names = {"seed"}, .what = "of the order in which sequences are drawn"},
+      {.names = {"seed"},
+       .what = "of all random numbers, the order in which sequences are drawn "
+               "among them"},
       {.min = 0}, &values->seed);
   flags.AddBool(
       {.names = {"no_shuffle"}, .what = "keep the order of the files"},

@@ -16,13 +16,10 @@
 #include "moe/base/available_memory.h"
 #include "moe/base/byte_size.h"
 #include "moe/base/file_system.h"
-#include "moe/base/memory_budget.h"
 #include "moe/base/status_macros.h"
-#include "moe/base/thread_pool.h"
 #include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/json.h"
 #include "moe/checkpoint/safetensors_file.h"
-#include "moe/checkpoint/safetensors_header.h"
 #include "moe/checkpoint/tensor.h"
 #include "moe/evaluate/evaluate_loss.h"
 #include "moe/evaluate/evaluate_options.pb.h"
@@ -37,18 +34,16 @@
 #include "tools/cli/command.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/common_flags.h"
-#include "tools/cli/dataset_flags.h"
 #include "tools/cli/flag_set.h"
 #include "tools/cli/output_path.h"
 #include "tools/cli/version.h"
+#include "tools/cli/walk_session.h"
 
 namespace moe::cli {
 namespace {
 
 struct EvaluateFlags {
-  std::string model_path;
-  DatasetFlags dataset;
-  std::string memory_budget;
+  WalkFlags walk;
   std::string numerics = "exact";
   std::string device = "cpu";
   bool bfloat16_products = false;
@@ -68,12 +63,6 @@ EvaluateOptions OptionsOf(const EvaluateFlags& flags) {
   if (!flags.logits_out.empty()) {
     options.set_num_logits_sequences(flags.num_logits_sequences);
   }
-  return options;
-}
-
-WalkOptions SingleWalk() {
-  WalkOptions options;
-  options.keep_weights = false;
   return options;
 }
 
@@ -164,7 +153,8 @@ void PrintTable(const EvaluateFlags& flags, const LoadedDataset& dataset,
   const auto line = [&](absl::string_view name, absl::string_view value) {
     context.out << absl::StreamFormat("  %-34s %s\n", name, value);
   };
-  context.out << flags.model_path << " on " << flags.dataset.dataset << ":\n";
+  context.out << flags.walk.model_path << " on " << flags.walk.dataset.dataset
+              << ":\n";
   line("loss", absl::StrFormat("%.9f", evaluation.mean_loss));
   line("perplexity", absl::StrFormat("%.6g", evaluation.perplexity));
   line("predicted tokens", absl::StrCat(evaluation.num_predicted_tokens));
@@ -189,49 +179,36 @@ absl::Status CheckFlags(const EvaluateFlags& flags) {
   if (flags.logits_out.empty()) return absl::OkStatus();
   return CheckOutputFile({"--logits_out", flags.logits_out, flags.overwrite,
                           "file of logits", "logits.safetensors",
-                          [](const SafetensorsMetadata& metadata) {
-                            return HasMetadata(metadata, "step", "evaluate");
-                          }});
+                          SafetensorsWith("step", "evaluate")});
 }
 
 absl::StatusOr<int> Run(const EvaluateFlags& flags, CommandContext& context) {
   MOE_RETURN_IF_ERROR(CheckFlags(flags));
-  MOE_ASSIGN_OR_RETURN(const int64_t budget_bytes,
-                       MemoryBudgetOfFlag(flags.memory_budget));
-  MOE_ASSIGN_OR_RETURN(const int num_threads, NumThreadsFromEnvironment());
-  // Before the model, whose weights it counts.
-  MemoryBudget budget(budget_bytes);
-  ThreadPool pool(num_threads);
-  MOE_ASSIGN_OR_RETURN(DenseModel model, DenseModel::Open(flags.model_path));
-  MOE_ASSIGN_OR_RETURN(
-      const LoadedDataset dataset,
-      LoadDatasetOfFlags(flags.dataset, flags.model_path, model.config(), pool,
-                         context.progress));
-  const EvaluateTask task = {model,
-                             dataset.batches.sequences(),
-                             OptionsOf(flags),
-                             {budget, pool, context.progress}};
+  MOE_ASSIGN_OR_RETURN(const std::unique_ptr<WalkSession> session,
+                       WalkSession::Open(flags.walk, context.progress));
+  const EvaluateTask task = {session->model(), session->sequences(),
+                             OptionsOf(flags), session->resources()};
   const absl::Time start = absl::Now();
-  MOE_ASSIGN_OR_RETURN(const LossEvaluation evaluation,
-                       flags.logits_out.empty()
-                           ? EvaluateLoss(model, task.sequences, task.options,
-                                          SingleWalk(), nullptr, task.resources)
-                           : EvaluateAndWriteLogits(flags, task));
+  MOE_ASSIGN_OR_RETURN(
+      const LossEvaluation evaluation,
+      flags.logits_out.empty()
+          ? EvaluateLoss(task.model, task.sequences, task.options, SingleWalk(),
+                         nullptr, task.resources)
+          : EvaluateAndWriteLogits(flags, task));
   const double sec = absl::ToDoubleSeconds(absl::Now() - start);
   const Timing timing = {sec, static_cast<double>(evaluation.num_tokens) / sec};
   if (flags.json) {
-    context.out << FormatJson(ToJson(flags, dataset, evaluation, timing));
+    context.out << FormatJson(
+        ToJson(flags, session->dataset(), evaluation, timing));
   } else {
-    PrintTable(flags, dataset, evaluation, timing, context);
+    PrintTable(flags, session->dataset(), evaluation, timing, context);
   }
   return kSuccess;
 }
 
 CommandAction Declare(FlagSet& set) {
   const auto flags = std::make_shared<EvaluateFlags>();
-  AddModelPath(set, "directory of a dense checkpoint", "", &flags->model_path);
-  AddDatasetFlags(set, &flags->dataset);
-  AddMemoryBudget(set, &flags->memory_budget);
+  AddWalkFlags(set, &flags->walk);
   set.AddChoice({.names = {"numerics"},
                  .what = "exact gives the same bits everywhere; aten runs "
                          "LibTorch's operators"},

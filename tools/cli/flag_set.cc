@@ -55,6 +55,21 @@ std::function<absl::Status(const std::string&)> IntSetter(IntRange range,
   };
 }
 
+template <typename Target>
+std::function<absl::Status(const std::string&)> DoubleSetter(DoubleRange range,
+                                                             Target* value) {
+  return [value, range](const std::string& text) {
+    double number = 0.0;
+    // Negated, so that NaN is refused too.
+    if (!absl::SimpleAtod(text, &number) ||
+        !(number >= range.min && number <= range.max)) {
+      return WrongValue(text, Want("a number", FormatRange(range)));
+    }
+    *value = number;
+    return absl::OkStatus();
+  };
+}
+
 }  // namespace
 
 std::string FormatRange(IntRange range) {
@@ -123,20 +138,17 @@ void FlagSet::AddInt(const FlagSpec& spec, IntRange range,
 }
 
 void FlagSet::AddDouble(const FlagSpec& spec, DoubleRange range,
+                        double* value) {
+  Flag flag{spec, "NUMBER", absl::StrCat(*value), FormatRange(range), nullptr};
+  flag.set_value = DoubleSetter(range, value);
+  Add(std::move(flag), false);
+}
+
+void FlagSet::AddDouble(const FlagSpec& spec, DoubleRange range,
                         std::optional<double>* value) {
-  const std::string allowed = FormatRange(range);
   Flag flag{spec, "NUMBER", value->has_value() ? absl::StrCat(**value) : "",
-            allowed, nullptr};
-  flag.set_value = [value, range, allowed](const std::string& text) {
-    double number = 0.0;
-    // Negated, so that NaN is refused too.
-    if (!absl::SimpleAtod(text, &number) ||
-        !(number >= range.min && number <= range.max)) {
-      return WrongValue(text, Want("a number", allowed));
-    }
-    *value = number;
-    return absl::OkStatus();
-  };
+            FormatRange(range), nullptr};
+  flag.set_value = DoubleSetter(range, value);
   Add(std::move(flag), false);
 }
 

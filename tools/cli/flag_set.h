@@ -70,6 +70,7 @@ class FlagSet {
   void AddInt(const FlagSpec& spec, IntRange range, int64_t* value);
   void AddInt(const FlagSpec& spec, IntRange range,
               std::optional<int64_t>* value);
+  void AddDouble(const FlagSpec& spec, DoubleRange range, double* value);
   void AddDouble(const FlagSpec& spec, DoubleRange range,
                  std::optional<double>* value);
 

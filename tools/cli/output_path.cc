@@ -29,11 +29,7 @@ absl::Status CheckDirectoryOf(const OutputFile& file) {
 }
 
 absl::Status CheckReplaceable(const OutputFile& file) {
-  const absl::StatusOr<SafetensorsFile> found =
-      SafetensorsFile::Open(file.path);
-  if (found.ok() && file.is_replaceable(found->metadata())) {
-    return absl::OkStatus();
-  }
+  if (file.is_replaceable(file.path)) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(
       file.path, " is no ", file.what,
       ", and --overwrite replaces nothing else; choose another path, or remove "
@@ -58,10 +54,15 @@ absl::Status CheckOutputFile(const OutputFile& file) {
       file.path, " already exists; choose another path, or pass --overwrite"));
 }
 
-bool HasMetadata(const SafetensorsMetadata& metadata, absl::string_view key,
-                 absl::string_view value) {
-  const auto entry = metadata.find(std::string(key));
-  return entry != metadata.end() && entry->second == value;
+std::function<bool(const std::string&)> SafetensorsWith(std::string key,
+                                                        std::string value) {
+  return [key = std::move(key),
+          value = std::move(value)](const std::string& path) {
+    const absl::StatusOr<SafetensorsFile> file = SafetensorsFile::Open(path);
+    if (!file.ok()) return false;
+    const auto entry = file->metadata().find(key);
+    return entry != file->metadata().end() && entry->second == value;
+  };
 }
 
 }  // namespace moe::cli

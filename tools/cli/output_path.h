@@ -8,8 +8,6 @@
 #include <string>
 
 #include "absl/status/status.h"
-#include "absl/strings/string_view.h"
-#include "moe/checkpoint/safetensors_header.h"
 
 namespace moe::cli {
 
@@ -20,10 +18,9 @@ struct OutputFile {
   // What it is, "token artifact", and a name for one.
   std::string what;
   std::string example_name;
-  // Whether a safetensors file with this metadata is one: with `overwrite`,
-  // nothing else is replaced, so that a mistyped path costs nobody a dataset or
-  // a model.
-  std::function<bool(const SafetensorsMetadata&)> is_replaceable;
+  // Whether the file at a path is one: with `overwrite`, nothing else is
+  // replaced, so that a mistyped path costs nobody a dataset or a model.
+  std::function<bool(const std::string& path)> is_replaceable;
 };
 
 // Missing directories are made later, in the nearest one that is there.
@@ -32,9 +29,9 @@ struct OutputFile {
 // set; otherwise what the system reports of the directory.
 absl::Status CheckOutputFile(const OutputFile& file);
 
-// Whether the metadata have this entry.
-bool HasMetadata(const SafetensorsMetadata& metadata, absl::string_view key,
-                 absl::string_view value);
+// For is_replaceable: a safetensors file whose metadata have this entry.
+std::function<bool(const std::string&)> SafetensorsWith(std::string key,
+                                                        std::string value);
 
 }  // namespace moe::cli
 

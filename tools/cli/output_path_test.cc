@@ -23,9 +23,7 @@ OutputFile FileAt(const std::string& path, bool overwrite) {
           overwrite,
           "token artifact",
           "tokens.safetensors",
-          [](const SafetensorsMetadata& metadata) {
-            return HasMetadata(metadata, "artifact", "tokens");
-          }};
+          SafetensorsWith("artifact", "tokens")};
 }
 
 TEST(CheckOutputFileTest, TakesWhatCanBeWritten) {

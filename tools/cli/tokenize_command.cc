@@ -12,7 +12,6 @@
 #include "moe/base/thread_pool.h"
 #include "moe/checkpoint/checkpoint.h"
 #include "moe/checkpoint/json.h"
-#include "moe/checkpoint/safetensors_header.h"
 #include "moe/text/dataset/dataset_options.h"
 #include "moe/text/dataset/dataset_options.pb.h"
 #include "moe/text/dataset/dataset_report.h"
@@ -59,9 +58,7 @@ absl::Status CheckSavePath(const TokenizeFlags& flags) {
   return CheckOutputFile(
       {"--save_path", flags.save_path, flags.overwrite, "token artifact",
        absl::StrCat(kTokenArtifactName, ".safetensors"),
-       [](const SafetensorsMetadata& metadata) {
-         return HasMetadata(metadata, "artifact", kTokenArtifactName);
-       }});
+       SafetensorsWith("artifact", std::string(kTokenArtifactName))});
 }
 
 // Where the tokenizer lies beside a model, its ids need rows in the embedding.

@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <vector>
 
-#include "absl/functional/function_ref.h"
 #include "absl/types/span.h"
 #include "moe/base/check.h"
 #include "moe/base/thread_pool.h"
@@ -52,27 +51,10 @@ namespace {
 
 HWY_EXPORT(SquaredNormOfRow);
 
-// out[t, e] = combine(|tokens_t|^2, |centres_e|^2, tokens_t . centres_e).
-void Combine(MatrixView<const float> tokens, MatrixView<const float> centres,
-             MatrixView<float> out, ThreadPool& pool,
-             absl::FunctionRef<double(double, double, double)> combine) {
-  MOE_CHECK(tokens.cols == centres.cols && tokens.rows == out.rows &&
-            centres.rows == out.cols);
-  std::vector<double> token_norms(static_cast<size_t>(tokens.rows));
-  std::vector<double> centre_norms(static_cast<size_t>(centres.rows));
-  SquaredNorms(tokens, absl::MakeSpan(token_norms), pool);
-  SquaredNorms(centres, absl::MakeSpan(centre_norms), pool);
-  Gemm(tokens, PackedMatrix::Pack(centres, pool), out, pool);
-  ParallelRows(out.rows, out.cols, pool, [&](int64_t begin, int64_t end) {
-    for (int64_t t = begin; t < end; ++t) {
-      const double token_norm = token_norms[static_cast<size_t>(t)];
-      float* const row = out.RowData(t);
-      for (size_t e = 0; e < centre_norms.size(); ++e) {
-        row[e] =
-            static_cast<float>(combine(token_norm, centre_norms[e], row[e]));
-      }
-    }
-  });
+std::vector<double> NormsOf(MatrixView<const float> x, ThreadPool& pool) {
+  std::vector<double> norms(static_cast<size_t>(x.rows));
+  SquaredNorms(x, absl::MakeSpan(norms), pool);
+  return norms;
 }
 
 }  // namespace
@@ -88,24 +70,68 @@ void SquaredNorms(MatrixView<const float> x, absl::Span<double> out,
   });
 }
 
-void SquaredL2Distances(MatrixView<const float> tokens,
-                        MatrixView<const float> centres, MatrixView<float> out,
-                        ThreadPool& pool) {
-  Combine(tokens, centres, out, pool,
+PackedCentres PackedCentres::Pack(MatrixView<const float> centres,
+                                  ThreadPool& pool) {
+  PackedCentres packed;
+  packed.packed_ = PackedMatrix::Pack(centres, pool);
+  packed.norms_ = NormsOf(centres, pool);
+  return packed;
+}
+
+// out[t, e] = distance(|tokens_t|^2, |centres_e|^2, tokens_t . centres_e).
+template <typename Distance>
+void PackedCentres::Combine(MatrixView<const float> tokens,
+                            absl::Span<const double> token_norms,
+                            MatrixView<float> out, ThreadPool& pool,
+                            const Distance& distance) const {
+  MOE_CHECK(tokens.rows == out.rows &&
+            tokens.rows == static_cast<int64_t>(token_norms.size()));
+  Gemm(tokens, packed_, out, pool);
+  ParallelRows(out.rows, out.cols, pool, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      const double token_norm = token_norms[static_cast<size_t>(t)];
+      float* const row = out.RowData(t);
+      for (size_t e = 0; e < norms_.size(); ++e) {
+        row[e] = static_cast<float>(distance(token_norm, norms_[e], row[e]));
+      }
+    }
+  });
+}
+
+void PackedCentres::SquaredL2Distances(MatrixView<const float> tokens,
+                                       absl::Span<const double> token_norms,
+                                       MatrixView<float> out,
+                                       ThreadPool& pool) const {
+  Combine(tokens, token_norms, out, pool,
           [](double token_norm, double centre_norm, double dot) {
             const double distance = (token_norm + centre_norm) - 2.0 * dot;
             return distance < 0.0 ? 0.0 : distance;
           });
 }
 
-void CosineDistances(MatrixView<const float> tokens,
-                     MatrixView<const float> centres, MatrixView<float> out,
-                     ThreadPool& pool) {
-  Combine(tokens, centres, out, pool,
+void PackedCentres::CosineDistances(MatrixView<const float> tokens,
+                                    absl::Span<const double> token_norms,
+                                    MatrixView<float> out,
+                                    ThreadPool& pool) const {
+  Combine(tokens, token_norms, out, pool,
           [](double token_norm, double centre_norm, double dot) {
             if (token_norm == 0.0 || centre_norm == 0.0) return 1.0;
             return 1.0 - dot / (std::sqrt(token_norm) * std::sqrt(centre_norm));
           });
+}
+
+void SquaredL2Distances(MatrixView<const float> tokens,
+                        MatrixView<const float> centres, MatrixView<float> out,
+                        ThreadPool& pool) {
+  PackedCentres::Pack(centres, pool)
+      .SquaredL2Distances(tokens, NormsOf(tokens, pool), out, pool);
+}
+
+void CosineDistances(MatrixView<const float> tokens,
+                     MatrixView<const float> centres, MatrixView<float> out,
+                     ThreadPool& pool) {
+  PackedCentres::Pack(centres, pool)
+      .CosineDistances(tokens, NormsOf(tokens, pool), out, pool);
 }
 
 }  // namespace moe

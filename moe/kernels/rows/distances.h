@@ -10,8 +10,11 @@
 #ifndef MOE_KERNELS_ROWS_DISTANCES_H_
 #define MOE_KERNELS_ROWS_DISTANCES_H_
 
+#include <vector>
+
 #include "absl/types/span.h"
 #include "moe/base/thread_pool.h"
+#include "moe/kernels/gemm/packed_matrix.h"
 #include "moe/kernels/simd/matrix_view.h"
 
 namespace moe {
@@ -20,14 +23,38 @@ namespace moe {
 void SquaredNorms(MatrixView<const float> x, absl::Span<double> out,
                   ThreadPool& pool);
 
-// out[t, e] = max(0, (|tokens_t|^2 + |centres_e|^2) - 2 tokens_t . centres_e)
-// for tokens [num_tokens, size] and centres [num_centres, size].
+// Centres made ready once for the distances of many tokens.
+class PackedCentres {
+ public:
+  // `centres` is [num_centres, size].
+  static PackedCentres Pack(MatrixView<const float> centres, ThreadPool& pool);
+
+  // out[t, e] = max(0, (|tokens_t|^2 + |centres_e|^2) - 2 tokens_t . centres_e)
+  // for tokens [num_tokens, size] with `token_norms`, those of SquaredNorms.
+  void SquaredL2Distances(MatrixView<const float> tokens,
+                          absl::Span<const double> token_norms,
+                          MatrixView<float> out, ThreadPool& pool) const;
+
+  // out[t, e] = 1 - (tokens_t . centres_e) / (|tokens_t| |centres_e|), and 1
+  // where a vector is zero.
+  void CosineDistances(MatrixView<const float> tokens,
+                       absl::Span<const double> token_norms,
+                       MatrixView<float> out, ThreadPool& pool) const;
+
+ private:
+  template <typename Distance>
+  void Combine(MatrixView<const float> tokens,
+               absl::Span<const double> token_norms, MatrixView<float> out,
+               ThreadPool& pool, const Distance& distance) const;
+
+  PackedMatrix packed_;
+  std::vector<double> norms_;  // [num_centres]
+};
+
+// The same for tokens and centres that are used once.
 void SquaredL2Distances(MatrixView<const float> tokens,
                         MatrixView<const float> centres, MatrixView<float> out,
                         ThreadPool& pool);
-
-// out[t, e] = 1 - (tokens_t . centres_e) / (|tokens_t| |centres_e|), and 1
-// where a vector is zero.
 void CosineDistances(MatrixView<const float> tokens,
                      MatrixView<const float> centres, MatrixView<float> out,
                      ThreadPool& pool);

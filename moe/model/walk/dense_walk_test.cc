@@ -42,6 +42,7 @@ using ::moe::testing::GoldenSequences;
 using ::moe::testing::KernelMachineName;
 using ::moe::testing::KernelMachines;
 using ::moe::testing::RelativeError;
+using ::moe::testing::SmallestBudget;
 using ::moe::testing::StatusIs;
 using ::moe::testing::WalkMachine;
 using ::testing::AllOf;
@@ -222,33 +223,17 @@ TEST(DenseWalkTest, BitsDoNotDependOnWhichSequencesGoTogether) {
   }
 }
 
-// The smallest budget for which the walk runs, found by what it says.
-int64_t SmallestBudget(DenseModel& model, const TokenSequences& sequences) {
-  int64_t budget = 0;
-  while (true) {
-    WalkMachine machine(2, budget);
-    const absl::Status status =
-        WalkForward(model, sequences, {}, nullptr, machine.resources())
-            .status();
-    if (status.ok()) return budget;
-    EXPECT_THAT(status, StatusIs(absl::StatusCode::kResourceExhausted,
-                                 HasSubstr("run with --memory_budget=")));
-    const std::string message(status.message());
-    const size_t at = message.find("--memory_budget=") + 16;
-    const int64_t next = std::stoll(message.substr(at));
-    if (next <= budget) return -1;
-    budget = next;
-  }
-}
-
 TEST(DenseWalkMemoryTest, BitsAreTheSameFromOneLayerToUnlimited) {
   const std::string name = "llama_headdim_f16";
   const TokenSequences sequences = EightSequences(name);
   WalkMachine unlimited;
   MOE_ASSERT_OK_AND_ASSIGN(DenseModel model,
                            DenseModel::Open(FixturePath(name)));
-  const int64_t smallest = SmallestBudget(model, sequences);
-  ASSERT_GT(smallest, 0);
+  const int64_t smallest = SmallestBudget([&](int64_t budget_bytes) {
+    WalkMachine machine(2, budget_bytes);
+    return WalkForward(model, sequences, {}, nullptr, machine.resources())
+        .status();
+  });
   const std::vector<float> want =
       WalkValues(model, sequences, {}, unlimited.resources());
   EXPECT_TRUE(model.keeps(LayerPasses::kForward));

@@ -1,10 +1,13 @@
 #include "moe/model/walk/hidden_states.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <utility>
+#include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -13,6 +16,7 @@
 #include "moe/base/memory_budget.h"
 #include "moe/base/spill_file.h"
 #include "moe/base/status_macros.h"
+#include "moe/base/thread_pool.h"
 #include "moe/kernels/simd/matrix_view.h"
 #include "moe/model/layer/float_matrix.h"
 
@@ -64,6 +68,40 @@ absl::StatusOr<MatrixView<float>> HiddenStates::Load(int64_t begin, int64_t end,
       absl::MakeSpan(reinterpret_cast<char*>(rows.data),
                      static_cast<size_t>(NumBytes(rows.rows, hidden_size_)))));
   return rows;
+}
+
+absl::Status HiddenStates::ForEachBlock(
+    int64_t rows_at_once, FloatMatrix& buffer,
+    absl::FunctionRef<absl::Status(int64_t, MatrixView<const float>)> body) {
+  for (int64_t begin = 0; begin < num_tokens_; begin += rows_at_once) {
+    const int64_t end = std::min(begin + rows_at_once, num_tokens_);
+    MOE_ASSIGN_OR_RETURN(const MatrixView<float> rows,
+                         Load(begin, end, buffer));
+    MOE_RETURN_IF_ERROR(body(begin, rows));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status HiddenStates::ForEachBlockInParallel(
+    int64_t rows_at_once, ThreadPool& pool,
+    absl::FunctionRef<absl::Status(int64_t, MatrixView<const float>)> body) {
+  const int64_t num_blocks = (num_tokens_ + rows_at_once - 1) / rows_at_once;
+  std::vector<absl::Status> statuses(static_cast<size_t>(num_blocks));
+  const auto run = [&](int64_t block) -> absl::Status {
+    thread_local FloatMatrix buffer;
+    const int64_t begin = block * rows_at_once;
+    MOE_ASSIGN_OR_RETURN(
+        const MatrixView<float> rows,
+        Load(begin, std::min(begin + rows_at_once, num_tokens_), buffer));
+    return body(begin, rows);
+  };
+  pool.ParallelFor(0, num_blocks, /*grain=*/1, [&](int64_t begin, int64_t end) {
+    for (int64_t block = begin; block < end; ++block) {
+      statuses[static_cast<size_t>(block)] = run(block);
+    }
+  });
+  for (absl::Status& status : statuses) MOE_RETURN_IF_ERROR(std::move(status));
+  return absl::OkStatus();
 }
 
 absl::Status HiddenStates::Store(int64_t begin, MatrixView<const float> rows) {

@@ -10,11 +10,13 @@
 #include <optional>
 #include <utility>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "moe/base/memory_budget.h"
 #include "moe/base/spill_file.h"
+#include "moe/base/thread_pool.h"
 #include "moe/kernels/simd/matrix_view.h"
 #include "moe/model/layer/float_matrix.h"
 
@@ -41,6 +43,16 @@ class HiddenStates {
                                          FloatMatrix& buffer);
   // The same without their values: to be filled.
   MatrixView<float> Prepare(int64_t begin, int64_t end, FloatMatrix& buffer);
+  // Calls `body` with every block of `rows_at_once` rows, ascending, and its
+  // first row's number; ends with the first error. `buffer` as of Load.
+  absl::Status ForEachBlock(
+      int64_t rows_at_once, FloatMatrix& buffer,
+      absl::FunctionRef<absl::Status(int64_t, MatrixView<const float>)> body);
+  // The same on the threads of the pool, in any order, each with a buffer of
+  // its own that it keeps. The error of the first block that has one.
+  absl::Status ForEachBlockInParallel(
+      int64_t rows_at_once, ThreadPool& pool,
+      absl::FunctionRef<absl::Status(int64_t, MatrixView<const float>)> body);
   // Keeps `rows`, which Load or Prepare gave for rows from `begin` on.
   absl::Status Store(int64_t begin, MatrixView<const float> rows);
 

@@ -1,14 +1,18 @@
 #include "moe/model/walk/hidden_states.h"
 
+#include <atomic>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "moe/base/memory_budget.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/testing/temp_directory.h"
+#include "moe/base/thread_pool.h"
 #include "moe/kernels/simd/matrix_view.h"
 #include "moe/model/layer/float_matrix.h"
 
@@ -87,6 +91,52 @@ TEST(HiddenStatesTest, NeedADirectoryToSpillTo) {
   EXPECT_THAT(
       HiddenStates::Create(5, 3, budget, "/nowhere/at/all").status(),
       StatusIs(absl::StatusCode::kNotFound, HasSubstr("/nowhere/at/all")));
+}
+
+// Rows of blocks, summed: 10 r + c.
+TEST(HiddenStatesTest, BlocksCoverAllRowsOnce) {
+  const testing::TempDirectory directory;
+  MemoryBudget nothing(0), unlimited;
+  ThreadPool pool(3);
+  for (MemoryBudget* const budget : {&nothing, &unlimited}) {
+    MOE_ASSERT_OK_AND_ASSIGN(
+        HiddenStates states,
+        HiddenStates::Create(23, 4, *budget, directory.path()));
+    Fill(states, 0, 23);
+    std::vector<std::atomic<int>> visits(23);
+    const auto visit = [&](int64_t first,
+                           MatrixView<const float> rows) -> absl::Status {
+      EXPECT_EQ(first % 5, 0);
+      EXPECT_EQ(rows.rows, first == 20 ? 3 : 5);
+      for (int64_t r = 0; r < rows.rows; ++r) {
+        EXPECT_EQ(rows.RowData(r)[3], 10 * (first + r) + 3);
+        ++visits[static_cast<size_t>(first + r)];
+      }
+      return absl::OkStatus();
+    };
+    FloatMatrix buffer;
+    MOE_EXPECT_OK(states.ForEachBlock(5, buffer, visit));
+    MOE_EXPECT_OK(states.ForEachBlockInParallel(5, pool, visit));
+    for (const std::atomic<int>& count : visits) EXPECT_EQ(count, 2);
+  }
+}
+
+TEST(HiddenStatesTest, TheFirstBlocksErrorIsGiven) {
+  MemoryBudget unlimited;
+  ThreadPool pool(3);
+  MOE_ASSERT_OK_AND_ASSIGN(HiddenStates states,
+                           HiddenStates::Create(23, 4, unlimited, ""));
+  Fill(states, 0, 23);
+  const auto fail = [&](int64_t first,
+                        MatrixView<const float>) -> absl::Status {
+    if (first < 10) return absl::OkStatus();
+    return absl::InternalError(absl::StrCat("at ", first));
+  };
+  FloatMatrix buffer;
+  EXPECT_THAT(states.ForEachBlock(5, buffer, fail),
+              StatusIs(absl::StatusCode::kInternal, HasSubstr("at 10")));
+  EXPECT_THAT(states.ForEachBlockInParallel(5, pool, fail),
+              StatusIs(absl::StatusCode::kInternal, HasSubstr("at 10")));
 }
 
 }  // namespace

@@ -11,9 +11,13 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "moe/base/check.h"
 #include "moe/base/memory_budget.h"
 #include "moe/base/progress.h"
 #include "moe/base/thread_pool.h"
@@ -111,6 +115,27 @@ struct WalkMachine {
   ThreadPool pool;
   Progress progress;
 };
+
+// The smallest budget that `run` has room in, by what its errors ask for.
+// Whatever can be spilled is, then.
+inline int64_t SmallestBudget(
+    absl::FunctionRef<absl::Status(int64_t budget_bytes)> run) {
+  constexpr absl::string_view kAsk = "--memory_budget=";
+  int64_t budget_bytes = 0;
+  while (true) {
+    const absl::Status status = run(budget_bytes);
+    if (status.ok()) return budget_bytes;
+    const absl::string_view message = status.message();
+    const size_t at = message.find(kAsk);
+    MOE_CHECK(at != absl::string_view::npos);
+    const absl::string_view rest = message.substr(at + kAsk.size());
+    int64_t wanted = 0;
+    MOE_CHECK(absl::SimpleAtoi(
+        rest.substr(0, rest.find_first_not_of("0123456789")), &wanted));
+    MOE_CHECK(wanted > budget_bytes);
+    budget_bytes = wanted;
+  }
+}
 
 }  // namespace moe::testing
 

@@ -1,0 +1,165 @@
+#include "moe/gates/kmeans_points.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "moe/base/status_macros.h"
+#include "moe/base/thread_pool.h"
+#include "moe/gates/clustering_options.pb.h"
+#include "moe/kernels/rows/distances.h"
+#include "moe/kernels/simd/matrix_view.h"
+#include "moe/kernels/sums/centroid_sums.h"
+#include "moe/kernels/sums/moments.h"
+#include "moe/kernels/sums/token_ranges.h"
+#include "moe/model/walk/hidden_states.h"
+
+namespace moe {
+namespace {
+
+// Whole chunks of the sums, 512 KiB where that is at least one.
+int64_t BlockRows(int64_t num_features) {
+  constexpr int64_t kBlockFloats = int64_t{1} << 17;
+  constexpr int64_t kMaxBlockRows = 1024;
+  return std::clamp(kBlockFloats / num_features / kTokensPerChunk, int64_t{1},
+                    kMaxBlockRows / kTokensPerChunk) *
+         kTokensPerChunk;
+}
+
+// Sums of parts of the points, at most one for each thread that is at work.
+template <typename Sums>
+class PartialSums {
+ public:
+  // One that nobody uses; without one, nothing.
+  std::vector<Sums> Take() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (parts_.empty()) return {};
+    std::vector<Sums> part = std::move(parts_.back());
+    parts_.pop_back();
+    return part;
+  }
+  void Give(std::vector<Sums> part) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    parts_.push_back(std::move(part));
+  }
+
+  // Element by element, of all parts.
+  absl::StatusOr<std::vector<Sums>> Merged() {
+    for (std::vector<Sums>& part : parts_) {
+      for (size_t i = 0; i < part.size(); ++i) {
+        MOE_RETURN_IF_ERROR(part[i].Finish());
+        if (&part == &parts_.front()) continue;
+        MOE_RETURN_IF_ERROR(parts_.front()[i].Merge(part[i]));
+      }
+    }
+    return std::move(parts_.front());
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::vector<Sums>> parts_;
+};
+
+}  // namespace
+
+absl::StatusOr<KmeansPoints> KmeansPoints::Create(HiddenStates& points,
+                                                  Metric metric,
+                                                  ThreadPool& pool) {
+  KmeansPoints kmeans_points(points, metric, pool);
+  MOE_RETURN_IF_ERROR(kmeans_points.FindNormsAndVariance());
+  return kmeans_points;
+}
+
+absl::Status KmeansPoints::FindNormsAndVariance() {
+  norms_.resize(static_cast<size_t>(num_points()));
+  PartialSums<Moments> partial;
+  const auto add = [&](int64_t first,
+                       MatrixView<const float> rows) -> absl::Status {
+    SquaredNorms(rows,
+                 absl::MakeSpan(norms_).subspan(static_cast<size_t>(first),
+                                                static_cast<size_t>(rows.rows)),
+                 *pool_);
+    std::vector<Moments> moments = partial.Take();
+    if (moments.empty()) moments.emplace_back(num_features());
+    MOE_RETURN_IF_ERROR(moments[0].Add(first, rows, *pool_));
+    partial.Give(std::move(moments));
+    return absl::OkStatus();
+  };
+  MOE_RETURN_IF_ERROR(
+      points_->ForEachBlockInParallel(BlockRows(num_features()), *pool_, add));
+  MOE_ASSIGN_OR_RETURN(const std::vector<Moments> moments, partial.Merged());
+  double sum = 0.0;
+  for (const double variance : moments[0].Variances()) sum += variance;
+  mean_variance_ = sum / static_cast<double>(num_features());
+  return absl::OkStatus();
+}
+
+absl::Status KmeansPoints::CopyPoint(int64_t index, absl::Span<float> out) {
+  MOE_ASSIGN_OR_RETURN(const MatrixView<const float> row,
+                       points_->Load(index, index + 1, buffer_));
+  std::copy(row.data, row.data + row.cols, out.begin());
+  return absl::OkStatus();
+}
+
+absl::Span<const double> KmeansPoints::Norms(int64_t first,
+                                             int64_t count) const {
+  return absl::MakeConstSpan(norms_).subspan(static_cast<size_t>(first),
+                                             static_cast<size_t>(count));
+}
+
+absl::Status KmeansPoints::Distances(MatrixView<const float> centres,
+                                     MatrixView<float> distances) {
+  const PackedCentres packed = PackedCentres::Pack(centres, *pool_);
+  const auto fill = [&](int64_t first, MatrixView<const float> rows) {
+    const absl::Span<const double> norms = Norms(first, rows.rows);
+    const MatrixView<float> out = distances.Rows(first, first + rows.rows);
+    if (metric_ == ClusteringOptions::COS) {
+      packed.CosineDistances(rows, norms, out, *pool_);
+    } else {
+      packed.SquaredL2Distances(rows, norms, out, *pool_);
+    }
+    return absl::OkStatus();
+  };
+  return points_->ForEachBlockInParallel(BlockRows(num_features()), *pool_,
+                                         fill);
+}
+
+absl::StatusOr<std::vector<CentroidSums>> KmeansPoints::SumByCluster(
+    int64_t num_clusters,
+    const std::vector<absl::Span<const int32_t>>& clusters) {
+  CentroidSums::Options options;
+  options.num_clusters = num_clusters;
+  options.num_features = num_features();
+  PartialSums<CentroidSums> partial;
+  const auto add = [&](int64_t first,
+                       MatrixView<const float> rows) -> absl::Status {
+    std::vector<CentroidSums> sums = partial.Take();
+    while (sums.size() < clusters.size()) sums.emplace_back(options);
+    for (size_t r = 0; r < clusters.size(); ++r) {
+      MOE_RETURN_IF_ERROR(
+          sums[r].Add(first, rows,
+                      clusters[r].subspan(static_cast<size_t>(first),
+                                          static_cast<size_t>(rows.rows)),
+                      /*weights=*/{}, *pool_));
+    }
+    partial.Give(std::move(sums));
+    return absl::OkStatus();
+  };
+  MOE_RETURN_IF_ERROR(
+      points_->ForEachBlockInParallel(BlockRows(num_features()), *pool_, add));
+  return partial.Merged();
+}
+
+int64_t KmeansPoints::SumBytes(int64_t num_clusters, int64_t num_features,
+                               int num_threads) {
+  // 24 bytes a sum; sums and means as doubles and floats.
+  return num_clusters * num_features * (24 * int64_t{num_threads} + 16);
+}
+
+}  // namespace moe

@@ -1,0 +1,77 @@
+// The passes over all points that balanced k-means makes. Not for use
+// elsewhere.
+//
+// Points come block by block, from memory or a file, and every thread takes
+// whole blocks: a block is small enough to be in its cache for all that is done
+// with it. Nothing depends on the blocks or the threads: a distance is a
+// function of its two vectors, and sums are order-free.
+
+#ifndef MOE_GATES_KMEANS_POINTS_H_
+#define MOE_GATES_KMEANS_POINTS_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "moe/base/thread_pool.h"
+#include "moe/gates/clustering_options.pb.h"
+#include "moe/kernels/simd/matrix_view.h"
+#include "moe/kernels/sums/centroid_sums.h"
+#include "moe/model/layer/float_matrix.h"
+#include "moe/model/walk/hidden_states.h"
+
+namespace moe {
+
+class KmeansPoints {
+ public:
+  using Metric = ClusteringOptions::DistanceMetric;
+
+  // One pass, for the points' norms and variance. InvalidArgument if a number
+  // is NaN or infinite. `points` and `pool` must outlive the object.
+  static absl::StatusOr<KmeansPoints> Create(HiddenStates& points,
+                                             Metric metric, ThreadPool& pool);
+
+  int64_t num_points() const { return points_->num_tokens(); }
+  int64_t num_features() const { return points_->hidden_size(); }
+  ThreadPool& pool() const { return *pool_; }
+
+  // Of the population, the mean over features.
+  double mean_variance() const { return mean_variance_; }
+
+  // Copies point `index` to `out` [num_features].
+  absl::Status CopyPoint(int64_t index, absl::Span<float> out);
+
+  // distances[t, i] of point t to row i of `centres`.
+  absl::Status Distances(MatrixView<const float> centres,
+                         MatrixView<float> distances);
+
+  // Element r: the sums of the points by clusters[r], [num_points] each of
+  // [0, num_clusters).
+  absl::StatusOr<std::vector<CentroidSums>> SumByCluster(
+      int64_t num_clusters,
+      const std::vector<absl::Span<const int32_t>>& clusters);
+
+  // What SumByCluster takes for one element, and the means.
+  static int64_t SumBytes(int64_t num_clusters, int64_t num_features,
+                          int num_threads);
+
+ private:
+  KmeansPoints(HiddenStates& points, Metric metric, ThreadPool& pool)
+      : points_(&points), metric_(metric), pool_(&pool) {}
+
+  absl::Status FindNormsAndVariance();
+  absl::Span<const double> Norms(int64_t first, int64_t count) const;
+
+  HiddenStates* points_;
+  Metric metric_;
+  ThreadPool* pool_;
+  std::vector<double> norms_;  // [num_points], squared.
+  double mean_variance_ = 0.0;
+  FloatMatrix buffer_;
+};
+
+}  // namespace moe
+
+#endif  // MOE_GATES_KMEANS_POINTS_H_

@@ -1,0 +1,81 @@
+#include "moe/gates/mlp_inputs.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "moe/base/status_macros.h"
+#include "moe/kernels/simd/matrix_view.h"
+#include "moe/model/layer/float_matrix.h"
+#include "moe/model/walk/dense_model.h"
+#include "moe/model/walk/dense_walk.h"
+#include "moe/model/walk/hidden_states.h"
+#include "moe/model/walk/walk_options.h"
+#include "moe/model/walk/walk_tap.h"
+#include "moe/text/dataset/token_sequences.h"
+
+namespace moe {
+namespace {
+
+using LayerBody = absl::FunctionRef<absl::Status(int64_t, HiddenStates&)>;
+
+class MlpInputTap : public WalkTap {
+ public:
+  MlpInputTap(int64_t num_tokens, int64_t hidden_size,
+              const WalkOptions& options, MemoryBudget& budget, LayerBody body)
+      : num_tokens_(num_tokens),
+        hidden_size_(hidden_size),
+        options_(options),
+        budget_(budget),
+        body_(body) {}
+
+  // Memory is asked for only here, when the walk has what it needs.
+  absl::Status OnLayerStart(int64_t) override {
+    if (inputs_.has_value()) return absl::OkStatus();
+    MOE_ASSIGN_OR_RETURN(
+        inputs_, HiddenStates::Create(num_tokens_, hidden_size_, budget_,
+                                      options_.spill_directory));
+    return absl::OkStatus();
+  }
+
+  absl::Status OnMlpInput(const TapContext& context,
+                          MatrixView<const float> rows) override {
+    const int64_t first = context.group.first_token;
+    const MatrixView<float> out =
+        inputs_->Prepare(first, first + rows.rows, buffer_);
+    for (int64_t t = 0; t < rows.rows; ++t) {
+      const auto row = rows.Row(t);
+      std::copy(row.begin(), row.end(), out.RowData(t));
+    }
+    return inputs_->Store(first, out);
+  }
+
+  absl::Status OnLayerEnd(int64_t layer) override {
+    return Annotate(body_(layer, *inputs_), absl::StrCat("layer ", layer));
+  }
+
+ private:
+  const int64_t num_tokens_;
+  const int64_t hidden_size_;
+  const WalkOptions& options_;
+  MemoryBudget& budget_;
+  const LayerBody body_;
+  std::optional<HiddenStates> inputs_;
+  FloatMatrix buffer_;
+};
+
+}  // namespace
+
+absl::Status ForEachMlpInputs(DenseModel& model,
+                              const TokenSequences& sequences,
+                              const WalkOptions& options,
+                              const WalkResources& resources, LayerBody body) {
+  MlpInputTap tap(sequences.num_tokens(), model.config().hidden_size, options,
+                  resources.budget, body);
+  return WalkForward(model, sequences, options, &tap, resources).status();
+}
+
+}  // namespace moe

@@ -1,0 +1,27 @@
+#include "moe/gates/option_checks.h"
+
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+
+namespace moe {
+
+absl::Status CheckNumExperts(int64_t num_experts) {
+  return CheckField(num_experts >= 1 && num_experts <= kMaxExperts,
+                    "num_experts", num_experts,
+                    absl::StrCat("1 to ", kMaxExperts));
+}
+
+absl::Status CheckSeed(int64_t seed) {
+  return CheckField(seed >= 0, "seed", seed, "0 or more");
+}
+
+absl::Status CheckEnoughTokens(int64_t num_tokens, int64_t num_experts) {
+  if (num_tokens >= num_experts) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(num_tokens, " tokens, and num_experts is ", num_experts,
+                   "; there must be at least as many tokens"));
+}
+
+}  // namespace moe

@@ -1,0 +1,38 @@
+// What the options of all ways to make router weights have in common. Not for
+// use elsewhere.
+
+#ifndef MOE_GATES_OPTION_CHECKS_H_
+#define MOE_GATES_OPTION_CHECKS_H_
+
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+
+namespace moe {
+
+// More would only cost memory: a clustering's heaps take num_tokens *
+// num_experts entries.
+inline constexpr int64_t kMaxExperts = 1024;
+
+// The published settings.
+inline constexpr int64_t kDefaultNumExperts = 8;
+inline constexpr double kDefaultBalanceJitterFactor = 0.4;
+
+// InvalidArgument "FIELD is VALUE; allowed: ..." unless `is_allowed`.
+template <typename T>
+absl::Status CheckField(bool is_allowed, absl::string_view field, T value,
+                        absl::string_view allowed) {
+  if (is_allowed) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(field, " is ", value, "; allowed: ", allowed));
+}
+
+absl::Status CheckNumExperts(int64_t num_experts);
+absl::Status CheckSeed(int64_t seed);
+absl::Status CheckEnoughTokens(int64_t num_tokens, int64_t num_experts);
+
+}  // namespace moe
+
+#endif  // MOE_GATES_OPTION_CHECKS_H_

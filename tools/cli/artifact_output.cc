@@ -1,0 +1,150 @@
+#include "tools/cli/artifact_output.h"
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/string_view.h"
+#include "moe/base/atomic_write.h"
+#include "moe/base/file_system.h"
+#include "moe/base/random_access_file.h"
+#include "moe/base/sha256.h"
+#include "moe/base/status_macros.h"
+#include "moe/checkpoint/artifact/file_format.h"
+#include "moe/checkpoint/json.h"
+#include "moe/text/dataset/dataset_report.h"
+#include "moe/text/dataset/load_dataset.h"
+#include "moe/text/dataset/token_sequences.h"
+#include "tools/cli/command.h"
+#include "tools/cli/flag_set.h"
+#include "tools/cli/output_path.h"
+
+namespace moe::cli {
+namespace {
+
+// Longer than the report of any model.
+constexpr uint64_t kMaxReportBytes = uint64_t{256} << 20;
+
+bool IsPt(const std::string& path) {
+  const absl::StatusOr<RandomAccessFile> file = RandomAccessFile::Open(path);
+  if (!file.ok()) return false;
+  const absl::StatusOr<bool> is_pt = IsPtFile(*file);
+  return is_pt.ok() && *is_pt;
+}
+
+bool IsReportOf(const std::string& path, absl::string_view name) {
+  const absl::StatusOr<std::string> text = ReadFile(path, kMaxReportBytes);
+  if (!text.ok()) return false;
+  const absl::StatusOr<Json> report = ParseJsonObject(*text);
+  if (!report.ok()) return false;
+  const absl::StatusOr<std::string> artifact =
+      Get<std::string>(*report, "artifact");
+  return artifact.ok() && *artifact == name;
+}
+
+}  // namespace
+
+void AddArtifactFlags(FlagSet& flags, absl::string_view name,
+                      ArtifactFlags* values) {
+  flags.AddString(
+      {.names = {"save_path"},
+       .what = absl::StrCat("directory for ", name, ".safetensors and ", name,
+                            ".report.json, made where missing"),
+       .required = true},
+      &values->save_path);
+  flags.AddChoice({.names = {"format"},
+                   .what = absl::StrCat("pt writes ", name,
+                                        ".pt too, for torch.load in Python")},
+                  {"safetensors", "pt"}, &values->format);
+  flags.AddBool(
+      {.names = {"overwrite"}, .what = "replace those that are there"},
+      &values->overwrite);
+}
+
+ArtifactPaths PathsOfArtifact(const ArtifactFlags& flags,
+                              absl::string_view name) {
+  const std::string stem = absl::StrCat(flags.save_path, "/", name);
+  return {stem + ".safetensors", stem + ".pt", stem + ".report.json"};
+}
+
+absl::Status CheckArtifactOutput(const ArtifactFlags& flags,
+                                 absl::string_view name) {
+  if (flags.save_path.empty() ||
+      (PathExists(flags.save_path) && !ListDirectory(flags.save_path).ok())) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--save_path is \"", flags.save_path,
+                     "\", which is no directory; wanted is one, or the name of "
+                     "a new one"));
+  }
+  const ArtifactPaths paths = PathsOfArtifact(flags, name);
+  const std::string what(name);
+  MOE_RETURN_IF_ERROR(CheckOutputFile(
+      {"--save_path", paths.artifact, flags.overwrite,
+       absl::StrCat(name, " artifact"), absl::StrCat(name, ".safetensors"),
+       SafetensorsWith("artifact", what)}));
+  MOE_RETURN_IF_ERROR(
+      CheckOutputFile({"--save_path", paths.pt, flags.overwrite,
+                       "file of torch.save", absl::StrCat(name, ".pt"), IsPt}));
+  return CheckOutputFile(
+      {"--save_path", paths.report, flags.overwrite,
+       absl::StrCat("report of ", name), absl::StrCat(name, ".report.json"),
+       [what](const std::string& path) { return IsReportOf(path, what); }});
+}
+
+Json WithDataset(Json report, const LoadedDataset& dataset) {
+  const TokenSequences& sequences = dataset.batches.sequences();
+  report["num_sequences"] = sequences.num_sequences();
+  report["num_tokens"] = sequences.num_tokens();
+  report["tokens_digest"] = dataset.batches.Digest();
+  report["dataset"] = DatasetReportToJson(dataset.report);
+  return report;
+}
+
+void PrintReport(const ReportOutput& output, const Json& report,
+                 absl::string_view table, const LoadedDataset& dataset,
+                 CommandContext& context) {
+  if (output.json) {
+    context.out << FormatJson(report);
+    return;
+  }
+  const ArtifactPaths paths = PathsOfArtifact(output.artifact, output.name);
+  context.out << paths.artifact << ": " << output.name << "\n";
+  const auto line = [&](absl::string_view name, absl::string_view value) {
+    context.out << absl::StreamFormat("  %-34s %s\n", name, value);
+  };
+  line("sha256", report["sha256"].get<std::string>());
+  line("sequences used", absl::StrCat(report["num_sequences"].get<int64_t>()));
+  line("tokens used", absl::StrCat(report["num_tokens"].get<int64_t>()));
+  line("tokens sha256", report["tokens_digest"].get<std::string>());
+  context.out << FormatDatasetReport(dataset.report) << table;
+  if (output.artifact.format == "pt") context.out << paths.pt << "\n";
+  context.out << paths.report << ": report\n";
+}
+
+namespace internal {
+
+absl::Status RemoveReport(const ArtifactPaths& paths) {
+  if (!PathExists(paths.report)) return absl::OkStatus();
+  FileSystem& file_system = PosixFileSystem();
+  MOE_RETURN_IF_ERROR(file_system.RemoveAll(paths.report));
+  return file_system.SyncDirectory(SplitPath(paths.report).parent);
+}
+
+absl::StatusOr<Json> WriteReport(const ArtifactPaths& paths,
+                                 absl::string_view name, const Json& report) {
+  Json whole = Json::object();
+  whole["artifact"] = name;
+  MOE_ASSIGN_OR_RETURN(whole["sha256"], HexSha256OfFile(paths.artifact));
+  whole.update(report);
+  const std::string text = FormatJson(whole);
+  MOE_RETURN_IF_ERROR(WriteFileAtomically(
+      paths.report, /*overwrite=*/true,
+      [&](WritableFile& file) { return file.Append(text); }));
+  return whole;
+}
+
+}  // namespace internal
+}  // namespace moe::cli

@@ -1,0 +1,101 @@
+// The flags of every command that writes an artifact, and what they ask for.
+
+#ifndef TOOLS_CLI_ARTIFACT_OUTPUT_H_
+#define TOOLS_CLI_ARTIFACT_OUTPUT_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "moe/checkpoint/artifact/artifact_io.h"
+#include "moe/checkpoint/json.h"
+#include "moe/text/dataset/load_dataset.h"
+#include "tools/cli/command.h"
+#include "tools/cli/flag_set.h"
+
+namespace moe::cli {
+
+struct ArtifactFlags {
+  std::string save_path;
+  std::string format = "safetensors";
+  bool overwrite = false;
+};
+
+// --save_path, --format, --overwrite. `name` is the artifact's: "gate_weights".
+void AddArtifactFlags(FlagSet& flags, absl::string_view name,
+                      ArtifactFlags* values);
+
+// Whether the artifact and its report could be written at the end, asked before
+// the work. AlreadyExists for one that is there without --overwrite;
+// InvalidArgument where --save_path is a file, or something else would be
+// replaced; otherwise what the system reports of the directory.
+absl::Status CheckArtifactOutput(const ArtifactFlags& flags,
+                                 absl::string_view name);
+
+struct ArtifactPaths {
+  std::string artifact;  // SAVE_PATH/gate_weights.safetensors
+  std::string pt;        // SAVE_PATH/gate_weights.pt
+  std::string report;    // SAVE_PATH/gate_weights.report.json
+};
+ArtifactPaths PathsOfArtifact(const ArtifactFlags& flags,
+                              absl::string_view name);
+
+// Writes the artifact as WriteArtifact does, and beside it the report, to which
+// it adds "artifact" and its "sha256" in front. Returns the whole report. An
+// older report is gone before the artifact is replaced, so that one never
+// stands beside another artifact than its own.
+template <typename Artifact>
+absl::StatusOr<Json> WriteArtifactAndReport(const Artifact& artifact,
+                                            const ArtifactMetadata& metadata,
+                                            const Json& report,
+                                            const ArtifactFlags& flags);
+
+// `report` with what the walk went over behind what it has: "num_sequences",
+// "num_tokens", "tokens_digest", and the "dataset" that they were drawn from.
+Json WithDataset(Json report, const LoadedDataset& dataset);
+
+struct ReportOutput {
+  const ArtifactFlags& artifact;
+  absl::string_view name;
+  bool json = false;
+};
+// Prints the whole report as JSON, or what was written, with digests, the
+// step's own table and the dataset's report.
+void PrintReport(const ReportOutput& output, const Json& report,
+                 absl::string_view table, const LoadedDataset& dataset,
+                 CommandContext& context);
+
+// ---- Implementation ----
+
+namespace internal {
+absl::Status RemoveReport(const ArtifactPaths& paths);
+absl::StatusOr<Json> WriteReport(const ArtifactPaths& paths,
+                                 absl::string_view name, const Json& report);
+}  // namespace internal
+
+template <typename Artifact>
+absl::StatusOr<Json> WriteArtifactAndReport(const Artifact& artifact,
+                                            const ArtifactMetadata& metadata,
+                                            const Json& report,
+                                            const ArtifactFlags& flags) {
+  const ArtifactPaths paths = PathsOfArtifact(flags, Artifact::kName);
+  if (flags.overwrite) {
+    absl::Status status = internal::RemoveReport(paths);
+    if (!status.ok()) return status;
+  }
+  ArtifactWriteOptions options;
+  options.pt = flags.format == "pt";
+  options.overwrite = flags.overwrite;
+  if (absl::Status status =
+          WriteArtifact(artifact, metadata, flags.save_path, options);
+      !status.ok()) {
+    return status;
+  }
+  return internal::WriteReport(paths, Artifact::kName, report);
+}
+
+}  // namespace moe::cli
+
+#endif  // TOOLS_CLI_ARTIFACT_OUTPUT_H_
