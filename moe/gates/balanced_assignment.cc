@@ -6,12 +6,16 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <memory>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
 #include "moe/base/check.h"
+#include "moe/base/status_macros.h"
+#include "moe/base/thread_pool.h"
 #include "moe/gates/option_checks.h"
 #include "moe/kernels/simd/matrix_view.h"
 
@@ -22,6 +26,7 @@ constexpr int64_t kInfinity = std::numeric_limits<int64_t>::max();
 // Of the largest cost, as an integer. A path has at most kMaxExperts edges of
 // at most 2^51 each, so that its cost fits 62 bits.
 constexpr int kCostBits = 50;
+constexpr int64_t kTokensPerTask = 4096;
 
 absl::Status CheckProblem(MatrixView<const float> costs,
                           const SizeBounds& bounds) {
@@ -40,6 +45,10 @@ absl::Status CheckProblem(MatrixView<const float> costs,
     return absl::InvalidArgumentError(absl::StrCat(
         costs.rows, " tokens; allowed: up to ", kMaxAssignedTokens));
   }
+  return absl::OkStatus();
+}
+
+absl::Status NonFiniteCost(MatrixView<const float> costs) {
   for (int64_t t = 0; t < costs.rows; ++t) {
     for (int64_t e = 0; e < costs.cols; ++e) {
       if (std::isfinite(costs.RowData(t)[e])) continue;
@@ -47,42 +56,47 @@ absl::Status CheckProblem(MatrixView<const float> costs,
           "the cost of token ", t, " in cluster ", e, " is NaN or infinite"));
     }
   }
-  return absl::OkStatus();
+  MOE_CHECK(false && "every cost is finite");
 }
 
-class Assignment {
- public:
-  Assignment(MatrixView<const float> costs, const SizeBounds& bounds)
-      : costs_(costs),
-        bounds_(bounds),
-        num_clusters_(static_cast<size_t>(costs.cols)),
-        scale_(CostScale(costs)),
-        sizes_(num_clusters_),
-        potentials_(num_clusters_),
-        members_(num_clusters_),
-        moves_(num_clusters_ * num_clusters_),
-        has_moves_(num_clusters_),
-        keys_(num_clusters_),
-        parents_(num_clusters_),
-        is_settled_(num_clusters_) {}
+// The largest magnitude; NaN or infinity if a cost is.
+float LargestMagnitude(MatrixView<const float> costs, ThreadPool& pool) {
+  std::vector<float> largest(
+      static_cast<size_t>((costs.rows + kTokensPerTask - 1) / kTokensPerTask));
+  pool.ParallelFor(
+      0, costs.rows, kTokensPerTask, [&](int64_t begin, int64_t end) {
+        float found = 0.0f;
+        for (int64_t t = begin; t < end; ++t) {
+          const float* const row = costs.RowData(t);
+          for (int64_t e = 0; e < costs.cols; ++e) {
+            const float magnitude = std::fabs(row[e]);
+            // Once NaN, it stays: no comparison with it is true.
+            if (!(magnitude <= found) && !std::isnan(found)) found = magnitude;
+          }
+        }
+        largest[static_cast<size_t>(begin / kTokensPerTask)] = found;
+      });
+  float found = 0.0f;
+  for (const float magnitude : largest) {
+    if (!(magnitude <= found) && !std::isnan(found)) found = magnitude;
+  }
+  return found;
+}
 
-  std::vector<int32_t> Solve() {
+}  // namespace
+
+// One assignment; its memory serves the next.
+class BalancedAssigner::Problem {
+ public:
+  absl::StatusOr<absl::Span<const int32_t>> Solve(MatrixView<const float> costs,
+                                                  const SizeBounds& bounds,
+                                                  ThreadPool& pool) {
+    MOE_RETURN_IF_ERROR(CheckProblem(costs, bounds));
+    const float largest = LargestMagnitude(costs, pool);
+    if (!std::isfinite(largest)) return NonFiniteCost(costs);
+    Reset(costs, bounds, largest, pool);
     TakeNearest();
-    // The potential of the node that sizes flow into: see Augment.
-    sizes_potential_ = 0;
-    const auto is_over = [&](size_t e) { return sizes_[e] > bounds_.max_size; };
-    const auto has_room = [&](size_t e) {
-      return sizes_[e] < bounds_.max_size;
-    };
-    while (Any(is_over)) sizes_potential_ = Augment(0, is_over, has_room);
-    const int64_t source_potential = sizes_potential_;
-    const auto can_give = [&](size_t e) {
-      return sizes_[e] > bounds_.min_size;
-    };
-    const auto is_under = [&](size_t e) {
-      return sizes_[e] < bounds_.min_size;
-    };
-    while (Any(is_under)) Augment(source_potential, can_give, is_under);
+    RepairSizes();
     return clusters_;
   }
 
@@ -94,16 +108,25 @@ class Assignment {
     friend auto operator<=>(const Move&, const Move&) = default;
   };
 
-  static double CostScale(MatrixView<const float> costs) {
-    float largest = 0.0f;
-    for (int64_t t = 0; t < costs.rows; ++t) {
-      for (int64_t e = 0; e < costs.cols; ++e) {
-        largest = std::max(largest, std::fabs(costs.RowData(t)[e]));
-      }
-    }
+  void Reset(MatrixView<const float> costs, const SizeBounds& bounds,
+             float largest, ThreadPool& pool) {
+    costs_ = costs;
+    bounds_ = bounds;
+    pool_ = &pool;
     int exponent = 0;
     std::frexp(largest, &exponent);  // largest < 2^exponent.
-    return largest == 0.0f ? 1.0 : std::ldexp(1.0, kCostBits - exponent);
+    scale_ = largest == 0.0f ? 1.0 : std::ldexp(1.0, kCostBits - exponent);
+    num_clusters_ = static_cast<size_t>(costs.cols);
+    clusters_.resize(static_cast<size_t>(costs.rows));
+    sizes_.assign(num_clusters_, 0);
+    potentials_.assign(num_clusters_, 0);
+    members_.resize(num_clusters_);
+    for (std::vector<int32_t>& members : members_) members.clear();
+    moves_.resize(num_clusters_ * num_clusters_);
+    has_moves_.assign(num_clusters_, false);
+    keys_.resize(num_clusters_);
+    parents_.resize(num_clusters_);
+    is_settled_.resize(num_clusters_);
   }
 
   int64_t Cost(int64_t token, size_t cluster) const {
@@ -121,21 +144,48 @@ class Assignment {
   }
 
   void TakeNearest() {
-    clusters_.resize(static_cast<size_t>(costs_.rows));
+    pool_->ParallelFor(0, costs_.rows, kTokensPerTask,
+                       [&](int64_t begin, int64_t end) {
+                         for (int64_t t = begin; t < end; ++t) {
+                           clusters_[static_cast<size_t>(t)] = Nearest(t);
+                         }
+                       });
     for (int64_t t = 0; t < costs_.rows; ++t) {
-      size_t nearest = 0;
-      int64_t least = Cost(t, 0);
-      for (size_t e = 1; e < num_clusters_; ++e) {
-        const int64_t cost = Cost(t, e);
-        if (cost < least) {
-          least = cost;
-          nearest = e;
-        }
-      }
-      clusters_[static_cast<size_t>(t)] = static_cast<int32_t>(nearest);
-      members_[nearest].push_back(static_cast<int32_t>(t));
-      ++sizes_[nearest];
+      const auto e = static_cast<size_t>(clusters_[static_cast<size_t>(t)]);
+      members_[e].push_back(static_cast<int32_t>(t));
+      ++sizes_[e];
     }
+  }
+
+  int32_t Nearest(int64_t token) const {
+    size_t nearest = 0;
+    int64_t least = Cost(token, 0);
+    for (size_t e = 1; e < num_clusters_; ++e) {
+      const int64_t cost = Cost(token, e);
+      if (cost < least) {
+        least = cost;
+        nearest = e;
+      }
+    }
+    return static_cast<int32_t>(nearest);
+  }
+
+  void RepairSizes() {
+    // The potential of the node that sizes flow into: see Augment.
+    sizes_potential_ = 0;
+    const auto is_over = [&](size_t e) { return sizes_[e] > bounds_.max_size; };
+    const auto has_room = [&](size_t e) {
+      return sizes_[e] < bounds_.max_size;
+    };
+    while (Any(is_over)) sizes_potential_ = Augment(0, is_over, has_room);
+    const int64_t source_potential = sizes_potential_;
+    const auto can_give = [&](size_t e) {
+      return sizes_[e] > bounds_.min_size;
+    };
+    const auto is_under = [&](size_t e) {
+      return sizes_[e] < bounds_.min_size;
+    };
+    while (Any(is_under)) Augment(source_potential, can_give, is_under);
   }
 
   std::vector<Move>& Moves(size_t from, size_t to) {
@@ -146,15 +196,23 @@ class Assignment {
   void MakeMoves(size_t from) {
     if (has_moves_[from]) return;
     has_moves_[from] = true;
-    for (size_t to = 0; to < num_clusters_; ++to) {
-      if (to == from) continue;
-      std::vector<Move>& moves = Moves(from, to);
-      for (const int32_t t : members_[from]) {
-        moves.push_back({Cost(t, to) - Cost(t, from), t});
-      }
-      std::make_heap(moves.begin(), moves.end(), std::greater<>());
+    pool_->ParallelFor(0, static_cast<int64_t>(num_clusters_), /*grain=*/1,
+                       [&](int64_t begin, int64_t end) {
+                         for (auto to = static_cast<size_t>(begin);
+                              to < static_cast<size_t>(end); ++to) {
+                           if (to != from) MakeHeap(from, to);
+                         }
+                       });
+  }
+
+  void MakeHeap(size_t from, size_t to) {
+    std::vector<Move>& moves = Moves(from, to);
+    moves.clear();
+    moves.reserve(members_[from].size());
+    for (const int32_t t : members_[from]) {
+      moves.push_back({Cost(t, to) - Cost(t, from), t});
     }
-    members_[from] = {};
+    std::make_heap(moves.begin(), moves.end(), std::greater<>());
   }
 
   // The cheapest move, or null. Tokens that have left are dropped.
@@ -264,10 +322,11 @@ class Assignment {
     --sizes_[b];
   }
 
-  const MatrixView<const float> costs_;
-  const SizeBounds bounds_;
-  const size_t num_clusters_;
-  const double scale_;
+  MatrixView<const float> costs_;
+  SizeBounds bounds_;
+  ThreadPool* pool_ = nullptr;
+  double scale_ = 1.0;
+  size_t num_clusters_ = 0;
   std::vector<int32_t> clusters_;  // [num_tokens]
   std::vector<int64_t> sizes_;     // [num_clusters], as the rest.
   std::vector<int64_t> potentials_;
@@ -282,8 +341,6 @@ class Assignment {
   std::vector<bool> is_settled_;
 };
 
-}  // namespace
-
 SizeBounds BalancedBounds(int64_t num_tokens, int64_t num_clusters,
                           double jitter) {
   MOE_CHECK(num_clusters > 0 && jitter >= 0.0 && jitter <= 1.0);
@@ -297,11 +354,15 @@ SizeBounds BalancedBounds(int64_t num_tokens, int64_t num_clusters,
   return {std::max<int64_t>(0, lower), std::min(num_tokens, upper)};
 }
 
-absl::StatusOr<std::vector<int32_t>> AssignBalanced(
-    MatrixView<const float> costs, const SizeBounds& bounds) {
-  const absl::Status status = CheckProblem(costs, bounds);
-  if (!status.ok()) return status;
-  return Assignment(costs, bounds).Solve();
+BalancedAssigner::BalancedAssigner() : problem_(std::make_unique<Problem>()) {}
+BalancedAssigner::BalancedAssigner(BalancedAssigner&&) noexcept = default;
+BalancedAssigner& BalancedAssigner::operator=(BalancedAssigner&&) noexcept =
+    default;
+BalancedAssigner::~BalancedAssigner() = default;
+
+absl::StatusOr<absl::Span<const int32_t>> BalancedAssigner::Assign(
+    MatrixView<const float> costs, const SizeBounds& bounds, ThreadPool& pool) {
+  return problem_->Solve(costs, bounds, pool);
 }
 
 }  // namespace moe

@@ -18,9 +18,12 @@
 
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "moe/base/thread_pool.h"
 #include "moe/kernels/simd/matrix_view.h"
 
 namespace moe {
@@ -41,19 +44,35 @@ struct SizeBounds {
 SizeBounds BalancedBounds(int64_t num_tokens, int64_t num_clusters,
                           double jitter);
 
-// An optimal assignment, [num_tokens], for costs [num_tokens, num_clusters].
-// Costs count as multiples of 2^-50 of the largest magnitude's power of two,
-// which every float within a factor of 2^26 of it is exactly; the optimum is of
-// these integers, all arithmetic being exact. Of several optimal assignments, a
-// fixed one: a function of the costs and bounds alone.
-//
-// About O(T E + m (E^2 + E log T)) for m moves, and (T + m) E entries of 16
-// bytes at most: tokens that leave a cluster are dropped from its heaps late.
-//
-// InvalidArgument if there are no clusters or more than kMaxExperts, the
-// bounds admit no assignment, or a cost is NaN or infinite.
-absl::StatusOr<std::vector<int32_t>> AssignBalanced(
-    MatrixView<const float> costs, const SizeBounds& bounds);
+// Finds assignments, one after another, in memory that it keeps. Movable.
+class BalancedAssigner {
+ public:
+  BalancedAssigner();
+  BalancedAssigner(BalancedAssigner&&) noexcept;
+  BalancedAssigner& operator=(BalancedAssigner&&) noexcept;
+  ~BalancedAssigner();
+
+  // An optimal assignment, [num_tokens], for costs [num_tokens, num_clusters];
+  // valid until the next call. Costs count as multiples of 2^-50 of the largest
+  // magnitude's power of two, which every float within a factor of 2^26 of it
+  // is exactly; the optimum is of these integers, all arithmetic being exact.
+  // Of several optimal assignments, a fixed one: a function of the costs and
+  // bounds alone.
+  //
+  // About O(T E + m (E^2 + E log T)) for m moves, of which the first part is
+  // shared by the threads, and (T + m) E entries of 16 bytes at most: tokens
+  // that leave a cluster are dropped from its heaps late.
+  //
+  // InvalidArgument if there are no clusters or more than kMaxExperts, the
+  // bounds admit no assignment, or a cost is NaN or infinite.
+  absl::StatusOr<absl::Span<const int32_t>> Assign(
+      MatrixView<const float> costs, const SizeBounds& bounds,
+      ThreadPool& pool);
+
+ private:
+  class Problem;
+  std::unique_ptr<Problem> problem_;
+};
 
 }  // namespace moe
 

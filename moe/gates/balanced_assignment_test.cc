@@ -8,11 +8,15 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "moe/base/philox.h"
+#include "moe/base/status_macros.h"
 #include "moe/base/testing/status_matchers.h"
+#include "moe/base/thread_pool.h"
 #include "moe/gates/balanced_assignment_reference.h"
 #include "moe/gates/option_checks.h"
 #include "moe/kernels/simd/matrix_view.h"
@@ -42,6 +46,16 @@ std::vector<int64_t> Sizes(const std::vector<int32_t>& clusters,
   std::vector<int64_t> sizes(static_cast<size_t>(num_clusters));
   for (const int32_t cluster : clusters) ++sizes[static_cast<size_t>(cluster)];
   return sizes;
+}
+
+// By one object for all tests, which keeps nothing but memory.
+absl::StatusOr<std::vector<int32_t>> Assign(MatrixView<const float> costs,
+                                            const SizeBounds& bounds) {
+  static ThreadPool& pool = *new ThreadPool(2);
+  static BalancedAssigner& assigner = *new BalancedAssigner();
+  MOE_ASSIGN_OR_RETURN(const absl::Span<const int32_t> clusters,
+                       assigner.Assign(costs, bounds, pool));
+  return std::vector<int32_t>(clusters.begin(), clusters.end());
 }
 
 double TotalCost(const Problem& problem, const std::vector<int32_t>& clusters) {
@@ -81,7 +95,7 @@ Problem RandomProblem(RandomStream& stream, int64_t num_tokens,
   return problem;
 }
 
-TEST(AssignBalancedTest, CostsWhatALinearProgramDoes) {
+TEST(BalancedAssignerTest, CostsWhatALinearProgramDoes) {
   RandomStream stream(/*seed=*/1, "instances");
   const double jitters[] = {0.0, 0.1, 0.4, 1.0};
   for (int instance = 0; instance < 4000; ++instance) {
@@ -92,9 +106,8 @@ TEST(AssignBalancedTest, CostsWhatALinearProgramDoes) {
     const Problem problem =
         RandomProblem(stream, num_tokens, num_clusters, jitter, num_values,
                       stream.UniformInt(4));
-    MOE_ASSERT_OK_AND_ASSIGN(
-        const std::vector<int32_t> clusters,
-        AssignBalanced(problem.costs.view(), problem.bounds));
+    MOE_ASSERT_OK_AND_ASSIGN(const std::vector<int32_t> clusters,
+                             Assign(problem.costs.view(), problem.bounds));
     ExpectWithinBounds(problem, clusters);
     const double want =
         reference::LeastCost(problem.costs.view(), problem.bounds);
@@ -105,7 +118,7 @@ TEST(AssignBalancedTest, CostsWhatALinearProgramDoes) {
   }
 }
 
-TEST(AssignBalancedTest, TakesBoundsThatNoJitterGives) {
+TEST(BalancedAssignerTest, TakesBoundsThatNoJitterGives) {
   RandomStream stream(/*seed=*/2, "bounds");
   for (int instance = 0; instance < 500; ++instance) {
     const auto num_clusters = static_cast<int64_t>(1 + stream.UniformInt(5));
@@ -115,9 +128,8 @@ TEST(AssignBalancedTest, TakesBoundsThatNoJitterGives) {
     problem.bounds.min_size = static_cast<int64_t>(stream.UniformInt(
         static_cast<uint64_t>(num_tokens / num_clusters + 1)));
     problem.bounds.max_size += static_cast<int64_t>(stream.UniformInt(5));
-    MOE_ASSERT_OK_AND_ASSIGN(
-        const std::vector<int32_t> clusters,
-        AssignBalanced(problem.costs.view(), problem.bounds));
+    MOE_ASSERT_OK_AND_ASSIGN(const std::vector<int32_t> clusters,
+                             Assign(problem.costs.view(), problem.bounds));
     ExpectWithinBounds(problem, clusters);
     ASSERT_EQ(std::llround(TotalCost(problem, clusters) / kUnit),
               std::llround(
@@ -162,15 +174,14 @@ bool HasImprovingCycle(const Problem& problem,
   return has_changed;
 }
 
-TEST(AssignBalancedTest, ManyTokensHaveNoImprovingCycle) {
+TEST(BalancedAssignerTest, ManyTokensHaveNoImprovingCycle) {
   RandomStream stream(/*seed=*/3, "many");
   for (const double jitter : {0.0, 0.4}) {
     for (const uint64_t skew : {0, 3}) {
       const Problem problem =
           RandomProblem(stream, 65536, 8, jitter, 1 << 20, skew);
-      MOE_ASSERT_OK_AND_ASSIGN(
-          const std::vector<int32_t> clusters,
-          AssignBalanced(problem.costs.view(), problem.bounds));
+      MOE_ASSERT_OK_AND_ASSIGN(const std::vector<int32_t> clusters,
+                               Assign(problem.costs.view(), problem.bounds));
       ExpectWithinBounds(problem, clusters);
       EXPECT_FALSE(HasImprovingCycle(problem, clusters))
           << "jitter " << jitter << ", skew " << skew;
@@ -178,17 +189,16 @@ TEST(AssignBalancedTest, ManyTokensHaveNoImprovingCycle) {
   }
   const Problem wide = RandomProblem(stream, 4096, 64, 0.2, 1 << 20, 2);
   MOE_ASSERT_OK_AND_ASSIGN(const std::vector<int32_t> clusters,
-                           AssignBalanced(wide.costs.view(), wide.bounds));
+                           Assign(wide.costs.view(), wide.bounds));
   ExpectWithinBounds(wide, clusters);
   EXPECT_FALSE(HasImprovingCycle(wide, clusters));
 }
 
-TEST(AssignBalancedTest, TheCertificateFindsWhatIsNotOptimal) {
+TEST(BalancedAssignerTest, TheCertificateFindsWhatIsNotOptimal) {
   RandomStream stream(/*seed=*/4, "certificate");
   const Problem problem = RandomProblem(stream, 1000, 8, 0.1, 1 << 20, 1);
-  MOE_ASSERT_OK_AND_ASSIGN(
-      std::vector<int32_t> clusters,
-      AssignBalanced(problem.costs.view(), problem.bounds));
+  MOE_ASSERT_OK_AND_ASSIGN(std::vector<int32_t> clusters,
+                           Assign(problem.costs.view(), problem.bounds));
   EXPECT_FALSE(HasImprovingCycle(problem, clusters));
   std::swap(clusters[0],
             *std::find_if(clusters.begin(), clusters.end(),
@@ -196,32 +206,29 @@ TEST(AssignBalancedTest, TheCertificateFindsWhatIsNotOptimal) {
   EXPECT_TRUE(HasImprovingCycle(problem, clusters));
 }
 
-TEST(AssignBalancedTest, ByHand) {
+TEST(BalancedAssignerTest, ByHand) {
   // All four are nearest to cluster 0, which may have two: those stay that
   // lose most by leaving, 5 and 4 against 1 and 2.
   const std::vector<float> costs = {0, 1, 0, 5, 0, 2, 0, 4};
   EXPECT_THAT(
-      AssignBalanced(MatrixView<const float>(costs.data(), 4, 2), {2, 2})
-          .value(),
+      Assign(MatrixView<const float>(costs.data(), 4, 2), {2, 2}).value(),
       ElementsAre(1, 0, 1, 0));
   // Without bounds each takes its nearest; of equal ones the first.
   EXPECT_THAT(
-      AssignBalanced(MatrixView<const float>(costs.data(), 4, 2), {0, 4})
-          .value(),
+      Assign(MatrixView<const float>(costs.data(), 4, 2), {0, 4}).value(),
       Each(0));
-  EXPECT_THAT(
-      AssignBalanced(MatrixView<const float>(nullptr, 0, 2), {0, 0}).value(),
-      IsEmpty());
+  EXPECT_THAT(Assign(MatrixView<const float>(nullptr, 0, 2), {0, 0}).value(),
+              IsEmpty());
 }
 
-TEST(AssignBalancedTest, EqualCostsAndTinyOnesAreNoTrouble) {
+TEST(BalancedAssignerTest, EqualCostsAndTinyOnesAreNoTrouble) {
   for (const float cost : {0.0f, 3.0f, 1e-40f, 3e38f, -2.0f}) {
     FloatMatrix costs(10, 3);
     for (int64_t t = 0; t < 10; ++t) {
       for (float& value : costs.view().Row(t)) value = cost;
     }
     MOE_ASSERT_OK_AND_ASSIGN(const std::vector<int32_t> clusters,
-                             AssignBalanced(costs.view(), {3, 4}));
+                             Assign(costs.view(), {3, 4}));
     for (const int64_t size : Sizes(clusters, 3)) {
       EXPECT_GE(size, 3);
       EXPECT_LE(size, 4);
@@ -229,33 +236,32 @@ TEST(AssignBalancedTest, EqualCostsAndTinyOnesAreNoTrouble) {
   }
 }
 
-TEST(AssignBalancedTest, GoldenOfTies) {
+TEST(BalancedAssignerTest, GoldenOfTies) {
   RandomStream stream(/*seed=*/5, "ties");
   const Problem problem = RandomProblem(stream, 3000, 7, 0.05, 8, 2);
-  MOE_ASSERT_OK_AND_ASSIGN(
-      const std::vector<int32_t> clusters,
-      AssignBalanced(problem.costs.view(), problem.bounds));
+  MOE_ASSERT_OK_AND_ASSIGN(const std::vector<int32_t> clusters,
+                           Assign(problem.costs.view(), problem.bounds));
   // Computed on the first machine: pins which optimum is taken.
   EXPECT_EQ(Digest<int32_t>(clusters), "bedabf7f32ee3fd7");
 }
 
-TEST(AssignBalancedTest, RefusesWhatHasNoAnswer) {
+TEST(BalancedAssignerTest, RefusesWhatHasNoAnswer) {
   FloatMatrix costs(4, 2);
   for (int64_t t = 0; t < 4; ++t) {
     for (float& value : costs.view().Row(t)) value = 1.0f;
   }
   for (const SizeBounds& bounds : {SizeBounds{3, 4}, SizeBounds{0, 1},
                                    SizeBounds{3, 2}, SizeBounds{-1, 4}}) {
-    EXPECT_THAT(AssignBalanced(costs.view(), bounds).status(),
+    EXPECT_THAT(Assign(costs.view(), bounds).status(),
                 StatusIs(absl::StatusCode::kInvalidArgument,
                          HasSubstr("4 tokens cannot be put into 2 clusters")));
   }
   costs.view().Row(2)[1] = std::numeric_limits<float>::quiet_NaN();
-  EXPECT_THAT(AssignBalanced(costs.view(), {2, 2}).status(),
+  EXPECT_THAT(Assign(costs.view(), {2, 2}).status(),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("token 2 in cluster 1 is NaN")));
   const FloatMatrix wide(2, kMaxExperts + 1);
-  EXPECT_THAT(AssignBalanced(wide.view(), {0, 2}).status(),
+  EXPECT_THAT(Assign(wide.view(), {0, 2}).status(),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("1025 clusters; allowed: 1 to 1024")));
 }

@@ -55,7 +55,9 @@ struct Run {
 
   RandomStream stream;
   FloatMatrix centroids;
-  std::vector<int32_t> clusters;
+  BalancedAssigner assigner;
+  // The assigner's.
+  absl::Span<const int32_t> clusters;
   ClusteringRestart result;
 };
 
@@ -181,7 +183,8 @@ class BalancedKmeans {
   }
 
   absl::Status AssignRun(MatrixView<const float> costs, Run& run) const {
-    MOE_ASSIGN_OR_RETURN(run.clusters, AssignBalanced(costs, bounds_));
+    MOE_ASSIGN_OR_RETURN(run.clusters,
+                         run.assigner.Assign(costs, bounds_, points_.pool()));
     double inertia = 0.0;
     for (int64_t t = 0; t < num_points_; ++t) {
       inertia += costs.RowData(t)[run.clusters[static_cast<size_t>(t)]];

@@ -76,7 +76,7 @@ struct Clustering {
 };
 
 // InvalidArgument if the options are not valid, there are fewer points than
-// experts, or more points than AssignBalanced takes.
+// experts, or more points than BalancedAssigner takes.
 absl::Status CheckClustering(int64_t num_points,
                              const ClusteringOptions& options);
 
@@ -88,7 +88,7 @@ absl::Status CheckClustering(int64_t num_points,
 // the mean over features of the points' variance.
 //
 // Cost of an iteration: the products of all points with all centroids,
-// AssignBalanced, and a pass of CentroidSums for each restart.
+// BalancedAssigner, and a pass of CentroidSums for each restart.
 //
 // InvalidArgument as of CheckClustering, or if a number is NaN or infinite.
 absl::StatusOr<Clustering> ClusterBalanced(

@@ -143,7 +143,7 @@ constexpr int64_t kStepsPerRequest = 8;
 
 // Makes the requests of one step out of `num_requests`, for `ahead` and for the
 // result, which is of use only at the end, by when it is there.
-template <int kRows>
+template <int kRows, int kVectors>
 HWY_INLINE void RequestLines(const Tile& tile, int64_t request,
                              int64_t num_requests) {
   const int64_t ahead_count = tile.ahead_lines / num_requests + 1;
@@ -152,7 +152,8 @@ HWY_INLINE void RequestLines(const Tile& tile, int64_t request,
   for (int64_t i = request * ahead_count; i < ahead_end; ++i) {
     hwy::Prefetch(tile.ahead + i * kLineFloats);
   }
-  constexpr int64_t kLinesPerRow = (kTileCols + kLineFloats - 1) / kLineFloats;
+  constexpr int64_t kLinesPerRow =
+      (kVectors * kLanes + kLineFloats - 1) / kLineFloats;
   constexpr int64_t kLines = kRows * kLinesPerRow;
   const int64_t count = kLines / num_requests + 1;
   const int64_t end = std::min((request + 1) * count, kLines);
@@ -162,34 +163,34 @@ HWY_INLINE void RequestLines(const Tile& tile, int64_t request,
   }
 }
 
-template <int kRows>
+template <int kRows, int kVectors>
 void MultiplyTile(const Tile& tile) {
   const D d;
-  V sums[kRows][kTileVectors];
+  V sums[kRows][kVectors];
   MOE_UNROLL
   for (int r = 0; r < kRows; ++r) {
     MOE_UNROLL
-    for (int v = 0; v < kTileVectors; ++v) sums[r][v] = hn::Zero(d);
+    for (int v = 0; v < kVectors; ++v) sums[r][v] = hn::Zero(d);
   }
   const float* HWY_RESTRICT a = tile.a;
   const float* HWY_RESTRICT b = tile.b;
   const int64_t num_requests =
       (tile.depth + kStepsPerRequest - 1) / kStepsPerRequest;
   for (int64_t request = 0; request < num_requests; ++request) {
-    RequestLines<kRows>(tile, request, num_requests);
+    RequestLines<kRows, kVectors>(tile, request, num_requests);
     const int64_t k_end =
         std::min((request + 1) * kStepsPerRequest, tile.depth);
     for (int64_t k = request * kStepsPerRequest; k < k_end; ++k) {
-      V columns[kTileVectors];
+      V columns[kVectors];
       MOE_UNROLL
-      for (int v = 0; v < kTileVectors; ++v) {
+      for (int v = 0; v < kVectors; ++v) {
         columns[v] = hn::LoadU(d, b + k * kPanelCols + v * kLanes);
       }
       MOE_UNROLL
       for (int r = 0; r < kRows; ++r) {
         const V value = hn::Set(d, a[r * kBufferStride + k]);
         MOE_UNROLL
-        for (int v = 0; v < kTileVectors; ++v) {
+        for (int v = 0; v < kVectors; ++v) {
           sums[r][v] = Fma(d, value, columns[v], sums[r][v]);
         }
       }
@@ -198,7 +199,7 @@ void MultiplyTile(const Tile& tile) {
   MOE_UNROLL
   for (int r = 0; r < kRows; ++r) {
     MOE_UNROLL
-    for (int v = 0; v < kTileVectors; ++v) {
+    for (int v = 0; v < kVectors; ++v) {
       float* const out = tile.c + r * tile.c_stride + v * kLanes;
       const V sum =
           tile.is_first ? sums[r][v] : hn::Add(hn::LoadU(d, out), sums[r][v]);
@@ -209,12 +210,19 @@ void MultiplyTile(const Tile& tile) {
 
 using TileFunction = void (*)(const Tile&);
 
-template <int kRows>
+template <int kRows, int kVectors>
 TileFunction ChooseTile(int64_t rows) {
   if constexpr (kRows > 1) {
-    if (rows < kRows) return ChooseTile<kRows - 1>(rows);
+    if (rows < kRows) return ChooseTile<kRows - 1, kVectors>(rows);
   }
-  return &MultiplyTile<kRows>;
+  return &MultiplyTile<kRows, kVectors>;
+}
+
+// For all columns of the tile, or for those of its first vector alone: of few
+// outputs, as distances to a few centres are, half of the work would be lost.
+TileFunction ChooseTile(int64_t rows, int64_t cols) {
+  return cols <= kLanes ? ChooseTile<kTileRows, 1>(rows)
+                        : ChooseTile<kTileRows, kTileVectors>(rows);
 }
 
 // A tile that reaches past the last column goes through a buffer.
@@ -223,7 +231,7 @@ void MultiplyEdge(Tile tile, int64_t rows, int64_t cols) {
   float* const c = std::exchange(tile.c, buffer);
   const int64_t c_stride = std::exchange(tile.c_stride, kTileCols);
   const bool is_first = std::exchange(tile.is_first, true);
-  ChooseTile<kTileRows>(rows)(tile);
+  ChooseTile(rows, cols)(tile);
   for (int64_t r = 0; r < rows; ++r) {
     for (int64_t j = 0; j < cols; ++j) {
       float& out = c[r * c_stride + j];
@@ -268,7 +276,7 @@ void MultiplyColumns(const GemmTask& task, const PanelBlock& block,
                     ahead + first_line * kLineFloats,
                     ahead_lines * (i + 1) / num_tiles - first_line};
     if (cols == kTileCols) {
-      ChooseTile<kTileRows>(height)(tile);
+      ChooseTile(height, cols)(tile);
     } else {
       MultiplyEdge(tile, height, cols);
     }
