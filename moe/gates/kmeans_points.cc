@@ -32,6 +32,17 @@ int64_t BlockRows(int64_t num_features) {
          kTokensPerChunk;
 }
 
+// For distances: stays in the second-level cache, in tiles of the product's full
+// height.
+int64_t DistanceRows(int64_t num_features) {
+  constexpr int64_t kBlockFloats = int64_t{3} << 16;
+  constexpr int64_t kTileRows = 14;
+  constexpr int64_t kMaxTiles = 16;
+  return std::clamp(kBlockFloats / num_features / kTileRows, int64_t{1},
+                    kMaxTiles) *
+         kTileRows;
+}
+
 // Sums of parts of the points, at most one for each thread that is at work.
 template <typename Sums>
 class PartialSums {
@@ -126,7 +137,7 @@ absl::Status KmeansPoints::Distances(MatrixView<const float> centres,
     }
     return absl::OkStatus();
   };
-  return points_->ForEachBlockInParallel(BlockRows(num_features()), *pool_,
+  return points_->ForEachBlockInParallel(DistanceRows(num_features()), *pool_,
                                          fill);
 }
 

@@ -45,8 +45,9 @@ inline bool ToFixedPoint(double value, int fraction_bits, Int128& result) {
   } else {
     magnitude = 0;  // Less than a half.
   }
-  const Int128 positive = static_cast<Int128>(magnitude);
-  result = bits >> 63 != 0 ? -positive : positive;
+  // Without a branch, which would be wrong half of the time: ~m + 1 is -m.
+  const Int128 sign = -static_cast<Int128>(bits >> 63);
+  result = (static_cast<Int128>(magnitude) ^ sign) - sign;
   return true;
 }
 
