@@ -1,6 +1,7 @@
 #include "moe/gates/balanced_assignment.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -129,10 +130,14 @@ class BalancedAssigner::Problem {
     is_settled_.resize(num_clusters_);
   }
 
+  // To the nearest integer, ties to even: the low bits of its sum with
+  // 1.5 2^52, as it is below 2^51.
   int64_t Cost(int64_t token, size_t cluster) const {
-    // Exact but for the rounding to an integer.
-    return std::llrint(static_cast<double>(costs_.RowData(token)[cluster]) *
-                       scale_);
+    constexpr double kRound = 0x1.8p52;
+    const double cost =
+        static_cast<double>(costs_.RowData(token)[cluster]) * scale_;
+    return std::bit_cast<int64_t>(cost + kRound) -
+           std::bit_cast<int64_t>(kRound);
   }
 
   template <typename Predicate>

@@ -35,6 +35,7 @@ namespace {
 // Of the points' mean variance: the squared change of centroids at which a
 // restart ends.
 constexpr double kTolerance = 1e-3;
+constexpr double kE = 2.718281828459045;
 
 MatrixView<const float> Cols(MatrixView<const float> x, int64_t begin,
                              int64_t end) {
@@ -55,6 +56,8 @@ struct Run {
 
   RandomStream stream;
   FloatMatrix centroids;
+  // While it is seeded, each point's distance to the nearest centre.
+  std::vector<float> nearest;
   BalancedAssigner assigner;
   // The assigner's.
   absl::Span<const int32_t> clusters;
@@ -124,37 +127,88 @@ class BalancedKmeans {
     return points_.Distances(centres, costs_.view());
   }
 
-  // k-means++: the first centre of a run is any point, and each further one a
-  // point with a chance in proportion to its distance to the nearest so far.
+  // Greedy k-means++: the first centre of a run is any point. For each further
+  // one some points are drawn, each with a chance in proportion to its distance
+  // to the nearest centre so far; that one is taken which leaves the least sum
+  // of such distances.
   absl::Status Seed(absl::Span<Run> runs) {
-    const auto num_runs = static_cast<int64_t>(runs.size());
-    FloatMatrix newest(num_runs, points_.num_features());
-    std::vector<std::vector<float>> nearest(
-        runs.size(), std::vector<float>(static_cast<size_t>(num_points_),
-                                        std::numeric_limits<float>::max()));
-    for (int64_t e = 0; e < num_experts_; ++e) {
-      for (size_t r = 0; r < runs.size(); ++r) {
-        Run& run = runs[r];
-        const int64_t chosen = e == 0
-                                   ? static_cast<int64_t>(run.stream.UniformInt(
-                                         static_cast<uint64_t>(num_points_)))
-                                   : DrawByWeight(nearest[r], run.stream);
-        const absl::Span<float> centre =
-            newest.view().Row(static_cast<int64_t>(r));
-        MOE_RETURN_IF_ERROR(points_.CopyPoint(chosen, centre));
-        CopyRow(centre, run.centroids.view().Row(e));
-      }
-      if (e + 1 == num_experts_) break;
-      MOE_RETURN_IF_ERROR(FillCosts(newest.view()));
-      for (size_t r = 0; r < runs.size(); ++r) {
-        for (int64_t t = 0; t < num_points_; ++t) {
-          float& distance = nearest[r][static_cast<size_t>(t)];
-          // A cosine may be rounded beyond 1.
-          distance = std::clamp(costs_.view().RowData(t)[r], 0.0f, distance);
-        }
+    MOE_RETURN_IF_ERROR(DrawCandidates(runs, 0, 1));
+    for (int64_t e = 0;; ++e) {
+      MOE_RETURN_IF_ERROR(FillCosts(candidates_.view()));
+      const int64_t count =
+          candidates_.rows() / static_cast<int64_t>(runs.size());
+      points_.pool().ParallelFor(
+          0, static_cast<int64_t>(runs.size()), /*grain=*/1,
+          [&](int64_t begin, int64_t end) {
+            for (int64_t r = begin; r < end; ++r) {
+              TakeBestCandidate(r, e, count, runs[static_cast<size_t>(r)]);
+            }
+          });
+      if (e + 1 == num_experts_) return absl::OkStatus();
+      MOE_RETURN_IF_ERROR(DrawCandidates(runs, e + 1, NumCandidates()));
+    }
+  }
+
+  // As many as scikit-learn draws: 2 + ln E, rounded down.
+  int64_t NumCandidates() const {
+    int64_t count = 2;
+    for (double power = kE; power <= static_cast<double>(num_experts_);
+         power *= kE) {
+      ++count;
+    }
+    return count;
+  }
+
+  // For centre `e` of every run: rows [r count, (r + 1) count) of candidates_.
+  absl::Status DrawCandidates(absl::Span<Run> runs, int64_t e, int64_t count) {
+    candidates_ = FloatMatrix(static_cast<int64_t>(runs.size()) * count,
+                              points_.num_features());
+    std::vector<std::vector<int64_t>> drawn(runs.size());
+    points_.pool().ParallelFor(
+        0, static_cast<int64_t>(runs.size()), /*grain=*/1,
+        [&](int64_t begin, int64_t end) {
+          for (auto r = static_cast<size_t>(begin);
+               r < static_cast<size_t>(end); ++r) {
+            if (e == 0) {
+              runs[r].nearest.assign(static_cast<size_t>(num_points_),
+                                     std::numeric_limits<float>::max());
+              drawn[r] = {static_cast<int64_t>(runs[r].stream.UniformInt(
+                  static_cast<uint64_t>(num_points_)))};
+            } else {
+              drawn[r] = DrawByWeight(runs[r].nearest, count, runs[r].stream);
+            }
+          }
+        });
+    int64_t row = 0;
+    for (const std::vector<int64_t>& points : drawn) {
+      for (const int64_t point : points) {
+        MOE_RETURN_IF_ERROR(
+            points_.CopyPoint(point, candidates_.view().Row(row++)));
       }
     }
     return absl::OkStatus();
+  }
+
+  // Of the `count` candidates of run `r`, whose distances are in costs_.
+  void TakeBestCandidate(int64_t r, int64_t e, int64_t count, Run& run) {
+    std::vector<double> sums(static_cast<size_t>(count));
+    const auto distance = [&](int64_t t, int64_t candidate) {
+      // A cosine may be rounded beyond 1.
+      return std::clamp(costs_.view().RowData(t)[r * count + candidate], 0.0f,
+                        run.nearest[static_cast<size_t>(t)]);
+    };
+    for (int64_t t = 0; t < num_points_; ++t) {
+      for (int64_t c = 0; c < count; ++c) {
+        sums[static_cast<size_t>(c)] += distance(t, c);
+      }
+    }
+    const int64_t best =
+        std::min_element(sums.begin(), sums.end()) - sums.begin();
+    for (int64_t t = 0; t < num_points_; ++t) {
+      run.nearest[static_cast<size_t>(t)] = distance(t, best);
+    }
+    CopyRow(candidates_.view().Row(r * count + best),
+            run.centroids.view().Row(e));
   }
 
   // Clusters and inertia of every run, for its centroids.
@@ -231,6 +285,7 @@ class BalancedKmeans {
   const int64_t num_points_;
   const int64_t num_experts_;
   const SizeBounds bounds_;
+  FloatMatrix candidates_;
   FloatMatrix costs_;  // [num_points, num_experts of all runs]
 };
 

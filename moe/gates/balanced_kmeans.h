@@ -2,9 +2,12 @@
 // rows of its router.
 //
 // Lloyd's algorithm whose assignment step is the exact optimum under bounds on
-// the clusters' sizes (moe/gates/balanced_assignment.h), seeded by k-means++
-// (Arthur and Vassilvitskii, 2007). All restarts advance together, so that one
-// pass over the points serves the distances, and one the sums, of all of them.
+// the clusters' sizes (moe/gates/balanced_assignment.h), seeded by greedy
+// k-means++ (Arthur and Vassilvitskii, "k-means++: The Advantages of Careful
+// Seeding", 2007, section 6: of several candidates for a centre the best is
+// taken, 2 + ln E of them, rounded down). All restarts advance together, so
+// that one pass over the points serves the distances, and one the sums, of all
+// of them.
 //
 // Bits: a function of the points, the options and the name of the stream. Not
 // of the memory budget, the number of threads or the SIMD target.

@@ -32,8 +32,8 @@ int64_t BlockRows(int64_t num_features) {
          kTokensPerChunk;
 }
 
-// For distances: stays in the second-level cache, in tiles of the product's full
-// height.
+// For distances: stays in the second-level cache, in tiles of the product's
+// full height.
 int64_t DistanceRows(int64_t num_features) {
   constexpr int64_t kBlockFloats = int64_t{3} << 16;
   constexpr int64_t kTileRows = 14;

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <vector>
 
 #include "absl/types/span.h"
 #include "moe/base/check.h"
@@ -11,12 +12,17 @@
 
 namespace moe {
 
-int64_t DrawByWeight(absl::Span<const float> weights, RandomStream& stream) {
+std::vector<int64_t> DrawByWeight(absl::Span<const float> weights,
+                                  int64_t count, RandomStream& stream) {
   MOE_CHECK(!weights.empty());
   const float largest = *std::max_element(weights.begin(), weights.end());
   MOE_CHECK(std::isfinite(largest) && largest >= 0.0f);
+  std::vector<int64_t> drawn(static_cast<size_t>(count), -1);
   if (largest == 0.0f) {
-    return static_cast<int64_t>(stream.UniformInt(weights.size()));
+    for (int64_t& index : drawn) {
+      index = static_cast<int64_t>(stream.UniformInt(weights.size()));
+    }
+    return drawn;
   }
   int exponent = 0;
   std::frexp(largest, &exponent);  // largest < 2^exponent.
@@ -28,14 +34,21 @@ int64_t DrawByWeight(absl::Span<const float> weights, RandomStream& stream) {
   };
   uint64_t total = 0;
   for (const float weight : weights) total += whole(weight);
-  uint64_t left = stream.UniformInt(total);
+  std::vector<uint64_t> places;
+  for (int64_t i = 0; i < count; ++i)
+    places.push_back(stream.UniformInt(total));
+  uint64_t before = 0;
   for (size_t i = 0; i < weights.size(); ++i) {
     const uint64_t weight = whole(weights[i]);
-    if (left < weight) return static_cast<int64_t>(i);
-    left -= weight;
+    for (size_t k = 0; k < places.size(); ++k) {
+      // Not negative, and less than the weight.
+      if (places[k] - before < weight && places[k] >= before) {
+        drawn[k] = static_cast<int64_t>(i);
+      }
+    }
+    before += weight;
   }
-  MOE_CHECK(false);
-  return -1;
+  return drawn;
 }
 
 }  // namespace moe

@@ -5,16 +5,19 @@
 #define MOE_GATES_WEIGHTED_DRAW_H_
 
 #include <cstdint>
+#include <vector>
 
 #include "absl/types/span.h"
 #include "moe/base/philox.h"
 
 namespace moe {
 
-// Weights must be finite and not negative, and at least one of them there; they
-// count as multiples of the largest one's power of two over 2^b, b = 62 -
-// ceil(log2 n), whose sum fits 63 bits. Uniform where all are zero.
-int64_t DrawByWeight(absl::Span<const float> weights, RandomStream& stream);
+// Draws `count` indices, one after another, each from all of them. Weights must
+// be finite and not negative, and at least one of them there; they count as
+// multiples of the largest one's power of two over 2^b, b = 62 - ceil(log2 n),
+// whose sum fits 63 bits. Uniform where all are zero.
+std::vector<int64_t> DrawByWeight(absl::Span<const float> weights,
+                                  int64_t count, RandomStream& stream);
 
 }  // namespace moe
 

@@ -19,7 +19,7 @@ std::vector<int> CountsOfDraws(const std::vector<float>& weights,
   RandomStream stream(/*seed=*/1, "draws");
   std::vector<int> counts(weights.size());
   for (int i = 0; i < num_draws; ++i) {
-    ++counts[static_cast<size_t>(DrawByWeight(weights, stream))];
+    ++counts[static_cast<size_t>(DrawByWeight(weights, 1, stream).front())];
   }
   return counts;
 }
@@ -51,8 +51,7 @@ TEST(DrawByWeightTest, Golden) {
   for (float& weight : weights) {
     weight = std::fabs(stream.UniformSymmetric(1.0f));
   }
-  std::vector<int64_t> draws(5);
-  for (int64_t& draw : draws) draw = DrawByWeight(weights, stream);
+  const std::vector<int64_t> draws = DrawByWeight(weights, 5, stream);
   // Computed on the first machine: pins them everywhere.
   EXPECT_THAT(draws, ElementsAre(12, 835, 278, 778, 315));
 }

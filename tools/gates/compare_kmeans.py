@@ -1,7 +1,7 @@
 """Compares balanced k-means with the k-means-constrained package.
 
   compare_kmeans.py CLUSTER [--points FILE] [--num_points 8192] [--jitter 0.4]
-                    [--clusters 8] [--n_init 4] [--threads 1] [--seeds 3]
+                    [--clusters 8] [--n_init 16] [--threads 1] [--seeds 3]
 
 CLUSTER is //tools/gates:cluster, built with optimisation. FILE is a safetensors
 file whose F32 tensors [n, h] are clustered one after another; without it,
@@ -177,7 +177,7 @@ def main() -> int:
     parser.add_argument("--num_points", type=int, default=8192)
     parser.add_argument("--clusters", type=int, default=8)
     parser.add_argument("--jitter", type=float, default=0.4)
-    parser.add_argument("--n_init", type=int, default=4)
+    parser.add_argument("--n_init", type=int, default=16)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()

@@ -22,6 +22,7 @@
 #include "moe/base/status_macros.h"
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/simd/matrix_view.h"
+#include "moe/kernels/sums/add_fixed_points.h"
 #include "moe/kernels/sums/chunk_kernels.h"
 #include "moe/kernels/sums/fixed_point.h"
 #include "moe/kernels/sums/sums_record.h"
@@ -54,19 +55,26 @@ ChunkTerm Weighted(ChunkTerm term) {
 // same group are neighbours, in ascending order.
 std::vector<int64_t> OrderByGroup(const ChunkedRows& input) {
   std::vector<int64_t> order(input.groups.size());
-  std::iota(order.begin(), order.end(), int64_t{0});
+  std::vector<uint64_t> keys;
   const int64_t phase = input.first_token % kTokensPerChunk;
   const auto row_of = [&](int64_t chunk) {
     return std::clamp<int64_t>(chunk * kTokensPerChunk - phase, 0,
                                input.rows.rows);
   };
   for (int64_t chunk = 0; row_of(chunk) < input.rows.rows; ++chunk) {
-    std::stable_sort(order.begin() + row_of(chunk),
-                     order.begin() + row_of(chunk + 1),
-                     [&](int64_t a, int64_t b) {
-                       return input.groups[static_cast<size_t>(a)] <
-                              input.groups[static_cast<size_t>(b)];
-                     });
+    // The group above the row: rows of a chunk fit a byte.
+    keys.clear();
+    const int64_t begin = row_of(chunk);
+    for (int64_t row = begin; row < row_of(chunk + 1); ++row) {
+      const auto group =
+          static_cast<uint64_t>(input.groups[static_cast<size_t>(row)]);
+      keys.push_back(group << 8 | static_cast<uint64_t>(row - begin));
+    }
+    std::sort(keys.begin(), keys.end());
+    for (size_t i = 0; i < keys.size(); ++i) {
+      order[static_cast<size_t>(begin) + i] =
+          begin + static_cast<int64_t>(keys[i] & 0xff);
+    }
   }
   return order;
 }
@@ -295,23 +303,28 @@ void ChunkedSums::AddPiece(const Call& call, const Piece& piece, int64_t begin,
 
 void ChunkedSums::CloseChunk(int64_t piece, absl::Span<const int32_t> groups,
                              int64_t begin, int64_t end, Problem& problem) {
+  const auto count = static_cast<size_t>(end - begin);
   for (const int32_t group : groups) {
     const int32_t bits = record_.fraction_bits[static_cast<size_t>(group)];
-    Int128* const sums = record_.sums.data() + int64_t{group} * num_columns();
+    const absl::Span<Int128> sums =
+        absl::MakeSpan(record_.sums)
+            .subspan(static_cast<size_t>(group * num_columns() + begin));
     for (int64_t part = 0; part < parts(); ++part) {
-      double* const open = OpenSums(group, part);
-      for (int64_t c = begin; c < end; ++c) {
-        Int128 addend;
-        if (!ToFixedPoint(open[c], bits, addend) ||
-            !AddFixedPoint(addend, sums[c])) [[unlikely]] {
-          if (std::isfinite(open[c])) {
-            problem.Add({false, OverflowPlace{piece, group, part, c}});
-          } else {
-            problem.Add({true, std::nullopt});
-          }
+      const absl::Span<double> open(OpenSums(group, part) + begin, count);
+      for (size_t done = 0; done < count; ++done) {
+        done += static_cast<size_t>(AddFixedPoints(
+            open.subspan(done), bits, sums.subspan(done, count - done)));
+        if (done == count) break;
+        if (std::isfinite(open[done])) {
+          problem.Add(
+              {false, OverflowPlace{piece, group, part,
+                                    begin + static_cast<int64_t>(done)}});
+        } else {
+          problem.Add({true, std::nullopt});
         }
-        open[c] = 0.0;  // +0, where the next chunk starts.
       }
+      // +0, where the next chunk starts.
+      std::fill(open.begin(), open.end(), 0.0);
     }
   }
 }
