@@ -95,8 +95,8 @@ class BalancedAssigner::Problem {
     MOE_RETURN_IF_ERROR(CheckProblem(costs, bounds));
     const float largest = LargestMagnitude(costs, pool);
     if (!std::isfinite(largest)) return NonFiniteCost(costs);
-    Reset(costs, bounds, largest, pool);
-    TakeNearest();
+    Reset(costs, bounds, pool);
+    TakeNearest(costs, largest);
     RepairSizes();
     return clusters_;
   }
@@ -110,14 +110,11 @@ class BalancedAssigner::Problem {
   };
 
   void Reset(MatrixView<const float> costs, const SizeBounds& bounds,
-             float largest, ThreadPool& pool) {
-    costs_ = costs;
+             ThreadPool& pool) {
     bounds_ = bounds;
     pool_ = &pool;
-    int exponent = 0;
-    std::frexp(largest, &exponent);  // largest < 2^exponent.
-    scale_ = largest == 0.0f ? 1.0 : std::ldexp(1.0, kCostBits - exponent);
     num_clusters_ = static_cast<size_t>(costs.cols);
+    costs_.resize(static_cast<size_t>(costs.rows) * num_clusters_);
     clusters_.resize(static_cast<size_t>(costs.rows));
     sizes_.assign(num_clusters_, 0);
     potentials_.assign(num_clusters_, 0);
@@ -130,14 +127,8 @@ class BalancedAssigner::Problem {
     is_settled_.resize(num_clusters_);
   }
 
-  // To the nearest integer, ties to even: the low bits of its sum with
-  // 1.5 2^52, as it is below 2^51.
   int64_t Cost(int64_t token, size_t cluster) const {
-    constexpr double kRound = 0x1.8p52;
-    const double cost =
-        static_cast<double>(costs_.RowData(token)[cluster]) * scale_;
-    return std::bit_cast<int64_t>(cost + kRound) -
-           std::bit_cast<int64_t>(kRound);
+    return costs_[static_cast<size_t>(token) * num_clusters_ + cluster];
   }
 
   template <typename Predicate>
@@ -148,17 +139,36 @@ class BalancedAssigner::Problem {
     return false;
   }
 
-  void TakeNearest() {
-    pool_->ParallelFor(0, costs_.rows, kTokensPerTask,
+  // Makes integers of the costs on the way.
+  void TakeNearest(MatrixView<const float> costs, float largest) {
+    int exponent = 0;
+    std::frexp(largest, &exponent);  // largest < 2^exponent.
+    const double scale =
+        largest == 0.0f ? 1.0 : std::ldexp(1.0, kCostBits - exponent);
+    pool_->ParallelFor(0, costs.rows, kTokensPerTask,
                        [&](int64_t begin, int64_t end) {
                          for (int64_t t = begin; t < end; ++t) {
+                           ToIntegers(t, costs.RowData(t), scale);
                            clusters_[static_cast<size_t>(t)] = Nearest(t);
                          }
                        });
-    for (int64_t t = 0; t < costs_.rows; ++t) {
-      const auto e = static_cast<size_t>(clusters_[static_cast<size_t>(t)]);
+    for (size_t t = 0; t < clusters_.size(); ++t) {
+      const auto e = static_cast<size_t>(clusters_[t]);
       members_[e].push_back(static_cast<int32_t>(t));
       ++sizes_[e];
+    }
+  }
+
+  // The nearest integers, ties to even: the low bits of sums with 1.5 2^52, as
+  // costs are below 2^51.
+  void ToIntegers(int64_t token, const float* row, double scale) {
+    constexpr double kRound = 0x1.8p52;
+    int64_t* const out =
+        costs_.data() + static_cast<size_t>(token) * num_clusters_;
+    for (size_t e = 0; e < num_clusters_; ++e) {
+      out[e] =
+          std::bit_cast<int64_t>(static_cast<double>(row[e]) * scale + kRound) -
+          std::bit_cast<int64_t>(kRound);
     }
   }
 
@@ -327,10 +337,11 @@ class BalancedAssigner::Problem {
     --sizes_[b];
   }
 
-  MatrixView<const float> costs_;
   SizeBounds bounds_;
   ThreadPool* pool_ = nullptr;
-  double scale_ = 1.0;
+  // [num_tokens, num_clusters], in the unit that kCostBits says: side by side,
+  // where those of a clustering are far apart.
+  std::vector<int64_t> costs_;
   size_t num_clusters_ = 0;
   std::vector<int32_t> clusters_;  // [num_tokens]
   std::vector<int64_t> sizes_;     // [num_clusters], as the rest.

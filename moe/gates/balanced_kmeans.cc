@@ -293,7 +293,7 @@ class BalancedKmeans {
 // and sums.
 int64_t RestartBytes(const ClusteringSize& size, int64_t num_experts) {
   return size.num_points *
-             (num_experts * static_cast<int64_t>(sizeof(float) + 16) +
+             (num_experts * static_cast<int64_t>(sizeof(float) + 24) +
               static_cast<int64_t>(2 * sizeof(float))) +
          KmeansPoints::SumBytes(num_experts, size.num_features,
                                 size.num_threads);

@@ -157,7 +157,7 @@ TEST_P(ClusterBalancedBitsTest, GoldenForAllBudgets) {
     HiddenStates points =
         Blobs(700, 5, 19, is_small ? nothing : unlimited, directory.path());
     EXPECT_EQ(points.is_spilled(), is_small);
-    MemoryBudget budget(is_small ? 150000 : MemoryBudget::kUnlimited);
+    MemoryBudget budget(is_small ? 200000 : MemoryBudget::kUnlimited);
     MOE_ASSERT_OK_AND_ASSIGN(
         const Clustering clustering,
         Cluster(points, Options(5, 0.2), "golden", budget, pool()));
@@ -171,7 +171,7 @@ INSTANTIATE_TEST_SUITE_P(All, ClusterBalancedBitsTest,
 
 TEST(ClusteringMemoryTest, HasRestartsInAQuarterOfWhatIsLeft) {
   // A restart of 1000 points of 10 features, 4 clusters, and 2 threads:
-  // 1000 (4 (4 + 16) + 8) + 4 x 10 (24 x 2 + 16) = 90560; and 8000 of norms.
+  // 1000 (4 (4 + 24) + 8) + 4 x 10 (24 x 2 + 16) = 122560; 8000 of norms.
   ClusteringOptions options = Options(4, 0.0);
   options.set_n_init(10);
   const auto at_once = [&](int64_t limit_bytes) {
@@ -179,13 +179,14 @@ TEST(ClusteringMemoryTest, HasRestartsInAQuarterOfWhatIsLeft) {
     const absl::StatusOr<ClusteringMemory> memory =
         ClusteringMemory::Reserve({1000, 10, 2}, options, budget);
     if (!memory.ok()) return int64_t{0};
-    EXPECT_EQ(budget.reserved_bytes(), memory->restarts_at_once * 90560 + 8000);
+    EXPECT_EQ(budget.reserved_bytes(),
+              memory->restarts_at_once * 122560 + 8000);
     return memory->restarts_at_once;
   };
   EXPECT_EQ(at_once(MemoryBudget::kUnlimited), 10);
-  EXPECT_EQ(at_once(4 * 3 * 90560), 3);
-  EXPECT_EQ(at_once(98560), 1);
-  EXPECT_EQ(at_once(98559), 0);
+  EXPECT_EQ(at_once(4 * 3 * 122560), 3);
+  EXPECT_EQ(at_once(130560), 1);
+  EXPECT_EQ(at_once(130559), 0);
 }
 
 TEST(ClusterBalancedTest, TellsHowFarItIs) {

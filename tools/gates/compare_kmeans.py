@@ -30,6 +30,7 @@ from typing import Iterator
 import k_means_constrained
 import numpy as np
 import safetensors.numpy
+import threadpoolctl
 
 MAX_INERTIA_RATIO = 1.001
 MIN_SPEED_RATIO = 30.0
@@ -91,17 +92,19 @@ def run_ours(path: str, options: argparse.Namespace, seed: int) -> Run:
 def run_theirs(points: np.ndarray, options: argparse.Namespace, seed: int) -> Run:
     """Runs the package."""
     least, most = size_bounds(options, len(points))
-    start = time.perf_counter()
-    model = k_means_constrained.KMeansConstrained(
-        n_clusters=options.clusters,
-        size_min=least,
-        size_max=most,
-        n_init=options.n_init,
-        max_iter=MAX_ITERATIONS,
-        tol=TOLERANCE,
-        random_state=seed,
-        n_jobs=options.threads,
-    ).fit(points)
+    # Its restarts run in so many processes, and NumPy must not add threads.
+    with threadpoolctl.threadpool_limits(1):
+        start = time.perf_counter()
+        model = k_means_constrained.KMeansConstrained(
+            n_clusters=options.clusters,
+            size_min=least,
+            size_max=most,
+            n_init=options.n_init,
+            max_iter=MAX_ITERATIONS,
+            tol=TOLERANCE,
+            random_state=seed,
+            n_jobs=options.threads,
+        ).fit(points)
     seconds = time.perf_counter() - start
     sizes = np.bincount(model.labels_, minlength=options.clusters)
     return Run(

@@ -27,7 +27,7 @@ die() {
 source tools/apt.sh
 
 readonly KERNELS=//moe/kernels/...
-readonly WALK=(//moe/model/layer/... //moe/model/walk/...)
+readonly WALK=(//moe/model/layer/... //moe/model/walk/... //moe/gates/...)
 readonly HASWELL=(qemu-x86_64 -cpu Haswell)
 readonly CACHE="${MOE_CACHE_DIR:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/llama_moe}"
 

@@ -204,6 +204,7 @@ absl::Status ChunkedSums::AddTokens(const ChunkedRows& input) {
 std::vector<ChunkedSums::Piece> ChunkedSums::CutIntoPieces(
     const ChunkedRows& input) {
   std::vector<Piece> pieces;
+  std::vector<bool> is_in_chunk;
   int64_t row = 0;
   while (row < input.rows.rows) {
     const int64_t room =
@@ -211,13 +212,19 @@ std::vector<ChunkedSums::Piece> ChunkedSums::CutIntoPieces(
     const int64_t row_end = std::min(row + room, input.rows.rows);
     std::vector<int32_t> groups = std::move(open_groups_);
     if (kind_->is_grouped) {
+      is_in_chunk.assign(static_cast<size_t>(num_groups()), false);
+      for (const int32_t group : groups) {
+        is_in_chunk[static_cast<size_t>(group)] = true;
+      }
       for (int64_t r = row; r < row_end; ++r) {
         const int32_t group = input.groups[static_cast<size_t>(r)];
+        const auto at = static_cast<size_t>(group);
+        record_.counts[at] += 1;
+        if (is_in_chunk[at]) continue;
+        is_in_chunk[at] = true;
         groups.push_back(group);
-        record_.counts[static_cast<size_t>(group)] += 1;
       }
       std::sort(groups.begin(), groups.end());
-      groups.erase(std::unique(groups.begin(), groups.end()), groups.end());
     } else {
       groups = AllGroups();
       for (int64_t& count : record_.counts) count += row_end - row;
