@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/match.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
@@ -146,10 +147,13 @@ void BM_Iteration(benchmark::State& state) {
     copies.push_back(CopySeconds(points));
     std::vector<absl::Time> starts;
     whole = SecondsOf([&] {
-      MOE_CHECK(ClusterBalanced(
-                    points, options, "benchmark",
-                    {memory, pool,
-                     [&](absl::string_view) { starts.push_back(absl::Now()); }})
+      MOE_CHECK(ClusterBalanced(points, options, "benchmark",
+                                {memory, pool,
+                                 [&](absl::string_view detail) {
+                                   if (absl::StartsWith(detail, "iteration")) {
+                                     starts.push_back(absl::Now());
+                                   }
+                                 }})
                     .ok());
     });
     for (size_t i = 1; i < starts.size(); ++i) {
@@ -158,6 +162,7 @@ void BM_Iteration(benchmark::State& state) {
     reads.push_back(ReadSeconds(points));
     copies.push_back(CopySeconds(points));
   }
+  MOE_CHECK(!iterations.empty());
   state.counters["iteration_sec"] = Median(iterations);
   state.counters["over_copy"] = Median(iterations) / Median(copies);
   state.counters["over_read"] = Median(iterations) / Median(reads);

@@ -1,6 +1,7 @@
 #include "moe/base/progress.h"
 
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -144,6 +145,9 @@ void Progress::Draw(absl::Time now, Moment moment) {
     sink_.write(absl::StrCat(line, "\n"));
     return;
   }
+  // A line that wraps could not be drawn over; the last column would wrap, too.
+  const size_t width = sink_.columns == nullptr ? 0 : sink_.columns();
+  if (width > 1 && line.size() > width - 1) line.resize(width - 1);
   // Blanks over what a longer line before left behind.
   const size_t columns = line.size();
   if (columns < drawn_columns_) line.append(drawn_columns_ - columns, ' ');
@@ -161,7 +165,12 @@ Progress::Sink StandardErrorSink() {
             ::fwrite(text.data(), 1, text.size(), stderr);
             ::fflush(stderr);
           },
-          [] { return absl::Now(); }};
+          [] { return absl::Now(); },
+          []() -> size_t {
+            winsize size = {};
+            if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0) return 0;
+            return size.ws_col;
+          }};
 }
 
 }  // namespace moe

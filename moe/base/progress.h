@@ -25,6 +25,9 @@ class Progress {
   struct Sink {
     std::function<void(absl::string_view)> write;
     std::function<absl::Time()> now;
+    // Of the terminal, to which a bar's line is cut; 0 where that is not known.
+    // May be empty.
+    std::function<size_t()> columns = nullptr;
   };
 
   Progress(Style style, Sink sink);

@@ -89,6 +89,19 @@ TEST_F(ProgressTest, ADetailIsShownUntilWorkAdvances) {
   EXPECT_EQ(TakeText(), "walk: 5 tokens, 0.1 tokens/s, done in 1:30\n");
 }
 
+TEST_F(ProgressTest, ABarIsCutToTheTerminal) {
+  Progress::Sink sink = Sink();
+  size_t columns = 20;
+  sink.columns = [&] { return columns; };
+  Progress progress(Progress::Style::kBar, sink);
+  progress.Start("copy", 4096, "bytes");
+  EXPECT_EQ(TakeText(), "\rcopy: [............");  // 19 columns.
+  columns = 0;
+  Pass(absl::Seconds(1));
+  progress.SetDetail("slowly");
+  EXPECT_EQ(TakeText(), "\rcopy: [........................]   0% 0 B; slowly");
+}
+
 TEST_F(ProgressTest, AnUnknownTotalShowsNoShare) {
   Progress progress(Progress::Style::kLines, Sink());
   progress.Start("read", 0, "lines");

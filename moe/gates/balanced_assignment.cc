@@ -222,6 +222,8 @@ class BalancedAssigner::Problem {
 
   void MakeHeap(size_t from, size_t to) {
     std::vector<Move>& moves = Moves(from, to);
+    // No larger than it may have to be again.
+    if (moves.capacity() > 2 * members_[from].size()) moves = {};
     moves.clear();
     moves.reserve(members_[from].size());
     for (const int32_t t : members_[from]) {

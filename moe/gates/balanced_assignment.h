@@ -60,8 +60,9 @@ class BalancedAssigner {
   // bounds alone.
   //
   // About O(T E + m (E^2 + E log T)) for m moves, of which the first part is
-  // shared by the threads, and 8 T E bytes and (T + m) E entries of 16 bytes at
-  // most: tokens that leave a cluster are dropped from its heaps late.
+  // shared by the threads, and 8 T E bytes and (T + m) E entries of 16 bytes,
+  // for which twice the room may be kept: tokens that leave a cluster are
+  // dropped from its heaps late.
   //
   // InvalidArgument if there are no clusters or more than kMaxExperts, the
   // bounds admit no assignment, or a cost is NaN or infinite.

@@ -19,6 +19,7 @@
 #include "moe/base/thread_pool.h"
 #include "moe/gates/balanced_assignment_reference.h"
 #include "moe/gates/option_checks.h"
+#include "moe/kernels/rows/distances.h"
 #include "moe/kernels/simd/matrix_view.h"
 #include "moe/kernels/testing/kernel_test.h"
 #include "moe/model/layer/float_matrix.h"
@@ -192,6 +193,26 @@ TEST(BalancedAssignerTest, ManyTokensHaveNoImprovingCycle) {
                            Assign(wide.costs.view(), wide.bounds));
   ExpectWithinBounds(wide, clusters);
   EXPECT_FALSE(HasImprovingCycle(wide, clusters));
+}
+
+// Distances as they come, of any last bit, and of either sign: 1 - cos may be
+// rounded below 0.
+TEST(BalancedAssignerTest, DistancesHaveNoImprovingCycle) {
+  RandomStream stream(/*seed=*/5, "points");
+  FloatMatrix points(5000, 7);
+  for (int64_t t = 0; t < points.rows(); ++t) {
+    for (float& x : points.view().Row(t)) x = stream.UniformSymmetric(3.0f);
+  }
+  ThreadPool pool(2);
+  for (const bool is_cosine : {false, true}) {
+    Problem problem = {FloatMatrix(5000, 9), BalancedBounds(5000, 9, 0.05)};
+    (is_cosine ? CosineDistances : SquaredL2Distances)(
+        points.view(), points.view().Rows(0, 9), problem.costs.view(), pool);
+    MOE_ASSERT_OK_AND_ASSIGN(const std::vector<int32_t> clusters,
+                             Assign(problem.costs.view(), problem.bounds));
+    ExpectWithinBounds(problem, clusters);
+    EXPECT_FALSE(HasImprovingCycle(problem, clusters));
+  }
 }
 
 TEST(BalancedAssignerTest, TheCertificateFindsWhatIsNotOptimal) {

@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <optional>
 #include <utility>
 #include <vector>
 
@@ -21,11 +20,12 @@
 #include "moe/gates/clustering_options.h"
 #include "moe/gates/clustering_options.pb.h"
 #include "moe/gates/kmeans_points.h"
+#include "moe/gates/kmeans_seeding.h"
 #include "moe/gates/option_checks.h"
 #include "moe/gates/routed_counts.h"
-#include "moe/gates/weighted_draw.h"
 #include "moe/kernels/simd/matrix_view.h"
 #include "moe/kernels/sums/centroid_sums.h"
+#include "moe/kernels/sums/feature_sums.h"
 #include "moe/model/layer/float_matrix.h"
 #include "moe/model/walk/hidden_states.h"
 
@@ -35,7 +35,6 @@ namespace {
 // Of the points' mean variance: the squared change of centroids at which a
 // restart ends.
 constexpr double kTolerance = 1e-3;
-constexpr double kE = 2.718281828459045;
 
 MatrixView<const float> Cols(MatrixView<const float> x, int64_t begin,
                              int64_t end) {
@@ -48,21 +47,27 @@ void CopyRow(absl::Span<const float> from, absl::Span<float> to) {
 
 // One restart on its way.
 struct Run {
-  Run(const ClusteringOptions& options, absl::string_view stream_name,
-      int64_t restart, int64_t hidden_size)
-      : stream(static_cast<uint64_t>(options.seed()),
-               absl::StrCat(stream_name, "/restart/", restart)),
-        centroids(options.num_experts(), hidden_size) {}
-
-  RandomStream stream;
   FloatMatrix centroids;
-  // While it is seeded, each point's distance to the nearest centre.
-  std::vector<float> nearest;
   BalancedAssigner assigner;
   // The assigner's.
   absl::Span<const int32_t> clusters;
   ClusteringRestart result;
 };
+
+// Of numbers that are numbered as the points are: order-free.
+absl::StatusOr<double> SumOf(absl::Span<const float> values, ThreadPool& pool) {
+  FeatureSums::Options options;
+  options.num_features = 1;
+  options.fraction_bits = kCentroidFractionBits;
+  FeatureSums sums(options);
+  MOE_RETURN_IF_ERROR(
+      sums.Add(0,
+               MatrixView<const float>(values.data(),
+                                       static_cast<int64_t>(values.size()), 1),
+               pool));
+  MOE_RETURN_IF_ERROR(sums.Finish());
+  return sums.Sums().front();
+}
 
 class BalancedKmeans {
  public:
@@ -78,19 +83,20 @@ class BalancedKmeans {
 
   const SizeBounds& bounds() const { return bounds_; }
 
-  // Runs restarts together, to their end.
-  absl::Status RunAll(absl::Span<Run> runs) {
-    MOE_RETURN_IF_ERROR(Seed(runs));
+  // Runs restarts together, to their end; element r draws from streams[r].
+  absl::StatusOr<std::vector<Run>> RunAll(absl::Span<RandomStream> streams) {
+    MOE_ASSIGN_OR_RETURN(
+        std::vector<FloatMatrix> centroids,
+        SeedCentroids(points_, num_experts_, streams, resources_.set_detail));
+    std::vector<Run> runs(streams.size());
     std::vector<Run*> active;
-    for (Run& run : runs) active.push_back(&run);
+    for (size_t r = 0; r < runs.size(); ++r) {
+      runs[r].centroids = std::move(centroids[r]);
+      active.push_back(&runs[r]);
+    }
     for (int64_t iteration = 1; !active.empty(); ++iteration) {
       SetDetail(iteration, active.size());
-      MOE_RETURN_IF_ERROR(Assign(active));
-      for (Run* const run : active) {
-        run->result.iteration_costs.push_back(run->result.inertia);
-        ++run->result.num_iterations;
-      }
-      MOE_RETURN_IF_ERROR(UpdateCentroids(active));
+      MOE_RETURN_IF_ERROR(Iterate(active));
       active.erase(std::remove_if(active.begin(), active.end(),
                                   [&](const Run* run) {
                                     return run->result.has_converged ||
@@ -100,7 +106,8 @@ class BalancedKmeans {
                    active.end());
     }
     for (Run& run : runs) active.push_back(&run);
-    return Assign(active);
+    MOE_RETURN_IF_ERROR(Assign(active));
+    return runs;
   }
 
   std::vector<int64_t> Sizes(const Run& run) const {
@@ -114,9 +121,17 @@ class BalancedKmeans {
  private:
   void SetDetail(int64_t iteration, size_t num_restarts) const {
     if (resources_.set_detail == nullptr) return;
-    resources_.set_detail(absl::StrCat(
-        "clustering, iteration ", iteration, " of at most ",
-        MaxIterations(options_), ", ", num_restarts, " restarts running"));
+    resources_.set_detail(absl::StrCat("iteration ", iteration, " of ",
+                                       num_restarts, " restarts"));
+  }
+
+  absl::Status Iterate(absl::Span<Run* const> runs) {
+    MOE_RETURN_IF_ERROR(Assign(runs));
+    for (Run* const run : runs) {
+      run->result.iteration_costs.push_back(run->result.inertia);
+      ++run->result.num_iterations;
+    }
+    return UpdateCentroids(runs);
   }
 
   // costs_[t, i] = distance of point t to row i of `centres`.
@@ -125,90 +140,6 @@ class BalancedKmeans {
       costs_ = FloatMatrix(num_points_, centres.rows);
     }
     return points_.Distances(centres, costs_.view());
-  }
-
-  // Greedy k-means++: the first centre of a run is any point. For each further
-  // one some points are drawn, each with a chance in proportion to its distance
-  // to the nearest centre so far; that one is taken which leaves the least sum
-  // of such distances.
-  absl::Status Seed(absl::Span<Run> runs) {
-    MOE_RETURN_IF_ERROR(DrawCandidates(runs, 0, 1));
-    for (int64_t e = 0;; ++e) {
-      MOE_RETURN_IF_ERROR(FillCosts(candidates_.view()));
-      const int64_t count =
-          candidates_.rows() / static_cast<int64_t>(runs.size());
-      points_.pool().ParallelFor(
-          0, static_cast<int64_t>(runs.size()), /*grain=*/1,
-          [&](int64_t begin, int64_t end) {
-            for (int64_t r = begin; r < end; ++r) {
-              TakeBestCandidate(r, e, count, runs[static_cast<size_t>(r)]);
-            }
-          });
-      if (e + 1 == num_experts_) return absl::OkStatus();
-      MOE_RETURN_IF_ERROR(DrawCandidates(runs, e + 1, NumCandidates()));
-    }
-  }
-
-  // As many as scikit-learn draws: 2 + ln E, rounded down.
-  int64_t NumCandidates() const {
-    int64_t count = 2;
-    for (double power = kE; power <= static_cast<double>(num_experts_);
-         power *= kE) {
-      ++count;
-    }
-    return count;
-  }
-
-  // For centre `e` of every run: rows [r count, (r + 1) count) of candidates_.
-  absl::Status DrawCandidates(absl::Span<Run> runs, int64_t e, int64_t count) {
-    candidates_ = FloatMatrix(static_cast<int64_t>(runs.size()) * count,
-                              points_.num_features());
-    std::vector<std::vector<int64_t>> drawn(runs.size());
-    points_.pool().ParallelFor(
-        0, static_cast<int64_t>(runs.size()), /*grain=*/1,
-        [&](int64_t begin, int64_t end) {
-          for (auto r = static_cast<size_t>(begin);
-               r < static_cast<size_t>(end); ++r) {
-            if (e == 0) {
-              runs[r].nearest.assign(static_cast<size_t>(num_points_),
-                                     std::numeric_limits<float>::max());
-              drawn[r] = {static_cast<int64_t>(runs[r].stream.UniformInt(
-                  static_cast<uint64_t>(num_points_)))};
-            } else {
-              drawn[r] = DrawByWeight(runs[r].nearest, count, runs[r].stream);
-            }
-          }
-        });
-    int64_t row = 0;
-    for (const std::vector<int64_t>& points : drawn) {
-      for (const int64_t point : points) {
-        MOE_RETURN_IF_ERROR(
-            points_.CopyPoint(point, candidates_.view().Row(row++)));
-      }
-    }
-    return absl::OkStatus();
-  }
-
-  // Of the `count` candidates of run `r`, whose distances are in costs_.
-  void TakeBestCandidate(int64_t r, int64_t e, int64_t count, Run& run) {
-    std::vector<double> sums(static_cast<size_t>(count));
-    const auto distance = [&](int64_t t, int64_t candidate) {
-      // A cosine may be rounded beyond 1.
-      return std::clamp(costs_.view().RowData(t)[r * count + candidate], 0.0f,
-                        run.nearest[static_cast<size_t>(t)]);
-    };
-    for (int64_t t = 0; t < num_points_; ++t) {
-      for (int64_t c = 0; c < count; ++c) {
-        sums[static_cast<size_t>(c)] += distance(t, c);
-      }
-    }
-    const int64_t best =
-        std::min_element(sums.begin(), sums.end()) - sums.begin();
-    for (int64_t t = 0; t < num_points_; ++t) {
-      run.nearest[static_cast<size_t>(t)] = distance(t, best);
-    }
-    CopyRow(candidates_.view().Row(r * count + best),
-            run.centroids.view().Row(e));
   }
 
   // Clusters and inertia of every run, for its centroids.
@@ -222,16 +153,24 @@ class BalancedKmeans {
       }
     }
     MOE_RETURN_IF_ERROR(FillCosts(centres.view()));
+    const auto assign = [&](int64_t r) {
+      return AssignRun(
+          Cols(costs_.view(), r * num_experts_, (r + 1) * num_experts_),
+          *runs[static_cast<size_t>(r)]);
+    };
+    const auto num_runs = static_cast<int64_t>(runs.size());
     std::vector<absl::Status> statuses(runs.size());
-    points_.pool().ParallelFor(
-        0, static_cast<int64_t>(runs.size()), /*grain=*/1,
-        [&](int64_t begin, int64_t end) {
-          for (int64_t r = begin; r < end; ++r) {
-            statuses[static_cast<size_t>(r)] = AssignRun(
-                Cols(costs_.view(), r * num_experts_, (r + 1) * num_experts_),
-                *runs[static_cast<size_t>(r)]);
-          }
-        });
+    const auto assign_some = [&](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; ++r) {
+        statuses[static_cast<size_t>(r)] = assign(r);
+      }
+    };
+    // Too few to go round: the threads share the work of each instead.
+    if (num_runs < points_.pool().num_threads()) {
+      assign_some(0, num_runs);
+    } else {
+      points_.pool().ParallelFor(0, num_runs, /*grain=*/1, assign_some);
+    }
     for (const absl::Status& status : statuses) MOE_RETURN_IF_ERROR(status);
     return absl::OkStatus();
   }
@@ -239,11 +178,11 @@ class BalancedKmeans {
   absl::Status AssignRun(MatrixView<const float> costs, Run& run) const {
     MOE_ASSIGN_OR_RETURN(run.clusters,
                          run.assigner.Assign(costs, bounds_, points_.pool()));
-    double inertia = 0.0;
-    for (int64_t t = 0; t < num_points_; ++t) {
-      inertia += costs.RowData(t)[run.clusters[static_cast<size_t>(t)]];
+    std::vector<float> chosen(run.clusters.size());
+    for (size_t t = 0; t < chosen.size(); ++t) {
+      chosen[t] = costs.RowData(static_cast<int64_t>(t))[run.clusters[t]];
     }
-    run.result.inertia = inertia;
+    MOE_ASSIGN_OR_RETURN(run.result.inertia, SumOf(chosen, points_.pool()));
     return absl::OkStatus();
   }
 
@@ -262,15 +201,15 @@ class BalancedKmeans {
   // The sum of squared changes.
   double TakeMeans(const CentroidSums& sums, Run& run) const {
     const std::vector<double> totals = sums.Sums();
-    const std::vector<int64_t> counts = sums.Counts();
+    const std::vector<double> weights = sums.Weights();
     double shift = 0.0;
     for (int64_t e = 0; e < num_experts_; ++e) {
-      const auto count = static_cast<double>(counts[static_cast<size_t>(e)]);
-      if (count == 0.0) continue;
+      const double weight = weights[static_cast<size_t>(e)];
+      if (weight == 0.0) continue;
       const absl::Span<float> centroid = run.centroids.view().Row(e);
       for (size_t f = 0; f < centroid.size(); ++f) {
         const auto mean = static_cast<float>(
-            totals[static_cast<size_t>(e) * centroid.size() + f] / count);
+            totals[static_cast<size_t>(e) * centroid.size() + f] / weight);
         const double change = static_cast<double>(mean) - centroid[f];
         shift += change * change;
         centroid[f] = mean;
@@ -285,16 +224,18 @@ class BalancedKmeans {
   const int64_t num_points_;
   const int64_t num_experts_;
   const SizeBounds bounds_;
-  FloatMatrix candidates_;
   FloatMatrix costs_;  // [num_points, num_experts of all runs]
 };
 
-// What a restart takes while it runs: costs, clusters, the assignment's heaps,
-// and sums.
+// What a restart takes while it runs: costs as floats and integers, the
+// assignment's heaps, which may keep twice their size, members, clusters and
+// chosen costs; and sums.
 int64_t RestartBytes(const ClusteringSize& size, int64_t num_experts) {
-  return size.num_points *
-             (num_experts * static_cast<int64_t>(sizeof(float) + 24) +
-              static_cast<int64_t>(2 * sizeof(float))) +
+  constexpr int64_t kHeapEntryBytes = 2 * 16;
+  constexpr int64_t kTokenBytes = 4 * static_cast<int64_t>(sizeof(float));
+  return size.num_points * (num_experts * static_cast<int64_t>(
+                                              sizeof(float) + sizeof(int64_t)) +
+                            num_experts * kHeapEntryBytes + kTokenBytes) +
          KmeansPoints::SumBytes(num_experts, size.num_features,
                                 size.num_threads);
 }
@@ -342,28 +283,28 @@ absl::StatusOr<Clustering> ClusterBalanced(
   BalancedKmeans kmeans(kmeans_points, options, resources);
   Clustering clustering;
   clustering.bounds = kmeans.bounds();
-  std::optional<Run> best;
+  double least = std::numeric_limits<double>::infinity();
   for (int64_t first = 0; first < num_restarts; first += at_once) {
-    std::vector<Run> runs;
+    std::vector<RandomStream> streams;
     for (int64_t r = first; r < std::min(first + at_once, num_restarts); ++r) {
-      runs.emplace_back(options, stream_name, r, points.hidden_size());
+      streams.emplace_back(static_cast<uint64_t>(options.seed()),
+                           absl::StrCat(stream_name, "/restart/", r));
     }
-    MOE_RETURN_IF_ERROR(kmeans.RunAll(absl::MakeSpan(runs)));
+    MOE_ASSIGN_OR_RETURN(std::vector<Run> runs,
+                         kmeans.RunAll(absl::MakeSpan(streams)));
     for (Run& run : runs) {
       clustering.restarts.push_back(run.result);
-      if (best.has_value() && run.result.inertia >= best->result.inertia) {
-        continue;
-      }
+      if (run.result.inertia >= least) continue;
+      least = run.result.inertia;
       clustering.best_restart =
           static_cast<int64_t>(clustering.restarts.size()) - 1;
-      best = std::move(run);
+      clustering.sizes = kmeans.Sizes(run);
+      clustering.centroids = std::move(run.centroids);
     }
   }
-  clustering.sizes = kmeans.Sizes(*best);
   MOE_ASSIGN_OR_RETURN(
       clustering.routed_counts,
-      RoutedCounts(points, best->centroids.view(), resources.pool));
-  clustering.centroids = std::move(best->centroids);
+      RoutedCounts(points, clustering.centroids.view(), resources.pool));
   return clustering;
 }
 

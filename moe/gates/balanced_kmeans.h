@@ -3,9 +3,7 @@
 //
 // Lloyd's algorithm whose assignment step is the exact optimum under bounds on
 // the clusters' sizes (moe/gates/balanced_assignment.h), seeded by greedy
-// k-means++ (Arthur and Vassilvitskii, "k-means++: The Advantages of Careful
-// Seeding", 2007, section 6: of several candidates for a centre the best is
-// taken, 2 + ln E of them, rounded down). All restarts advance together, so
+// k-means++ (moe/gates/kmeans_seeding.h). All restarts advance together, so
 // that one pass over the points serves the distances, and one the sums, of all
 // of them.
 //
@@ -62,8 +60,8 @@ struct ClusteringRestart {
   double inertia = 0.0;
   int64_t num_iterations = 0;
   bool has_converged = false;  // Else max_iter ended it.
-  // Cost of the assignment in each iteration: never rises, but for the rounding
-  // of distances to float.
+  // Cost of the assignment in each iteration: never rises, but for the error of
+  // distances (moe/kernels/rows/distances.h).
   std::vector<double> iteration_costs;
 };
 
@@ -85,15 +83,18 @@ absl::Status CheckClustering(int64_t num_points,
 
 // Clusters all rows of `points`. Restart r draws from RandomStream(seed,
 // "STREAM_NAME/restart/r"). An iteration is the assignment to the centroids and
-// then the new centroids, means of the tokens assigned (order-free sums,
-// rounded to float); a cluster without tokens keeps its centroid. A restart
+// then the new centroids: for L2 the means of the tokens assigned, for COS
+// their means with weights 1 / |x_t|, which point where the sum of cosines is
+// largest. They are order-free sums, rounded to float; a cluster without tokens
+// of a direction keeps its centroid. A restart
 // ends when the sum of squared changes of its centroids is at most 1e-3 times
 // the mean over features of the points' variance.
 //
 // Cost of an iteration: the products of all points with all centroids,
 // BalancedAssigner, and a pass of CentroidSums for each restart.
 //
-// InvalidArgument as of CheckClustering, or if a number is NaN or infinite.
+// InvalidArgument as of CheckClustering, or if a number is NaN or infinite;
+// OutOfRange if the squares of a feature sum to 2^55 or more.
 absl::StatusOr<Clustering> ClusterBalanced(
     HiddenStates& points, const ClusteringOptions& options,
     absl::string_view stream_name, const ClusteringResources& resources);

@@ -33,9 +33,11 @@ using ::moe::testing::Digest;
 using ::moe::testing::KernelMachineName;
 using ::moe::testing::KernelMachines;
 using ::moe::testing::StatusIs;
+using ::testing::AnyOf;
 using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::UnorderedElementsAre;
 using ::testing::ValuesIn;
 
 // Points about `num_blobs` centres, which lie at 10 times the e-th unit vector.
@@ -107,10 +109,22 @@ TEST(ClusterBalancedTest, KeepsBoundsAndNeverGetsWorse) {
   MemoryBudget budget;
   ThreadPool pool(2);
   HiddenStates points = Blobs(2000, 3, 12, budget, "");
+  // Of very different lengths, as the first tokens of texts have them: for COS
+  // the plain mean of a cluster would follow the longest.
+  FloatMatrix buffer;
+  const MatrixView<float> rows = points.Load(0, 2000, buffer).value();
+  for (int64_t t = 0; t < 2000; t += 10) {
+    for (float& x : rows.Row(t)) x *= 300.0f;
+  }
+  std::vector<ClusteringOptions> all_options;
   for (const double jitter : {0.0, 0.1, 1.0}) {
-    MOE_ASSERT_OK_AND_ASSIGN(
-        const Clustering clustering,
-        Cluster(points, Options(7, jitter), "bounds", budget, pool));
+    all_options.push_back(Options(7, jitter));
+    all_options.push_back(Options(7, jitter));
+    all_options.back().set_distance_metric(ClusteringOptions::COS);
+  }
+  for (const ClusteringOptions& options : all_options) {
+    MOE_ASSERT_OK_AND_ASSIGN(const Clustering clustering,
+                             Cluster(points, options, "bounds", budget, pool));
     ASSERT_EQ(clustering.restarts.size(), 4);
     for (const int64_t size : clustering.sizes) {
       EXPECT_GE(size, clustering.bounds.min_size);
@@ -157,12 +171,18 @@ TEST_P(ClusterBalancedBitsTest, GoldenForAllBudgets) {
     HiddenStates points =
         Blobs(700, 5, 19, is_small ? nothing : unlimited, directory.path());
     EXPECT_EQ(points.is_spilled(), is_small);
-    MemoryBudget budget(is_small ? 200000 : MemoryBudget::kUnlimited);
-    MOE_ASSERT_OK_AND_ASSIGN(
-        const Clustering clustering,
-        Cluster(points, Options(5, 0.2), "golden", budget, pool()));
+    MemoryBudget budget(is_small ? 300000 : MemoryBudget::kUnlimited);
+    const auto digest = [&](ClusteringOptions::DistanceMetric metric) {
+      ClusteringOptions options = Options(5, 0.2);
+      options.set_distance_metric(metric);
+      const absl::StatusOr<Clustering> clustering =
+          Cluster(points, options, "golden", budget, pool());
+      return clustering.ok() ? Digest<float>(ValuesOf(*clustering))
+                             : std::string(clustering.status().message());
+    };
     // Computed on the first machine: pins the bits everywhere.
-    EXPECT_EQ(Digest<float>(ValuesOf(clustering)), "f18fbb6c58677326");
+    EXPECT_EQ(digest(ClusteringOptions::L2), "f18fbb6c58677326");
+    EXPECT_EQ(digest(ClusteringOptions::COS), "66f14c6631cb9aa8");
   }
 }
 
@@ -171,7 +191,7 @@ INSTANTIATE_TEST_SUITE_P(All, ClusterBalancedBitsTest,
 
 TEST(ClusteringMemoryTest, HasRestartsInAQuarterOfWhatIsLeft) {
   // A restart of 1000 points of 10 features, 4 clusters, and 2 threads:
-  // 1000 (4 (4 + 24) + 8) + 4 x 10 (24 x 2 + 16) = 122560; 8000 of norms.
+  // 1000 (4 (12 + 32) + 16) + 4 x 10 (24 x 2 + 16) = 194560; 8000 of norms.
   ClusteringOptions options = Options(4, 0.0);
   options.set_n_init(10);
   const auto at_once = [&](int64_t limit_bytes) {
@@ -180,13 +200,13 @@ TEST(ClusteringMemoryTest, HasRestartsInAQuarterOfWhatIsLeft) {
         ClusteringMemory::Reserve({1000, 10, 2}, options, budget);
     if (!memory.ok()) return int64_t{0};
     EXPECT_EQ(budget.reserved_bytes(),
-              memory->restarts_at_once * 122560 + 8000);
+              memory->restarts_at_once * 194560 + 8000);
     return memory->restarts_at_once;
   };
   EXPECT_EQ(at_once(MemoryBudget::kUnlimited), 10);
-  EXPECT_EQ(at_once(4 * 3 * 122560), 3);
-  EXPECT_EQ(at_once(130560), 1);
-  EXPECT_EQ(at_once(130559), 0);
+  EXPECT_EQ(at_once(4 * 3 * 194560), 3);
+  EXPECT_EQ(at_once(202560), 1);
+  EXPECT_EQ(at_once(202559), 0);
 }
 
 TEST(ClusterBalancedTest, TellsHowFarItIs) {
@@ -201,9 +221,48 @@ TEST(ClusterBalancedTest, TellsHowFarItIs) {
                                    details.emplace_back(detail);
                                  }})
                     .status());
-  ASSERT_FALSE(details.empty());
-  EXPECT_EQ(details[0],
-            "clustering, iteration 1 of at most 100, 2 restarts running");
+  ASSERT_GE(details.size(), 3);
+  EXPECT_EQ(details[0], "centre 1 of 2");
+  EXPECT_EQ(details[2], "iteration 1 of 2 restarts");
+}
+
+TEST(ClusterBalancedTest, RestartsDoNotDependOnTheirCompany) {
+  MemoryBudget budget;
+  ThreadPool pool(2);
+  HiddenStates points = Blobs(500, 4, 9, budget, "");
+  const ClusteringMemory together = {4, {}};
+  const ClusteringMemory three_and_one = {3, {}};
+  MOE_ASSERT_OK_AND_ASSIGN(const Clustering want,
+                           ClusterBalanced(points, Options(4, 0.3), "company",
+                                           {together, pool, nullptr}));
+  MOE_ASSERT_OK_AND_ASSIGN(const Clustering got,
+                           ClusterBalanced(points, Options(4, 0.3), "company",
+                                           {three_and_one, pool, nullptr}));
+  EXPECT_EQ(ValuesOf(got), ValuesOf(want));
+}
+
+// Two different points for three clusters that may be empty.
+TEST(ClusterBalancedTest, AClusterWithoutTokensKeepsItsCentroid) {
+  MemoryBudget budget;
+  ThreadPool pool(1);
+  HiddenStates points = HiddenStates::Create(10, 2, budget, "").value();
+  FloatMatrix buffer;
+  const MatrixView<float> rows = points.Prepare(0, 10, buffer);
+  for (int64_t t = 0; t < 10; ++t) {
+    rows.RowData(t)[0] = t < 5 ? 1.0f : 0.0f;
+    rows.RowData(t)[1] = t < 5 ? 0.0f : 2.0f;
+  }
+  for (const auto metric : {ClusteringOptions::L2, ClusteringOptions::COS}) {
+    ClusteringOptions options = Options(3, 1.0);
+    options.set_distance_metric(metric);
+    MOE_ASSERT_OK_AND_ASSIGN(const Clustering clustering,
+                             Cluster(points, options, "empty", budget, pool));
+    EXPECT_THAT(clustering.sizes, UnorderedElementsAre(0, 5, 5));
+    for (int64_t e = 0; e < 3; ++e) {
+      EXPECT_THAT(clustering.centroids.view().Row(e),
+                  AnyOf(ElementsAre(1.0f, 0.0f), ElementsAre(0.0f, 2.0f)));
+    }
+  }
 }
 
 TEST(ClusterBalancedTest, EdgesAreDefined) {
@@ -220,18 +279,21 @@ TEST(ClusterBalancedTest, EdgesAreDefined) {
   MOE_ASSERT_OK_AND_ASSIGN(const Clustering each,
                            Cluster(few, Options(5, 0.0), "each", budget, pool));
   EXPECT_THAT(each.sizes, Each(1));
-  // The same point again and again: balanced all the same.
-  HiddenStates same = HiddenStates::Create(12, 3, budget, "").value();
-  FloatMatrix buffer;
-  const MatrixView<float> rows = same.Prepare(0, 12, buffer);
-  for (int64_t t = 0; t < 12; ++t) {
-    for (float& value : rows.Row(t)) value = 0.5f;
+  // The same point again and again: balanced all the same, whether or not its
+  // distance to itself is rounded to 0.
+  for (const float value : {0.5f, 0.1f}) {
+    HiddenStates same = HiddenStates::Create(12, 37, budget, "").value();
+    FloatMatrix buffer;
+    const MatrixView<float> rows = same.Prepare(0, 12, buffer);
+    for (int64_t t = 0; t < 12; ++t) {
+      for (float& x : rows.Row(t)) x = value;
+    }
+    MOE_ASSERT_OK_AND_ASSIGN(
+        const Clustering clones,
+        Cluster(same, Options(3, 0.0), "same", budget, pool));
+    EXPECT_THAT(clones.sizes, Each(4));
+    EXPECT_LT(clones.restarts[0].inertia, 1e-5);
   }
-  MOE_ASSERT_OK_AND_ASSIGN(
-      const Clustering clones,
-      Cluster(same, Options(3, 0.0), "same", budget, pool));
-  EXPECT_THAT(clones.sizes, Each(4));
-  EXPECT_EQ(clones.restarts[0].inertia, 0.0);
 }
 
 TEST(ClusterBalancedTest, RefusesWhatHasNoAnswer) {

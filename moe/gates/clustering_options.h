@@ -13,6 +13,9 @@ namespace moe {
 
 inline constexpr int64_t kDefaultMaxIterations = 100;
 inline constexpr int64_t kDefaultNumRestarts = 16;
+// More would only take time.
+inline constexpr int64_t kMaxRestarts = 10000;
+inline constexpr int64_t kMaxIterations = 1000000;
 
 // OK, or InvalidArgument with the field, its value and what is allowed.
 absl::Status ValidateClusteringOptions(const ClusteringOptions& options);

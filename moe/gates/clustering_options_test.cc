@@ -47,10 +47,10 @@ TEST(ClusteringOptionsTest, EachFieldIsChecked) {
   ExpectRefused(options, "balance_jitter_factor is nan");
   options = Valid();
   options.set_max_iter(0);
-  ExpectRefused(options, "max_iter is 0; allowed: 1 or more");
+  ExpectRefused(options, "max_iter is 0; allowed: 1 to");
   options = Valid();
   options.set_n_init(0);
-  ExpectRefused(options, "n_init is 0; allowed: 1 or more");
+  ExpectRefused(options, "n_init is 0; allowed: 1 to");
   options = Valid();
   options.set_seed(-1);
   ExpectRefused(options, "seed is -1; allowed: 0 or more");

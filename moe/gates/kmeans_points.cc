@@ -1,6 +1,7 @@
 #include "moe/gates/kmeans_points.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
@@ -10,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "moe/base/check.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/thread_pool.h"
 #include "moe/gates/clustering_options.pb.h"
@@ -62,6 +64,7 @@ class PartialSums {
 
   // Element by element, of all parts.
   absl::StatusOr<std::vector<Sums>> Merged() {
+    MOE_CHECK(!parts_.empty());
     for (std::vector<Sums>& part : parts_) {
       for (size_t i = 0; i < part.size(); ++i) {
         MOE_RETURN_IF_ERROR(part[i].Finish());
@@ -105,10 +108,23 @@ absl::Status KmeansPoints::FindNormsAndVariance() {
   MOE_RETURN_IF_ERROR(
       points_->ForEachBlockInParallel(BlockRows(num_features()), *pool_, add));
   MOE_ASSIGN_OR_RETURN(const std::vector<Moments> moments, partial.Merged());
-  double sum = 0.0;
-  for (const double variance : moments[0].Variances()) sum += variance;
-  mean_variance_ = sum / static_cast<double>(num_features());
+  double variance = 0.0, square = 0.0;
+  for (const double v : moments[0].Variances()) variance += v;
+  for (const double mean : moments[0].Means()) square += mean * mean;
+  mean_variance_ = variance / static_cast<double>(num_features());
+  if (metric_ == ClusteringOptions::COS) FindWeights(variance + square);
   return absl::OkStatus();
+}
+
+void KmeansPoints::FindWeights(double mean_square) {
+  constexpr double kMaxWeight = 1 << 20;
+  const double length = std::sqrt(mean_square);
+  for (const double norm : norms_) {
+    weights_.push_back(norm == 0.0
+                           ? 0.0f
+                           : static_cast<float>(std::min(
+                                 length / std::sqrt(norm), kMaxWeight)));
+  }
 }
 
 absl::Status KmeansPoints::CopyPoint(int64_t index, absl::Span<float> out) {
@@ -152,12 +168,15 @@ absl::StatusOr<std::vector<CentroidSums>> KmeansPoints::SumByCluster(
                        MatrixView<const float> rows) -> absl::Status {
     std::vector<CentroidSums> sums = partial.Take();
     while (sums.size() < clusters.size()) sums.emplace_back(options);
+    const auto begin = static_cast<size_t>(first);
+    const auto count = static_cast<size_t>(rows.rows);
+    // Empty if there are none.
+    const absl::Span<const float> weights =
+        weights_.empty() ? absl::Span<const float>()
+                         : absl::MakeConstSpan(weights_).subspan(begin, count);
     for (size_t r = 0; r < clusters.size(); ++r) {
-      MOE_RETURN_IF_ERROR(
-          sums[r].Add(first, rows,
-                      clusters[r].subspan(static_cast<size_t>(first),
-                                          static_cast<size_t>(rows.rows)),
-                      /*weights=*/{}, *pool_));
+      MOE_RETURN_IF_ERROR(sums[r].Add(
+          first, rows, clusters[r].subspan(begin, count), weights, *pool_));
     }
     partial.Give(std::move(sums));
     return absl::OkStatus();

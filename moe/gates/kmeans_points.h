@@ -48,7 +48,10 @@ class KmeansPoints {
                          MatrixView<float> distances);
 
   // Element r: the sums of the points by clusters[r], [num_points] each of
-  // [0, num_clusters).
+  // [0, num_clusters). For COS with weights in proportion to 1 / |x_t|: of two
+  // points in the same direction, neither counts more. A point of zeros has
+  // none; one that is shorter than the root of the mean square by 2^20 counts
+  // as if it were not.
   absl::StatusOr<std::vector<CentroidSums>> SumByCluster(
       int64_t num_clusters,
       const std::vector<absl::Span<const int32_t>>& clusters);
@@ -62,12 +65,15 @@ class KmeansPoints {
       : points_(&points), metric_(metric), pool_(&pool) {}
 
   absl::Status FindNormsAndVariance();
+  // Of norms_, whose mean it is told.
+  void FindWeights(double mean_square);
   absl::Span<const double> Norms(int64_t first, int64_t count) const;
 
   HiddenStates* points_;
   Metric metric_;
   ThreadPool* pool_;
-  std::vector<double> norms_;  // [num_points], squared.
+  std::vector<double> norms_;   // [num_points], squared.
+  std::vector<float> weights_;  // [num_points], for COS; else empty.
   double mean_variance_ = 0.0;
   FloatMatrix buffer_;
 };

@@ -1,7 +1,9 @@
 #include "moe/gates/kmeans_points.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <iterator>
 #include <limits>
 #include <vector>
 
@@ -45,6 +47,22 @@ HiddenStates Points(MemoryBudget& budget, absl::string_view directory) {
   return points;
 }
 
+// The root of the mean square over |x_t|.
+std::vector<float> ReciprocalLengths(MatrixView<const float> x,
+                                     const Moments& moments, ThreadPool& pool) {
+  double variance = 0.0, square = 0.0;
+  for (const double v : moments.Variances()) variance += v;
+  for (const double mean : moments.Means()) square += mean * mean;
+  std::vector<double> norms(static_cast<size_t>(x.rows));
+  SquaredNorms(x, absl::MakeSpan(norms), pool);
+  std::vector<float> weights;
+  for (const double norm : norms) {
+    weights.push_back(
+        static_cast<float>(std::sqrt(variance + square) / std::sqrt(norm)));
+  }
+  return weights;
+}
+
 // What the kernels give for all points at once.
 TEST(KmeansPointsTest, GivesWhatOnePassOfTheKernelsGives) {
   const testing::TempDirectory directory;
@@ -70,11 +88,14 @@ TEST(KmeansPointsTest, GivesWhatOnePassOfTheKernelsGives) {
   CentroidSums::Options options;
   options.num_clusters = 5;
   options.num_features = kNumFeatures;
-  CentroidSums want_two(options), want_five(options);
-  MOE_ASSERT_OK(want_two.Add(0, all, by_two, {}, pool));
-  MOE_ASSERT_OK(want_five.Add(0, all, by_five, {}, pool));
-  MOE_ASSERT_OK(want_two.Finish());
-  MOE_ASSERT_OK(want_five.Finish());
+  const auto sum_by = [&](const std::vector<int32_t>& clusters,
+                          const std::vector<float>& weights) {
+    CentroidSums sums(options);
+    MOE_EXPECT_OK(sums.Add(0, all, clusters, weights, pool));
+    MOE_EXPECT_OK(sums.Finish());
+    return sums.Serialize();
+  };
+  const std::vector<float> reciprocals = ReciprocalLengths(all, moments, pool);
   for (MemoryBudget* const budget : {&unlimited, &nothing}) {
     HiddenStates points = Points(*budget, directory.path());
     for (const auto metric : {ClusteringOptions::L2, ClusteringOptions::COS}) {
@@ -88,13 +109,38 @@ TEST(KmeansPointsTest, GivesWhatOnePassOfTheKernelsGives) {
       }
       MOE_ASSERT_OK_AND_ASSIGN(const std::vector<CentroidSums> sums,
                                kmeans.SumByCluster(5, {by_two, by_five}));
-      EXPECT_EQ(sums[0].Serialize(), want_two.Serialize());
-      EXPECT_EQ(sums[1].Serialize(), want_five.Serialize());
+      const std::vector<float> weights =
+          metric == ClusteringOptions::L2 ? std::vector<float>() : reciprocals;
+      EXPECT_EQ(sums[0].Serialize(), sum_by(by_two, weights));
+      EXPECT_EQ(sums[1].Serialize(), sum_by(by_five, weights));
       std::vector<float> point(kNumFeatures);
       MOE_ASSERT_OK(kmeans.CopyPoint(2999, absl::MakeSpan(point)));
       EXPECT_EQ(absl::MakeConstSpan(point), all.Row(2999));
     }
   }
+}
+
+TEST(KmeansPointsTest, CosineCountsDirectionsAlone) {
+  MemoryBudget budget;
+  ThreadPool pool(1);
+  HiddenStates points = HiddenStates::Create(4, 2, budget, "").value();
+  FloatMatrix buffer;
+  const MatrixView<float> rows = points.Prepare(0, 4, buffer);
+  const float values[] = {1.0f, 0.0f, 0.0f, 1000.0f, 0.0f, 0.0f, 1e-30f, 0.0f};
+  std::copy(std::begin(values), std::end(values), rows.data);
+  MOE_ASSERT_OK_AND_ASSIGN(
+      KmeansPoints kmeans,
+      KmeansPoints::Create(points, ClusteringOptions::COS, pool));
+  const std::vector<int32_t> clusters = {0, 0, 1, 2};
+  MOE_ASSERT_OK_AND_ASSIGN(const std::vector<CentroidSums> sums,
+                           kmeans.SumByCluster(3, {clusters}));
+  // Both directions as much: |x| = 1 and 1000, each with the root of the mean
+  // square, r = sqrt((1 + 1e6) / 4) = 500.0005, as its length.
+  EXPECT_NEAR(sums[0].Sums()[0], 500.0005, 1e-3);
+  EXPECT_NEAR(sums[0].Sums()[1], 500.0005, 1e-3);
+  // A point of zeros has no direction; one that is next to nothing a little.
+  EXPECT_EQ(sums[0].Weights()[1], 0.0);
+  EXPECT_EQ(sums[0].Weights()[2], 1 << 20);
 }
 
 TEST(KmeansPointsTest, NamesTheFirstNumberThatIsNotFinite) {

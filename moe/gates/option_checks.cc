@@ -21,7 +21,7 @@ absl::Status CheckEnoughTokens(int64_t num_tokens, int64_t num_experts) {
   if (num_tokens >= num_experts) return absl::OkStatus();
   return absl::InvalidArgumentError(
       absl::StrCat(num_tokens, " tokens, and num_experts is ", num_experts,
-                   "; there must be at least as many tokens"));
+                   "; use more text, or fewer experts"));
 }
 
 }  // namespace moe

@@ -6,7 +6,6 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/thread_pool.h"
@@ -30,9 +29,7 @@ absl::StatusOr<std::vector<int64_t>> RoutedCounts(
                          MatrixView<const float> rows) -> absl::Status {
     const absl::Span<int32_t> chosen =
         absl::MakeSpan(experts).first(static_cast<size_t>(rows.rows));
-    MOE_RETURN_IF_ERROR(
-        Annotate(TopExperts(rows, packed, chosen, pool),
-                 absl::StrCat("tokens from number ", first, " on")));
+    MOE_RETURN_IF_ERROR(TopExperts(rows, packed, first, chosen, pool));
     for (const int32_t e : chosen) ++counts[static_cast<size_t>(e)];
     return absl::OkStatus();
   };

@@ -14,7 +14,7 @@
 namespace moe {
 
 // Element e is the number of rows of `points` [T, H] whose TopExperts under
-// `router` [E, H] is e. Its errors, with the row's number of all.
+// `router` [E, H] is e. Its errors.
 absl::StatusOr<std::vector<int64_t>> RoutedCounts(
     HiddenStates& points, MatrixView<const float> router, ThreadPool& pool);
 

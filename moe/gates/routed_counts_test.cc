@@ -58,7 +58,7 @@ TEST(RoutedCountsTest, NamesTheBlockOfAProductThatOverflows) {
       RoutedCounts(points, MatrixView<const float>(router.data(), 1, 2), pool)
           .status(),
       StatusIs(absl::StatusCode::kInvalidArgument,
-               HasSubstr("tokens from number 1024 on: row 1: its product")));
+               HasSubstr("token 1025: its product")));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "tools/cli/artifact_output.h"
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -13,7 +14,6 @@
 #include "moe/base/random_access_file.h"
 #include "moe/base/sha256.h"
 #include "moe/base/status_macros.h"
-#include "moe/checkpoint/artifact/file_format.h"
 #include "moe/checkpoint/json.h"
 #include "moe/text/dataset/dataset_report.h"
 #include "moe/text/dataset/load_dataset.h"
@@ -27,13 +27,6 @@ namespace {
 
 // Longer than the report of any model.
 constexpr uint64_t kMaxReportBytes = uint64_t{256} << 20;
-
-bool IsPt(const std::string& path) {
-  const absl::StatusOr<RandomAccessFile> file = RandomAccessFile::Open(path);
-  if (!file.ok()) return false;
-  const absl::StatusOr<bool> is_pt = IsPtFile(*file);
-  return is_pt.ok() && *is_pt;
-}
 
 bool IsReportOf(const std::string& path, absl::string_view name) {
   const absl::StatusOr<std::string> text = ReadFile(path, kMaxReportBytes);
@@ -70,14 +63,20 @@ ArtifactPaths PathsOfArtifact(const ArtifactFlags& flags,
   return {stem + ".safetensors", stem + ".pt", stem + ".report.json"};
 }
 
-absl::Status CheckArtifactOutput(const ArtifactFlags& flags,
-                                 absl::string_view name) {
-  if (flags.save_path.empty() ||
-      (PathExists(flags.save_path) && !ListDirectory(flags.save_path).ok())) {
+namespace internal {
+
+absl::Status CheckOutput(
+    const ArtifactFlags& flags, absl::string_view name,
+    const std::function<bool(const std::string&)>& is_pt_of_artifact) {
+  if (flags.save_path.empty()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("--save_path is \"", flags.save_path,
-                     "\", which is no directory; wanted is one, or the name of "
-                     "a new one"));
+        "--save_path is empty; wanted is a directory, or the name of a new "
+        "one");
+  }
+  if (PathExists(flags.save_path)) {
+    MOE_RETURN_IF_ERROR(
+        Annotate(ListDirectory(flags.save_path).status(),
+                 "--save_path must be a directory, or the name of a new one"));
   }
   const ArtifactPaths paths = PathsOfArtifact(flags, name);
   const std::string what(name);
@@ -85,14 +84,16 @@ absl::Status CheckArtifactOutput(const ArtifactFlags& flags,
       {"--save_path", paths.artifact, flags.overwrite,
        absl::StrCat(name, " artifact"), absl::StrCat(name, ".safetensors"),
        SafetensorsWith("artifact", what)}));
-  MOE_RETURN_IF_ERROR(
-      CheckOutputFile({"--save_path", paths.pt, flags.overwrite,
-                       "file of torch.save", absl::StrCat(name, ".pt"), IsPt}));
+  MOE_RETURN_IF_ERROR(CheckOutputFile(
+      {"--save_path", paths.pt, flags.overwrite, "file of torch.save",
+       absl::StrCat(name, ".pt"), is_pt_of_artifact}));
   return CheckOutputFile(
       {"--save_path", paths.report, flags.overwrite,
        absl::StrCat("report of ", name), absl::StrCat(name, ".report.json"),
        [what](const std::string& path) { return IsReportOf(path, what); }});
 }
+
+}  // namespace internal
 
 Json WithDataset(Json report, const LoadedDataset& dataset) {
   const TokenSequences& sequences = dataset.batches.sequences();
@@ -128,20 +129,27 @@ namespace internal {
 
 absl::Status RemoveReport(const ArtifactPaths& paths) {
   if (!PathExists(paths.report)) return absl::OkStatus();
+  if (ListDirectory(paths.report).ok()) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        paths.report,
+        " is a directory, and a file was wanted; move it away, or choose "
+        "another path"));
+  }
   FileSystem& file_system = PosixFileSystem();
   MOE_RETURN_IF_ERROR(file_system.RemoveAll(paths.report));
   return file_system.SyncDirectory(SplitPath(paths.report).parent);
 }
 
 absl::StatusOr<Json> WriteReport(const ArtifactPaths& paths,
-                                 absl::string_view name, const Json& report) {
+                                 absl::string_view name, const Json& report,
+                                 bool overwrite) {
   Json whole = Json::object();
   whole["artifact"] = name;
   MOE_ASSIGN_OR_RETURN(whole["sha256"], HexSha256OfFile(paths.artifact));
   whole.update(report);
   const std::string text = FormatJson(whole);
   MOE_RETURN_IF_ERROR(WriteFileAtomically(
-      paths.report, /*overwrite=*/true,
+      paths.report, overwrite,
       [&](WritableFile& file) { return file.Append(text); }));
   return whole;
 }

@@ -4,6 +4,7 @@
 #define TOOLS_CLI_ARTIFACT_OUTPUT_H_
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -31,8 +32,8 @@ void AddArtifactFlags(FlagSet& flags, absl::string_view name,
 // the work. AlreadyExists for one that is there without --overwrite;
 // InvalidArgument where --save_path is a file, or something else would be
 // replaced; otherwise what the system reports of the directory.
-absl::Status CheckArtifactOutput(const ArtifactFlags& flags,
-                                 absl::string_view name);
+template <typename Artifact>
+absl::Status CheckArtifactOutput(const ArtifactFlags& flags);
 
 struct ArtifactPaths {
   std::string artifact;  // SAVE_PATH/gate_weights.safetensors
@@ -72,8 +73,20 @@ void PrintReport(const ReportOutput& output, const Json& report,
 namespace internal {
 absl::Status RemoveReport(const ArtifactPaths& paths);
 absl::StatusOr<Json> WriteReport(const ArtifactPaths& paths,
-                                 absl::string_view name, const Json& report);
+                                 absl::string_view name, const Json& report,
+                                 bool overwrite);
+absl::Status CheckOutput(
+    const ArtifactFlags& flags, absl::string_view name,
+    const std::function<bool(const std::string&)>& is_pt_of_artifact);
 }  // namespace internal
+
+template <typename Artifact>
+absl::Status CheckArtifactOutput(const ArtifactFlags& flags) {
+  return internal::CheckOutput(flags, Artifact::kName,
+                               [](const std::string& path) {
+                                 return ReadArtifact<Artifact>(path).ok();
+                               });
+}
 
 template <typename Artifact>
 absl::StatusOr<Json> WriteArtifactAndReport(const Artifact& artifact,
@@ -93,7 +106,7 @@ absl::StatusOr<Json> WriteArtifactAndReport(const Artifact& artifact,
       !status.ok()) {
     return status;
   }
-  return internal::WriteReport(paths, Artifact::kName, report);
+  return internal::WriteReport(paths, Artifact::kName, report, flags.overwrite);
 }
 
 }  // namespace moe::cli

@@ -184,7 +184,7 @@ TEST_P(GatesCommandTest, RefusesASavePathThatIsAFile) {
   const std::string file = directory.Write("file", "mine");
   const Outcome outcome = RunCli(Args(GetParam(), file));
   EXPECT_EQ(outcome.exit_status, 2);
-  EXPECT_THAT(outcome.err, HasSubstr("which is no directory"));
+  EXPECT_THAT(outcome.err, HasSubstr("--save_path must be a directory"));
   EXPECT_EQ(FileText(file), "mine");
 }
 

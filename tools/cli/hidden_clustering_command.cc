@@ -51,7 +51,7 @@ absl::StatusOr<int> Run(const HiddenClusteringFlags& flags,
                         CommandContext& context) {
   const ClusteringOptions options = OptionsOf(flags);
   MOE_RETURN_IF_ERROR(ValidateClusteringOptions(options));
-  MOE_RETURN_IF_ERROR(CheckArtifactOutput(flags.artifact, GateWeights::kName));
+  MOE_RETURN_IF_ERROR(CheckArtifactOutput<GateWeights>(flags.artifact));
   MOE_ASSIGN_OR_RETURN(const std::unique_ptr<WalkSession> session,
                        WalkSession::Open(flags.walk, context.progress));
   MOE_ASSIGN_OR_RETURN(
@@ -89,11 +89,11 @@ CommandAction Declare(FlagSet& set) {
   set.AddInt({.names = {"max_iter"},
               .what = "end a restart after so many",
               .unit = "iterations"},
-             {.min = 1}, &flags->max_iter);
+             {.min = 1, .max = kMaxIterations}, &flags->max_iter);
   set.AddInt({.names = {"n_init"},
               .what = "runs from different starts, of which the best is taken",
               .unit = "restarts"},
-             {.min = 1}, &flags->n_init);
+             {.min = 1, .max = kMaxRestarts}, &flags->n_init);
   AddJson(set, &flags->json);
   return [flags](CommandContext& context) { return Run(*flags, context); };
 }

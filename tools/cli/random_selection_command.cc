@@ -39,7 +39,7 @@ absl::StatusOr<int> Run(const RandomSelectionFlags& flags,
                         CommandContext& context) {
   const RandomSelectionOptions options = OptionsOf(flags);
   MOE_RETURN_IF_ERROR(ValidateRandomSelectionOptions(options));
-  MOE_RETURN_IF_ERROR(CheckArtifactOutput(flags.artifact, GateWeights::kName));
+  MOE_RETURN_IF_ERROR(CheckArtifactOutput<GateWeights>(flags.artifact));
   MOE_ASSIGN_OR_RETURN(const std::unique_ptr<WalkSession> session,
                        WalkSession::Open(flags.walk, context.progress));
   MOE_ASSIGN_OR_RETURN(

@@ -32,6 +32,7 @@
 #include "moe/gates/gates_report.h"
 #include "moe/gates/hidden_clustering.h"
 #include "moe/kernels/simd/matrix_view.h"
+#include "moe/kernels/simd/simd_target.h"
 #include "moe/model/layer/float_matrix.h"
 #include "moe/model/walk/hidden_states.h"
 
@@ -43,9 +44,10 @@ absl::StatusOr<HiddenStates> ReadPoints(const std::string& path,
   MOE_ASSIGN_OR_RETURN(const HostTensors tensors, ReadSafetensorsFile(path));
   const auto found = tensors.find("points");
   if (found == tensors.end() || found->second.dtype != Dtype::kF32 ||
-      found->second.shape.size() != 2) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(path, ": wanted is a tensor \"points\", F32, of rank 2"));
+      found->second.shape.size() != 2 || found->second.shape[1] == 0) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        path,
+        ": wanted is a tensor \"points\", F32, of rank 2, with a feature"));
   }
   const HostTensor& tensor = found->second;
   MOE_ASSIGN_OR_RETURN(HiddenStates points,
@@ -63,6 +65,7 @@ absl::Status Run(const std::string& path, const std::string& options_text) {
     return absl::InvalidArgumentError(
         absl::StrCat("not a moe.ClusteringOptions: ", options_text));
   }
+  MOE_RETURN_IF_ERROR(SimdTargetFromEnvironment().status());
   MOE_ASSIGN_OR_RETURN(const int num_threads, NumThreadsFromEnvironment());
   ThreadPool pool(num_threads);
   MemoryBudget budget;

@@ -56,13 +56,15 @@ TEST_P(AddFixedPointsTest, AreTheDefinition) {
   for (int round = 0; round < 400; ++round) {
     const auto fraction_bits = static_cast<int>(stream.UniformInt(128));
     const auto size = static_cast<size_t>(stream.UniformInt(40));
-    // Wide spans take the slow way often, narrow ones hardly ever.
-    const uint64_t span = round % 2 == 0 ? 200 : 20;
+    // Shifts of 2^52 mantissas by 0 to 73, which vectors take; every fourth
+    // round a few beyond, which they leave to the slow way.
+    const bool is_wide = round % 4 == 0;
     std::vector<double> values(size);
     std::vector<Int128> sums(size);
     for (size_t i = 0; i < size; ++i) {
-      const int exponent =
-          static_cast<int>(stream.UniformInt(span)) - fraction_bits + 10;
+      const int shift = is_wide ? static_cast<int>(stream.UniformInt(90)) - 14
+                                : static_cast<int>(stream.UniformInt(74));
+      const int exponent = shift + 52 - fraction_bits;
       values[i] = std::ldexp(stream.UniformDouble() + 1.0, exponent);
       if (stream.UniformInt(2) == 0) values[i] = -values[i];
       if (stream.UniformInt(16) == 0) values[i] = 0.0;
@@ -75,13 +77,26 @@ TEST_P(AddFixedPointsTest, AreTheDefinition) {
 
 TEST_P(AddFixedPointsTest, CarriesAndBorrows) {
   constexpr Int128 kWord = Int128{1} << 64;
-  const std::vector<double> values = {1.0, -1.0, 1.0,  -1.0,
-                                      2.0, -2.0, -0.0, -0x1p-64};
+  // Two vectors of AVX-512; then what only the slow way takes.
+  const std::vector<double> values = {
+      1.0,  -1.0, 2.0,  -2.0, 0.5,  -0.5,  -0.0,   0.0,      0x1p20,
+      -3.0, 7.5,  -7.5, 1e6,  -1e6, 0x1p9, -0x1p9, -0x1p-64, 1.0};
   for (const Int128 sum : {kWord - 1, kWord, -kWord, -kWord - 1, Int128{0},
                            Int128{1}, Int128{-1}}) {
-    for (const int fraction_bits : {0, 63, 64}) {
+    for (const int fraction_bits : {53, 63, 64, 72}) {
       ExpectTheDefinition(values, fraction_bits,
                           std::vector<Int128>(values.size(), sum));
+    }
+  }
+}
+
+// A whole vector for each way to shift.
+TEST_P(AddFixedPointsTest, EveryShift) {
+  for (int shift = -3; shift <= 76; ++shift) {
+    const double value = std::ldexp(0x1.fffffffffffffp0, shift + 52 - 64);
+    for (const double sign : {1.0, -1.0}) {
+      ExpectTheDefinition(std::vector<double>(16, sign * value), 64,
+                          std::vector<Int128>(16, Int128{-7} << 60));
     }
   }
 }

@@ -17,7 +17,8 @@
 namespace moe {
 
 absl::Status TopExperts(MatrixView<const float> x, const PackedMatrix& router,
-                        absl::Span<int32_t> experts, ThreadPool& pool) {
+                        int64_t first_token, absl::Span<int32_t> experts,
+                        ThreadPool& pool) {
   MOE_CHECK(x.rows == static_cast<int64_t>(experts.size()));
   FloatMatrix scores(x.rows, router.num_outputs());
   Gemm(x, router, scores.view(), pool);
@@ -26,8 +27,10 @@ absl::Status TopExperts(MatrixView<const float> x, const PackedMatrix& router,
     for (size_t e = 0; e < row.size(); ++e) {
       if (std::isfinite(row[e])) continue;
       return absl::InvalidArgumentError(
-          absl::StrCat("row ", t, ": its product with the router's weights of ",
-                       "expert ", e, " is ", row[e], "; want a finite number"));
+          absl::StrCat("token ", first_token + t,
+                       ": its product with the router's weights "
+                       "of expert ",
+                       e, " is ", row[e], "; want a finite number"));
     }
     experts[static_cast<size_t>(t)] = static_cast<int32_t>(
         std::max_element(row.begin(), row.end()) - row.begin());

@@ -21,9 +21,11 @@ namespace moe {
 // the router's packed weights [E, H]. The products are those of Gemm: a token's
 // expert depends on no other token, thread or SIMD target.
 //
-// InvalidArgument, with row and expert, if a product is NaN or infinite.
+// InvalidArgument, with token and expert, if a product is NaN or infinite; row
+// t is token `first_token` + t.
 absl::Status TopExperts(MatrixView<const float> x, const PackedMatrix& router,
-                        absl::Span<int32_t> experts, ThreadPool& pool);
+                        int64_t first_token, absl::Span<int32_t> experts,
+                        ThreadPool& pool);
 
 }  // namespace moe
 

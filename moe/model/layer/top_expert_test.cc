@@ -31,7 +31,7 @@ absl::Status TopExpertsOf(const std::vector<float>& x,
       MatrixView<const float>(x.data(), rows_of(x), 2, 2),
       PackedMatrix::Pack(
           MatrixView<const float>(router.data(), rows_of(router), 2, 2), pool),
-      absl::MakeSpan(experts), pool);
+      /*first_token=*/100, absl::MakeSpan(experts), pool);
 }
 
 TEST(TopExpertsTest, TakesTheLargestProductAndTheLowestOfEqualOnes) {
@@ -47,7 +47,7 @@ TEST(TopExpertsTest, RefusesProductsThatAreNotFinite) {
   EXPECT_THAT(
       TopExpertsOf({1, 1, 3e38f, 3e38f}, {1, 0, 2, 1}, experts),
       StatusIs(absl::StatusCode::kInvalidArgument,
-               HasSubstr("row 1: its product with the router's weights of "
+               HasSubstr("token 101: its product with the router's weights of "
                          "expert 1 is inf")));
 }
 

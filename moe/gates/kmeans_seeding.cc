@@ -1,0 +1,158 @@
+#include "moe/gates/kmeans_seeding.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "moe/base/philox.h"
+#include "moe/base/status_macros.h"
+#include "moe/gates/kmeans_points.h"
+#include "moe/gates/weighted_draw.h"
+#include "moe/kernels/simd/matrix_view.h"
+#include "moe/kernels/sums/centroid_sums.h"
+#include "moe/kernels/sums/feature_sums.h"
+#include "moe/model/layer/float_matrix.h"
+
+namespace moe {
+namespace {
+
+// 2 + ln E, rounded down: as many as scikit-learn draws.
+int64_t NumCandidates(int64_t num_experts) {
+  constexpr double kE = 2.718281828459045;
+  int64_t count = 2;
+  for (double power = kE; power <= static_cast<double>(num_experts);
+       power *= kE) {
+    ++count;
+  }
+  return count;
+}
+
+class Seeding {
+ public:
+  Seeding(KmeansPoints& points, int64_t num_experts,
+          absl::Span<RandomStream> streams)
+      : points_(points),
+        num_restarts_(static_cast<int64_t>(streams.size())),
+        streams_(streams),
+        nearest_(streams.size(),
+                 std::vector<float>(static_cast<size_t>(points.num_points()),
+                                    std::numeric_limits<float>::max())) {
+    for (size_t r = 0; r < streams.size(); ++r) {
+      centroids_.emplace_back(num_experts, points.num_features());
+    }
+  }
+
+  // Centre `e` of every restart.
+  absl::Status AddCentre(int64_t e, int64_t num_candidates) {
+    MOE_RETURN_IF_ERROR(DrawCandidates(e, num_candidates));
+    FloatMatrix distances(points_.num_points(), candidates_.rows());
+    MOE_RETURN_IF_ERROR(
+        points_.Distances(candidates_.view(), distances.view()));
+    return ForEachRestart([&](int64_t r) {
+      const MatrixView<float> all = distances.view();
+      return TakeBest(r, e,
+                      MatrixView<float>(all.data + r * num_candidates, all.rows,
+                                        num_candidates, all.stride));
+    });
+  }
+
+  std::vector<FloatMatrix> TakeCentroids() { return std::move(centroids_); }
+
+ private:
+  template <typename Body>
+  absl::Status ForEachRestart(const Body& body) {
+    std::vector<absl::Status> statuses(streams_.size());
+    points_.pool().ParallelFor(0, num_restarts_, /*grain=*/1,
+                               [&](int64_t begin, int64_t end) {
+                                 for (int64_t r = begin; r < end; ++r) {
+                                   statuses[static_cast<size_t>(r)] = body(r);
+                                 }
+                               });
+    for (const absl::Status& status : statuses) MOE_RETURN_IF_ERROR(status);
+    return absl::OkStatus();
+  }
+
+  // Rows [r count, (r + 1) count) of candidates_ are restart r's.
+  absl::Status DrawCandidates(int64_t e, int64_t count) {
+    std::vector<std::vector<int64_t>> drawn(streams_.size());
+    MOE_RETURN_IF_ERROR(ForEachRestart([&](int64_t r) {
+      const auto at = static_cast<size_t>(r);
+      drawn[at] = e == 0 ? std::vector<int64_t>{static_cast<int64_t>(
+                               streams_[at].UniformInt(static_cast<uint64_t>(
+                                   points_.num_points())))}
+                         : DrawByWeight(nearest_[at], count, streams_[at]);
+      return absl::OkStatus();
+    }));
+    candidates_ = FloatMatrix(num_restarts_ * count, points_.num_features());
+    int64_t row = 0;
+    for (const std::vector<int64_t>& indices : drawn) {
+      for (const int64_t index : indices) {
+        MOE_RETURN_IF_ERROR(
+            points_.CopyPoint(index, candidates_.view().Row(row++)));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  // `distances` [num_points, num_candidates] to restart r's candidates.
+  absl::Status TakeBest(int64_t r, int64_t e, MatrixView<float> distances) {
+    std::vector<float>& nearest = nearest_[static_cast<size_t>(r)];
+    for (int64_t t = 0; t < distances.rows; ++t) {
+      for (float& distance : distances.Row(t)) {
+        // A cosine may be rounded beyond 1.
+        distance = std::clamp(distance, 0.0f, nearest[static_cast<size_t>(t)]);
+      }
+    }
+    FeatureSums::Options options;
+    options.num_features = distances.cols;
+    options.fraction_bits = kCentroidFractionBits;
+    FeatureSums sums(options);
+    MOE_RETURN_IF_ERROR(sums.Add(0, distances, points_.pool()));
+    MOE_RETURN_IF_ERROR(sums.Finish());
+    const std::vector<double> totals = sums.Sums();
+    const int64_t best =
+        std::min_element(totals.begin(), totals.end()) - totals.begin();
+    for (int64_t t = 0; t < distances.rows; ++t) {
+      nearest[static_cast<size_t>(t)] = distances.RowData(t)[best];
+    }
+    const auto chosen = candidates_.view().Row(r * distances.cols + best);
+    std::copy(chosen.begin(), chosen.end(),
+              centroids_[static_cast<size_t>(r)].view().RowData(e));
+    return absl::OkStatus();
+  }
+
+  KmeansPoints& points_;
+  const int64_t num_restarts_;
+  absl::Span<RandomStream> streams_;
+  // For each restart, each point's distance to the nearest centre.
+  std::vector<std::vector<float>> nearest_;
+  std::vector<FloatMatrix> centroids_;
+  FloatMatrix candidates_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::vector<FloatMatrix>> SeedCentroids(
+    KmeansPoints& points, int64_t num_experts, absl::Span<RandomStream> streams,
+    const std::function<void(absl::string_view)>& set_detail) {
+  Seeding seeding(points, num_experts, streams);
+  for (int64_t e = 0; e < num_experts; ++e) {
+    if (set_detail != nullptr) {
+      set_detail(absl::StrCat("centre ", e + 1, " of ", num_experts));
+    }
+    MOE_RETURN_IF_ERROR(
+        seeding.AddCentre(e, e == 0 ? 1 : NumCandidates(num_experts)));
+  }
+  return seeding.TakeCentroids();
+}
+
+}  // namespace moe

@@ -1,0 +1,36 @@
+// Where the restarts of balanced k-means start from. Not for use elsewhere.
+
+#ifndef MOE_GATES_KMEANS_SEEDING_H_
+#define MOE_GATES_KMEANS_SEEDING_H_
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "moe/base/philox.h"
+#include "moe/gates/kmeans_points.h"
+#include "moe/model/layer/float_matrix.h"
+
+namespace moe {
+
+// Greedy k-means++ (Arthur and Vassilvitskii, "k-means++: The Advantages of
+// Careful Seeding", 2007, section 6). The first centre is any point. For each
+// further one, 2 + ln E points, rounded down, are drawn, each with a chance in
+// proportion to its distance to the nearest centre so far; that one is taken
+// which leaves the least sum of such distances, of equal ones the first drawn.
+// The sums are order-free.
+//
+// Element r are the centres of restart r, [num_experts, num_features], drawn
+// from streams[r]. All restarts share each of the E passes over the points.
+// Takes 4 bytes for each point, restart and candidate. `set_detail` may be
+// empty.
+absl::StatusOr<std::vector<FloatMatrix>> SeedCentroids(
+    KmeansPoints& points, int64_t num_experts, absl::Span<RandomStream> streams,
+    const std::function<void(absl::string_view)>& set_detail);
+
+}  // namespace moe
+
+#endif  // MOE_GATES_KMEANS_SEEDING_H_

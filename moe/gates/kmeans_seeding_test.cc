@@ -1,0 +1,103 @@
+#include "moe/gates/kmeans_seeding.h"
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "moe/base/memory_budget.h"
+#include "moe/base/philox.h"
+#include "moe/base/testing/status_matchers.h"
+#include "moe/base/thread_pool.h"
+#include "moe/gates/clustering_options.pb.h"
+#include "moe/gates/kmeans_points.h"
+#include "moe/kernels/simd/matrix_view.h"
+#include "moe/model/layer/float_matrix.h"
+#include "moe/model/walk/hidden_states.h"
+
+namespace moe {
+namespace {
+
+using ::testing::ElementsAre;
+
+// 40 times each of the points (0, 0), (100, 0), (0, 100), (100, 100), and
+// within 1 of it.
+HiddenStates Corners(MemoryBudget& budget) {
+  HiddenStates points = HiddenStates::Create(160, 2, budget, "").value();
+  RandomStream stream(/*seed=*/1, "corners");
+  FloatMatrix buffer;
+  const MatrixView<float> rows = points.Prepare(0, 160, buffer);
+  for (int64_t t = 0; t < 160; ++t) {
+    rows.RowData(t)[0] =
+        (t % 2 == 0 ? 0.0f : 100.0f) + stream.UniformSymmetric(1.0f);
+    rows.RowData(t)[1] =
+        (t % 4 < 2 ? 0.0f : 100.0f) + stream.UniformSymmetric(1.0f);
+  }
+  return points;
+}
+
+std::vector<RandomStream> Streams(int count) {
+  std::vector<RandomStream> streams;
+  for (int r = 0; r < count; ++r) streams.emplace_back(r, "seeding");
+  return streams;
+}
+
+// A drawn point of a corner that has a centre leaves far more than one of
+// another corner, so that the greedy choice always takes a new corner.
+TEST(SeedCentroidsTest, EveryCornerGetsACentre) {
+  MemoryBudget budget;
+  ThreadPool pool(2);
+  HiddenStates corners = Corners(budget);
+  MOE_ASSERT_OK_AND_ASSIGN(
+      KmeansPoints points,
+      KmeansPoints::Create(corners, ClusteringOptions::L2, pool));
+  std::vector<RandomStream> streams = Streams(20);
+  std::vector<std::string> details;
+  MOE_ASSERT_OK_AND_ASSIGN(const std::vector<FloatMatrix> centroids,
+                           SeedCentroids(points, 4, absl::MakeSpan(streams),
+                                         [&](absl::string_view detail) {
+                                           details.emplace_back(detail);
+                                         }));
+  EXPECT_THAT(details, ElementsAre("centre 1 of 4", "centre 2 of 4",
+                                   "centre 3 of 4", "centre 4 of 4"));
+  ASSERT_EQ(centroids.size(), 20);
+  std::set<float> first_centres;
+  for (const FloatMatrix& centres : centroids) {
+    std::set<int> found;
+    for (int64_t e = 0; e < 4; ++e) {
+      const float* const row = centres.view().RowData(e);
+      found.insert((row[0] > 50.0f ? 1 : 0) + (row[1] > 50.0f ? 2 : 0));
+    }
+    EXPECT_EQ(found.size(), 4);
+    first_centres.insert(centres.view().RowData(0)[0]);
+  }
+  // Each restart has a stream of its own.
+  EXPECT_GT(first_centres.size(), 10);
+}
+
+TEST(SeedCentroidsTest, ARestartDoesNotDependOnTheOthers) {
+  MemoryBudget budget;
+  ThreadPool pool(3);
+  HiddenStates corners = Corners(budget);
+  MOE_ASSERT_OK_AND_ASSIGN(
+      KmeansPoints points,
+      KmeansPoints::Create(corners, ClusteringOptions::COS, pool));
+  std::vector<RandomStream> all = Streams(5);
+  std::vector<RandomStream> first = Streams(1);
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const std::vector<FloatMatrix> together,
+      SeedCentroids(points, 7, absl::MakeSpan(all), nullptr));
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const std::vector<FloatMatrix> alone,
+      SeedCentroids(points, 7, absl::MakeSpan(first), nullptr));
+  for (int64_t e = 0; e < 7; ++e) {
+    EXPECT_EQ(together[0].view().Row(e), alone[0].view().Row(e));
+  }
+}
+
+}  // namespace
+}  // namespace moe
