@@ -48,9 +48,9 @@ class HiddenStates {
   absl::Status ForEachBlock(
       int64_t rows_at_once, FloatMatrix& buffer,
       absl::FunctionRef<absl::Status(int64_t, MatrixView<const float>)> body);
-  // The same on the threads of the pool, in any order, each with a buffer of its
-  // own that it keeps: `body` must not call this again. The error of the first
-  // block that has one.
+  // The same on the threads of the pool, in any order, each with a buffer of
+  // its own that it keeps: `body` must not call this again. The error of the
+  // first block that has one.
   absl::Status ForEachBlockInParallel(
       int64_t rows_at_once, ThreadPool& pool,
       absl::FunctionRef<absl::Status(int64_t, MatrixView<const float>)> body);
