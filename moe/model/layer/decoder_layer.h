@@ -37,7 +37,7 @@ namespace moe {
 // on it.
 struct LayerBlocks {
   int64_t query_rows = 128;  // x 816 floats for each thread (head_dim <= 256).
-  int64_t mlp_rows = 448;    // x 2 I floats; backward, x (4 I + 2 H).
+  int64_t mlp_rows = 256;    // x 2 I floats; backward, x (4 I + 2 H).
 };
 
 // Notation as in moe/checkpoint/tensor_set.h; T rows of all sequences.
