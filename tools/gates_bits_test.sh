@@ -15,7 +15,6 @@ source tools/every_machine.sh
 # everywhere. The tool's version is part of them.
 declare -rA WANT=(
   [hidden_clustering:llama_gqa_bf16]=728d90f5ed887d6f9e9fab03ed56624c41b5594b32c4af5e5f448ff1944eb6b2
-  [hidden_clustering:llama_headdim_f16]=dc4d4d086b8348c8ce31ab02cd23328c53419e2fabbf72dbb490b9ace8e6302a
   [random_selection:llama_mha_f32_sharded]=ce3709f300f9cbfbcc2bbe215d6f6fad5e38b9c1b08cd30fde8a3a8969a2db0d
 )
 

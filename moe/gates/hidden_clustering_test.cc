@@ -30,9 +30,9 @@ namespace {
 
 using ::moe::testing::Digest;
 using ::moe::testing::EightSequences;
+using ::moe::testing::FewKernelMachines;
 using ::moe::testing::FixturePath;
 using ::moe::testing::KernelMachineName;
-using ::moe::testing::KernelMachines;
 using ::moe::testing::SmallestBudget;
 using ::moe::testing::StatusIs;
 using ::moe::testing::WalkMachine;
@@ -135,7 +135,7 @@ TEST_P(HiddenClusteringBitsTest, GoldenForAllBudgets) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, HiddenClusteringBitsTest,
-                         ValuesIn(KernelMachines()), KernelMachineName);
+                         ValuesIn(FewKernelMachines()), KernelMachineName);
 
 }  // namespace
 }  // namespace moe

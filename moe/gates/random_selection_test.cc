@@ -31,9 +31,9 @@ namespace {
 
 using ::moe::testing::Digest;
 using ::moe::testing::EightSequences;
+using ::moe::testing::FewKernelMachines;
 using ::moe::testing::FixturePath;
 using ::moe::testing::KernelMachineName;
-using ::moe::testing::KernelMachines;
 using ::moe::testing::SmallestBudget;
 using ::moe::testing::StatusIs;
 using ::moe::testing::WalkMachine;
@@ -161,7 +161,7 @@ TEST_P(RandomSelectionBitsTest, GoldenForAllBudgets) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, RandomSelectionBitsTest,
-                         ValuesIn(KernelMachines()), KernelMachineName);
+                         ValuesIn(FewKernelMachines()), KernelMachineName);
 
 }  // namespace
 }  // namespace moe

@@ -41,6 +41,19 @@ inline std::vector<KernelMachine> KernelMachines() {
   return machines;
 }
 
+// Each target once, and each number of threads once: for what takes long and is
+// made of kernels that have been held to all.
+inline std::vector<KernelMachine> FewKernelMachines() {
+  std::vector<KernelMachine> machines;
+  for (const SimdTarget target : SupportedSimdTargets()) {
+    machines.push_back({target, 2});
+  }
+  for (const int num_threads : {1, 3, 7}) {
+    machines.push_back({SupportedSimdTargets().front(), num_threads});
+  }
+  return machines;
+}
+
 inline std::string KernelMachineName(
     const ::testing::TestParamInfo<KernelMachine>& info) {
   return absl::StrCat(SimdTargetName(info.param.target), "_",
