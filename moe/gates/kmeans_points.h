@@ -48,10 +48,9 @@ class KmeansPoints {
                          MatrixView<float> distances);
 
   // Element r: the sums of the points by clusters[r], [num_points] each of
-  // [0, num_clusters). For COS with weights in proportion to 1 / |x_t|: of two
-  // points in the same direction, neither counts more. A point of zeros has
-  // none; one that is shorter than the root of the mean square by 2^20 counts
-  // as if it were not.
+  // [0, num_clusters). For COS with weights min(r / |x_t|, 2^20), where r is
+  // the root of the mean of |x|^2, so that a point's direction counts and not
+  // its length; 0 for a point of zeros.
   absl::StatusOr<std::vector<CentroidSums>> SumByCluster(
       int64_t num_clusters,
       const std::vector<absl::Span<const int32_t>>& clusters);

@@ -84,9 +84,10 @@ absl::Status CheckOutput(
       {"--save_path", paths.artifact, flags.overwrite,
        absl::StrCat(name, " artifact"), absl::StrCat(name, ".safetensors"),
        SafetensorsWith("artifact", what)}));
-  MOE_RETURN_IF_ERROR(CheckOutputFile(
-      {"--save_path", paths.pt, flags.overwrite, "file of torch.save",
-       absl::StrCat(name, ".pt"), is_pt_of_artifact}));
+  MOE_RETURN_IF_ERROR(
+      CheckOutputFile({"--save_path", paths.pt, flags.overwrite,
+                       absl::StrCat(name, " artifact"),
+                       absl::StrCat(name, ".pt"), is_pt_of_artifact}));
   return CheckOutputFile(
       {"--save_path", paths.report, flags.overwrite,
        absl::StrCat("report of ", name), absl::StrCat(name, ".report.json"),

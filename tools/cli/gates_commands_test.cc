@@ -139,7 +139,9 @@ TEST_P(GatesCommandTest, NeverReplacesWhatIsNotItsOwn) {
     const Outcome outcome =
         RunCli(Args(GetParam(), directory.path(), {"--overwrite"}));
     EXPECT_EQ(outcome.exit_status, 2) << name;
-    EXPECT_THAT(outcome.err, HasSubstr("--overwrite replaces nothing else"));
+    EXPECT_THAT(outcome.err,
+                AllOf(HasSubstr("/" + name + " is no "),
+                      HasSubstr("--overwrite replaces nothing else")));
     EXPECT_EQ(FileText(file), "{\"mine\": 1}");
     EXPECT_THAT(NamesIn(directory.path()), ElementsAre(name));
   }
