@@ -15,9 +15,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "moe/base/check.h"
+#include "moe/base/option_checks.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/thread_pool.h"
-#include "moe/gates/option_checks.h"
 #include "moe/kernels/simd/matrix_view.h"
 
 namespace moe {
