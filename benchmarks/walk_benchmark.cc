@@ -36,6 +36,7 @@
 #include "moe/model/walk/hidden_states.h"
 #include "moe/model/walk/token_losses.h"
 #include "moe/model/walk/walk_options.h"
+#include "moe/model/walk/weighted_sequences.h"
 #include "moe/text/dataset/token_batches.h"
 #include "moe/text/dataset/token_sequences.h"
 
@@ -123,6 +124,7 @@ void BM_Walk(benchmark::State& state, absl::string_view config_text) {
   const TokenBatches batches =
       RandomTokens(num_tokens, model.config().vocab_size);
   const TokenSequences& sequences = batches.sequences();
+  const WeightedSequences all = WeighByBatch(batches);
   double peak_flops = 0.0;
   const std::vector<std::function<void()>> bodies = {
       [&] {
@@ -130,7 +132,7 @@ void BM_Walk(benchmark::State& state, absl::string_view config_text) {
             WalkForward(model, sequences, {}, nullptr, resources).value();
         MOE_CHECK(TokenLosses(model, sequences, hidden, resources).ok());
       },
-      [&] { MOE_CHECK(WalkBack(model, batches, {}, nullptr, resources).ok()); },
+      [&] { MOE_CHECK(WalkBack(model, all, {}, nullptr, resources).ok()); },
       [&] { peak_flops = RunPeakFlopsOnAllThreads(pool); }};
   for (const auto& body : bodies) body();
   std::vector<std::vector<double>> seconds;
