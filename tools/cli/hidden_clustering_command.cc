@@ -3,6 +3,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "moe/base/option_checks.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/artifact/artifact_io.h"
@@ -68,7 +69,9 @@ absl::StatusOr<int> Run(const HiddenClusteringFlags& flags,
                       session->dataset()),
           flags.artifact));
   PrintReport({flags.artifact, GateWeights::kName, flags.json}, report,
-              FormatClusteringReport(clustering), session->dataset(), context);
+              absl::StrCat(FormatDataset(session->dataset()),
+                           FormatClusteringReport(clustering)),
+              context);
   return kSuccess;
 }
 

@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "moe/base/option_checks.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/artifact/artifact_io.h"
@@ -56,7 +57,9 @@ absl::StatusOr<int> Run(const RandomSelectionFlags& flags,
                       session->dataset()),
           flags.artifact));
   PrintReport({flags.artifact, GateWeights::kName, flags.json}, report,
-              FormatSelectionReport(selection), session->dataset(), context);
+              absl::StrCat(FormatDataset(session->dataset()),
+                           FormatSelectionReport(selection)),
+              context);
   return kSuccess;
 }
 

@@ -1,0 +1,90 @@
+#include "benchmarks/random_model.h"
+
+#include <stdlib.h>
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "moe/base/check.h"
+#include "moe/base/philox.h"
+#include "moe/base/spill_file.h"
+#include "moe/checkpoint/checkpoint_writer.h"
+#include "moe/checkpoint/dtype.h"
+#include "moe/checkpoint/json.h"
+#include "moe/checkpoint/llama_config.h"
+#include "moe/checkpoint/tensor.h"
+#include "moe/checkpoint/tensor_set.h"
+#include "moe/text/dataset/token_batches.h"
+#include "moe/text/dataset/token_sequences.h"
+
+namespace moe {
+namespace {
+
+std::string RandomBytes(const TensorSpec& tensor) {
+  RandomStream stream(/*seed=*/1, tensor.name);
+  const auto bound = static_cast<float>(
+      std::sqrt(3.0 / static_cast<double>(tensor.shape.back())));
+  std::string bytes(static_cast<size_t>(NumBytes(tensor)), '\0');
+  for (size_t at = 0; at < bytes.size(); at += sizeof(uint16_t)) {
+    const float value =
+        tensor.shape.size() == 1 ? 1.0f : stream.UniformSymmetric(bound);
+    const auto half =
+        static_cast<uint16_t>(std::bit_cast<uint32_t>(value) >> 16);
+    std::memcpy(bytes.data() + at, &half, sizeof(half));
+  }
+  return bytes;
+}
+
+}  // namespace
+
+RandomCheckpoint::RandomCheckpoint(absl::string_view config_text) {
+  std::string path = absl::StrCat(SpillDirectory(), "/model-XXXXXX");
+  MOE_CHECK(::mkdtemp(path.data()) != nullptr);
+  directory_ = path;
+  const LlamaConfig config = ParseLlamaConfig(config_text).value();
+  CheckpointPlan plan;
+  plan.contents["config.json"] = FormatJson(config.document);
+  plan.shards.push_back({"model.safetensors", {}, {{"format", "pt"}}});
+  for (const auto& [name, shape] : DenseTensorSet(config)) {
+    plan.shards[0].tensors.push_back({name, Dtype::kBF16, shape});
+  }
+  const auto writer = CheckpointWriter::Create(this->path(), plan, {}).value();
+  for (const TensorSpec& tensor : plan.shards[0].tensors) {
+    MOE_CHECK(writer->Append(RandomBytes(tensor)).ok());
+  }
+  MOE_CHECK(writer->Finish().ok());
+}
+RandomCheckpoint::~RandomCheckpoint() {
+  std::error_code ignored;
+  std::filesystem::remove_all(directory_, ignored);
+}
+
+std::string RandomCheckpoint::path() const {
+  return absl::StrCat(directory_, "/checkpoint");
+}
+
+TokenBatches RandomTokens(int64_t num_sequences, int64_t num_tokens,
+                          int64_t vocab_size) {
+  RandomStream stream(/*seed=*/1, "tokens");
+  TokenSequences sequences;
+  for (int64_t s = 0; s < num_sequences; ++s) {
+    std::vector<int32_t> ids;
+    for (int64_t t = 0; t < num_tokens; ++t) {
+      ids.push_back(static_cast<int32_t>(
+          stream.UniformInt(static_cast<uint64_t>(vocab_size))));
+    }
+    sequences.Append(ids, ids);
+  }
+  return TokenBatches(std::move(sequences), /*batch_size=*/1);
+}
+
+}  // namespace moe
