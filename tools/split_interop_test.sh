@@ -15,31 +15,29 @@ source tools/interop_python.sh torch transformers safetensors
 work="$(mktemp -d "${TEST_TMPDIR:-/tmp}/split.XXXXXX")"
 trap 'rm -rf "${work}"' EXIT
 
-# compare MODEL LINES: four batches of three sequences.
-compare() {
-  local walk=(--model_path="$1" --dataset_dir_or_path="${work}/tokens.safetensors"
-    --no_shuffle --max_steps=4 --batch_size=3 --model_max_length=256 --progress=none)
-  rm -rf "${work:?}"/*
+# make MODEL LINES WORK: what there is to compare, of four batches of three sequences.
+make() {
+  local walk=(--model_path="$1" --dataset_dir_or_path="$3/tokens.safetensors" --no_shuffle
+    --max_steps=4 --batch_size=3 --model_max_length=256 --progress=none)
   "${LLAMA_MOE}" tokenize --model_path="$1" --dataset_dir_or_path="$2" \
-    --save_path="${work}/tokens.safetensors" --model_max_length=256 --progress=none >/dev/null
-  "${LLAMA_MOE}" random_selection "${walk[@]}" --save_path="${work}" --num_experts=7 >/dev/null
-  # A step in Python may have written the router weights.
-  "${PYTHON}" -c 'import sys, safetensors.torch, torch
-gates = safetensors.torch.load_file(sys.argv[1])
-torch.save({i: gates[f"layers.{i}"] for i in range(len(gates))}, sys.argv[2])' \
-    "${work}/gate_weights.safetensors" "${work}/gates.pt"
-  "${LLAMA_MOE}" split_gradient_get_grads "${walk[@]}" --gate_weights_file="${work}/gates.pt" \
-    --save_path="${work}" --format=pt >/dev/null
-  "${LLAMA_MOE}" split_gradient --score_file="${work}/importance_scores.pt" --num_experts=7 \
-    --share_neurons --save_path="${work}/vanilla" --format=pt >/dev/null
-  "${LLAMA_MOE}" split_gradient_residual --score_file="${work}/importance_scores.pt" \
-    --share_neurons --save_path="${work}/residual" --format=pt >/dev/null
-  "${PYTHON}" "${SCRIPT}" "$1" "${work}" 12 3
+    --save_path="$3/tokens.safetensors" --model_max_length=256 --progress=none
+  "${LLAMA_MOE}" random_selection "${walk[@]}" --save_path="$3" --num_experts=7 --format=pt
+  "${LLAMA_MOE}" split_gradient_get_grads "${walk[@]}" --save_path="$3" --format=pt \
+    --gate_weights_file="$3/gate_weights.pt"
+  "${LLAMA_MOE}" split_gradient --score_file="$3/importance_scores.pt" --num_experts=7 \
+    --share_neurons --save_path="$3/vanilla" --format=pt
+  "${LLAMA_MOE}" split_gradient_residual --score_file="$3/importance_scores.pt" \
+    --share_neurons --save_path="$3/residual" --format=pt
 }
 
+pairs=()
 for model in llama_gqa_bf16 llama_mha_f32_sharded llama_headdim_f16; do
   # Texts; and conversations, of which many labels are ignored.
-  compare "testdata/${model}" testdata/stories/text.jsonl
-  compare "testdata/${model}" testdata/stories/conversations.jsonl
+  for lines in text conversations; do
+    mkdir "${work}/${model}.${lines}"
+    make "testdata/${model}" "testdata/stories/${lines}.jsonl" "${work}/${model}.${lines}" >/dev/null
+    pairs+=("testdata/${model}" "${work}/${model}.${lines}")
+  done
 done
+"${PYTHON}" "${SCRIPT}" 12 3 "${pairs[@]}"
 echo "PASSED"

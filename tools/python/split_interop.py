@@ -1,8 +1,8 @@
 """The Python side of //tools:split_interop_test.
 
-  split_interop.py MODEL_DIR WORK_DIR NUM_SEQUENCES BATCH_SIZE
+  split_interop.py NUM_SEQUENCES BATCH_SIZE [MODEL_DIR WORK_DIR]...
 
-WORK_DIR has tokens.safetensors, gate_weights.safetensors, importance_scores.*
+A WORK_DIR has tokens.safetensors, gate_weights.safetensors, importance_scores.*
 of the first sequences, and vanilla/ and residual/, neuron_indices.* made from the
 scores with shared neurons. Needs torch, transformers, safetensors and numpy.
 """
@@ -75,28 +75,38 @@ def check_residual(work: pathlib.Path, layers: list[torch.Tensor]) -> Iterator[s
             yield f"residual: the experts of layer {i} are others"
 
 
-def main() -> None:
-    directory, work_dir, num_sequences, batch_size = sys.argv[1:]
-    torch.set_num_threads(1)
-    work = pathlib.Path(work_dir)
+def check_model(
+    directory: str, work: pathlib.Path, num_sequences: int, batch_size: int
+) -> list[str]:
+    """A line for everything that is wrong."""
     sequences = transformers_loss.read_artifact(
         str(work / "tokens.safetensors"), None
-    )[: int(num_sequences)]
+    )[:num_sequences]
     gates, _ = importance_scores.read_layers(
         str(work / "gate_weights.safetensors")
     )
     scores_file = str(work / "importance_scores.safetensors")
     want = importance_scores.importance_scores(
-        directory, sequences, gates, int(batch_size)
+        directory, sequences, gates, batch_size
     )
     worst, problems = importance_scores.compare(want, scores_file)
     layers, _ = importance_scores.read_layers(scores_file)
     problems += check_scores_pt(work)
     problems += check_vanilla(work, layers)
     problems += check_residual(work, layers)
-    for problem in problems:
-        print(f"{directory}: {problem}")
-    print(f"{directory}: scores off by {worst:.1e}, {len(problems)} problems")
+    print(f"{work.name}: scores off by {worst:.1e}, {len(problems)} problems")
+    return [f"{work.name}: {problem}" for problem in problems]
+
+
+def main() -> None:
+    num_sequences, batch_size, *pairs = sys.argv[1:]
+    torch.set_num_threads(1)
+    problems = []
+    for directory, work in zip(pairs[::2], pairs[1::2]):
+        problems += check_model(
+            directory, pathlib.Path(work), int(num_sequences), int(batch_size)
+        )
+    print("\n".join(problems))
     sys.exit(1 if problems else 0)
 
 
