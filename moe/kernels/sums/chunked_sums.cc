@@ -306,6 +306,11 @@ std::vector<ChunkedSums::Change> ChunkedSums::FindChanges(
   };
   for (int64_t begin = 0; begin < input.rows.rows; begin += kTokensPerChunk) {
     const int64_t end = std::min(begin + kTokensPerChunk, input.rows.rows);
+    const auto count = static_cast<size_t>(end - begin);
+    if (old_groups.subspan(static_cast<size_t>(begin), count) ==
+        input.groups.subspan(static_cast<size_t>(begin), count)) {
+      continue;
+    }
     const size_t first_change = changes.size();
     for (auto t = static_cast<size_t>(begin); t < static_cast<size_t>(end);
          ++t) {
@@ -313,7 +318,6 @@ std::vector<ChunkedSums::Change> ChunkedSums::FindChanges(
       enter(begin / kTokensPerChunk, old_groups[t], -1);
       enter(begin / kTokensPerChunk, input.groups[t], 1);
     }
-    if (changes.size() == first_change) continue;
     for (int64_t row = 0; row < end - begin; ++row) {
       const auto t = static_cast<size_t>(begin + row);
       if (Change* const change = change_of(old_groups[t])) {
