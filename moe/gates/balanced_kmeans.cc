@@ -106,6 +106,7 @@ class BalancedKmeans {
                                   }),
                    active.end());
     }
+    // Those whose centroids have not moved have their assignment.
     for (Run& run : runs) {
       if (run.shift != 0.0) active.push_back(&run);
     }
@@ -139,6 +140,7 @@ class BalancedKmeans {
 
   // Clusters and inertia of every run, for its centroids.
   absl::Status Assign(absl::Span<Run* const> runs) {
+    if (runs.empty()) return absl::OkStatus();
     FloatMatrix centres(static_cast<int64_t>(runs.size()) * num_experts_,
                         points_.num_features());
     for (size_t r = 0; r < runs.size(); ++r) {

@@ -191,6 +191,22 @@ absl::Status KmeansPoints::Distances(
                                          fill);
 }
 
+absl::Status KmeansPoints::AddBlock(CentroidTokens tokens,
+                                    absl::Span<const int32_t> old_clusters,
+                                    CentroidSums& sums) const {
+  const auto begin = static_cast<size_t>(tokens.first_token);
+  const auto count = static_cast<size_t>(tokens.rows.rows);
+  tokens.clusters = tokens.clusters.subspan(begin, count);
+  if (!weights_.empty()) {
+    tokens.weights = absl::MakeConstSpan(weights_).subspan(begin, count);
+  }
+  if (old_clusters.empty()) {
+    return sums.Add(tokens.first_token, tokens.rows, tokens.clusters,
+                    tokens.weights, *pool_);
+  }
+  return sums.Regroup(tokens, old_clusters.subspan(begin, count), *pool_);
+}
+
 absl::Status KmeansPoints::SumByCluster(
     int64_t num_clusters,
     const std::vector<absl::Span<const int32_t>>& clusters,
@@ -212,21 +228,9 @@ absl::Status KmeansPoints::SumByCluster(
                        MatrixView<const float> rows) -> absl::Status {
     std::vector<CentroidSums> part = partial.Take();
     while (part.size() < clusters.size()) part.emplace_back(options);
-    const auto begin = static_cast<size_t>(first);
-    const auto count = static_cast<size_t>(rows.rows);
-    CentroidTokens tokens = {first, rows, {}, {}};
-    if (!weights_.empty()) {
-      tokens.weights = absl::MakeConstSpan(weights_).subspan(begin, count);
-    }
     for (size_t r = 0; r < clusters.size(); ++r) {
-      tokens.clusters = clusters[r].subspan(begin, count);
-      const absl::Span<const int32_t> old_clusters = sums[r]->clusters;
       MOE_RETURN_IF_ERROR(
-          old_clusters.empty()
-              ? part[r].Add(first, rows, tokens.clusters, tokens.weights,
-                            *pool_)
-              : part[r].Regroup(tokens, old_clusters.subspan(begin, count),
-                                *pool_));
+          AddBlock({first, rows, clusters[r], {}}, sums[r]->clusters, part[r]));
     }
     partial.Give(std::move(part));
     return absl::OkStatus();

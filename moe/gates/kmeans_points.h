@@ -80,6 +80,11 @@ class KmeansPoints {
   absl::Status FindNormsAndVariance();
   // Of norms_, whose mean it is told.
   void FindWeights(double mean_square);
+  // A block of tokens, with the clusters of all: added to `sums`, or, if they
+  // were added with `old_clusters`, which are not empty then, regrouped.
+  absl::Status AddBlock(CentroidTokens tokens,
+                        absl::Span<const int32_t> old_clusters,
+                        CentroidSums& sums) const;
   absl::Span<const double> Norms(int64_t first, int64_t count) const;
 
   HiddenStates* points_;
