@@ -272,6 +272,18 @@ class FilesTest(unittest.TestCase):
         native = transformers.AutoConfig.from_pretrained(path)
         self.assertTrue(type(native).__module__.startswith("transformers.models.mixtral"))
 
+    def test_equals_mixtral_where_that_can_hold_it(self):
+        options = tiny_moe.Options(num_local_experts=6, num_experts_per_tok=3)
+        tiny_moe.write(options, tiny_moe.random_tensors(options, 1), self.directory)
+        native = transformers.AutoModelForCausalLM.from_pretrained(
+            str(self.directory), dtype=torch.float32
+        ).eval()
+        self.assertIsInstance(native, transformers.MixtralForCausalLM)
+        ids = random_ids(2, 20)
+        got = travelling_model.load(self.directory)(ids).logits
+        difference = relative_difference(got, native(ids).logits)
+        self.assertLessEqual(difference, moe_cases.MAX_RELATIVE_DIFFERENCE)
+
     def test_bfloat16(self):
         # All experts, so that rounding does not choose others.
         options = tiny_moe.Options(
