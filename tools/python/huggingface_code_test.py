@@ -4,6 +4,7 @@ Run by tools/huggingface_code_test.sh. Needs torch, transformers and safetensors
 """
 
 import dataclasses
+import sys
 import unittest
 
 import torch
@@ -310,6 +311,15 @@ class InputTest(CodeTestCase):
         self.assertEqual(len(output.hidden_states), 5)
         self.assert_close(model.lm_head(output.hidden_states[-1]), output.logits)
         self.assertTrue(torch.equal(model(ids, return_dict=False)[0], output.logits))
+
+    def test_no_softmax_is_over_nothing(self):
+        # What that gives depends on the device and the version of torch.
+        code = sys.modules[type(make_case(KINDS["vanilla"]).model).__module__]
+        is_token = torch.tensor([[False, False, True, True, True]])
+        for past in (0, 1, 3):
+            mask = code.causal_mask(is_token, past, 5 - past, 1, "cpu")
+            self.assertTrue(mask.any(-1).all())
+            self.assertFalse(mask[0, 0, -1, :2].any())
 
     def test_a_mask_that_does_not_fit(self):
         model = make_case(KINDS["vanilla"]).model

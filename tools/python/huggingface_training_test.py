@@ -114,8 +114,11 @@ class GradientTest(unittest.TestCase):
             model = make_case(FULL).model.train()
             if checkpointing:
                 model.gradient_checkpointing_enable({"use_reentrant": False})
+            runs = []
+            model.model.layers[1].register_forward_pre_hook(lambda *_, runs=runs: runs.append(1))
             loss = model(ids, labels=ids).loss
             loss.backward()
+            self.assertEqual(len(runs), 2 if checkpointing else 1)
             gradients = [p.grad for p in model.parameters()]
             found.append([loss.detach(), *gradients])
         for got, want in zip(*found):
