@@ -37,7 +37,7 @@ TEST(TestdataTest, EveryFileHasTheDigestOfTheReadme) {
     EXPECT_EQ(opened.size_bytes(), num_bytes) << file;
     ++num_files;
   }
-  EXPECT_EQ(num_files, 32);
+  EXPECT_EQ(num_files, 53);
 }
 
 }  // namespace
