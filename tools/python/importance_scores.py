@@ -2,6 +2,7 @@
 
   importance_scores.py MODEL_DIR ARTIFACT GATE_WEIGHTS IMPORTANCE_SCORES
                        [--batch N] [--sequences N] [--model_max_length N]
+                       [--float64]
 
 A library for the test that compares with it, and a program that compares the
 scores of a real model: ARTIFACT is a token artifact of `llama_moe tokenize`, of
@@ -11,6 +12,8 @@ safetensors and numpy.
 
 The scores are made the plain way: hooks on down_proj of transformers' model,
 loss.backward() for each sequence, without padding. Weights get no gradients.
+With --float64 all of it is computed in float64: what float32 scores, those of
+PyTorch too, are off by then is their own error.
 """
 
 import argparse
@@ -21,6 +24,7 @@ import sys
 import safetensors.torch
 import torch
 
+import float64_model
 import transformers_loss
 
 # Of a layer's largest score.
@@ -80,9 +84,27 @@ def importance_scores(
     sequences: list[transformers_loss.Sequence],
     gates: list[torch.Tensor],
     batch_size: int,
+    is_float64: bool = False,
 ) -> list[LayerScores]:
     """The scores of each layer; the loss of a batch is its mean over labels."""
     model = transformers_loss.load(directory, "eager").requires_grad_(False)
+    if not is_float64:
+        return _scores_of(model, sequences, gates, batch_size)
+    with float64_model.float32_means_float64():
+        return _scores_of(
+            float64_model.upcast(model),
+            sequences,
+            [gate.double() for gate in gates],
+            batch_size,
+        )
+
+
+def _scores_of(
+    model,
+    sequences: list[transformers_loss.Sequence],
+    gates: list[torch.Tensor],
+    batch_size: int,
+) -> list[LayerScores]:
     recorder = _Recorder(model)
     intermediate_size = model.config.intermediate_size
     totals = [
@@ -148,12 +170,15 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--sequences", type=int)
     parser.add_argument("--model_max_length", type=int)
+    parser.add_argument("--float64", action="store_true")
     options = parser.parse_args()
     sequences = transformers_loss.read_artifact(
         options.artifact, options.model_max_length
     )[: options.sequences]
     gates, _ = read_layers(options.gate_weights)
-    want = importance_scores(options.model_dir, sequences, gates, options.batch)
+    want = importance_scores(
+        options.model_dir, sequences, gates, options.batch, options.float64
+    )
     worst, problems = compare(want, options.importance_scores)
     print(
         json.dumps(
