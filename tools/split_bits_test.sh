@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The importance scores and neuron splits of every fixture are the same bytes whatever the
+# The importance scores and neuron splits of two fixtures are the same bytes whatever the
 # machine is told to do: threads, SIMD targets, memory budgets, shards, and the variables
 # and libraries by which other programs' results move.
 set -euo pipefail

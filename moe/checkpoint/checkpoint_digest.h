@@ -11,8 +11,8 @@
 
 namespace moe {
 
-// SHA-256, in hexadecimal, over a line "SHA256  NAME" for config.json and for
-// every weight file, sorted by name, as sha256sum writes them. Reads all
+// SHA-256, in hexadecimal, over a line "SHA256  NAME" for config.json and then
+// for every weight file, sorted by name, as sha256sum writes them. Reads all
 // weights. Errors are those of the files.
 absl::StatusOr<std::string> CheckpointDigest(const Checkpoint& checkpoint,
                                              Progress& progress);

@@ -1,8 +1,6 @@
 #include "moe/gates/balanced_assignment.h"
 
 #include <algorithm>
-#include <array>
-#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -170,7 +168,13 @@ class BalancedAssigner::Problem {
   }
 
   void TakeNearest() {
-    for (std::vector<int32_t>& members : members_) members.clear();
+    for (std::vector<int32_t>& members : members_) {
+      // Clusters that were large once do not keep their memory.
+      if (members.capacity() > 2 * members.size()) {
+        members = std::vector<int32_t>();
+      }
+      members.clear();
+    }
     LeastTwo({costs_, scale_, start_prices_}, absl::MakeSpan(clusters_),
              absl::MakeSpan(margins_), *pool_);
     for (size_t t = 0; t < clusters_.size(); ++t) {
@@ -269,7 +273,9 @@ class BalancedAssigner::Problem {
   void MakeHeap(size_t from, size_t to) {
     std::vector<Move>& moves = Moves(from, to);
     // No larger than it may have to be again.
-    if (moves.capacity() > 2 * members_[from].size()) moves = {};
+    if (moves.capacity() > 2 * members_[from].size()) {
+      moves = std::vector<Move>();
+    }
     moves.clear();
     for (const auto& [cost, t] : in_reach_) {
       const Move move = {Cost(t, to) - cost, t};

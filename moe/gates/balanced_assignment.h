@@ -68,12 +68,12 @@ class BalancedAssigner {
   // with an optimum's: every token is where its cost + price is least; a price
   // is at least 0 where a cluster has more than min_size tokens, and at most 0
   // where it has less than max_size. If one is not finite or of more than twice
-  // the largest cost, or if the start would be far from the bounds, zeros
-  // count.
+  // the power of two above the largest cost, or if the start would be far from
+  // the bounds, zeros count.
   //
   // About O(T E + m (E^2 + E log T)) for m moves, of which the first part is
   // shared by the threads. Takes up to 16 bytes for each token and cluster and
-  // 24 for each token; twice the room may be kept for all but 12 of these.
+  // 32 for each token; twice the room may be kept for all but 12 of these.
   //
   // InvalidArgument if there are no clusters or more than kMaxExperts, the
   // bounds admit no assignment, or a cost is NaN or infinite.

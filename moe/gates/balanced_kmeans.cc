@@ -236,9 +236,11 @@ class BalancedKmeans {
 int64_t RestartBytes(const ClusteringSize& size, int64_t num_experts) {
   constexpr int64_t kCostBytes = sizeof(float);
   constexpr int64_t kHeapEntryBytes = 2 * 16;
-  constexpr int64_t kTokenBytes = 4 + 8 + 2 * (4 + 16) + 4 + 4;
+  constexpr int64_t kTokenBytes = 4 + 8 + 4 * 4 + 2 * 16 + 4 + 4;
+  constexpr int64_t kHeapBytes = 24;  // Of one without entries.
   return size.num_points *
              (num_experts * (kCostBytes + kHeapEntryBytes) + kTokenBytes) +
+         num_experts * num_experts * kHeapBytes +
          num_experts *
              KmeansPoints::CentreBytes(size.num_features, size.num_threads) +
          KmeansPoints::SumBytes(num_experts, size.num_features,

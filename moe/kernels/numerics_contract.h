@@ -8,7 +8,7 @@ namespace moe {
 
 // Goes up with every change of any bit that a kernel gives, together with an
 // entry under "Bits" in CHANGELOG.md. Lock files carry it.
-inline constexpr int kNumericsContractVersion = 1;
+inline constexpr int kNumericsContractVersion = 2;
 
 }  // namespace moe
 

@@ -85,6 +85,13 @@ ImportanceScores ImportanceSums::Scores() const {
   return scores;
 }
 
+absl::Status ImportanceSums::CheckLabels() const {
+  if (NumPredictedTokens() > 0) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      "no token predicts a label, so there is no gradient: every sequence has "
+      "one token only, or every label is ignored");
+}
+
 double ImportanceSums::MeanLoss() const {
   const std::vector<double> sums = loss_.Sums();
   return sums[1] == 0.0 ? 0.0 : sums[0] / sums[1];
@@ -130,8 +137,15 @@ absl::StatusOr<ImportanceSums> ImportanceSums::FromRecords(
     }
     parsed.layers_.push_back(*std::move(layer));
   }
+  const Shape shape = parsed.shape();
+  if (shape.num_clusters < 1 || shape.intermediate_size < 1) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "sums of ", shape.num_layers, " layers, ", shape.num_clusters,
+        " clusters and ", shape.intermediate_size,
+        " neurons; wanted is one of each at least"));
+  }
   // Sums of another kind or shape do not merge.
-  ImportanceSums sums(parsed.shape());
+  ImportanceSums sums(shape);
   MOE_RETURN_IF_ERROR(sums.Merge(parsed));
   return sums;
 }

@@ -43,6 +43,10 @@ class ImportanceSums {
   // The sums over the counts in double, rounded to float.
   ImportanceScores Scores() const;
 
+  // InvalidArgument if no token predicts a label: then all scores are 0, and
+  // say nothing.
+  absl::Status CheckLabels() const;
+
   // The mean cross entropy over all labels; 0 where there are none.
   double MeanLoss() const;
   int64_t NumPredictedTokens() const;

@@ -110,6 +110,8 @@ TEST(ImportanceSumsTest, RecordsThatAreNoneAreRefused) {
   bad = good;
   bad["more"] = good.at("layers.0");
   ExpectRefused(bad, "no sums \"layers.2\"");
+  bad = {{"loss", good.at("loss")}};
+  ExpectRefused(bad, "sums of 0 layers");
   // Layers of two shapes.
   bad = good;
   bad["layers.1"] = ImportanceSums({1, 3, 4}).ToRecords().at("layers.0");

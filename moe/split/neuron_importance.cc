@@ -157,9 +157,13 @@ absl::StatusOr<ImportanceSums> SumNeuronImportance(
   ImportanceTap tap(inputs.gates, shard.tokens, first_token, resources.pool,
                     sums);
   const auto add = [&](const GradientRows& rows) { return tap.Add(rows); };
-  MOE_ASSIGN_OR_RETURN(const std::vector<float> losses,
-                       WalkBack(model, own, walk_options, add, resources));
-  MOE_RETURN_IF_ERROR(AddLosses(own.sequences, losses, shard.tokens,
+  const absl::StatusOr<std::vector<float>> losses =
+      WalkBack(model, own, walk_options, add, resources);
+  MOE_RETURN_IF_ERROR(Annotate(
+      losses.status(),
+      absl::StrCat("sequences sorted by their tokens, counted from number ",
+                   shard.first_sequence)));
+  MOE_RETURN_IF_ERROR(AddLosses(own.sequences, *losses, shard.tokens,
                                 first_token, resources.pool, sums.loss()));
   MOE_RETURN_IF_ERROR(sums.Finish());
   return sums;

@@ -223,7 +223,8 @@ TEST(NeuronSplitTest, ScoresThatDoNotFitAreRefused) {
   ThreadPool pool(1);
   VanillaSplitOptions options;
   options.set_num_experts(4);
-  EXPECT_THAT(SplitNeurons(Zeros(2, 3, 8), options, pool), Refuses("3"));
+  EXPECT_THAT(SplitNeurons(Zeros(2, 3, 8), options, pool),
+              Refuses("the number of clusters is 3, and 4"));
   EXPECT_THAT(SplitNeurons(Zeros(2, 4, 10), options, pool),
               Refuses("which 4 experts cannot share out evenly"));
   for (const float bad : {NAN, INFINITY}) {
@@ -243,7 +244,7 @@ TEST(NeuronSplitTest, ScoresThatDoNotFitAreRefused) {
   residual.set_num_experts_moe(3);
   residual.set_num_experts_residual(1);
   EXPECT_THAT(SplitNeuronsWithResidual(Zeros(1, 4, 8), residual, pool),
-              Refuses("4"));
+              Refuses("the number of clusters is 4, and 3"));
   EXPECT_THAT(SplitNeuronsWithResidual(Zeros(1, 3, 9), residual, pool),
               Refuses("which 4 experts"));
   residual.set_share_neurons(true);

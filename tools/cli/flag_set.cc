@@ -242,7 +242,8 @@ absl::Status FlagSet::Store() const {
 std::string FlagSet::Usage() const {
   std::vector<std::string> parts = Positionals();
   for (const Flag& flag : flags_) {
-    if (flag.spec.required && flag.spec.positional.empty()) {
+    if (flag.spec.required && flag.spec.positional.empty() &&
+        flag.alternative.empty()) {
       parts.push_back(Left(flag));
     }
   }

@@ -104,7 +104,7 @@ class FlagSet {
     std::string allowed;       // "0 or more"; empty for anything.
     SetValue set_value;
     CLI::Option* option = nullptr;
-    bool is_list = false;     // set_value is called for every value.
+    bool is_list = false;          // set_value is called for every value.
     std::string alternative = {};  // A flag that this does not go with.
   };
 

@@ -1,26 +1,26 @@
 // hidden_clustering and random_selection as a user runs them.
 
-#include <algorithm>
 #include <cstdint>
-#include <filesystem>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "moe/base/random_access_file.h"
 #include "moe/base/sha256.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/testing/temp_directory.h"
 #include "moe/checkpoint/artifact/artifact_io.h"
 #include "moe/checkpoint/artifact/gate_weights.h"
 #include "moe/checkpoint/json.h"
+#include "tools/cli/testing/files.h"
 #include "tools/cli/testing/run_cli.h"
 
 namespace moe::cli {
 namespace {
 
+using ::moe::cli::testing::FileText;
+using ::moe::cli::testing::NamesIn;
 using ::moe::cli::testing::Outcome;
 using ::moe::cli::testing::RunCli;
 using ::moe::testing::TempDirectory;
@@ -41,19 +41,6 @@ std::vector<std::string> Args(const std::string& command,
   if (command == "hidden_clustering") args.emplace_back("--n_init=2");
   for (std::string& arg : more) args.push_back(std::move(arg));
   return args;
-}
-
-std::string FileText(const std::string& path) {
-  return ReadFile(path, uint64_t{1} << 30).value();
-}
-
-std::vector<std::string> NamesIn(const std::string& directory) {
-  std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
-    names.push_back(entry.path().filename().string());
-  }
-  std::sort(names.begin(), names.end());
-  return names;
 }
 
 class GatesCommandTest : public ::testing::TestWithParam<std::string> {};

@@ -15,7 +15,6 @@
 #include "moe/checkpoint/artifact/artifact_io.h"
 #include "moe/checkpoint/artifact/importance_scores.h"
 #include "moe/checkpoint/artifact/neuron_indices.h"
-#include "moe/checkpoint/checkpoint.h"
 #include "moe/checkpoint/json.h"
 #include "moe/checkpoint/llama_config.h"
 #include "moe/split/neuron_split.h"
@@ -26,6 +25,7 @@
 #include "tools/cli/command.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/common_flags.h"
+#include "tools/cli/dense_config.h"
 #include "tools/cli/flag_set.h"
 #include "tools/cli/version.h"
 
@@ -75,27 +75,29 @@ void SetCommonOptions(const SplitFlags& flags, Options& options) {
   }
 }
 
-absl::StatusOr<LlamaConfig> DenseConfig(const std::string& model_path) {
-  MOE_ASSIGN_OR_RETURN(const Checkpoint checkpoint,
-                       Checkpoint::Open(model_path));
-  if (checkpoint.dense_config() != nullptr) return *checkpoint.dense_config();
-  return absl::InvalidArgumentError(absl::StrCat(
-      model_path, " is a Mixture of Experts; a dense checkpoint is wanted"));
-}
-
-absl::StatusOr<ImportanceScores> ReadScores(const SplitFlags& flags) {
+// Held against the model, if there is one, and else against themselves.
+absl::StatusOr<ImportanceScores> ReadScores(const SplitFlags& flags,
+                                            int64_t num_experts) {
   MOE_ASSIGN_OR_RETURN(ImportanceScores scores,
                        ReadArtifact<ImportanceScores>(flags.score_file));
-  if (flags.model_path.empty()) return scores;
-  MOE_ASSIGN_OR_RETURN(const LlamaConfig config, DenseConfig(flags.model_path));
-  const int64_t num_clusters =
-      scores.layers.empty() ? 0 : scores.layers.front().scores.rows;
-  MOE_RETURN_IF_ERROR(ValidateImportanceScores(
-      scores,
-      {config.num_hidden_layers, num_clusters, config.intermediate_size},
-      flags.score_file));
+  ImportanceScoresShape shape{
+      static_cast<int64_t>(scores.layers.size()), num_experts,
+      scores.layers.empty() ? 0 : scores.layers.front().scores.cols};
+  if (!flags.model_path.empty()) {
+    MOE_ASSIGN_OR_RETURN(const LlamaConfig config,
+                         DenseConfigOf(flags.model_path));
+    shape.num_layers = config.num_hidden_layers;
+    shape.intermediate_size = config.intermediate_size;
+  }
+  MOE_RETURN_IF_ERROR(
+      ValidateImportanceScores(scores, shape, flags.score_file));
   return scores;
 }
+
+struct SplitStep {
+  absl::string_view name;
+  int64_t num_experts;  // As many as the scores have clusters.
+};
 
 absl::StatusOr<Json> WriteIndices(const NeuronIndices& indices,
                                   absl::string_view step, int64_t seed,
@@ -110,21 +112,21 @@ absl::StatusOr<Json> WriteIndices(const NeuronIndices& indices,
 
 // `split` is SplitNeurons or SplitNeuronsWithResidual.
 template <typename Options, typename Split>
-absl::StatusOr<int> RunSplit(absl::string_view step, const SplitFlags& flags,
+absl::StatusOr<int> RunSplit(const SplitStep& step, const SplitFlags& flags,
                              const Options& options, Split split,
                              CommandContext& context) {
   MOE_RETURN_IF_ERROR(CheckArtifactOutput<NeuronIndices>(flags.artifact));
   MOE_ASSIGN_OR_RETURN(const int num_threads, NumThreadsFromEnvironment());
-  MOE_ASSIGN_OR_RETURN(const ImportanceScores scores, ReadScores(flags));
+  MOE_ASSIGN_OR_RETURN(const ImportanceScores scores,
+                       ReadScores(flags, step.num_experts));
   ThreadPool pool(num_threads);
-  const absl::StatusOr<NeuronSplit> result = split(scores, options, pool);
-  MOE_RETURN_IF_ERROR(Annotate(result.status(), flags.score_file));
+  MOE_ASSIGN_OR_RETURN(const NeuronSplit result, split(scores, options, pool));
   MOE_ASSIGN_OR_RETURN(
       const Json report,
-      WriteIndices(result->indices, step, /*seed=*/0,
-                   SplitReportToJson(options, *result), flags.artifact));
+      WriteIndices(result.indices, step.name, /*seed=*/0,
+                   SplitReportToJson(options, result), flags.artifact));
   PrintReport({flags.artifact, NeuronIndices::kName, flags.json}, report,
-              FormatSplitReport(*result), context);
+              FormatSplitReport(result), context);
   return kSuccess;
 }
 
@@ -139,8 +141,8 @@ absl::StatusOr<int> RunVanilla(const VanillaFlags& flags,
   options.set_num_experts(flags.num_experts);
   SetCommonOptions(flags.split, options);
   MOE_RETURN_IF_ERROR(ValidateVanillaSplitOptions(options));
-  return RunSplit("split_gradient", flags.split, options, SplitNeurons,
-                  context);
+  return RunSplit({"split_gradient", flags.num_experts}, flags.split, options,
+                  SplitNeurons, context);
 }
 
 CommandAction DeclareVanilla(FlagSet& set) {
@@ -166,8 +168,8 @@ absl::StatusOr<int> RunResidual(const ResidualFlags& flags,
   options.set_num_experts_residual(flags.num_experts_residual);
   SetCommonOptions(flags.split, options);
   MOE_RETURN_IF_ERROR(ValidateResidualSplitOptions(options));
-  return RunSplit("split_gradient_residual", flags.split, options,
-                  SplitNeuronsWithResidual, context);
+  return RunSplit({"split_gradient_residual", flags.num_experts_moe},
+                  flags.split, options, SplitNeuronsWithResidual, context);
 }
 
 CommandAction DeclareResidual(FlagSet& set) {
@@ -201,7 +203,8 @@ absl::StatusOr<int> RunNaive(absl::string_view step,
   options.set_seed(flags.seed);
   MOE_RETURN_IF_ERROR(ValidateNaiveSplitOptions(options));
   MOE_RETURN_IF_ERROR(CheckArtifactOutput<NeuronIndices>(flags.artifact));
-  MOE_ASSIGN_OR_RETURN(const LlamaConfig config, DenseConfig(flags.model_path));
+  MOE_ASSIGN_OR_RETURN(const LlamaConfig config,
+                       DenseConfigOf(flags.model_path));
   MOE_ASSIGN_OR_RETURN(
       const NeuronIndices indices,
       SplitNeuronsNaively({config.num_hidden_layers, config.intermediate_size},

@@ -52,11 +52,7 @@ absl::StatusOr<ShardOptions> ShardOptionsOf(const ShardFlags& flags) {
   if (!flags.num_shards.has_value()) return options;
   options.set_num_shards(*flags.num_shards);
   options.set_shard(*flags.shard);
-  if (*flags.shard >= *flags.num_shards) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--shard is ", *flags.shard, "; allowed with --shards=",
-                     *flags.num_shards, ": 0 to ", *flags.num_shards - 1));
-  }
+  MOE_RETURN_IF_ERROR(ValidateShardOptions(options));
   return options;
 }
 

@@ -10,7 +10,6 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "moe/base/random_access_file.h"
 #include "moe/base/sha256.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/testing/temp_directory.h"
@@ -18,11 +17,14 @@
 #include "moe/checkpoint/artifact/importance_scores.h"
 #include "moe/checkpoint/artifact/neuron_indices.h"
 #include "moe/checkpoint/json.h"
+#include "tools/cli/testing/files.h"
 #include "tools/cli/testing/run_cli.h"
 
 namespace moe::cli {
 namespace {
 
+using ::moe::cli::testing::FileText;
+using ::moe::cli::testing::NamesIn;
 using ::moe::cli::testing::Outcome;
 using ::moe::cli::testing::RunCli;
 using ::moe::testing::TempDirectory;
@@ -33,20 +35,6 @@ using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 constexpr char kModel[] = "--model_path=testdata/llama_gqa_bf16";
-
-std::string FileText(const std::string& path) {
-  return ReadFile(path, uint64_t{1} << 30).value();
-}
-
-std::vector<std::string> NamesIn(const std::string& directory) {
-  std::vector<std::string> names;
-  if (!std::filesystem::exists(directory)) return names;
-  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
-    names.push_back(entry.path().filename().string());
-  }
-  std::sort(names.begin(), names.end());
-  return names;
-}
 
 // Router weights of 6 experts, or of `num_experts`; the file's path.
 std::string MakeGates(const TempDirectory& directory, int num_experts = 6) {
@@ -168,7 +156,7 @@ TEST(GetGradsCommandTest, FlagsThatDoNotGoTogetherAreErrors) {
   };
   expect({"--shards=2"}, "--shards is given without --shard");
   expect({"--shard=0"}, "--shard is given without --shards");
-  expect({"--shards=2", "--shard=2"}, "allowed with --shards=2: 0 to 1");
+  expect({"--shards=2", "--shard=2"}, "shard is 2; allowed: 0 to 1");
   expect({"--shards=2", "--shard=0", "--format=pt"}, "give it with --merge");
   expect({"--merge=a"}, "--model_path and --merge do not go together");
   const Outcome nothing =
@@ -190,6 +178,65 @@ TEST(GetGradsCommandTest, GatesOfAnotherModelAreRefused) {
        "--gate_weights_file=" + gates, "--save_path=" + path});
   EXPECT_EQ(outcome.exit_status, 2);
   EXPECT_THAT(outcome.err, AllOf(HasSubstr(gates), HasSubstr("layers")));
+  EXPECT_THAT(NamesIn(path), IsEmpty());
+}
+
+TEST(GetGradsCommandTest, PartsReplaceOnlyTheirOwnKind) {
+  const TempDirectory directory;
+  const std::string gates = MakeGates(directory), path = directory.Path("x");
+  const std::vector<std::string> part = {"--shards=2", "--shard=0"};
+  ASSERT_EQ(GetGrads(gates, path, part).exit_status, 0);
+  const std::string name = "importance_scores.part-0-of-2.safetensors";
+  EXPECT_THAT(NamesIn(path), ElementsAre(name));
+  const std::string before = FileText(path + "/" + name);
+  const Outcome again = GetGrads(gates, path, part);
+  EXPECT_EQ(again.exit_status, 2);
+  EXPECT_THAT(again.err, HasSubstr("already exists"));
+  std::vector<std::string> over = part;
+  over.emplace_back("--overwrite");
+  ASSERT_EQ(GetGrads(gates, path, over).exit_status, 0);
+  EXPECT_EQ(FileText(path + "/" + name), before);
+  const std::string mine = directory.Write(name, "mine");
+  const Outcome foreign = GetGrads(gates, directory.path(), over);
+  EXPECT_EQ(foreign.exit_status, 2);
+  EXPECT_THAT(foreign.err, HasSubstr("--overwrite replaces nothing else"));
+  EXPECT_EQ(FileText(mine), "mine");
+}
+
+TEST(GetGradsCommandTest, ADamagedPartIsRefused) {
+  const TempDirectory directory;
+  const std::string gates = MakeGates(directory), path = directory.Path("x");
+  ASSERT_EQ(GetGrads(gates, path, {"--shards=1", "--shard=0"}).exit_status, 0);
+  const std::string file = path + "/importance_scores.part-0-of-1.safetensors";
+  const std::string whole = FileText(file);
+  std::string flipped = whole;
+  flipped[flipped.size() - 200] ^= 1;
+  for (const std::string& text : {flipped, whole.substr(0, whole.size() - 1)}) {
+    const std::string damaged = directory.Write("damaged", text);
+    const Outcome outcome =
+        RunCli({"split_gradient_get_grads",
+                "--save_path=" + directory.Path("y"), "--merge", damaged});
+    EXPECT_EQ(outcome.exit_status, 2);
+    EXPECT_THAT(outcome.err, HasSubstr(damaged));
+    EXPECT_THAT(NamesIn(directory.Path("y")), IsEmpty());
+  }
+  const Outcome good =
+      RunCli({"split_gradient_get_grads", "--format=pt",
+              "--save_path=" + directory.Path("y"), "--merge", file});
+  EXPECT_EQ(good.exit_status, 0) << good.err;
+  EXPECT_THAT(
+      NamesIn(directory.Path("y")),
+      ElementsAre("importance_scores.pt", "importance_scores.report.json",
+                  "importance_scores.safetensors"));
+}
+
+TEST(GetGradsCommandTest, NoLabelIsNoScore) {
+  const TempDirectory directory;
+  const std::string path = directory.Path("x");
+  const Outcome outcome =
+      GetGrads(MakeGates(directory), path, {"--model_max_length=1"});
+  EXPECT_EQ(outcome.exit_status, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("no token predicts a label"));
   EXPECT_THAT(NamesIn(path), IsEmpty());
 }
 
@@ -267,6 +314,8 @@ TEST(SplitCommandsTest, WhatDoesNotFitIsRefusedBeforeAnythingIsWritten) {
   expect({"split_gradient", file, "--num_experts=6",
           "--model_path=testdata/llama_headdim_f16"},
          scores.c_str());
+  expect({"split_sequential", "--model_path=testdata/moe/vanilla"},
+         "is a Mixture of Experts");
   expect({"split_gradient_residual", file, "--num_experts_moe=6"},
          "which 7 experts");
   expect({"split_gradient", "--score_file=" + directory.Path("none")}, "/none");

@@ -17,6 +17,7 @@
 #include "moe/checkpoint/artifact/importance_scores.h"
 #include "moe/checkpoint/artifact/matrix.h"
 #include "moe/checkpoint/json.h"
+#include "moe/checkpoint/llama_config.h"
 #include "moe/model/walk/shard_options.pb.h"
 #include "moe/split/importance_report.h"
 #include "moe/split/importance_sums.h"
@@ -25,6 +26,7 @@
 #include "tools/cli/command.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/common_flags.h"
+#include "tools/cli/dense_config.h"
 #include "tools/cli/flag_set.h"
 #include "tools/cli/shard_flags.h"
 #include "tools/cli/version.h"
@@ -61,10 +63,25 @@ struct Finished {
   std::string text;
 };
 
+// Held against the model before the dataset is read.
+absl::StatusOr<GateWeights> ReadGates(const GetGradsFlags& flags) {
+  MOE_ASSIGN_OR_RETURN(GateWeights gates,
+                       ReadArtifact<GateWeights>(flags.gate_weights_file));
+  MOE_ASSIGN_OR_RETURN(const LlamaConfig config,
+                       DenseConfigOf(flags.walk.model_path));
+  const int64_t num_clusters =
+      gates.layers.empty() ? 0 : gates.layers.front().rows;
+  MOE_RETURN_IF_ERROR(ValidateGateWeights(
+      gates, {config.num_hidden_layers, num_clusters, config.hidden_size},
+      flags.gate_weights_file));
+  return gates;
+}
+
 absl::StatusOr<int> WriteScores(const Finished& finished,
                                 const ArtifactMetadata& metadata,
                                 const GetGradsFlags& flags,
                                 CommandContext& context) {
+  MOE_RETURN_IF_ERROR(finished.sums.CheckLabels());
   const ImportanceScores scores = finished.sums.Scores();
   Json report = ImportanceReportToJson(finished.sums, scores);
   report.update(finished.report);
@@ -112,30 +129,31 @@ absl::StatusOr<int> Run(const GetGradsFlags& flags, CommandContext& context) {
       flags.shard.makes_part()
           ? CheckPartOutput(flags.artifact, ImportanceScores::kName, shard)
           : CheckArtifactOutput<ImportanceScores>(flags.artifact));
-  MOE_ASSIGN_OR_RETURN(const GateWeights gates,
-                       ReadArtifact<GateWeights>(flags.gate_weights_file));
+  MOE_ASSIGN_OR_RETURN(const GateWeights gates, ReadGates(flags));
   MOE_ASSIGN_OR_RETURN(const std::unique_ptr<WalkSession> session,
                        WalkSession::Open(flags.walk, context.progress));
-  const absl::StatusOr<ImportanceSums> sums = SumNeuronImportance(
-      session->model(), {session->dataset().batches, gates, shard},
-      SingleWalk(), session->resources());
-  MOE_RETURN_IF_ERROR(Annotate(
-      sums.status(),
-      absl::StrCat("with --gate_weights_file=", flags.gate_weights_file)));
+  std::string inputs_digest;
+  if (flags.shard.makes_part()) {
+    MOE_ASSIGN_OR_RETURN(inputs_digest,
+                         InputsDigest(kStep, *session, {DigestOf(gates)}));
+  }
+  MOE_ASSIGN_OR_RETURN(
+      const ImportanceSums sums,
+      SumNeuronImportance(session->model(),
+                          {session->dataset().batches, gates, shard},
+                          SingleWalk(), session->resources()));
   const ArtifactMetadata metadata = {
       kToolVersion, kStep, /*spec_digest=*/"",
       static_cast<uint64_t>(flags.walk.dataset.seed)};
   if (!flags.shard.makes_part()) {
-    return WriteScores({*sums, WithDataset(Json::object(), session->dataset()),
+    return WriteScores({sums, WithDataset(Json::object(), session->dataset()),
                         FormatDataset(session->dataset())},
                        metadata, flags, context);
   }
-  MOE_ASSIGN_OR_RETURN(const std::string inputs_digest,
-                       InputsDigest(kStep, *session, {DigestOf(gates)}));
-  MOE_RETURN_IF_ERROR(WritePart(
-      {std::string(ImportanceScores::kName), inputs_digest, shard.num_shards(),
-       shard.shard(), metadata, sums->ToRecords()},
-      flags.artifact, flags.json, context));
+  MOE_RETURN_IF_ERROR(
+      WritePart({std::string(ImportanceScores::kName), inputs_digest,
+                 shard.num_shards(), shard.shard(), metadata, sums.ToRecords()},
+                flags.artifact, flags.json, context));
   return kSuccess;
 }
 

@@ -1,7 +1,8 @@
 // Of each token the cheapest cluster, and how much the next one costs more:
 // what an assignment to clusters with prices starts from.
 //
-// All arithmetic is exact, so that the result is a function of the numbers
+// All arithmetic is exact, but for the margin where there is one cluster only,
+// so that the result is a function of the numbers
 // alone, the same on every SIMD target and with any number of threads.
 
 #ifndef MOE_KERNELS_ROWS_LEAST_TWO_H_
