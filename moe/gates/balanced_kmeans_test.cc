@@ -191,7 +191,8 @@ INSTANTIATE_TEST_SUITE_P(All, ClusterBalancedBitsTest,
 
 TEST(ClusteringMemoryTest, HasRestartsInAQuarterOfWhatIsLeft) {
   // A restart of 1000 points of 10 features, 4 clusters, and 2 threads:
-  // 1000 (4 (4 + 32) + 60) + 4 x 224 x 2 x 4 + 4 x 10 (24 x 2 + 16) = 222112;
+  // 1000 (4 (4 + 32) + 68) + 4 x 4 x 24 + 4 x 224 x 2 x 4 +
+  // 4 x 10 (24 x 2 + 16) = 222112;
   // 8000 of norms.
   ClusteringOptions options = Options(4, 0.0);
   options.set_n_init(10);
