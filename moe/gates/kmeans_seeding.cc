@@ -56,6 +56,8 @@ class Seeding {
     MOE_RETURN_IF_ERROR(DrawCandidates(e, num_candidates));
     std::vector<FloatMatrix> distances;
     std::vector<MatrixView<float>> views;
+    distances.reserve(static_cast<size_t>(num_restarts_));
+    views.reserve(static_cast<size_t>(num_restarts_));
     for (int64_t r = 0; r < num_restarts_; ++r) {
       distances.emplace_back(points_.num_points(), num_candidates);
     }
