@@ -74,6 +74,13 @@ void BM_GetGrads(benchmark::State& state) {
   const WeightedSequences all = WeighByBatch(batches);
   const std::vector<std::function<void()>> bodies = {
       [&] {
+        HiddenStates hidden =
+            WalkForward(model, batches.sequences(), options, nullptr, resources)
+                .value();
+        MOE_CHECK(
+            TokenLosses(model, batches.sequences(), hidden, resources).ok());
+      },
+      [&] {
         MOE_CHECK(
             WalkForward(model, batches.sequences(), options, nullptr, resources)
                 .ok());
