@@ -77,6 +77,10 @@ TEST(MoeConfigTest, KeepsWhatStillMeansTheSame) {
   EXPECT_EQ(document["architectures"], Json::array({"MixtralForCausalLM"}));
   EXPECT_EQ(document["model_type"], "mixtral");
   EXPECT_EQ(document["moe_type"], "modulelist");
+  EXPECT_EQ(document["auto_map"],
+            Json::object({{"AutoConfig", "configuration_mixtral.MixtralConfig"},
+                          {"AutoModelForCausalLM",
+                           "modeling_mixtral.MixtralForCausalLM"}}));
   EXPECT_EQ(document["intermediate_size"], 48);
   EXPECT_EQ(document["dense_intermediate_size"], 384);
   EXPECT_TRUE(document.contains("sliding_window"));
