@@ -4,6 +4,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "moe/base/check_field.h"
 
 namespace moe {
 
@@ -11,10 +12,6 @@ absl::Status CheckNumExperts(int64_t num_experts) {
   return CheckField(num_experts >= 1 && num_experts <= kMaxExperts,
                     "num_experts", num_experts,
                     absl::StrCat("1 to ", kMaxExperts));
-}
-
-absl::Status CheckSeed(int64_t seed) {
-  return CheckField(seed >= 0, "seed", seed, "0 or more");
 }
 
 absl::Status CheckEnoughTokens(int64_t num_tokens, int64_t num_experts) {

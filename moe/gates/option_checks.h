@@ -7,8 +7,6 @@
 #include <cstdint>
 
 #include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
-#include "absl/strings/string_view.h"
 
 namespace moe {
 
@@ -20,17 +18,7 @@ inline constexpr int64_t kMaxExperts = 1024;
 inline constexpr int64_t kDefaultNumExperts = 8;
 inline constexpr double kDefaultBalanceJitterFactor = 0.4;
 
-// InvalidArgument "FIELD is VALUE; allowed: ..." unless `is_allowed`.
-template <typename T>
-absl::Status CheckField(bool is_allowed, absl::string_view field, T value,
-                        absl::string_view allowed) {
-  if (is_allowed) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat(field, " is ", value, "; allowed: ", allowed));
-}
-
 absl::Status CheckNumExperts(int64_t num_experts);
-absl::Status CheckSeed(int64_t seed);
 absl::Status CheckEnoughTokens(int64_t num_tokens, int64_t num_experts);
 
 }  // namespace moe

@@ -20,9 +20,6 @@ TEST(OptionChecksTest, NameTheFieldAndWhatIsAllowed) {
   EXPECT_THAT(CheckNumExperts(kMaxExperts + 1),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("num_experts is 1025; allowed: 1 to 1024")));
-  MOE_EXPECT_OK(CheckSeed(0));
-  EXPECT_THAT(CheckSeed(-1), StatusIs(absl::StatusCode::kInvalidArgument,
-                                      HasSubstr("seed is -1; allowed: 0")));
   MOE_EXPECT_OK(CheckEnoughTokens(8, 8));
   EXPECT_THAT(CheckEnoughTokens(7, 8),
               StatusIs(absl::StatusCode::kInvalidArgument,
