@@ -175,7 +175,8 @@ std::string FormatMoeConfig(const MoeConfig& config) {
   Json document = config.decoder.document;
   document["architectures"] = {"MixtralForCausalLM"};
   document["auto_map"] = {
-      {"AutoConfig", ClassIn(kModelConfigurationFile, "MixtralConfig")},
+      {"AutoConfig", ClassIn(kModelConfigurationFile, "LlamaMoeConfig")},
+      {"AutoModel", ClassIn(kModelCodeFile, "MixtralModel")},
       {"AutoModelForCausalLM", ClassIn(kModelCodeFile, "MixtralForCausalLM")}};
   document["model_type"] = "mixtral";
   SetResolvedDefaults(config.decoder, document);
