@@ -33,6 +33,7 @@ struct MlpArtifacts {
 struct MlpConversion {
   MoeConfig config;
   WrittenCheckpoint written;
+  // Where the routers were drawn; otherwise they were given.
   bool has_random_routers = false;
   // Neurons of all converted layers that no expert has, or more than one.
   int64_t num_unused_neurons = 0;
