@@ -2,158 +2,48 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <functional>
 #include <map>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/types/span.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "moe/base/file_system.h"
-#include "moe/base/philox.h"
-#include "moe/base/progress.h"
 #include "moe/base/random_access_file.h"
-#include "moe/base/status_macros.h"
-#include "moe/base/testing/fault_injecting_file_system.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/testing/temp_directory.h"
-#include "moe/base/thread_pool.h"
-#include "moe/checkpoint/artifact/gate_weights.h"
-#include "moe/checkpoint/artifact/matrix.h"
-#include "moe/checkpoint/artifact/neuron_indices.h"
 #include "moe/checkpoint/checkpoint.h"
 #include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/moe_config.h"
 #include "moe/checkpoint/safetensors_file.h"
 #include "moe/checkpoint/tensor.h"
-#include "moe/convert/conversion_plan.h"
-#include "moe/convert/mlp_options.pb.h"
 #include "moe/convert/model_code.h"
 #include "moe/convert/router_weights.h"
+#include "moe/convert/testing/mlp_case.h"
 #include "moe/convert/testing/tiny_checkpoint.h"
 
 namespace moe {
 namespace {
 
-using ::moe::testing::FaultInjectingFileSystem;
+using ::moe::testing::Convert;
+using ::moe::testing::GivenArtifacts;
+using ::moe::testing::GivenOf;
+using ::moe::testing::MlpCase;
 using ::moe::testing::Numbers;
+using ::moe::testing::OptionsOf;
 using ::moe::testing::ReadTensors;
 using ::moe::testing::Select;
-using ::moe::testing::StatusIs;
 using ::moe::testing::TempDirectory;
-using ::moe::testing::TinyModel;
 using ::moe::testing::WriteTinyModel;
-using ::testing::AllOf;
-using ::testing::HasSubstr;
-
-struct Case {
-  TinyModel model;
-  bool residual = false;
-  int64_t num_experts = 4;
-  double scale_factor = 4.0;
-  int64_t num_contract = 0;
-  bool given_indices = false;
-  // Neurons of the lists, of which each expert has some of its own.
-  bool shared = false;
-  bool given_gates = false;
-};
-
-// A random split of 24 neurons: a residual expert of 4 where there is one, then
-// even shares of 20 or 24, or with `shared` any 5 of these for each expert.
-NeuronIndices RandomIndices(const Case& c) {
-  NeuronIndices indices;
-  for (int64_t layer = 0; layer < c.model.num_layers; ++layer) {
-    RandomStream stream(1, absl::StrCat("indices/", layer));
-    std::vector<int64_t> order = Numbers(0, c.model.intermediate_size);
-    Shuffle(stream, absl::MakeSpan(order));
-    LayerNeuronIndices split;
-    if (c.residual) {
-      split.residual.emplace(order.end() - 4, order.end());
-      order.resize(order.size() - 4);
-    }
-    const int64_t size =
-        c.shared ? 5 : static_cast<int64_t>(order.size()) / c.num_experts;
-    split.experts = Matrix<int64_t>(c.num_experts, size);
-    for (int64_t e = 0; e < c.num_experts; ++e) {
-      if (c.shared) Shuffle(stream, absl::MakeSpan(order));
-      std::copy_n(order.begin() + (c.shared ? 0 : e * size), size,
-                  split.experts.MutableRow(e).begin());
-    }
-    indices.layers.push_back(std::move(split));
-  }
-  return indices;
-}
-
-GateWeights RandomGates(const Case& c, int64_t num_rows) {
-  GateWeights gates;
-  for (int64_t layer = 0; layer < c.model.num_layers; ++layer) {
-    RandomStream stream(2, absl::StrCat("gates/", layer));
-    Matrix<float> weights(num_rows, c.model.hidden_size);
-    for (float& w : weights.values) w = stream.UniformSymmetric(3.0f);
-    gates.layers.push_back(std::move(weights));
-  }
-  return gates;
-}
-
-MlpConversionOptions OptionsOf(const Case& c) {
-  MlpConversionOptions options;
-  options.set_kind(c.residual ? MlpConversionOptions::RESIDUAL
-                              : MlpConversionOptions::VANILLA);
-  options.set_num_experts(c.num_experts);
-  options.set_top_k(std::min<int64_t>(2, c.num_experts));
-  options.set_scale_factor(c.scale_factor);
-  options.set_num_moe_contract_layers(c.num_contract);
-  options.set_seed(5);
-  return options;
-}
-
-struct Given {
-  std::optional<NeuronIndices> indices;
-  std::optional<GateWeights> gates;
-
-  MlpArtifacts Artifacts() const {
-    MlpArtifacts artifacts;
-    if (gates.has_value()) artifacts.gate_weights = &*gates;
-    if (indices.has_value()) artifacts.neuron_indices = &*indices;
-    artifacts.gate_weights_path = "gates.file";
-    artifacts.neuron_indices_path = "indices.file";
-    return artifacts;
-  }
-};
-
-Given GivenOf(const Case& c) {
-  Given given;
-  if (c.given_indices) given.indices = RandomIndices(c);
-  // A residual conversion takes the first rows of more.
-  if (c.given_gates) {
-    given.gates = RandomGates(c, c.num_experts + (c.residual ? 1 : 0));
-  }
-  return given;
-}
-
-absl::StatusOr<MlpConversion> Convert(const std::string& from,
-                                      const std::string& to,
-                                      const MlpConversionOptions& options,
-                                      const MlpArtifacts& artifacts,
-                                      int num_threads = 1) {
-  MOE_ASSIGN_OR_RETURN(const Checkpoint dense, Checkpoint::Open(from));
-  ThreadPool pool(num_threads);
-  Progress progress(Progress::Style::kSilent, {});
-  return ConvertMlp(dense, options, artifacts, {to}, {pool, progress});
-}
 
 // What the checkpoint must hold, tensor by tensor, from the definition.
 class Wanted {
  public:
-  Wanted(const Case& c, const Given& given, HostTensors dense)
+  Wanted(const MlpCase& c, const GivenArtifacts& given, HostTensors dense)
       : c_(c), given_(given), dense_(std::move(dense)) {}
 
   HostTensors Tensors() {
@@ -255,8 +145,8 @@ class Wanted {
                           RouterBytes(source, layer, spec)};
   }
 
-  const Case& c_;
-  const Given& given_;
+  const MlpCase& c_;
+  const GivenArtifacts& given_;
   const HostTensors dense_;
   HostTensors wanted_;
 };
@@ -283,7 +173,7 @@ HostTensor Transposed(const HostTensor& from) {
 
 // Of a split without sharing: the neurons of all experts together are those of
 // the dense layer, each once.
-void ExpectNothingLostNorTwice(const Case& c, const HostTensors& dense,
+void ExpectNothingLostNorTwice(const MlpCase& c, const HostTensors& dense,
                                const HostTensors& moe, int64_t layer) {
   for (const auto& [part, w] : std::map<std::string, std::string>{
            {"gate_proj", "w1"}, {"up_proj", "w3"}, {"down_proj", "w2"}}) {
@@ -306,13 +196,13 @@ void ExpectNothingLostNorTwice(const Case& c, const HostTensors& dense,
   }
 }
 
-std::vector<Case> AllCases() {
-  std::vector<Case> cases;
+std::vector<MlpCase> AllCases() {
+  std::vector<MlpCase> cases;
   for (const Dtype dtype : {Dtype::kBF16, Dtype::kF16, Dtype::kF32}) {
     // Every combination with one type, some with the others.
     const int step = dtype == Dtype::kBF16 ? 1 : 9;
     for (int bits = 0; bits < 64; bits += step) {
-      Case c;
+      MlpCase c;
       c.model.dtype = dtype;
       c.model.mlp_bias = (bits & 1) != 0;
       c.model.num_shards = (bits & 2) != 0 ? 4 : 1;
@@ -330,15 +220,15 @@ std::vector<Case> AllCases() {
 }
 
 TEST(ConvertMlpTest, EveryExpertIsMadeOfTheDenseBytes) {
-  for (const Case& c : AllCases()) {
+  for (const MlpCase& c : AllCases()) {
     const TempDirectory directory;
     const std::string from = directory.Path("dense");
     const std::string to = directory.Path("moe");
     WriteTinyModel(c.model, from);
-    const Given given = GivenOf(c);
-    MOE_ASSERT_OK_AND_ASSIGN(
-        const MlpConversion conversion,
-        Convert(from, to, OptionsOf(c), given.Artifacts(), /*num_threads=*/2));
+    const GivenArtifacts given = GivenOf(c);
+    MOE_ASSERT_OK_AND_ASSIGN(const MlpConversion conversion,
+                             Convert({from, to}, OptionsOf(c),
+                                     given.Artifacts(), /*num_threads=*/2));
     const HostTensors dense = ReadTensors(from);
     const HostTensors moe = ReadTensors(to);
     ASSERT_EQ(moe, Wanted(c, given, dense).Tensors());
@@ -363,16 +253,16 @@ TEST(ConvertMlpTest, EveryExpertIsMadeOfTheDenseBytes) {
 
 TEST(ConvertMlpTest, WritesTheConfigurationAndTheFilesBesideIt) {
   const TempDirectory directory;
-  Case c;
+  MlpCase c;
   c.residual = c.given_gates = c.given_indices = true;
   c.num_experts = 5;
   c.scale_factor = 2.5;
   c.num_contract = 1;
   WriteTinyModel(c.model, directory.Path("dense"));
-  const Given given = GivenOf(c);
+  const GivenArtifacts given = GivenOf(c);
   MOE_ASSERT_OK_AND_ASSIGN(
       const MlpConversion conversion,
-      Convert(directory.Path("dense"), directory.Path("moe"), OptionsOf(c),
+      Convert({directory.Path("dense"), directory.Path("moe")}, OptionsOf(c),
               given.Artifacts()));
   MOE_ASSERT_OK_AND_ASSIGN(const std::string text,
                            ReadFile(directory.Path("moe/config.json"), 100000));
@@ -402,12 +292,13 @@ TEST(ConvertMlpTest, WritesTheConfigurationAndTheFilesBesideIt) {
 // A shard keeps its name, and what a tensor becomes stays in its shard.
 TEST(ConvertMlpTest, KeepsTheShards) {
   const TempDirectory directory;
-  Case c;
+  MlpCase c;
   c.model.num_shards = 3;
   WriteTinyModel(c.model, directory.Path("dense"));
-  MOE_ASSERT_OK_AND_ASSIGN(const MlpConversion conversion,
-                           Convert(directory.Path("dense"),
-                                   directory.Path("moe"), OptionsOf(c), {}));
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const MlpConversion conversion,
+      Convert({directory.Path("dense"), directory.Path("moe")}, OptionsOf(c),
+              {}));
   MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint dense,
                            Checkpoint::Open(directory.Path("dense")));
   MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint moe,
@@ -441,19 +332,19 @@ TEST(ConvertMlpTest, KeepsTheShards) {
 
 TEST(ConvertMlpTest, ShardsAndThreadsDoNotMatter) {
   const TempDirectory directory;
-  Case c;
+  MlpCase c;
   c.given_indices = true;
-  const Given given = GivenOf(c);
+  const GivenArtifacts given = GivenOf(c);
   WriteTinyModel(c.model, directory.Path("single"));
   c.model.num_shards = 5;
   WriteTinyModel(c.model, directory.Path("sharded"));
-  MOE_ASSERT_OK(Convert(directory.Path("single"), directory.Path("a"),
+  MOE_ASSERT_OK(Convert({directory.Path("single"), directory.Path("a")},
                         OptionsOf(c), given.Artifacts(), 1)
                     .status());
-  MOE_ASSERT_OK(Convert(directory.Path("sharded"), directory.Path("b"),
+  MOE_ASSERT_OK(Convert({directory.Path("sharded"), directory.Path("b")},
                         OptionsOf(c), given.Artifacts(), 3)
                     .status());
-  MOE_ASSERT_OK(Convert(directory.Path("single"), directory.Path("c"),
+  MOE_ASSERT_OK(Convert({directory.Path("single"), directory.Path("c")},
                         OptionsOf(c), given.Artifacts(), 3)
                     .status());
   EXPECT_EQ(ReadTensors(directory.Path("a")), ReadTensors(directory.Path("b")));
@@ -464,174 +355,6 @@ TEST(ConvertMlpTest, ShardsAndThreadsDoNotMatter) {
       const std::string three,
       ReadFile(directory.Path("c/model.safetensors"), 1 << 20));
   EXPECT_EQ(one, three);
-}
-
-struct BadCase {
-  std::string message;
-  std::function<void(Case&, MlpConversionOptions&, Given&)> change;
-};
-
-TEST(ConvertMlpTest, RefusesWhatDoesNotFitAndWritesNothing) {
-  using O = MlpConversionOptions;
-  const BadCase cases[] = {
-      {"top_k is 5", [](Case&, O& o, Given&) { o.set_top_k(5); }},
-      {"num_experts is 7, which does not divide intermediate_size, 24",
-       [](Case&, O& o, Given&) { o.set_num_experts(7); }},
-      {"num_moe_contract_layers is 2",
-       [](Case&, O& o, Given&) { o.set_num_moe_contract_layers(2); }},
-      {"indices.file: layers.1.experts[2, 0] is 24; a neuron must be from 0 to "
-       "23",
-       [](Case& c, O&, Given& g) {
-         g.indices = RandomIndices(c);
-         g.indices->layers[1].experts.MutableRow(2)[0] = 24;
-       }},
-      {"which expert 2 already has",
-       [](Case& c, O&, Given& g) {
-         g.indices = RandomIndices(c);
-         const auto row = g.indices->layers[1].experts.MutableRow(2);
-         row[1] = row[0];
-       }},
-      {"indices.file: the number of layers is 2",
-       [](Case& c, O&, Given& g) {
-         g.indices = RandomIndices(c);
-         g.indices->layers.pop_back();
-       }},
-      {"the number of experts is 4",
-       [](Case& c, O& o, Given& g) {
-         g.indices = RandomIndices(c);
-         o.set_num_experts(3);
-       }},
-      {"split_gradient",
-       [](Case& c, O&, Given& g) {
-         c.residual = true;
-         g.indices = RandomIndices(c);
-       }},
-      {"gates.file: layers.0: the number of experts is 5",
-       [](Case& c, O&, Given& g) { g.gates = RandomGates(c, 5); }},
-      {"gates.file: layers.0: the hidden size is 17",
-       [](Case& c, O&, Given& g) {
-         c.model.hidden_size = 17;
-         g.gates = RandomGates(c, 4);
-       }},
-      {"residual conversion needs neuron indices",
-       [](Case& c, O& o, Given& g) {
-         o.set_kind(O::RESIDUAL);
-         g.gates = RandomGates(c, 4);
-       }},
-      {"residual conversion needs gate weights",
-       [](Case& c, O& o, Given& g) {
-         o.set_kind(O::RESIDUAL);
-         c.residual = true;
-         g.indices = RandomIndices(c);
-       }},
-      {"gates.file: layers.0: the number of experts is 3",
-       [](Case& c, O& o, Given& g) {
-         o.set_kind(O::RESIDUAL);
-         c.residual = true;
-         g.indices = RandomIndices(c);
-         g.gates = RandomGates(c, 3);
-       }},
-  };
-  for (const BadCase& bad : cases) {
-    const TempDirectory directory;
-    Case c;
-    WriteTinyModel(c.model, directory.Path("dense"));
-    MlpConversionOptions options = OptionsOf(c);
-    Given given;
-    bad.change(c, options, given);
-    EXPECT_THAT(
-        Convert(directory.Path("dense"), directory.Path("moe"), options,
-                given.Artifacts()),
-        StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(bad.message)));
-    EXPECT_THAT(directory.List(), ::testing::ElementsAre("dense"))
-        << bad.message;
-  }
-}
-
-TEST(ConvertMlpTest, RefusesWhatIsConvertedAlready) {
-  const TempDirectory directory;
-  const Case c;
-  WriteTinyModel(c.model, directory.Path("dense"));
-  MOE_ASSERT_OK(
-      Convert(directory.Path("dense"), directory.Path("moe"), OptionsOf(c), {})
-          .status());
-  EXPECT_THAT(
-      Convert(directory.Path("moe"), directory.Path("again"), OptionsOf(c), {}),
-      StatusIs(absl::StatusCode::kInvalidArgument,
-               AllOf(HasSubstr("/moe has MLP experts already"),
-                     HasSubstr("the dense checkpoint"))));
-  EXPECT_THAT(
-      Convert(directory.Path("dense"), directory.Path("moe"), OptionsOf(c), {}),
-      StatusIs(absl::StatusCode::kAlreadyExists, HasSubstr("moe")));
-  EXPECT_THAT(directory.List(), ::testing::ElementsAre("dense", "moe"));
-}
-
-// Gate weights that BF16 holds and F16 does not.
-TEST(ConvertMlpTest, RefusesRoutersThatTheTypeCannotHold) {
-  const TempDirectory directory;
-  Case c;
-  c.model.dtype = Dtype::kF16;
-  WriteTinyModel(c.model, directory.Path("dense"));
-  Given given;
-  given.gates = RandomGates(c, c.num_experts);
-  given.gates->layers[2].MutableRow(1)[3] = 1e6f;
-  EXPECT_THAT(Convert(directory.Path("dense"), directory.Path("moe"),
-                      OptionsOf(c), given.Artifacts()),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("gates.file: layers.2[1, 3] is 1e+06")));
-  // A contract layer has no router.
-  given.gates->layers[2].MutableRow(1)[3] = 1.0f;
-  given.gates->layers[0].MutableRow(1)[3] = 1e6f;
-  c.num_contract = 1;
-  MOE_EXPECT_OK(Convert(directory.Path("dense"), directory.Path("moe"),
-                        OptionsOf(c), given.Artifacts())
-                    .status());
-}
-
-TEST(ConvertMlpTest, RefusesAnOutputBiasThatExpertsCannotShareExactly) {
-  const TempDirectory directory;
-  Case c;
-  c.model.mlp_bias = true;
-  c.scale_factor = 3.0;
-  WriteTinyModel(c.model, directory.Path("dense"));
-  EXPECT_THAT(
-      Convert(directory.Path("dense"), directory.Path("moe"), OptionsOf(c), {}),
-      StatusIs(
-          absl::StatusCode::kInvalidArgument,
-          AllOf(HasSubstr("mlp.down_proj.bias"), HasSubstr("scale_factor, 3"),
-                HasSubstr("choose a power of two"))));
-  EXPECT_THAT(directory.List(), ::testing::ElementsAre("dense"));
-}
-
-// Whichever operation fails: nothing is at the path, or all of it.
-TEST(ConvertMlpTest, EveryFaultLeavesNothingOrAWholeCheckpoint) {
-  using Fault = FaultInjectingFileSystem::Fault;
-  const TempDirectory directory;
-  Case c;
-  c.model.num_layers = 1;
-  WriteTinyModel(c.model, directory.Path("dense"));
-  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint dense,
-                           Checkpoint::Open(directory.Path("dense")));
-  ThreadPool pool(2);
-  Progress progress(Progress::Style::kSilent, {});
-  const auto convert = [&](FaultInjectingFileSystem& file_system,
-                           const std::string& to) {
-    return ConvertMlp(dense, OptionsOf(c), {},
-                      {to, /*overwrite=*/false, &file_system}, {pool, progress})
-        .status();
-  };
-  FaultInjectingFileSystem counting;
-  MOE_ASSERT_OK(convert(counting, directory.Path("whole")));
-  const HostTensors want = ReadTensors(directory.Path("whole"));
-  ASSERT_GT(counting.num_operations(), 10);
-  for (int64_t n = 0; n < counting.num_operations(); ++n) {
-    FaultInjectingFileSystem file_system(Fault::kFailOnward, n);
-    const std::string to = directory.Path(absl::StrCat("moe", n));
-    EXPECT_FALSE(convert(file_system, to).ok()) << n;
-    if (!PathExists(to)) continue;
-    MOE_EXPECT_OK(Checkpoint::Open(to).status());
-    EXPECT_EQ(ReadTensors(to), want) << n;
-  }
 }
 
 }  // namespace

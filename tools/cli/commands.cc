@@ -10,9 +10,16 @@
 namespace moe::cli {
 
 std::vector<Command> AllCommands() {
-  return {HiddenClusteringCommand(), RandomSelectionCommand(),
-          TokenizeCommand(),         EvaluateCommand(),
-          InspectCommand(),          DiffCommand()};
+  return {HiddenClusteringCommand(),
+          RandomSelectionCommand(),
+          ConvertMixtralCommand(),
+          ConvertMixtralResidualCommand(),
+          ConvertMixtralAttnMoeCommand(),
+          TokenizeCommand(),
+          EvaluateCommand(),
+          InspectCommand(),
+          DiffCommand(),
+          ExportCommand()};
 }
 
 int RunLlamaMoe(const std::vector<std::string>& args, std::ostream& out,

@@ -17,6 +17,10 @@ Command DiffCommand();
 Command EvaluateCommand();
 Command HiddenClusteringCommand();
 Command RandomSelectionCommand();
+Command ConvertMixtralCommand();
+Command ConvertMixtralResidualCommand();
+Command ConvertMixtralAttnMoeCommand();
+Command ExportCommand();
 Command TokenizeCommand();
 
 std::vector<Command> AllCommands();
