@@ -31,10 +31,10 @@ namespace {
 // A buffer is large enough for every thread to have some reads of it, and the
 // buffers together stay small beside a tensor.
 constexpr int64_t kBufferBytes = int64_t{4} << 20;
-constexpr size_t kNumBuffers = 3;
+constexpr size_t kNumBuffers = 4;
 // What a thread reads at a time: larger pieces fall out of its cache between
 // the reading and what is done with them.
-constexpr int64_t kReadBytes = int64_t{512} << 10;
+constexpr int64_t kReadBytes = int64_t{256} << 10;
 
 // Memory that is written from, and used again once it has been.
 class Buffer {
