@@ -10,21 +10,12 @@
 namespace moe {
 namespace {
 
-// Rows that go through a list together: their elements share the reading of
-// the indices, and the rows stay in the first cache.
-constexpr int64_t kRowsAtOnce = 4;
-
-template <typename Element, int kRows>
-void GatherRows(absl::Span<const uint32_t> columns, const char* in,
-                int64_t in_stride, char* out) {
-  const int64_t out_stride =
-      static_cast<int64_t>(columns.size() * sizeof(Element));
+// One row at a time: it stays in the first cache while its elements are picked.
+template <typename Element>
+void GatherRow(absl::Span<const uint32_t> columns, const char* in, char* out) {
   for (size_t j = 0; j < columns.size(); ++j) {
-    const char* const from = in + size_t{columns[j]} * sizeof(Element);
-    char* const to = out + j * sizeof(Element);
-    for (int r = 0; r < kRows; ++r) {
-      std::memcpy(to + r * out_stride, from + r * in_stride, sizeof(Element));
-    }
+    std::memcpy(out + j * sizeof(Element),
+                in + size_t{columns[j]} * sizeof(Element), sizeof(Element));
   }
 }
 
@@ -67,20 +58,15 @@ void ColumnGatherer::GatherElements(const RowBlock& block) const {
     const ColumnLists::List& list = lists_.lists_[i];
     if (list.columns.empty()) continue;
     const size_t out_stride = list.columns.size() * sizeof(Element);
-    for (int64_t r = 0; r < block.num_rows;) {
+    for (int64_t r = 0; r < block.num_rows; ++r) {
       const char* const in = block.bytes + r * in_stride;
       char* const out =
           outs_[i] + static_cast<size_t>(block.first_row + r) * out_stride;
       if (list.is_range) {
         std::memcpy(out, in + size_t{list.columns[0]} * sizeof(Element),
                     out_stride);
-        ++r;
-      } else if (block.num_rows - r >= kRowsAtOnce) {
-        GatherRows<Element, kRowsAtOnce>(list.columns, in, in_stride, out);
-        r += kRowsAtOnce;
       } else {
-        GatherRows<Element, 1>(list.columns, in, in_stride, out);
-        ++r;
+        GatherRow<Element>(list.columns, in, out);
       }
     }
   }

@@ -1,10 +1,9 @@
 #include "moe/convert/piece_reader.h"
 
 #include <algorithm>
-#include <cmath>
+#include <array>
 #include <cstdint>
 #include <optional>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -44,6 +43,38 @@ size_t RunLength(absl::Span<const int64_t> list) {
 // double product of two floats is exact.
 bool IsProduct(float value, float a, float b) {
   return double{value} == double{a} * double{b};
+}
+
+// Elements that stay in the first cache, in all their forms.
+constexpr size_t kScaledAtOnce = 2048;
+
+// Multiplies elements, at most kScaledAtOnce from number `first` on, in place.
+// Returns how many products were rounded.
+absl::StatusOr<int64_t> Scale(const ScaledPiece& piece, int64_t first,
+                              absl::Span<char> elements) {
+  const TensorSpec& spec = piece.from.tensor->spec;
+  const size_t count =
+      elements.size() / static_cast<size_t>(DtypeSize(spec.dtype));
+  std::array<float, kScaledAtOnce> value_buffer, product_buffer;
+  const auto values = absl::MakeSpan(value_buffer).first(count);
+  const auto products = absl::MakeSpan(product_buffer).first(count);
+  WeightsToFloat(spec.dtype, elements, values);
+  for (size_t i = 0; i < count; ++i) products[i] = values[i] * piece.factor;
+  FloatToWeights(spec.dtype, products, elements);
+  if (const std::optional<int64_t> found =
+          FindNonFinite(spec.dtype, elements)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(piece.from.shard->path(), ": tensor \"", spec.name,
+                     "\" has ", values[static_cast<size_t>(*found)],
+                     " at element ", first + *found, "; times ", piece.factor,
+                     " it is beyond the largest ", DtypeName(spec.dtype)));
+  }
+  WeightsToFloat(spec.dtype, elements, products);
+  int64_t num_rounded = 0;
+  for (size_t i = 0; i < count; ++i) {
+    num_rounded += IsProduct(products[i], values[i], piece.factor) ? 0 : 1;
+  }
+  return num_rounded;
 }
 
 }  // namespace
@@ -91,25 +122,18 @@ absl::Status ReadUnits(const RowsPiece& piece, int64_t first,
 
 absl::StatusOr<int64_t> ReadUnits(const ScaledPiece& piece, int64_t first,
                                   absl::Span<char> out) {
-  const TensorSpec& spec = piece.from.tensor->spec;
-  const int64_t element_bytes = DtypeSize(spec.dtype);
-  MOE_RETURN_IF_ERROR(Read(piece.from, first * element_bytes, out));
-  const size_t count = out.size() / static_cast<size_t>(element_bytes);
-  std::vector<float> values(count), products(count);
-  WeightsToFloat(spec.dtype, out, absl::MakeSpan(values));
-  for (size_t i = 0; i < count; ++i) products[i] = values[i] * piece.factor;
-  FloatToWeights(spec.dtype, products, out);
-  if (const std::optional<int64_t> found = FindNonFinite(spec.dtype, out)) {
-    const size_t at = static_cast<size_t>(*found);
-    return absl::InvalidArgumentError(absl::StrCat(
-        piece.from.shard->path(), ": tensor \"", spec.name, "\" has ",
-        values[at], " at element ", first + *found, "; times ", piece.factor,
-        " it is beyond the largest ", DtypeName(spec.dtype)));
-  }
-  WeightsToFloat(spec.dtype, out, absl::MakeSpan(products));
+  const auto element_bytes =
+      static_cast<size_t>(DtypeSize(piece.from.tensor->spec.dtype));
+  MOE_RETURN_IF_ERROR(
+      Read(piece.from, first * static_cast<int64_t>(element_bytes), out));
   int64_t num_rounded = 0;
-  for (size_t i = 0; i < count; ++i) {
-    if (!IsProduct(products[i], values[i], piece.factor)) ++num_rounded;
+  while (!out.empty()) {
+    const absl::Span<char> block =
+        out.first(std::min(out.size(), kScaledAtOnce * element_bytes));
+    MOE_ASSIGN_OR_RETURN(const int64_t count, Scale(piece, first, block));
+    num_rounded += count;
+    first += static_cast<int64_t>(block.size() / element_bytes);
+    out.remove_prefix(block.size());
   }
   return num_rounded;
 }

@@ -28,10 +28,11 @@
 namespace moe {
 namespace {
 
-// A buffer is large enough for every thread to have some reads of it, and the
-// buffers together stay small beside a tensor.
+// A buffer is large enough for every thread to have some reads of it, and all
+// of them for the writer to go on while a matrix' columns are gathered;
+// together they stay small beside the matrices of a large model.
 constexpr int64_t kBufferBytes = int64_t{4} << 20;
-constexpr size_t kNumBuffers = 4;
+constexpr size_t kNumBuffers = 8;
 // What a thread reads at a time: larger pieces fall out of its cache between
 // the reading and what is done with them.
 constexpr int64_t kReadBytes = int64_t{256} << 10;
