@@ -31,8 +31,12 @@ namespace {
 // A buffer is large enough for every thread to have some reads of it, and all
 // of them for the writer to go on while a matrix' columns are gathered;
 // together they stay small beside the matrices of a large model.
-constexpr int64_t kBufferBytes = int64_t{4} << 20;
+constexpr int64_t kBufferBytes = int64_t{2} << 20;
 constexpr size_t kNumBuffers = 8;
+// Of the lists of columns, so many go through the matrix together that what
+// they make is at most so large; a larger matrix is read once for each such
+// part.
+constexpr int64_t kColumnsBytes = int64_t{64} << 20;
 // What a thread reads at a time: larger pieces fall out of its cache between
 // the reading and what is done with them.
 constexpr int64_t kReadBytes = int64_t{256} << 10;
@@ -119,6 +123,8 @@ class Streamer {
   }
 
  private:
+  // All lists at once.
+  absl::Status WriteColumns(const ColumnsPiece& piece);
   // `read` fills its second argument from a unit on.
   template <typename Piece, typename Read>
   absl::Status WriteUnits(const Piece& piece, const Read& read);
@@ -173,6 +179,19 @@ absl::Status Streamer::Write(const ScaledPiece& piece) {
 }
 
 absl::Status Streamer::Write(const ColumnsPiece& piece) {
+  ColumnsPiece part = {piece.from, {}};
+  for (const auto& list : piece.lists) {
+    part.lists.push_back(list);
+    if (part.lists.size() > 1 && NumBytes(TensorPiece(part)) > kColumnsBytes) {
+      part.lists.pop_back();
+      MOE_RETURN_IF_ERROR(WriteColumns(part));
+      part.lists = {list};
+    }
+  }
+  return WriteColumns(part);
+}
+
+absl::Status Streamer::WriteColumns(const ColumnsPiece& piece) {
   const TensorSpec& spec = piece.from.tensor->spec;
   const ColumnMatrix matrix = {spec.shape[0], spec.shape[1],
                                DtypeSize(spec.dtype)};

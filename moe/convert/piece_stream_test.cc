@@ -126,6 +126,19 @@ TEST_F(PieceStreamTest, CountsWhatIsScaled) {
   EXPECT_LT(counts_.num_rounded, kRows * kCols);
 }
 
+// More than is gathered at once: 18 MB four times over.
+TEST_F(PieceStreamTest, ManyColumnsAreGatheredInParts) {
+  std::vector<absl::Span<const int64_t>> lists;
+  for (int i = 0; i < 4; ++i) {
+    for (const auto half : Halves()) lists.push_back(half);
+  }
+  MOE_ASSERT_OK_AND_ASSIGN(const std::string once,
+                           Stream({ColumnsPiece{At(), Halves()}}));
+  MOE_ASSERT_OK_AND_ASSIGN(const std::string out,
+                           Stream({ColumnsPiece{At(), lists}}));
+  EXPECT_TRUE(out == once + once + once + once);
+}
+
 TEST_F(PieceStreamTest, NothingIsNothing) {
   MOE_ASSERT_OK_AND_ASSIGN(const std::string out, Stream({}));
   EXPECT_EQ(out, "");

@@ -26,10 +26,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 from transformers import DynamicCache, GenerationMixin, PreTrainedModel
-from transformers.modeling_outputs import (
-    MoeCausalLMOutputWithPast,
-    MoeModelOutputWithPast,
-)
+from transformers import modeling_outputs
 
 from .configuration_llama_moe import LlamaMoeConfig
 
@@ -39,12 +36,12 @@ IGNORED_LABEL = -100
 # router_logits and attn_router_logits: [batch * tokens, experts] of each layer that has
 # experts in its MLP, in its attention.
 @dataclasses.dataclass
-class MoeModelOutput(MoeModelOutputWithPast):
+class MoeModelOutput(modeling_outputs.MoeModelOutputWithPast):
     attn_router_logits: Optional[tuple] = None
 
 
 @dataclasses.dataclass
-class MoeCausalLMOutput(MoeCausalLMOutputWithPast):
+class MoeCausalLMOutput(modeling_outputs.MoeCausalLMOutputWithPast):
     attn_router_logits: Optional[tuple] = None
 
 
@@ -62,11 +59,12 @@ class RMSNorm(nn.Module):
         return self.weight * wide.to(x.dtype)
 
 
-
 def rope_frequencies(config, lengths):
     """Frequencies [batch, head_dim / 2] for sequences of `lengths` [batch] tokens.
 
-    Only those of type "dynamic" depend on the length, each row on its own.
+    Only those of type "dynamic" depend on the length, each row on its own. As in
+    transformers, a key in a cache keeps those of when it came: past
+    max_position_embeddings, that type computes something else with a cache.
     """
     rope, dim = config.rope_parameters, config.head_dim
     base = torch.full_like(lengths, rope["rope_theta"], dtype=torch.float32)
@@ -109,7 +107,6 @@ def rotate(x, rotary):
     return x * cos + torch.cat((-second, first), dim=-1) * sin
 
 
-
 def route(x, gate, top_k):
     """Chooses the experts of tokens x [tokens, hidden].
 
@@ -145,7 +142,6 @@ def balance_loss(router_logits, top_k, is_token):
     num_experts = p.shape[-1]
     choices = torch.bincount(experts.flatten(), minlength=num_experts) / len(p)
     return num_experts * (choices * p.mean(0)).sum()
-
 
 
 class GatedMlp(nn.Module):
@@ -186,7 +182,6 @@ class SparseMlp(nn.Module):
             part = expert(flat.index_select(0, tokens))
             y.index_add_(0, tokens, part * weights[tokens, choice, None])
         return self.scale_factor * y.view_as(x), logits
-
 
 
 def attend(q, k, v, mask, dropout):
