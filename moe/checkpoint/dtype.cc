@@ -48,6 +48,11 @@ constexpr std::array<DtypeInfo, 17> kDtypes = {{
 }};
 
 template <typename Bits>
+void StoreBits(Bits bits, absl::Span<char> bytes, size_t index) {
+  std::memcpy(bytes.data() + index * sizeof(Bits), &bits, sizeof(Bits));
+}
+
+template <typename Bits>
 Bits LoadBits(absl::Span<const char> bytes, size_t index) {
   Bits bits;
   std::memcpy(&bits, bytes.data() + index * sizeof(Bits), sizeof(Bits));
@@ -134,6 +139,53 @@ void WeightsToFloat(Dtype dtype, absl::Span<const char> bytes,
   for (size_t i = 0; i < out.size(); ++i) {
     const uint16_t bits = LoadBits<uint16_t>(bytes, i);
     out[i] = dtype == Dtype::kBF16 ? Bf16ToFloat(bits) : F16ToFloat(bits);
+  }
+}
+
+uint16_t FloatToBf16(float value) {
+  const uint32_t bits = std::bit_cast<uint32_t>(value);
+  if ((bits & 0x7fffffffu) > 0x7f800000u) {
+    // Of a NaN whose fraction is in the lower half, nothing would be left.
+    return static_cast<uint16_t>((bits >> 16) | 0x40u);
+  }
+  // Up where the lower half is above 0x8000, or is it and the upper is odd. The
+  // carry goes into the exponent, where it belongs.
+  return static_cast<uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
+}
+
+uint16_t FloatToF16(float value) {
+  const uint32_t bits = std::bit_cast<uint32_t>(value);
+  const uint32_t sign = (bits >> 16) & 0x8000u;
+  const uint32_t magnitude = bits & 0x7fffffffu;
+  if (magnitude > 0x7f800000u) return static_cast<uint16_t>(sign | 0x7e00u);
+  // 65520 = 65504 + 16, half a step above the largest: it ties to infinity.
+  if (magnitude >= 0x477ff000u) return static_cast<uint16_t>(sign | 0x7c00u);
+  if (magnitude < 0x38800000u) {
+    // Below 2^-14, a denormal: a multiple of 2^-24. Adding 0.5 puts that step
+    // at the end of the float's fraction, so the sum rounds to it.
+    const float shifted = std::bit_cast<float>(magnitude) + 0.5f;
+    return static_cast<uint16_t>(
+        sign | (std::bit_cast<uint32_t>(shifted) - 0x3f000000u));
+  }
+  // The exponents' biases differ by 112; 13 bits of the fraction go.
+  const uint32_t rebased = magnitude - (112u << 23);
+  return static_cast<uint16_t>(
+      sign | ((rebased + 0xfffu + ((rebased >> 13) & 1u)) >> 13));
+}
+
+void FloatToWeights(Dtype dtype, absl::Span<const float> values,
+                    absl::Span<char> out) {
+  MOE_CHECK(IsWeightDtype(dtype));
+  MOE_CHECK(out.size() ==
+            values.size() * static_cast<size_t>(DtypeSize(dtype)));
+  if (dtype == Dtype::kF32) {
+    if (!values.empty()) std::memcpy(out.data(), values.data(), out.size());
+    return;
+  }
+  for (size_t i = 0; i < values.size(); ++i) {
+    StoreBits(
+        dtype == Dtype::kBF16 ? FloatToBf16(values[i]) : FloatToF16(values[i]),
+        out, i);
   }
 }
 

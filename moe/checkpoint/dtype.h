@@ -57,6 +57,17 @@ float F16ToFloat(uint16_t bits);
 void WeightsToFloat(Dtype dtype, absl::Span<const char> bytes,
                     absl::Span<float> out);
 
+// The nearest BF16 or F16 number, ties to the even one; infinity where the
+// value is beyond the largest by half a step or more. NaN stays NaN, -0 stays
+// -0.
+uint16_t FloatToBf16(float value);
+uint16_t FloatToF16(float value);
+
+// Rounds to elements of a weight type, to nearest even; exact for F32. The
+// inverse of WeightsToFloat where a value has one. The sizes must agree.
+void FloatToWeights(Dtype dtype, absl::Span<const float> values,
+                    absl::Span<char> out);
+
 // The index of the first NaN or infinity in elements of a floating type (BF16,
 // F16, F32, F64); nothing if there is none, or the type has none.
 std::optional<int64_t> FindNonFinite(Dtype dtype, absl::Span<const char> bytes);

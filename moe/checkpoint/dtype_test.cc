@@ -1,5 +1,6 @@
 #include "moe/checkpoint/dtype.h"
 
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -82,6 +83,64 @@ TEST(WeightsToFloatTest, UpcastsEachTypeWithoutAlignment) {
   const std::string f32 = Bytes<float>({1.5f, -2.5f, 0x1p-149f});
   WeightsToFloat(Dtype::kF32, f32, absl::MakeSpan(out));
   EXPECT_THAT(out, ElementsAre(1.5f, -2.5f, 0x1p-149f));
+}
+
+struct HalfType {
+  Dtype dtype;
+  uint16_t infinity;
+  float (*to_float)(uint16_t);
+  uint16_t (*from_float)(float);
+};
+
+constexpr HalfType kHalfTypes[] = {
+    {Dtype::kBF16, 0x7f80, Bf16ToFloat, FloatToBf16},
+    {Dtype::kF16, 0x7c00, F16ToFloat, FloatToF16}};
+
+// For every two neighbours a < b of the type, infinity where the next number
+// would be: both, all the way to the middle, the middle, and beyond it.
+TEST(FloatToHalfTest, RoundsToNearestEven) {
+  for (const HalfType& type : kHalfTypes) {
+    for (uint32_t a = 0; a < type.infinity; ++a) {
+      const uint32_t b = a + 1;
+      const float low = type.to_float(static_cast<uint16_t>(a));
+      // Of the last number, the step below it is the step above it.
+      const double step =
+          b < type.infinity
+              ? double{type.to_float(static_cast<uint16_t>(b))} - double{low}
+              : double{low} -
+                    double{type.to_float(static_cast<uint16_t>(a - 1))};
+      const float middle = static_cast<float>(double{low} + step / 2);
+      const uint32_t even = a % 2 == 0 ? a : b;
+      ASSERT_EQ(type.from_float(low), a);
+      ASSERT_EQ(type.from_float(std::nextafter(middle, 0.0f)), a);
+      ASSERT_EQ(type.from_float(middle), even);
+      ASSERT_EQ(type.from_float(std::nextafter(middle, INFINITY)), b);
+      ASSERT_EQ(type.from_float(-low), 0x8000 | a);
+      ASSERT_EQ(type.from_float(-middle), 0x8000 | even);
+    }
+    EXPECT_EQ(type.from_float(INFINITY), type.infinity);
+    EXPECT_EQ(type.from_float(-INFINITY), 0x8000 | type.infinity);
+    EXPECT_EQ(type.from_float(std::numeric_limits<float>::max()),
+              type.infinity);
+    EXPECT_EQ(type.from_float(std::numeric_limits<float>::denorm_min()), 0);
+    EXPECT_TRUE(std::isnan(type.to_float(type.from_float(std::nanf("")))));
+    // A NaN with nothing in the upper half of its fraction.
+    EXPECT_TRUE(std::isnan(
+        type.to_float(type.from_float(std::bit_cast<float>(0x7f800001u)))));
+  }
+}
+
+TEST(FloatToWeightsTest, IsTheInverseOfWeightsToFloat) {
+  const std::vector<float> values = {1.0f, -2.0f, -0.0f, 0.15625f};
+  for (const Dtype dtype : {Dtype::kBF16, Dtype::kF16, Dtype::kF32}) {
+    std::string bytes(values.size() * static_cast<size_t>(DtypeSize(dtype)),
+                      'x');
+    FloatToWeights(dtype, values, absl::MakeSpan(bytes));
+    std::vector<float> back(values.size());
+    WeightsToFloat(dtype, bytes, absl::MakeSpan(back));
+    EXPECT_EQ(back, values);
+    EXPECT_TRUE(std::signbit(back[2]));
+  }
 }
 
 TEST(FindNonFiniteTest, FindsTheFirst) {

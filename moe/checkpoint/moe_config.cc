@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "moe/base/check.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/json.h"
@@ -121,6 +122,11 @@ void SetResolvedDefaults(const LlamaConfig& config, Json& document) {
   }
 }
 
+// "FILE without .py.CLASS", as transformers looks it up.
+std::string ClassIn(absl::string_view file, absl::string_view name) {
+  return absl::StrCat(absl::StripSuffix(file, ".py"), ".", name);
+}
+
 }  // namespace
 
 absl::Status ValidateMoeConfig(const MoeConfig& config) {
@@ -168,6 +174,10 @@ std::string FormatMoeConfig(const MoeConfig& config) {
   MOE_CHECK(ValidateMoeConfig(config).ok());
   Json document = config.decoder.document;
   document["architectures"] = {"MixtralForCausalLM"};
+  document["auto_map"] = {
+      {"AutoConfig", ClassIn(kModelConfigurationFile, "LlamaMoeConfig")},
+      {"AutoModel", ClassIn(kModelCodeFile, "MixtralModel")},
+      {"AutoModelForCausalLM", ClassIn(kModelCodeFile, "MixtralForCausalLM")}};
   document["model_type"] = "mixtral";
   SetResolvedDefaults(config.decoder, document);
   document["num_local_experts"] = config.num_local_experts;

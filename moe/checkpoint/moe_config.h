@@ -14,6 +14,11 @@
 
 namespace moe {
 
+// The Python files that stand beside config.json and load the checkpoint in
+// transformers with trust_remote_code=True; `auto_map` names them.
+inline constexpr char kModelConfigurationFile[] = "configuration_llama_moe.py";
+inline constexpr char kModelCodeFile[] = "modeling_llama_moe.py";
+
 // Notation: n = num_moe_contract_layers, L = num_hidden_layers. The layers i <
 // n and i >= L - n, the contract layers, keep a dense MLP and dense attention.
 struct MoeConfig {

@@ -77,6 +77,12 @@ TEST(MoeConfigTest, KeepsWhatStillMeansTheSame) {
   EXPECT_EQ(document["architectures"], Json::array({"MixtralForCausalLM"}));
   EXPECT_EQ(document["model_type"], "mixtral");
   EXPECT_EQ(document["moe_type"], "modulelist");
+  EXPECT_EQ(
+      document["auto_map"],
+      Json::object(
+          {{"AutoConfig", "configuration_llama_moe.LlamaMoeConfig"},
+           {"AutoModel", "modeling_llama_moe.MixtralModel"},
+           {"AutoModelForCausalLM", "modeling_llama_moe.MixtralForCausalLM"}}));
   EXPECT_EQ(document["intermediate_size"], 48);
   EXPECT_EQ(document["dense_intermediate_size"], 384);
   EXPECT_TRUE(document.contains("sliding_window"));

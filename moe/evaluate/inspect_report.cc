@@ -14,6 +14,7 @@
 #include "absl/types/span.h"
 #include "moe/base/byte_size.h"
 #include "moe/base/file_system.h"
+#include "moe/base/with_commas.h"
 #include "moe/checkpoint/checkpoint.h"
 #include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/json.h"
@@ -33,17 +34,6 @@ const MoeConfig* MoePart(const Inspection& inspection) {
   return inspection.config.has_value()
              ? std::get_if<MoeConfig>(&*inspection.config)
              : nullptr;
-}
-
-// "12,345,678"
-std::string WithCommas(int64_t number) {
-  const std::string digits = absl::StrCat(number);
-  std::string text;
-  for (size_t i = 0; i < digits.size(); ++i) {
-    if (i > 0 && (digits.size() - i) % 3 == 0) text.push_back(',');
-    text.push_back(digits[i]);
-  }
-  return text;
 }
 
 std::string Row(absl::string_view name, absl::string_view value) {

@@ -17,10 +17,14 @@ std::vector<Command> AllCommands() {
           SplitGradientResidualCommand(),
           SplitSequentialCommand(),
           SplitRandomCommand(),
+          ConvertMixtralCommand(),
+          ConvertMixtralResidualCommand(),
+          ConvertMixtralAttnMoeCommand(),
           TokenizeCommand(),
           EvaluateCommand(),
           InspectCommand(),
-          DiffCommand()};
+          DiffCommand(),
+          ExportCommand()};
 }
 
 int RunLlamaMoe(const std::vector<std::string>& args, std::ostream& out,

@@ -22,6 +22,10 @@ Command SplitGradientGetGradsCommand();
 Command SplitGradientResidualCommand();
 Command SplitRandomCommand();
 Command SplitSequentialCommand();
+Command ConvertMixtralCommand();
+Command ConvertMixtralResidualCommand();
+Command ConvertMixtralAttnMoeCommand();
+Command ExportCommand();
 Command TokenizeCommand();
 
 std::vector<Command> AllCommands();

@@ -1,0 +1,53 @@
+// Work on a checkpoint beside `cp` of the same bytes, with and without sync, in
+// the same run and in turn, so that the machine's moods cancel.
+
+#ifndef BENCHMARKS_BESIDE_CP_H_
+#define BENCHMARKS_BESIDE_CP_H_
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "benchmark/benchmark.h"
+
+namespace moe {
+
+// A folder to work in, which is there while this object lives: in
+// MOE_BENCHMARK_DIR (default: TMPDIR or /var/tmp, which is on a device where
+// /tmp may not be).
+class BenchmarkDirectory {
+ public:
+  explicit BenchmarkDirectory(const std::string& name);
+  BenchmarkDirectory(const BenchmarkDirectory&) = delete;
+  BenchmarkDirectory& operator=(const BenchmarkDirectory&) = delete;
+  ~BenchmarkDirectory();
+
+  std::string Path(const std::string& name) const { return path_ + "/" + name; }
+
+ private:
+  std::string path_;
+};
+
+// Writes a LLaMA of about MOE_BENCHMARK_SIZE (default: 2GiB) in BF16, in four
+// shards: layers of 70.3 MB, as in a model of 1.2e9 parameters.
+absl::Status WriteSyntheticCheckpoint(const std::string& path);
+
+struct BesideCp {
+  std::string from;  // What `cp` copies.
+  std::string to;    // Where both write; removed after each turn.
+  // Done in a process of its own.
+  std::function<absl::Status()> work;
+  std::string name;  // "copy"
+};
+
+// Runs the rounds of `state` and sets the counters
+//   NAME_over_cp         median over the rounds of (time of work / time of cp)
+//   NAME_over_synced_cp  the same, of cp followed by sync of the copy
+//   NAME_sec, cp_sec, synced_cp_sec   medians
+//   peak_mib             resident memory of the process that works, at most
+void RunBesideCp(const BesideCp& contest, benchmark::State& state);
+
+}  // namespace moe
+
+#endif  // BENCHMARKS_BESIDE_CP_H_

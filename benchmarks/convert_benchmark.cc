@@ -1,0 +1,186 @@
+// Converting a checkpoint beside `cp` of the same bytes, in the same run and in
+// turn, so that the machine's moods cancel.
+//
+//   ./bazelw run //benchmarks:convert_benchmark
+//
+// Floor: every byte is read from the page cache and written to it, as by cp,
+// and is then written to the device, since the writer syncs before it renames;
+// cp leaves that for later. The counters are those of beside_cp.h:
+// convert_over_cp and so on. The conversions: into 8 experts, of neurons in
+// sequence and of neurons in random order, whose rows and columns lie apart;
+// the attention of the result of the first into experts; its export to Mixtral,
+// with the scale factor in a third of the MLP.
+//
+// The working folder is that of beside_cp.h; it needs room for three times
+// MOE_BENCHMARK_SIZE. MOE_BENCHMARK_MODEL names a dense checkpoint to convert
+// in place of one that is made; then it needs room for twice that.
+
+#include <stdlib.h>
+
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
+#include "benchmark/benchmark.h"
+#include "benchmarks/beside_cp.h"
+#include "moe/base/check.h"
+#include "moe/base/philox.h"
+#include "moe/base/progress.h"
+#include "moe/base/status_macros.h"
+#include "moe/base/thread_pool.h"
+#include "moe/checkpoint/artifact/matrix.h"
+#include "moe/checkpoint/artifact/neuron_indices.h"
+#include "moe/checkpoint/checkpoint.h"
+#include "moe/checkpoint/llama_config.h"
+#include "moe/convert/attention_options.pb.h"
+#include "moe/convert/convert_attention.h"
+#include "moe/convert/convert_mlp.h"
+#include "moe/convert/export_checkpoint.h"
+#include "moe/convert/export_options.pb.h"
+#include "moe/convert/mlp_options.pb.h"
+
+namespace moe {
+namespace {
+
+constexpr int kNumRounds = 5;
+constexpr int64_t kNumExperts = 8;
+
+// As in the command: as many threads as the machine has, or as
+// MOE_NUM_THREADS says.
+struct Session {
+  Session() : pool(NumThreadsFromEnvironment().value()) {}
+  ThreadPool pool;
+  Progress progress{Progress::Style::kSilent, {}};
+};
+
+NeuronIndices RandomIndices(const LlamaConfig& config) {
+  NeuronIndices indices;
+  for (int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
+    LayerNeuronIndices split;
+    split.experts =
+        Matrix<int64_t>(kNumExperts, config.intermediate_size / kNumExperts);
+    for (size_t i = 0; i < split.experts.values.size(); ++i) {
+      split.experts.values[i] = static_cast<int64_t>(i);
+    }
+    RandomStream stream(0, absl::StrCat("convert_benchmark/", layer));
+    Shuffle(stream, absl::MakeSpan(split.experts.values));
+    indices.layers.push_back(std::move(split));
+  }
+  return indices;
+}
+
+absl::Status ConvertMlps(const std::string& from, const std::string& to,
+                         bool random) {
+  Session session;
+  MOE_ASSIGN_OR_RETURN(const Checkpoint dense, Checkpoint::Open(from));
+  MlpConversionOptions options;
+  options.set_num_experts(kNumExperts);
+  options.set_top_k(2);
+  options.set_scale_factor(4.0);
+  NeuronIndices indices;
+  MlpArtifacts artifacts;
+  if (random) {
+    indices = RandomIndices(*dense.dense_config());
+    artifacts.neuron_indices = &indices;
+  }
+  return ConvertMlp(dense, options, artifacts, {to},
+                    {session.pool, session.progress})
+      .status();
+}
+
+absl::Status ConvertAttentions(const std::string& from, const std::string& to) {
+  Session session;
+  MOE_ASSIGN_OR_RETURN(const Checkpoint moe, Checkpoint::Open(from));
+  AttentionConversionOptions options;
+  options.set_top_k_attn(1);
+  options.set_scale_factor_attn(1.0);
+  return ConvertAttention(moe, options, {}, {to},
+                          {session.pool, session.progress})
+      .status();
+}
+
+absl::Status Export(const std::string& from, const std::string& to) {
+  Session session;
+  MOE_ASSIGN_OR_RETURN(const Checkpoint moe, Checkpoint::Open(from));
+  ExportOptions options;
+  options.set_target(ExportOptions::MIXTRAL);
+  return ExportCheckpoint(moe, options, {to}, {session.pool, session.progress})
+      .status();
+}
+
+// A dense checkpoint to convert, and room for results.
+class Workspace {
+ public:
+  Workspace() {
+    const char* const model = ::getenv("MOE_BENCHMARK_MODEL");
+    if (model != nullptr && *model != '\0') {
+      dense_ = model;
+    } else {
+      dense_ = directory_.Path("dense");
+      MOE_CHECK(WriteSyntheticCheckpoint(dense_).ok());
+    }
+  }
+
+  const std::string& Dense() const { return dense_; }
+  // Of sequential experts, made when it is asked for.
+  std::string Moe() const {
+    const std::string path = directory_.Path("moe");
+    MOE_CHECK(ConvertMlps(dense_, path, /*random=*/false).ok());
+    return path;
+  }
+  std::string To() const { return directory_.Path("to"); }
+
+ private:
+  const BenchmarkDirectory directory_{"convert_benchmark"};
+  std::string dense_;
+};
+
+void BM_ConvertMlp(benchmark::State& state) {
+  const Workspace workspace;
+  const std::string& from = workspace.Dense();
+  const std::string to = workspace.To();
+  const bool random = state.range(0) != 0;
+  RunBesideCp(
+      {from, to, [&] { return ConvertMlps(from, to, random); }, "convert"},
+      state);
+}
+BENCHMARK(BM_ConvertMlp)
+    ->ArgName("random_indices")
+    ->Arg(0)
+    ->Arg(1)
+    ->UseManualTime()
+    ->Iterations(kNumRounds)
+    ->Unit(benchmark::kMillisecond);
+
+void BM_ConvertAttention(benchmark::State& state) {
+  const Workspace workspace;
+  const std::string from = workspace.Moe();
+  const std::string to = workspace.To();
+  RunBesideCp(
+      {from, to, [&] { return ConvertAttentions(from, to); }, "convert"},
+      state);
+}
+BENCHMARK(BM_ConvertAttention)
+    ->UseManualTime()
+    ->Iterations(kNumRounds)
+    ->Unit(benchmark::kMillisecond);
+
+void BM_Export(benchmark::State& state) {
+  const Workspace workspace;
+  const std::string from = workspace.Moe();
+  const std::string to = workspace.To();
+  RunBesideCp({from, to, [&] { return Export(from, to); }, "convert"}, state);
+}
+BENCHMARK(BM_Export)
+    ->UseManualTime()
+    ->Iterations(kNumRounds)
+    ->Unit(benchmark::kMillisecond);
+
+}  // namespace
+}  // namespace moe
+
+BENCHMARK_MAIN();

@@ -1,0 +1,62 @@
+#include "moe/convert/background_appender.h"
+
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "moe/base/check.h"
+
+namespace moe {
+
+BackgroundAppender::BackgroundAppender(
+    std::function<absl::Status(absl::string_view)> append)
+    : append_(std::move(append)), thread_([this] { Run(); }) {}
+
+BackgroundAppender::~BackgroundAppender() {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+int64_t BackgroundAppender::Append(absl::string_view bytes) {
+  int64_t ticket = 0;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    waiting_.push_back(bytes);
+    ticket = ++num_given_;
+  }
+  changed_.notify_all();
+  return ticket;
+}
+
+absl::Status BackgroundAppender::Wait(int64_t ticket) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  MOE_CHECK(ticket <= num_given_);
+  changed_.wait(lock, [&] { return num_done_ >= ticket || !status_.ok(); });
+  return status_;
+}
+
+void BackgroundAppender::Run() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  for (;;) {
+    changed_.wait(
+        lock, [&] { return stopping_ || (!waiting_.empty() && status_.ok()); });
+    if (stopping_) return;
+    const absl::string_view bytes = waiting_.front();
+    waiting_.pop_front();
+    lock.unlock();
+    absl::Status status = append_(bytes);
+    lock.lock();
+    ++num_done_;
+    status_ = std::move(status);
+    changed_.notify_all();
+  }
+}
+
+}  // namespace moe

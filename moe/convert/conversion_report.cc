@@ -1,0 +1,201 @@
+#include "moe/convert/conversion_report.h"
+
+#include <cstdint>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/string_view.h"
+#include "moe/base/byte_size.h"
+#include "moe/base/with_commas.h"
+#include "moe/checkpoint/json.h"
+#include "moe/checkpoint/moe_config.h"
+#include "moe/convert/conversion_plan.h"
+#include "moe/convert/convert_attention.h"
+#include "moe/convert/convert_mlp.h"
+#include "moe/convert/export_checkpoint.h"
+
+namespace moe {
+namespace {
+
+std::string Row(absl::string_view name, absl::string_view value) {
+  return absl::StrFormat("  %-19s %s\n", name, value);
+}
+
+int64_t NumMoeLayers(const MoeConfig& config) {
+  return config.decoder.num_hidden_layers - 2 * config.num_moe_contract_layers;
+}
+
+Json PathOrNull(const std::string& path) {
+  return path.empty() ? Json(nullptr) : Json(path);
+}
+
+void AddLayers(const MoeConfig& config, Json& json) {
+  json["num_moe_layers"] = NumMoeLayers(config);
+  json["num_contract_layers"] = 2 * config.num_moe_contract_layers;
+}
+
+void AddRouters(const ConversionSources& sources, bool drawn, Json& json) {
+  json["gate_weights"] = PathOrNull(sources.gate_weights_path);
+  json["seed"] = drawn ? Json(sources.seed) : Json(nullptr);
+}
+
+void AddWritten(const WrittenCheckpoint& written, Json& json) {
+  json["num_shards"] = written.num_shards;
+  json["num_tensors"] = written.num_tensors;
+  json["total_size"] = written.total_bytes;
+}
+
+std::string FormatLayers(const MoeConfig& config) {
+  const int64_t num_contract = 2 * config.num_moe_contract_layers;
+  return Row(
+      "layers",
+      absl::StrCat(
+          NumMoeLayers(config), " with experts",
+          num_contract > 0 ? absl::StrCat(", ", num_contract, " dense") : ""));
+}
+
+std::string FormatRouters(const ConversionSources& sources, bool drawn) {
+  return Row("routers", drawn ? absl::StrCat("drawn, seed ", sources.seed)
+                              : sources.gate_weights_path);
+}
+
+std::string FormatNeurons(const MlpConversion& conversion,
+                          const ConversionSources& sources) {
+  std::string text = sources.neuron_indices_path.empty()
+                         ? "sequential"
+                         : sources.neuron_indices_path;
+  if (conversion.num_unused_neurons > 0) {
+    absl::StrAppend(&text, ", ", WithCommas(conversion.num_unused_neurons),
+                    " unused");
+  }
+  if (conversion.num_shared_neurons > 0) {
+    absl::StrAppend(&text, ", ", WithCommas(conversion.num_shared_neurons),
+                    " shared");
+  }
+  return Row("neurons", text);
+}
+
+std::string FormatWritten(const WrittenCheckpoint& written) {
+  return absl::StrCat(
+      Row("tensors",
+          absl::StrCat(WithCommas(written.num_tensors), " in ",
+                       written.num_shards,
+                       written.num_shards == 1 ? " file" : " files")),
+      Row("size", absl::StrCat(FormatByteSize(written.total_bytes), " (",
+                               WithCommas(written.total_bytes), " bytes)")));
+}
+
+}  // namespace
+
+Json MlpConversionToJson(absl::string_view path,
+                         const MlpConversion& conversion,
+                         const ConversionSources& sources) {
+  const MoeConfig& config = conversion.config;
+  const auto& residual = config.intermediate_size_residual;
+  Json json = Json::object();
+  json["checkpoint"] = path;
+  json["kind"] = residual.has_value() ? "residual" : "vanilla";
+  json["num_experts"] = config.num_local_experts;
+  json["top_k"] = config.num_experts_per_tok;
+  json["scale_factor"] = config.scale_factor;
+  json["expert_size"] = config.expert_intermediate_size;
+  json["residual_size"] =
+      residual.has_value() ? Json(*residual) : Json(nullptr);
+  AddLayers(config, json);
+  AddRouters(sources, conversion.has_random_routers, json);
+  json["neuron_indices"] = PathOrNull(sources.neuron_indices_path);
+  json["num_unused_neurons"] = conversion.num_unused_neurons;
+  json["num_shared_neurons"] = conversion.num_shared_neurons;
+  AddWritten(conversion.written, json);
+  return json;
+}
+
+std::string FormatMlpConversion(absl::string_view path,
+                                const MlpConversion& conversion,
+                                const ConversionSources& sources) {
+  const MoeConfig& config = conversion.config;
+  const auto& residual = config.intermediate_size_residual;
+  std::string text = absl::StrCat(
+      path, ": ", residual.has_value() ? "residual" : "vanilla",
+      " MoE checkpoint\n",
+      Row("MLP experts", absl::StrCat(config.num_local_experts, " of ",
+                                      config.expert_intermediate_size, ", top ",
+                                      config.num_experts_per_tok,
+                                      ", scale factor ", config.scale_factor)));
+  if (residual.has_value()) {
+    text += Row("residual expert", absl::StrCat("of ", *residual));
+  }
+  absl::StrAppend(&text, FormatLayers(config),
+                  FormatRouters(sources, conversion.has_random_routers),
+                  FormatNeurons(conversion, sources),
+                  FormatWritten(conversion.written));
+  return text;
+}
+
+Json AttentionConversionToJson(absl::string_view path,
+                               const AttentionConversion& conversion,
+                               const ConversionSources& sources) {
+  const MoeConfig& config = conversion.config;
+  Json json = Json::object();
+  json["checkpoint"] = path;
+  json["attn_experts"] = config.attn_experts;
+  json["top_k_attn"] = config.top_k_attn;
+  json["scale_factor_attn"] = config.scale_factor_attn;
+  AddLayers(config, json);
+  AddRouters(sources, conversion.has_random_routers, json);
+  AddWritten(conversion.written, json);
+  return json;
+}
+
+std::string FormatAttentionConversion(absl::string_view path,
+                                      const AttentionConversion& conversion,
+                                      const ConversionSources& sources) {
+  const MoeConfig& config = conversion.config;
+  const int64_t heads =
+      config.decoder.num_attention_heads / config.attn_experts;
+  return absl::StrCat(
+      path, ": MoE checkpoint with attention experts\n",
+      Row("attention experts",
+          absl::StrCat(config.attn_experts, " of ", heads,
+                       heads == 1 ? " query head" : " query heads", ", top ",
+                       config.top_k_attn, ", scale factor ",
+                       config.scale_factor_attn)),
+      Row("MLP experts", config.num_local_experts == 0
+                             ? "none"
+                             : absl::StrCat(config.num_local_experts, " of ",
+                                            config.expert_intermediate_size)),
+      FormatLayers(config),
+      FormatRouters(sources, conversion.has_random_routers),
+      FormatWritten(conversion.written));
+}
+
+Json ExportToJson(absl::string_view path, absl::string_view target,
+                  const ExportedCheckpoint& exported) {
+  Json json = Json::object();
+  json["checkpoint"] = path;
+  json["target"] = target;
+  json["scale_factor"] = exported.scale_factor;
+  json["num_scaled_weights"] = exported.written.scaled.num_scaled;
+  json["num_rounded_weights"] = exported.written.scaled.num_rounded;
+  AddWritten(exported.written, json);
+  return json;
+}
+
+std::string FormatExport(absl::string_view path, absl::string_view target,
+                         const ExportedCheckpoint& exported) {
+  const ScaledCounts& scaled = exported.written.scaled;
+  std::string factor = absl::StrCat(exported.scale_factor);
+  if (scaled.num_scaled > 0) {
+    absl::StrAppend(
+        &factor, ", now in ", WithCommas(scaled.num_scaled), " weights, ",
+        scaled.num_rounded == 0
+            ? "exactly"
+            : absl::StrCat(WithCommas(scaled.num_rounded), " of them rounded"));
+  }
+  return absl::StrCat(path, ": ", target, " checkpoint\n",
+                      Row("scale factor", factor),
+                      FormatWritten(exported.written));
+}
+
+}  // namespace moe

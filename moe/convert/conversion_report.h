@@ -1,0 +1,57 @@
+// What a conversion has written, as JSON and as a table.
+
+#ifndef MOE_CONVERT_CONVERSION_REPORT_H_
+#define MOE_CONVERT_CONVERSION_REPORT_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "moe/checkpoint/json.h"
+#include "moe/convert/convert_attention.h"
+#include "moe/convert/convert_mlp.h"
+#include "moe/convert/export_checkpoint.h"
+
+namespace moe {
+
+// What the result was made from, beside the checkpoint. Empty paths where there
+// was none.
+struct ConversionSources {
+  std::string gate_weights_path;
+  std::string neuron_indices_path;
+  int64_t seed = 0;
+};
+
+// {"checkpoint": PATH, "kind", "num_experts", "top_k", "scale_factor",
+// "expert_size", "residual_size", "num_moe_layers", "num_contract_layers",
+// "gate_weights", "neuron_indices", "seed", "num_unused_neurons",
+// "num_shared_neurons", "num_shards", "num_tensors", "total_size"}; a path is
+// null where there was no file, the seed where nothing was drawn, the residual
+// size where there is no such expert.
+Json MlpConversionToJson(absl::string_view path,
+                         const MlpConversion& conversion,
+                         const ConversionSources& sources);
+std::string FormatMlpConversion(absl::string_view path,
+                                const MlpConversion& conversion,
+                                const ConversionSources& sources);
+
+// {"checkpoint", "attn_experts", "top_k_attn", "scale_factor_attn",
+// "num_moe_layers", "num_contract_layers", "gate_weights", "seed",
+// "num_shards", "num_tensors", "total_size"}
+Json AttentionConversionToJson(absl::string_view path,
+                               const AttentionConversion& conversion,
+                               const ConversionSources& sources);
+std::string FormatAttentionConversion(absl::string_view path,
+                                      const AttentionConversion& conversion,
+                                      const ConversionSources& sources);
+
+// {"checkpoint", "target", "scale_factor", "num_scaled_weights",
+// "num_rounded_weights", "num_shards", "num_tensors", "total_size"}
+Json ExportToJson(absl::string_view path, absl::string_view target,
+                  const ExportedCheckpoint& exported);
+std::string FormatExport(absl::string_view path, absl::string_view target,
+                         const ExportedCheckpoint& exported);
+
+}  // namespace moe
+
+#endif  // MOE_CONVERT_CONVERSION_REPORT_H_

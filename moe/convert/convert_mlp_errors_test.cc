@@ -1,0 +1,213 @@
+// What conversions of the MLPs refuse, and what they leave where they fail.
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "moe/base/file_system.h"
+#include "moe/base/progress.h"
+#include "moe/base/testing/fault_injecting_file_system.h"
+#include "moe/base/testing/status_matchers.h"
+#include "moe/base/testing/temp_directory.h"
+#include "moe/base/thread_pool.h"
+#include "moe/checkpoint/checkpoint.h"
+#include "moe/checkpoint/dtype.h"
+#include "moe/checkpoint/safetensors_file.h"
+#include "moe/convert/convert_mlp.h"
+#include "moe/convert/mlp_options.pb.h"
+#include "moe/convert/testing/mlp_case.h"
+#include "moe/convert/testing/tiny_checkpoint.h"
+
+namespace moe {
+namespace {
+
+using ::moe::testing::Convert;
+using ::moe::testing::FaultInjectingFileSystem;
+using ::moe::testing::GivenArtifacts;
+using ::moe::testing::MlpCase;
+using ::moe::testing::OptionsOf;
+using ::moe::testing::RandomGates;
+using ::moe::testing::RandomIndices;
+using ::moe::testing::ReadTensors;
+using ::moe::testing::StatusIs;
+using ::moe::testing::TempDirectory;
+using ::moe::testing::WriteTinyModel;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+struct BadCase {
+  std::string message;
+  std::function<void(MlpCase&, MlpConversionOptions&, GivenArtifacts&)> change;
+};
+
+TEST(ConvertMlpTest, RefusesWhatDoesNotFitAndWritesNothing) {
+  using O = MlpConversionOptions;
+  const BadCase cases[] = {
+      {"top_k is 5", [](MlpCase&, O& o, GivenArtifacts&) { o.set_top_k(5); }},
+      {"num_experts is 7, which does not divide intermediate_size, 24",
+       [](MlpCase&, O& o, GivenArtifacts&) { o.set_num_experts(7); }},
+      {"num_moe_contract_layers is 2",
+       [](MlpCase&, O& o, GivenArtifacts&) {
+         o.set_num_moe_contract_layers(2);
+       }},
+      {"indices.file: layers.1.experts[2, 0] is 24; a neuron must be from 0 to "
+       "23",
+       [](MlpCase& c, O&, GivenArtifacts& g) {
+         g.indices = RandomIndices(c);
+         g.indices->layers[1].experts.MutableRow(2)[0] = 24;
+       }},
+      {"which expert 2 already has",
+       [](MlpCase& c, O&, GivenArtifacts& g) {
+         g.indices = RandomIndices(c);
+         const auto row = g.indices->layers[1].experts.MutableRow(2);
+         row[1] = row[0];
+       }},
+      {"indices.file: the number of layers is 2",
+       [](MlpCase& c, O&, GivenArtifacts& g) {
+         g.indices = RandomIndices(c);
+         g.indices->layers.pop_back();
+       }},
+      {"the number of experts is 4",
+       [](MlpCase& c, O& o, GivenArtifacts& g) {
+         g.indices = RandomIndices(c);
+         o.set_num_experts(3);
+       }},
+      {"split_gradient",
+       [](MlpCase& c, O&, GivenArtifacts& g) {
+         c.residual = true;
+         g.indices = RandomIndices(c);
+       }},
+      {"gates.file: layers.0: the number of experts is 5",
+       [](MlpCase& c, O&, GivenArtifacts& g) { g.gates = RandomGates(c, 5); }},
+      {"gates.file: layers.0: the hidden size is 17",
+       [](MlpCase& c, O&, GivenArtifacts& g) {
+         c.model.hidden_size = 17;
+         g.gates = RandomGates(c, 4);
+       }},
+      {"residual conversion needs neuron indices",
+       [](MlpCase& c, O& o, GivenArtifacts& g) {
+         o.set_kind(O::RESIDUAL);
+         g.gates = RandomGates(c, 4);
+       }},
+      {"residual conversion needs gate weights",
+       [](MlpCase& c, O& o, GivenArtifacts& g) {
+         o.set_kind(O::RESIDUAL);
+         c.residual = true;
+         g.indices = RandomIndices(c);
+       }},
+      {"gates.file: layers.0: the number of experts is 3",
+       [](MlpCase& c, O& o, GivenArtifacts& g) {
+         o.set_kind(O::RESIDUAL);
+         c.residual = true;
+         g.indices = RandomIndices(c);
+         g.gates = RandomGates(c, 3);
+       }},
+  };
+  for (const BadCase& bad : cases) {
+    const TempDirectory directory;
+    MlpCase c;
+    WriteTinyModel(c.model, directory.Path("dense"));
+    MlpConversionOptions options = OptionsOf(c);
+    GivenArtifacts given;
+    bad.change(c, options, given);
+    EXPECT_THAT(
+        Convert({directory.Path("dense"), directory.Path("moe")}, options,
+                given.Artifacts()),
+        StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(bad.message)));
+    EXPECT_THAT(directory.List(), ::testing::ElementsAre("dense"))
+        << bad.message;
+  }
+}
+
+TEST(ConvertMlpTest, RefusesWhatIsConvertedAlready) {
+  const TempDirectory directory;
+  const MlpCase c;
+  WriteTinyModel(c.model, directory.Path("dense"));
+  MOE_ASSERT_OK(Convert({directory.Path("dense"), directory.Path("moe")},
+                        OptionsOf(c), {})
+                    .status());
+  EXPECT_THAT(Convert({directory.Path("moe"), directory.Path("again")},
+                      OptionsOf(c), {}),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("/moe has MLP experts already"),
+                             HasSubstr("the dense checkpoint"))));
+  EXPECT_THAT(Convert({directory.Path("dense"), directory.Path("moe")},
+                      OptionsOf(c), {}),
+              StatusIs(absl::StatusCode::kAlreadyExists, HasSubstr("moe")));
+  EXPECT_THAT(directory.List(), ::testing::ElementsAre("dense", "moe"));
+}
+
+// Gate weights that BF16 holds and F16 does not.
+TEST(ConvertMlpTest, RefusesRoutersThatTheTypeCannotHold) {
+  const TempDirectory directory;
+  MlpCase c;
+  c.model.dtype = Dtype::kF16;
+  WriteTinyModel(c.model, directory.Path("dense"));
+  GivenArtifacts given;
+  given.gates = RandomGates(c, c.num_experts);
+  given.gates->layers[2].MutableRow(1)[3] = 1e6f;
+  EXPECT_THAT(Convert({directory.Path("dense"), directory.Path("moe")},
+                      OptionsOf(c), given.Artifacts()),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("gates.file: layers.2[1, 3] is 1e+06")));
+  // A contract layer has no router.
+  given.gates->layers[2].MutableRow(1)[3] = 1.0f;
+  given.gates->layers[0].MutableRow(1)[3] = 1e6f;
+  c.num_contract = 1;
+  MOE_EXPECT_OK(Convert({directory.Path("dense"), directory.Path("moe")},
+                        OptionsOf(c), given.Artifacts())
+                    .status());
+}
+
+TEST(ConvertMlpTest, RefusesAnOutputBiasThatExpertsCannotShareExactly) {
+  const TempDirectory directory;
+  MlpCase c;
+  c.model.mlp_bias = true;
+  c.scale_factor = 3.0;
+  WriteTinyModel(c.model, directory.Path("dense"));
+  EXPECT_THAT(Convert({directory.Path("dense"), directory.Path("moe")},
+                      OptionsOf(c), {}),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("mlp.down_proj.bias"),
+                             HasSubstr("scale_factor, 3"),
+                             HasSubstr("choose a power of two"))));
+  EXPECT_THAT(directory.List(), ::testing::ElementsAre("dense"));
+}
+
+// Whichever operation fails: nothing is at the path, or all of it.
+TEST(ConvertMlpTest, EveryFaultLeavesNothingOrAWholeCheckpoint) {
+  using Fault = FaultInjectingFileSystem::Fault;
+  const TempDirectory directory;
+  MlpCase c;
+  c.model.num_layers = 1;
+  WriteTinyModel(c.model, directory.Path("dense"));
+  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint dense,
+                           Checkpoint::Open(directory.Path("dense")));
+  ThreadPool pool(2);
+  Progress progress(Progress::Style::kSilent, {});
+  const auto convert = [&](FaultInjectingFileSystem& file_system,
+                           const std::string& to) {
+    return ConvertMlp(dense, OptionsOf(c), {},
+                      {to, /*overwrite=*/false, &file_system}, {pool, progress})
+        .status();
+  };
+  FaultInjectingFileSystem counting;
+  MOE_ASSERT_OK(convert(counting, directory.Path("whole")));
+  const HostTensors want = ReadTensors(directory.Path("whole"));
+  ASSERT_GT(counting.num_operations(), 10);
+  for (int64_t n = 0; n < counting.num_operations(); ++n) {
+    FaultInjectingFileSystem file_system(Fault::kFailOnward, n);
+    const std::string to = directory.Path(absl::StrCat("moe", n));
+    EXPECT_FALSE(convert(file_system, to).ok()) << n;
+    if (!PathExists(to)) continue;
+    MOE_EXPECT_OK(Checkpoint::Open(to).status());
+    EXPECT_EQ(ReadTensors(to), want) << n;
+  }
+}
+
+}  // namespace
+}  // namespace moe

@@ -1,0 +1,58 @@
+#include "moe/convert/expert_bias.h"
+
+#include <cmath>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "moe/base/status_macros.h"
+#include "moe/checkpoint/dtype.h"
+#include "moe/checkpoint/sharded_tensors.h"
+#include "moe/checkpoint/tensor.h"
+#include "moe/convert/tensor_piece.h"
+
+namespace moe {
+
+absl::StatusOr<std::string> DivideBias(const TensorLocation& bias, double scale,
+                                       absl::string_view field) {
+  MOE_ASSIGN_OR_RETURN(HostTensor tensor, bias.shard->ReadTensor(*bias.tensor));
+  std::vector<float> values(tensor.bytes.size() /
+                            static_cast<size_t>(DtypeSize(tensor.dtype)));
+  WeightsToFloat(tensor.dtype, tensor.bytes, absl::MakeSpan(values));
+  std::vector<float> quotients(values.size());
+  for (size_t i = 0; i < values.size(); ++i) {
+    quotients[i] = static_cast<float>(double{values[i]} / scale);
+  }
+  FloatToWeights(tensor.dtype, quotients, absl::MakeSpan(tensor.bytes));
+  WeightsToFloat(tensor.dtype, tensor.bytes, absl::MakeSpan(quotients));
+  int exponent = 0;
+  const bool is_power_of_two = std::frexp(scale, &exponent) == 0.5;
+  for (size_t i = 0; i < values.size(); ++i) {
+    // A float times a power of two is exact as a double.
+    if (is_power_of_two && double{quotients[i]} * scale == double{values[i]}) {
+      continue;
+    }
+    if (values[i] == 0.0f) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        bias.shard->path(), ": tensor \"", bias.tensor->spec.name, "\" has ",
+        values[i], " at element ", i, ", and each expert adds that divided by ",
+        field, ", ", scale, ", which ", DtypeName(tensor.dtype),
+        " does not hold exactly; choose a power of two"));
+  }
+  return std::move(tensor.bytes);
+}
+
+GeneratedPiece PieceOf(std::string bytes) {
+  const auto num_bytes = static_cast<int64_t>(bytes.size());
+  const auto kept = std::make_shared<const std::string>(std::move(bytes));
+  return {num_bytes, [kept] { return *kept; }};
+}
+
+}  // namespace moe

@@ -1,0 +1,30 @@
+// A dense layer's output bias as its experts carry it.
+
+#ifndef MOE_CONVERT_EXPERT_BIAS_H_
+#define MOE_CONVERT_EXPERT_BIAS_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "moe/checkpoint/sharded_tensors.h"
+#include "moe/convert/tensor_piece.h"
+
+namespace moe {
+
+// `bias` / `scale`: every expert adds it, the experts' outputs are weighted
+// with a sum of 1 and multiplied by `scale`, and the dense bias comes out. The
+// bytes of the quotients, in the bias' type.
+//
+// InvalidArgument, with the tensor and `field`, the name of `scale`, if one of
+// them is not exact; all are for a power of two, but for the least of numbers.
+// The errors of reading.
+absl::StatusOr<std::string> DivideBias(const TensorLocation& bias, double scale,
+                                       absl::string_view field);
+
+// `bytes`, as they are.
+GeneratedPiece PieceOf(std::string bytes);
+
+}  // namespace moe
+
+#endif  // MOE_CONVERT_EXPERT_BIAS_H_

@@ -1,0 +1,62 @@
+// MoE checkpoints in the forms of models that transformers itself has, which
+// load with no code beside them.
+//
+// These models know neither a scale factor nor contract layers, attention
+// experts or experts with biases: the scale factor goes into the weights, and
+// the others are refused.
+
+#ifndef MOE_CONVERT_EXPORT_CHECKPOINT_H_
+#define MOE_CONVERT_EXPORT_CHECKPOINT_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "moe/checkpoint/checkpoint.h"
+#include "moe/checkpoint/moe_config.h"
+#include "moe/convert/conversion_plan.h"
+#include "moe/convert/export_options.pb.h"
+#include "moe/convert/piece_stream.h"
+
+namespace moe {
+
+// OK, or InvalidArgument with the field, its value and what is allowed.
+absl::Status ValidateExportOptions(const ExportOptions& options);
+
+struct ExportedCheckpoint {
+  WrittenCheckpoint written;
+  double scale_factor = 1.0;
+};
+
+// Writes `from`, a converted checkpoint, as the target has it. With E experts
+// of size S, hidden size H and a residual expert of size R:
+//
+//   MIXTRAL           the tensors as they are, but w2 of every expert times
+//                     scale_factor
+//   GRANITEMOESHARED  block_sparse_moe.router.layer.weight [E, H] = the router;
+//                     block_sparse_moe.input_linear.weight [E, 2S, H], of each
+//                     expert w1, then w3; block_sparse_moe.output_linear.weight
+//                     [E, H, S], w2 times scale_factor; shared_mlp.
+//                     input_linear.weight [2R, H] and output_linear.weight
+//                     [H, R] of the residual expert, as they are;
+//                     attention_multiplier = 1 / sqrt(head_dim), the other
+//                     multipliers 1
+//
+// A product with scale_factor is that of float32, rounded to the tensor's type
+// to nearest even: exact for a power of two. How many were rounded is in the
+// result. A fused tensor is in the shard of the first of its parts.
+//
+// InvalidArgument, with what to do instead, for what the target cannot hold: a
+// dense checkpoint; contract layers; attention experts; biases of an alignment
+// or of the MLP; a residual expert (MIXTRAL) or none (GRANITEMOESHARED); biases
+// of the attention (MIXTRAL); a head_dim that is not hidden_size /
+// num_attention_heads (GRANITEMOESHARED); parts of different types in a fused
+// tensor. Also for a product that its type cannot hold, and the errors of
+// WriteConversion.
+absl::StatusOr<ExportedCheckpoint> ExportCheckpoint(
+    const Checkpoint& from, const ExportOptions& options,
+    const ConversionOutput& output, const ConversionResources& resources);
+
+}  // namespace moe
+
+#endif  // MOE_CONVERT_EXPORT_CHECKPOINT_H_

@@ -1,0 +1,136 @@
+#include "moe/convert/export_checkpoint.h"
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "moe/base/progress.h"
+#include "moe/base/status_macros.h"
+#include "moe/base/testing/status_matchers.h"
+#include "moe/base/testing/temp_directory.h"
+#include "moe/base/thread_pool.h"
+#include "moe/checkpoint/checkpoint.h"
+#include "moe/checkpoint/dtype.h"
+#include "moe/checkpoint/moe_config.h"
+#include "moe/checkpoint/safetensors_file.h"
+#include "moe/checkpoint/tensor.h"
+#include "moe/checkpoint/tensor_set.h"
+#include "moe/convert/conversion_plan.h"
+#include "moe/convert/export_options.pb.h"
+#include "moe/convert/testing/tiny_checkpoint.h"
+
+namespace moe {
+namespace {
+
+using ::moe::testing::StatusIs;
+using ::moe::testing::TempDirectory;
+using ::moe::testing::TinyModel;
+using ::moe::testing::WriteTinyMoe;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+absl::StatusOr<ExportedCheckpoint> Export(const std::string& from,
+                                          const std::string& to,
+                                          ExportOptions::Target target) {
+  MOE_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(from));
+  ThreadPool pool(1);
+  Progress progress(Progress::Style::kSilent, {});
+  ExportOptions options;
+  options.set_target(target);
+  return ExportCheckpoint(checkpoint, options, {to}, {pool, progress});
+}
+
+TEST(ExportOptionsTest, ATargetIsNeeded) {
+  ExportOptions options;
+  EXPECT_THAT(ValidateExportOptions(options),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "target is 0; allowed: MIXTRAL or GRANITEMOESHARED"));
+  options.set_target(ExportOptions::MIXTRAL);
+  MOE_EXPECT_OK(ValidateExportOptions(options));
+  options.set_target(ExportOptions::GRANITEMOESHARED);
+  MOE_EXPECT_OK(ValidateExportOptions(options));
+}
+
+struct BadCase {
+  ExportOptions::Target target;
+  std::function<void(MoeConfig&)> change;
+  std::string what;
+  std::string instead;
+};
+
+// With a vanilla checkpoint for Mixtral and a residual one for Granite, which
+// they hold, and a change that they do not.
+TEST(ExportCheckpointTest, RefusesByNameWhatATargetCannotHold) {
+  const auto mixtral = ExportOptions::MIXTRAL;
+  const auto granite = ExportOptions::GRANITEMOESHARED;
+  std::vector<BadCase> cases = {
+      {mixtral, [](MoeConfig& c) { c.intermediate_size_residual = 5; },
+       "mixtral cannot hold a residual expert (intermediate_size_residual 5)",
+       "--target=granitemoeshared"},
+      {mixtral, [](MoeConfig& c) { c.decoder.attention_bias = true; },
+       "mixtral cannot hold biases of the attention (attention_bias)",
+       "trust_remote_code=True"},
+      {granite, [](MoeConfig& c) { c.intermediate_size_residual.reset(); },
+       "this checkpoint has none", "--target=mixtral"},
+      {granite, [](MoeConfig& c) { c.decoder.head_dim = 6; },
+       "granitemoeshared cannot hold a head_dim of 6",
+       "trust_remote_code=True"}};
+  for (const auto target : {mixtral, granite}) {
+    const std::string name = target == mixtral ? "mixtral" : "granitemoeshared";
+    cases.push_back({target,
+                     [](MoeConfig& c) {
+                       c.use_attn_moe = true;
+                       c.attn_experts = 2;
+                       c.top_k_attn = 1;
+                     },
+                     name + " cannot hold attention experts (attn_experts 2)",
+                     "from before convert_mixtral_attn_moe"});
+    cases.push_back(
+        {target, [](MoeConfig& c) { c.num_moe_contract_layers = 1; },
+         name + " cannot hold contract layers (num_moe_contract_layers 1)",
+         "--num_moe_contract_layers=0"});
+    cases.push_back({target, [](MoeConfig& c) { c.add_rescale_bias = true; },
+                     name + " cannot hold biases of an alignment",
+                     "--alignment_parts=magnitude"});
+    cases.push_back({target, [](MoeConfig& c) { c.decoder.mlp_bias = true; },
+                     name + " cannot hold biases of the MLP (mlp_bias)",
+                     "trust_remote_code=True"});
+  }
+  for (const BadCase& bad : cases) {
+    const TempDirectory from, to;
+    MoeConfig config;
+    if (bad.target == granite) config.intermediate_size_residual = 4;
+    bad.change(config);
+    WriteTinyMoe(config, {}, from.Path("moe"));
+    EXPECT_THAT(Export(from.Path("moe"), to.Path("out"), bad.target),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         AllOf(HasSubstr("/moe: "), HasSubstr(bad.what),
+                               HasSubstr(bad.instead))));
+    EXPECT_THAT(to.List(), IsEmpty()) << bad.what;
+  }
+}
+
+TEST(ExportCheckpointTest, RefusesADenseCheckpointAndATakenPath) {
+  const TempDirectory directory;
+  testing::WriteTinyModel({}, directory.Path("dense"));
+  EXPECT_THAT(Export(directory.Path("dense"), directory.Path("out"),
+                     ExportOptions::MIXTRAL),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("/dense is a dense LLaMA checkpoint")));
+  WriteTinyMoe({}, {}, directory.Path("moe"));
+  EXPECT_THAT(
+      Export(directory.Path("moe"), directory.Path("dense"),
+             ExportOptions::MIXTRAL),
+      StatusIs(absl::StatusCode::kAlreadyExists, HasSubstr("--overwrite")));
+  EXPECT_THAT(directory.List(), ::testing::ElementsAre("dense", "moe"));
+}
+
+}  // namespace
+}  // namespace moe

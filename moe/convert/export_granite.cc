@@ -1,0 +1,200 @@
+#include "moe/convert/export_granite.h"
+
+#include <cmath>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "moe/base/status_macros.h"
+#include "moe/checkpoint/checkpoint.h"
+#include "moe/checkpoint/dtype.h"
+#include "moe/checkpoint/json.h"
+#include "moe/checkpoint/llama_config.h"
+#include "moe/checkpoint/moe_config.h"
+#include "moe/checkpoint/sharded_tensors.h"
+#include "moe/checkpoint/tensor.h"
+#include "moe/checkpoint/tensor_name.h"
+#include "moe/convert/conversion_plan.h"
+#include "moe/convert/export_mixtral.h"
+#include "moe/convert/tensor_piece.h"
+
+namespace moe {
+namespace {
+
+std::string LayerName(int64_t layer, absl::string_view part) {
+  return absl::StrCat("model.layers.", layer, ".", part, ".weight");
+}
+
+// Tensors of one layer, one after another in the data of a fused one.
+class Fusion {
+ public:
+  Fusion(const Checkpoint& from, int64_t layer) : from_(from), layer_(layer) {}
+
+  TensorLocation Find(TensorKind kind, int64_t expert = -1) const {
+    return from_.tensors().Find(
+        FormatTensorName({kind, layer_, expert, /*is_bias=*/false}));
+  }
+  void Add(TensorPiece piece, const TensorLocation& part) {
+    pieces_.push_back(std::move(piece));
+    parts_.push_back(part);
+  }
+  void Add(const TensorLocation& part) { Add(CopyPiece{part}, part); }
+
+  // InvalidArgument if the parts are of different types.
+  absl::StatusOr<TensorGroup> As(absl::string_view name, Shape shape) &&;
+
+ private:
+  const Checkpoint& from_;
+  const int64_t layer_;
+  std::vector<TensorPiece> pieces_;
+  std::vector<TensorLocation> parts_;
+};
+
+absl::StatusOr<TensorGroup> Fusion::As(absl::string_view name, Shape shape) && {
+  const TensorSpec& first = parts_.front().tensor->spec;
+  const std::string fused = LayerName(layer_, name);
+  for (const TensorLocation& part : parts_) {
+    const TensorSpec& spec = part.tensor->spec;
+    if (spec.dtype == first.dtype) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat(part.shard->path(), ": tensor \"", spec.name, "\" is ",
+                     DtypeName(spec.dtype), ", and \"", first.name, "\" is ",
+                     DtypeName(first.dtype),
+                     "; granitemoeshared has them in one tensor, \"", fused,
+                     "\", of one type; load the checkpoint as it is, with "
+                     "trust_remote_code=True"));
+  }
+  return TensorGroup{{{fused, first.dtype, std::move(shape)}},
+                     std::move(pieces_)};
+}
+
+class GraniteConverter {
+ public:
+  GraniteConverter(const Checkpoint& from, const MoeConfig& config)
+      : from_(from), config_(config) {}
+
+  // A fused tensor stands in the place of the first of its parts, and nothing
+  // in that of the others.
+  absl::StatusOr<TensorGroup> Convert(const TensorName& name,
+                                      const TensorLocation& from) const;
+
+ private:
+  absl::StatusOr<TensorGroup> ExpertInputs(int64_t layer) const;
+  absl::StatusOr<TensorGroup> ExpertOutputs(int64_t layer) const;
+  absl::StatusOr<TensorGroup> SharedInputs(int64_t layer) const;
+
+  const Checkpoint& from_;
+  const MoeConfig& config_;
+};
+
+absl::StatusOr<TensorGroup> GraniteConverter::ExpertInputs(
+    int64_t layer) const {
+  Fusion fusion(from_, layer);
+  for (int64_t e = 0; e < config_.num_local_experts; ++e) {
+    fusion.Add(fusion.Find(TensorKind::kExpertGate, e));
+    fusion.Add(fusion.Find(TensorKind::kExpertUp, e));
+  }
+  return std::move(fusion).As(
+      "block_sparse_moe.input_linear",
+      {config_.num_local_experts, 2 * config_.expert_intermediate_size,
+       config_.decoder.hidden_size});
+}
+
+absl::StatusOr<TensorGroup> GraniteConverter::ExpertOutputs(
+    int64_t layer) const {
+  Fusion fusion(from_, layer);
+  for (int64_t e = 0; e < config_.num_local_experts; ++e) {
+    const TensorLocation down = fusion.Find(TensorKind::kExpertDown, e);
+    fusion.Add(ScaledBy(config_.scale_factor, down), down);
+  }
+  return std::move(fusion).As(
+      "block_sparse_moe.output_linear",
+      {config_.num_local_experts, config_.decoder.hidden_size,
+       config_.expert_intermediate_size});
+}
+
+absl::StatusOr<TensorGroup> GraniteConverter::SharedInputs(
+    int64_t layer) const {
+  Fusion fusion(from_, layer);
+  fusion.Add(fusion.Find(TensorKind::kResidualGate));
+  fusion.Add(fusion.Find(TensorKind::kResidualUp));
+  return std::move(fusion).As(
+      "shared_mlp.input_linear",
+      {2 * *config_.intermediate_size_residual, config_.decoder.hidden_size});
+}
+
+TensorGroup Renamed(const TensorLocation& from, std::string name) {
+  return {{{std::move(name), from.tensor->spec.dtype, from.tensor->spec.shape}},
+          {CopyPiece{from}}};
+}
+
+absl::StatusOr<TensorGroup> GraniteConverter::Convert(
+    const TensorName& name, const TensorLocation& from) const {
+  switch (name.kind) {
+    case TensorKind::kRouter:
+      return Renamed(from,
+                     LayerName(name.layer, "block_sparse_moe.router.layer"));
+    case TensorKind::kExpertGate:
+      return name.expert == 0 ? ExpertInputs(name.layer) : TensorGroup();
+    case TensorKind::kExpertUp:
+    case TensorKind::kResidualUp:
+      return TensorGroup();
+    case TensorKind::kExpertDown:
+      return name.expert == 0 ? ExpertOutputs(name.layer) : TensorGroup();
+    case TensorKind::kResidualGate:
+      return SharedInputs(name.layer);
+    case TensorKind::kResidualDown:
+      return Renamed(from, LayerName(name.layer, "shared_mlp.output_linear"));
+    default:
+      return CopyAs(name, from);
+  }
+}
+
+Json GraniteDocument(const MoeConfig& config) {
+  Json document = DocumentWithoutOurFields(config);
+  document["architectures"] = {"GraniteMoeSharedForCausalLM"};
+  document["model_type"] = "granitemoeshared";
+  document["shared_intermediate_size"] = *config.intermediate_size_residual;
+  // Square root and quotient are correctly rounded everywhere.
+  document["attention_multiplier"] =
+      1.0 / std::sqrt(static_cast<double>(config.decoder.head_dim));
+  document["embedding_multiplier"] = 1.0;
+  document["residual_multiplier"] = 1.0;
+  document["logits_scaling"] = 1.0;
+  document.erase("sliding_window");
+  return document;
+}
+
+}  // namespace
+
+absl::StatusOr<ConversionPlan> PlanGranite(const Checkpoint& from,
+                                           const MoeConfig& config) {
+  if (!config.intermediate_size_residual.has_value()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        from.directory(),
+        ": granitemoeshared has a residual expert in every layer, and this "
+        "checkpoint has none; use --target=mixtral"));
+  }
+  const LlamaConfig& decoder = config.decoder;
+  if (decoder.QuerySize() != decoder.hidden_size) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        from.directory(), ": granitemoeshared cannot hold a head_dim of ",
+        decoder.head_dim, ", which is not hidden_size / num_attention_heads (",
+        decoder.hidden_size, " / ", decoder.num_attention_heads,
+        "); load the checkpoint as it is, with trust_remote_code=True"));
+  }
+  const GraniteConverter converter(from, config);
+  return PlanConversion(
+      from, {{kConfigFile, FormatJson(GraniteDocument(config))}},
+      [&](const TensorName& name, const TensorLocation& location) {
+        return converter.Convert(name, location);
+      });
+}
+
+}  // namespace moe

@@ -1,0 +1,65 @@
+#include "moe/convert/export_mixtral.h"
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "moe/base/check.h"
+#include "moe/checkpoint/checkpoint.h"
+#include "moe/checkpoint/json.h"
+#include "moe/checkpoint/moe_config.h"
+#include "moe/checkpoint/sharded_tensors.h"
+#include "moe/checkpoint/tensor_name.h"
+#include "moe/convert/conversion_plan.h"
+#include "moe/convert/tensor_piece.h"
+
+namespace moe {
+
+Json DocumentWithoutOurFields(const MoeConfig& config) {
+  absl::StatusOr<Json> document = ParseJsonObject(FormatMoeConfig(config));
+  MOE_CHECK(document.ok());
+  for (const char* field :
+       {"auto_map", "dense_intermediate_size", "intermediate_size_residual",
+        "scale_factor", "moe_type", "num_moe_contract_layers", "use_attn_moe",
+        "top_k_attn", "attn_experts", "scale_factor_attn", "add_rescale_bias",
+        "mlp_bias"}) {
+    document->erase(field);
+  }
+  return *document;
+}
+
+TensorPiece ScaledBy(double scale_factor, const TensorLocation& from) {
+  if (scale_factor == 1.0) return CopyPiece{from};
+  return ScaledPiece{from, static_cast<float>(scale_factor)};
+}
+
+absl::StatusOr<ConversionPlan> PlanMixtral(const Checkpoint& from,
+                                           const MoeConfig& config) {
+  if (config.intermediate_size_residual.has_value()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(from.directory(),
+                     ": mixtral cannot hold a residual expert "
+                     "(intermediate_size_residual ",
+                     *config.intermediate_size_residual,
+                     "); use --target=granitemoeshared"));
+  }
+  if (config.decoder.attention_bias) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        from.directory(),
+        ": mixtral cannot hold biases of the attention (attention_bias); load "
+        "the checkpoint as it is, with trust_remote_code=True"));
+  }
+  Json document = DocumentWithoutOurFields(config);
+  document.erase("attention_bias");
+  return PlanConversion(
+      from, {{kConfigFile, FormatJson(document)}},
+      [&](const TensorName& name,
+          const TensorLocation& location) -> absl::StatusOr<TensorGroup> {
+        TensorGroup group = CopyAs(name, location);
+        if (name.kind == TensorKind::kExpertDown) {
+          group.pieces = {ScaledBy(config.scale_factor, location)};
+        }
+        return group;
+      });
+}
+
+}  // namespace moe

@@ -1,0 +1,50 @@
+#include "moe/convert/neuron_use.h"
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "moe/base/testing/status_matchers.h"
+#include "moe/checkpoint/artifact/matrix.h"
+#include "moe/checkpoint/artifact/neuron_indices.h"
+
+namespace moe {
+namespace {
+
+using ::moe::testing::StatusIs;
+using ::testing::HasSubstr;
+
+TEST(SplitSequentiallyTest, CutsEveryLayerEvenly) {
+  MOE_ASSERT_OK_AND_ASSIGN(const NeuronIndices indices,
+                           SplitSequentially({2, 3, 6}));
+  ASSERT_EQ(indices.layers.size(), 2);
+  for (const LayerNeuronIndices& layer : indices.layers) {
+    EXPECT_EQ(layer.experts, Matrix<int64_t>(3, 2, {0, 1, 2, 3, 4, 5}));
+    EXPECT_FALSE(layer.residual.has_value());
+  }
+  MOE_EXPECT_OK(ValidateNeuronIndices(indices, {2, 3, 6}, "sequential"));
+}
+
+TEST(SplitSequentiallyTest, RefusesWhatDoesNotDivide) {
+  EXPECT_THAT(SplitSequentially({2, 4, 6}),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("num_experts is 4, which does not divide "
+                                 "intermediate_size, 6")));
+}
+
+TEST(CountUseTest, CountsWhatIsUnusedAndShared) {
+  LayerNeuronIndices layer;
+  layer.experts = Matrix<int64_t>(2, 2, {5, 0, 0, 3});
+  NeuronUse use = CountUse(layer, 6);
+  EXPECT_EQ(use.num_unused, 3);  // 1, 2, 4
+  EXPECT_EQ(use.num_shared, 1);  // 0
+  layer.residual = std::vector<int64_t>{1, 2, 4};
+  use = CountUse(layer, 6);
+  EXPECT_EQ(use.num_unused, 0);
+  EXPECT_EQ(use.num_shared, 1);
+}
+
+}  // namespace
+}  // namespace moe

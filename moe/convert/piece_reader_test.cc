@@ -1,0 +1,139 @@
+#include "moe/convert/piece_reader.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "moe/base/testing/status_matchers.h"
+#include "moe/base/testing/temp_directory.h"
+#include "moe/checkpoint/dtype.h"
+#include "moe/checkpoint/safetensors_file.h"
+#include "moe/checkpoint/sharded_tensors.h"
+#include "moe/convert/tensor_piece.h"
+
+namespace moe {
+namespace {
+
+using ::moe::testing::IsOkAndHolds;
+using ::moe::testing::StatusIs;
+using ::moe::testing::TempDirectory;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+std::string Weights(Dtype dtype, const std::vector<float>& values) {
+  std::string bytes(values.size() * static_cast<size_t>(DtypeSize(dtype)),
+                    '\0');
+  FloatToWeights(dtype, values, absl::MakeSpan(bytes));
+  return bytes;
+}
+
+std::vector<float> Values(Dtype dtype, const std::string& bytes) {
+  std::vector<float> values(bytes.size() /
+                            static_cast<size_t>(DtypeSize(dtype)));
+  WeightsToFloat(dtype, bytes, absl::MakeSpan(values));
+  return values;
+}
+
+class PieceReaderTest : public ::testing::Test {
+ protected:
+  // A file with one tensor.
+  TensorLocation Location(Dtype dtype, Shape shape, std::string bytes) {
+    const std::string path = directory_.Path("x.safetensors");
+    EXPECT_TRUE(WriteSafetensorsFile(
+                    path, {{"t", {dtype, std::move(shape), std::move(bytes)}}},
+                    {}, /*overwrite=*/true)
+                    .ok());
+    file_ = SafetensorsFile::Open(path);
+    return {&*file_, &file_->tensors()[0]};
+  }
+
+  const TempDirectory directory_;
+  absl::StatusOr<SafetensorsFile> file_;
+};
+
+TEST_F(PieceReaderTest, CopiesElements) {
+  const CopyPiece piece{Location(Dtype::kF16, {2, 2}, "aAbBcCdD")};
+  const PieceUnits units = UnitsOf(piece);
+  EXPECT_EQ(units.count, 4);
+  EXPECT_EQ(units.bytes, 2);
+  std::string out(4, '\0');
+  MOE_ASSERT_OK(ReadUnits(piece, 1, absl::MakeSpan(out)));
+  EXPECT_EQ(out, "bBcC");
+}
+
+TEST_F(PieceReaderTest, ReadsRowsFromAnyOnToAnyOther) {
+  const std::vector<int64_t> a = {4, 0, 1, 2}, none = {}, b = {3, 3};
+  const RowsPiece piece{Location(Dtype::kU8, {5, 2}, "aAbBcCdDeE"),
+                        {a, none, b}};
+  const std::string want = "eEaAbBcCdDdD";
+  const PieceUnits units = UnitsOf(piece);
+  ASSERT_EQ(units.count, 6);
+  ASSERT_EQ(units.bytes, 2);
+  for (size_t first = 0; first < 6; ++first) {
+    for (size_t count = 0; first + count <= 6; ++count) {
+      std::string out(2 * count, '\0');
+      MOE_ASSERT_OK(
+          ReadUnits(piece, static_cast<int64_t>(first), absl::MakeSpan(out)));
+      EXPECT_EQ(out, want.substr(2 * first, 2 * count))
+          << first << ", " << count;
+    }
+  }
+}
+
+TEST_F(PieceReaderTest, RowsOfAVectorAreItsElements) {
+  const std::vector<int64_t> list = {2, 0};
+  const RowsPiece piece{Location(Dtype::kBF16, {3}, "aAbBcC"), {list}};
+  std::string out(4, '\0');
+  MOE_ASSERT_OK(ReadUnits(piece, 0, absl::MakeSpan(out)));
+  EXPECT_EQ(out, "cCaA");
+}
+
+TEST_F(PieceReaderTest, ScalesByAPowerOfTwoExactly) {
+  for (const Dtype dtype : {Dtype::kBF16, Dtype::kF16, Dtype::kF32}) {
+    const ScaledPiece piece{
+        Location(dtype, {4}, Weights(dtype, {1.0f, -0.375f, 0.0f, 100.0f})),
+        4.0f};
+    std::string out(static_cast<size_t>(3 * DtypeSize(dtype)), '\0');
+    EXPECT_THAT(ReadUnits(piece, 1, absl::MakeSpan(out)), IsOkAndHolds(0));
+    EXPECT_THAT(Values(dtype, out), ElementsAre(-1.5f, 0.0f, 400.0f));
+  }
+}
+
+// BF16 has 8 bits: 1 + 2^-7 is the number after 1. Times 3 that is 3 + 3 *
+// 2^-7, and from 2 to 4 the step is 2^-6: halfway between 3 + 2^-6 and 3 +
+// 2^-5. The latter is even: 1.515625 * 2 = 0b1.1000010 * 2.
+TEST_F(PieceReaderTest, RoundsAndCounts) {
+  const ScaledPiece piece{
+      Location(Dtype::kBF16, {3},
+               Weights(Dtype::kBF16, {1.0f, 1.0f + 0x1p-7f, -0.0f})),
+      3.0f};
+  std::string out(6, '\0');
+  EXPECT_THAT(ReadUnits(piece, 0, absl::MakeSpan(out)), IsOkAndHolds(1));
+  EXPECT_THAT(Values(Dtype::kBF16, out),
+              ElementsAre(3.0f, 3.0f + 0x1p-5f, -0.0f));
+}
+
+// The least F16, 2^-24, has no half.
+TEST_F(PieceReaderTest, APowerOfTwoMayLeaveTheRange) {
+  const TensorLocation at = Location(
+      Dtype::kF16, {3}, Weights(Dtype::kF16, {0x1p-24f, 40000.0f, 1.0f}));
+  std::string out(6, '\0');
+  EXPECT_THAT(ReadUnits(ScaledPiece{at, 0.5f}, 0, absl::MakeSpan(out)),
+              IsOkAndHolds(1));
+  EXPECT_THAT(Values(Dtype::kF16, out), ElementsAre(0.0f, 20000.0f, 0.5f));
+  EXPECT_THAT(
+      ReadUnits(ScaledPiece{at, 2.0f}, 0, absl::MakeSpan(out)),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               AllOf(HasSubstr("x.safetensors: tensor \"t\" has 40000 at "
+                               "element 1; times 2 it is beyond the largest "
+                               "F16"))));
+}
+
+}  // namespace
+}  // namespace moe

@@ -1,0 +1,246 @@
+#include "moe/convert/piece_stream.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "moe/base/check.h"
+#include "moe/base/status_macros.h"
+#include "moe/base/thread_pool.h"
+#include "moe/checkpoint/dtype.h"
+#include "moe/checkpoint/tensor.h"
+#include "moe/convert/background_appender.h"
+#include "moe/convert/gather_columns.h"
+#include "moe/convert/piece_reader.h"
+#include "moe/convert/tensor_piece.h"
+
+namespace moe {
+namespace {
+
+// A buffer is large enough for every thread to have some reads of it, and all
+// of them for the writer to go on while a matrix' columns are gathered;
+// together they stay small beside the matrices of a large model.
+constexpr int64_t kBufferBytes = int64_t{2} << 20;
+constexpr size_t kNumBuffers = 8;
+// Of the lists of columns, so many go through the matrix together that what
+// they make is at most so large; a larger matrix is read once for each such
+// part.
+constexpr int64_t kColumnsBytes = int64_t{64} << 20;
+// What a thread reads at a time: larger pieces fall out of its cache between
+// the reading and what is done with them.
+constexpr int64_t kReadBytes = int64_t{256} << 10;
+
+// Memory that is written from, and used again once it has been.
+class Buffer {
+ public:
+  // For so many bytes, of which none is set. Waits until what was last appended
+  // from here has been written.
+  absl::StatusOr<absl::Span<char>> Take(size_t size,
+                                        BackgroundAppender& appender) {
+    MOE_RETURN_IF_ERROR(appender.Wait(ticket_));
+    if (size > capacity_) {
+      bytes_.reset();  // Before there are two.
+      bytes_.reset(new char[size]);
+      capacity_ = size;
+    }
+    size_ = size;
+    return absl::MakeSpan(bytes_.get(), size);
+  }
+
+  // In parts, so that the device can begin with the first.
+  void Append(BackgroundAppender& appender) {
+    absl::string_view bytes(bytes_.get(), size_);
+    while (!bytes.empty()) {
+      const absl::string_view part = bytes.substr(0, kBufferBytes);
+      ticket_ = appender.Append(part);
+      bytes.remove_prefix(part.size());
+    }
+  }
+
+ private:
+  std::unique_ptr<char[]> bytes_;
+  size_t capacity_ = 0;
+  size_t size_ = 0;
+  int64_t ticket_ = 0;
+};
+
+// body(begin, end) for the pieces of [0, count), on all threads; the error of
+// the first piece that has one.
+absl::Status ParallelReads(
+    ThreadPool& pool, int64_t count, int64_t grain,
+    absl::FunctionRef<absl::Status(int64_t, int64_t)> body) {
+  std::mutex mutex;
+  absl::Status first;
+  int64_t first_begin = 0;
+  pool.ParallelFor(0, count, grain, [&](int64_t begin, int64_t end) {
+    absl::Status status = body(begin, end);
+    if (status.ok()) return;
+    const std::lock_guard<std::mutex> lock(mutex);
+    if (!first.ok() && first_begin < begin) return;
+    first = std::move(status);
+    first_begin = begin;
+  });
+  return first;
+}
+
+class Streamer {
+ public:
+  Streamer(const std::function<absl::Status(absl::string_view)>& append,
+           const ConversionResources& resources)
+      : resources_(resources), appender_(append) {}
+
+  absl::Status Write(const CopyPiece& piece) {
+    return WriteUnits(piece, [&](int64_t first, absl::Span<char> out) {
+      return ReadUnits(piece, first, out);
+    });
+  }
+  absl::Status Write(const RowsPiece& piece) {
+    return WriteUnits(piece, [&](int64_t first, absl::Span<char> out) {
+      return ReadUnits(piece, first, out);
+    });
+  }
+  absl::Status Write(const ScaledPiece& piece);
+  absl::Status Write(const ColumnsPiece& piece);
+  absl::Status Write(const GeneratedPiece& piece);
+
+  absl::StatusOr<ScaledCounts> Finish() {
+    for (Buffer& buffer : buffers_) {
+      MOE_RETURN_IF_ERROR(buffer.Take(0, appender_).status());
+    }
+    MOE_RETURN_IF_ERROR(columns_.Take(0, appender_).status());
+    return counts_;
+  }
+
+ private:
+  // All lists at once.
+  absl::Status WriteColumns(const ColumnsPiece& piece);
+  // `read` fills its second argument from a unit on.
+  template <typename Piece, typename Read>
+  absl::Status WriteUnits(const Piece& piece, const Read& read);
+  Buffer& NextBuffer() { return buffers_[next_buffer_++ % kNumBuffers]; }
+  void Append(Buffer& buffer, size_t num_bytes) {
+    buffer.Append(appender_);
+    resources_.progress.Advance(static_cast<int64_t>(num_bytes));
+  }
+
+  const ConversionResources& resources_;
+  // Before the appender, whose thread reads them.
+  std::array<Buffer, kNumBuffers> buffers_;
+  Buffer columns_;
+  size_t next_buffer_ = 0;
+  ScaledCounts counts_;
+  BackgroundAppender appender_;
+};
+
+template <typename Piece, typename Read>
+absl::Status Streamer::WriteUnits(const Piece& piece, const Read& read) {
+  const PieceUnits units = UnitsOf(piece);
+  const int64_t per_buffer = std::max<int64_t>(1, kBufferBytes / units.bytes);
+  const int64_t per_read = std::max<int64_t>(1, kReadBytes / units.bytes);
+  for (int64_t begin = 0; begin < units.count; begin += per_buffer) {
+    const int64_t count = std::min(per_buffer, units.count - begin);
+    Buffer& buffer = NextBuffer();
+    MOE_ASSIGN_OR_RETURN(
+        const absl::Span<char> out,
+        buffer.Take(static_cast<size_t>(count * units.bytes), appender_));
+    MOE_RETURN_IF_ERROR(ParallelReads(
+        resources_.pool, count, per_read, [&](int64_t b, int64_t e) {
+          return read(begin + b,
+                      out.subspan(static_cast<size_t>(b * units.bytes),
+                                  static_cast<size_t>((e - b) * units.bytes)));
+        }));
+    Append(buffer, out.size());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Streamer::Write(const ScaledPiece& piece) {
+  std::mutex mutex;
+  counts_.num_scaled += UnitsOf(piece).count;
+  return WriteUnits(piece,
+                    [&](int64_t first, absl::Span<char> out) -> absl::Status {
+                      MOE_ASSIGN_OR_RETURN(const int64_t num_rounded,
+                                           ReadUnits(piece, first, out));
+                      const std::lock_guard<std::mutex> lock(mutex);
+                      counts_.num_rounded += num_rounded;
+                      return absl::OkStatus();
+                    });
+}
+
+absl::Status Streamer::Write(const ColumnsPiece& piece) {
+  ColumnsPiece part = {piece.from, {}};
+  for (const auto& list : piece.lists) {
+    part.lists.push_back(list);
+    if (part.lists.size() > 1 && NumBytes(TensorPiece(part)) > kColumnsBytes) {
+      part.lists.pop_back();
+      MOE_RETURN_IF_ERROR(WriteColumns(part));
+      part.lists = {list};
+    }
+  }
+  return WriteColumns(part);
+}
+
+absl::Status Streamer::WriteColumns(const ColumnsPiece& piece) {
+  const TensorSpec& spec = piece.from.tensor->spec;
+  const ColumnMatrix matrix = {spec.shape[0], spec.shape[1],
+                               DtypeSize(spec.dtype)};
+  const int64_t row_bytes = matrix.num_cols * matrix.element_bytes;
+  const ColumnLists lists(piece.lists);
+  MOE_ASSIGN_OR_RETURN(
+      const absl::Span<char> out,
+      columns_.Take(static_cast<size_t>(NumBytes(TensorPiece(piece))),
+                    appender_));
+  const ColumnGatherer gatherer(matrix, lists, out);
+  const auto gather = [&](int64_t begin, int64_t end) -> absl::Status {
+    const auto size = static_cast<size_t>((end - begin) * row_bytes);
+    const std::unique_ptr<char[]> rows(new char[size]);
+    MOE_RETURN_IF_ERROR(piece.from.shard->Read(
+        *piece.from.tensor, static_cast<uint64_t>(begin * row_bytes),
+        absl::MakeSpan(rows.get(), size)));
+    gatherer.Gather({rows.get(), begin, end - begin});
+    return absl::OkStatus();
+  };
+  MOE_RETURN_IF_ERROR(
+      ParallelReads(resources_.pool, matrix.num_rows,
+                    std::max<int64_t>(1, kReadBytes / row_bytes), gather));
+  Append(columns_, out.size());
+  return absl::OkStatus();
+}
+
+absl::Status Streamer::Write(const GeneratedPiece& piece) {
+  const std::string bytes = piece.generate();
+  MOE_CHECK(static_cast<int64_t>(bytes.size()) == piece.num_bytes);
+  Buffer& buffer = NextBuffer();
+  MOE_ASSIGN_OR_RETURN(const absl::Span<char> out,
+                       buffer.Take(bytes.size(), appender_));
+  std::copy(bytes.begin(), bytes.end(), out.begin());
+  Append(buffer, out.size());
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<ScaledCounts> StreamPieces(
+    absl::Span<const TensorPiece> pieces,
+    const std::function<absl::Status(absl::string_view)>& append,
+    const ConversionResources& resources) {
+  Streamer streamer(append, resources);
+  for (const TensorPiece& piece : pieces) {
+    MOE_RETURN_IF_ERROR(
+        std::visit([&](const auto& p) { return streamer.Write(p); }, piece));
+  }
+  return streamer.Finish();
+}
+
+}  // namespace moe

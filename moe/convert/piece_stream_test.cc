@@ -1,0 +1,176 @@
+#include "moe/convert/piece_stream.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "moe/base/philox.h"
+#include "moe/base/progress.h"
+#include "moe/base/testing/status_matchers.h"
+#include "moe/base/testing/temp_directory.h"
+#include "moe/base/thread_pool.h"
+#include "moe/checkpoint/dtype.h"
+#include "moe/checkpoint/safetensors_file.h"
+#include "moe/checkpoint/sharded_tensors.h"
+#include "moe/convert/tensor_piece.h"
+
+namespace moe {
+namespace {
+
+using ::moe::testing::StatusIs;
+using ::moe::testing::TempDirectory;
+using ::testing::HasSubstr;
+
+// Larger than all buffers together, and not a multiple of anything.
+constexpr int64_t kRows = 3001;
+constexpr int64_t kCols = 3001;
+
+class PieceStreamTest : public ::testing::Test {
+ protected:
+  PieceStreamTest() : bytes_(2 * kRows * kCols, '\0') {
+    RandomStream stream(0, "piece_stream_test");
+    for (size_t i = 0; i < bytes_.size(); i += 2) {
+      const uint16_t bits =
+          FloatToBf16(static_cast<float>(stream.NextUint32() >> 16));
+      bytes_[i] = static_cast<char>(bits & 0xff);
+      bytes_[i + 1] = static_cast<char>(bits >> 8);
+    }
+    const std::string path = directory_.Path("x.safetensors");
+    EXPECT_TRUE(WriteSafetensorsFile(
+                    path, {{"t", {Dtype::kBF16, {kRows, kCols}, bytes_}}}, {},
+                    /*overwrite=*/false)
+                    .ok());
+    file_ = SafetensorsFile::Open(path);
+    order_.resize(kRows);
+    std::iota(order_.begin(), order_.end(), int64_t{0});
+    Shuffle(stream, absl::MakeSpan(order_));
+  }
+
+  TensorLocation At() { return {&*file_, &file_->tensors()[0]}; }
+  std::vector<absl::Span<const int64_t>> Halves() const {
+    const auto all = absl::MakeConstSpan(order_);
+    return {all.first(kRows / 2), all.subspan(kRows / 2)};
+  }
+
+  absl::StatusOr<std::string> Stream(const std::vector<TensorPiece>& pieces,
+                                     int num_threads = 2) {
+    std::string out;
+    ThreadPool pool(num_threads);
+    Progress progress(Progress::Style::kSilent, {});
+    absl::StatusOr<ScaledCounts> counts =
+        StreamPieces(pieces,
+                     [&](absl::string_view bytes) {
+                       out.append(bytes.data(), bytes.size());
+                       return absl::OkStatus();
+                     },
+                     {pool, progress});
+    if (!counts.ok()) return counts.status();
+    counts_ = *counts;
+    return out;
+  }
+
+  const TempDirectory directory_;
+  std::string bytes_;
+  absl::StatusOr<SafetensorsFile> file_;
+  std::vector<int64_t> order_;
+  ScaledCounts counts_;
+};
+
+TEST_F(PieceStreamTest, PiecesFollowEachOther) {
+  std::string rows, columns;
+  for (const int64_t row : order_) {
+    rows += bytes_.substr(static_cast<size_t>(2 * row * kCols), 2 * kCols);
+  }
+  for (const auto list : Halves()) {
+    for (int64_t row = 0; row < kRows; ++row) {
+      for (const int64_t col : list) {
+        columns.append(bytes_, static_cast<size_t>(2 * (row * kCols + col)), 2);
+      }
+    }
+  }
+  const std::vector<TensorPiece> pieces = {
+      GeneratedPiece{5, [] { return std::string("hello"); }},
+      CopyPiece{At()},
+      ColumnsPiece{At(), Halves()},
+      RowsPiece{At(), Halves()},
+      ColumnsPiece{At(), Halves()},
+      GeneratedPiece{3, [] { return std::string("bye"); }}};
+  for (const int num_threads : {1, 2, 5}) {
+    MOE_ASSERT_OK_AND_ASSIGN(const std::string out,
+                             Stream(pieces, num_threads));
+    // Not EXPECT_EQ: it would print all of it.
+    EXPECT_TRUE(out == "hello" + bytes_ + columns + rows + columns + "bye");
+  }
+}
+
+TEST_F(PieceStreamTest, CountsWhatIsScaled) {
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const std::string twice,
+      Stream({ScaledPiece{At(), 2.0f}, ScaledPiece{At(), 0.5f}}));
+  EXPECT_EQ(counts_.num_scaled, 2 * kRows * kCols);
+  EXPECT_EQ(counts_.num_rounded, 0);
+  MOE_ASSERT_OK_AND_ASSIGN(const std::string thrice,
+                           Stream({ScaledPiece{At(), 3.0f}}));
+  EXPECT_EQ(counts_.num_scaled, kRows * kCols);
+  // Of 8 bits times 3 about three quarters need 9 or 10; zeros do not.
+  EXPECT_GT(counts_.num_rounded, kRows * kCols / 2);
+  EXPECT_LT(counts_.num_rounded, kRows * kCols);
+}
+
+// More than is gathered at once: 18 MB four times over.
+TEST_F(PieceStreamTest, ManyColumnsAreGatheredInParts) {
+  std::vector<absl::Span<const int64_t>> lists;
+  for (int i = 0; i < 4; ++i) {
+    for (const auto half : Halves()) lists.push_back(half);
+  }
+  MOE_ASSERT_OK_AND_ASSIGN(const std::string once,
+                           Stream({ColumnsPiece{At(), Halves()}}));
+  MOE_ASSERT_OK_AND_ASSIGN(const std::string out,
+                           Stream({ColumnsPiece{At(), lists}}));
+  EXPECT_TRUE(out == once + once + once + once);
+}
+
+TEST_F(PieceStreamTest, NothingIsNothing) {
+  MOE_ASSERT_OK_AND_ASSIGN(const std::string out, Stream({}));
+  EXPECT_EQ(out, "");
+}
+
+// A file that another process cuts short.
+TEST_F(PieceStreamTest, AnErrorOfReadingIsTheResult) {
+  std::filesystem::resize_file(directory_.Path("x.safetensors"), 1000000);
+  for (const TensorPiece& piece : std::vector<TensorPiece>{
+           CopyPiece{At()}, RowsPiece{At(), Halves()},
+           ColumnsPiece{At(), Halves()}, ScaledPiece{At(), 2.0f}}) {
+    EXPECT_THAT(Stream({piece}), StatusIs(absl::StatusCode::kDataLoss,
+                                          HasSubstr("tensor \"t\"")));
+  }
+}
+
+TEST_F(PieceStreamTest, AnErrorOfWritingIsTheResult) {
+  ThreadPool pool(2);
+  Progress progress(Progress::Style::kSilent, {});
+  for (int64_t num_good = 0; num_good < 4; ++num_good) {
+    int64_t num_calls = 0;
+    EXPECT_THAT(StreamPieces({CopyPiece{At()}, ColumnsPiece{At(), Halves()}},
+                             [&](absl::string_view) {
+                               return ++num_calls > num_good
+                                          ? absl::ResourceExhaustedError("full")
+                                          : absl::OkStatus();
+                             },
+                             {pool, progress}),
+                StatusIs(absl::StatusCode::kResourceExhausted, "full"));
+    EXPECT_EQ(num_calls, num_good + 1);
+  }
+}
+
+}  // namespace
+}  // namespace moe

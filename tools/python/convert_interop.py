@@ -1,0 +1,245 @@
+"""The Python side of //tools:convert_interop_test.
+
+  convert_interop.py prepare MODEL_DIR WORK_DIR
+  convert_interop.py check MODEL_DIR WORK_DIR
+
+`prepare` writes router weights and neuron indices as the LLaMA-MoE-v2 scripts do,
+with torch.save. `check` holds what the commands made of them (convert_interop_test.sh
+says what is where) to the weights by torch's own indexing, and the logits of what was
+exported, in transformers' own models, to those of the model code that travels with a
+checkpoint. Needs torch, transformers, safetensors and numpy.
+"""
+
+import json
+import pathlib
+import sys
+from typing import Iterator
+
+import numpy as np
+import safetensors
+import torch
+import transformers
+
+import philox_reference
+
+NUM_EXPERTS = 8
+NUM_ROUTED = 7  # Beside a residual expert.
+MLP_SEED = 11
+ATTENTION_SEED = 12
+# Two float32 evaluations in different orders of the sums.
+MAX_LOGITS_DIFFERENCE = 2e-4
+# All experts with equal weights, against the dense model; of the largest logit
+# where that is above 1.
+MAX_IDENTITY_DIFFERENCE = 1e-5
+
+Tensors = dict[str, torch.Tensor]
+PARTS = {"w1": "gate_proj", "w3": "up_proj", "w2": "down_proj"}
+
+
+def read_config(directory: pathlib.Path) -> dict:
+    return json.loads((directory / "config.json").read_text("utf-8"))
+
+
+def prepare(directory: pathlib.Path, work: pathlib.Path) -> None:
+    """Random artifacts, and gate weights of zeros, which weigh all experts alike."""
+    config = read_config(directory)
+    layers = range(config["num_hidden_layers"])
+    neurons = config["intermediate_size"]
+    size = neurons // NUM_EXPERTS
+    generator = torch.Generator().manual_seed(0)
+    hidden = config["hidden_size"]
+    torch.save(
+        {i: torch.randn(NUM_EXPERTS, hidden, generator=generator) for i in layers},
+        work / "gate_weights.pt",
+    )
+    experts, residual = {}, {}
+    for i in layers:
+        order = torch.randperm(neurons, generator=generator).tolist()
+        blocks = [order[e * size : (e + 1) * size] for e in range(NUM_EXPERTS)]
+        experts[i] = blocks
+        residual[i] = {"residual": blocks[-1], **dict(enumerate(blocks[:NUM_ROUTED]))}
+    torch.save(experts, work / "neuron_indices.pt")
+    torch.save(residual, work / "neuron_indices_residual.pt")
+    for count in (config["num_key_value_heads"], NUM_EXPERTS):
+        zeros = {i: torch.zeros(count, hidden) for i in layers}
+        torch.save(zeros, work / f"zeros_{count}.pt")
+
+
+def read_tensors(directory: pathlib.Path) -> Tensors:
+    """Every tensor, by the safetensors library; the index must say the same."""
+    tensors: Tensors = {}
+    shards = {}
+    for path in sorted(directory.glob("*.safetensors")):
+        with safetensors.safe_open(path, framework="pt") as file:
+            assert file.metadata() == {"format": "pt"}, file.metadata()
+            for name in file.keys():
+                tensors[name] = file.get_tensor(name)
+                shards[name] = path.name
+    index = directory / "model.safetensors.index.json"
+    if index.exists():
+        found = json.loads(index.read_text("utf-8"))
+        assert found["weight_map"] == shards, "weight_map"
+        total = sum(t.numel() * t.element_size() for t in tensors.values())
+        assert found["metadata"]["total_size"] == total, "total_size"
+    return tensors
+
+
+def drawn_router(shape: torch.Size, seed: int, name: str) -> torch.Tensor:
+    """U(-1/sqrt(H), 1/sqrt(H)) of a named stream, in float32."""
+    bound = np.float32(1.0 / np.sqrt(np.float64(shape[1])))
+    words = philox_reference.stream(seed, name, shape.numel())
+    odd = [2 * (word >> 8) + 1 - (1 << 24) for word in words]
+    units = np.array(odd, dtype=np.float32) * np.float32(2.0**-24)
+    return torch.from_numpy(units * bound).reshape(shape)
+
+
+def expect(got: Tensors, name: str, want: torch.Tensor) -> Iterator[str]:
+    found = got.pop(name, None)
+    if found is None:
+        yield f"{name} is missing"
+    elif found.dtype != want.dtype or not torch.equal(found, want):
+        yield f"{name} differs"
+
+
+def check_expert(
+    dense: Tensors, got: Tensors, layer: str, name: str, neurons: list[int]
+) -> Iterator[str]:
+    for part, old in PARTS.items():
+        weight = dense[f"{layer}mlp.{old}.weight"]
+        want = weight[:, neurons] if part == "w2" else weight[neurons]
+        yield from expect(got, f"{layer}{name}.{part}.weight", want)
+
+
+def check_mlps(
+    dense: Tensors, moe: pathlib.Path, gates: dict, indices: dict, contract: int
+) -> Iterator[str]:
+    """Experts and routers; what is left are the tensors of the dense model."""
+    got = read_tensors(moe)
+    num_layers = len(indices)
+    for i in range(num_layers):
+        layer = f"model.layers.{i}."
+        if i < contract or i >= num_layers - contract:
+            for part, old in PARTS.items():
+                want = dense[f"{layer}mlp.{old}.weight"]
+                yield from expect(got, f"{layer}block_sparse_moe.{part}.weight", want)
+            continue
+        blocks = indices[i]
+        num_experts = NUM_EXPERTS
+        if isinstance(blocks, dict):
+            num_experts = NUM_ROUTED
+            yield from check_expert(dense, got, layer, "mlp_residual", blocks["residual"])
+        for e in range(num_experts):
+            name = f"block_sparse_moe.experts.{e}"
+            yield from check_expert(dense, got, layer, name, blocks[e])
+        # torch rounds to nearest even, too.
+        dtype = dense[f"{layer}mlp.gate_proj.weight"].dtype
+        want = gates[i][:num_experts].to(dtype)
+        yield from expect(got, f"{layer}block_sparse_moe.gate.weight", want)
+    for name, tensor in dense.items():
+        if ".mlp." not in name:
+            yield from expect(got, name, tensor)
+    yield from (f"{name} is too much" for name in got)
+
+
+def check_attention(dense: Tensors, moe: pathlib.Path, config: dict) -> Iterator[str]:
+    """Experts and drawn routers of a converted checkpoint's attention."""
+    got = read_tensors(moe)
+    written = read_config(moe)
+    heads, kv_heads = config["num_attention_heads"], config["num_key_value_heads"]
+    head_dim = config.get("head_dim") or config["hidden_size"] // heads
+    num_experts = written["attn_experts"]
+    split = num_experts // kv_heads
+    size = heads // num_experts * head_dim
+    for i in range(config["num_hidden_layers"]):
+        layer = f"model.layers.{i}.self_attn."
+        old = {p: dense[f"{layer}{p}_proj.weight"] for p in "qkvo"}
+        for e in range(num_experts):
+            query = slice(e * size, (e + 1) * size)
+            kv = slice(e // split * head_dim, (e // split + 1) * head_dim)
+            yield from expect(got, f"{layer}q_proj.{e}.weight", old["q"][query])
+            yield from expect(got, f"{layer}k_proj.{e}.weight", old["k"][kv])
+            yield from expect(got, f"{layer}v_proj.{e}.weight", old["v"][kv])
+            yield from expect(got, f"{layer}o_proj.{e}.weight", old["o"][:, query])
+        shape = torch.Size((num_experts, config["hidden_size"]))
+        drawn = drawn_router(shape, ATTENTION_SEED, f"convert_mixtral_attn_moe/layer/{i}")
+        yield from expect(got, f"{layer}gate.weight", drawn.to(old["q"].dtype))
+
+
+def check_weights(directory: pathlib.Path, work: pathlib.Path) -> Iterator[str]:
+    dense = read_tensors(directory)
+    config = read_config(directory)
+    layers = range(config["num_hidden_layers"])
+    given = torch.load(work / "gate_weights.pt", weights_only=True)
+    indices = torch.load(work / "neuron_indices.pt", weights_only=True)
+    residual = torch.load(work / "neuron_indices_residual.pt", weights_only=True)
+    size = config["intermediate_size"] // NUM_EXPERTS
+    cuts = [list(range(e * size, (e + 1) * size)) for e in range(NUM_EXPERTS)]
+    sequential = {i: cuts for i in layers}
+    shape = torch.Size((NUM_EXPERTS, config["hidden_size"]))
+    drawn = {i: drawn_router(shape, MLP_SEED, f"convert_mixtral/layer/{i}") for i in layers}
+    for name, gates, split, contract in (
+        ("vanilla", given, indices, 0),
+        ("sequential", drawn, sequential, 0),
+        ("contract", drawn, sequential, 1),
+        ("residual", given, residual, 0),
+    ):
+        problems = check_mlps(dense, work / name, gates, split, contract)
+        yield from (f"{name}: {problem}" for problem in problems)
+    for name in ("attention", "attention_from_dense"):
+        problems = check_attention(dense, work / name, config)
+        yield from (f"{name}: {problem}" for problem in problems)
+
+
+@torch.no_grad()
+def logits_of(directory: pathlib.Path, kind: str) -> torch.Tensor:
+    """In float32, by transformers; all weights must find their places."""
+    options = {"trust_remote_code": True} if kind == "LlamaMoe" else {}
+    cls = (
+        transformers.AutoModelForCausalLM
+        if kind == "LlamaMoe"
+        else getattr(transformers, f"{kind}ForCausalLM")
+    )
+    model, report = cls.from_pretrained(
+        str(directory), dtype=torch.float32, output_loading_info=True, **options
+    )
+    problems = {key: found for key, found in report.items() if found}
+    assert not problems, f"{directory}: {problems}"
+    generator = torch.Generator().manual_seed(1)
+    ids = torch.randint(model.config.vocab_size, (1, 48), generator=generator)
+    return model.eval()(ids).logits[0]
+
+
+def check_logits(directory: pathlib.Path, work: pathlib.Path) -> Iterator[str]:
+    pairs = [("vanilla", "mixtral", "Mixtral"), ("residual", "granite", "GraniteMoeShared")]
+    for name, exported, kind in pairs:
+        if not (work / exported).exists():
+            continue
+        own = logits_of(work / name, "LlamaMoe")
+        difference = (own - logits_of(work / exported, kind)).abs().max().item()
+        print(f"{directory}: {kind} and our code differ by {difference:.1e}")
+        if not difference <= MAX_LOGITS_DIFFERENCE:
+            yield f"{exported}: logits are off by {difference:.1e}"
+    dense = logits_of(directory, "Llama")
+    for name in ("identity_mlp", "identity_residual", "identity_both"):
+        difference = (dense - logits_of(work / name, "LlamaMoe")).abs().max().item()
+        print(f"{directory}: {name} and the dense model differ by {difference:.1e}")
+        if not difference <= MAX_IDENTITY_DIFFERENCE * max(1.0, dense.abs().max().item()):
+            yield f"{name}: logits are off the dense model's by {difference:.1e}"
+
+
+def main() -> None:
+    what, directory, work = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
+    torch.set_num_threads(1)
+    transformers.utils.logging.disable_progress_bar()
+    if what == "prepare":
+        prepare(directory, work)
+        return
+    problems = list(check_weights(directory, work)) + list(check_logits(directory, work))
+    for problem in problems:
+        print(f"{directory}: {problem}")
+    print(f"{directory}: {len(problems)} problems")
+    sys.exit(1 if problems else 0)
+
+
+if __name__ == "__main__":
+    main()
