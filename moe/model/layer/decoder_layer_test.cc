@@ -77,13 +77,13 @@ struct TestLayer {
     want.post_attention_norm = Widen(weights.post_attention_norm);
     const int64_t h = config.hidden_size, i = config.intermediate_size;
     const int64_t q = config.QuerySize(), k = config.KeyValueSize();
-    Add("query", q, h, pool, weights.query, want.query);
-    Add("key", k, h, pool, weights.key, want.key);
-    Add("value", k, h, pool, weights.value, want.value);
-    Add("output", h, q, pool, weights.output, want.output);
-    Add("gate", i, h, pool, weights.gate, want.gate);
-    Add("up", i, h, pool, weights.up, want.up);
-    Add("down", h, i, pool, weights.down, want.down);
+    Add("query", q, h, pool, weights.attention.query, want.query);
+    Add("key", k, h, pool, weights.attention.key, want.key);
+    Add("value", k, h, pool, weights.attention.value, want.value);
+    Add("output", h, q, pool, weights.attention.output, want.output);
+    Add("gate", i, h, pool, weights.mlp.gate, want.gate);
+    Add("up", i, h, pool, weights.mlp.up, want.up);
+    Add("down", h, i, pool, weights.mlp.down, want.down);
   }
 
   static TestMatrix Draw(absl::string_view name, int64_t rows, int64_t cols) {
@@ -355,7 +355,7 @@ TEST(DecoderLayerBitsTest, TheBackwardNeedsNoForwardOfDown) {
   const Results want =
       RunBoth(layer.View(), {offsets, x.view()}, dy.view(), pool);
   TestMatrix out(17, 20);
-  layer.weights.down.forward = PackedMatrix();
+  layer.weights.mlp.down.forward = PackedMatrix();
   MOE_ASSERT_OK(DecoderLayerBackward(layer.View(), {offsets, x.view()},
                                      {dy.view(), out.view(), nullptr}, pool));
   EXPECT_TRUE(BitsEqual(out, want.dx));
@@ -395,10 +395,16 @@ TEST(DecoderLayerTapsTest, TheirErrorsEndThePass) {
                                     y.view(), pool),
                 StatusIs(absl::StatusCode::kDataLoss, "the tap's"));
   };
-  expect_failure({fail, nullptr, nullptr, nullptr});
-  expect_failure({nullptr, fail, nullptr, nullptr});
-  expect_failure({nullptr, nullptr, fail, nullptr});
-  expect_failure({nullptr, nullptr, nullptr, fail});
+  LayerTaps attention_output, mlp_input, mlp_rows, mlp_output, block_parts;
+  attention_output.attention_output = fail;
+  mlp_input.mlp_input = fail;
+  mlp_rows.mlp_rows = fail;
+  mlp_output.mlp_output = fail;
+  block_parts.block_parts = fail;
+  for (const LayerTaps& taps :
+       {attention_output, mlp_input, mlp_rows, mlp_output, block_parts}) {
+    expect_failure(taps);
+  }
   EXPECT_THAT(DecoderLayerBackward(layer.View(), {offsets, x.view()},
                                    {x.view(), y.view(), fail}, pool),
               StatusIs(absl::StatusCode::kDataLoss, "the tap's"));
@@ -425,13 +431,14 @@ TEST(DecoderLayerErrorsTest, NamesTheActivationThatIsNotFinite) {
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("of sequence 103, position 2")));
   x = TestLayer::Draw("x", 17, 20);
-  layer.weights.up.bias[36] = 3e38f;
-  layer.weights.gate.bias[36] = 3e38f;
+  layer.weights.mlp.up.bias[36] = 3e38f;
+  layer.weights.mlp.gate.bias[36] = 3e38f;
   EXPECT_THAT(forward(),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("MLP activation of sequence 0, position 0, "
                                  "feature 36 of 37")));
-  layer.weights.value.bias[5] = std::numeric_limits<float>::infinity();
+  layer.weights.attention.value.bias[5] =
+      std::numeric_limits<float>::infinity();
   EXPECT_THAT(forward(), StatusIs(absl::StatusCode::kInvalidArgument,
                                   HasSubstr("attention values of sequence 0")));
 }

@@ -1,5 +1,6 @@
 #include "moe/model/layer/decoder_layer_weights.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -76,13 +77,13 @@ TEST(DecoderLayerWeightsTest, AreTheCheckpoints) {
         ReadDecoderLayerWeights(checkpoint, 1, LayerPasses::kForwardAndBackward,
                                 pool));
     const std::map<std::string, const Linear*> linears = {
-        {"self_attn.q_proj", &weights.query},
-        {"self_attn.k_proj", &weights.key},
-        {"self_attn.v_proj", &weights.value},
-        {"self_attn.o_proj", &weights.output},
-        {"mlp.gate_proj", &weights.gate},
-        {"mlp.up_proj", &weights.up},
-        {"mlp.down_proj", &weights.down}};
+        {"self_attn.q_proj", &weights.attention.query},
+        {"self_attn.k_proj", &weights.attention.key},
+        {"self_attn.v_proj", &weights.attention.value},
+        {"self_attn.o_proj", &weights.attention.output},
+        {"mlp.gate_proj", &weights.mlp.gate},
+        {"mlp.up_proj", &weights.mlp.up},
+        {"mlp.down_proj", &weights.mlp.down}};
     for (const auto& [name, linear] : linears) {
       const std::vector<float> want = TensorOf(
           checkpoint, absl::StrCat("model.layers.1.", name, ".weight"));
@@ -131,8 +132,7 @@ TEST(DecoderLayerWeightsTest, TheirSizesAreKnownBefore) {
       MOE_ASSERT_OK_AND_ASSIGN(
           const DecoderLayerWeights weights,
           ReadDecoderLayerWeights(checkpoint, 0, passes, pool));
-      EXPECT_EQ(PackedLayerBytes(*checkpoint.dense_config(), passes),
-                weights.size_bytes());
+      EXPECT_EQ(PackedLayerBytes(checkpoint, 0, passes), weights.size_bytes());
     }
   }
   MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint checkpoint,
@@ -155,11 +155,13 @@ TEST(DecoderLayerWeightsTest, ReadingApartFromPackingIsTheSame) {
       ReadDecoderLayerWeights(checkpoint, 2, LayerPasses::kForward, pool));
   EXPECT_EQ(apart.input_norm, at_once.input_norm);
   EXPECT_EQ(apart.post_attention_norm, at_once.post_attention_norm);
-  for (Linear DecoderLayerWeights::*linear :
-       {&DecoderLayerWeights::query, &DecoderLayerWeights::output,
-        &DecoderLayerWeights::down}) {
-    EXPECT_TRUE(BitsEqual<float>(Unpacked((apart.*linear).forward, pool),
-                                 Unpacked((at_once.*linear).forward, pool)));
+  const auto linears = [](const DecoderLayerWeights& weights) {
+    return std::vector<const Linear*>{
+        &weights.attention.query, &weights.attention.output, &weights.mlp.down};
+  };
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_TRUE(BitsEqual<float>(Unpacked(linears(apart)[i]->forward, pool),
+                                 Unpacked(linears(at_once)[i]->forward, pool)));
   }
 }
 
@@ -172,8 +174,8 @@ TEST(DecoderLayerWeightsTest, BackwardAloneIsWithoutTheForwardOfDown) {
   MOE_ASSERT_OK_AND_ASSIGN(
       const DecoderLayerWeights weights,
       ReadDecoderLayerWeights(checkpoint, 0, LayerPasses::kBackward, pool));
-  EXPECT_EQ(weights.down.forward.depth(), 0);
-  EXPECT_EQ(weights.down.backward.depth(), 128);
+  EXPECT_EQ(weights.mlp.down.forward.depth(), 0);
+  EXPECT_EQ(weights.mlp.down.backward.depth(), 128);
   EXPECT_EQ(weights.size_bytes(),
             4 * (256 + 2 * (2 * 128 * 128 + 2 * 64 * 128 + 2 * 384 * 128) +
                  384 * 128));
@@ -230,8 +232,9 @@ TEST(DecoderLayerWeightsTest, ReadsBiases) {
       const DecoderLayerWeights weights,
       ReadDecoderLayerWeights(checkpoint, 0, LayerPasses::kForward, pool));
   for (const Linear* linear :
-       {&weights.query, &weights.key, &weights.value, &weights.output,
-        &weights.gate, &weights.up, &weights.down}) {
+       {&weights.attention.query, &weights.attention.key,
+        &weights.attention.value, &weights.attention.output, &weights.mlp.gate,
+        &weights.mlp.up, &weights.mlp.down}) {
     ASSERT_EQ(static_cast<int64_t>(linear->bias.size()),
               linear->forward.num_outputs());
     EXPECT_EQ(linear->bias[0], 0.5f);

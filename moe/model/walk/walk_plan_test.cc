@@ -43,7 +43,8 @@ TEST(PlanWalkTest, TakesFewerTokensAtOnceWhereTheBudgetIsSmall) {
   EXPECT_EQ(all.groups.size(), 1);
   const LayerWork half = {2048, 2000, 2, {}};
   const int64_t weights =
-      PackedLayerBytes(model.config(), LayerPasses::kForward) + 2 * 384 * 128;
+      PackedLayerBytes(model.checkpoint(), 0, LayerPasses::kForward) +
+      2 * 384 * 128;
   WalkMachine machine(
       2, weights + LayerWorkBytes(model.config(), LayerPasses::kForward, half));
   MOE_ASSERT_OK_AND_ASSIGN(const WalkPlan plan,
