@@ -1,34 +1,19 @@
 #include "benchmarks/walk_benchmark.h"
 
-#include <stdlib.h>
-
-#include <bit>
-#include <cmath>
 #include <cstdint>
-#include <cstring>
-#include <filesystem>
 #include <functional>
-#include <string>
-#include <utility>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "benchmark/benchmark.h"
 #include "benchmarks/layer_benchmark.h"
 #include "benchmarks/measure.h"
+#include "benchmarks/random_checkpoint.h"
 #include "moe/base/check.h"
 #include "moe/base/memory_budget.h"
-#include "moe/base/philox.h"
 #include "moe/base/progress.h"
-#include "moe/base/spill_file.h"
 #include "moe/base/thread_pool.h"
-#include "moe/checkpoint/checkpoint_writer.h"
-#include "moe/checkpoint/dtype.h"
-#include "moe/checkpoint/json.h"
 #include "moe/checkpoint/llama_config.h"
-#include "moe/checkpoint/tensor.h"
-#include "moe/checkpoint/tensor_set.h"
 #include "moe/model/layer/linear.h"
 #include "moe/model/walk/dense_model.h"
 #include "moe/model/walk/dense_walk.h"
@@ -48,68 +33,6 @@ constexpr char kSmolLm2[] = R"({"model_type": "llama", "vocab_size": 49152,
   "num_attention_heads": 9, "num_key_value_heads": 3, "rope_theta": 100000,
   "rms_norm_eps": 1e-5, "tie_word_embeddings": true})";
 
-// BF16, of variance 1 / (last dimension); norms are ones.
-std::string RandomBytes(const TensorSpec& tensor) {
-  RandomStream stream(/*seed=*/1, tensor.name);
-  const auto bound = static_cast<float>(
-      std::sqrt(3.0 / static_cast<double>(tensor.shape.back())));
-  std::string bytes(static_cast<size_t>(NumBytes(tensor)), '\0');
-  for (size_t at = 0; at < bytes.size(); at += sizeof(uint16_t)) {
-    const float value =
-        tensor.shape.size() == 1 ? 1.0f : stream.UniformSymmetric(bound);
-    const auto half =
-        static_cast<uint16_t>(std::bit_cast<uint32_t>(value) >> 16);
-    std::memcpy(bytes.data() + at, &half, sizeof(half));
-  }
-  return bytes;
-}
-
-// A checkpoint with random weights, gone with the object.
-class RandomCheckpoint {
- public:
-  explicit RandomCheckpoint(absl::string_view config_text) {
-    std::string path = absl::StrCat(SpillDirectory(), "/model-XXXXXX");
-    MOE_CHECK(::mkdtemp(path.data()) != nullptr);
-    directory_ = path;
-    const LlamaConfig config = ParseLlamaConfig(config_text).value();
-    CheckpointPlan plan;
-    plan.contents["config.json"] = FormatJson(config.document);
-    plan.shards.push_back({"model.safetensors", {}, {{"format", "pt"}}});
-    for (const auto& [name, shape] : DenseTensorSet(config)) {
-      plan.shards[0].tensors.push_back({name, Dtype::kBF16, shape});
-    }
-    const auto writer =
-        CheckpointWriter::Create(this->path(), plan, {}).value();
-    for (const TensorSpec& tensor : plan.shards[0].tensors) {
-      MOE_CHECK(writer->Append(RandomBytes(tensor)).ok());
-    }
-    MOE_CHECK(writer->Finish().ok());
-  }
-  RandomCheckpoint(const RandomCheckpoint&) = delete;
-  RandomCheckpoint& operator=(const RandomCheckpoint&) = delete;
-  ~RandomCheckpoint() {
-    std::error_code ignored;
-    std::filesystem::remove_all(directory_, ignored);
-  }
-
-  std::string path() const { return absl::StrCat(directory_, "/checkpoint"); }
-
- private:
-  std::string directory_;
-};
-
-TokenBatches RandomTokens(int64_t num_tokens, int64_t vocab_size) {
-  RandomStream stream(/*seed=*/1, "tokens");
-  std::vector<int32_t> ids;
-  for (int64_t t = 0; t < num_tokens; ++t) {
-    ids.push_back(static_cast<int32_t>(
-        stream.UniformInt(static_cast<uint64_t>(vocab_size))));
-  }
-  TokenSequences sequences;
-  sequences.Append(ids, ids);
-  return TokenBatches(std::move(sequences), /*batch_size=*/1);
-}
-
 void BM_Walk(benchmark::State& state, absl::string_view config_text) {
   const int64_t num_tokens = state.range(0);
   const auto num_threads = static_cast<int>(state.range(1));
@@ -120,8 +43,9 @@ void BM_Walk(benchmark::State& state, absl::string_view config_text) {
   const WalkResources resources = {budget, pool, progress};
   DenseModel model = DenseModel::Open(checkpoint.path()).value();
   MOE_CHECK(model.Keep(LayerPasses::kForwardAndBackward, budget));
-  const TokenBatches batches =
-      RandomTokens(num_tokens, model.config().vocab_size);
+  const TokenBatches batches(
+      RandomTokens(/*num_sequences=*/1, num_tokens, model.config().vocab_size),
+      /*batch_size=*/1);
   const TokenSequences& sequences = batches.sequences();
   double peak_flops = 0.0;
   const std::vector<std::function<void()>> bodies = {
