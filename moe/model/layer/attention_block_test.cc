@@ -1,5 +1,6 @@
 #include "moe/model/layer/attention_block.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -11,6 +12,7 @@
 #include "gtest/gtest.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/thread_pool.h"
+#include "moe/checkpoint/llama_config.h"
 #include "moe/kernels/gemm/packed_matrix.h"
 #include "moe/kernels/rows/rope.h"
 #include "moe/kernels/simd/matrix_view.h"
@@ -20,6 +22,7 @@
 #include "moe/model/layer/expert_routing.h"
 #include "moe/model/layer/layer_batch.h"
 #include "moe/model/layer/linear.h"
+#include "moe/model/layer/rotary_tables.h"
 #include "moe/model/layer/testing/drawn_layer.h"
 
 namespace moe {
@@ -207,6 +210,25 @@ TEST(RotateTokensTest, TurnsByThePosition) {
                RopeDirection::kForward, chosen.view(), pool);
   EXPECT_EQ(chosen.view().Row(0), all.view().Row(1));
   EXPECT_EQ(chosen.view().Row(1), all.view().Row(7));
+}
+
+// Dynamic scaling has a table for each length: that of the sequence counts, not
+// the number of its tokens that chose an expert.
+TEST(RotateTokensTest, TakesTheTableOfTheWholeSequence) {
+  ThreadPool pool(1);
+  DrawnLayer layer(pool, {9});
+  layer.config.rope.type = RopeType::kDynamic;
+  layer.config.max_position_embeddings = 3;
+  layer.rotary = RotaryTables::Create(layer.config, {2, 7}, pool).value();
+  const std::vector<int64_t> offsets = {0, 2, 9};
+  TestMatrix all = DrawnLayer::Draw("all", 9, 2 * kHeadDim);
+  TestMatrix chosen(1, 2 * kHeadDim);
+  std::copy_n(all.view().RowData(7), 2 * kHeadDim, chosen.view().RowData(0));
+  RotateTokens(layer.View(), offsets, AllTokens(offsets),
+               RopeDirection::kForward, all.view(), pool);
+  RotateTokens(layer.View(), offsets, ChosenTokens(offsets, {7}),
+               RopeDirection::kForward, chosen.view(), pool);
+  EXPECT_EQ(chosen.view().Row(0), all.view().Row(7));
 }
 
 TEST(AttentionBlockErrorsTest, NameTheExpertAndTheToken) {
