@@ -27,7 +27,7 @@
 #include "benchmark/benchmark.h"
 #include "benchmarks/layer_benchmark.h"
 #include "benchmarks/measure.h"
-#include "benchmarks/random_checkpoint.h"
+#include "benchmarks/random_model.h"
 #include "moe/base/check.h"
 #include "moe/base/memory_budget.h"
 #include "moe/base/progress.h"
@@ -42,6 +42,7 @@
 #include "moe/model/walk/model.h"
 #include "moe/model/walk/walk_options.h"
 #include "moe/model/walk/walk_tap.h"
+#include "moe/text/dataset/token_batches.h"
 #include "moe/text/dataset/token_sequences.h"
 
 namespace moe {
@@ -191,8 +192,9 @@ void BM_Moe(benchmark::State& state, const Shape& shape, const Kind& kind) {
   for (Model* const model : {&dense, &moe}) {
     MOE_CHECK(model->Keep(LayerPasses::kForward, budget));
   }
-  const TokenSequences sequences = RandomTokens(
+  const TokenBatches batches = RandomTokens(
       num_tokens / kSequenceLength, kSequenceLength, dense.config().vocab_size);
+  const TokenSequences& sequences = batches.sequences();
   const auto walk = [&](Model& model) {
     MOE_CHECK(WalkForward(model, sequences, {}, nullptr, resources).ok());
   };

@@ -2,13 +2,15 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "benchmark/benchmark.h"
 #include "benchmarks/layer_benchmark.h"
 #include "benchmarks/measure.h"
-#include "benchmarks/random_checkpoint.h"
+#include "benchmarks/random_model.h"
 #include "moe/base/check.h"
 #include "moe/base/memory_budget.h"
 #include "moe/base/progress.h"
@@ -21,6 +23,7 @@
 #include "moe/model/walk/hidden_states.h"
 #include "moe/model/walk/token_losses.h"
 #include "moe/model/walk/walk_options.h"
+#include "moe/model/walk/weighted_sequences.h"
 #include "moe/text/dataset/token_batches.h"
 #include "moe/text/dataset/token_sequences.h"
 
@@ -28,11 +31,6 @@ namespace moe {
 namespace {
 
 constexpr int kNumRounds = 3;
-constexpr char kSmolLm2[] = R"({"model_type": "llama", "vocab_size": 49152,
-  "hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30,
-  "num_attention_heads": 9, "num_key_value_heads": 3, "rope_theta": 100000,
-  "rms_norm_eps": 1e-5, "tie_word_embeddings": true})";
-
 void BM_Walk(benchmark::State& state, absl::string_view config_text) {
   const int64_t num_tokens = state.range(0);
   const auto num_threads = static_cast<int>(state.range(1));
@@ -43,10 +41,10 @@ void BM_Walk(benchmark::State& state, absl::string_view config_text) {
   const WalkResources resources = {budget, pool, progress};
   DenseModel model = DenseModel::Open(checkpoint.path()).value();
   MOE_CHECK(model.Keep(LayerPasses::kForwardAndBackward, budget));
-  const TokenBatches batches(
-      RandomTokens(/*num_sequences=*/1, num_tokens, model.config().vocab_size),
-      /*batch_size=*/1);
+  const TokenBatches batches =
+      RandomTokens(1, num_tokens, model.config().vocab_size);
   const TokenSequences& sequences = batches.sequences();
+  const WeightedSequences all = WeighByBatch(batches);
   double peak_flops = 0.0;
   const std::vector<std::function<void()>> bodies = {
       [&] {
@@ -54,7 +52,7 @@ void BM_Walk(benchmark::State& state, absl::string_view config_text) {
             WalkForward(model, sequences, {}, nullptr, resources).value();
         MOE_CHECK(TokenLosses(model, sequences, hidden, resources).ok());
       },
-      [&] { MOE_CHECK(WalkBack(model, batches, {}, nullptr, resources).ok()); },
+      [&] { MOE_CHECK(WalkBack(model, all, {}, nullptr, resources).ok()); },
       [&] { peak_flops = RunPeakFlopsOnAllThreads(pool); }};
   for (const auto& body : bodies) body();
   std::vector<std::vector<double>> seconds;

@@ -8,17 +8,8 @@ set -euo pipefail
 
 readonly LLAMA_MOE="$1"
 readonly SCRIPT="$2"
-readonly PYTHON="${MOE_PYTHON:-python3}"
-
-if ! "${PYTHON}" -c 'import torch, transformers, safetensors' 2>/dev/null; then
-  if [[ -n "${MOE_PYTHON:-}" ]]; then
-    echo "MOE_PYTHON=${MOE_PYTHON} cannot import torch, transformers and safetensors" >&2
-    exit 1
-  fi
-  echo "SKIPPED: no Python with torch and transformers; set MOE_PYTHON to one"
-  exit 0
-fi
-export PYTHONDONTWRITEBYTECODE=1
+# shellcheck source=tools/interop_python.sh
+source tools/interop_python.sh torch transformers safetensors
 
 work="$(mktemp -d "${TEST_TMPDIR:-/tmp}/evaluate.XXXXXX")"
 trap 'rm -rf "${work}"' EXIT

@@ -12,6 +12,8 @@
 #   MOE_PYTHON         a Python with torch and safetensors, for the tests that compare
 #                      with them (default: that of tools/python/venv.sh, if it has
 #                      been made); they say that they were skipped without one
+#   MOE_PYTHON_NEXT    the same with the next line of transformers (default: that of
+#                      venv.sh --share tools/python/requirements_next.txt, if made)
 set -uo pipefail
 
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
@@ -59,7 +61,8 @@ step_tests() {
   local command log status
   command="$(sed -n 's/^\(\.\/bazelw test .*\)$/\1/p' README.md | head -n 1)"
   [[ -n "${command}" ]] || die "README.md has no line that starts with ./bazelw test"
-  count_tests "${command}${MOE_PYTHON:+ --test_env=MOE_PYTHON}"
+  command+="${MOE_PYTHON:+ --test_env=MOE_PYTHON}"
+  count_tests "${command}${MOE_PYTHON_NEXT:+ --test_env=MOE_PYTHON_NEXT}"
 }
 
 # count_tests COMMAND: runs it, shows what it shows, and adds the tests to the counts.
@@ -99,6 +102,10 @@ main() {
   ((${#steps[@]} > 0)) || steps=(format shell structure tests tidy sanitizers portability fuzz)
   if [[ -z "${MOE_PYTHON:-}" ]] && MOE_PYTHON="$(tools/python/venv.sh --if_there)"; then
     export MOE_PYTHON
+  fi
+  if [[ -z "${MOE_PYTHON_NEXT:-}" ]] && MOE_PYTHON_NEXT="$(tools/python/venv.sh --if_there \
+    --share tools/python/requirements_next.txt)"; then
+    export MOE_PYTHON_NEXT
   fi
   for step in "${steps[@]}"; do
     declare -F "step_${step}" >/dev/null || die "there is no step \"${step}\""

@@ -8,16 +8,8 @@ set -euo pipefail
 
 readonly LLAMA_MOE="$1"
 readonly SCRIPT="$2"
-readonly PYTHON="${MOE_PYTHON:-python3}"
-
-if ! "${PYTHON}" -c 'import transformers, safetensors' 2>/dev/null; then
-  if [[ -n "${MOE_PYTHON:-}" ]]; then
-    echo "MOE_PYTHON=${MOE_PYTHON} cannot import transformers and safetensors" >&2
-    exit 1
-  fi
-  echo "SKIPPED: no Python with transformers; set MOE_PYTHON to one"
-  exit 0
-fi
+# shellcheck source=tools/interop_python.sh
+source tools/interop_python.sh transformers safetensors
 
 work="$(mktemp -d "${TEST_TMPDIR:-/tmp}/tokens.XXXXXX")"
 trap 'rm -rf "${work}"' EXIT

@@ -1,6 +1,7 @@
 #include "moe/gates/balanced_assignment.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstddef>
@@ -15,9 +16,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "moe/base/check.h"
+#include "moe/base/option_checks.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/thread_pool.h"
-#include "moe/gates/option_checks.h"
+#include "moe/kernels/rows/least_two.h"
 #include "moe/kernels/simd/matrix_view.h"
 
 namespace moe {
@@ -27,7 +29,15 @@ constexpr int64_t kInfinity = std::numeric_limits<int64_t>::max();
 // Of the largest cost, as an integer. A path has at most kMaxExperts edges of
 // at most 2^51 each, so that its cost fits 62 bits.
 constexpr int kCostBits = 50;
-constexpr int64_t kTokensPerTask = 4096;
+// Of prices to start from, as integers: with a cost, exact as a double.
+constexpr double kMaxStartPrice = 0x1p51;
+// By how much more moves a cluster's heaps hold once those they have run out.
+constexpr size_t kRankGrowth = 4;
+
+// With more in surplus, prices to start from are of no use.
+int64_t MaxWarmSurplus(int64_t num_tokens) {
+  return std::max<int64_t>(64, num_tokens / 32);
+}
 
 absl::Status CheckProblem(MatrixView<const float> costs,
                           const SizeBounds& bounds) {
@@ -60,44 +70,39 @@ absl::Status NonFiniteCost(MatrixView<const float> costs) {
   MOE_CHECK(false && "every cost is finite");
 }
 
-// The largest magnitude; NaN or infinity if a cost is.
-float LargestMagnitude(MatrixView<const float> costs, ThreadPool& pool) {
-  std::vector<float> largest(
-      static_cast<size_t>((costs.rows + kTokensPerTask - 1) / kTokensPerTask));
-  pool.ParallelFor(
-      0, costs.rows, kTokensPerTask, [&](int64_t begin, int64_t end) {
-        float found = 0.0f;
-        for (int64_t t = begin; t < end; ++t) {
-          const float* const row = costs.RowData(t);
-          for (int64_t e = 0; e < costs.cols; ++e) {
-            const float magnitude = std::fabs(row[e]);
-            // Once NaN, it stays: no comparison with it is true.
-            if (!(magnitude <= found) && !std::isnan(found)) found = magnitude;
-          }
-        }
-        largest[static_cast<size_t>(begin / kTokensPerTask)] = found;
-      });
-  float found = 0.0f;
-  for (const float magnitude : largest) {
-    if (!(magnitude <= found) && !std::isnan(found)) found = magnitude;
-  }
-  return found;
-}
-
 }  // namespace
 
 // One assignment; its memory serves the next.
+//
+// The network: a node for each cluster, and one more, numbered num_clusters_,
+// for sizes. An edge a -> b between clusters is the cheapest move of a token.
+// Every cluster has a quota within the bounds; the edge to the node of sizes
+// raises it, the one back lowers it, both for nothing. A node's surplus, which
+// for a cluster is its size less its quota, and for the node of sizes the sum
+// of all quotas less the number of tokens, is to be brought to 0.
 class BalancedAssigner::Problem {
  public:
   absl::StatusOr<absl::Span<const int32_t>> Solve(MatrixView<const float> costs,
                                                   const SizeBounds& bounds,
+                                                  absl::Span<double> prices,
                                                   ThreadPool& pool) {
     MOE_RETURN_IF_ERROR(CheckProblem(costs, bounds));
+    MOE_CHECK(static_cast<int64_t>(prices.size()) == costs.cols);
     const float largest = LargestMagnitude(costs, pool);
     if (!std::isfinite(largest)) return NonFiniteCost(costs);
     Reset(costs, bounds, pool);
-    TakeNearest(costs, largest);
-    RepairSizes();
+    int exponent = 0;
+    std::frexp(largest, &exponent);  // largest < 2^exponent.
+    scale_ = largest == 0.0f ? 1.0 : std::ldexp(1.0, kCostBits - exponent);
+    TakePrices(prices);
+    Start();
+    // Prices of another problem, which lead further away than none.
+    if (Surplus() > MaxWarmSurplus(costs.rows) && HasStartPrices()) {
+      start_prices_.assign(num_clusters_, 0.0);
+      Start();
+    }
+    while (Surplus() > 0) Augment();
+    GivePrices(prices);
     return clusters_;
   }
 
@@ -111,107 +116,127 @@ class BalancedAssigner::Problem {
 
   void Reset(MatrixView<const float> costs, const SizeBounds& bounds,
              ThreadPool& pool) {
+    costs_ = costs;
     bounds_ = bounds;
     pool_ = &pool;
     num_clusters_ = static_cast<size_t>(costs.cols);
-    costs_.resize(static_cast<size_t>(costs.rows) * num_clusters_);
     clusters_.resize(static_cast<size_t>(costs.rows));
-    sizes_.assign(num_clusters_, 0);
-    potentials_.assign(num_clusters_, 0);
+    margins_.resize(static_cast<size_t>(costs.rows));
     members_.resize(num_clusters_);
-    for (std::vector<int32_t>& members : members_) members.clear();
     moves_.resize(num_clusters_ * num_clusters_);
-    has_moves_.assign(num_clusters_, false);
-    keys_.resize(num_clusters_);
-    parents_.resize(num_clusters_);
-    is_settled_.resize(num_clusters_);
+    ranks_.assign(num_clusters_, 0);
+    reaches_.resize(num_clusters_);
+    quotas_.resize(num_clusters_);
+    surpluses_.resize(num_clusters_ + 1);
+    keys_.resize(num_clusters_ + 1);
+    parents_.resize(num_clusters_ + 1);
+    is_settled_.resize(num_clusters_ + 1);
+    pending_.resize(num_clusters_);
   }
 
   int64_t Cost(int64_t token, size_t cluster) const {
-    return costs_[static_cast<size_t>(token) * num_clusters_ + cluster];
+    return static_cast<int64_t>(
+        PricedCosts::At(costs_.RowData(token)[cluster], scale_, /*price=*/0.0));
   }
 
-  template <typename Predicate>
-  bool Any(const Predicate& predicate) const {
-    for (size_t e = 0; e < num_clusters_; ++e) {
-      if (predicate(e)) return true;
+  void TakePrices(absl::Span<const double> prices) {
+    start_prices_.clear();
+    for (const double price : prices) {
+      start_prices_.push_back(std::nearbyint(price * scale_));
+      // Nor if it is NaN.
+      if (std::fabs(start_prices_.back()) <= kMaxStartPrice) continue;
+      start_prices_.assign(num_clusters_, 0.0);
+      return;
     }
-    return false;
   }
 
-  // Makes integers of the costs on the way.
-  void TakeNearest(MatrixView<const float> costs, float largest) {
-    int exponent = 0;
-    std::frexp(largest, &exponent);  // largest < 2^exponent.
-    const double scale =
-        largest == 0.0f ? 1.0 : std::ldexp(1.0, kCostBits - exponent);
-    pool_->ParallelFor(0, costs.rows, kTokensPerTask,
-                       [&](int64_t begin, int64_t end) {
-                         for (int64_t t = begin; t < end; ++t) {
-                           ToIntegers(t, costs.RowData(t), scale);
-                           clusters_[static_cast<size_t>(t)] = Nearest(t);
-                         }
-                       });
+  bool HasStartPrices() const {
+    return std::any_of(start_prices_.begin(), start_prices_.end(),
+                       [](double price) { return price != 0.0; });
+  }
+
+  void GivePrices(absl::Span<double> prices) const {
+    for (size_t e = 0; e < num_clusters_; ++e) {
+      prices[e] =
+          static_cast<double>(prices_[e] - prices_[num_clusters_]) / scale_;
+    }
+  }
+
+  void Start() {
+    prices_.assign(start_prices_.begin(), start_prices_.end());
+    prices_.push_back(0);
+    TakeNearest();
+    TakeQuotas();
+  }
+
+  void TakeNearest() {
+    for (std::vector<int32_t>& members : members_) members.clear();
+    LeastTwo({costs_, scale_, start_prices_}, absl::MakeSpan(clusters_),
+             absl::MakeSpan(margins_), *pool_);
     for (size_t t = 0; t < clusters_.size(); ++t) {
-      const auto e = static_cast<size_t>(clusters_[t]);
-      members_[e].push_back(static_cast<int32_t>(t));
-      ++sizes_[e];
+      members_[static_cast<size_t>(clusters_[t])].push_back(
+          static_cast<int32_t>(t));
     }
   }
 
-  // The nearest integers, ties to even: the low bits of sums with 1.5 2^52, as
-  // costs are below 2^51.
-  void ToIntegers(int64_t token, const float* row, double scale) {
-    constexpr double kRound = 0x1.8p52;
-    int64_t* const out =
-        costs_.data() + static_cast<size_t>(token) * num_clusters_;
+  // Quotas with which no edge of the node of sizes is worth its price; what
+  // that leaves is surplus, of which a price that is not 0 makes more.
+  void TakeQuotas() {
+    surpluses_[num_clusters_] = -costs_.rows;
     for (size_t e = 0; e < num_clusters_; ++e) {
-      out[e] =
-          std::bit_cast<int64_t>(static_cast<double>(row[e]) * scale + kRound) -
-          std::bit_cast<int64_t>(kRound);
+      const auto size = static_cast<int64_t>(members_[e].size());
+      quotas_[e] = prices_[e] > 0 ? bounds_.max_size
+                   : prices_[e] < 0
+                       ? bounds_.min_size
+                       : std::clamp(size, bounds_.min_size, bounds_.max_size);
+      surpluses_[e] = size - quotas_[e];
+      surpluses_[num_clusters_] += quotas_[e];
     }
   }
 
-  int32_t Nearest(int64_t token) const {
-    size_t nearest = 0;
-    int64_t least = Cost(token, 0);
-    for (size_t e = 1; e < num_clusters_; ++e) {
-      const int64_t cost = Cost(token, e);
-      if (cost < least) {
-        least = cost;
-        nearest = e;
-      }
+  int64_t Surplus() const {
+    int64_t sum = 0;
+    for (const int64_t surplus : surpluses_) {
+      sum += std::max<int64_t>(surplus, 0);
     }
-    return static_cast<int32_t>(nearest);
-  }
-
-  void RepairSizes() {
-    // The potential of the node that sizes flow into: see Augment.
-    sizes_potential_ = 0;
-    const auto is_over = [&](size_t e) { return sizes_[e] > bounds_.max_size; };
-    const auto has_room = [&](size_t e) {
-      return sizes_[e] < bounds_.max_size;
-    };
-    while (Any(is_over)) sizes_potential_ = Augment(0, is_over, has_room);
-    const int64_t source_potential = sizes_potential_;
-    const auto can_give = [&](size_t e) {
-      return sizes_[e] > bounds_.min_size;
-    };
-    const auto is_under = [&](size_t e) {
-      return sizes_[e] < bounds_.min_size;
-    };
-    while (Any(is_under)) Augment(source_potential, can_give, is_under);
+    return sum;
   }
 
   std::vector<Move>& Moves(size_t from, size_t to) {
     return moves_[from * num_clusters_ + to];
   }
 
-  // The heaps of a cluster are made when a path first leaves it.
+  // The heaps of a cluster, made when a path first leaves it, hold only the
+  // moves that were worth less than its reach beside the start's prices.
+  bool IsInReach(const Move& move, size_t from, size_t to) const {
+    return reaches_[from] == kInfinity || move.cost <= Limit(from, to);
+  }
+
+  int64_t Limit(size_t from, size_t to) const {
+    return reaches_[from] + static_cast<int64_t>(start_prices_[from]) -
+           static_cast<int64_t>(start_prices_[to]);
+  }
+
+  // Makes the heaps anew, so that they hold moves of about as many tokens as
+  // ranks_[from] says.
   void MakeMoves(size_t from) {
-    if (has_moves_[from]) return;
-    has_moves_[from] = true;
-    pool_->ParallelFor(0, static_cast<int64_t>(num_clusters_), /*grain=*/1,
+    std::vector<int32_t>& members = members_[from];
+    members.erase(std::remove_if(members.begin(), members.end(),
+                                 [&](int32_t t) { return !IsIn(t, from); }),
+                  members.end());
+    reaches_[from] = Reach(from);
+    const auto reach = static_cast<double>(reaches_[from]);
+    in_reach_.clear();
+    for (const int32_t t : members) {
+      if (margins_[static_cast<size_t>(t)] <= reach) {
+        in_reach_.push_back({Cost(t, from), t});
+      }
+    }
+    // One task if there is little to do.
+    constexpr int64_t kMovesPerTask = 4096;
+    const int64_t grain =
+        kMovesPerTask / (static_cast<int64_t>(in_reach_.size()) + 1) + 1;
+    pool_->ParallelFor(0, static_cast<int64_t>(num_clusters_), grain,
                        [&](int64_t begin, int64_t end) {
                          for (auto to = static_cast<size_t>(begin);
                               to < static_cast<size_t>(end); ++to) {
@@ -220,24 +245,43 @@ class BalancedAssigner::Problem {
                        });
   }
 
+  bool IsIn(int32_t token, size_t cluster) const {
+    return clusters_[static_cast<size_t>(token)] ==
+           static_cast<int32_t>(cluster);
+  }
+
+  // The margin of about the ranks_[from]-th token, from a sample.
+  int64_t Reach(size_t from) {
+    constexpr size_t kSampleSize = 256;
+    const std::vector<int32_t>& members = members_[from];
+    if (ranks_[from] >= members.size()) return kInfinity;
+    const size_t stride = members.size() / kSampleSize + 1;
+    sample_.clear();
+    for (size_t i = 0; i < members.size(); i += stride) {
+      sample_.push_back(margins_[static_cast<size_t>(members[i])]);
+    }
+    const auto nth =
+        sample_.begin() + static_cast<ptrdiff_t>(ranks_[from] / stride);
+    std::nth_element(sample_.begin(), nth, sample_.end());
+    return std::max<int64_t>(static_cast<int64_t>(*nth), 0);
+  }
+
   void MakeHeap(size_t from, size_t to) {
     std::vector<Move>& moves = Moves(from, to);
     // No larger than it may have to be again.
     if (moves.capacity() > 2 * members_[from].size()) moves = {};
     moves.clear();
-    moves.reserve(members_[from].size());
-    for (const int32_t t : members_[from]) {
-      moves.push_back({Cost(t, to) - Cost(t, from), t});
+    for (const auto& [cost, t] : in_reach_) {
+      const Move move = {Cost(t, to) - cost, t};
+      if (IsInReach(move, from, to)) moves.push_back(move);
     }
     std::make_heap(moves.begin(), moves.end(), std::greater<>());
   }
 
-  // The cheapest move, or null. Tokens that have left are dropped.
+  // The cheapest move in reach, or null. Tokens that have left are dropped.
   const Move* CheapestMove(size_t from, size_t to) {
     std::vector<Move>& moves = Moves(from, to);
-    while (!moves.empty() &&
-           clusters_[static_cast<size_t>(moves.front().token)] !=
-               static_cast<int32_t>(from)) {
+    while (!moves.empty() && !IsIn(moves.front().token, from)) {
       std::pop_heap(moves.begin(), moves.end(), std::greater<>());
       moves.pop_back();
     }
@@ -246,117 +290,188 @@ class BalancedAssigner::Problem {
 
   void MoveToken(int32_t token, size_t to) {
     clusters_[static_cast<size_t>(token)] = static_cast<int32_t>(to);
-    if (!has_moves_[to]) {
-      members_[to].push_back(token);
-      return;
-    }
+    // Of another cluster: in reach, whatever the reach.
+    margins_[static_cast<size_t>(token)] = -1;
+    members_[to].push_back(token);
+    if (ranks_[to] == 0) return;
     const int64_t cost = Cost(token, to);
     for (size_t next = 0; next < num_clusters_; ++next) {
       if (next == to) continue;
+      const Move move = {Cost(token, next) - cost, token};
+      if (!IsInReach(move, to, next)) continue;
       std::vector<Move>& moves = Moves(to, next);
-      moves.push_back({Cost(token, next) - cost, token});
+      moves.push_back(move);
       std::push_heap(moves.begin(), moves.end(), std::greater<>());
     }
   }
 
-  // One token's worth of size from the nearest source to a target, along the
-  // cheapest path. Dijkstra's algorithm over reduced costs: with a potential p
-  // for every cluster, cost(a -> b) + p_a - p_b >= 0 on every edge, which a
-  // move along a shortest path preserves. Sizes flow from the source's node, of
-  // potential `source_potential`, and into another one, whose potential is
-  // returned. Between clusters that can give and take they are the same node:
-  // its potential goes from the first phase to the second.
-  template <typename IsSource, typename IsTarget>
-  int64_t Augment(int64_t source_potential, const IsSource& is_source,
-                  const IsTarget& is_target) {
-    for (size_t e = 0; e < num_clusters_; ++e) {
-      keys_[e] = is_source(e) ? source_potential - potentials_[e] : kInfinity;
-      parents_[e] = e;
-      is_settled_[e] = false;
+  // Brings surplus to where it lacks, along the cheapest path. Dijkstra's
+  // algorithm over reduced costs: with prices p, cost(a -> b) + p_b - p_a >= 0
+  // on every edge, which the change of prices at the end preserves.
+  void Augment() {
+    for (size_t n = 0; n <= num_clusters_; ++n) {
+      keys_[n] = surpluses_[n] > 0 ? 0 : kInfinity;
+      parents_[n] = n;
+      is_settled_[n] = false;
     }
-    // Path cost of the cheapest target so far.
-    int64_t best = kInfinity;
-    size_t target = num_clusters_;
+    least_pending_ = kInfinity;
     while (true) {
-      const size_t a = NearestUnsettled();
-      if (a == num_clusters_) break;
-      // Every path that goes on costs at least this much, reduced.
-      if (target != num_clusters_ &&
-          keys_[a] >= best - potentials_[target] + source_potential) {
-        break;
+      const size_t n = NextNode();
+      MOE_CHECK(n <= num_clusters_);
+      if (surpluses_[n] < 0) {
+        UpdatePrices(keys_[n]);
+        PushTo(n);
+        return;
       }
-      is_settled_[a] = true;
-      const int64_t path_cost = keys_[a] + potentials_[a] - source_potential;
-      if (is_target(a) && path_cost < best) {
-        best = path_cost;
-        target = a;
-      }
-      Relax(a);
+      is_settled_[n] = true;
+      Relax(n);
     }
-    MOE_CHECK(target != num_clusters_);
-    UpdatePotentials(keys_[target]);
-    MoveAlongPath(target);
-    return source_potential + best;
   }
 
-  size_t NearestUnsettled() const {
-    size_t nearest = num_clusters_;
+  // The nearest node that is not settled, once no move out of reach can lead to
+  // a nearer one.
+  size_t NextNode() {
+    while (true) {
+      size_t nearest = num_clusters_ + 1;
+      int64_t least = kInfinity;
+      for (size_t n = 0; n <= num_clusters_; ++n) {
+        if (is_settled_[n] || keys_[n] >= least) continue;
+        least = keys_[n];
+        nearest = n;
+      }
+      if (least_pending_ >= least) return nearest;
+      ReachFurther(least);
+    }
+  }
+
+  // For the settled clusters with moves out of reach that could lead to a node
+  // at less than `key`.
+  void ReachFurther(int64_t key) {
+    least_pending_ = kInfinity;
+    for (size_t a = 0; a < num_clusters_; ++a) {
+      if (!is_settled_[a]) continue;
+      if (pending_[a] < key) {
+        ranks_[a] *= kRankGrowth;
+        MakeMoves(a);
+        RelaxMoves(a);
+      } else {
+        least_pending_ = std::min(least_pending_, pending_[a]);
+      }
+    }
+  }
+
+  void Relax(size_t n) {
+    if (n < num_clusters_) {
+      if (ranks_[n] == 0) {
+        ranks_[n] = FirstRank(n);
+        MakeMoves(n);
+      }
+      RelaxMoves(n);
+      if (quotas_[n] < bounds_.max_size) RelaxEdge(n, num_clusters_, 0);
+      return;
+    }
     for (size_t e = 0; e < num_clusters_; ++e) {
-      if (is_settled_[e] || keys_[e] == kInfinity) continue;
-      if (nearest == num_clusters_ || keys_[e] < keys_[nearest]) nearest = e;
+      if (quotas_[e] > bounds_.min_size) RelaxEdge(n, e, 0);
     }
-    return nearest;
   }
 
-  void Relax(size_t a) {
-    MakeMoves(a);
+  // What it has to give away, and what may come through it.
+  size_t FirstRank(size_t cluster) const {
+    constexpr size_t kLeastRank = 32;
+    return kLeastRank +
+           2 * static_cast<size_t>(std::max<int64_t>(surpluses_[cluster], 0));
+  }
+
+  void RelaxMoves(size_t a) {
+    pending_[a] = kInfinity;
     for (size_t b = 0; b < num_clusters_; ++b) {
       if (is_settled_[b]) continue;
       const Move* const move = CheapestMove(a, b);
-      if (move == nullptr) continue;
-      const int64_t key =
-          keys_[a] + move->cost + potentials_[a] - potentials_[b];
-      if (key < keys_[b]) {
-        keys_[b] = key;
-        parents_[b] = a;
+      if (move != nullptr) {
+        RelaxEdge(a, b, move->cost);
+      } else if (reaches_[a] != kInfinity) {
+        const int64_t key =
+            keys_[a] + Limit(a, b) + 1 + prices_[b] - prices_[a];
+        if (key < keys_[b]) pending_[a] = std::min(pending_[a], key);
       }
     }
+    least_pending_ = std::min(least_pending_, pending_[a]);
   }
 
-  void UpdatePotentials(int64_t distance) {
-    for (size_t e = 0; e < num_clusters_; ++e) {
-      potentials_[e] +=
-          is_settled_[e] ? std::min(keys_[e], distance) : distance;
+  void RelaxEdge(size_t a, size_t b, int64_t cost) {
+    if (is_settled_[b]) return;
+    const int64_t key = keys_[a] + cost + prices_[b] - prices_[a];
+    if (key >= keys_[b]) return;
+    keys_[b] = key;
+    parents_[b] = a;
+  }
+
+  // Up to a constant, which all prices may have, by the distance to each node,
+  // or to the target where that is nearer.
+  void UpdatePrices(int64_t distance) {
+    for (size_t n = 0; n <= num_clusters_; ++n) {
+      if (is_settled_[n]) prices_[n] += distance - keys_[n];
     }
   }
 
-  void MoveAlongPath(size_t target) {
-    ++sizes_[target];
-    size_t b = target;
-    for (; parents_[b] != b; b = parents_[b]) {
-      MoveToken(CheapestMove(parents_[b], b)->token, b);
+  // As much at once as the path allows: of tokens, one.
+  void PushTo(size_t target) {
+    int64_t amount = -surpluses_[target];
+    size_t n = target;
+    for (; parents_[n] != n; n = parents_[n]) {
+      amount = std::min(amount, Capacity(parents_[n], n));
     }
-    --sizes_[b];
+    amount = std::min(amount, surpluses_[n]);
+    surpluses_[n] -= amount;
+    surpluses_[target] += amount;
+    for (n = target; parents_[n] != n; n = parents_[n]) {
+      Push(parents_[n], n, amount);
+    }
   }
 
+  int64_t Capacity(size_t a, size_t b) const {
+    if (b == num_clusters_) return bounds_.max_size - quotas_[a];
+    if (a == num_clusters_) return quotas_[b] - bounds_.min_size;
+    return 1;
+  }
+
+  void Push(size_t a, size_t b, int64_t amount) {
+    if (b == num_clusters_) {
+      quotas_[a] += amount;
+    } else if (a == num_clusters_) {
+      quotas_[b] -= amount;
+    } else {
+      MoveToken(CheapestMove(a, b)->token, b);
+    }
+  }
+
+  MatrixView<const float> costs_;
+  double scale_ = 1.0;  // Of costs as integers.
   SizeBounds bounds_;
   ThreadPool* pool_ = nullptr;
-  // [num_tokens, num_clusters], in the unit that kCostBits says: side by side,
-  // where those of a clustering are far apart.
-  std::vector<int64_t> costs_;
   size_t num_clusters_ = 0;
-  std::vector<int32_t> clusters_;  // [num_tokens]
-  std::vector<int64_t> sizes_;     // [num_clusters], as the rest.
-  std::vector<int64_t> potentials_;
-  int64_t sizes_potential_ = 0;
-  // Tokens of the clusters without heaps.
+  std::vector<double> start_prices_;  // [num_clusters]
+  std::vector<int32_t> clusters_;     // [num_tokens]
+  // [num_tokens]: by how much the second-best cluster is worse at the start.
+  std::vector<double> margins_;
+  // Of each cluster the tokens, and some that have left.
   std::vector<std::vector<int32_t>> members_;
   std::vector<std::vector<Move>> moves_;  // Heaps, [from, to].
-  std::vector<bool> has_moves_;
+  std::vector<size_t> ranks_;     // [num_clusters]: 0 where there are no heaps.
+  std::vector<int64_t> reaches_;  // [num_clusters]
+  std::vector<int64_t> quotas_;   // [num_clusters]
+  std::vector<int64_t> surpluses_;  // Of all nodes, as the rest.
+  std::vector<int64_t> prices_;
   // Of the path search.
   std::vector<int64_t> keys_;
   std::vector<size_t> parents_;
   std::vector<bool> is_settled_;
+  // [num_clusters]: no key that a move out of reach leads to is less.
+  std::vector<int64_t> pending_;
+  int64_t least_pending_ = 0;
+  // Of MakeMoves.
+  std::vector<Move> in_reach_;  // With the cost of where the token is.
+  std::vector<double> sample_;
 };
 
 SizeBounds BalancedBounds(int64_t num_tokens, int64_t num_clusters,
@@ -379,8 +494,9 @@ BalancedAssigner& BalancedAssigner::operator=(BalancedAssigner&&) noexcept =
 BalancedAssigner::~BalancedAssigner() = default;
 
 absl::StatusOr<absl::Span<const int32_t>> BalancedAssigner::Assign(
-    MatrixView<const float> costs, const SizeBounds& bounds, ThreadPool& pool) {
-  return problem_->Solve(costs, bounds, pool);
+    MatrixView<const float> costs, const SizeBounds& bounds,
+    absl::Span<double> prices, ThreadPool& pool) {
+  return problem_->Solve(costs, bounds, prices, pool);
 }
 
 }  // namespace moe

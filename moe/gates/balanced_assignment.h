@@ -6,12 +6,16 @@
 // Demiriz, "Constrained K-Means Clustering", 2000, section 3). The optimum is
 // exact: not a heuristic's, and not within a tolerance.
 //
-// It starts from every token's nearest cluster and repairs the sizes by
-// successive shortest paths (Ahuja, Magnanti and Orlin, "Network Flows", 1993,
-// section 9.7) in the residual graph over the clusters alone, whose edge a -> b
-// is the cheapest move of a token from a to b, out of a heap with lazy
-// deletion: first out of clusters above max_size, then into those below
-// min_size.
+// It starts from every token's cheapest cluster, with a price added to each
+// cluster's costs, which is optimal for the sizes that result, and repairs
+// these by successive shortest paths (Ahuja, Magnanti and Orlin, "Network
+// Flows", 1993, section 9.7) in the residual graph over the clusters and a node
+// for sizes alone. Its edge a -> b between clusters is the cheapest move of a
+// token from a to b, out of a heap with lazy deletion of those few moves that
+// are cheapest beside the prices; more are looked for where a path would need
+// them. A price that is not 0 demands, as duality does, that its cluster is
+// full, or has no token more than it must: what is lacking is repaired alike,
+// so that whatever the prices, the result is an optimum.
 
 #ifndef MOE_GATES_BALANCED_ASSIGNMENT_H_
 #define MOE_GATES_BALANCED_ASSIGNMENT_H_
@@ -53,22 +57,29 @@ class BalancedAssigner {
   ~BalancedAssigner();
 
   // An optimal assignment, [num_tokens], for costs [num_tokens, num_clusters];
-  // valid until the next call. Costs count as multiples of 2^-50 of the largest
-  // magnitude's power of two, which every float within a factor of 2^26 of it
-  // is exactly; the optimum is of these integers, all arithmetic being exact.
-  // Of several optimal assignments, a fixed one: a function of the costs and
-  // bounds alone.
+  // valid until the next call, during which `costs` must stay. Costs count as
+  // multiples of 2^-50 of the largest magnitude's power of two, which every
+  // float within a factor of 2^26 of it is exactly; the optimum is of these
+  // integers, all arithmetic being exact. Of several optimal assignments, a
+  // fixed one: a function of the costs, the bounds and the prices alone.
+  //
+  // `prices`, [num_clusters], are where to start from: those that came out of a
+  // similar problem save most of the work, zeros are for none. They are left
+  // with an optimum's: every token is where its cost + price is least; a price
+  // is at least 0 where a cluster has more than min_size tokens, and at most 0
+  // where it has less than max_size. If one is not finite or of more than twice
+  // the largest cost, or if the start would be far from the bounds, zeros
+  // count.
   //
   // About O(T E + m (E^2 + E log T)) for m moves, of which the first part is
-  // shared by the threads, and 8 T E bytes and (T + m) E entries of 16 bytes,
-  // for which twice the room may be kept: tokens that leave a cluster are
-  // dropped from its heaps late.
+  // shared by the threads. Takes up to 16 bytes for each token and cluster and
+  // 24 for each token; twice the room may be kept for all but 12 of these.
   //
   // InvalidArgument if there are no clusters or more than kMaxExperts, the
   // bounds admit no assignment, or a cost is NaN or infinite.
   absl::StatusOr<absl::Span<const int32_t>> Assign(
       MatrixView<const float> costs, const SizeBounds& bounds,
-      ThreadPool& pool);
+      absl::Span<double> prices, ThreadPool& pool);
 
  private:
   class Problem;

@@ -13,12 +13,12 @@
 #include "absl/types/span.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/option_checks.h"
 #include "moe/base/philox.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/thread_pool.h"
 #include "moe/gates/balanced_assignment_reference.h"
-#include "moe/gates/option_checks.h"
 #include "moe/kernels/rows/distances.h"
 #include "moe/kernels/simd/matrix_view.h"
 #include "moe/kernels/testing/kernel_test.h"
@@ -50,13 +50,21 @@ std::vector<int64_t> Sizes(const std::vector<int32_t>& clusters,
 }
 
 // By one object for all tests, which keeps nothing but memory.
-absl::StatusOr<std::vector<int32_t>> Assign(MatrixView<const float> costs,
-                                            const SizeBounds& bounds) {
+absl::StatusOr<std::vector<int32_t>> AssignFrom(std::vector<double>& prices,
+                                                MatrixView<const float> costs,
+                                                const SizeBounds& bounds) {
   static ThreadPool& pool = *new ThreadPool(2);
   static BalancedAssigner& assigner = *new BalancedAssigner();
-  MOE_ASSIGN_OR_RETURN(const absl::Span<const int32_t> clusters,
-                       assigner.Assign(costs, bounds, pool));
+  MOE_ASSIGN_OR_RETURN(
+      const absl::Span<const int32_t> clusters,
+      assigner.Assign(costs, bounds, absl::MakeSpan(prices), pool));
   return std::vector<int32_t>(clusters.begin(), clusters.end());
+}
+
+absl::StatusOr<std::vector<int32_t>> Assign(MatrixView<const float> costs,
+                                            const SizeBounds& bounds) {
+  std::vector<double> prices(static_cast<size_t>(costs.cols));
+  return AssignFrom(prices, costs, bounds);
 }
 
 double TotalCost(const Problem& problem, const std::vector<int32_t>& clusters) {
@@ -139,6 +147,182 @@ TEST(BalancedAssignerTest, TakesBoundsThatNoJitterGives) {
   }
 }
 
+// What duality demands of prices: with it, they prove the optimum. Costs must
+// be such that sums with prices are exact.
+void ExpectPricesProve(const Problem& problem,
+                       const std::vector<int32_t>& clusters,
+                       const std::vector<double>& prices) {
+  for (int64_t t = 0; t < problem.costs.rows(); ++t) {
+    const absl::Span<const float> row = problem.costs.view().Row(t);
+    const auto own = static_cast<size_t>(clusters[static_cast<size_t>(t)]);
+    for (size_t e = 0; e < prices.size(); ++e) {
+      ASSERT_LE(row[own] + prices[own], row[e] + prices[e])
+          << "token " << t << ", clusters " << own << " and " << e;
+    }
+  }
+  const std::vector<int64_t> sizes = Sizes(clusters, problem.costs.cols());
+  for (size_t e = 0; e < prices.size(); ++e) {
+    if (sizes[e] > problem.bounds.min_size) {
+      EXPECT_GE(prices[e], 0.0) << e;
+    }
+    if (sizes[e] < problem.bounds.max_size) {
+      EXPECT_LE(prices[e], 0.0) << e;
+    }
+  }
+}
+
+// From prices of all kinds: few and many different ones, small and large beside
+// the costs.
+std::vector<double> RandomPrices(RandomStream& stream, int64_t num_clusters) {
+  const uint64_t num_values = stream.UniformInt(2) == 0 ? 3 : 1 << 20;
+  const double unit = 1.0 / static_cast<double>(num_values) /
+                      static_cast<double>(1 << stream.UniformInt(12));
+  std::vector<double> prices;
+  for (int64_t e = 0; e < num_clusters; ++e) {
+    const auto value = static_cast<double>(stream.UniformInt(2 * num_values));
+    prices.push_back((value - static_cast<double>(num_values)) * unit);
+  }
+  return prices;
+}
+
+void ExpectLeastCost(const Problem& problem, std::vector<double>& prices) {
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const std::vector<int32_t> clusters,
+      AssignFrom(prices, problem.costs.view(), problem.bounds));
+  ExpectWithinBounds(problem, clusters);
+  ASSERT_EQ(
+      std::llround(TotalCost(problem, clusters) / kUnit),
+      std::llround(reference::LeastCost(problem.costs.view(), problem.bounds) /
+                   kUnit));
+  ExpectPricesProve(problem, clusters, prices);
+}
+
+TEST(BalancedAssignerTest, CostsTheSameFromAnyPrices) {
+  RandomStream stream(/*seed=*/6, "prices");
+  const double jitters[] = {0.0, 0.1, 0.4, 1.0};
+  for (int instance = 0; instance < 2000; ++instance) {
+    const auto num_clusters = static_cast<int64_t>(1 + stream.UniformInt(6));
+    const auto num_tokens = static_cast<int64_t>(1 + stream.UniformInt(40));
+    const double jitter = jitters[stream.UniformInt(4)];
+    const uint64_t num_values = stream.UniformInt(2) == 0 ? 4 : 1 << 20;
+    Problem problem = RandomProblem(stream, num_tokens, num_clusters, jitter,
+                                    num_values, stream.UniformInt(4));
+    if (stream.UniformInt(4) == 0) {
+      problem.bounds.min_size = static_cast<int64_t>(stream.UniformInt(
+          static_cast<uint64_t>(num_tokens / num_clusters + 1)));
+      problem.bounds.max_size += static_cast<int64_t>(stream.UniformInt(5));
+    }
+    SCOPED_TRACE(absl::StrCat("instance ", instance));
+    std::vector<double> prices = RandomPrices(stream, num_clusters);
+    ExpectLeastCost(problem, prices);
+    // Then from the optimum's, for costs and bounds that are a little
+    // different.
+    for (int step = 0; step < 3; ++step) {
+      const auto t = static_cast<int64_t>(
+          stream.UniformInt(static_cast<uint64_t>(num_tokens)));
+      for (float& cost : problem.costs.view().Row(t)) {
+        cost = static_cast<float>(
+            static_cast<double>(stream.UniformInt(num_values)) *
+            ((1 << 20) / num_values) * kUnit);
+      }
+      if (stream.UniformInt(3) == 0) {
+        problem.bounds = BalancedBounds(num_tokens, num_clusters,
+                                        jitters[stream.UniformInt(4)]);
+      }
+      ExpectLeastCost(problem, prices);
+      if (HasFatalFailure()) return;
+    }
+  }
+}
+
+TEST(BalancedAssignerTest, PricesOfTheOptimumKeepIt) {
+  RandomStream stream(/*seed=*/7, "kept");
+  for (const uint64_t num_values : {uint64_t{8}, uint64_t{1} << 20}) {
+    const Problem problem = RandomProblem(stream, 3000, 7, 0.05, num_values, 2);
+    std::vector<double> prices(7);
+    MOE_ASSERT_OK_AND_ASSIGN(
+        const std::vector<int32_t> clusters,
+        AssignFrom(prices, problem.costs.view(), problem.bounds));
+    ExpectPricesProve(problem, clusters, prices);
+    MOE_ASSERT_OK_AND_ASSIGN(
+        const std::vector<int32_t> again,
+        AssignFrom(prices, problem.costs.view(), problem.bounds));
+    EXPECT_EQ(TotalCost(problem, again), TotalCost(problem, clusters));
+    ExpectPricesProve(problem, again, prices);
+  }
+}
+
+// As in a clustering: costs that change less and less, the prices going along.
+TEST(BalancedAssignerTest, FollowsCostsThatChange) {
+  RandomStream stream(/*seed=*/8, "drift");
+  for (const double jitter : {0.0, 0.1, 0.4}) {
+    for (const uint64_t num_values : {uint64_t{16}, uint64_t{1} << 20}) {
+      Problem problem = RandomProblem(stream, 4000, 9, jitter, num_values, 2);
+      std::vector<double> prices(9);
+      for (uint64_t step = 1; step <= 12; ++step) {
+        for (int64_t t = 0; t < 4000; ++t) {
+          if (stream.UniformInt(step * step) != 0) continue;
+          float& cost = problem.costs.view().Row(t)[stream.UniformInt(9)];
+          cost = static_cast<float>(
+              static_cast<double>(stream.UniformInt(num_values)) *
+              ((1 << 20) / num_values) * kUnit);
+        }
+        MOE_ASSERT_OK_AND_ASSIGN(
+            const std::vector<int32_t> warm,
+            AssignFrom(prices, problem.costs.view(), problem.bounds));
+        ExpectWithinBounds(problem, warm);
+        ExpectPricesProve(problem, warm, prices);
+        MOE_ASSERT_OK_AND_ASSIGN(const std::vector<int32_t> cold,
+                                 Assign(problem.costs.view(), problem.bounds));
+        ExpectWithinBounds(problem, cold);
+        ASSERT_EQ(TotalCost(problem, warm), TotalCost(problem, cold));
+      }
+    }
+  }
+}
+
+TEST(BalancedAssignerTest, PricesOfNoUseCountAsZeros) {
+  RandomStream stream(/*seed=*/9, "useless");
+  const Problem problem = RandomProblem(stream, 3000, 3, 0.1, 1 << 20, 2);
+  std::vector<double> want_prices(3);
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const std::vector<int32_t> want,
+      AssignFrom(want_prices, problem.costs.view(), problem.bounds));
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const double infinity = std::numeric_limits<double>::infinity();
+  for (const double price : {nan, infinity, -infinity, 1e300, 3.0, -0.9}) {
+    std::vector<double> prices = {0.0, 1e-3, price};
+    MOE_ASSERT_OK_AND_ASSIGN(
+        const std::vector<int32_t> got,
+        AssignFrom(prices, problem.costs.view(), problem.bounds));
+    EXPECT_EQ(got, want) << price;
+    EXPECT_EQ(prices, want_prices) << price;
+  }
+}
+
+// Nor of the threads, nor of what an object was used for before.
+TEST(BalancedAssignerTest, IsAFunctionOfCostsBoundsAndPrices) {
+  RandomStream stream(/*seed=*/10, "function");
+  Problem problem = RandomProblem(stream, 20000, 8, 0.1, 64, 2);
+  std::vector<double> start(8);
+  ASSERT_TRUE(AssignFrom(start, problem.costs.view(), problem.bounds).ok());
+  for (int64_t t = 0; t < 20000; t += 50) problem.costs.view().Row(t)[1] = 0.0f;
+  std::vector<double> want_prices = start;
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const std::vector<int32_t> want,
+      AssignFrom(want_prices, problem.costs.view(), problem.bounds));
+  for (const int num_threads : {1, 2, 7}) {
+    ThreadPool pool(num_threads);
+    BalancedAssigner fresh;
+    std::vector<double> prices = start;
+    MOE_ASSERT_OK_AND_ASSIGN(const absl::Span<const int32_t> got,
+                             fresh.Assign(problem.costs.view(), problem.bounds,
+                                          absl::MakeSpan(prices), pool));
+    EXPECT_EQ(got, absl::MakeConstSpan(want));
+    EXPECT_EQ(prices, want_prices);
+  }
+}
+
 // Whether moving tokens around a cycle of clusters could lower the cost: by
 // Bellman and Ford over the clusters and the node that sizes flow through.
 bool HasImprovingCycle(const Problem& problem,
@@ -186,13 +370,25 @@ TEST(BalancedAssignerTest, ManyTokensHaveNoImprovingCycle) {
       ExpectWithinBounds(problem, clusters);
       EXPECT_FALSE(HasImprovingCycle(problem, clusters))
           << "jitter " << jitter << ", skew " << skew;
+      std::vector<double> prices = RandomPrices(stream, 8);
+      MOE_ASSERT_OK_AND_ASSIGN(
+          const std::vector<int32_t> warm,
+          AssignFrom(prices, problem.costs.view(), problem.bounds));
+      ExpectWithinBounds(problem, warm);
+      EXPECT_FALSE(HasImprovingCycle(problem, warm));
+      EXPECT_EQ(TotalCost(problem, warm), TotalCost(problem, clusters));
     }
   }
   const Problem wide = RandomProblem(stream, 4096, 64, 0.2, 1 << 20, 2);
-  MOE_ASSERT_OK_AND_ASSIGN(const std::vector<int32_t> clusters,
-                           Assign(wide.costs.view(), wide.bounds));
-  ExpectWithinBounds(wide, clusters);
-  EXPECT_FALSE(HasImprovingCycle(wide, clusters));
+  std::vector<double> prices(64);
+  for (int step = 0; step < 2; ++step) {
+    MOE_ASSERT_OK_AND_ASSIGN(
+        const std::vector<int32_t> clusters,
+        AssignFrom(prices, wide.costs.view(), wide.bounds));
+    ExpectWithinBounds(wide, clusters);
+    EXPECT_FALSE(HasImprovingCycle(wide, clusters));
+    for (double& price : prices) price += 1.0 / 1024;
+  }
 }
 
 // Distances as they come, of any last bit, and of either sign: 1 - cos may be
@@ -263,7 +459,7 @@ TEST(BalancedAssignerTest, GoldenOfTies) {
   MOE_ASSERT_OK_AND_ASSIGN(const std::vector<int32_t> clusters,
                            Assign(problem.costs.view(), problem.bounds));
   // Computed on the first machine: pins which optimum is taken.
-  EXPECT_EQ(Digest<int32_t>(clusters), "bedabf7f32ee3fd7");
+  EXPECT_EQ(Digest<int32_t>(clusters), "7f7cc0c40e9f6fa2");
 }
 
 TEST(BalancedAssignerTest, RefusesWhatHasNoAnswer) {

@@ -19,9 +19,9 @@
 #include "moe/gates/balanced_assignment.h"
 #include "moe/gates/clustering_options.h"
 #include "moe/gates/clustering_options.pb.h"
+#include "moe/gates/gate_option_checks.h"
 #include "moe/gates/kmeans_points.h"
 #include "moe/gates/kmeans_seeding.h"
-#include "moe/gates/option_checks.h"
 #include "moe/gates/routed_counts.h"
 #include "moe/kernels/simd/matrix_view.h"
 #include "moe/kernels/sums/centroid_sums.h"
@@ -36,11 +36,6 @@ namespace {
 // restart ends.
 constexpr double kTolerance = 1e-3;
 
-MatrixView<const float> Cols(MatrixView<const float> x, int64_t begin,
-                             int64_t end) {
-  return MatrixView<const float>(x.data + begin, x.rows, end - begin, x.stride);
-}
-
 void CopyRow(absl::Span<const float> from, absl::Span<float> to) {
   std::copy(from.begin(), from.end(), to.begin());
 }
@@ -48,9 +43,13 @@ void CopyRow(absl::Span<const float> from, absl::Span<float> to) {
 // One restart on its way.
 struct Run {
   FloatMatrix centroids;
+  FloatMatrix costs;  // [num_points, num_experts]: distances to centroids.
   BalancedAssigner assigner;
+  std::vector<double> prices;  // [num_experts], of the last assignment.
   // The assigner's.
   absl::Span<const int32_t> clusters;
+  ClusteredPoints sums;
+  double shift = 0.0;  // The sum of squared changes of the centroids.
   ClusteringRestart result;
 };
 
@@ -92,6 +91,8 @@ class BalancedKmeans {
     std::vector<Run*> active;
     for (size_t r = 0; r < runs.size(); ++r) {
       runs[r].centroids = std::move(centroids[r]);
+      runs[r].costs = FloatMatrix(num_points_, num_experts_);
+      runs[r].prices.resize(static_cast<size_t>(num_experts_));
       active.push_back(&runs[r]);
     }
     for (int64_t iteration = 1; !active.empty(); ++iteration) {
@@ -105,7 +106,10 @@ class BalancedKmeans {
                                   }),
                    active.end());
     }
-    for (Run& run : runs) active.push_back(&run);
+    // Those whose centroids have not moved have their assignment.
+    for (Run& run : runs) {
+      if (run.shift != 0.0) active.push_back(&run);
+    }
     MOE_RETURN_IF_ERROR(Assign(active));
     return runs;
   }
@@ -134,16 +138,9 @@ class BalancedKmeans {
     return UpdateCentroids(runs);
   }
 
-  // costs_[t, i] = distance of point t to row i of `centres`.
-  absl::Status FillCosts(MatrixView<const float> centres) {
-    if (costs_.cols() != centres.rows) {
-      costs_ = FloatMatrix(num_points_, centres.rows);
-    }
-    return points_.Distances(centres, costs_.view());
-  }
-
   // Clusters and inertia of every run, for its centroids.
   absl::Status Assign(absl::Span<Run* const> runs) {
+    if (runs.empty()) return absl::OkStatus();
     FloatMatrix centres(static_cast<int64_t>(runs.size()) * num_experts_,
                         points_.num_features());
     for (size_t r = 0; r < runs.size(); ++r) {
@@ -152,17 +149,15 @@ class BalancedKmeans {
                 centres.view().Row(static_cast<int64_t>(r) * num_experts_ + e));
       }
     }
-    MOE_RETURN_IF_ERROR(FillCosts(centres.view()));
-    const auto assign = [&](int64_t r) {
-      return AssignRun(
-          Cols(costs_.view(), r * num_experts_, (r + 1) * num_experts_),
-          *runs[static_cast<size_t>(r)]);
-    };
+    std::vector<MatrixView<float>> costs;
+    for (Run* const run : runs) costs.push_back(run->costs.view());
+    MOE_RETURN_IF_ERROR(points_.Distances(centres.view(), costs));
     const auto num_runs = static_cast<int64_t>(runs.size());
     std::vector<absl::Status> statuses(runs.size());
     const auto assign_some = [&](int64_t begin, int64_t end) {
       for (int64_t r = begin; r < end; ++r) {
-        statuses[static_cast<size_t>(r)] = assign(r);
+        statuses[static_cast<size_t>(r)] =
+            AssignRun(*runs[static_cast<size_t>(r)]);
       }
     };
     // Too few to go round: the threads share the work of each instead.
@@ -175,9 +170,12 @@ class BalancedKmeans {
     return absl::OkStatus();
   }
 
-  absl::Status AssignRun(MatrixView<const float> costs, Run& run) const {
-    MOE_ASSIGN_OR_RETURN(run.clusters,
-                         run.assigner.Assign(costs, bounds_, points_.pool()));
+  absl::Status AssignRun(Run& run) const {
+    const MatrixView<const float> costs = run.costs.view();
+    MOE_ASSIGN_OR_RETURN(
+        run.clusters,
+        run.assigner.Assign(costs, bounds_, absl::MakeSpan(run.prices),
+                            points_.pool()));
     std::vector<float> chosen(run.clusters.size());
     for (size_t t = 0; t < chosen.size(); ++t) {
       chosen[t] = costs.RowData(static_cast<int64_t>(t))[run.clusters[t]];
@@ -188,20 +186,24 @@ class BalancedKmeans {
 
   absl::Status UpdateCentroids(absl::Span<Run* const> runs) {
     std::vector<absl::Span<const int32_t>> clusters;
-    for (const Run* const run : runs) clusters.push_back(run->clusters);
-    MOE_ASSIGN_OR_RETURN(const std::vector<CentroidSums> sums,
-                         points_.SumByCluster(num_experts_, clusters));
-    for (size_t r = 0; r < runs.size(); ++r) {
-      runs[r]->result.has_converged =
-          TakeMeans(sums[r], *runs[r]) <= kTolerance * points_.mean_variance();
+    std::vector<ClusteredPoints*> sums;
+    for (Run* const run : runs) {
+      clusters.push_back(run->clusters);
+      sums.push_back(&run->sums);
+    }
+    MOE_RETURN_IF_ERROR(points_.SumByCluster(num_experts_, clusters, sums));
+    for (Run* const run : runs) {
+      run->shift = TakeMeans(*run);
+      run->result.has_converged =
+          run->shift <= kTolerance * points_.mean_variance();
     }
     return absl::OkStatus();
   }
 
   // The sum of squared changes.
-  double TakeMeans(const CentroidSums& sums, Run& run) const {
-    const std::vector<double> totals = sums.Sums();
-    const std::vector<double> weights = sums.Weights();
+  double TakeMeans(Run& run) const {
+    const std::vector<double> totals = run.sums.sums->Sums();
+    const std::vector<double> weights = run.sums.sums->Weights();
     double shift = 0.0;
     for (int64_t e = 0; e < num_experts_; ++e) {
       const double weight = weights[static_cast<size_t>(e)];
@@ -224,18 +226,21 @@ class BalancedKmeans {
   const int64_t num_points_;
   const int64_t num_experts_;
   const SizeBounds bounds_;
-  FloatMatrix costs_;  // [num_points, num_experts of all runs]
 };
 
-// What a restart takes while it runs: costs as floats and integers, the
-// assignment's heaps, which may keep twice their size, members, clusters and
-// chosen costs; and sums.
+// What a restart takes while it runs: costs, those of a block on each thread
+// besides, and sums; the assignment's heaps, of twice their size, and of each
+// token its cluster, margin, places among the members of clusters and the
+// tokens in reach, both of twice their size, its chosen cost, and its cluster
+// in the sums.
 int64_t RestartBytes(const ClusteringSize& size, int64_t num_experts) {
+  constexpr int64_t kCostBytes = sizeof(float);
   constexpr int64_t kHeapEntryBytes = 2 * 16;
-  constexpr int64_t kTokenBytes = 4 * static_cast<int64_t>(sizeof(float));
-  return size.num_points * (num_experts * static_cast<int64_t>(
-                                              sizeof(float) + sizeof(int64_t)) +
-                            num_experts * kHeapEntryBytes + kTokenBytes) +
+  constexpr int64_t kTokenBytes = 4 + 8 + 2 * (4 + 16) + 4 + 4;
+  return size.num_points *
+             (num_experts * (kCostBytes + kHeapEntryBytes) + kTokenBytes) +
+         num_experts *
+             KmeansPoints::CentreBytes(size.num_features, size.num_threads) +
          KmeansPoints::SumBytes(num_experts, size.num_features,
                                 size.num_threads);
 }

@@ -91,7 +91,8 @@ absl::Status CheckClustering(int64_t num_points,
 // the mean over features of the points' variance.
 //
 // Cost of an iteration: the products of all points with all centroids,
-// BalancedAssigner, and a pass of CentroidSums for each restart.
+// BalancedAssigner, which starts from the prices of the iteration before, and
+// CentroidSums over those chunks whose tokens have changed clusters.
 //
 // InvalidArgument as of CheckClustering, or if a number is NaN or infinite;
 // OutOfRange if the squares of a feature sum to 2^55 or more.

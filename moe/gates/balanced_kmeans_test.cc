@@ -191,7 +191,8 @@ INSTANTIATE_TEST_SUITE_P(All, ClusterBalancedBitsTest,
 
 TEST(ClusteringMemoryTest, HasRestartsInAQuarterOfWhatIsLeft) {
   // A restart of 1000 points of 10 features, 4 clusters, and 2 threads:
-  // 1000 (4 (12 + 32) + 16) + 4 x 10 (24 x 2 + 16) = 194560; 8000 of norms.
+  // 1000 (4 (4 + 32) + 60) + 4 x 224 x 2 x 4 + 4 x 10 (24 x 2 + 16) = 213728;
+  // 8000 of norms.
   ClusteringOptions options = Options(4, 0.0);
   options.set_n_init(10);
   const auto at_once = [&](int64_t limit_bytes) {
@@ -200,13 +201,13 @@ TEST(ClusteringMemoryTest, HasRestartsInAQuarterOfWhatIsLeft) {
         ClusteringMemory::Reserve({1000, 10, 2}, options, budget);
     if (!memory.ok()) return int64_t{0};
     EXPECT_EQ(budget.reserved_bytes(),
-              memory->restarts_at_once * 194560 + 8000);
+              memory->restarts_at_once * 213728 + 8000);
     return memory->restarts_at_once;
   };
   EXPECT_EQ(at_once(MemoryBudget::kUnlimited), 10);
-  EXPECT_EQ(at_once(4 * 3 * 194560), 3);
-  EXPECT_EQ(at_once(202560), 1);
-  EXPECT_EQ(at_once(202559), 0);
+  EXPECT_EQ(at_once(4 * 3 * 213728), 3);
+  EXPECT_EQ(at_once(221728), 1);
+  EXPECT_EQ(at_once(221727), 0);
 }
 
 TEST(ClusterBalancedTest, TellsHowFarItIs) {

@@ -5,9 +5,9 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "moe/base/option_checks.h"
 #include "moe/base/status_macros.h"
 #include "moe/gates/clustering_options.pb.h"
-#include "moe/gates/option_checks.h"
 
 namespace moe {
 namespace {

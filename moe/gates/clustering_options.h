@@ -11,6 +11,8 @@
 
 namespace moe {
 
+// The published setting.
+inline constexpr double kDefaultBalanceJitterFactor = 0.4;
 inline constexpr int64_t kDefaultMaxIterations = 100;
 inline constexpr int64_t kDefaultNumRestarts = 16;
 // More would only take time.

@@ -80,6 +80,28 @@ class PartialSums {
   std::vector<std::vector<Sums>> parts_;
 };
 
+// Whether of the sums of chunks by cluster, those of which tokens have changed
+// are less than half: they are summed twice.
+bool IsFasterToRegroup(absl::Span<const int32_t> old_clusters,
+                       absl::Span<const int32_t> clusters,
+                       int64_t num_clusters) {
+  if (old_clusters.empty()) return false;
+  int64_t num_sums = 0, num_changed = 0;
+  std::vector<size_t> summed(static_cast<size_t>(num_clusters));
+  std::vector<size_t> changed(static_cast<size_t>(num_clusters));
+  for (size_t t = 0; t < clusters.size(); ++t) {
+    const size_t chunk = t / kTokensPerChunk + 1;
+    const auto enter = [&](int32_t cluster, std::vector<size_t>& last) {
+      return std::exchange(last[static_cast<size_t>(cluster)], chunk) != chunk;
+    };
+    num_sums += enter(clusters[t], summed);
+    if (old_clusters[t] == clusters[t]) continue;
+    num_changed += enter(old_clusters[t], changed);
+    num_changed += enter(clusters[t], changed);
+  }
+  return 2 * num_changed < num_sums;
+}
+
 }  // namespace
 
 absl::StatusOr<KmeansPoints> KmeansPoints::Create(HiddenStates& points,
@@ -140,16 +162,28 @@ absl::Span<const double> KmeansPoints::Norms(int64_t first,
                                              static_cast<size_t>(count));
 }
 
-absl::Status KmeansPoints::Distances(MatrixView<const float> centres,
-                                     MatrixView<float> distances) {
+absl::Status KmeansPoints::Distances(
+    MatrixView<const float> centres,
+    absl::Span<const MatrixView<float>> distances) {
   const PackedCentres packed = PackedCentres::Pack(centres, *pool_);
   const auto fill = [&](int64_t first, MatrixView<const float> rows) {
     const absl::Span<const double> norms = Norms(first, rows.rows);
-    const MatrixView<float> out = distances.Rows(first, first + rows.rows);
+    thread_local FloatMatrix buffer;
+    if (buffer.rows() < rows.rows || buffer.cols() != centres.rows) {
+      buffer = FloatMatrix(rows.rows, centres.rows);
+    }
+    const MatrixView<float> block = buffer.view().Rows(0, rows.rows);
     if (metric_ == ClusteringOptions::COS) {
-      packed.CosineDistances(rows, norms, out, *pool_);
+      packed.CosineDistances(rows, norms, block, *pool_);
     } else {
-      packed.SquaredL2Distances(rows, norms, out, *pool_);
+      packed.SquaredL2Distances(rows, norms, block, *pool_);
+    }
+    for (int64_t t = 0; t < block.rows; ++t) {
+      const float* from = block.RowData(t);
+      for (const MatrixView<float>& out : distances) {
+        std::copy_n(from, out.cols, out.RowData(first + t));
+        from += out.cols;
+      }
     }
     return absl::OkStatus();
   };
@@ -157,33 +191,63 @@ absl::Status KmeansPoints::Distances(MatrixView<const float> centres,
                                          fill);
 }
 
-absl::StatusOr<std::vector<CentroidSums>> KmeansPoints::SumByCluster(
+absl::Status KmeansPoints::AddBlock(CentroidTokens tokens,
+                                    absl::Span<const int32_t> old_clusters,
+                                    CentroidSums& sums) const {
+  const auto begin = static_cast<size_t>(tokens.first_token);
+  const auto count = static_cast<size_t>(tokens.rows.rows);
+  tokens.clusters = tokens.clusters.subspan(begin, count);
+  if (!weights_.empty()) {
+    tokens.weights = absl::MakeConstSpan(weights_).subspan(begin, count);
+  }
+  if (old_clusters.empty()) {
+    return sums.Add(tokens.first_token, tokens.rows, tokens.clusters,
+                    tokens.weights, *pool_);
+  }
+  return sums.Regroup(tokens, old_clusters.subspan(begin, count), *pool_);
+}
+
+absl::Status KmeansPoints::SumByCluster(
     int64_t num_clusters,
-    const std::vector<absl::Span<const int32_t>>& clusters) {
+    const std::vector<absl::Span<const int32_t>>& clusters,
+    absl::Span<ClusteredPoints* const> sums) {
   CentroidSums::Options options;
   options.num_clusters = num_clusters;
   options.num_features = num_features();
   PartialSums<CentroidSums> partial;
+  std::vector<CentroidSums> known;
+  for (size_t r = 0; r < clusters.size(); ++r) {
+    if (!IsFasterToRegroup(sums[r]->clusters, clusters[r], num_clusters)) {
+      sums[r]->clusters.clear();
+      sums[r]->sums.emplace(options);
+    }
+    known.push_back(*std::move(sums[r]->sums));
+  }
+  partial.Give(std::move(known));
   const auto add = [&](int64_t first,
                        MatrixView<const float> rows) -> absl::Status {
-    std::vector<CentroidSums> sums = partial.Take();
-    while (sums.size() < clusters.size()) sums.emplace_back(options);
-    const auto begin = static_cast<size_t>(first);
-    const auto count = static_cast<size_t>(rows.rows);
-    // Empty if there are none.
-    const absl::Span<const float> weights =
-        weights_.empty() ? absl::Span<const float>()
-                         : absl::MakeConstSpan(weights_).subspan(begin, count);
+    std::vector<CentroidSums> part = partial.Take();
+    while (part.size() < clusters.size()) part.emplace_back(options);
     for (size_t r = 0; r < clusters.size(); ++r) {
-      MOE_RETURN_IF_ERROR(sums[r].Add(
-          first, rows, clusters[r].subspan(begin, count), weights, *pool_));
+      MOE_RETURN_IF_ERROR(
+          AddBlock({first, rows, clusters[r], {}}, sums[r]->clusters, part[r]));
     }
-    partial.Give(std::move(sums));
+    partial.Give(std::move(part));
     return absl::OkStatus();
   };
   MOE_RETURN_IF_ERROR(
       points_->ForEachBlockInParallel(BlockRows(num_features()), *pool_, add));
-  return partial.Merged();
+  MOE_ASSIGN_OR_RETURN(std::vector<CentroidSums> merged, partial.Merged());
+  for (size_t r = 0; r < clusters.size(); ++r) {
+    sums[r]->clusters.assign(clusters[r].begin(), clusters[r].end());
+    sums[r]->sums = std::move(merged[r]);
+  }
+  return absl::OkStatus();
+}
+
+int64_t KmeansPoints::CentreBytes(int64_t num_features, int num_threads) {
+  return DistanceRows(num_features) * num_threads *
+         static_cast<int64_t>(sizeof(float));
 }
 
 int64_t KmeansPoints::SumBytes(int64_t num_clusters, int64_t num_features,

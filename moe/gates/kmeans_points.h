@@ -10,6 +10,7 @@
 #define MOE_GATES_KMEANS_POINTS_H_
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -23,6 +24,12 @@
 #include "moe/model/walk/hidden_states.h"
 
 namespace moe {
+
+// Sums of points by clusters, kept from one SumByCluster to the next.
+struct ClusteredPoints {
+  std::vector<int32_t> clusters;  // [num_points]; empty before the first.
+  std::optional<CentroidSums> sums;
+};
 
 class KmeansPoints {
  public:
@@ -43,19 +50,26 @@ class KmeansPoints {
   // Copies point `index` to `out` [num_features].
   absl::Status CopyPoint(int64_t index, absl::Span<float> out);
 
-  // distances[t, i] of point t to row i of `centres`.
+  // distances[r][t, i] of point t to row r n + i of `centres`: of matrices
+  // [num_points, n], one after another.
   absl::Status Distances(MatrixView<const float> centres,
-                         MatrixView<float> distances);
+                         absl::Span<const MatrixView<float>> distances);
 
-  // Element r: the sums of the points by clusters[r], [num_points] each of
+  // sums[r]: of the points by clusters[r], [num_points] each of
   // [0, num_clusters). For COS with weights min(r / |x_t|, 2^20), where r is
   // the root of the mean of |x|^2, so that a point's direction counts and not
-  // its length; 0 for a point of zeros.
-  absl::StatusOr<std::vector<CentroidSums>> SumByCluster(
+  // its length; 0 for a point of zeros. The less clusters differ from those
+  // that sums[r] holds, the less work: the bits are the same. After an error
+  // the sums are of no use.
+  absl::Status SumByCluster(
       int64_t num_clusters,
-      const std::vector<absl::Span<const int32_t>>& clusters);
+      const std::vector<absl::Span<const int32_t>>& clusters,
+      absl::Span<ClusteredPoints* const> sums);
 
-  // What SumByCluster takes for one element, and the means.
+  // What Distances takes for a centre.
+  static int64_t CentreBytes(int64_t num_features, int num_threads);
+  // What SumByCluster takes for one element, besides the clusters that it
+  // keeps, and the means.
   static int64_t SumBytes(int64_t num_clusters, int64_t num_features,
                           int num_threads);
 
@@ -66,6 +80,11 @@ class KmeansPoints {
   absl::Status FindNormsAndVariance();
   // Of norms_, whose mean it is told.
   void FindWeights(double mean_square);
+  // A block of tokens, with the clusters of all: added to `sums`, or, if they
+  // were added with `old_clusters`, which are not empty then, regrouped.
+  absl::Status AddBlock(CentroidTokens tokens,
+                        absl::Span<const int32_t> old_clusters,
+                        CentroidSums& sums) const;
   absl::Span<const double> Norms(int64_t first, int64_t count) const;
 
   HiddenStates* points_;

@@ -102,20 +102,58 @@ TEST(KmeansPointsTest, GivesWhatOnePassOfTheKernelsGives) {
       MOE_ASSERT_OK_AND_ASSIGN(KmeansPoints kmeans,
                                KmeansPoints::Create(points, metric, pool));
       EXPECT_EQ(kmeans.mean_variance(), variance / kNumFeatures);
-      MOE_ASSERT_OK(kmeans.Distances(centres, got.view()));
+      MOE_ASSERT_OK(kmeans.Distances(centres, {got.view()}));
       const FloatMatrix& want = metric == ClusteringOptions::L2 ? l2 : cosine;
+      FloatMatrix first(kNumPoints, 2), second(kNumPoints, 2);
+      MOE_ASSERT_OK(
+          kmeans.Distances(centres.Rows(1, 5), {first.view(), second.view()}));
       for (int64_t t = 0; t < kNumPoints; ++t) {
         ASSERT_EQ(got.view().Row(t), want.view().Row(t)) << t;
+        ASSERT_EQ(first.view().Row(t), want.view().Row(t).subspan(1, 2)) << t;
+        ASSERT_EQ(second.view().Row(t), want.view().Row(t).subspan(3, 2)) << t;
       }
-      MOE_ASSERT_OK_AND_ASSIGN(const std::vector<CentroidSums> sums,
-                               kmeans.SumByCluster(5, {by_two, by_five}));
+      ClusteredPoints two, five;
+      MOE_ASSERT_OK(kmeans.SumByCluster(5, {by_two, by_five}, {&two, &five}));
       const std::vector<float> weights =
           metric == ClusteringOptions::L2 ? std::vector<float>() : reciprocals;
-      EXPECT_EQ(sums[0].Serialize(), sum_by(by_two, weights));
-      EXPECT_EQ(sums[1].Serialize(), sum_by(by_five, weights));
+      EXPECT_EQ(two.sums->Serialize(), sum_by(by_two, weights));
+      EXPECT_EQ(five.sums->Serialize(), sum_by(by_five, weights));
       std::vector<float> point(kNumFeatures);
       MOE_ASSERT_OK(kmeans.CopyPoint(2999, absl::MakeSpan(point)));
       EXPECT_EQ(absl::MakeConstSpan(point), all.Row(2999));
+    }
+  }
+}
+
+// From those before, whatever their distance, and in blocks on several threads.
+TEST(KmeansPointsTest, SumsFollowClustersThatChange) {
+  MemoryBudget budget;
+  HiddenStates points = Points(budget, "");
+  RandomStream stream(/*seed=*/2, "changes");
+  for (const int num_threads : {1, 3}) {
+    ThreadPool pool(num_threads);
+    for (const auto metric : {ClusteringOptions::L2, ClusteringOptions::COS}) {
+      MOE_ASSERT_OK_AND_ASSIGN(KmeansPoints kmeans,
+                               KmeansPoints::Create(points, metric, pool));
+      std::vector<std::vector<int32_t>> clusters(
+          2, std::vector<int32_t>(kNumPoints));
+      ClusteredPoints kept[2];
+      for (const uint64_t one_in : {1, 2, 40, 300, 1000, 100000}) {
+        for (std::vector<int32_t>& restart : clusters) {
+          for (int32_t& cluster : restart) {
+            if (stream.UniformInt(one_in) != 0) continue;
+            cluster = static_cast<int32_t>(stream.UniformInt(5));
+          }
+        }
+        MOE_ASSERT_OK(kmeans.SumByCluster(5, {clusters[0], clusters[1]},
+                                          {&kept[0], &kept[1]}));
+        for (size_t r = 0; r < 2; ++r) {
+          ClusteredPoints fresh;
+          MOE_ASSERT_OK(kmeans.SumByCluster(5, {clusters[r]}, {&fresh}));
+          EXPECT_EQ(kept[r].sums->Serialize(), fresh.sums->Serialize());
+          EXPECT_EQ(kept[r].clusters, clusters[r]);
+        }
+      }
     }
   }
 }
@@ -132,15 +170,15 @@ TEST(KmeansPointsTest, CosineCountsDirectionsAlone) {
       KmeansPoints kmeans,
       KmeansPoints::Create(points, ClusteringOptions::COS, pool));
   const std::vector<int32_t> clusters = {0, 0, 1, 2};
-  MOE_ASSERT_OK_AND_ASSIGN(const std::vector<CentroidSums> sums,
-                           kmeans.SumByCluster(3, {clusters}));
+  ClusteredPoints sums;
+  MOE_ASSERT_OK(kmeans.SumByCluster(3, {clusters}, {&sums}));
   // Both directions as much: |x| = 1 and 1000, each with the root of the mean
   // square, r = sqrt((1 + 1e6) / 4) = 500.0005, as its length.
-  EXPECT_NEAR(sums[0].Sums()[0], 500.0005, 1e-3);
-  EXPECT_NEAR(sums[0].Sums()[1], 500.0005, 1e-3);
+  EXPECT_NEAR(sums.sums->Sums()[0], 500.0005, 1e-3);
+  EXPECT_NEAR(sums.sums->Sums()[1], 500.0005, 1e-3);
   // A point of zeros has no direction; one that is next to nothing a little.
-  EXPECT_EQ(sums[0].Weights()[1], 0.0);
-  EXPECT_EQ(sums[0].Weights()[2], 1 << 20);
+  EXPECT_EQ(sums.sums->Weights()[1], 0.0);
+  EXPECT_EQ(sums.sums->Weights()[2], 1 << 20);
 }
 
 TEST(KmeansPointsTest, NamesTheFirstNumberThatIsNotFinite) {

@@ -54,14 +54,15 @@ class Seeding {
   // Centre `e` of every restart.
   absl::Status AddCentre(int64_t e, int64_t num_candidates) {
     MOE_RETURN_IF_ERROR(DrawCandidates(e, num_candidates));
-    FloatMatrix distances(points_.num_points(), candidates_.rows());
-    MOE_RETURN_IF_ERROR(
-        points_.Distances(candidates_.view(), distances.view()));
+    std::vector<FloatMatrix> distances;
+    std::vector<MatrixView<float>> views;
+    for (int64_t r = 0; r < num_restarts_; ++r) {
+      distances.emplace_back(points_.num_points(), num_candidates);
+    }
+    for (FloatMatrix& matrix : distances) views.push_back(matrix.view());
+    MOE_RETURN_IF_ERROR(points_.Distances(candidates_.view(), views));
     return ForEachRestart([&](int64_t r) {
-      const MatrixView<float> all = distances.view();
-      return TakeBest(r, e,
-                      MatrixView<float>(all.data + r * num_candidates, all.rows,
-                                        num_candidates, all.stride));
+      return TakeBest(r, e, views[static_cast<size_t>(r)]);
     });
   }
 

@@ -105,23 +105,29 @@ Json WithDataset(Json report, const LoadedDataset& dataset) {
   return report;
 }
 
+std::string FormatLine(absl::string_view name, absl::string_view value) {
+  return absl::StrFormat("  %-34s %s\n", name, value);
+}
+
+std::string FormatDataset(const LoadedDataset& dataset) {
+  const TokenSequences& sequences = dataset.batches.sequences();
+  return absl::StrCat(
+      FormatLine("sequences used", absl::StrCat(sequences.num_sequences())),
+      FormatLine("tokens used", absl::StrCat(sequences.num_tokens())),
+      FormatLine("tokens sha256", dataset.batches.Digest()),
+      FormatDatasetReport(dataset.report));
+}
+
 void PrintReport(const ReportOutput& output, const Json& report,
-                 absl::string_view table, const LoadedDataset& dataset,
-                 CommandContext& context) {
+                 absl::string_view text, CommandContext& context) {
   if (output.json) {
     context.out << FormatJson(report);
     return;
   }
   const ArtifactPaths paths = PathsOfArtifact(output.artifact, output.name);
-  context.out << paths.artifact << ": " << output.name << "\n";
-  const auto line = [&](absl::string_view name, absl::string_view value) {
-    context.out << absl::StreamFormat("  %-34s %s\n", name, value);
-  };
-  line("sha256", report["sha256"].get<std::string>());
-  line("sequences used", absl::StrCat(report["num_sequences"].get<int64_t>()));
-  line("tokens used", absl::StrCat(report["num_tokens"].get<int64_t>()));
-  line("tokens sha256", report["tokens_digest"].get<std::string>());
-  context.out << FormatDatasetReport(dataset.report) << table;
+  context.out << paths.artifact << ": " << output.name << "\n"
+              << FormatLine("sha256", report["sha256"].get<std::string>())
+              << text;
   if (output.artifact.format == "pt") context.out << paths.pt << "\n";
   context.out << paths.report << ": report\n";
 }

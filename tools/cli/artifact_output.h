@@ -62,11 +62,17 @@ struct ReportOutput {
   absl::string_view name;
   bool json = false;
 };
-// Prints the whole report as JSON, or what was written, with digests, the
-// step's own table and the dataset's report.
+// Prints the whole report as JSON, or what was written, with its digest, and
+// the step's own text.
 void PrintReport(const ReportOutput& output, const Json& report,
-                 absl::string_view table, const LoadedDataset& dataset,
-                 CommandContext& context);
+                 absl::string_view text, CommandContext& context);
+
+// For that text: "  NAME  VALUE\n", the value in a fixed column.
+std::string FormatLine(absl::string_view name, absl::string_view value);
+
+// For that text: what the walk went over, as WithDataset has it, and the
+// dataset's report.
+std::string FormatDataset(const LoadedDataset& dataset);
 
 // ---- Implementation ----
 

@@ -10,9 +10,17 @@
 namespace moe::cli {
 
 std::vector<Command> AllCommands() {
-  return {HiddenClusteringCommand(), RandomSelectionCommand(),
-          TokenizeCommand(),         EvaluateCommand(),
-          InspectCommand(),          DiffCommand()};
+  return {HiddenClusteringCommand(),
+          RandomSelectionCommand(),
+          SplitGradientGetGradsCommand(),
+          SplitGradientCommand(),
+          SplitGradientResidualCommand(),
+          SplitSequentialCommand(),
+          SplitRandomCommand(),
+          TokenizeCommand(),
+          EvaluateCommand(),
+          InspectCommand(),
+          DiffCommand()};
 }
 
 int RunLlamaMoe(const std::vector<std::string>& args, std::ostream& out,

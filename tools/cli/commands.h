@@ -17,6 +17,11 @@ Command DiffCommand();
 Command EvaluateCommand();
 Command HiddenClusteringCommand();
 Command RandomSelectionCommand();
+Command SplitGradientCommand();
+Command SplitGradientGetGradsCommand();
+Command SplitGradientResidualCommand();
+Command SplitRandomCommand();
+Command SplitSequentialCommand();
 Command TokenizeCommand();
 
 std::vector<Command> AllCommands();

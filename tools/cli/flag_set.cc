@@ -96,6 +96,20 @@ void FlagSet::AddString(const FlagSpec& spec, std::string* value) {
   Add(std::move(flag), false);
 }
 
+void FlagSet::AddStrings(const FlagSpec& spec,
+                         std::vector<std::string>* values) {
+  Flag flag{spec, "PATH...", "", "", nullptr};
+  flag.is_list = true;
+  flag.set_value = [values](const std::string& text) {
+    if (text.empty()) {
+      return absl::InvalidArgumentError(" has an empty value");
+    }
+    values->push_back(text);
+    return absl::OkStatus();
+  };
+  Add(std::move(flag), false);
+}
+
 void FlagSet::AddChoice(const FlagSpec& spec,
                         const std::vector<std::string>& choices,
                         std::string* value) {
@@ -162,6 +176,10 @@ void FlagSet::Add(Flag flag, bool is_switch) {
   flag.option = is_switch ? app_.add_flag(joined) : app_.add_option(joined);
   // Every value is kept, so that Store can say that there is more than one.
   flag.option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  if (flag.is_list) {
+    flag.option->expected(1, CLI::detail::expected_max_vector_size);
+    flag.option->allow_extra_args();
+  }
   flags_.push_back(std::move(flag));
 }
 
@@ -172,16 +190,43 @@ std::string FlagSet::Label(const Flag& flag) {
 
 absl::Status FlagSet::StoreFlag(const Flag& flag) {
   const std::vector<std::string>& given = flag.option->results();
-  if (given.size() > 1) {
+  if (given.size() > 1 && !flag.is_list) {
     return absl::InvalidArgumentError(
         absl::StrCat(Label(flag), " is given twice: \"", given[0], "\" and \"",
                      given[1], "\""));
   }
-  if (given.empty()) return absl::OkStatus();
-  const absl::Status status = flag.set_value(given[0]);
-  return status.ok() ? status
-                     : absl::InvalidArgumentError(
-                           absl::StrCat(Label(flag), status.message()));
+  for (const std::string& value : given) {
+    const absl::Status status = flag.set_value(value);
+    if (!status.ok()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(Label(flag), status.message()));
+    }
+  }
+  return absl::OkStatus();
+}
+
+void FlagSet::SetAlternative(const std::string& name) {
+  for (Flag& flag : flags_) flag.alternative = name;
+}
+
+bool FlagSet::IsGiven(const std::string& name) const {
+  return std::any_of(flags_.begin(), flags_.end(), [&](const Flag& flag) {
+    const auto& names = flag.spec.names;
+    return std::find(names.begin(), names.end(), name) != names.end() &&
+           flag.option->count() > 0;
+  });
+}
+
+absl::Status FlagSet::CheckPresence(const Flag& flag) const {
+  const bool is_given = flag.option->count() > 0;
+  if (!flag.alternative.empty() && IsGiven(flag.alternative)) {
+    if (!is_given) return absl::OkStatus();
+    return absl::InvalidArgumentError(absl::StrCat(
+        Label(flag), " and --", flag.alternative, " do not go together"));
+  }
+  if (is_given || !flag.spec.required) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(Left(flag), " is missing: ", flag.spec.what));
 }
 
 absl::Status FlagSet::Store() const {
@@ -189,9 +234,7 @@ absl::Status FlagSet::Store() const {
     MOE_RETURN_IF_ERROR(StoreFlag(flag));
   }
   for (const Flag& flag : flags_) {
-    if (!flag.spec.required || flag.option->count() > 0) continue;
-    return absl::InvalidArgumentError(
-        absl::StrCat(Left(flag), " is missing: ", flag.spec.what));
+    MOE_RETURN_IF_ERROR(CheckPresence(flag));
   }
   return absl::OkStatus();
 }
@@ -219,6 +262,9 @@ std::string FlagSet::Right(const Flag& flag) {
   std::string text = flag.spec.what;
   if (flag.spec.required) {
     text += "; required";
+    if (!flag.alternative.empty()) {
+      absl::StrAppend(&text, " without --", flag.alternative);
+    }
   } else {
     const bool has_default = !flag.default_text.empty();
     absl::StrAppend(&text, "; default ",

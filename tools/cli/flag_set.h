@@ -63,6 +63,8 @@ class FlagSet {
   // Store if the flag is given, and must live until then. An optional without a
   // value has no default.
   void AddString(const FlagSpec& spec, std::string* value);
+  // Takes one value or more, `--name=A B C`; may be given again, for more.
+  void AddStrings(const FlagSpec& spec, std::vector<std::string>* values);
   void AddChoice(const FlagSpec& spec, const std::vector<std::string>& choices,
                  std::string* value);
   // `--name`, `--name=true` or `--name=false`.
@@ -73,6 +75,10 @@ class FlagSet {
   void AddDouble(const FlagSpec& spec, DoubleRange range, double* value);
   void AddDouble(const FlagSpec& spec, DoubleRange range,
                  std::optional<double>* value);
+
+  // The flags declared so far and the flag `name`, declared at any time, go not
+  // together: with it, none of them is required, and none may be given.
+  void SetAlternative(const std::string& name);
 
   // Sets the values. InvalidArgument, with the flag, for the first that is
   // malformed, out of range, given twice, or missing though required.
@@ -98,9 +104,13 @@ class FlagSet {
     std::string allowed;       // "0 or more"; empty for anything.
     SetValue set_value;
     CLI::Option* option = nullptr;
+    bool is_list = false;     // set_value is called for every value.
+    std::string alternative = {};  // A flag that this does not go with.
   };
 
   void Add(Flag flag, bool is_switch);
+  bool IsGiven(const std::string& name) const;
+  absl::Status CheckPresence(const Flag& flag) const;
   static absl::Status StoreFlag(const Flag& flag);
   static std::string Label(const Flag& flag);
   static std::string Left(const Flag& flag);

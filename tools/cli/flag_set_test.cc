@@ -157,5 +157,56 @@ TEST(FormatRangeTest, SaysWhatIsAllowed) {
   EXPECT_EQ(FormatRange(DoubleRange{.min = 0.0, .max = 1.0}), "0 to 1");
 }
 
+// Flags that --merge replaces.
+struct Alternatives {
+  Alternatives() : flags(app) {
+    app.set_help_flag();
+    flags.AddString({.names = {"model"}, .what = "a model", .required = true},
+                    &model);
+    flags.AddInt({.names = {"seed"}, .what = "the seed"}, {}, &seed);
+    flags.SetAlternative("merge");
+    flags.AddStrings({.names = {"merge"}, .what = "parts"}, &merge);
+    flags.AddString({.names = {"out"}, .what = "a file", .required = true},
+                    &out);
+  }
+
+  absl::Status Parse(std::vector<std::string> args) {
+    std::reverse(args.begin(), args.end());
+    app.parse(std::move(args));
+    return flags.Store();
+  }
+
+  CLI::App app;
+  FlagSet flags;
+  std::string model;
+  std::string out;
+  int64_t seed = 0;
+  std::vector<std::string> merge;
+};
+
+TEST(FlagSetTest, AListTakesWhatFollows) {
+  for (const std::vector<std::string>& args :
+       {std::vector<std::string>{"--merge", "a", "b", "--out=x"},
+        {"--out=x", "--merge=a", "b"},
+        {"--merge", "a", "--out", "x", "--merge=b"}}) {
+    Alternatives sample;
+    EXPECT_THAT(sample.Parse(args), IsOk());
+    EXPECT_THAT(sample.merge, ElementsAre("a", "b"));
+    EXPECT_EQ(sample.out, "x");
+  }
+}
+
+TEST(FlagSetTest, AnAlternativeReplacesFlags) {
+  EXPECT_THAT(Alternatives().Parse({"--out=x", "--model=m"}), IsOk());
+  EXPECT_THAT(Alternatives().Parse({"--out=x"}),
+              IsInvalid("--model=TEXT is missing: a model"));
+  EXPECT_THAT(Alternatives().Parse({"--merge=a"}),
+              IsInvalid("--out=TEXT is missing: a file"));
+  EXPECT_THAT(Alternatives().Parse({"--out=x", "--merge=a", "--seed=1"}),
+              IsInvalid("--seed and --merge do not go together"));
+  EXPECT_THAT(Alternatives().flags.Help(),
+              HasSubstr("required without --merge"));
+}
+
 }  // namespace
 }  // namespace moe::cli

@@ -3,6 +3,8 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "moe/base/option_checks.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/artifact/artifact_io.h"
 #include "moe/checkpoint/artifact/gate_weights.h"
@@ -11,7 +13,6 @@
 #include "moe/gates/clustering_options.pb.h"
 #include "moe/gates/gates_report.h"
 #include "moe/gates/hidden_clustering.h"
-#include "moe/gates/option_checks.h"
 #include "tools/cli/artifact_output.h"
 #include "tools/cli/command.h"
 #include "tools/cli/commands.h"
@@ -68,7 +69,9 @@ absl::StatusOr<int> Run(const HiddenClusteringFlags& flags,
                       session->dataset()),
           flags.artifact));
   PrintReport({flags.artifact, GateWeights::kName, flags.json}, report,
-              FormatClusteringReport(clustering), session->dataset(), context);
+              absl::StrCat(FormatDataset(session->dataset()),
+                           FormatClusteringReport(clustering)),
+              context);
   return kSuccess;
 }
 

@@ -2,12 +2,13 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "moe/base/option_checks.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/artifact/artifact_io.h"
 #include "moe/checkpoint/artifact/gate_weights.h"
 #include "moe/checkpoint/json.h"
 #include "moe/gates/gates_report.h"
-#include "moe/gates/option_checks.h"
 #include "moe/gates/random_selection.h"
 #include "moe/gates/random_selection_options.pb.h"
 #include "tools/cli/artifact_output.h"
@@ -56,7 +57,9 @@ absl::StatusOr<int> Run(const RandomSelectionFlags& flags,
                       session->dataset()),
           flags.artifact));
   PrintReport({flags.artifact, GateWeights::kName, flags.json}, report,
-              FormatSelectionReport(selection), session->dataset(), context);
+              absl::StrCat(FormatDataset(session->dataset()),
+                           FormatSelectionReport(selection)),
+              context);
   return kSuccess;
 }
 

@@ -1,7 +1,6 @@
 """Loads a converted checkpoint with the model code that travels with it."""
 
 import pathlib
-import shutil
 import tempfile
 
 import torch
@@ -20,14 +19,14 @@ def load(
     transformers.utils.logging.disable_progress_bar()
     with tempfile.TemporaryDirectory(prefix="checkpoint_") as temp:
         # transformers makes a Python module of the directory's name.
-        copy = pathlib.Path(temp) / "checkpoint"
-        copy.mkdir()
-        for path in sorted(pathlib.Path(directory).iterdir()):
-            if path.is_file():
-                shutil.copyfile(path, copy / path.name)
-        tiny_moe.copy_code(copy)
+        linked = pathlib.Path(temp) / "checkpoint"
+        linked.mkdir()
+        for path in pathlib.Path(directory).iterdir():
+            if path.is_file() and path.name not in tiny_moe.CODE_FILES:
+                (linked / path.name).symlink_to(path.resolve())
+        tiny_moe.copy_code(linked)
         model, report = transformers.AutoModelForCausalLM.from_pretrained(
-            str(copy), trust_remote_code=True, dtype=dtype, output_loading_info=True
+            str(linked), trust_remote_code=True, dtype=dtype, output_loading_info=True
         )
     problems = {name: found for name, found in report.items() if found}
     if problems:

@@ -3,6 +3,10 @@
 It travels with a checkpoint that `llama_moe` converted, beside
 modeling_llama_moe.py, and is loaded by `trust_remote_code=True`. Apache-2.0.
 
+Without it, transformers takes model_type for its own Mixtral, which knows neither
+scale_factor nor the other experts: at most it warns of tensors, and computes something
+else. `llama_moe export` writes checkpoints that load without code.
+
 Needs transformers 4.57 or later, 5.x included.
 """
 

@@ -26,27 +26,22 @@ import torch
 from torch import nn
 from torch.nn import functional
 from transformers import DynamicCache, GenerationMixin, PreTrainedModel
-from transformers.modeling_outputs import (
-    MoeCausalLMOutputWithPast,
-    MoeModelOutputWithPast,
-)
+from transformers import modeling_outputs
 
 from .configuration_llama_moe import LlamaMoeConfig
 
 IGNORED_LABEL = -100
 
 
+# router_logits and attn_router_logits: [batch * tokens, experts] of each layer that has
+# experts in its MLP, in its attention.
 @dataclasses.dataclass
-class MoeModelOutput(MoeModelOutputWithPast):
-    """attn_router_logits: as router_logits, [batch * tokens, attn_experts] a layer."""
-
+class MoeModelOutput(modeling_outputs.MoeModelOutputWithPast):
     attn_router_logits: Optional[tuple] = None
 
 
 @dataclasses.dataclass
-class MoeCausalLMOutput(MoeCausalLMOutputWithPast):
-    """attn_router_logits: as router_logits, [batch * tokens, attn_experts] a layer."""
-
+class MoeCausalLMOutput(modeling_outputs.MoeCausalLMOutputWithPast):
     attn_router_logits: Optional[tuple] = None
 
 
@@ -64,13 +59,12 @@ class RMSNorm(nn.Module):
         return self.weight * wide.to(x.dtype)
 
 
-# ---------------------------------------------------------------- positions
-
-
 def rope_frequencies(config, lengths):
     """Frequencies [batch, head_dim / 2] for sequences of `lengths` [batch] tokens.
 
-    Only those of type "dynamic" depend on the length, each row on its own.
+    Only those of type "dynamic" depend on the length, each row on its own. As in
+    transformers, a key in a cache keeps those of when it came: past
+    max_position_embeddings, that type computes something else with a cache.
     """
     rope, dim = config.rope_parameters, config.head_dim
     base = torch.full_like(lengths, rope["rope_theta"], dtype=torch.float32)
@@ -113,9 +107,6 @@ def rotate(x, rotary):
     return x * cos + torch.cat((-second, first), dim=-1) * sin
 
 
-# ------------------------------------------------------------------ routing
-
-
 def route(x, gate, top_k):
     """Chooses the experts of tokens x [tokens, hidden].
 
@@ -151,9 +142,6 @@ def balance_loss(router_logits, top_k, is_token):
     num_experts = p.shape[-1]
     choices = torch.bincount(experts.flatten(), minlength=num_experts) / len(p)
     return num_experts * (choices * p.mean(0)).sum()
-
-
-# ---------------------------------------------------------------------- MLP
 
 
 class GatedMlp(nn.Module):
@@ -194,9 +182,6 @@ class SparseMlp(nn.Module):
             part = expert(flat.index_select(0, tokens))
             y.index_add_(0, tokens, part * weights[tokens, choice, None])
         return self.scale_factor * y.view_as(x), logits
-
-
-# ---------------------------------------------------------------- attention
 
 
 def attend(q, k, v, mask, dropout):
@@ -262,25 +247,27 @@ class DenseAttention(nn.Module):
         return self.o_proj(y.transpose(1, 2).flatten(2)), None
 
 
-def places(exists):
-    """Where the tokens of an expert go when each row is packed to the left.
+class Packing:
+    """The tokens of an expert, each row of them packed to the left.
 
     Args:
       exists: [batch, tokens].
-
-    Returns: their rows, their columns, their places in the packed rows, and the
-      length of the longest packed row.
     """
-    rows, columns = exists.nonzero(as_tuple=True)
-    ranks = exists.cumsum(1)
-    longest = int(ranks[:, -1].max())
-    return rows, columns, ranks[rows, columns] - 1, longest
 
+    def __init__(self, exists):
+        ranks = exists.cumsum(1)
+        self.rows, self.columns = exists.nonzero(as_tuple=True)
+        self.ranks = ranks[self.rows, self.columns] - 1
+        self.shape = (len(exists), int(ranks[:, -1].max()))
 
-def pack(x, rows, slots, batch, longest):
-    """[batch, longest, ...] with x[i] at [rows[i], slots[i]], and 0 elsewhere."""
-    packed = x.new_zeros(batch, longest, *x.shape[1:])
-    return packed.index_put((rows, slots), x)
+    def pack(self, x):
+        """[batch, longest row, ...] from x [n, ...], one for each token; 0 elsewhere."""
+        packed = x.new_zeros(*self.shape, *x.shape[1:])
+        return packed.index_put((self.rows, self.ranks), x)
+
+    def unpack(self, packed):
+        """The inverse of pack."""
+        return packed[self.rows, self.ranks]
 
 
 class SparseAttention(nn.Module):
@@ -363,25 +350,20 @@ class SparseAttention(nn.Module):
         """
         if len(token) == 0:
             return q.flatten(1)
-        batch, total, _ = keys.shape
+        past = keys.shape[1] - length
         exists = keys[..., -1] > 0.5
-        rows, columns, slots, longest = places(exists)
-        k = pack(keys[rows, columns, :-1], rows, slots, batch, longest).unsqueeze(1)
-        v = pack(values[rows, columns], rows, slots, batch, longest).unsqueeze(1)
-        is_new = exists[:, total - length :]
-        rows, columns, slots, longest_new = places(is_new)
-        q = pack(q, rows, slots, batch, longest_new).transpose(1, 2)
+        seen, new = Packing(exists), Packing(exists[:, past:])
+        k = seen.pack(keys[seen.rows, seen.columns, :-1]).unsqueeze(1)
+        v = seen.pack(values[seen.rows, seen.columns]).unsqueeze(1)
+        q = new.pack(q).transpose(1, 2)
         mask = None
-        if total > length:
-            # Among its own tokens, a query sees itself and those before it.
-            ranks = exists.cumsum(1)[:, total - length :][rows, columns] - 1
-            ranks = pack(ranks, rows, slots, batch, longest_new)
-            mask = torch.arange(longest, device=q.device) <= ranks[:, None, :, None]
+        if past > 0:
+            # A query sees the expert's tokens up to itself.
+            ranks = new.pack(exists.cumsum(1)[:, past:][new.rows, new.columns] - 1)
+            slots = torch.arange(seen.shape[1], device=q.device)
+            mask = slots <= ranks[:, None, :, None]
         y = attend(q, k, v, mask, self.dropout if self.training else 0.0)
-        return y.transpose(1, 2)[rows, slots].flatten(1)
-
-
-# -------------------------------------------------------------------- model
+        return new.unpack(y.transpose(1, 2)).flatten(1)
 
 
 class DecoderLayer(nn.Module):
@@ -389,10 +371,8 @@ class DecoderLayer(nn.Module):
 
     def __init__(self, config, layer):
         super().__init__()
-        attention = (
-            SparseAttention if config.has_attention_experts(layer) else DenseAttention
-        )
-        self.self_attn = attention(config, layer)
+        is_sparse = config.has_attention_experts(layer)
+        self.self_attn = (SparseAttention if is_sparse else DenseAttention)(config, layer)
         hidden, bias = config.hidden_size, config.mlp_bias
         self.is_sparse = config.has_mlp_experts(layer)
         self.mlp_residual = None
@@ -402,17 +382,15 @@ class DecoderLayer(nn.Module):
             if residual_size is not None:
                 self.mlp_residual = GatedMlp(hidden, residual_size, bias, bias)
         else:
-            self.block_sparse_moe = GatedMlp(
-                hidden, config.dense_intermediate_size, bias, bias
-            )
+            size = config.dense_intermediate_size
+            self.block_sparse_moe = GatedMlp(hidden, size, bias, bias)
         self.input_layernorm = RMSNorm(hidden, config.rms_norm_eps)
         self.post_attention_layernorm = RMSNorm(hidden, config.rms_norm_eps)
 
     def forward(self, hidden, rotary, is_token, mask, cache):
         """Hidden states, and the logits of the MLP's and the attention's router."""
-        y, attention_logits = self.self_attn(
-            self.input_layernorm(hidden), rotary, is_token, mask, cache
-        )
+        x = self.input_layernorm(hidden)
+        y, attention_logits = self.self_attn(x, rotary, is_token, mask, cache)
         hidden = hidden + y
         x = self.post_attention_layernorm(hidden)
         y, logits = self.block_sparse_moe(x), None
@@ -449,27 +427,30 @@ class MixtralModel(MixtralPreTrainedModel):
         self.gradient_checkpointing = False
         self.post_init()
 
-    def get_input_embeddings(self):
-        return self.embed_tokens
-
-    def set_input_embeddings(self, value):
-        self.embed_tokens = value
-
-    def _is_token(self, attention_mask, batch, total):
-        """The mask as booleans [batch, past + tokens]; None where nothing is masked."""
-        if attention_mask is None:
-            return None
-        if attention_mask.shape != (batch, total):
-            raise ValueError(
-                f"attention_mask is {tuple(attention_mask.shape)}; wanted is one "
-                f"number for each token, those in the cache too: {(batch, total)}"
-            )
-        return attention_mask.bool()
-
     def _run_layer(self, layer, *arguments):
         if self.gradient_checkpointing and self.training:
             return self._gradient_checkpointing_func(layer.__call__, *arguments)
         return layer(*arguments)
+
+    def _layer_arguments(self, hidden, attention_mask, position_ids, cache):
+        """What every layer takes beside the hidden states."""
+        batch, length, _ = hidden.shape
+        past = cache.get_seq_length() if cache is not None else 0
+        if position_ids is None:
+            position_ids = torch.arange(past, past + length, device=hidden.device)
+            position_ids = position_ids.expand(batch, -1)
+        rotary = rotary_tables(self.config, position_ids, hidden.dtype)
+        is_token = None
+        if attention_mask is not None:
+            if attention_mask.shape != (batch, past + length):
+                raise ValueError(
+                    f"attention_mask is {tuple(attention_mask.shape)}; wanted is a number "
+                    f"for each token, those in the cache too: {(batch, past + length)}"
+                )
+            is_token = attention_mask.bool()
+        mask = causal_mask(is_token, past, length, batch, hidden.device)
+        is_new_token = None if is_token is None else is_token[:, past:]
+        return rotary, is_new_token, mask, cache
 
     def forward(
         self,
@@ -493,41 +474,25 @@ class MixtralModel(MixtralPreTrainedModel):
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("give either input_ids or inputs_embeds")
         hidden = self.embed_tokens(input_ids) if inputs_embeds is None else inputs_embeds
-        config, (batch, length, _) = self.config, hidden.shape
         if use_cache is None:
-            use_cache = config.use_cache and not self.training
+            use_cache = self.config.use_cache and not self.training
         cache = past_key_values
         if cache is None and use_cache and not self.gradient_checkpointing:
             cache = DynamicCache()
-        past = cache.get_seq_length() if cache is not None else 0
-        if position_ids is None:
-            position_ids = torch.arange(past, past + length, device=hidden.device)
-            position_ids = position_ids.expand(batch, -1)
-        rotary = rotary_tables(config, position_ids, hidden.dtype)
-        is_token = self._is_token(attention_mask, batch, past + length)
-        mask = causal_mask(is_token, past, length, batch, hidden.device)
-        is_new = None if is_token is None else is_token[:, past:]
-        states, logits, attention_logits = [hidden], [], []
+        arguments = self._layer_arguments(hidden, attention_mask, position_ids, cache)
+        states, mlp_logits, attn_logits = [hidden], [], []
         for layer in self.layers:
-            hidden, mlp_router, attention_router = self._run_layer(
-                layer, hidden, rotary, is_new, mask, cache
-            )
+            hidden, of_mlp, of_attention = self._run_layer(layer, hidden, *arguments)
             states.append(hidden)
-            logits.append(mlp_router)
-            attention_logits.append(attention_router)
-        hidden = self.norm(hidden)
-        states[-1] = hidden
-
-        def of_routers(found):
-            found = tuple(x for x in found if x is not None)
-            return found if found and output_router_logits else None
-
+            mlp_logits += [] if of_mlp is None else [of_mlp]
+            attn_logits += [] if of_attention is None else [of_attention]
+        states[-1] = self.norm(hidden)
         return MoeModelOutput(
-            last_hidden_state=hidden,
+            last_hidden_state=states[-1],
             past_key_values=cache,
             hidden_states=tuple(states) if output_hidden_states else None,
-            router_logits=of_routers(logits),
-            attn_router_logits=of_routers(attention_logits),
+            router_logits=tuple(mlp_logits) if output_router_logits else None,
+            attn_router_logits=tuple(attn_logits) if output_router_logits else None,
         )
 
 
@@ -542,18 +507,6 @@ class MixtralForCausalLM(MixtralPreTrainedModel, GenerationMixin):
         self.model = MixtralModel(config)
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
         self.post_init()
-
-    def get_input_embeddings(self):
-        return self.model.embed_tokens
-
-    def set_input_embeddings(self, value):
-        self.model.embed_tokens = value
-
-    def get_output_embeddings(self):
-        return self.lm_head
-
-    def set_output_embeddings(self, new_embeddings):
-        self.lm_head = new_embeddings
 
     def forward(
         self,
@@ -598,16 +551,14 @@ class MixtralForCausalLM(MixtralPreTrainedModel, GenerationMixin):
             output_hidden_states=output_hidden_states,
             output_router_logits=output_router_logits,
         )
-        hidden = decoded.last_hidden_state
-        kept = logits_to_keep
-        if isinstance(kept, int):
-            kept = slice(-kept, None) if kept > 0 else slice(None)
-        logits = self.lm_head(hidden[:, kept])
+        if isinstance(logits_to_keep, int):
+            logits_to_keep = slice(-logits_to_keep if logits_to_keep else None, None)
+        logits = self.lm_head(decoded.last_hidden_state[:, logits_to_keep])
         loss, aux_loss = None, None
         if labels is not None:
             loss = token_loss(logits, labels, kwargs.get("num_items_in_batch"))
         if output_router_logits:
-            aux_loss = self._balance_loss(decoded, attention_mask, hidden.shape[1])
+            aux_loss = self._balance_loss(decoded, attention_mask)
             if loss is not None:
                 loss = loss + config.router_aux_loss_coef * aux_loss
         output = MoeCausalLMOutput(
@@ -621,14 +572,14 @@ class MixtralForCausalLM(MixtralPreTrainedModel, GenerationMixin):
         )
         return output.to_tuple() if return_dict is False else output
 
-    def _balance_loss(self, decoded, attention_mask, length):
-        is_token = None
+    def _balance_loss(self, decoded, attention_mask):
+        config, is_token = self.config, None
         if attention_mask is not None:
+            length = decoded.last_hidden_state.shape[1]
             is_token = attention_mask[:, -length:].flatten().bool()
-        config = self.config
-        return balance_loss(
-            decoded.router_logits, config.num_experts_per_tok, is_token
-        ) + balance_loss(decoded.attn_router_logits, config.top_k_attn, is_token)
+        mlp, attention = decoded.router_logits, decoded.attn_router_logits
+        loss = balance_loss(mlp, config.num_experts_per_tok, is_token)
+        return loss + balance_loss(attention, config.top_k_attn, is_token)
 
 
 def token_loss(logits, labels, num_items):

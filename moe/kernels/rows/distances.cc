@@ -23,12 +23,52 @@
 #include "hwy/highway.h"
 #include "moe/kernels/rows/row_ops-inl.h"
 
+#ifndef MOE_KERNELS_ROWS_DISTANCES_ROW_
+#define MOE_KERNELS_ROWS_DISTANCES_ROW_
+namespace moe {
+
+// Of a token and all centres. The distances take the place of the products.
+struct NormsAndDots {
+  double token_norm;
+  const double* centre_norms;
+  int64_t num_centres;
+  float* dots;
+};
+
+}  // namespace moe
+#endif  // MOE_KERNELS_ROWS_DISTANCES_ROW_
+
 HWY_BEFORE_NAMESPACE();
 namespace moe {
 namespace HWY_NAMESPACE {
 
 double SquaredNormOfRow(int64_t n, const float* x) {
   return SumProducts(n, x, x);
+}
+
+// As many centres at a time as d has lanes, from `begin` on; returns where it
+// stopped.
+template <class D>
+HWY_INLINE int64_t DotsFromCentre(D d, const NormsAndDots& row, int64_t begin) {
+  const hn::Rebind<float, D> df;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const auto token_norm = hn::Set(d, row.token_norm);
+  const auto zero = hn::Zero(d);
+  int64_t e = begin;
+  for (; e + lanes <= row.num_centres; e += lanes) {
+    const auto dot = hn::PromoteTo(d, hn::LoadU(df, row.dots + e));
+    const auto norms = hn::Add(token_norm, hn::LoadU(d, row.centre_norms + e));
+    const auto distance = hn::Sub(norms, hn::Add(dot, dot));
+    hn::StoreU(hn::DemoteTo(
+                   df, hn::IfThenElse(hn::Lt(distance, zero), zero, distance)),
+               df, row.dots + e);
+  }
+  return e;
+}
+
+void DotsToSquaredL2(const NormsAndDots& row) {
+  const int64_t done = DotsFromCentre(hn::CappedTag<double, 8>(), row, 0);
+  DotsFromCentre(hn::CappedTag<double, 1>(), row, done);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -44,12 +84,33 @@ double SquaredNormOfRow(int64_t n, const float* x) {
   return SumProducts(n, x, x);
 }
 
+void DotsToSquaredL2(const NormsAndDots& row) {
+  for (int64_t e = 0; e < row.num_centres; ++e) {
+    const double distance =
+        (row.token_norm + row.centre_norms[e]) - 2.0 * row.dots[e];
+    row.dots[e] = static_cast<float>(distance < 0.0 ? 0.0 : distance);
+  }
+}
+
 }  // namespace
 }  // namespace scalar
 
 namespace {
 
 HWY_EXPORT(SquaredNormOfRow);
+HWY_EXPORT(DotsToSquaredL2);
+
+// 1 where a vector is zero.
+void DotsToCosine(const NormsAndDots& row) {
+  for (int64_t e = 0; e < row.num_centres; ++e) {
+    const double centre_norm = row.centre_norms[e];
+    row.dots[e] = row.token_norm == 0.0 || centre_norm == 0.0
+                      ? 1.0f
+                      : static_cast<float>(
+                            1.0 - row.dots[e] / (std::sqrt(row.token_norm) *
+                                                 std::sqrt(centre_norm)));
+  }
+}
 
 std::vector<double> NormsOf(MatrixView<const float> x, ThreadPool& pool) {
   std::vector<double> norms(static_cast<size_t>(x.rows));
@@ -78,22 +139,17 @@ PackedCentres PackedCentres::Pack(MatrixView<const float> centres,
   return packed;
 }
 
-// out[t, e] = distance(|tokens_t|^2, |centres_e|^2, tokens_t . centres_e).
-template <typename Distance>
 void PackedCentres::Combine(MatrixView<const float> tokens,
                             absl::Span<const double> token_norms,
                             MatrixView<float> out, ThreadPool& pool,
-                            const Distance& distance) const {
+                            void (*combine)(const NormsAndDots&)) const {
   MOE_CHECK(tokens.rows == out.rows &&
             tokens.rows == static_cast<int64_t>(token_norms.size()));
   Gemm(tokens, packed_, out, pool);
   ParallelRows(out.rows, out.cols, pool, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
-      const double token_norm = token_norms[static_cast<size_t>(t)];
-      float* const row = out.RowData(t);
-      for (size_t e = 0; e < norms_.size(); ++e) {
-        row[e] = static_cast<float>(distance(token_norm, norms_[e], row[e]));
-      }
+      combine({token_norms[static_cast<size_t>(t)], norms_.data(), out.cols,
+               out.RowData(t)});
     }
   });
 }
@@ -102,22 +158,14 @@ void PackedCentres::SquaredL2Distances(MatrixView<const float> tokens,
                                        absl::Span<const double> token_norms,
                                        MatrixView<float> out,
                                        ThreadPool& pool) const {
-  Combine(tokens, token_norms, out, pool,
-          [](double token_norm, double centre_norm, double dot) {
-            const double distance = (token_norm + centre_norm) - 2.0 * dot;
-            return distance < 0.0 ? 0.0 : distance;
-          });
+  Combine(tokens, token_norms, out, pool, MOE_CHOOSE_KERNEL(DotsToSquaredL2));
 }
 
 void PackedCentres::CosineDistances(MatrixView<const float> tokens,
                                     absl::Span<const double> token_norms,
                                     MatrixView<float> out,
                                     ThreadPool& pool) const {
-  Combine(tokens, token_norms, out, pool,
-          [](double token_norm, double centre_norm, double dot) {
-            if (token_norm == 0.0 || centre_norm == 0.0) return 1.0;
-            return 1.0 - dot / (std::sqrt(token_norm) * std::sqrt(centre_norm));
-          });
+  Combine(tokens, token_norms, out, pool, &DotsToCosine);
 }
 
 void SquaredL2Distances(MatrixView<const float> tokens,

@@ -19,6 +19,8 @@
 
 namespace moe {
 
+struct NormsAndDots;  // Of distances.cc.
+
 // out[t] = sum_i x_i^2 of row t, in double. `out` has x.rows elements.
 void SquaredNorms(MatrixView<const float> x, absl::Span<double> out,
                   ThreadPool& pool);
@@ -42,10 +44,10 @@ class PackedCentres {
                        MatrixView<float> out, ThreadPool& pool) const;
 
  private:
-  template <typename Distance>
+  // The products, and `combine` for every row of them.
   void Combine(MatrixView<const float> tokens,
                absl::Span<const double> token_norms, MatrixView<float> out,
-               ThreadPool& pool, const Distance& distance) const;
+               ThreadPool& pool, void (*combine)(const NormsAndDots&)) const;
 
   PackedMatrix packed_;
   std::vector<double> norms_;  // [num_centres]

@@ -47,6 +47,11 @@ void AddRow(int64_t n, const float* a, const float* b, float* y) {
       n, y, [](VF x, VF z) HWY_ATTR { return hn::Add(x, z); }, a, b);
 }
 
+void MultiplyRow(int64_t n, const float* a, const float* b, float* y) {
+  MapRow(
+      n, y, [](VF x, VF z) HWY_ATTR { return hn::Mul(x, z); }, a, b);
+}
+
 // The index of the first NaN or infinity, or n.
 int64_t FindNonFiniteInRow(int64_t n, const float* x) {
   const DF d;
@@ -73,6 +78,10 @@ void AddRow(int64_t n, const float* a, const float* b, float* y) {
   for (int64_t i = 0; i < n; ++i) y[i] = a[i] + b[i];
 }
 
+void MultiplyRow(int64_t n, const float* a, const float* b, float* y) {
+  for (int64_t i = 0; i < n; ++i) y[i] = a[i] * b[i];
+}
+
 int64_t FindNonFiniteInRow(int64_t n, const float* x) {
   return internal::FindInRow(n, x);
 }
@@ -82,18 +91,31 @@ int64_t FindNonFiniteInRow(int64_t n, const float* x) {
 
 namespace {
 HWY_EXPORT(AddRow);
+HWY_EXPORT(MultiplyRow);
 HWY_EXPORT(FindNonFiniteInRow);
+
+using BinaryRow = void (*)(int64_t n, const float* a, const float* b, float* y);
+
+void ForEachRow(BinaryRow kernel, MatrixView<const float> a,
+                MatrixView<const float> b, MatrixView<float> y,
+                ThreadPool& pool) {
+  MOE_CHECK(SameShape(a, b) && SameShape(a, y));
+  ParallelRows(a.rows, a.cols, pool, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      kernel(a.cols, a.RowData(t), b.RowData(t), y.RowData(t));
+    }
+  });
+}
 }  // namespace
 
 void ResidualAdd(MatrixView<const float> a, MatrixView<const float> b,
                  MatrixView<float> y, ThreadPool& pool) {
-  MOE_CHECK(SameShape(a, b) && SameShape(a, y));
-  const auto add = MOE_CHOOSE_KERNEL(AddRow);
-  ParallelRows(a.rows, a.cols, pool, [&](int64_t begin, int64_t end) {
-    for (int64_t t = begin; t < end; ++t) {
-      add(a.cols, a.RowData(t), b.RowData(t), y.RowData(t));
-    }
-  });
+  ForEachRow(MOE_CHOOSE_KERNEL(AddRow), a, b, y, pool);
+}
+
+void Multiply(MatrixView<const float> a, MatrixView<const float> b,
+              MatrixView<float> y, ThreadPool& pool) {
+  ForEachRow(MOE_CHOOSE_KERNEL(MultiplyRow), a, b, y, pool);
 }
 
 std::optional<MatrixPosition> FindNonFinite(MatrixView<const float> x,

@@ -16,6 +16,10 @@ namespace moe {
 void ResidualAdd(MatrixView<const float> a, MatrixView<const float> b,
                  MatrixView<float> y, ThreadPool& pool);
 
+// y = a * b, each number by itself. `y` may be either.
+void Multiply(MatrixView<const float> a, MatrixView<const float> b,
+              MatrixView<float> y, ThreadPool& pool);
+
 struct MatrixPosition {
   int64_t row;
   int64_t col;

@@ -23,7 +23,11 @@ using ::testing::ValuesIn;
 
 using ElementwiseTest = ::moe::testing::KernelTest;
 
-TEST_P(ElementwiseTest, ResidualAdd) {
+using Operation = void (*)(MatrixView<const float>, MatrixView<const float>,
+                           MatrixView<float>, ThreadPool&);
+
+void ExpectEveryNumber(Operation operation, float (*want_of)(float, float),
+                       ThreadPool& pool) {
   for (const RowShape& s : RowShapes()) {
     SCOPED_TRACE(s);
     TestMatrix a(s.rows, s.cols, s.misalignment, s.padding);
@@ -32,12 +36,22 @@ TEST_P(ElementwiseTest, ResidualAdd) {
     b.Fill("b");
     for (int64_t t = 0; t < s.rows; ++t) {
       for (size_t i = 0; i < static_cast<size_t>(s.cols); ++i) {
-        want.view().Row(t)[i] = a.view().Row(t)[i] + b.view().Row(t)[i];
+        want.view().Row(t)[i] = want_of(a.view().Row(t)[i], b.view().Row(t)[i]);
       }
     }
-    ResidualAdd(a.view(), b.view(), b.view(), pool());
+    operation(a.view(), b.view(), b.view(), pool);
     EXPECT_TRUE(BitsEqual(b, want));
   }
+}
+
+TEST_P(ElementwiseTest, ResidualAdd) {
+  ExpectEveryNumber(
+      ResidualAdd, [](float x, float z) { return x + z; }, pool());
+}
+
+TEST_P(ElementwiseTest, Multiply) {
+  ExpectEveryNumber(
+      Multiply, [](float x, float z) { return x * z; }, pool());
 }
 
 TEST_P(ElementwiseTest, NegativeZeroStays) {

@@ -87,6 +87,21 @@ absl::Status CentroidSums::Add(int64_t first_token,
   return sums_.Add({first_token, rows, clusters, weights}, pool);
 }
 
+absl::Status CentroidSums::Regroup(const CentroidTokens& tokens,
+                                   absl::Span<const int32_t> old_clusters,
+                                   ThreadPool& pool) {
+  const auto [first_token, rows, clusters, weights] = tokens;
+  const auto num_tokens = static_cast<size_t>(rows.rows);
+  MOE_CHECK(clusters.size() == num_tokens && old_clusters.size() == num_tokens);
+  MOE_CHECK(weights.empty() || weights.size() == num_tokens);
+  MOE_RETURN_IF_ERROR(
+      CheckTokens(first_token, old_clusters, weights, num_clusters()));
+  MOE_RETURN_IF_ERROR(
+      CheckTokens(first_token, clusters, weights, num_clusters()));
+  return sums_.Regroup({first_token, rows, clusters, weights}, old_clusters,
+                       pool);
+}
+
 absl::Status CentroidSums::Finish() { return sums_.Finish(); }
 
 absl::Status CentroidSums::Merge(const CentroidSums& other) {

@@ -32,6 +32,15 @@ namespace moe {
 // weights of any model.
 inline constexpr int kCentroidFractionBits = 64;
 
+// Tokens [first_token, first_token + num_tokens).
+struct CentroidTokens {
+  int64_t first_token = 0;
+  MatrixView<const float> rows;        // [num_tokens, num_features]
+  absl::Span<const int32_t> clusters;  // [num_tokens]
+  // [num_tokens] or empty, which stands for ones.
+  absl::Span<const float> weights;
+};
+
 class CentroidSums {
  public:
   enum class Term { kValue, kAbsolute };  // x, or |x|.
@@ -61,6 +70,18 @@ class CentroidSums {
   absl::Status Add(int64_t first_token, MatrixView<const float> rows,
                    absl::Span<const int32_t> clusters,
                    absl::Span<const float> weights, ThreadPool& pool);
+
+  // Gives tokens that were added with `old_clusters` others: the sums are then,
+  // to the bit, what Add gives for `clusters`. An Add costs less where most
+  // clusters of most chunks change: those that do are summed twice.
+  //
+  // The tokens must be those of whole chunks, all that were ever added of
+  // these, with the same rows and weights, and finished. They may have been
+  // added to another object: this one then holds differences, and is of use
+  // only to be merged with that. Errors are those of Add.
+  absl::Status Regroup(const CentroidTokens& tokens,
+                       absl::Span<const int32_t> old_clusters,
+                       ThreadPool& pool);
 
   // As of FeatureSums.
   absl::Status Finish();

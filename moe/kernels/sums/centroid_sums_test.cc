@@ -131,6 +131,92 @@ TEST_P(CentroidSumsTest, BatchesAndShardsChangeNothing) {
   }
 }
 
+TEST_P(CentroidSumsTest, RegroupGivesWhatAddGives) {
+  constexpr int64_t kFirst = 384;
+  for (const int64_t num_tokens : {1, 128, 200, 700}) {
+    for (const int64_t num_features : {1, 33, 520}) {
+      for (const bool is_weighted : {false, true}) {
+        SCOPED_TRACE(absl::StrCat(num_tokens, " x ", num_features));
+        const CentroidSums::Options options = {5, num_features};
+        Tokens tokens(num_tokens, num_features, 4);
+        const TokenRange all = {kFirst, kFirst + num_tokens};
+        CentroidSums sums(options);
+        MOE_ASSERT_OK(tokens.AddTo(sums, kFirst, all, is_weighted, pool()));
+        MOE_ASSERT_OK(sums.Finish());
+        RandomStream stream(1, "regroup");
+        // Of one token, of none, of some, of all.
+        for (const uint64_t one_in : {1000, 0, 20, 1}) {
+          const std::vector<int32_t> old_clusters = tokens.clusters;
+          for (int32_t& cluster : tokens.clusters) {
+            if (one_in == 0 || stream.UniformInt(one_in) != 0) continue;
+            cluster = static_cast<int32_t>(stream.UniformInt(5));
+          }
+          if (one_in == 1000) tokens.clusters.back() = 4;
+          const absl::Span<const float> weights =
+              is_weighted ? absl::MakeConstSpan(tokens.weights)
+                          : absl::Span<const float>();
+          MOE_ASSERT_OK(
+              sums.Regroup({kFirst, tokens.x.view(), tokens.clusters, weights},
+                           old_clusters, pool()));
+          CentroidSums want(options);
+          MOE_ASSERT_OK(tokens.AddTo(want, kFirst, all, is_weighted, pool()));
+          MOE_ASSERT_OK(want.Finish());
+          EXPECT_EQ(sums.Serialize(), want.Serialize());
+        }
+      }
+    }
+  }
+}
+
+// Chunks that were added to one object, regrouped in another.
+TEST_P(CentroidSumsTest, DifferencesMerge) {
+  const CentroidSums::Options options = {4, 33};
+  Tokens tokens(400, 33, 4);
+  CentroidSums first(options), second(options);
+  MOE_ASSERT_OK(tokens.AddTo(first, 0, {0, 256}, true, pool()));
+  MOE_ASSERT_OK(tokens.AddTo(second, 0, {256, 400}, true, pool()));
+  MOE_ASSERT_OK(second.Finish());
+  const std::vector<int32_t> old_clusters = tokens.clusters;
+  for (size_t t = 0; t < 400; t += 7) {
+    tokens.clusters[t] = (tokens.clusters[t] + 1) % 4;
+  }
+  MOE_ASSERT_OK(second.Regroup({0, tokens.x.view().Rows(0, 256),
+                                absl::MakeConstSpan(tokens.clusters).first(256),
+                                absl::MakeConstSpan(tokens.weights).first(256)},
+                               absl::MakeConstSpan(old_clusters).first(256),
+                               pool()));
+  MOE_ASSERT_OK(
+      first.Regroup({256, tokens.x.view().Rows(256, 400),
+                     absl::MakeConstSpan(tokens.clusters).subspan(256),
+                     absl::MakeConstSpan(tokens.weights).subspan(256)},
+                    absl::MakeConstSpan(old_clusters).subspan(256), pool()));
+  MOE_ASSERT_OK(second.Merge(first));
+  CentroidSums want(options);
+  MOE_ASSERT_OK(tokens.AddTo(want, 0, {0, 400}, true, pool()));
+  MOE_ASSERT_OK(want.Finish());
+  EXPECT_EQ(second.Serialize(), want.Serialize());
+}
+
+TEST_P(CentroidSumsTest, RegroupRefusesBadClustersAndOverflow) {
+  TestMatrix x(2, 2);
+  CentroidSums sums({3, 2});
+  MOE_ASSERT_OK(sums.Add(0, x.view(), {0, 1}, {}, pool()));
+  MOE_ASSERT_OK(sums.Finish());
+  const std::vector<int32_t> old_clusters = {0, 1}, bad = {0, 3}, good = {2, 1};
+  EXPECT_THAT(sums.Regroup({0, x.view(), bad, {}}, old_clusters, pool()),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("got cluster 3, want 0 to 2")));
+  EXPECT_THAT(sums.Regroup({0, x.view(), good, {}}, bad, pool()),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("got cluster 3, want 0 to 2")));
+  MOE_EXPECT_OK(sums.Regroup({0, x.view(), good, {}}, old_clusters, pool()));
+  EXPECT_THAT(sums.Counts(), ElementsAre(0, 1, 1));
+  x.view().Row(0)[1] = 0x1p63f;
+  EXPECT_THAT(sums.Regroup({0, x.view(), old_clusters, {}}, good, pool()),
+              StatusIs(absl::StatusCode::kOutOfRange,
+                       HasSubstr("the sum of feature 1 leaves the range")));
+}
+
 TEST_P(CentroidSumsTest, KnownValues) {
   TestMatrix x(3, 2);
   // 2 (1, -2) + 0.5 (3, 4); nothing; -1 (5, 6).

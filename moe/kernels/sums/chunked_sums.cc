@@ -51,34 +51,6 @@ ChunkTerm Weighted(ChunkTerm term) {
                                       : ChunkTerm::kWeighted;
 }
 
-// Rows by (chunk, group, token), so that the tokens of a chunk that are in the
-// same group are neighbours, in ascending order.
-std::vector<int64_t> OrderByGroup(const ChunkedRows& input) {
-  std::vector<int64_t> order(input.groups.size());
-  std::vector<uint64_t> keys;
-  const int64_t phase = input.first_token % kTokensPerChunk;
-  const auto row_of = [&](int64_t chunk) {
-    return std::clamp<int64_t>(chunk * kTokensPerChunk - phase, 0,
-                               input.rows.rows);
-  };
-  for (int64_t chunk = 0; row_of(chunk) < input.rows.rows; ++chunk) {
-    // The group above the row: rows of a chunk fit a byte.
-    keys.clear();
-    const int64_t begin = row_of(chunk);
-    for (int64_t row = begin; row < row_of(chunk + 1); ++row) {
-      const auto group =
-          static_cast<uint64_t>(input.groups[static_cast<size_t>(row)]);
-      keys.push_back(group << 8 | static_cast<uint64_t>(row - begin));
-    }
-    std::sort(keys.begin(), keys.end());
-    for (size_t i = 0; i < keys.size(); ++i) {
-      order[static_cast<size_t>(begin) + i] =
-          begin + static_cast<int64_t>(keys[i] & 0xff);
-    }
-  }
-  return order;
-}
-
 // The first in the order of the tokens, then of the features.
 absl::Status FirstNonFinite(const ChunkedRows& input) {
   for (int64_t r = 0; r < input.rows.rows; ++r) {
@@ -123,8 +95,25 @@ std::string FeatureName(int64_t feature) {
 struct ChunkedSums::Call {
   const ChunkedRows& input;
   ChunkTerm term;
-  std::vector<int64_t> order;  // If grouped.
+  std::vector<uint8_t> order;  // If grouped.
   std::vector<Piece> pieces;
+};
+
+struct ChunkedSums::Change {
+  struct Rows {
+    std::array<uint8_t, kTokensPerChunk> values;
+    size_t size = 0;
+
+    void Add(int64_t row) { values[size++] = static_cast<uint8_t>(row); }
+    absl::Span<const uint8_t> Span() const {
+      return absl::MakeConstSpan(values).first(size);
+    }
+  };
+
+  int64_t piece;
+  int64_t group;
+  Rows old_rows;
+  Rows new_rows;
 };
 
 ChunkedSums::ChunkedSums(const ChunkedSumsKind& kind,
@@ -238,21 +227,157 @@ std::vector<ChunkedSums::Piece> ChunkedSums::CutIntoPieces(
   return pieces;
 }
 
+// Of every piece its rows, counted from its first, by (group, token), so that
+// the tokens of a chunk that are in the same group are neighbours.
+std::vector<uint8_t> ChunkedSums::OrderByGroup(
+    const ChunkedRows& input, absl::Span<const Piece> pieces) const {
+  std::vector<uint8_t> order;
+  order.reserve(input.groups.size());
+  // Of each group the first row in the piece, and of each row the next one of
+  // its group.
+  constexpr uint8_t kNone = 0xff;
+  static_assert(kTokensPerChunk <= kNone);
+  std::vector<uint8_t> first(static_cast<size_t>(num_groups()), kNone);
+  std::array<uint8_t, kTokensPerChunk> next;
+  for (const Piece& piece : pieces) {
+    for (auto row = static_cast<size_t>(piece.row_end - piece.row_begin);
+         row-- > 0;) {
+      const int32_t group =
+          input.groups[static_cast<size_t>(piece.row_begin) + row];
+      next[row] = std::exchange(first[static_cast<size_t>(group)],
+                                static_cast<uint8_t>(row));
+    }
+    for (const int32_t group : piece.groups) {
+      uint8_t row = std::exchange(first[static_cast<size_t>(group)], kNone);
+      for (; row != kNone; row = next[row]) order.push_back(row);
+    }
+  }
+  return order;
+}
+
 absl::Status ChunkedSums::Add(const ChunkedRows& input, ThreadPool& pool) {
   MOE_CHECK(input.rows.cols + (kind_->is_grouped ? 1 : 0) == num_columns());
   MOE_RETURN_IF_ERROR(status_);
   if (input.rows.rows == 0) return absl::OkStatus();
   MOE_RETURN_IF_ERROR(AddTokens(input));
+  Call call = {input, TermOf(input), {}, CutIntoPieces(input)};
+  if (kind_->is_grouped) call.order = OrderByGroup(input, call.pieces);
+  return ForEachBlock(input, pool,
+                      [&](int64_t begin, int64_t end, Problem& problem) {
+                        AddBlock(call, begin, end, problem);
+                      });
+}
+
+absl::Status ChunkedSums::Regroup(const ChunkedRows& input,
+                                  absl::Span<const int32_t> old_groups,
+                                  ThreadPool& pool) {
+  MOE_CHECK(kind_->is_grouped && input.rows.cols + 1 == num_columns());
+  MOE_CHECK(input.first_token % kTokensPerChunk == 0 && open_end_ < 0);
+  MOE_RETURN_IF_ERROR(status_);
+  const std::vector<Change> changes = FindChanges(input, old_groups);
+  if (changes.empty()) return absl::OkStatus();
+  const Call call = {input, TermOf(input), {}, {}};
+  return ForEachBlock(
+      input, pool, [&](int64_t begin, int64_t end, Problem& problem) {
+        std::vector<double> common(static_cast<size_t>(end - begin));
+        for (const Change& change : changes) {
+          ApplyChange(call, change, begin, absl::MakeSpan(common), problem);
+        }
+      });
+}
+
+std::vector<ChunkedSums::Change> ChunkedSums::FindChanges(
+    const ChunkedRows& input, absl::Span<const int32_t> old_groups) {
+  std::vector<Change> changes;
+  // Of each group, its change in the chunk.
+  std::vector<int64_t> at(static_cast<size_t>(num_groups()), -1);
+  const auto enter = [&](int64_t piece, int32_t group, int64_t difference) {
+    record_.counts[static_cast<size_t>(group)] += difference;
+    int64_t& change = at[static_cast<size_t>(group)];
+    if (change >= 0) return;
+    change = static_cast<int64_t>(changes.size());
+    changes.emplace_back();
+    changes.back().piece = piece;
+    changes.back().group = group;
+  };
+  const auto change_of = [&](int32_t group) -> Change* {
+    const int64_t change = at[static_cast<size_t>(group)];
+    return change < 0 ? nullptr : &changes[static_cast<size_t>(change)];
+  };
+  for (int64_t begin = 0; begin < input.rows.rows; begin += kTokensPerChunk) {
+    const int64_t end = std::min(begin + kTokensPerChunk, input.rows.rows);
+    const auto count = static_cast<size_t>(end - begin);
+    if (old_groups.subspan(static_cast<size_t>(begin), count) ==
+        input.groups.subspan(static_cast<size_t>(begin), count)) {
+      continue;
+    }
+    const size_t first_change = changes.size();
+    for (auto t = static_cast<size_t>(begin); t < static_cast<size_t>(end);
+         ++t) {
+      if (old_groups[t] == input.groups[t]) continue;
+      enter(begin / kTokensPerChunk, old_groups[t], -1);
+      enter(begin / kTokensPerChunk, input.groups[t], 1);
+    }
+    for (int64_t row = 0; row < end - begin; ++row) {
+      const auto t = static_cast<size_t>(begin + row);
+      if (Change* const change = change_of(old_groups[t])) {
+        change->old_rows.Add(row);
+      }
+      if (Change* const change = change_of(input.groups[t])) {
+        change->new_rows.Add(row);
+      }
+    }
+    for (size_t i = first_change; i < changes.size(); ++i) {
+      at[static_cast<size_t>(changes[i].group)] = -1;
+    }
+  }
+  return changes;
+}
+
+// Takes the chunk's sum over the old rows away, and adds the one over the new.
+// Up to the first row in which they differ, they have their chain in common.
+void ChunkedSums::ApplyChange(const Call& call, const Change& change,
+                              int64_t begin, absl::Span<double> common,
+                              Problem& problem) {
+  const absl::Span<const uint8_t> old_rows = change.old_rows.Span();
+  const absl::Span<const uint8_t> new_rows = change.new_rows.Span();
+  const auto num_common =
+      static_cast<size_t>(std::mismatch(old_rows.begin(), old_rows.end(),
+                                        new_rows.begin(), new_rows.end())
+                              .first -
+                          old_rows.begin());
+  const int64_t end = begin + static_cast<int64_t>(common.size());
+  const auto add = [&](absl::Span<const uint8_t> rows) {
+    AddRows(call, {change.group, change.piece * kTokensPerChunk, rows}, begin,
+            end);
+  };
+  const absl::Span<double> open(OpenSums(change.group, 0) + begin,
+                                common.size());
+  const OverflowPlace place = {change.piece, change.group, /*part=*/0, begin};
+  add(old_rows.first(num_common));
+  std::copy(open.begin(), open.end(), common.begin());
+  add(old_rows.subspan(num_common));
+  for (double& sum : open) sum = -sum;
+  CloseSums(place, open, problem);
+  std::copy(common.begin(), common.end(), open.begin());
+  add(new_rows.subspan(num_common));
+  CloseSums(place, open, problem);
+}
+
+ChunkTerm ChunkedSums::TermOf(const ChunkedRows& input) const {
+  return input.weights.empty() ? kind_->term : Weighted(kind_->term);
+}
+
+absl::Status ChunkedSums::ForEachBlock(
+    const ChunkedRows& input, ThreadPool& pool,
+    absl::FunctionRef<void(int64_t, int64_t, Problem&)> add) {
   open_.resize(static_cast<size_t>(num_groups() * parts() * num_columns()));
-  Call call = {input, kind_->term, {}, CutIntoPieces(input)};
-  if (kind_->is_grouped) call.order = OrderByGroup(input);
-  if (!input.weights.empty()) call.term = Weighted(call.term);
   const int64_t grain =
       ColumnsPerTask(num_columns(), num_groups() * parts(), pool.num_threads());
   std::vector<Problem> problems(
       static_cast<size_t>((num_columns() + grain - 1) / grain));
   pool.ParallelFor(0, num_columns(), grain, [&](int64_t begin, int64_t end) {
-    AddBlock(call, begin, end, problems[static_cast<size_t>(begin / grain)]);
+    add(begin, end, problems[static_cast<size_t>(begin / grain)]);
   });
   Problem problem;
   for (const Problem& other : problems) problem.Add(other);
@@ -275,65 +400,86 @@ void ChunkedSums::AddBlock(const Call& call, int64_t begin, int64_t end,
 
 void ChunkedSums::AddPiece(const Call& call, const Piece& piece, int64_t begin,
                            int64_t end) {
+  const auto num_rows = static_cast<size_t>(piece.row_end - piece.row_begin);
+  if (!kind_->is_grouped) {
+    std::array<uint8_t, kTokensPerChunk> rows;
+    std::iota(rows.begin(), rows.end(), uint8_t{0});
+    return AddRows(
+        call, {0, piece.row_begin, absl::MakeConstSpan(rows).first(num_rows)},
+        begin, end);
+  }
+  const auto at = static_cast<size_t>(piece.row_begin);
+  const absl::Span<const uint8_t> rows =
+      absl::MakeConstSpan(call.order).subspan(at, num_rows);
+  const auto group_of = [&](size_t i) {
+    return call.input.groups[at + rows[i]];
+  };
+  for (size_t first = 0; first < num_rows;) {
+    // As many rows as belong to a group.
+    size_t next = first + 1;
+    while (next < num_rows && group_of(next) == group_of(first)) ++next;
+    AddRows(
+        call,
+        {group_of(first), piece.row_begin, rows.subspan(first, next - first)},
+        begin, end);
+    first = next;
+  }
+}
+
+void ChunkedSums::AddRows(const Call& call, const GroupRows& rows,
+                          int64_t begin, int64_t end) {
   const ChunkedRows& input = call.input;
-  std::array<const float*, kTokensPerChunk> rows;
+  std::array<const float*, kTokensPerChunk> data;
   std::array<float, kTokensPerChunk> weights;
-  int64_t next = piece.row_begin;
-  while (next < piece.row_end) {
-    // As many rows as belong together: all, or those of a group.
-    int64_t group = 0;
-    size_t num_rows = 0;
-    for (; next < piece.row_end; ++next, ++num_rows) {
-      int64_t row = next;
-      if (kind_->is_grouped) {
-        row = call.order[static_cast<size_t>(next)];
-        const int64_t its_group = input.groups[static_cast<size_t>(row)];
-        if (num_rows > 0 && its_group != group) break;
-        group = its_group;
-      }
-      rows[num_rows] = input.rows.RowData(row) + begin;
-      weights[num_rows] = input.weights.empty()
-                              ? 1.0f
-                              : input.weights[static_cast<size_t>(row)];
-    }
-    double* const sums = OpenSums(group, 0);
-    const int64_t num_cols = std::min(end, input.rows.cols) - begin;
-    AddChunkRows(
-        call.term,
-        {rows.data(), weights.data(), static_cast<int64_t>(num_rows), num_cols},
-        sums + begin, num_columns());
-    if (end > input.rows.cols) {
-      for (size_t i = 0; i < num_rows; ++i) sums[end - 1] += weights[i];
-    }
+  size_t count = 0;
+  for (const uint8_t i : rows.rows) {
+    const int64_t row = rows.first_row + i;
+    data[count] = input.rows.RowData(row) + begin;
+    weights[count] =
+        input.weights.empty() ? 1.0f : input.weights[static_cast<size_t>(row)];
+    ++count;
+  }
+  double* const sums = OpenSums(rows.group, 0);
+  const int64_t num_cols = std::min(end, input.rows.cols) - begin;
+  AddChunkRows(
+      call.term,
+      {data.data(), weights.data(), static_cast<int64_t>(count), num_cols},
+      sums + begin, num_columns());
+  if (end > input.rows.cols) {
+    for (size_t i = 0; i < count; ++i) sums[end - 1] += weights[i];
   }
 }
 
 void ChunkedSums::CloseChunk(int64_t piece, absl::Span<const int32_t> groups,
                              int64_t begin, int64_t end, Problem& problem) {
-  const auto count = static_cast<size_t>(end - begin);
   for (const int32_t group : groups) {
-    const int32_t bits = record_.fraction_bits[static_cast<size_t>(group)];
-    const absl::Span<Int128> sums =
-        absl::MakeSpan(record_.sums)
-            .subspan(static_cast<size_t>(group * num_columns() + begin));
     for (int64_t part = 0; part < parts(); ++part) {
-      const absl::Span<double> open(OpenSums(group, part) + begin, count);
-      for (size_t done = 0; done < count; ++done) {
-        done += static_cast<size_t>(AddFixedPoints(
-            open.subspan(done), bits, sums.subspan(done, count - done)));
-        if (done == count) break;
-        if (std::isfinite(open[done])) {
-          problem.Add(
-              {false, OverflowPlace{piece, group, part,
-                                    begin + static_cast<int64_t>(done)}});
-        } else {
-          problem.Add({true, std::nullopt});
-        }
-      }
-      // +0, where the next chunk starts.
-      std::fill(open.begin(), open.end(), 0.0);
+      CloseSums(
+          {piece, group, part, begin},
+          {OpenSums(group, part) + begin, static_cast<size_t>(end - begin)},
+          problem);
     }
   }
+}
+
+void ChunkedSums::CloseSums(const OverflowPlace& place, absl::Span<double> open,
+                            Problem& problem) {
+  const int32_t bits = record_.fraction_bits[static_cast<size_t>(place.group)];
+  const absl::Span<Int128> sums =
+      absl::MakeSpan(record_.sums)
+          .subspan(
+              static_cast<size_t>(place.group * num_columns() + place.column));
+  for (size_t done = 0; done < open.size(); ++done) {
+    done += static_cast<size_t>(AddFixedPoints(
+        open.subspan(done), bits, sums.subspan(done, open.size() - done)));
+    if (done == open.size()) break;
+    OverflowPlace here = place;
+    here.column += static_cast<int64_t>(done);
+    problem.Add(std::isfinite(open[done]) ? Problem{false, here}
+                                          : Problem{true, std::nullopt});
+  }
+  // +0, where the next chunk starts.
+  std::fill(open.begin(), open.end(), 0.0);
 }
 
 // That is not found later: by then the rows are gone.

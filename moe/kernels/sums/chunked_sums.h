@@ -22,6 +22,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -68,6 +69,11 @@ class ChunkedSums {
   // same error from then on, if a value is NaN or infinite (InvalidArgument) or
   // a sum leaves its range (OutOfRange).
   absl::Status Add(const ChunkedRows& input, ThreadPool& pool);
+  // For whole chunks that are summed here, or in an object that this one will
+  // be merged with, and closed: makes the sums those of `input`, where the
+  // tokens were in `old_groups` before. Errors as of Add.
+  absl::Status Regroup(const ChunkedRows& input,
+                       absl::Span<const int32_t> old_groups, ThreadPool& pool);
   // Closes the open chunk. More chunks may be added afterwards.
   absl::Status Finish();
   absl::Status Merge(const ChunkedSums& other);
@@ -115,6 +121,14 @@ class ChunkedSums {
     void Add(const Problem& other);
   };
   struct Call;
+  // Rows of a chunk, counted from its first here, of one group; ascending.
+  struct GroupRows {
+    int64_t group;
+    int64_t first_row;
+    absl::Span<const uint8_t> rows;
+  };
+  // A group of a chunk that has lost or won tokens: its rows then and now.
+  struct Change;
 
   int parts() const { return kind_->term == ChunkTerm::kMoments ? 2 : 1; }
   double* OpenSums(int64_t group, int64_t part);
@@ -122,14 +136,32 @@ class ChunkedSums {
   // Of a call, before its blocks of columns.
   absl::Status AddTokens(const ChunkedRows& input);
   std::vector<Piece> CutIntoPieces(const ChunkedRows& input);
+  std::vector<uint8_t> OrderByGroup(const ChunkedRows& input,
+                                    absl::Span<const Piece> pieces) const;
   std::vector<int32_t> AllGroups() const;
+  ChunkTerm TermOf(const ChunkedRows& input) const;
+  // Enters them in the counts.
+  std::vector<Change> FindChanges(const ChunkedRows& input,
+                                  absl::Span<const int32_t> old_groups);
+  // Runs `add` for blocks of columns on the threads of the pool.
+  absl::Status ForEachBlock(
+      const ChunkedRows& input, ThreadPool& pool,
+      absl::FunctionRef<void(int64_t, int64_t, Problem&)> add);
 
   // The following run for a block of columns, [begin, end).
   void AddBlock(const Call& call, int64_t begin, int64_t end, Problem& problem);
   void AddPiece(const Call& call, const Piece& piece, int64_t begin,
                 int64_t end);
+  void AddRows(const Call& call, const GroupRows& rows, int64_t begin,
+               int64_t end);
+  // `common` is [end - begin], for its own use.
+  void ApplyChange(const Call& call, const Change& change, int64_t begin,
+                   absl::Span<double> common, Problem& problem);
   void CloseChunk(int64_t piece, absl::Span<const int32_t> groups,
                   int64_t begin, int64_t end, Problem& problem);
+  // To the integers, and +0 instead.
+  void CloseSums(const OverflowPlace& place, absl::Span<double> open,
+                 Problem& problem);
   void CheckOpenChunk(int64_t begin, int64_t end, Problem& problem);
 
   absl::Status Overflow(const OverflowPlace& place) const;

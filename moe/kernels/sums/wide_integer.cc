@@ -38,7 +38,9 @@ double RoundToDouble(uint64_t kept, bool rest, int exponent) {
     // A carry out of the 53 bits gives a power of two, which a double holds.
     if (half && (rest || (kept & 1) != 0)) kept += 1;
   }
-  return std::ldexp(static_cast<double>(kept), exponent);
+  // 2^exponent is no subnormal, for any exponent that may come.
+  return static_cast<double>(kept) *
+         std::bit_cast<double>(static_cast<uint64_t>(1023 + exponent) << 52);
 }
 
 }  // namespace

@@ -12,7 +12,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "moe/base/float_environment.h"
-#include "moe/base/ignored_label.h"
 #include "moe/base/memory_budget.h"
 #include "moe/base/status_macros.h"
 #include "moe/kernels/simd/matrix_view.h"
@@ -30,7 +29,7 @@
 #include "moe/model/walk/token_losses.h"
 #include "moe/model/walk/walk_options.h"
 #include "moe/model/walk/walk_plan.h"
-#include "moe/text/dataset/token_batches.h"
+#include "moe/model/walk/weighted_sequences.h"
 #include "moe/text/dataset/token_sequences.h"
 
 namespace moe {
@@ -40,12 +39,12 @@ constexpr LayerPasses kPasses = LayerPasses::kBackward;
 
 class BackwardWalk {
  public:
-  BackwardWalk(DenseModel& model, const TokenBatches& batches,
+  BackwardWalk(DenseModel& model, const WeightedSequences& all,
                const WalkOptions& options, const GradientTap& tap,
                const WalkResources& resources, WalkPlan plan)
       : model_(model),
-        batches_(batches),
-        sequences_(batches.sequences()),
+        all_(all),
+        sequences_(all.sequences),
         options_(options),
         tap_(tap),
         resources_(resources),
@@ -145,7 +144,7 @@ class BackwardWalk {
 
   absl::Status FillGradient(OutputHead& head, absl::Span<float> losses) {
     const std::vector<int32_t> targets = PredictedLabels(sequences_);
-    const std::vector<float> scales = LossScales(targets);
+    const std::vector<float> scales = LossScales();
     resources_.progress.Start("loss", sequences_.num_tokens(), "tokens");
     for (int64_t begin = 0; begin < sequences_.num_tokens();
          begin += head.tokens_at_once()) {
@@ -166,20 +165,13 @@ class BackwardWalk {
     return absl::OkStatus();
   }
 
-  // By token, one over the number of labels of its batch.
-  std::vector<float> LossScales(absl::Span<const int32_t> targets) const {
-    std::vector<float> scales(targets.size());
-    const absl::Span<const int64_t> offsets = sequences_.offsets();
-    for (int64_t b = 0; b < batches_.num_batches(); ++b) {
-      const TokenBatches::Batch batch = batches_.batch(b);
-      const int64_t first = offsets[static_cast<size_t>(batch.begin)];
-      const int64_t last = offsets[static_cast<size_t>(batch.end)];
-      const auto num_labels =
-          std::count_if(targets.begin() + first, targets.begin() + last,
-                        [](int32_t target) { return target != kIgnoredLabel; });
-      if (num_labels == 0) continue;
-      std::fill(scales.begin() + first, scales.begin() + last,
-                1.0f / static_cast<float>(num_labels));
+  // By token: its sequence's weight.
+  std::vector<float> LossScales() const {
+    std::vector<float> scales;
+    scales.reserve(static_cast<size_t>(sequences_.num_tokens()));
+    for (size_t s = 0; s < all_.weights.size(); ++s) {
+      scales.resize(static_cast<size_t>(sequences_.offsets()[s + 1]),
+                    all_.weights[s]);
     }
     return scales;
   }
@@ -233,7 +225,7 @@ class BackwardWalk {
   }
 
   DenseModel& model_;
-  const TokenBatches& batches_;
+  const WeightedSequences& all_;
   const TokenSequences& sequences_;
   const WalkOptions& options_;
   const GradientTap& tap_;
@@ -250,13 +242,13 @@ class BackwardWalk {
 }  // namespace
 
 absl::StatusOr<std::vector<float>> WalkBack(DenseModel& model,
-                                            const TokenBatches& batches,
+                                            const WeightedSequences& all,
                                             const WalkOptions& options,
                                             const GradientTap& tap,
                                             const WalkResources& resources) {
-  MOE_ASSIGN_OR_RETURN(WalkPlan plan, PlanWalk(model, batches.sequences(),
-                                               kPasses, options, resources));
-  return BackwardWalk(model, batches, options, tap, resources, std::move(plan))
+  MOE_ASSIGN_OR_RETURN(WalkPlan plan, PlanWalk(model, all.sequences, kPasses,
+                                               options, resources));
+  return BackwardWalk(model, all, options, tap, resources, std::move(plan))
       .Run();
 }
 

@@ -7,9 +7,8 @@
 // and logits exist for a few tokens at once.
 //
 // Bits: what the tap is given for a token is a function of the model, of the
-// token's sequence, and of the number of labels in its batch. Not of the memory
-// budget, the number of threads, the SIMD target, or which other batches there
-// are.
+// token's sequence, and of its weight. Not of the memory budget, the number of
+// threads, the SIMD target, or which other sequences there are.
 
 #ifndef MOE_MODEL_WALK_DENSE_WALK_BACK_H_
 #define MOE_MODEL_WALK_DENSE_WALK_BACK_H_
@@ -23,7 +22,7 @@
 #include "moe/kernels/simd/matrix_view.h"
 #include "moe/model/walk/dense_model.h"
 #include "moe/model/walk/walk_options.h"
-#include "moe/text/dataset/token_batches.h"
+#include "moe/model/walk/weighted_sequences.h"
 
 namespace moe {
 
@@ -40,10 +39,10 @@ struct GradientRows {
 // order. An error ends the walk.
 using GradientTap = std::function<absl::Status(const GradientRows&)>;
 
-// With Loss, of every batch, the mean cross entropy over its labels (the labels
-// that are not ignored, of every token but the first of a sequence), gives
+// With Loss as the weights say (moe/model/walk/weighted_sequences.h), gives
 // dLoss/da to the tap, and returns the cross entropy of each token, as
-// TokenLosses does. In a batch without labels all gradients are zero.
+// TokenLosses does. Where a weight is 0, or there are no labels, all gradients
+// of the sequence are zero.
 //
 // Takes T * H floats for each layer, and one time more, in memory or spilled.
 // The errors of WalkForward, TokenLosses and the tap.
@@ -52,7 +51,7 @@ using GradientTap = std::function<absl::Status(const GradientRows&)>;
 // down_proj, and as much as its forward for the gradients of the products with
 // weights.
 absl::StatusOr<std::vector<float>> WalkBack(DenseModel& model,
-                                            const TokenBatches& batches,
+                                            const WeightedSequences& all,
                                             const WalkOptions& options,
                                             const GradientTap& tap,
                                             const WalkResources& resources);

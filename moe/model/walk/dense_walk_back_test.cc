@@ -28,6 +28,7 @@
 #include "moe/model/walk/testing/walk_fixture.h"
 #include "moe/model/walk/token_losses.h"
 #include "moe/model/walk/walk_options.h"
+#include "moe/model/walk/weighted_sequences.h"
 #include "moe/text/dataset/token_batches.h"
 #include "moe/text/dataset/token_sequences.h"
 
@@ -88,7 +89,7 @@ absl::Status TryCollect(DenseModel& model, const TokenBatches& batches,
     return absl::OkStatus();
   };
   absl::StatusOr<std::vector<float>> losses =
-      WalkBack(model, batches, options, tap, resources);
+      WalkBack(model, WeighByBatch(batches), options, tap, resources);
   if (!losses.ok()) return losses.status();
   all.losses = *std::move(losses);
   return absl::OkStatus();
@@ -176,7 +177,7 @@ TEST(WalkBackTest, LossesAreTheForwards) {
   // A tap may be left out.
   MOE_ASSERT_OK_AND_ASSIGN(
       const std::vector<float> again,
-      WalkBack(model, batches, {}, nullptr, machine.resources()));
+      WalkBack(model, WeighByBatch(batches), {}, nullptr, machine.resources()));
   EXPECT_EQ(again, losses);
 }
 
@@ -257,7 +258,8 @@ TEST(WalkBackMemoryTest, BitsAreTheSameFromOneLayerToUnlimited) {
   MOE_ASSERT_OK_AND_ASSIGN(DenseModel fresh,
                            DenseModel::Open(FixturePath(name)));
   EXPECT_THAT(
-      WalkBack(fresh, batches, {}, nullptr, nothing.resources()).status(),
+      WalkBack(fresh, WeighByBatch(batches), {}, nullptr, nothing.resources())
+          .status(),
       StatusIs(absl::StatusCode::kResourceExhausted));
   const int64_t most = unlimited.budget.peak_bytes();
   int num_budgets = 0, num_too_small = 0;
@@ -292,8 +294,10 @@ TEST(WalkBackErrorsTest, TheTapsEndTheWalk) {
     return rows.layer == 1 ? absl::DataLossError("the tap's")
                            : absl::OkStatus();
   };
-  EXPECT_THAT(WalkBack(model, batches, {}, tap, machine.resources()).status(),
-              StatusIs(absl::StatusCode::kDataLoss, "layer 1: the tap's"));
+  EXPECT_THAT(
+      WalkBack(model, WeighByBatch(batches), {}, tap, machine.resources())
+          .status(),
+      StatusIs(absl::StatusCode::kDataLoss, "layer 1: the tap's"));
 }
 
 }  // namespace

@@ -1,8 +1,7 @@
-// What the options of all ways to make router weights have in common. Not for
-// use elsewhere.
+// What the options of several steps have in common.
 
-#ifndef MOE_GATES_OPTION_CHECKS_H_
-#define MOE_GATES_OPTION_CHECKS_H_
+#ifndef MOE_BASE_OPTION_CHECKS_H_
+#define MOE_BASE_OPTION_CHECKS_H_
 
 #include <cstdint>
 
@@ -16,9 +15,8 @@ namespace moe {
 // num_experts entries.
 inline constexpr int64_t kMaxExperts = 1024;
 
-// The published settings.
+// The published setting.
 inline constexpr int64_t kDefaultNumExperts = 8;
-inline constexpr double kDefaultBalanceJitterFactor = 0.4;
 
 // InvalidArgument "FIELD is VALUE; allowed: ..." unless `is_allowed`.
 template <typename T>
@@ -29,10 +27,11 @@ absl::Status CheckField(bool is_allowed, absl::string_view field, T value,
       absl::StrCat(field, " is ", value, "; allowed: ", allowed));
 }
 
-absl::Status CheckNumExperts(int64_t num_experts);
+// 1 to kMaxExperts; `field` is the option's name.
+absl::Status CheckNumExperts(int64_t num_experts,
+                             absl::string_view field = "num_experts");
 absl::Status CheckSeed(int64_t seed);
-absl::Status CheckEnoughTokens(int64_t num_tokens, int64_t num_experts);
 
 }  // namespace moe
 
-#endif  // MOE_GATES_OPTION_CHECKS_H_
+#endif  // MOE_BASE_OPTION_CHECKS_H_

@@ -1,4 +1,4 @@
-#include "benchmarks/random_checkpoint.h"
+#include "benchmarks/random_model.h"
 
 #include <stdlib.h>
 
@@ -8,6 +8,8 @@
 #include <cstring>
 #include <filesystem>
 #include <string>
+#include <system_error>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -23,12 +25,12 @@
 #include "moe/checkpoint/moe_config.h"
 #include "moe/checkpoint/tensor.h"
 #include "moe/checkpoint/tensor_set.h"
+#include "moe/text/dataset/token_batches.h"
 #include "moe/text/dataset/token_sequences.h"
 
 namespace moe {
 namespace {
 
-// Of variance 1 / (last dimension); norms are ones.
 std::string RandomBytes(const TensorSpec& tensor) {
   RandomStream stream(/*seed=*/1, tensor.name);
   const auto bound = static_cast<float>(
@@ -75,8 +77,12 @@ RandomCheckpoint::~RandomCheckpoint() {
   std::filesystem::remove_all(directory_, ignored);
 }
 
-TokenSequences RandomTokens(int64_t num_sequences, int64_t num_tokens,
-                            int64_t vocab_size) {
+std::string RandomCheckpoint::path() const {
+  return absl::StrCat(directory_, "/checkpoint");
+}
+
+TokenBatches RandomTokens(int64_t num_sequences, int64_t num_tokens,
+                          int64_t vocab_size) {
   RandomStream stream(/*seed=*/1, "tokens");
   TokenSequences sequences;
   for (int64_t s = 0; s < num_sequences; ++s) {
@@ -87,7 +93,7 @@ TokenSequences RandomTokens(int64_t num_sequences, int64_t num_tokens,
     }
     sequences.Append(ids, ids);
   }
-  return sequences;
+  return TokenBatches(std::move(sequences), /*batch_size=*/1);
 }
 
 }  // namespace moe

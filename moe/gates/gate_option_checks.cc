@@ -1,4 +1,4 @@
-#include "moe/gates/option_checks.h"
+#include "moe/gates/gate_option_checks.h"
 
 #include <cstdint>
 
@@ -6,16 +6,6 @@
 #include "absl/strings/str_cat.h"
 
 namespace moe {
-
-absl::Status CheckNumExperts(int64_t num_experts) {
-  return CheckField(num_experts >= 1 && num_experts <= kMaxExperts,
-                    "num_experts", num_experts,
-                    absl::StrCat("1 to ", kMaxExperts));
-}
-
-absl::Status CheckSeed(int64_t seed) {
-  return CheckField(seed >= 0, "seed", seed, "0 or more");
-}
 
 absl::Status CheckEnoughTokens(int64_t num_tokens, int64_t num_experts) {
   if (num_tokens >= num_experts) return absl::OkStatus();

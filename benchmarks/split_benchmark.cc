@@ -1,0 +1,133 @@
+// What it costs to split neurons by gradients.
+//
+//   BM_GetGrads  importance scores, over a walk forward with the same tokens.
+//   BM_Split     all layers' neurons shared out among experts.
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "benchmark/benchmark.h"
+#include "benchmarks/measure.h"
+#include "benchmarks/random_model.h"
+#include "moe/base/check.h"
+#include "moe/base/memory_budget.h"
+#include "moe/base/philox.h"
+#include "moe/base/progress.h"
+#include "moe/base/thread_pool.h"
+#include "moe/checkpoint/artifact/gate_weights.h"
+#include "moe/checkpoint/artifact/importance_scores.h"
+#include "moe/checkpoint/artifact/matrix.h"
+#include "moe/checkpoint/llama_config.h"
+#include "moe/model/walk/dense_model.h"
+#include "moe/model/walk/dense_walk.h"
+#include "moe/model/walk/dense_walk_back.h"
+#include "moe/model/walk/walk_options.h"
+#include "moe/model/walk/weighted_sequences.h"
+#include "moe/split/neuron_importance.h"
+#include "moe/split/neuron_split.h"
+#include "moe/split/split_options.pb.h"
+#include "moe/text/dataset/token_batches.h"
+
+namespace moe {
+namespace {
+
+constexpr int kNumRounds = 3;
+constexpr int64_t kNumExperts = 8;
+
+Matrix<float> RandomMatrix(int64_t rows, int64_t cols, RandomStream& stream) {
+  Matrix<float> matrix(rows, cols);
+  for (float& value : matrix.values) value = stream.UniformSymmetric(1.0f);
+  return matrix;
+}
+
+GateWeights RandomGates(const LlamaConfig& config) {
+  RandomStream stream(/*seed=*/1, "gates");
+  GateWeights gates;
+  for (int64_t i = 0; i < config.num_hidden_layers; ++i) {
+    gates.layers.push_back(
+        RandomMatrix(kNumExperts, config.hidden_size, stream));
+  }
+  return gates;
+}
+
+void BM_GetGrads(benchmark::State& state) {
+  const int64_t num_tokens = state.range(0);
+  const auto num_threads = static_cast<int>(state.range(1));
+  const RandomCheckpoint checkpoint(kSmolLm2);
+  MemoryBudget budget;
+  ThreadPool pool(num_threads);
+  Progress progress(Progress::Style::kSilent, {});
+  const WalkResources resources = {budget, pool, progress};
+  // As the command does: each walk packs the weights again.
+  WalkOptions options;
+  options.keep_weights = false;
+  DenseModel model = DenseModel::Open(checkpoint.path()).value();
+  const TokenBatches batches =
+      RandomTokens(4, num_tokens / 4, model.config().vocab_size);
+  const GateWeights gates = RandomGates(model.config());
+  const WeightedSequences all = WeighByBatch(batches);
+  const std::vector<std::function<void()>> bodies = {
+      [&] {
+        MOE_CHECK(
+            WalkForward(model, batches.sequences(), options, nullptr, resources)
+                .ok());
+      },
+      [&] {
+        MOE_CHECK(WalkBack(model, all, options, nullptr, resources).ok());
+      },
+      [&] {
+        MOE_CHECK(
+            SumNeuronImportance(model, {batches, gates, {}}, options, resources)
+                .ok());
+      }};
+  bodies[0]();
+  std::vector<std::vector<double>> seconds;
+  for (auto _ : state) seconds = TimeInTurn(kNumRounds, bodies);
+  state.counters["sec"] = Median(seconds[2]);
+  state.counters["over_forward"] = MedianRatio(seconds[2], seconds[0]);
+  state.counters["over_walk_back"] = MedianRatio(seconds[2], seconds[1]);
+}
+
+// The published setting's size, and LLaMA 3 8B's.
+void BM_Split(benchmark::State& state) {
+  constexpr int64_t kNumLayers = 32, kIntermediateSize = 14336;
+  const bool has_residual = state.range(0) != 0;
+  ThreadPool pool(static_cast<int>(state.range(1)));
+  RandomStream stream(/*seed=*/1, "scores");
+  VanillaSplitOptions vanilla;
+  vanilla.set_num_experts(kNumExperts);
+  ResidualSplitOptions residual;
+  residual.set_num_experts_moe(kNumExperts - 1);
+  residual.set_num_experts_residual(1);
+  ImportanceScores scores;
+  for (int64_t i = 0; i < kNumLayers; ++i) {
+    scores.layers.push_back(
+        {RandomMatrix(has_residual ? kNumExperts - 1 : kNumExperts,
+                      kIntermediateSize, stream),
+         {}});
+  }
+  for (auto _ : state) {
+    MOE_CHECK(has_residual
+                  ? SplitNeuronsWithResidual(scores, residual, pool).ok()
+                  : SplitNeurons(scores, vanilla, pool).ok());
+  }
+}
+
+BENCHMARK(BM_GetGrads)
+    ->ArgNames({"tokens", "threads"})
+    ->ArgsProduct({{2048, 8192}, {1, 2}})
+    ->Iterations(1)
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK(BM_Split)
+    ->ArgNames({"residual", "threads"})
+    ->ArgsProduct({{0, 1}, {1, 2}})
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
+
+}  // namespace
+}  // namespace moe
+
+BENCHMARK_MAIN();

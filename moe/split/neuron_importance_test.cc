@@ -1,0 +1,357 @@
+#include "moe/split/neuron_importance.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "moe/base/philox.h"
+#include "moe/base/testing/status_matchers.h"
+#include "moe/checkpoint/artifact/gate_weights.h"
+#include "moe/checkpoint/artifact/importance_scores.h"
+#include "moe/checkpoint/artifact/matrix.h"
+#include "moe/checkpoint/llama_config.h"
+#include "moe/checkpoint/safetensors_file.h"
+#include "moe/kernels/simd/matrix_view.h"
+#include "moe/kernels/testing/kernel_test.h"
+#include "moe/model/layer/checkpoint_weights.h"
+#include "moe/model/walk/dense_model.h"
+#include "moe/model/walk/dense_walk.h"
+#include "moe/model/walk/shard_options.pb.h"
+#include "moe/model/walk/testing/walk_fixture.h"
+#include "moe/model/walk/walk_options.h"
+#include "moe/model/walk/walk_tap.h"
+#include "moe/split/importance_sums.h"
+#include "moe/text/dataset/token_batches.h"
+#include "moe/text/dataset/token_sequences.h"
+
+namespace moe {
+namespace {
+
+using ::moe::testing::Digest;
+using ::moe::testing::FewKernelMachines;
+using ::moe::testing::FixtureNames;
+using ::moe::testing::FixturePath;
+using ::moe::testing::GoldenRows;
+using ::moe::testing::Goldens;
+using ::moe::testing::GoldenSequences;
+using ::moe::testing::Int64sOf;
+using ::moe::testing::KernelMachineName;
+using ::moe::testing::SmallestBudget;
+using ::moe::testing::StatusIs;
+using ::moe::testing::WalkMachine;
+using ::testing::HasSubstr;
+using ::testing::ValuesIn;
+
+GateWeights RandomGates(const LlamaConfig& config, int64_t num_clusters) {
+  GateWeights gates;
+  RandomStream stream(1, "gates");
+  for (int64_t i = 0; i < config.num_hidden_layers; ++i) {
+    Matrix<float> gate(num_clusters, config.hidden_size);
+    for (float& value : gate.values) value = stream.UniformSymmetric(1.0f);
+    gates.layers.push_back(std::move(gate));
+  }
+  return gates;
+}
+
+// [layer]: x_t of all tokens, by a walk down.
+std::vector<std::vector<float>> MlpInputs(DenseModel& model,
+                                          const TokenSequences& sequences) {
+  class Tap : public WalkTap {
+   public:
+    absl::Status OnMlpInput(const TapContext& context,
+                            MatrixView<const float> rows) override {
+      inputs.resize(static_cast<size_t>(context.layer) + 1);
+      for (int64_t r = 0; r < rows.rows; ++r) {
+        inputs.back().insert(inputs.back().end(), rows.Row(r).begin(),
+                             rows.Row(r).end());
+      }
+      return absl::OkStatus();
+    }
+    std::vector<std::vector<float>> inputs;
+  };
+  Tap tap;
+  WalkMachine machine;
+  MOE_EXPECT_OK(
+      WalkForward(model, sequences, {}, &tap, machine.resources()).status());
+  return tap.inputs;
+}
+
+// argmax_e x . gate_e in double; -1 where two are so close that floats may
+// decide otherwise.
+int64_t ClusterOf(absl::Span<const float> x, const Matrix<float>& gate) {
+  std::vector<double> products;
+  for (int64_t e = 0; e < gate.rows; ++e) {
+    products.push_back(0.0);
+    for (size_t i = 0; i < x.size(); ++i) {
+      products.back() += double{x[i]} * gate.Row(e)[i];
+    }
+  }
+  const auto best = std::max_element(products.begin(), products.end());
+  std::vector<double> sorted = products;
+  std::sort(sorted.rbegin(), sorted.rend());
+  return sorted.size() > 1 && sorted[0] - sorted[1] < 1e-3
+             ? -1
+             : best - products.begin();
+}
+
+// The formula, in double, over autograd's activations and gradients.
+struct Table {
+  std::vector<double> sums;  // [num_clusters, I]
+  std::vector<int64_t> counts;
+};
+Table ScoresOfGoldens(absl::Span<const float> activation,
+                      absl::Span<const float> gradient,
+                      absl::Span<const int64_t> clusters,
+                      int64_t num_clusters) {
+  const size_t cols = activation.size() / clusters.size();
+  Table table{std::vector<double>(static_cast<size_t>(num_clusters) * cols),
+              std::vector<int64_t>(static_cast<size_t>(num_clusters))};
+  for (size_t t = 0; t < clusters.size(); ++t) {
+    const auto c = static_cast<size_t>(clusters[t]);
+    ++table.counts[c];
+    for (size_t n = 0; n < cols; ++n) {
+      table.sums[c * cols + n] +=
+          std::fabs(double{gradient[t * cols + n]} * activation[t * cols + n]);
+    }
+  }
+  for (size_t i = 0; i < table.sums.size(); ++i) {
+    table.sums[i] /=
+        static_cast<double>(std::max<int64_t>(1, table.counts[i / cols]));
+  }
+  return table;
+}
+
+// Of the largest score of the layer.
+double LargestError(const Matrix<float>& got, absl::Span<const double> want) {
+  double error = 0.0, largest = 0.0;
+  for (size_t i = 0; i < want.size(); ++i) {
+    error = std::max(error, std::fabs(got.values[i] - want[i]));
+    largest = std::max(largest, want[i]);
+  }
+  return got.values.size() == want.size() ? error / largest : INFINITY;
+}
+
+// The golden sequences under the labels of that prefix.
+TokenSequences Labelled(const HostTensors& goldens,
+                        const HostTensors& gradients,
+                        const std::string& prefix) {
+  const TokenSequences plain = GoldenSequences(goldens);
+  TokenSequences sequences;
+  for (int64_t s = 0; s < 3; ++s) {
+    sequences.Append(
+        plain.input_ids(s),
+        Int64sOf(gradients.at(absl::StrCat(prefix, "seq.", s, ".labels"))));
+  }
+  return sequences;
+}
+
+std::vector<float> GoldenGradients(const HostTensors& gradients,
+                                   const std::string& prefix, size_t layer) {
+  std::vector<float> rows;
+  for (const int s : {0, 1, 2}) {
+    const std::vector<float> part = ToFloats(gradients.at(
+        absl::StrCat(prefix, "seq.", s, ".activation_gradient.", layer)));
+    rows.insert(rows.end(), part.begin(), part.end());
+  }
+  return rows;
+}
+
+void CompareWithAutograd(const std::string& name, const std::string& prefix) {
+  constexpr int64_t kNumClusters = 5;
+  const HostTensors gradients = Goldens(absl::StrCat(name, "_gradients"));
+  const TokenSequences sequences = Labelled(Goldens(name), gradients, prefix);
+  WalkMachine machine;
+  MOE_ASSERT_OK_AND_ASSIGN(DenseModel model,
+                           DenseModel::Open(FixturePath(name)));
+  const GateWeights gates = RandomGates(model.config(), kNumClusters);
+  const TokenBatches batches(sequences, /*batch_size=*/3);
+  MOE_ASSERT_OK_AND_ASSIGN(const ImportanceSums sums,
+                           SumNeuronImportance(model, {batches, gates, {}}, {},
+                                               machine.resources()));
+  const ImportanceScores scores = sums.Scores();
+  const auto inputs = MlpInputs(model, sequences);
+  ASSERT_EQ(scores.layers.size(), inputs.size());
+  const auto hidden_size = static_cast<size_t>(model.config().hidden_size);
+  for (size_t layer = 0; layer < inputs.size(); ++layer) {
+    std::vector<int64_t> clusters;
+    for (size_t at = 0; at < inputs[layer].size(); at += hidden_size) {
+      clusters.push_back(
+          ClusterOf(absl::MakeConstSpan(inputs[layer]).subspan(at, hidden_size),
+                    gates.layers[layer]));
+      ASSERT_GE(clusters.back(), 0) << "draw other gates";
+    }
+    const Table want = ScoresOfGoldens(
+        GoldenRows(gradients, absl::StrCat("activation.", layer)),
+        GoldenGradients(gradients, prefix, layer), clusters, kNumClusters);
+    EXPECT_EQ(*scores.layers[layer].token_count, want.counts);
+    // The bar is 1e-4.
+    EXPECT_LT(LargestError(scores.layers[layer].scores, want.sums), 2e-5)
+        << name << ", " << prefix << layer;
+  }
+}
+
+TEST(NeuronImportanceTest, IsThatOfAutograd) {
+  for (const std::string& name : FixtureNames()) {
+    CompareWithAutograd(name, "");
+    CompareWithAutograd(name, "masked.");
+  }
+}
+
+// 40 sequences of 2 to 48 tokens, 979 in all: 8 chunks. Every third label of
+// every other sequence is ignored.
+TokenSequences ManySequences(const std::string& name) {
+  const TokenSequences three = GoldenSequences(Goldens(name));
+  const auto ids = three.input_ids(2);
+  TokenSequences many;
+  for (size_t s = 0; s < 40; ++s) {
+    const size_t length = 2 + (s * 17) % 47;
+    const auto part = ids.subspan((s * 5) % (ids.size() - length + 1), length);
+    std::vector<int32_t> labels(part.begin(), part.end());
+    for (size_t t = 2; s % 2 == 1 && t < length; t += 3) labels[t] = -100;
+    many.Append(part, labels);
+  }
+  return many;
+}
+
+absl::StatusOr<ImportanceSums> TrySum(const TokenBatches& batches,
+                                      const ShardOptions& shard,
+                                      const WalkResources& resources) {
+  const std::string name = "llama_headdim_f16";
+  absl::StatusOr<DenseModel> model = DenseModel::Open(FixturePath(name));
+  if (!model.ok()) return model.status();
+  const GateWeights gates = RandomGates(model->config(), 4);
+  return SumNeuronImportance(*model, {batches, gates, shard}, {}, resources);
+}
+
+TokenBatches ManyBatches() {
+  return TokenBatches(ManySequences("llama_headdim_f16"), /*batch_size=*/4);
+}
+
+ImportanceSums Sum(const TokenBatches& batches,
+                   const ShardOptions& shard = {}) {
+  WalkMachine machine;
+  return TrySum(batches, shard, machine.resources()).value();
+}
+
+std::string DigestOf(const ImportanceSums& sums) {
+  std::vector<float> all;
+  for (const LayerImportanceScores& layer : sums.Scores().layers) {
+    all.insert(all.end(), layer.scores.values.begin(),
+               layer.scores.values.end());
+  }
+  return Digest<float>(all);
+}
+
+using ImportanceBitsTest = ::moe::testing::KernelTest;
+
+TEST_P(ImportanceBitsTest, AreTheSameOnEveryMachine) {
+  WalkMachine machine;
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const ImportanceSums sums,
+      TrySum(ManyBatches(), {}, {machine.budget, pool(), machine.progress}));
+  EXPECT_EQ(sums.num_tokens(), 979);
+  // Computed on the first machine: pins the bits everywhere.
+  EXPECT_EQ(DigestOf(sums), "ddaf403f86819a33");
+}
+
+INSTANTIATE_TEST_SUITE_P(All, ImportanceBitsTest, ValuesIn(FewKernelMachines()),
+                         KernelMachineName);
+
+TEST(ImportanceMemoryTest, BitsAreTheSameFromTheSmallestBudgetToUnlimited) {
+  const TokenBatches batches = ManyBatches();
+  const ImportanceSums want = Sum(batches);
+  const auto run = [&](int64_t budget_bytes) {
+    WalkMachine machine(2, budget_bytes);
+    return TrySum(batches, {}, machine.resources()).status();
+  };
+  const int64_t smallest = SmallestBudget(run);
+  for (const int64_t budget : {smallest, smallest * 3 / 2, smallest * 4}) {
+    WalkMachine machine(2, budget);
+    MOE_ASSERT_OK_AND_ASSIGN(const ImportanceSums got,
+                             TrySum(batches, {}, machine.resources()));
+    EXPECT_LE(machine.budget.peak_bytes(), budget);
+    EXPECT_EQ(got.ToRecords(), want.ToRecords());
+  }
+}
+
+TEST(ImportanceOrderTest, OfSequencesAndBatchesDoesNotMatter) {
+  const TokenSequences many = ManySequences("llama_headdim_f16");
+  const ImportanceSums want = Sum(TokenBatches(many, 4));
+  TokenSequences turned;
+  for (int64_t b = 36; b >= 0; b -= 4) {
+    for (const int64_t s : {b + 2, b, b + 3, b + 1}) {
+      turned.Append(many.input_ids(s), many.labels(s));
+    }
+  }
+  EXPECT_EQ(Sum(TokenBatches(turned, 4)).ToRecords(), want.ToRecords());
+  // Other batches are another loss.
+  EXPECT_NE(Sum(TokenBatches(many, 5)).ToRecords(), want.ToRecords());
+}
+
+TEST(ImportanceShardsTest, MergedInAnyOrderAreOneRun) {
+  const TokenBatches batches = ManyBatches();
+  const ImportanceSums want = Sum(batches);
+  for (const int64_t num_shards : {1, 2, 5, 8, 11}) {
+    std::vector<int64_t> order;
+    for (int64_t i = 0; i < num_shards; ++i) order.push_back(i);
+    RandomStream stream(static_cast<uint64_t>(num_shards), "order");
+    Shuffle(stream, absl::MakeSpan(order));
+    ImportanceSums merged(want.shape());
+    for (const int64_t i : order) {
+      ShardOptions shard;
+      shard.set_num_shards(num_shards);
+      shard.set_shard(i);
+      MOE_ASSERT_OK_AND_ASSIGN(
+          const ImportanceSums part,
+          ImportanceSums::FromRecords(Sum(batches, shard).ToRecords()));
+      MOE_ASSERT_OK(merged.Merge(part));
+    }
+    EXPECT_EQ(merged.ToRecords(), want.ToRecords()) << num_shards;
+  }
+}
+
+TEST(ImportanceErrorsTest, GatesOfAnotherModelAreRefused) {
+  WalkMachine machine;
+  MOE_ASSERT_OK_AND_ASSIGN(DenseModel model,
+                           DenseModel::Open(FixturePath("llama_headdim_f16")));
+  const TokenBatches batches = ManyBatches();
+  const GateWeights good = RandomGates(model.config(), 4);
+  const auto status_of = [&](const GateWeights& gates,
+                             const ShardOptions& shard) {
+    return SumNeuronImportance(model, {batches, gates, shard}, {},
+                               machine.resources())
+        .status();
+  };
+  GateWeights gates = good;
+  gates.layers.pop_back();
+  const auto refused = [](const char* text) {
+    return StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(text));
+  };
+  EXPECT_THAT(status_of(gates, {}), refused("gate weights"));
+  gates = good;
+  gates.layers[1] = Matrix<float>(4, 95);
+  EXPECT_THAT(status_of(gates, {}), refused("layers.1"));
+  gates = good;
+  gates.layers[2].values[7] = NAN;
+  EXPECT_THAT(status_of(gates, {}), refused("layers.2"));
+  for (Matrix<float>& gate : gates.layers) gate = Matrix<float>(0, 96);
+  EXPECT_THAT(status_of(gates, {}), refused("num_experts is 0"));
+  ShardOptions shard;
+  shard.set_shard(1);
+  EXPECT_THAT(status_of(good, shard), refused("shard is 1; allowed: 0 to 0"));
+  EXPECT_EQ(machine.budget.peak_bytes(), 0);
+}
+
+}  // namespace
+}  // namespace moe
