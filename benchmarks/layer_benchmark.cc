@@ -76,13 +76,13 @@ DecoderLayerWeights RandomWeights(const LlamaConfig& config, ThreadPool& pool) {
   DecoderLayerWeights weights;
   weights.input_norm.assign(static_cast<size_t>(h), 1.0f);
   weights.post_attention_norm = weights.input_norm;
-  weights.query = RandomLinear("query", q, h, pool);
-  weights.key = RandomLinear("key", k, h, pool);
-  weights.value = RandomLinear("value", k, h, pool);
-  weights.output = RandomLinear("output", h, q, pool);
-  weights.gate = RandomLinear("gate", i, h, pool);
-  weights.up = RandomLinear("up", i, h, pool);
-  weights.down = RandomLinear("down", h, i, pool);
+  weights.attention.query = RandomLinear("query", q, h, pool);
+  weights.attention.key = RandomLinear("key", k, h, pool);
+  weights.attention.value = RandomLinear("value", k, h, pool);
+  weights.attention.output = RandomLinear("output", h, q, pool);
+  weights.mlp.gate = RandomLinear("gate", i, h, pool);
+  weights.mlp.up = RandomLinear("up", i, h, pool);
+  weights.mlp.down = RandomLinear("down", h, i, pool);
   return weights;
 }
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <system_error>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -17,10 +18,11 @@
 #include "moe/base/check.h"
 #include "moe/base/philox.h"
 #include "moe/base/spill_file.h"
+#include "moe/checkpoint/checkpoint.h"
 #include "moe/checkpoint/checkpoint_writer.h"
 #include "moe/checkpoint/dtype.h"
-#include "moe/checkpoint/json.h"
 #include "moe/checkpoint/llama_config.h"
+#include "moe/checkpoint/moe_config.h"
 #include "moe/checkpoint/tensor.h"
 #include "moe/checkpoint/tensor_set.h"
 #include "moe/text/dataset/token_batches.h"
@@ -44,17 +46,23 @@ std::string RandomBytes(const TensorSpec& tensor) {
   return bytes;
 }
 
+TensorSet TensorsOf(const CheckpointConfig& config) {
+  const auto* const moe = std::get_if<MoeConfig>(&config);
+  return moe != nullptr ? MoeTensorSet(*moe)
+                        : DenseTensorSet(std::get<LlamaConfig>(config));
+}
+
 }  // namespace
 
 RandomCheckpoint::RandomCheckpoint(absl::string_view config_text) {
   std::string path = absl::StrCat(SpillDirectory(), "/model-XXXXXX");
   MOE_CHECK(::mkdtemp(path.data()) != nullptr);
   directory_ = path;
-  const LlamaConfig config = ParseLlamaConfig(config_text).value();
   CheckpointPlan plan;
-  plan.contents["config.json"] = FormatJson(config.document);
+  plan.contents[kConfigFile] = std::string(config_text);
   plan.shards.push_back({"model.safetensors", {}, {{"format", "pt"}}});
-  for (const auto& [name, shape] : DenseTensorSet(config)) {
+  const CheckpointConfig config = ParseCheckpointConfig(config_text).value();
+  for (const auto& [name, shape] : TensorsOf(config)) {
     plan.shards[0].tensors.push_back({name, Dtype::kBF16, shape});
   }
   const auto writer = CheckpointWriter::Create(this->path(), plan, {}).value();
@@ -63,6 +71,7 @@ RandomCheckpoint::RandomCheckpoint(absl::string_view config_text) {
   }
   MOE_CHECK(writer->Finish().ok());
 }
+
 RandomCheckpoint::~RandomCheckpoint() {
   std::error_code ignored;
   std::filesystem::remove_all(directory_, ignored);

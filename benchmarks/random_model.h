@@ -19,7 +19,8 @@ inline constexpr char kSmolLm2[] =
   "rms_norm_eps": 1e-5, "tie_word_embeddings": true})";
 
 // A checkpoint with random weights, BF16, of variance 1 / (last dimension), its
-// norms ones; gone with the object.
+// norms ones; gone with the object. Of the configuration in the text of a
+// config.json, dense or with experts.
 class RandomCheckpoint {
  public:
   explicit RandomCheckpoint(absl::string_view config_text);

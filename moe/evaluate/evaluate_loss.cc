@@ -13,25 +13,27 @@
 #include "moe/base/sha256.h"
 #include "moe/base/status_macros.h"
 #include "moe/evaluate/evaluate_options.pb.h"
+#include "moe/evaluate/expert_load.h"
 #include "moe/kernels/math/float_math.h"
 #include "moe/kernels/simd/matrix_view.h"
 #include "moe/model/aten/aten_device.h"
 #include "moe/model/aten/aten_forward.h"
 #include "moe/model/layer/float_matrix.h"
 #include "moe/model/layer/linear.h"
-#include "moe/model/walk/dense_model.h"
 #include "moe/model/walk/dense_walk.h"
 #include "moe/model/walk/hidden_states.h"
+#include "moe/model/walk/model.h"
 #include "moe/model/walk/output_head.h"
 #include "moe/model/walk/token_losses.h"
 #include "moe/model/walk/walk_options.h"
 #include "moe/model/walk/walk_plan.h"
+#include "moe/model/walk/walk_tap.h"
 #include "moe/text/dataset/token_sequences.h"
 
 namespace moe {
 namespace {
 
-absl::Status SinkLogits(DenseModel& model, const TokenSequences& sequences,
+absl::Status SinkLogits(Model& model, const TokenSequences& sequences,
                         int64_t num_sequences, const LogitsSink& sink,
                         HiddenStates& hidden, const WalkResources& resources) {
   if (num_sequences == 0) return absl::OkStatus();
@@ -52,21 +54,19 @@ absl::Status SinkLogits(DenseModel& model, const TokenSequences& sequences,
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<float>> ExactLosses(DenseModel& model,
-                                               const TokenSequences& sequences,
-                                               int64_t num_logits_sequences,
-                                               const WalkOptions& walk_options,
-                                               const LogitsSink& sink,
-                                               const WalkResources& resources) {
+absl::StatusOr<std::vector<float>> ExactLosses(
+    Model& model, const TokenSequences& sequences, int64_t num_logits_sequences,
+    const WalkOptions& walk_options, const LogitsSink& sink,
+    const WalkResources& resources, WalkTap& tap) {
   MOE_ASSIGN_OR_RETURN(
       HiddenStates hidden,
-      WalkForward(model, sequences, walk_options, /*tap=*/nullptr, resources));
+      WalkForward(model, sequences, walk_options, &tap, resources));
   MOE_RETURN_IF_ERROR(SinkLogits(model, sequences, num_logits_sequences, sink,
                                  hidden, resources));
   return TokenLosses(model, sequences, hidden, resources);
 }
 
-absl::StatusOr<std::vector<float>> AtenLosses(const DenseModel& model,
+absl::StatusOr<std::vector<float>> AtenLosses(const Model& model,
                                               const TokenSequences& sequences,
                                               const EvaluateOptions& options,
                                               int64_t num_logits_sequences,
@@ -110,13 +110,20 @@ absl::Status ValidateEvaluateOptions(const EvaluateOptions& options) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<LossEvaluation> EvaluateLoss(DenseModel& model,
+absl::StatusOr<LossEvaluation> EvaluateLoss(Model& model,
                                             const TokenSequences& sequences,
                                             const EvaluateOptions& options,
                                             const WalkOptions& walk_options,
                                             const LogitsSink& sink,
                                             const WalkResources& resources) {
   MOE_RETURN_IF_ERROR(ValidateEvaluateOptions(options));
+  if (options.numerics() == EvaluateOptions::ATEN &&
+      model.moe_config() != nullptr) {
+    return absl::UnimplementedError(
+        absl::StrCat("numerics is aten, which computes dense models; ",
+                     model.checkpoint().directory(),
+                     " is a Mixture of Experts: set numerics to exact"));
+  }
   MOE_RETURN_IF_ERROR(CheckSequences(model.config(), sequences));
   const std::vector<int32_t> targets = PredictedLabels(sequences);
   // Before hours of work: whether there is a loss at all.
@@ -126,12 +133,13 @@ absl::StatusOr<LossEvaluation> EvaluateLoss(DenseModel& model,
   const int64_t num_logits_sequences =
       sink ? std::min(options.num_logits_sequences(), sequences.num_sequences())
            : 0;
+  ExpertLoadTap load;
   absl::StatusOr<std::vector<float>> losses =
       options.numerics() == EvaluateOptions::ATEN
           ? AtenLosses(model, sequences, options, num_logits_sequences,
                        walk_options, sink, resources)
           : ExactLosses(model, sequences, num_logits_sequences, walk_options,
-                        sink, resources);
+                        sink, resources, load);
   MOE_RETURN_IF_ERROR(losses.status());
   MOE_ASSIGN_OR_RETURN(const MeanLoss mean,
                        MeanOfLosses(*losses, targets, resources.pool));
@@ -145,6 +153,7 @@ absl::StatusOr<LossEvaluation> EvaluateLoss(DenseModel& model,
   evaluation.losses_digest = HexSha256Of(
       absl::string_view(reinterpret_cast<const char*>(evaluation.losses.data()),
                         evaluation.losses.size() * sizeof(float)));
+  evaluation.expert_loads = load.loads();
   return evaluation;
 }
 

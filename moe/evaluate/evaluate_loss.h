@@ -1,4 +1,4 @@
-// The loss of a model on a dataset.
+// The loss of a model on a dataset, and the load of its experts.
 //
 // The mean cross entropy over all labels that a token predicts, and what it
 // makes of perplexity. With EXACT numerics every number but the times is a
@@ -15,8 +15,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "moe/evaluate/evaluate_options.pb.h"
+#include "moe/evaluate/expert_load.h"
 #include "moe/kernels/simd/matrix_view.h"
-#include "moe/model/walk/dense_model.h"
+#include "moe/model/walk/model.h"
 #include "moe/model/walk/walk_options.h"
 #include "moe/text/dataset/token_sequences.h"
 
@@ -41,12 +42,14 @@ struct LossEvaluation {
   std::vector<float> losses;
   // SHA-256, in hexadecimal, of the bytes of `losses`, little-endian.
   std::string losses_digest;
+  // Of the layers that have experts, ascending.
+  std::vector<ExpertLoad> expert_loads;
 };
 
 // `sink` may be empty where no logits are asked for. The errors of
 // ValidateEvaluateOptions, WalkForward and TokenLosses, or of AtenForward, and
 // of the sink; InvalidArgument if nothing is predicted.
-absl::StatusOr<LossEvaluation> EvaluateLoss(DenseModel& model,
+absl::StatusOr<LossEvaluation> EvaluateLoss(Model& model,
                                             const TokenSequences& sequences,
                                             const EvaluateOptions& options,
                                             const WalkOptions& walk_options,

@@ -3,10 +3,12 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "moe/base/ignored_label.h"
@@ -16,8 +18,9 @@
 #include "moe/base/thread_pool.h"
 #include "moe/checkpoint/safetensors_file.h"
 #include "moe/evaluate/evaluate_options.pb.h"
+#include "moe/evaluate/expert_load.h"
 #include "moe/kernels/simd/matrix_view.h"
-#include "moe/model/walk/dense_model.h"
+#include "moe/model/walk/model.h"
 #include "moe/model/walk/testing/walk_fixture.h"
 #include "moe/text/dataset/token_sequences.h"
 
@@ -29,9 +32,14 @@ using ::moe::testing::FixturePath;
 using ::moe::testing::GoldenRows;
 using ::moe::testing::Goldens;
 using ::moe::testing::GoldenSequences;
+using ::moe::testing::Int64sOf;
+using ::moe::testing::MoeFixtureNames;
+using ::moe::testing::MoeFixturePath;
+using ::moe::testing::MoeGoldens;
 using ::moe::testing::StatusIs;
 using ::moe::testing::WalkMachine;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 TEST(EvaluateLossTest, IsTransformersInBothNumerics) {
   for (const std::string& name : FixtureNames()) {
@@ -42,8 +50,7 @@ TEST(EvaluateLossTest, IsTransformersInBothNumerics) {
     for (const auto numerics :
          {EvaluateOptions::EXACT, EvaluateOptions::ATEN}) {
       WalkMachine machine;
-      MOE_ASSERT_OK_AND_ASSIGN(DenseModel model,
-                               DenseModel::Open(FixturePath(name)));
+      MOE_ASSERT_OK_AND_ASSIGN(Model model, Model::Open(FixturePath(name)));
       EvaluateOptions options;
       options.set_numerics(numerics);
       options.set_num_logits_sequences(10);  // There are three.
@@ -66,6 +73,7 @@ TEST(EvaluateLossTest, IsTransformersInBothNumerics) {
       EXPECT_EQ(evaluation.num_predicted_tokens, 63);
       EXPECT_EQ(evaluation.losses.size(), 66);
       EXPECT_EQ(evaluation.losses_digest.size(), 64);
+      EXPECT_THAT(evaluation.expert_loads, IsEmpty());
       ASSERT_EQ(got.size(), logits.size());
       for (size_t i = 0; i < got.size(); ++i) {
         ASSERT_NEAR(got[i], logits[i], 5e-5) << name << ", " << i;
@@ -74,10 +82,53 @@ TEST(EvaluateLossTest, IsTransformersInBothNumerics) {
   }
 }
 
+TEST(EvaluateLossTest, IsTheTravellingModelCodeWithExperts) {
+  for (const std::string& name : MoeFixtureNames()) {
+    SCOPED_TRACE(name);
+    const HostTensors goldens = MoeGoldens(name);
+    double want = 0.0;
+    std::memcpy(&want, goldens.at("loss").bytes.data(), sizeof(want));
+    WalkMachine machine;
+    MOE_ASSERT_OK_AND_ASSIGN(Model model, Model::Open(MoeFixturePath(name)));
+    MOE_ASSERT_OK_AND_ASSIGN(const LossEvaluation evaluation,
+                             EvaluateLoss(model, GoldenSequences(goldens), {},
+                                          {}, nullptr, machine.resources()));
+    // The bar is 1e-5.
+    EXPECT_NEAR(evaluation.mean_loss, want, 2e-6);
+    std::map<std::string, std::vector<int64_t>> loads;
+    for (const ExpertLoad& load : evaluation.expert_loads) {
+      const std::string at = absl::StrCat("load.", load.layer);
+      if (!load.mlp.empty()) loads[at] = load.mlp;
+      if (!load.attention.empty()) loads["attention_" + at] = load.attention;
+    }
+    for (const auto& [tensor, values] : goldens) {
+      if (tensor.find("load.") == std::string::npos) continue;
+      const std::vector<int32_t> counts = Int64sOf(values);
+      EXPECT_EQ(loads[tensor],
+                std::vector<int64_t>(counts.begin(), counts.end()));
+      loads.erase(tensor);
+    }
+    EXPECT_THAT(loads, IsEmpty());
+  }
+}
+
+TEST(EvaluateLossTest, HasExpertsInExactNumericsOnly) {
+  WalkMachine machine;
+  MOE_ASSERT_OK_AND_ASSIGN(Model model, Model::Open(MoeFixturePath("vanilla")));
+  EvaluateOptions options;
+  options.set_numerics(EvaluateOptions::ATEN);
+  EXPECT_THAT(EvaluateLoss(model, GoldenSequences(MoeGoldens("vanilla")),
+                           options, {}, nullptr, machine.resources())
+                  .status(),
+              StatusIs(absl::StatusCode::kUnimplemented,
+                       HasSubstr("testdata/moe/vanilla is a Mixture of "
+                                 "Experts: set numerics to exact")));
+}
+
 TEST(EvaluateLossTest, WithoutLabelsIsAnErrorBeforeAnyWork) {
   WalkMachine machine;
-  MOE_ASSERT_OK_AND_ASSIGN(DenseModel model,
-                           DenseModel::Open(FixturePath("llama_gqa_bf16")));
+  MOE_ASSERT_OK_AND_ASSIGN(Model model,
+                           Model::Open(FixturePath("llama_gqa_bf16")));
   TokenSequences sequences;
   sequences.Append({1, 2}, {1, kIgnoredLabel});
   EXPECT_THAT(

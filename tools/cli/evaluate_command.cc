@@ -23,10 +23,11 @@
 #include "moe/checkpoint/tensor.h"
 #include "moe/evaluate/evaluate_loss.h"
 #include "moe/evaluate/evaluate_options.pb.h"
+#include "moe/evaluate/expert_load.h"
 #include "moe/kernels/numerics_contract.h"
 #include "moe/kernels/simd/matrix_view.h"
 #include "moe/kernels/simd/simd_target.h"
-#include "moe/model/walk/dense_model.h"
+#include "moe/model/walk/model.h"
 #include "moe/model/walk/walk_options.h"
 #include "moe/text/dataset/dataset_report.h"
 #include "moe/text/dataset/load_dataset.h"
@@ -68,7 +69,7 @@ EvaluateOptions OptionsOf(const EvaluateFlags& flags) {
 
 // What is evaluated.
 struct EvaluateTask {
-  DenseModel& model;
+  Model& model;
   const TokenSequences& sequences;
   EvaluateOptions options;
   WalkResources resources;
@@ -143,6 +144,9 @@ Json ToJson(const EvaluateFlags& flags, const LoadedDataset& dataset,
   json["seconds"] = timing.sec;
   json["tokens_per_sec"] = timing.tokens_per_sec;
   json["peak_resident_bytes"] = PeakResidentBytes();
+  if (!evaluation.expert_loads.empty()) {
+    json["expert_load"] = ExpertLoadToJson(evaluation.expert_loads);
+  }
   json["dataset"] = DatasetReportToJson(dataset.report);
   return json;
 }
@@ -169,7 +173,8 @@ void PrintTable(const EvaluateFlags& flags, const LoadedDataset& dataset,
   line("tokens per second", absl::StrFormat("%.1f", timing.tokens_per_sec));
   line("seconds", absl::StrFormat("%.2f", timing.sec));
   line("peak memory", FormatByteSize(PeakResidentBytes()));
-  context.out << FormatDatasetReport(dataset.report);
+  context.out << FormatExpertLoad(evaluation.expert_loads)
+              << FormatDatasetReport(dataset.report);
 }
 
 // What can be wrong with the flags, before anything is opened.
@@ -184,8 +189,8 @@ absl::Status CheckFlags(const EvaluateFlags& flags) {
 
 absl::StatusOr<int> Run(const EvaluateFlags& flags, CommandContext& context) {
   MOE_RETURN_IF_ERROR(CheckFlags(flags));
-  MOE_ASSIGN_OR_RETURN(const std::unique_ptr<WalkSession> session,
-                       WalkSession::Open(flags.walk, context.progress));
+  MOE_ASSIGN_OR_RETURN(const std::unique_ptr<AnyWalkSession> session,
+                       AnyWalkSession::Open(flags.walk, context.progress));
   const EvaluateTask task = {session->model(), session->sequences(),
                              OptionsOf(flags), session->resources()};
   const absl::Time start = absl::Now();
@@ -208,7 +213,8 @@ absl::StatusOr<int> Run(const EvaluateFlags& flags, CommandContext& context) {
 
 CommandAction Declare(FlagSet& set) {
   const auto flags = std::make_shared<EvaluateFlags>();
-  AddWalkFlags(set, &flags->walk);
+  AddWalkFlags(set, &flags->walk,
+               "directory of a checkpoint, dense or with experts");
   set.AddChoice({.names = {"numerics"},
                  .what = "exact gives the same bits everywhere; aten runs "
                          "LibTorch's operators"},
@@ -236,18 +242,22 @@ CommandAction Declare(FlagSet& set) {
 }  // namespace
 
 Command EvaluateCommand() {
-  return {.name = "evaluate",
-          .aliases = {},
-          .summary = "computes loss and perplexity of a model on a dataset",
-          .section = CommandSection::kHelper,
-          .notes =
-              "The loss is the mean cross entropy over all labels: every token "
-              "but the first of a text,\nthe assistant's tokens of a "
-              "conversation. With exact numerics, loss, perplexity and "
-              "losses\nsha256 depend on the bytes of model and dataset alone: "
-              "not on MOE_NUM_THREADS, the\nprocessor or --memory_budget. Exit "
-              "status: 0, or 2 on an error.\n",
-          .declare = Declare};
+  return {
+      .name = "evaluate",
+      .aliases = {},
+      .summary =
+          "computes loss and perplexity of a model on a dataset, and "
+          "the load of experts",
+      .section = CommandSection::kHelper,
+      .notes =
+          "The loss is the mean cross entropy over all labels: every token "
+          "but the first of a text,\nthe assistant's tokens of a "
+          "conversation. With exact numerics, loss, perplexity and "
+          "losses\nsha256 depend on the bytes of model and dataset alone: "
+          "not on MOE_NUM_THREADS, the\nprocessor or --memory_budget. The load "
+          "of an expert is the number of tokens that chose it,\nof "
+          "top_k choices each. Exit status: 0, or 2 on an error.\n",
+      .declare = Declare};
 }
 
 }  // namespace moe::cli

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "absl/memory/memory.h"
@@ -11,6 +12,7 @@
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/simd/simd_target.h"
 #include "moe/model/walk/dense_model.h"
+#include "moe/model/walk/model.h"
 #include "moe/model/walk/walk_options.h"
 #include "tools/cli/common_flags.h"
 #include "tools/cli/dataset_flags.h"
@@ -18,29 +20,32 @@
 
 namespace moe::cli {
 
-void AddWalkFlags(FlagSet& flags, WalkFlags* values) {
-  AddModelPath(flags, "directory of a dense checkpoint", "",
-               &values->model_path);
+void AddWalkFlags(FlagSet& flags, WalkFlags* values, const std::string& model) {
+  AddModelPath(flags, model, "", &values->model_path);
   AddDatasetFlags(flags, &values->dataset);
   AddMemoryBudget(flags, &values->memory_budget);
 }
 
-absl::StatusOr<std::unique_ptr<WalkSession>> WalkSession::Open(
-    const WalkFlags& flags, Progress& progress) {
+template <typename ModelType>
+absl::StatusOr<std::unique_ptr<WalkSessionOf<ModelType>>>
+WalkSessionOf<ModelType>::Open(const WalkFlags& flags, Progress& progress) {
   MOE_RETURN_IF_ERROR(SimdTargetFromEnvironment().status());
   MOE_ASSIGN_OR_RETURN(const int64_t budget_bytes,
                        MemoryBudgetOfFlag(flags.memory_budget));
   MOE_ASSIGN_OR_RETURN(const int num_threads, NumThreadsFromEnvironment());
   auto session =
-      absl::WrapUnique(new WalkSession(budget_bytes, num_threads, progress));
-  MOE_ASSIGN_OR_RETURN(DenseModel model, DenseModel::Open(flags.model_path));
-  session->model_ = std::make_unique<DenseModel>(std::move(model));
+      absl::WrapUnique(new WalkSessionOf(budget_bytes, num_threads, progress));
+  MOE_ASSIGN_OR_RETURN(ModelType model, ModelType::Open(flags.model_path));
+  session->model_ = std::make_unique<ModelType>(std::move(model));
   MOE_ASSIGN_OR_RETURN(
       session->dataset_,
       LoadDatasetOfFlags(flags.dataset, flags.model_path,
                          session->model_->config(), session->pool_, progress));
   return session;
 }
+
+template class WalkSessionOf<DenseModel>;
+template class WalkSessionOf<Model>;
 
 WalkOptions SingleWalk() {
   WalkOptions options;

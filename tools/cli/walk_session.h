@@ -13,6 +13,7 @@
 #include "moe/base/progress.h"
 #include "moe/base/thread_pool.h"
 #include "moe/model/walk/dense_model.h"
+#include "moe/model/walk/model.h"
 #include "moe/model/walk/walk_options.h"
 #include "moe/text/dataset/load_dataset.h"
 #include "moe/text/dataset/token_sequences.h"
@@ -27,21 +28,24 @@ struct WalkFlags {
   std::string memory_budget;
 };
 
-// --model_path, those of AddDatasetFlags, --memory_budget.
-void AddWalkFlags(FlagSet& flags, WalkFlags* values);
+// --model_path, which takes `model`, those of AddDatasetFlags, --memory_budget.
+void AddWalkFlags(FlagSet& flags, WalkFlags* values,
+                  const std::string& model = "directory of a dense checkpoint");
 
-class WalkSession {
+// Of a DenseModel, or of any Model.
+template <typename ModelType>
+class WalkSessionOf {
  public:
   // Opens the model and loads the dataset. The errors of the flags, of
-  // MOE_NUM_THREADS and MOE_SIMD_TARGET, DenseModel::Open and
+  // MOE_NUM_THREADS and MOE_SIMD_TARGET, ModelType::Open and
   // LoadDatasetOfFlags.
-  static absl::StatusOr<std::unique_ptr<WalkSession>> Open(
+  static absl::StatusOr<std::unique_ptr<WalkSessionOf>> Open(
       const WalkFlags& flags, Progress& progress);
 
-  WalkSession(const WalkSession&) = delete;
-  WalkSession& operator=(const WalkSession&) = delete;
+  WalkSessionOf(const WalkSessionOf&) = delete;
+  WalkSessionOf& operator=(const WalkSessionOf&) = delete;
 
-  DenseModel& model() { return *model_; }
+  ModelType& model() { return *model_; }
   const LoadedDataset& dataset() const { return dataset_; }
   const TokenSequences& sequences() const {
     return dataset_.batches.sequences();
@@ -49,16 +53,19 @@ class WalkSession {
   WalkResources resources() { return {budget_, pool_, progress_}; }
 
  private:
-  WalkSession(int64_t budget_bytes, int num_threads, Progress& progress)
+  WalkSessionOf(int64_t budget_bytes, int num_threads, Progress& progress)
       : budget_(budget_bytes), pool_(num_threads), progress_(progress) {}
 
   MemoryBudget budget_;
   ThreadPool pool_;
   Progress& progress_;
   // After the budget, which counts its weights.
-  std::unique_ptr<DenseModel> model_;
+  std::unique_ptr<ModelType> model_;
   LoadedDataset dataset_;
 };
+
+using WalkSession = WalkSessionOf<DenseModel>;
+using AnyWalkSession = WalkSessionOf<Model>;
 
 // For commands that walk once: packed weights are of no use afterwards.
 WalkOptions SingleWalk();

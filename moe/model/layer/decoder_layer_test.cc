@@ -29,92 +29,24 @@
 #include "moe/model/layer/decoder_layer_weights.h"
 #include "moe/model/layer/linear.h"
 #include "moe/model/layer/rotary_tables.h"
+#include "moe/model/layer/testing/drawn_layer.h"
 
 namespace moe {
 namespace {
 
 using ::moe::testing::BitsEqual;
 using ::moe::testing::Digest;
+using ::moe::testing::DrawnLayer;
 using ::moe::testing::KernelMachineName;
 using ::moe::testing::KernelMachines;
+using ::moe::testing::Offsets;
 using ::moe::testing::StatusIs;
 using ::moe::testing::TestMatrix;
+using ::moe::testing::Widen;
 using ::testing::HasSubstr;
 using ::testing::ValuesIn;
 
 using DecoderLayerTest = ::moe::testing::KernelTest;
-
-std::vector<double> Widen(const std::vector<float>& values) {
-  return {values.begin(), values.end()};
-}
-
-LlamaConfig SmallConfig() {
-  LlamaConfig config;
-  config.hidden_size = 20;
-  config.intermediate_size = 37;
-  config.num_attention_heads = 4;
-  config.num_key_value_heads = 2;
-  config.head_dim = 6;
-  config.rms_norm_eps = 1e-5;
-  config.attention_bias = true;
-  config.mlp_bias = true;
-  config.rope.type = RopeType::kLinear;
-  config.rope.factor = 2.0;
-  return config;
-}
-
-// A layer of drawn weights, here and in double.
-struct TestLayer {
-  TestLayer(ThreadPool& pool, absl::Span<const int64_t> lengths)
-      : config(SmallConfig()),
-        rotary(RotaryTables::Create(config, lengths, pool).value()) {
-    want.config = config;
-    want.frequencies = Widen(ScaledRopeFrequencies(config, 1).value());
-    weights.input_norm = Draw("input_norm", 1, config.hidden_size).Values();
-    want.input_norm = Widen(weights.input_norm);
-    weights.post_attention_norm =
-        Draw("post_norm", 1, config.hidden_size).Values();
-    want.post_attention_norm = Widen(weights.post_attention_norm);
-    const int64_t h = config.hidden_size, i = config.intermediate_size;
-    const int64_t q = config.QuerySize(), k = config.KeyValueSize();
-    Add("query", q, h, pool, weights.query, want.query);
-    Add("key", k, h, pool, weights.key, want.key);
-    Add("value", k, h, pool, weights.value, want.value);
-    Add("output", h, q, pool, weights.output, want.output);
-    Add("gate", i, h, pool, weights.gate, want.gate);
-    Add("up", i, h, pool, weights.up, want.up);
-    Add("down", h, i, pool, weights.down, want.down);
-  }
-
-  static TestMatrix Draw(absl::string_view name, int64_t rows, int64_t cols) {
-    return TestMatrix(rows, cols).Fill(name);
-  }
-  static void Add(const std::string& name, int64_t out, int64_t in,
-                  ThreadPool& pool, Linear& linear, reference::Linear& wide) {
-    TestMatrix weight = Draw(name, out, in);
-    const std::vector<float> bias = Draw(name + ".bias", 1, out).Values();
-    linear = PackLinear(WeightView(weight.view()), bias,
-                        LayerPasses::kForwardAndBackward, pool);
-    wide = {Widen(weight.Values()), Widen(bias)};
-  }
-
-  DecoderLayer View(const LayerBlocks& blocks = {}) const {
-    return {&config, &weights, &rotary, blocks};
-  }
-
-  LlamaConfig config;
-  RotaryTables rotary;
-  DecoderLayerWeights weights;
-  reference::DecoderLayer want;
-};
-
-std::vector<int64_t> Offsets(absl::Span<const int64_t> lengths) {
-  std::vector<int64_t> offsets = {0};
-  for (const int64_t length : lengths) {
-    offsets.push_back(offsets.back() + length);
-  }
-  return offsets;
-}
 
 // Everything that both passes give.
 struct Results {
@@ -202,10 +134,10 @@ const std::vector<int64_t>& Lengths() {
 }
 
 TEST_P(DecoderLayerTest, GoldenForAllBlocks) {
-  const TestLayer layer(pool(), {9});
+  const DrawnLayer layer(pool(), {9});
   const std::vector<int64_t> offsets = Offsets(Lengths());
-  TestMatrix x = TestLayer::Draw("x", 17, 20);
-  TestMatrix dy = TestLayer::Draw("dy", 17, 20);
+  TestMatrix x = DrawnLayer::Draw("x", 17, 20);
+  TestMatrix dy = DrawnLayer::Draw("dy", 17, 20);
   // Computed on the first machine: pins the bits everywhere.
   for (const LayerBlocks& blocks :
        {LayerBlocks(), LayerBlocks{1, 1}, LayerBlocks{4, 7}}) {
@@ -230,9 +162,9 @@ void ExpectNear(const TestMatrix& got, const std::vector<double>& want,
 
 TEST(DecoderLayerMathTest, ForwardIsTheFormula) {
   ThreadPool pool(2);
-  const TestLayer layer(pool, {9});
+  const DrawnLayer layer(pool, {9});
   const std::vector<int64_t> offsets = Offsets(Lengths());
-  TestMatrix x = TestLayer::Draw("x", 17, 20);
+  TestMatrix x = DrawnLayer::Draw("x", 17, 20);
   const Results got =
       RunBoth(layer.View(), {offsets, x.view()}, x.view(), pool);
   const reference::LayerOutput want = reference::DecoderLayerForward(
@@ -246,7 +178,8 @@ TEST(DecoderLayerMathTest, ForwardIsTheFormula) {
 }
 
 // d(sum y * dy) / d(each element of `moved`).
-std::vector<double> Slopes(const TestLayer& layer, reference::LayerInput& input,
+std::vector<double> Slopes(const DrawnLayer& layer,
+                           reference::LayerInput& input,
                            std::vector<double>& moved,
                            const std::vector<float>& dy) {
   constexpr double kStep = 1e-5;
@@ -271,10 +204,10 @@ std::vector<double> Slopes(const TestLayer& layer, reference::LayerInput& input,
 
 TEST(DecoderLayerMathTest, BackwardIsTheDerivative) {
   ThreadPool pool(2);
-  const TestLayer layer(pool, {9});
+  const DrawnLayer layer(pool, {9});
   const std::vector<int64_t> offsets = Offsets({1, 7, 4});
-  TestMatrix x = TestLayer::Draw("x", 12, 20);
-  TestMatrix dy = TestLayer::Draw("dy", 12, 20);
+  TestMatrix x = DrawnLayer::Draw("x", 12, 20);
+  TestMatrix dy = DrawnLayer::Draw("dy", 12, 20);
   const Results got =
       RunBoth(layer.View(), {offsets, x.view()}, dy.view(), pool);
   reference::LayerInput input = {offsets, Widen(x.Values()),
@@ -286,10 +219,10 @@ TEST(DecoderLayerMathTest, BackwardIsTheDerivative) {
 
 TEST(DecoderLayerBitsTest, ASequenceAloneHasTheBitsOfTheBatch) {
   ThreadPool pool(2);
-  const TestLayer layer(pool, {9});
+  const DrawnLayer layer(pool, {9});
   const std::vector<int64_t> offsets = Offsets(Lengths());
-  TestMatrix x = TestLayer::Draw("x", 17, 20);
-  TestMatrix dy = TestLayer::Draw("dy", 17, 20);
+  TestMatrix x = DrawnLayer::Draw("x", 17, 20);
+  TestMatrix dy = DrawnLayer::Draw("dy", 17, 20);
   Results all = RunBoth(layer.View(), {offsets, x.view()}, dy.view(), pool);
   for (size_t s = 0; s < Lengths().size(); ++s) {
     const int64_t begin = offsets[s], end = offsets[s + 1];
@@ -309,10 +242,10 @@ TEST(DecoderLayerBitsTest, ASequenceAloneHasTheBitsOfTheBatch) {
 
 TEST(DecoderLayerBitsTest, WorksInPlace) {
   ThreadPool pool(2);
-  const TestLayer layer(pool, {9});
+  const DrawnLayer layer(pool, {9});
   const std::vector<int64_t> offsets = Offsets(Lengths());
-  TestMatrix x = TestLayer::Draw("x", 17, 20);
-  TestMatrix dy = TestLayer::Draw("dy", 17, 20);
+  TestMatrix x = DrawnLayer::Draw("x", 17, 20);
+  TestMatrix dy = DrawnLayer::Draw("dy", 17, 20);
   const Results want =
       RunBoth(layer.View(), {offsets, x.view()}, dy.view(), pool);
   MOE_ASSERT_OK(DecoderLayerBackward(layer.View(), {offsets, x.view()},
@@ -326,9 +259,9 @@ TEST(DecoderLayerBitsTest, WorksInPlace) {
 // A backward that has the attention does not attend: what it is given shows.
 TEST(DecoderLayerBitsTest, TakesTheSavedAttention) {
   ThreadPool pool(1);
-  const TestLayer layer(pool, {9});
+  const DrawnLayer layer(pool, {9});
   const std::vector<int64_t> offsets = {0, 5};
-  TestMatrix x = TestLayer::Draw("x", 5, 20), y(5, 20), dx(5, 20);
+  TestMatrix x = DrawnLayer::Draw("x", 5, 20), y(5, 20), dx(5, 20);
   SavedAttention saved;
   LayerTaps taps;
   taps.saved_attention = &saved;
@@ -348,14 +281,14 @@ TEST(DecoderLayerBitsTest, TakesTheSavedAttention) {
 // LayerPasses::kBackward has no forward product of down.
 TEST(DecoderLayerBitsTest, TheBackwardNeedsNoForwardOfDown) {
   ThreadPool pool(2);
-  TestLayer layer(pool, {9});
+  DrawnLayer layer(pool, {9});
   const std::vector<int64_t> offsets = Offsets(Lengths());
-  TestMatrix x = TestLayer::Draw("x", 17, 20);
-  TestMatrix dy = TestLayer::Draw("dy", 17, 20);
+  TestMatrix x = DrawnLayer::Draw("x", 17, 20);
+  TestMatrix dy = DrawnLayer::Draw("dy", 17, 20);
   const Results want =
       RunBoth(layer.View(), {offsets, x.view()}, dy.view(), pool);
   TestMatrix out(17, 20);
-  layer.weights.down.forward = PackedMatrix();
+  layer.weights.mlp.down.forward = PackedMatrix();
   MOE_ASSERT_OK(DecoderLayerBackward(layer.View(), {offsets, x.view()},
                                      {dy.view(), out.view(), nullptr}, pool));
   EXPECT_TRUE(BitsEqual(out, want.dx));
@@ -363,9 +296,9 @@ TEST(DecoderLayerBitsTest, TheBackwardNeedsNoForwardOfDown) {
 
 TEST(DecoderLayerTapsTest, MayChangeTheBlocksOutputs) {
   ThreadPool pool(1);
-  const TestLayer layer(pool, {9});
+  const DrawnLayer layer(pool, {9});
   const std::vector<int64_t> offsets = {0, 3};
-  TestMatrix x = TestLayer::Draw("x", 3, 20), y(3, 20);
+  TestMatrix x = DrawnLayer::Draw("x", 3, 20), y(3, 20);
   const auto clear = [](MatrixView<float> out) {
     for (int64_t r = 0; r < out.rows; ++r) {
       for (float& value : out.Row(r)) value = 0.0f;
@@ -384,9 +317,9 @@ TEST(DecoderLayerTapsTest, MayChangeTheBlocksOutputs) {
 
 TEST(DecoderLayerTapsTest, TheirErrorsEndThePass) {
   ThreadPool pool(1);
-  const TestLayer layer(pool, {9});
+  const DrawnLayer layer(pool, {9});
   const std::vector<int64_t> offsets = {0, 3};
-  TestMatrix x = TestLayer::Draw("x", 3, 20), y(3, 20);
+  TestMatrix x = DrawnLayer::Draw("x", 3, 20), y(3, 20);
   const auto fail = [](const auto&...) {
     return absl::DataLossError("the tap's");
   };
@@ -395,10 +328,16 @@ TEST(DecoderLayerTapsTest, TheirErrorsEndThePass) {
                                     y.view(), pool),
                 StatusIs(absl::StatusCode::kDataLoss, "the tap's"));
   };
-  expect_failure({fail, nullptr, nullptr, nullptr});
-  expect_failure({nullptr, fail, nullptr, nullptr});
-  expect_failure({nullptr, nullptr, fail, nullptr});
-  expect_failure({nullptr, nullptr, nullptr, fail});
+  LayerTaps attention_output, mlp_input, mlp_rows, mlp_output, block_parts;
+  attention_output.attention_output = fail;
+  mlp_input.mlp_input = fail;
+  mlp_rows.mlp_rows = fail;
+  mlp_output.mlp_output = fail;
+  block_parts.block_parts = fail;
+  for (const LayerTaps& taps :
+       {attention_output, mlp_input, mlp_rows, mlp_output, block_parts}) {
+    expect_failure(taps);
+  }
   EXPECT_THAT(DecoderLayerBackward(layer.View(), {offsets, x.view()},
                                    {x.view(), y.view(), fail}, pool),
               StatusIs(absl::StatusCode::kDataLoss, "the tap's"));
@@ -406,9 +345,9 @@ TEST(DecoderLayerTapsTest, TheirErrorsEndThePass) {
 
 TEST(DecoderLayerErrorsTest, NamesTheActivationThatIsNotFinite) {
   ThreadPool pool(2);
-  TestLayer layer(pool, {9});
+  DrawnLayer layer(pool, {9});
   const std::vector<int64_t> offsets = Offsets(Lengths());
-  TestMatrix x = TestLayer::Draw("x", 17, 20), y(17, 20);
+  TestMatrix x = DrawnLayer::Draw("x", 17, 20), y(17, 20);
   const auto forward = [&] {
     return DecoderLayerForward(layer.View(), {offsets, x.view()}, {}, y.view(),
                                pool);
@@ -424,14 +363,15 @@ TEST(DecoderLayerErrorsTest, NamesTheActivationThatIsNotFinite) {
                                   y.view(), pool),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("of sequence 103, position 2")));
-  x = TestLayer::Draw("x", 17, 20);
-  layer.weights.up.bias[36] = 3e38f;
-  layer.weights.gate.bias[36] = 3e38f;
+  x = DrawnLayer::Draw("x", 17, 20);
+  layer.weights.mlp.up.bias[36] = 3e38f;
+  layer.weights.mlp.gate.bias[36] = 3e38f;
   EXPECT_THAT(forward(),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("MLP activation of sequence 0, position 0, "
                                  "feature 36 of 37")));
-  layer.weights.value.bias[5] = std::numeric_limits<float>::infinity();
+  layer.weights.attention.value.bias[5] =
+      std::numeric_limits<float>::infinity();
   EXPECT_THAT(forward(), StatusIs(absl::StatusCode::kInvalidArgument,
                                   HasSubstr("attention values of sequence 0")));
 }

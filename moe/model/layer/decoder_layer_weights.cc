@@ -13,7 +13,8 @@
 #include "moe/base/status_macros.h"
 #include "moe/base/thread_pool.h"
 #include "moe/checkpoint/checkpoint.h"
-#include "moe/checkpoint/llama_config.h"
+#include "moe/checkpoint/moe_config.h"
+#include "moe/checkpoint/sharded_tensors.h"
 #include "moe/checkpoint/tensor.h"
 #include "moe/checkpoint/tensor_name.h"
 #include "moe/model/layer/checkpoint_weights.h"
@@ -22,51 +23,141 @@
 namespace moe {
 namespace {
 
-struct LinearPart {
-  TensorKind kind;
-  Linear DecoderLayerWeights::*linear;
-  bool LlamaConfig::*has_bias;
-};
+constexpr std::array<TensorKind, 2> kNorms = {TensorKind::kInputNorm,
+                                              TensorKind::kPostAttentionNorm};
+constexpr std::array<TensorKind, 4> kAttention = {
+    TensorKind::kQuery, TensorKind::kKey, TensorKind::kValue,
+    TensorKind::kOutput};
+// Gate, up and down each.
+using MlpKinds = std::array<TensorKind, 3>;
+constexpr MlpKinds kDenseMlp = {TensorKind::kMlpGate, TensorKind::kMlpUp,
+                                TensorKind::kMlpDown};
+constexpr MlpKinds kContractMlp = {TensorKind::kContractGate,
+                                   TensorKind::kContractUp,
+                                   TensorKind::kContractDown};
+constexpr MlpKinds kExpertMlp = {TensorKind::kExpertGate, TensorKind::kExpertUp,
+                                 TensorKind::kExpertDown};
+constexpr MlpKinds kResidualMlp = {TensorKind::kResidualGate,
+                                   TensorKind::kResidualUp,
+                                   TensorKind::kResidualDown};
 
-constexpr std::array<LinearPart, 7> kLinearParts = {{
-    {TensorKind::kQuery, &DecoderLayerWeights::query,
-     &LlamaConfig::attention_bias},
-    {TensorKind::kKey, &DecoderLayerWeights::key, &LlamaConfig::attention_bias},
-    {TensorKind::kValue, &DecoderLayerWeights::value,
-     &LlamaConfig::attention_bias},
-    {TensorKind::kOutput, &DecoderLayerWeights::output,
-     &LlamaConfig::attention_bias},
-    {TensorKind::kMlpGate, &DecoderLayerWeights::gate, &LlamaConfig::mlp_bias},
-    {TensorKind::kMlpUp, &DecoderLayerWeights::up, &LlamaConfig::mlp_bias},
-    {TensorKind::kMlpDown, &DecoderLayerWeights::down, &LlamaConfig::mlp_bias},
-}};
-
-const LlamaConfig& ConfigOf(const Checkpoint& checkpoint, int64_t layer) {
-  const LlamaConfig* const config = checkpoint.dense_config();
-  MOE_CHECK(config != nullptr && layer >= 0 &&
-            layer < config->num_hidden_layers);
-  return *config;
+TensorName WeightName(TensorKind kind, int64_t layer, int64_t expert = -1) {
+  return {kind, layer, expert, /*is_bias=*/false};
 }
 
-TensorName WeightName(TensorKind kind, int64_t layer) {
-  return {kind, layer, /*expert=*/-1, /*is_bias=*/false};
+TensorName BiasOf(TensorName weight) {
+  weight.is_bias = true;
+  return weight;
 }
 
-TensorName BiasName(TensorKind kind, int64_t layer) {
-  return {kind, layer, /*expert=*/-1, /*is_bias=*/true};
-}
-
-// The weight of kLinearParts[part], and its bias.
-absl::Status ReadLinear(const Checkpoint& checkpoint, int64_t layer,
-                        size_t part, DecoderLayerTensors& tensors) {
-  const TensorKind kind = kLinearParts[part].kind;
-  if (ConfigOf(checkpoint, layer).*kLinearParts[part].has_bias) {
-    MOE_ASSIGN_OR_RETURN(tensors.biases[part],
-                         ReadWeight(checkpoint, BiasName(kind, layer)));
+template <typename Kinds>
+void AddNames(const Kinds& kinds, int64_t layer, int64_t expert,
+              std::vector<TensorName>& names) {
+  for (const TensorKind kind : kinds) {
+    names.push_back(WeightName(kind, layer, expert));
   }
-  MOE_ASSIGN_OR_RETURN(tensors.weights[part],
-                       ReadWeight(checkpoint, WeightName(kind, layer)));
-  return absl::OkStatus();
+}
+
+template <typename Kinds>
+void AddExpertNames(TensorKind router, const Kinds& kinds, int64_t num_experts,
+                    int64_t layer, std::vector<TensorName>& names) {
+  names.push_back(WeightName(router, layer));
+  for (int64_t e = 0; e < num_experts; ++e) AddNames(kinds, layer, e, names);
+}
+
+// The weights of a layer's linear layers, in the order in which they are read.
+std::vector<TensorName> LinearNames(const Checkpoint& checkpoint,
+                                    int64_t layer) {
+  MOE_CHECK(layer >= 0 &&
+            layer < DecoderConfig(checkpoint.config()).num_hidden_layers);
+  const MoeConfig* const moe = checkpoint.moe_config();
+  const bool has_experts = moe != nullptr && !moe->IsContractLayer(layer);
+  std::vector<TensorName> names;
+  if (has_experts && moe->use_attn_moe) {
+    AddExpertNames(TensorKind::kAttentionRouter, kAttention, moe->attn_experts,
+                   layer, names);
+  } else {
+    AddNames(kAttention, layer, /*expert=*/-1, names);
+  }
+  if (!has_experts || moe->num_local_experts == 0) {
+    AddNames(moe == nullptr ? kDenseMlp : kContractMlp, layer, /*expert=*/-1,
+             names);
+    return names;
+  }
+  AddExpertNames(TensorKind::kRouter, kExpertMlp, moe->num_local_experts, layer,
+                 names);
+  if (moe->intermediate_size_residual.has_value()) {
+    AddNames(kResidualMlp, layer, /*expert=*/-1, names);
+  }
+  return names;
+}
+
+// The weights of the expert that a name tells, or those that every token has.
+template <typename Weights>
+Weights& WeightsOf(const TensorName& name, Weights& every_tokens,
+                   ExpertWeights<Weights>& experts) {
+  if (name.expert < 0) return every_tokens;
+  const auto expert = static_cast<size_t>(name.expert);
+  if (experts.experts.size() <= expert) experts.experts.resize(expert + 1);
+  return experts.experts[expert];
+}
+
+// Where a weight belongs.
+Linear& LinearOf(DecoderLayerWeights& weights, const TensorName& name) {
+  const auto attention = [&]() -> AttentionWeights& {
+    return WeightsOf(name, weights.attention, weights.attention_experts);
+  };
+  const auto mlp = [&]() -> MlpWeights& {
+    return WeightsOf(name, weights.mlp, weights.mlp_experts);
+  };
+  switch (name.kind) {
+    case TensorKind::kAttentionRouter:
+      return weights.attention_experts.router;
+    case TensorKind::kQuery:
+      return attention().query;
+    case TensorKind::kKey:
+      return attention().key;
+    case TensorKind::kValue:
+      return attention().value;
+    case TensorKind::kOutput:
+      return attention().output;
+    case TensorKind::kRouter:
+      return weights.mlp_experts.router;
+    case TensorKind::kMlpGate:
+    case TensorKind::kContractGate:
+    case TensorKind::kExpertGate:
+    case TensorKind::kResidualGate:
+      return mlp().gate;
+    case TensorKind::kMlpUp:
+    case TensorKind::kContractUp:
+    case TensorKind::kExpertUp:
+    case TensorKind::kResidualUp:
+      return mlp().up;
+    case TensorKind::kMlpDown:
+    case TensorKind::kContractDown:
+    case TensorKind::kExpertDown:
+    case TensorKind::kResidualDown:
+      return mlp().down;
+    default:
+      MOE_CHECK(false);
+      return weights.mlp.down;
+  }
+}
+
+// Since it is open, a checkpoint has just the biases that it should.
+bool HasTensor(const Checkpoint& checkpoint, const TensorName& name) {
+  return checkpoint.tensors().Find(FormatTensorName(name)).tensor != nullptr;
+}
+
+absl::StatusOr<LinearTensors> ReadLinear(const Checkpoint& checkpoint,
+                                         const TensorName& name) {
+  LinearTensors tensors;
+  tensors.name = name;
+  if (HasTensor(checkpoint, BiasOf(name))) {
+    MOE_ASSIGN_OR_RETURN(tensors.bias, ReadWeight(checkpoint, BiasOf(name)));
+  }
+  MOE_ASSIGN_OR_RETURN(tensors.weight, ReadWeight(checkpoint, name));
+  return tensors;
 }
 
 absl::Status ReadNorms(const Checkpoint& checkpoint, int64_t layer,
@@ -94,47 +185,59 @@ LayerPasses PassesOf(TensorKind kind, LayerPasses passes) {
              : passes;
 }
 
-// Frees the tensors.
-void PackPart(DecoderLayerTensors& tensors, size_t part, LayerPasses passes,
+void PackPart(const LinearTensors& tensors, LayerPasses passes,
               ThreadPool& pool, DecoderLayerWeights& weights) {
-  const HostTensor weight = std::exchange(tensors.weights[part], {});
-  weights.*kLinearParts[part].linear =
-      PackLinear(ViewWeight(weight), ToFloats(tensors.biases[part]),
-                 PassesOf(kLinearParts[part].kind, passes), pool);
+  LinearOf(weights, tensors.name) =
+      PackLinear(ViewWeight(tensors.weight), ToFloats(tensors.bias),
+                 PassesOf(tensors.name.kind, passes), pool);
 }
 
 template <typename Add>
 void ForEachStoredTensor(const Checkpoint& checkpoint, int64_t layer,
                          const Add& add) {
-  const LlamaConfig& config = ConfigOf(checkpoint, layer);
   const auto visit = [&](const TensorName& name) {
     add(NumBytes(LocateWeight(checkpoint, name).tensor->spec));
   };
-  visit(WeightName(TensorKind::kInputNorm, layer));
-  visit(WeightName(TensorKind::kPostAttentionNorm, layer));
-  for (const LinearPart& part : kLinearParts) {
-    visit(WeightName(part.kind, layer));
-    if (config.*part.has_bias) visit(BiasName(part.kind, layer));
+  for (const TensorKind norm : kNorms) visit(WeightName(norm, layer));
+  for (const TensorName& name : LinearNames(checkpoint, layer)) {
+    visit(name);
+    if (HasTensor(checkpoint, BiasOf(name))) visit(BiasOf(name));
   }
+}
+
+int64_t SizeBytes(const AttentionWeights& weights) {
+  return weights.query.size_bytes() + weights.key.size_bytes() +
+         weights.value.size_bytes() + weights.output.size_bytes();
+}
+
+int64_t SizeBytes(const MlpWeights& weights) {
+  return weights.gate.size_bytes() + weights.up.size_bytes() +
+         weights.down.size_bytes();
+}
+
+template <typename Weights>
+int64_t SizeBytes(const ExpertWeights<Weights>& weights) {
+  int64_t bytes = weights.router.size_bytes();
+  for (const Weights& expert : weights.experts) bytes += SizeBytes(expert);
+  return bytes;
 }
 
 }  // namespace
 
 int64_t DecoderLayerWeights::size_bytes() const {
-  int64_t bytes = static_cast<int64_t>(
-      (input_norm.size() + post_attention_norm.size()) * sizeof(float));
-  for (const LinearPart& part : kLinearParts) {
-    bytes += (this->*part.linear).size_bytes();
-  }
-  return bytes;
+  return static_cast<int64_t>((input_norm.size() + post_attention_norm.size()) *
+                              sizeof(float)) +
+         SizeBytes(attention) + SizeBytes(attention_experts) + SizeBytes(mlp) +
+         SizeBytes(mlp_experts);
 }
 
 absl::StatusOr<DecoderLayerTensors> ReadDecoderLayerTensors(
     const Checkpoint& checkpoint, int64_t layer) {
   DecoderLayerTensors tensors;
   MOE_RETURN_IF_ERROR(ReadNorms(checkpoint, layer, tensors));
-  for (size_t part = 0; part < kLinearParts.size(); ++part) {
-    MOE_RETURN_IF_ERROR(ReadLinear(checkpoint, layer, part, tensors));
+  for (const TensorName& name : LinearNames(checkpoint, layer)) {
+    MOE_ASSIGN_OR_RETURN(LinearTensors linear, ReadLinear(checkpoint, name));
+    tensors.linears.push_back(std::move(linear));
   }
   return tensors;
 }
@@ -143,8 +246,8 @@ DecoderLayerWeights PackDecoderLayer(DecoderLayerTensors tensors,
                                      LayerPasses passes, ThreadPool& pool) {
   DecoderLayerWeights weights;
   PackNorms(tensors, weights);
-  for (size_t part = 0; part < kLinearParts.size(); ++part) {
-    PackPart(tensors, part, passes, pool, weights);
+  for (LinearTensors& linear : tensors.linears) {
+    PackPart(std::exchange(linear, {}), passes, pool, weights);
   }
   return weights;
 }
@@ -156,25 +259,28 @@ absl::StatusOr<DecoderLayerWeights> ReadDecoderLayerWeights(
   DecoderLayerWeights weights;
   MOE_RETURN_IF_ERROR(ReadNorms(checkpoint, layer, tensors));
   PackNorms(tensors, weights);
-  for (size_t part = 0; part < kLinearParts.size(); ++part) {
-    MOE_RETURN_IF_ERROR(ReadLinear(checkpoint, layer, part, tensors));
-    PackPart(tensors, part, passes, pool, weights);
+  for (const TensorName& name : LinearNames(checkpoint, layer)) {
+    MOE_ASSIGN_OR_RETURN(const LinearTensors linear,
+                         ReadLinear(checkpoint, name));
+    PackPart(linear, passes, pool, weights);
   }
   return weights;
 }
 
-int64_t PackedLayerBytes(const LlamaConfig& config, LayerPasses passes) {
-  const int64_t h = config.hidden_size, i = config.intermediate_size;
-  const int64_t q = config.QuerySize(), k = config.KeyValueSize();
-  const auto bytes = [&](int64_t out, int64_t in) {
-    return PackedLinearBytes(out, in, PassesOf(TensorKind::kQuery, passes));
-  };
-  int64_t floats = 2 * h;
-  if (config.attention_bias) floats += q + 2 * k + h;
-  if (config.mlp_bias) floats += 2 * i + h;
-  return bytes(q, h) + 2 * bytes(k, h) + bytes(h, q) + 2 * bytes(i, h) +
-         PackedLinearBytes(h, i, passes) +
-         floats * static_cast<int64_t>(sizeof(float));
+int64_t PackedLayerBytes(const Checkpoint& checkpoint, int64_t layer,
+                         LayerPasses passes) {
+  constexpr int64_t kFloatBytes = sizeof(float);
+  int64_t bytes = 0;
+  for (const TensorKind norm : kNorms) {
+    const TensorLocation at = LocateWeight(checkpoint, WeightName(norm, layer));
+    bytes += at.tensor->spec.shape[0] * kFloatBytes;
+  }
+  for (const TensorName& name : LinearNames(checkpoint, layer)) {
+    const Shape& shape = LocateWeight(checkpoint, name).tensor->spec.shape;
+    bytes += PackedLinearBytes(shape[0], shape[1], PassesOf(name.kind, passes));
+    if (HasTensor(checkpoint, BiasOf(name))) bytes += shape[0] * kFloatBytes;
+  }
+  return bytes;
 }
 
 int64_t StoredLayerBytes(const Checkpoint& checkpoint, int64_t layer) {

@@ -1,5 +1,6 @@
 #include "moe/model/layer/decoder_layer_weights.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -17,9 +18,11 @@
 #include "moe/base/thread_pool.h"
 #include "moe/checkpoint/checkpoint.h"
 #include "moe/checkpoint/dtype.h"
+#include "moe/checkpoint/moe_config.h"
 #include "moe/checkpoint/safetensors_file.h"
 #include "moe/checkpoint/sharded_tensors.h"
 #include "moe/checkpoint/tensor.h"
+#include "moe/checkpoint/tensor_name.h"
 #include "moe/kernels/gemm/gemm.h"
 #include "moe/kernels/gemm/packed_matrix.h"
 #include "moe/kernels/simd/matrix_view.h"
@@ -76,13 +79,13 @@ TEST(DecoderLayerWeightsTest, AreTheCheckpoints) {
         ReadDecoderLayerWeights(checkpoint, 1, LayerPasses::kForwardAndBackward,
                                 pool));
     const std::map<std::string, const Linear*> linears = {
-        {"self_attn.q_proj", &weights.query},
-        {"self_attn.k_proj", &weights.key},
-        {"self_attn.v_proj", &weights.value},
-        {"self_attn.o_proj", &weights.output},
-        {"mlp.gate_proj", &weights.gate},
-        {"mlp.up_proj", &weights.up},
-        {"mlp.down_proj", &weights.down}};
+        {"self_attn.q_proj", &weights.attention.query},
+        {"self_attn.k_proj", &weights.attention.key},
+        {"self_attn.v_proj", &weights.attention.value},
+        {"self_attn.o_proj", &weights.attention.output},
+        {"mlp.gate_proj", &weights.mlp.gate},
+        {"mlp.up_proj", &weights.mlp.up},
+        {"mlp.down_proj", &weights.mlp.down}};
     for (const auto& [name, linear] : linears) {
       const std::vector<float> want = TensorOf(
           checkpoint, absl::StrCat("model.layers.1.", name, ".weight"));
@@ -131,8 +134,7 @@ TEST(DecoderLayerWeightsTest, TheirSizesAreKnownBefore) {
       MOE_ASSERT_OK_AND_ASSIGN(
           const DecoderLayerWeights weights,
           ReadDecoderLayerWeights(checkpoint, 0, passes, pool));
-      EXPECT_EQ(PackedLayerBytes(*checkpoint.dense_config(), passes),
-                weights.size_bytes());
+      EXPECT_EQ(PackedLayerBytes(checkpoint, 0, passes), weights.size_bytes());
     }
   }
   MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint checkpoint,
@@ -155,11 +157,13 @@ TEST(DecoderLayerWeightsTest, ReadingApartFromPackingIsTheSame) {
       ReadDecoderLayerWeights(checkpoint, 2, LayerPasses::kForward, pool));
   EXPECT_EQ(apart.input_norm, at_once.input_norm);
   EXPECT_EQ(apart.post_attention_norm, at_once.post_attention_norm);
-  for (Linear DecoderLayerWeights::*linear :
-       {&DecoderLayerWeights::query, &DecoderLayerWeights::output,
-        &DecoderLayerWeights::down}) {
-    EXPECT_TRUE(BitsEqual<float>(Unpacked((apart.*linear).forward, pool),
-                                 Unpacked((at_once.*linear).forward, pool)));
+  const auto linears = [](const DecoderLayerWeights& weights) {
+    return std::vector<const Linear*>{
+        &weights.attention.query, &weights.attention.output, &weights.mlp.down};
+  };
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_TRUE(BitsEqual<float>(Unpacked(linears(apart)[i]->forward, pool),
+                                 Unpacked(linears(at_once)[i]->forward, pool)));
   }
 }
 
@@ -172,8 +176,8 @@ TEST(DecoderLayerWeightsTest, BackwardAloneIsWithoutTheForwardOfDown) {
   MOE_ASSERT_OK_AND_ASSIGN(
       const DecoderLayerWeights weights,
       ReadDecoderLayerWeights(checkpoint, 0, LayerPasses::kBackward, pool));
-  EXPECT_EQ(weights.down.forward.depth(), 0);
-  EXPECT_EQ(weights.down.backward.depth(), 128);
+  EXPECT_EQ(weights.mlp.down.forward.depth(), 0);
+  EXPECT_EQ(weights.mlp.down.backward.depth(), 128);
   EXPECT_EQ(weights.size_bytes(),
             4 * (256 + 2 * (2 * 128 * 128 + 2 * 64 * 128 + 2 * 384 * 128) +
                  384 * 128));
@@ -230,12 +234,97 @@ TEST(DecoderLayerWeightsTest, ReadsBiases) {
       const DecoderLayerWeights weights,
       ReadDecoderLayerWeights(checkpoint, 0, LayerPasses::kForward, pool));
   for (const Linear* linear :
-       {&weights.query, &weights.key, &weights.value, &weights.output,
-        &weights.gate, &weights.up, &weights.down}) {
+       {&weights.attention.query, &weights.attention.key,
+        &weights.attention.value, &weights.attention.output, &weights.mlp.gate,
+        &weights.mlp.up, &weights.mlp.down}) {
     ASSERT_EQ(static_cast<int64_t>(linear->bias.size()),
               linear->forward.num_outputs());
     EXPECT_EQ(linear->bias[0], 0.5f);
     EXPECT_EQ(linear->bias[1], 0.0f);
+  }
+}
+
+// Every linear layer of layer `layer`, by the name of its tensors.
+std::map<std::string, const Linear*> LinearsByName(
+    const DecoderLayerWeights& weights, int64_t layer) {
+  std::map<std::string, const Linear*> linears;
+  const auto add = [&](const std::string& name, const Linear& linear) {
+    if (linear.num_outputs() == 0) return;
+    linears[absl::StrCat("model.layers.", layer, ".", name)] = &linear;
+  };
+  const auto add_attention = [&](const AttentionWeights& attention,
+                                 const std::string& expert) {
+    add("self_attn.q_proj" + expert, attention.query);
+    add("self_attn.k_proj" + expert, attention.key);
+    add("self_attn.v_proj" + expert, attention.value);
+    add("self_attn.o_proj" + expert, attention.output);
+  };
+  const auto add_mlp = [&](const MlpWeights& mlp, const std::string& prefix) {
+    add(prefix + ".w1", mlp.gate);
+    add(prefix + ".w3", mlp.up);
+    add(prefix + ".w2", mlp.down);
+  };
+  add("self_attn.gate", weights.attention_experts.router);
+  add_attention(weights.attention, "");
+  for (size_t e = 0; e < weights.attention_experts.experts.size(); ++e) {
+    add_attention(weights.attention_experts.experts[e], absl::StrCat(".", e));
+  }
+  add("block_sparse_moe.gate", weights.mlp_experts.router);
+  add_mlp(weights.mlp,
+          weights.has_residual() ? "mlp_residual" : "block_sparse_moe");
+  for (size_t e = 0; e < weights.mlp_experts.experts.size(); ++e) {
+    add_mlp(weights.mlp_experts.experts[e],
+            absl::StrCat("block_sparse_moe.experts.", e));
+  }
+  return linears;
+}
+
+void ExpectTensors(const Checkpoint& checkpoint, const std::string& tensor,
+                   const Linear& linear, ThreadPool& pool) {
+  const std::vector<float> columns = Unpacked(linear.forward, pool);
+  const std::vector<float> want = TensorOf(checkpoint, tensor + ".weight");
+  const auto rows = static_cast<size_t>(linear.forward.num_outputs());
+  const auto cols = static_cast<size_t>(linear.forward.depth());
+  ASSERT_EQ(want.size(), rows * cols) << tensor;
+  for (size_t i = 0; i < want.size(); ++i) {
+    ASSERT_EQ(want[i], columns[i % cols * rows + i / cols]) << tensor;
+  }
+  if (linear.bias.empty()) return;
+  EXPECT_EQ(linear.bias, TensorOf(checkpoint, tensor + ".bias"));
+}
+
+// Every tensor of the layer but the norms is in its place, and nothing else.
+TEST(DecoderLayerWeightsTest, PutsExpertsWhereTheyBelong) {
+  ThreadPool pool(1);
+  for (const char* name : {"vanilla", "residual", "contract", "attention",
+                           "aligned", "attention_from_dense", "biases"}) {
+    MOE_ASSERT_OK_AND_ASSIGN(
+        const Checkpoint checkpoint,
+        Checkpoint::Open(absl::StrCat("testdata/moe/", name)));
+    const MoeConfig& config = *checkpoint.moe_config();
+    for (int64_t layer = 0; layer < config.decoder.num_hidden_layers; ++layer) {
+      SCOPED_TRACE(absl::StrCat(name, ", layer ", layer));
+      MOE_ASSERT_OK_AND_ASSIGN(
+          const DecoderLayerWeights weights,
+          ReadDecoderLayerWeights(checkpoint, layer, LayerPasses::kForward,
+                                  pool));
+      EXPECT_EQ(PackedLayerBytes(checkpoint, layer, LayerPasses::kForward),
+                weights.size_bytes());
+      int64_t num_tensors = 2;  // The norms.
+      for (const auto& [tensor, linear] : LinearsByName(weights, layer)) {
+        ExpectTensors(checkpoint, tensor, *linear, pool);
+        num_tensors += linear->bias.empty() ? 1 : 2;
+      }
+      int64_t want_tensors = 0, want_bytes = 0;
+      for (const SafetensorsTensor& tensor :
+           checkpoint.tensors().shards()[0].tensors()) {
+        if (ParseTensorName(tensor.spec.name)->layer != layer) continue;
+        ++want_tensors;
+        want_bytes += NumBytes(tensor.spec);
+      }
+      EXPECT_EQ(num_tensors, want_tensors);
+      EXPECT_EQ(StoredLayerBytes(checkpoint, layer), want_bytes);
+    }
   }
 }
 

@@ -20,6 +20,10 @@ struct Linear {
   PackedMatrix backward;    // Of its transpose; empty for kForward.
   std::vector<float> bias;  // [out], or empty.
 
+  // Of the layer; 0 for one that is not there.
+  int64_t num_outputs() const {
+    return forward.depth() > 0 ? forward.num_outputs() : backward.depth();
+  }
   // Memory of the packed weights and the bias.
   int64_t size_bytes() const;
 };

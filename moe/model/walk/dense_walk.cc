@@ -7,10 +7,11 @@
 #include "moe/base/status_macros.h"
 #include "moe/model/layer/decoder_layer_weights.h"
 #include "moe/model/layer/linear.h"
-#include "moe/model/walk/dense_model.h"
+#include "moe/model/walk/held_output.h"
 #include "moe/model/walk/hidden_states.h"
 #include "moe/model/walk/layer_pass.h"
 #include "moe/model/walk/layer_weight_stream.h"
+#include "moe/model/walk/model.h"
 #include "moe/model/walk/walk_options.h"
 #include "moe/model/walk/walk_plan.h"
 #include "moe/model/walk/walk_tap.h"
@@ -18,7 +19,7 @@
 
 namespace moe {
 
-absl::StatusOr<HiddenStates> WalkForward(DenseModel& model,
+absl::StatusOr<HiddenStates> WalkForward(Model& model,
                                          const TokenSequences& sequences,
                                          const WalkOptions& options,
                                          WalkTap* tap,
@@ -39,12 +40,14 @@ absl::StatusOr<HiddenStates> WalkForward(DenseModel& model,
   MOE_RETURN_IF_ERROR(internal::EmbedSequences(model, sequences, plan, hidden));
   LayerWeightStream stream(model, kPasses, LayerOrder::kFirstToLast,
                            plan.weights, resources.pool);
+  HeldOutput held(num_tokens, model.config().hidden_size, resources.budget,
+                  options.spill_directory);
   for (int64_t layer = 0; layer < num_layers; ++layer) {
     MOE_ASSIGN_OR_RETURN(const DecoderLayerWeights* const weights,
                          stream.Next());
     MOE_RETURN_IF_ERROR(internal::StepForward(
-        model, plan, options, {layer, weights, &hidden, &hidden, tap, {}},
-        resources));
+        model, plan, options,
+        {layer, weights, &hidden, &hidden, tap, {}, &held}, resources));
   }
   MOE_RETURN_IF_ERROR(CheckFloatEnvironment("the forward walk"));
   resources.progress.Finish();

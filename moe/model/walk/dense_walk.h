@@ -14,8 +14,8 @@
 #define MOE_MODEL_WALK_DENSE_WALK_H_
 
 #include "absl/status/statusor.h"
-#include "moe/model/walk/dense_model.h"
 #include "moe/model/walk/hidden_states.h"
+#include "moe/model/walk/model.h"
 #include "moe/model/walk/walk_options.h"
 #include "moe/model/walk/walk_tap.h"
 #include "moe/text/dataset/token_sequences.h"
@@ -32,7 +32,7 @@ namespace moe {
 // Cost: 2 T (Q H + 2 K H + H Q + 3 I H) floating-point operations a layer for
 // the products with weights, and 4 Q (t + 1) for token t of a sequence's
 // attention.
-absl::StatusOr<HiddenStates> WalkForward(DenseModel& model,
+absl::StatusOr<HiddenStates> WalkForward(Model& model,
                                          const TokenSequences& sequences,
                                          const WalkOptions& options,
                                          WalkTap* tap,

@@ -2,19 +2,27 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
+#include "moe/base/check.h"
 #include "moe/base/status_macros.h"
+#include "moe/checkpoint/moe_config.h"
 #include "moe/kernels/simd/matrix_view.h"
+#include "moe/model/layer/attention_block.h"
 #include "moe/model/layer/decoder_layer.h"
 #include "moe/model/layer/decoder_layer_weights.h"
+#include "moe/model/layer/expert_routing.h"
 #include "moe/model/layer/float_matrix.h"
-#include "moe/model/walk/dense_model.h"
+#include "moe/model/layer/layer_batch.h"
+#include "moe/model/layer/mlp_block.h"
 #include "moe/model/walk/embedding.h"
+#include "moe/model/walk/held_output.h"
 #include "moe/model/walk/hidden_states.h"
+#include "moe/model/walk/model.h"
 #include "moe/model/walk/sequence_groups.h"
 #include "moe/model/walk/walk_options.h"
 #include "moe/model/walk/walk_plan.h"
@@ -27,11 +35,19 @@ namespace {
 LayerTaps TapsOf(WalkTap* tap, const TapContext& context) {
   LayerTaps taps;
   if (tap == nullptr) return taps;
-  taps.attention_output = [tap, context](MatrixView<float> output) {
-    return tap->OnAttentionOutput(context, output);
+  taps.routing = [tap, context](DecoderBlock block,
+                                const std::vector<ExpertTokens>& experts) {
+    return tap->OnRouting(context, block, experts);
   };
   taps.mlp_input = [tap, context](MatrixView<const float> input) {
     return tap->OnMlpInput(context, input);
+  };
+  taps.block_parts = [tap, context](DecoderBlock block,
+                                    const BlockOutput& out) {
+    return tap->OnBlockParts(context, block, out);
+  };
+  taps.attention_output = [tap, context](MatrixView<float> output) {
+    return tap->OnAttentionOutput(context, output);
   };
   taps.mlp_output = [tap, context](MatrixView<float> output) {
     return tap->OnMlpOutput(context, output);
@@ -39,10 +55,170 @@ LayerTaps TapsOf(WalkTap* tap, const TapContext& context) {
   return taps;
 }
 
+// The rows of a group in a buffer that grows as needed.
+MatrixView<float> GroupRows(const SequenceGroup& group, int64_t hidden_size,
+                            FloatMatrix& buffer) {
+  if (buffer.rows() < group.num_tokens()) {
+    buffer = FloatMatrix(group.num_tokens(), hidden_size);
+  }
+  return buffer.view().Rows(0, group.num_tokens());
+}
+
+// A layer's forward. What a block puts out goes on at once, or, where the tap
+// surveys the block, is held until the tap has seen it for all groups: a sweep
+// over the groups more.
+class ForwardStep {
+ public:
+  ForwardStep(const DecoderLayer& layer, const WalkPlan& plan,
+              const LayerStep& step, const WalkResources& resources)
+      : layer_(layer),
+        plan_(plan),
+        step_(step),
+        resources_(resources),
+        has_residual_(step.weights->has_residual()),
+        surveys_attention_(Surveys(DecoderBlock::kAttention)),
+        surveys_mlp_(Surveys(DecoderBlock::kMlp)) {}
+
+  absl::Status Run() {
+    if (surveys_attention_) {
+      MOE_RETURN_IF_ERROR(ForEachGroup(&ForwardStep::SurveyAttention));
+      MOE_RETURN_IF_ERROR(
+          step_.tap->OnSurveyEnd(step_.layer, DecoderBlock::kAttention));
+    }
+    MOE_RETURN_IF_ERROR(ForEachGroup(&ForwardStep::ThroughTheLayer));
+    if (!surveys_mlp_) return absl::OkStatus();
+    MOE_RETURN_IF_ERROR(
+        step_.tap->OnSurveyEnd(step_.layer, DecoderBlock::kMlp));
+    return ForEachGroup(&ForwardStep::FinishMlp);
+  }
+
+ private:
+  // A group, and what is the same for all that is done with it.
+  struct Group {
+    const SequenceGroup& sequences;
+    LayerTaps taps;
+
+    LayerBatch Batch(MatrixView<const float> hidden) const {
+      return {sequences.offsets, hidden, sequences.first_sequence};
+    }
+  };
+
+  bool Surveys(DecoderBlock block) const {
+    const bool surveys =
+        step_.tap != nullptr && step_.tap->Surveys(step_.layer, block);
+    MOE_CHECK(!surveys || step_.held != nullptr);
+    return surveys;
+  }
+
+  absl::Status ForEachGroup(absl::Status (ForwardStep::*body)(const Group&)) {
+    for (size_t g = 0; g < plan_.groups.size(); ++g) {
+      Group group = {plan_.groups[g],
+                     TapsOf(step_.tap, {step_.layer, plan_.groups[g]})};
+      if (!step_.saved_attention.empty() &&
+          step_.saved_attention[g].has_value()) {
+        group.taps.saved_attention = &*step_.saved_attention[g];
+      }
+      MOE_RETURN_IF_ERROR(
+          Annotate((this->*body)(group), absl::StrCat("layer ", step_.layer)));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<MatrixView<float>> LoadInput(const SequenceGroup& group) {
+    return step_.input->Load(group.first_token, group.end_token(),
+                             input_buffer_);
+  }
+
+  absl::Status SurveyAttention(const Group& group) {
+    MOE_ASSIGN_OR_RETURN(const MatrixView<float> x, LoadInput(group.sequences));
+    MOE_ASSIGN_OR_RETURN(
+        const BlockOutput out,
+        step_.held->Prepare(group.sequences, /*has_residual=*/false));
+    MOE_RETURN_IF_ERROR(AttentionBlockForward(
+        layer_, group.Batch(x), group.taps, out.output, resources_.pool));
+    MOE_RETURN_IF_ERROR(step_.tap->OnSurvey({step_.layer, group.sequences},
+                                            DecoderBlock::kAttention, out));
+    return step_.held->Store(group.sequences, out);
+  }
+
+  absl::Status ThroughTheLayer(const Group& group) {
+    const SequenceGroup& rows = group.sequences;
+    MOE_ASSIGN_OR_RETURN(const MatrixView<float> x, LoadInput(rows));
+    const MatrixView<float> y =
+        step_.output == step_.input
+            ? x
+            : step_.output->Prepare(rows.first_token, rows.end_token(),
+                                    output_buffer_);
+    MOE_RETURN_IF_ERROR(Attention(group, x, y));
+    MOE_RETURN_IF_ERROR(Mlp(group, y));
+    MOE_RETURN_IF_ERROR(step_.output->Store(rows.first_token, y));
+    resources_.progress.Advance(rows.num_tokens());
+    return absl::OkStatus();
+  }
+
+  absl::Status Attention(const Group& group, MatrixView<const float> x,
+                         MatrixView<float> y) {
+    BlockOutput out;
+    if (surveys_attention_) {
+      MOE_ASSIGN_OR_RETURN(
+          out, step_.held->Load(group.sequences, /*has_residual=*/false));
+    } else {
+      out.output = GroupRows(group.sequences, x.cols, block_buffer_);
+      MOE_RETURN_IF_ERROR(AttentionBlockForward(
+          layer_, group.Batch(x), group.taps, out.output, resources_.pool));
+    }
+    return FinishBlock(DecoderBlock::kAttention, group.Batch(x), group.taps,
+                       out, y, resources_.pool);
+  }
+
+  absl::Status Mlp(const Group& group, MatrixView<float> y) {
+    BlockOutput out;
+    if (surveys_mlp_) {
+      MOE_ASSIGN_OR_RETURN(out,
+                           step_.held->Prepare(group.sequences, has_residual_));
+    } else {
+      out.output = GroupRows(group.sequences, y.cols, block_buffer_);
+      if (has_residual_) {
+        out.residual = GroupRows(group.sequences, y.cols, residual_buffer_);
+      }
+    }
+    MOE_RETURN_IF_ERROR(MlpBlockForward(layer_, group.Batch(y), group.taps, out,
+                                        resources_.pool));
+    if (!surveys_mlp_) {
+      return FinishBlock(DecoderBlock::kMlp, group.Batch(y), group.taps, out, y,
+                         resources_.pool);
+    }
+    MOE_RETURN_IF_ERROR(step_.tap->OnSurvey({step_.layer, group.sequences},
+                                            DecoderBlock::kMlp, out));
+    return step_.held->Store(group.sequences, out);
+  }
+
+  absl::Status FinishMlp(const Group& group) {
+    const SequenceGroup& rows = group.sequences;
+    MOE_ASSIGN_OR_RETURN(
+        const MatrixView<float> y,
+        step_.output->Load(rows.first_token, rows.end_token(), output_buffer_));
+    MOE_ASSIGN_OR_RETURN(const BlockOutput out,
+                         step_.held->Load(rows, has_residual_));
+    MOE_RETURN_IF_ERROR(FinishBlock(DecoderBlock::kMlp, group.Batch(y),
+                                    group.taps, out, y, resources_.pool));
+    return step_.output->Store(rows.first_token, y);
+  }
+
+  const DecoderLayer& layer_;
+  const WalkPlan& plan_;
+  const LayerStep& step_;
+  const WalkResources& resources_;
+  const bool has_residual_;
+  const bool surveys_attention_;
+  const bool surveys_mlp_;
+  FloatMatrix input_buffer_, output_buffer_;
+  FloatMatrix block_buffer_, residual_buffer_;
+};
+
 }  // namespace
 
-absl::Status EmbedSequences(const DenseModel& model,
-                            const TokenSequences& sequences,
+absl::Status EmbedSequences(const Model& model, const TokenSequences& sequences,
                             const WalkPlan& plan, HiddenStates& hidden) {
   FloatMatrix buffer;
   for (const SequenceGroup& group : plan.groups) {
@@ -58,41 +234,26 @@ absl::Status EmbedSequences(const DenseModel& model,
   return absl::OkStatus();
 }
 
-DecoderLayer LayerOf(const DenseModel& model, const WalkPlan& plan,
+DecoderLayer LayerOf(const Model& model, const WalkPlan& plan,
                      const DecoderLayerWeights& weights,
                      const WalkOptions& options) {
-  return {&model.config(), &weights, &plan.rotary, options.blocks};
+  DecoderLayer layer = {&model.config(), &weights, &plan.rotary,
+                        options.blocks};
+  if (const MoeConfig* const moe = model.moe_config(); moe != nullptr) {
+    layer.attention_routing = AttentionRoutingOptions(*moe);
+    layer.mlp_routing = MlpRoutingOptions(*moe);
+  }
+  return layer;
 }
 
-absl::Status StepForward(const DenseModel& model, const WalkPlan& plan,
+absl::Status StepForward(const Model& model, const WalkPlan& plan,
                          const WalkOptions& options, const LayerStep& step,
                          const WalkResources& resources) {
   const DecoderLayer layer = LayerOf(model, plan, *step.weights, options);
   if (step.tap != nullptr) {
     MOE_RETURN_IF_ERROR(step.tap->OnLayerStart(step.layer));
   }
-  FloatMatrix input_buffer, output_buffer;
-  for (size_t g = 0; g < plan.groups.size(); ++g) {
-    const SequenceGroup& group = plan.groups[g];
-    MOE_ASSIGN_OR_RETURN(
-        const MatrixView<float> x,
-        step.input->Load(group.first_token, group.end_token(), input_buffer));
-    const MatrixView<float> y =
-        step.output == step.input
-            ? x
-            : step.output->Prepare(group.first_token, group.end_token(),
-                                   output_buffer);
-    LayerTaps taps = TapsOf(step.tap, {step.layer, group});
-    if (!step.saved_attention.empty() && step.saved_attention[g].has_value()) {
-      taps.saved_attention = &*step.saved_attention[g];
-    }
-    MOE_RETURN_IF_ERROR(Annotate(
-        DecoderLayerForward(layer, {group.offsets, x, group.first_sequence},
-                            taps, y, resources.pool),
-        absl::StrCat("layer ", step.layer)));
-    MOE_RETURN_IF_ERROR(step.output->Store(group.first_token, y));
-    resources.progress.Advance(group.num_tokens());
-  }
+  MOE_RETURN_IF_ERROR(ForwardStep(layer, plan, step, resources).Run());
   return step.tap == nullptr ? absl::OkStatus()
                              : step.tap->OnLayerEnd(step.layer);
 }

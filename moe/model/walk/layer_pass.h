@@ -12,8 +12,9 @@
 #include "moe/model/layer/attention.h"
 #include "moe/model/layer/decoder_layer.h"
 #include "moe/model/layer/decoder_layer_weights.h"
-#include "moe/model/walk/dense_model.h"
+#include "moe/model/walk/held_output.h"
 #include "moe/model/walk/hidden_states.h"
+#include "moe/model/walk/model.h"
 #include "moe/model/walk/walk_options.h"
 #include "moe/model/walk/walk_plan.h"
 #include "moe/model/walk/walk_tap.h"
@@ -22,8 +23,7 @@
 namespace moe::internal {
 
 // Fills `hidden` with the input embedding of every token.
-absl::Status EmbedSequences(const DenseModel& model,
-                            const TokenSequences& sequences,
+absl::Status EmbedSequences(const Model& model, const TokenSequences& sequences,
                             const WalkPlan& plan, HiddenStates& hidden);
 
 struct LayerStep {
@@ -35,14 +35,15 @@ struct LayerStep {
   // For each group of the plan, what the walk back can take; or empty. Those
   // without a value are not asked for.
   absl::Span<std::optional<SavedAttention>> saved_attention;
+  HeldOutput* held = nullptr;  // For blocks that the tap surveys.
 };
 
-DecoderLayer LayerOf(const DenseModel& model, const WalkPlan& plan,
+DecoderLayer LayerOf(const Model& model, const WalkPlan& plan,
                      const DecoderLayerWeights& weights,
                      const WalkOptions& options);
 
 // A layer's forward for every group. Advances the progress by every token.
-absl::Status StepForward(const DenseModel& model, const WalkPlan& plan,
+absl::Status StepForward(const Model& model, const WalkPlan& plan,
                          const WalkOptions& options, const LayerStep& step,
                          const WalkResources& resources);
 

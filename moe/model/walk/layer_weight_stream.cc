@@ -14,25 +14,26 @@
 #include "moe/checkpoint/checkpoint.h"
 #include "moe/model/layer/decoder_layer_weights.h"
 #include "moe/model/layer/linear.h"
-#include "moe/model/walk/dense_model.h"
+#include "moe/model/walk/model.h"
 
 namespace moe {
 
 absl::StatusOr<LayerWeightMemory> LayerWeightMemory::Reserve(
-    const DenseModel& model, LayerPasses passes, MemoryBudget& budget) {
+    const Model& model, LayerPasses passes, MemoryBudget& budget) {
   LayerWeightMemory memory;
   if (model.keeps(passes)) return memory;
-  // Layers may be stored in different types.
-  int64_t stored = 0, largest = 0;
+  // Layers may be stored in different types, and have experts or not.
+  int64_t packed = 0, stored = 0, largest = 0;
   for (int64_t layer = 0; layer < model.config().num_hidden_layers; ++layer) {
+    packed =
+        std::max(packed, PackedLayerBytes(model.checkpoint(), layer, passes));
     stored = std::max(stored, StoredLayerBytes(model.checkpoint(), layer));
     largest =
         std::max(largest, LargestLayerTensorBytes(model.checkpoint(), layer));
   }
   MOE_ASSIGN_OR_RETURN(
       memory.layer_,
-      budget.Reserve(PackedLayerBytes(model.config(), passes) + largest,
-                     "the weights of one decoder layer"));
+      budget.Reserve(packed + largest, "the weights of one decoder layer"));
   memory.next_layer_bytes_ = stored - largest;
   return memory;
 }
@@ -46,7 +47,7 @@ void LayerWeightMemory::AddNextLayer(MemoryBudget& budget) {
   has_next_layer_ = true;
 }
 
-LayerWeightStream::LayerWeightStream(DenseModel& model, LayerPasses passes,
+LayerWeightStream::LayerWeightStream(Model& model, LayerPasses passes,
                                      LayerOrder order,
                                      const LayerWeightMemory& memory,
                                      ThreadPool& pool)

@@ -23,7 +23,7 @@
 #include "moe/base/thread_pool.h"
 #include "moe/model/layer/decoder_layer_weights.h"
 #include "moe/model/layer/linear.h"
-#include "moe/model/walk/dense_model.h"
+#include "moe/model/walk/model.h"
 
 namespace moe {
 
@@ -35,7 +35,7 @@ class LayerWeightMemory {
   // Nothing if the model keeps its weights for `passes`, else room for one
   // layer: ResourceExhausted with the smallest budget that would do if there is
   // not so much.
-  static absl::StatusOr<LayerWeightMemory> Reserve(const DenseModel& model,
+  static absl::StatusOr<LayerWeightMemory> Reserve(const Model& model,
                                                    LayerPasses passes,
                                                    MemoryBudget& budget);
 
@@ -53,7 +53,7 @@ class LayerWeightMemory {
 class LayerWeightStream {
  public:
   // `model`, `memory` and `pool` must outlive the stream.
-  LayerWeightStream(DenseModel& model, LayerPasses passes, LayerOrder order,
+  LayerWeightStream(Model& model, LayerPasses passes, LayerOrder order,
                     const LayerWeightMemory& memory, ThreadPool& pool);
 
   // The next layer's, valid until the next call. At most once for each layer of
@@ -64,7 +64,7 @@ class LayerWeightStream {
   int64_t NextLayer() const;
   void StartReading();
 
-  DenseModel& model_;
+  Model& model_;
   const LayerPasses passes_;
   const LayerOrder order_;
   const LayerWeightMemory& memory_;

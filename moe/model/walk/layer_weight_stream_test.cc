@@ -74,7 +74,8 @@ TEST(LayerWeightStreamTest, GivesEveryLayerInOrder) {
 TEST(LayerWeightStreamTest, TakesWhatTheBudgetHas) {
   MOE_ASSERT_OK_AND_ASSIGN(DenseModel model,
                            DenseModel::Open(FixturePath("llama_gqa_bf16")));
-  const int64_t layer = PackedLayerBytes(model.config(), LayerPasses::kForward);
+  const int64_t layer =
+      PackedLayerBytes(model.checkpoint(), 0, LayerPasses::kForward);
   const int64_t stored = StoredLayerBytes(model.checkpoint(), 0);
   const int64_t largest = LargestLayerTensorBytes(model.checkpoint(), 0);
   MemoryBudget too_small(layer + largest - 1);

@@ -29,7 +29,7 @@
 #include "moe/model/layer/checkpoint_weights.h"
 #include "moe/model/layer/float_matrix.h"
 #include "moe/model/layer/linear.h"
-#include "moe/model/walk/dense_model.h"
+#include "moe/model/walk/model.h"
 
 namespace moe {
 namespace {
@@ -80,8 +80,7 @@ int64_t OutputHead::LeastBytes(const LlamaConfig& config, LayerPasses passes) {
          PackedMatrix::kPanelCols * vector_bytes + read_bytes;
 }
 
-absl::StatusOr<OutputHead> OutputHead::Create(DenseModel& model,
-                                              LayerPasses passes,
+absl::StatusOr<OutputHead> OutputHead::Create(Model& model, LayerPasses passes,
                                               MemoryBudget& budget,
                                               ThreadPool& pool) {
   OutputHead head(model, budget, pool);

@@ -26,7 +26,7 @@
 #include "moe/kernels/gemm/packed_matrix.h"
 #include "moe/kernels/simd/matrix_view.h"
 #include "moe/model/layer/linear.h"
-#include "moe/model/walk/dense_model.h"
+#include "moe/model/walk/model.h"
 
 namespace moe {
 
@@ -37,8 +37,7 @@ class OutputHead {
   // embedding; ResourceExhausted if the budget has less room than LeastBytes:
   // 16 tokens' logits and a panel of the embedding. The arguments must outlive
   // the object.
-  static absl::StatusOr<OutputHead> Create(DenseModel& model,
-                                           LayerPasses passes,
+  static absl::StatusOr<OutputHead> Create(Model& model, LayerPasses passes,
                                            MemoryBudget& budget,
                                            ThreadPool& pool);
 
@@ -82,7 +81,7 @@ class OutputHead {
  private:
   static constexpr int64_t kOneSequence[] = {0};
 
-  OutputHead(DenseModel& model, MemoryBudget& budget, ThreadPool& pool)
+  OutputHead(Model& model, MemoryBudget& budget, ThreadPool& pool)
       : model_(model), budget_(budget), pool_(pool) {}
 
   absl::Status Plan(LayerPasses passes);
@@ -100,7 +99,7 @@ class OutputHead {
   absl::Status MultiplyBackward(MatrixView<const float> d_logits,
                                 MatrixView<float> d_normed) const;
 
-  DenseModel& model_;
+  Model& model_;
   MemoryBudget& budget_;
   ThreadPool& pool_;
   MemoryBudget::Reservation reservation_;

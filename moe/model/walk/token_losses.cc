@@ -19,8 +19,8 @@
 #include "moe/kernels/sums/feature_sums.h"
 #include "moe/model/layer/float_matrix.h"
 #include "moe/model/layer/linear.h"
-#include "moe/model/walk/dense_model.h"
 #include "moe/model/walk/hidden_states.h"
+#include "moe/model/walk/model.h"
 #include "moe/model/walk/output_head.h"
 #include "moe/model/walk/sequence_groups.h"
 #include "moe/model/walk/walk_options.h"
@@ -55,7 +55,7 @@ absl::Status CheckLosses(const TokenSequences& sequences,
       ": NaN or infinity; the weights drive float32 out of its range"));
 }
 
-absl::StatusOr<std::vector<float>> TokenLosses(DenseModel& model,
+absl::StatusOr<std::vector<float>> TokenLosses(Model& model,
                                                const TokenSequences& sequences,
                                                HiddenStates& hidden,
                                                const WalkResources& resources) {

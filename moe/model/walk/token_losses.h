@@ -10,8 +10,8 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "moe/base/thread_pool.h"
-#include "moe/model/walk/dense_model.h"
 #include "moe/model/walk/hidden_states.h"
+#include "moe/model/walk/model.h"
 #include "moe/model/walk/walk_options.h"
 #include "moe/text/dataset/token_sequences.h"
 
@@ -25,7 +25,7 @@ std::vector<int32_t> PredictedLabels(const TokenSequences& sequences);
 // where that is kIgnoredLabel. `hidden` is what WalkForward gave. The errors of
 // OutputHead and HiddenStates; InvalidArgument, with sequence and position, for
 // a loss that is NaN or infinite.
-absl::StatusOr<std::vector<float>> TokenLosses(DenseModel& model,
+absl::StatusOr<std::vector<float>> TokenLosses(Model& model,
                                                const TokenSequences& sequences,
                                                HiddenStates& hidden,
                                                const WalkResources& resources);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -16,13 +17,15 @@
 #include "moe/base/ignored_label.h"
 #include "moe/base/memory_budget.h"
 #include "moe/base/status_macros.h"
+#include "moe/checkpoint/checkpoint.h"
 #include "moe/checkpoint/llama_config.h"
+#include "moe/checkpoint/moe_config.h"
 #include "moe/kernels/gemm/gemm.h"
 #include "moe/kernels/gemm/packed_matrix.h"
 #include "moe/model/layer/linear.h"
 #include "moe/model/layer/rotary_tables.h"
-#include "moe/model/walk/dense_model.h"
 #include "moe/model/walk/layer_weight_stream.h"
+#include "moe/model/walk/model.h"
 #include "moe/model/walk/output_head.h"
 #include "moe/model/walk/sequence_groups.h"
 #include "moe/model/walk/walk_options.h"
@@ -54,12 +57,13 @@ absl::StatusOr<RotaryTables> CreateTables(const LlamaConfig& config,
 
 // The most tokens at once, of those that the options allow, for which there is
 // room.
-absl::StatusOr<int64_t> ReserveWork(const LlamaConfig& config,
+absl::StatusOr<int64_t> ReserveWork(const CheckpointConfig& config,
                                     LayerPasses passes, int64_t longest,
                                     const WalkOptions& options,
                                     const WalkResources& resources,
                                     MemoryBudget::Reservation& reservation) {
-  const int64_t head_bytes = OutputHead::LeastBytes(config, passes);
+  const int64_t head_bytes =
+      OutputHead::LeastBytes(DecoderConfig(config), passes);
   const auto bytes_for = [&](int64_t num_tokens) {
     return std::max(head_bytes, LayerWorkBytes(config, passes,
                                                {num_tokens, longest,
@@ -95,7 +99,26 @@ absl::Status CheckIds(const LlamaConfig& config, absl::string_view what,
   return absl::OkStatus();
 }
 
-absl::StatusOr<WalkPlan> TryPlan(const DenseModel& model,
+// What experts add: a residual one's output; logits and, for each choice, a
+// row's number and a weight in vectors that grow by doubling, and an index; and
+// rows of an expert, as they come in, activated, and as they go out.
+int64_t ExpertWorkFloats(const MoeConfig& config, const LayerWork& work) {
+  const int64_t h = config.decoder.hidden_size;
+  constexpr int64_t kChoiceFloats = 2 * (2 + 1) + 1;
+  const int64_t mlp =
+      config.num_local_experts + kChoiceFloats * config.num_experts_per_tok;
+  const int64_t attention =
+      config.use_attn_moe
+          ? config.attn_experts + kChoiceFloats * config.top_k_attn
+          : 0;
+  const int64_t residual =
+      config.intermediate_size_residual.has_value() ? h : 0;
+  return work.num_tokens * (residual + std::max(mlp, attention)) +
+         std::min(work.blocks.expert_rows, work.num_tokens) *
+             (2 * h + 2 * config.expert_intermediate_size);
+}
+
+absl::StatusOr<WalkPlan> TryPlan(const Model& model,
                                  const TokenSequences& sequences,
                                  LayerPasses passes, const WalkOptions& options,
                                  const WalkResources& resources) {
@@ -107,10 +130,10 @@ absl::StatusOr<WalkPlan> TryPlan(const DenseModel& model,
       LayerWeightMemory weights,
       LayerWeightMemory::Reserve(model, passes, resources.budget));
   MemoryBudget::Reservation work;
-  MOE_ASSIGN_OR_RETURN(
-      const int64_t tokens_at_once,
-      ReserveWork(config, passes, LongestSequence(sequences.offsets()), options,
-                  resources, work));
+  MOE_ASSIGN_OR_RETURN(const int64_t tokens_at_once,
+                       ReserveWork(model.checkpoint().config(), passes,
+                                   LongestSequence(sequences.offsets()),
+                                   options, resources, work));
   weights.AddNextLayer(resources.budget);
   return WalkPlan{std::move(rotary),
                   GroupSequences(sequences.offsets(), tokens_at_once),
@@ -133,8 +156,9 @@ absl::Status CheckSequences(const LlamaConfig& config,
   return absl::OkStatus();
 }
 
-int64_t LayerWorkBytes(const LlamaConfig& config, LayerPasses passes,
+int64_t LayerWorkBytes(const CheckpointConfig& any_config, LayerPasses passes,
                        const LayerWork& work) {
+  const LlamaConfig& config = DecoderConfig(any_config);
   const int64_t h = config.hidden_size, i = config.intermediate_size;
   const int64_t q = config.QuerySize(), k = config.KeyValueSize();
   const int64_t mlp_rows = std::min(work.blocks.mlp_rows, work.num_tokens);
@@ -147,6 +171,10 @@ int64_t LayerWorkBytes(const LlamaConfig& config, LayerPasses passes,
   // Of a thread: queries, scores and outputs, and rows of a product's operand.
   int64_t thread_floats = (3 * work.blocks.query_rows + 224) * kGemmRowStride;
   int64_t sequence_floats = 0;
+  int64_t expert_floats = 0;
+  if (const auto* moe = std::get_if<MoeConfig>(&any_config); moe != nullptr) {
+    expert_floats = ExpertWorkFloats(*moe, work);
+  }
   if (is_backward) {
     // And gradients: of the hidden state and projections, and of keys and
     // values for every head.
@@ -158,11 +186,10 @@ int64_t LayerWorkBytes(const LlamaConfig& config, LayerPasses passes,
   }
   return static_cast<int64_t>(sizeof(float)) *
          (work.num_tokens * token_floats + mlp_rows * mlp_floats +
-          work.num_threads * thread_floats + sequence_floats);
+          work.num_threads * thread_floats + sequence_floats + expert_floats);
 }
 
-absl::StatusOr<WalkPlan> PlanWalk(DenseModel& model,
-                                  const TokenSequences& sequences,
+absl::StatusOr<WalkPlan> PlanWalk(Model& model, const TokenSequences& sequences,
                                   LayerPasses passes,
                                   const WalkOptions& options,
                                   const WalkResources& resources) {
@@ -176,7 +203,7 @@ absl::StatusOr<WalkPlan> PlanWalk(DenseModel& model,
   return TryPlan(model, sequences, passes, options, resources);
 }
 
-absl::Status KeepWeightsIfTheyFit(DenseModel& model, LayerPasses passes,
+absl::Status KeepWeightsIfTheyFit(Model& model, LayerPasses passes,
                                   const WalkOptions& options,
                                   MemoryBudget& budget, WalkPlan& plan) {
   if (model.keeps(passes) || !options.keep_weights) return absl::OkStatus();

@@ -11,11 +11,12 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "moe/base/memory_budget.h"
+#include "moe/checkpoint/checkpoint.h"
 #include "moe/checkpoint/llama_config.h"
 #include "moe/model/layer/linear.h"
 #include "moe/model/layer/rotary_tables.h"
-#include "moe/model/walk/dense_model.h"
 #include "moe/model/walk/layer_weight_stream.h"
+#include "moe/model/walk/model.h"
 #include "moe/model/walk/sequence_groups.h"
 #include "moe/model/walk/walk_options.h"
 #include "moe/text/dataset/token_sequences.h"
@@ -35,7 +36,7 @@ struct LayerWork {
   int num_threads = 1;
   LayerBlocks blocks;
 };
-int64_t LayerWorkBytes(const LlamaConfig& config, LayerPasses passes,
+int64_t LayerWorkBytes(const CheckpointConfig& config, LayerPasses passes,
                        const LayerWork& work);
 
 struct WalkPlan {
@@ -50,8 +51,7 @@ struct WalkPlan {
 // ResourceExhausted if not even one sequence at a time, and one layer's
 // weights, have room in the budget.
 // What the model has kept for other walks is given up if it is in the way.
-absl::StatusOr<WalkPlan> PlanWalk(DenseModel& model,
-                                  const TokenSequences& sequences,
+absl::StatusOr<WalkPlan> PlanWalk(Model& model, const TokenSequences& sequences,
                                   LayerPasses passes,
                                   const WalkOptions& options,
                                   const WalkResources& resources);
@@ -59,7 +59,7 @@ absl::StatusOr<WalkPlan> PlanWalk(DenseModel& model,
 // After hidden states have taken their memory: has the model keep its weights
 // in what is left, if that is enough, in place of the plan's room for them.
 // Nothing if the options do not ask for it.
-absl::Status KeepWeightsIfTheyFit(DenseModel& model, LayerPasses passes,
+absl::Status KeepWeightsIfTheyFit(Model& model, LayerPasses passes,
                                   const WalkOptions& options,
                                   MemoryBudget& budget, WalkPlan& plan);
 

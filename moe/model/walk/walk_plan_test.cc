@@ -8,6 +8,7 @@
 #include "gtest/gtest.h"
 #include "moe/base/ignored_label.h"
 #include "moe/base/testing/status_matchers.h"
+#include "moe/checkpoint/checkpoint.h"
 #include "moe/model/layer/linear.h"
 #include "moe/model/walk/dense_model.h"
 #include "moe/model/walk/testing/walk_fixture.h"
@@ -18,6 +19,7 @@ namespace moe {
 namespace {
 
 using ::moe::testing::FixturePath;
+using ::moe::testing::MoeFixturePath;
 using ::moe::testing::StatusIs;
 using ::moe::testing::WalkMachine;
 using ::testing::AllOf;
@@ -43,7 +45,8 @@ TEST(PlanWalkTest, TakesFewerTokensAtOnceWhereTheBudgetIsSmall) {
   EXPECT_EQ(all.groups.size(), 1);
   const LayerWork half = {2048, 2000, 2, {}};
   const int64_t weights =
-      PackedLayerBytes(model.config(), LayerPasses::kForward) + 2 * 384 * 128;
+      PackedLayerBytes(model.checkpoint(), 0, LayerPasses::kForward) +
+      2 * 384 * 128;
   WalkMachine machine(
       2, weights + LayerWorkBytes(model.config(), LayerPasses::kForward, half));
   MOE_ASSERT_OK_AND_ASSIGN(const WalkPlan plan,
@@ -109,6 +112,23 @@ TEST(LayerWorkBytesTest, GrowWithTokensThreadsAndPasses) {
       4 * (3 * 128 + 224) * 272);
   EXPECT_GT(bytes(LayerPasses::kForwardAndBackward, {1000, 100, 1, {}}),
             bytes(forward, {1000, 100, 1, {}}));
+}
+
+TEST(LayerWorkBytesTest, CountExperts) {
+  const LayerPasses forward = LayerPasses::kForward;
+  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint checkpoint,
+                           Checkpoint::Open(MoeFixturePath("biases")));
+  const auto experts = [&](int64_t num_tokens) {
+    const LayerWork work = {num_tokens, 100, 1, {}};
+    return LayerWorkBytes(checkpoint.config(), forward, work) -
+           LayerWorkBytes(checkpoint.moe_config()->decoder, forward, work);
+  };
+  // A token more: a residual of 32 features; 4 logits, and twice a row's
+  // number, a weight and an index, the first two in vectors of twice the size.
+  EXPECT_EQ(experts(1001) - experts(1000), 4 * (32 + 4 + 2 * (2 * 3 + 1)));
+  // 512 rows of 32 features in and out, and 16 neurons' gates and ups.
+  EXPECT_EQ(experts(1000) - 1000 * (experts(1001) - experts(1000)),
+            4 * 512 * (2 * 32 + 2 * 16));
 }
 
 }  // namespace

@@ -35,6 +35,15 @@ inline const std::vector<std::string>& FixtureNames() {
   return names;
 }
 
+// With experts, in every way that this project writes.
+inline const std::vector<std::string>& MoeFixtureNames() {
+  static const auto& names = *new std::vector<std::string>{
+      "vanilla",   "residual", "contract",
+      "attention", "aligned",  "attention_from_dense",
+      "biases"};
+  return names;
+}
+
 inline std::string FixturePath(absl::string_view name) {
   return absl::StrCat("testdata/", name);
 }
@@ -42,6 +51,16 @@ inline std::string FixturePath(absl::string_view name) {
 inline HostTensors Goldens(absl::string_view name) {
   return ReadSafetensorsFile(
              absl::StrCat("testdata/goldens/", name, ".safetensors"))
+      .value();
+}
+
+inline std::string MoeFixturePath(absl::string_view name) {
+  return absl::StrCat("testdata/moe/", name);
+}
+
+inline HostTensors MoeGoldens(absl::string_view name) {
+  return ReadSafetensorsFile(
+             absl::StrCat("testdata/moe/goldens/", name, ".safetensors"))
       .value();
 }
 
@@ -67,8 +86,8 @@ inline TokenSequences GoldenSequences(const HostTensors& goldens) {
 }
 
 // 8 sequences of 1 to 48 tokens.
-inline TokenSequences EightSequences(absl::string_view name) {
-  const TokenSequences three = GoldenSequences(Goldens(name));
+inline TokenSequences EightSequences(const HostTensors& goldens) {
+  const TokenSequences three = GoldenSequences(goldens);
   TokenSequences eight;
   for (const int64_t length : {48, 1, 17, 30, 2, 5, 16, 47}) {
     const absl::Span<const int32_t> ids =
@@ -76,6 +95,9 @@ inline TokenSequences EightSequences(absl::string_view name) {
     eight.Append(ids, ids);
   }
   return eight;
+}
+inline TokenSequences EightSequences(absl::string_view name) {
+  return EightSequences(Goldens(name));
 }
 
 // seq.S.NAME of the three sequences, one after another.

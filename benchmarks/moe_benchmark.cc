@@ -1,0 +1,249 @@
+// The forward of a model with experts beside that of the dense model that it
+// could be made from, measured in one run and in turn.
+//
+//   ./bazelw run //benchmarks:moe_benchmark
+//
+// MODEL/KIND/tokens/threads, so many tokens in sequences of 512 through some
+// layers of that shape (without the loss, which is the same for both) with
+// random weights, which both models keep packed:
+//   dense_ms, moe_ms   a forward of each
+//   active_over_dense  floating-point operations of the products with weights
+//                      and of attention, with experts over without: MoeFlops
+//                      over DenseFlops, counted from who chose what
+//   time_over_flops    (moe_ms / dense_ms) / active_over_dense, the median over
+//                      the rounds: 1 is as fast as the dense model for its work
+
+#include <cstdint>
+#include <cstdio>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/string_view.h"
+#include "benchmark/benchmark.h"
+#include "benchmarks/layer_benchmark.h"
+#include "benchmarks/measure.h"
+#include "benchmarks/random_model.h"
+#include "moe/base/check.h"
+#include "moe/base/memory_budget.h"
+#include "moe/base/progress.h"
+#include "moe/base/thread_pool.h"
+#include "moe/checkpoint/llama_config.h"
+#include "moe/checkpoint/moe_config.h"
+#include "moe/kernels/simd/simd_target.h"
+#include "moe/model/layer/expert_routing.h"
+#include "moe/model/layer/layer_batch.h"
+#include "moe/model/layer/linear.h"
+#include "moe/model/walk/dense_walk.h"
+#include "moe/model/walk/model.h"
+#include "moe/model/walk/walk_options.h"
+#include "moe/model/walk/walk_tap.h"
+#include "moe/text/dataset/token_batches.h"
+#include "moe/text/dataset/token_sequences.h"
+
+namespace moe {
+namespace {
+
+// Rounds of a measurement whose dense forward has so many operations.
+int NumRounds(double flops) { return flops > 1e12 ? 3 : 7; }
+
+constexpr int64_t kSequenceLength = 512;
+
+// What both kinds share; a small vocabulary, as it does not count.
+struct Shape {
+  absl::string_view name;
+  absl::string_view fields;
+  int64_t intermediate_size;
+};
+
+constexpr Shape kShapes[] = {
+    {"SmolLM2-135M",
+     R"("vocab_size": 1024, "hidden_size": 576, "num_attention_heads": 9,
+        "num_key_value_heads": 3, "num_hidden_layers": 12,
+        "rms_norm_eps": 1e-5)",
+     1536},
+    // One layer of it.
+    {"LLaMA-8B",
+     R"("vocab_size": 1024, "hidden_size": 4096, "num_attention_heads": 32,
+        "num_key_value_heads": 8, "num_hidden_layers": 1,
+        "rms_norm_eps": 1e-5)",
+     14336}};
+
+struct Kind {
+  absl::string_view name;
+  int64_t num_experts;  // With the residual one.
+  absl::string_view fields;
+};
+
+constexpr Kind kKinds[] = {
+    {"8-experts-top-2", 8,
+     R"("num_local_experts": 8, "num_experts_per_tok": 2)"},
+    {"7-experts-top-1-residual", 8,
+     R"("num_local_experts": 7, "num_experts_per_tok": 1,
+        "intermediate_size_residual": RESIDUAL)"},
+    {"8-experts-top-2-attention-top-2", 8,
+     R"("num_local_experts": 8, "num_experts_per_tok": 2,
+        "use_attn_moe": true, "attn_experts": KV_HEADS, "top_k_attn": 2)"}};
+
+std::string DenseConfig(const Shape& shape) {
+  return absl::StrCat(R"({"model_type": "llama", )", shape.fields,
+                      R"(, "intermediate_size": )", shape.intermediate_size,
+                      "}");
+}
+
+std::string MoeConfigText(const Shape& shape, const Kind& kind) {
+  const int64_t expert_size = shape.intermediate_size / kind.num_experts;
+  const LlamaConfig dense = ParseLlamaConfig(DenseConfig(shape)).value();
+  const std::string fields = absl::StrReplaceAll(
+      kind.fields, {{"RESIDUAL", absl::StrCat(expert_size)},
+                    {"KV_HEADS", absl::StrCat(dense.num_key_value_heads)}});
+  return absl::StrCat(R"({"model_type": "mixtral", "moe_type": "modulelist", )",
+                      shape.fields, R"(, "intermediate_size": )", expert_size,
+                      R"(, "dense_intermediate_size": )",
+                      shape.intermediate_size, ", ", fields, "}");
+}
+
+// Counts the operations of what is chosen, written as products, an addition and
+// a multiplication being two, as LayerForwardFlops does.
+class FlopsTap : public WalkTap {
+ public:
+  explicit FlopsTap(const MoeConfig& config) : config_(config) {}
+
+  absl::Status OnRouting(const TapContext& context, DecoderBlock block,
+                         const std::vector<ExpertTokens>& experts) override {
+    const auto h = static_cast<double>(config_.decoder.hidden_size);
+    for (const ExpertTokens& expert : experts) {
+      const auto rows = static_cast<double>(expert.rows.size());
+      if (block == DecoderBlock::kMlp) {
+        flops += 2 * rows * 3 * h *
+                 static_cast<double>(config_.expert_intermediate_size);
+      } else {
+        AddAttention(context, expert.rows);
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  double flops = 0.0;
+
+ private:
+  // Each of the tokens, and the pairs of them in a sequence.
+  void AddAttention(const TapContext& context,
+                    const std::vector<int64_t>& rows) {
+    const LlamaConfig& decoder = config_.decoder;
+    const auto h = static_cast<double>(decoder.hidden_size);
+    const auto q = static_cast<double>(decoder.QuerySize()) /
+                   static_cast<double>(config_.attn_experts);
+    const auto k = static_cast<double>(decoder.head_dim);
+    size_t at = 0;
+    for (size_t s = 1; s < context.group.offsets.size(); ++s) {
+      double count = 0.0;
+      for (; at < rows.size() && rows[at] < context.group.offsets[s]; ++at) {
+        ++count;
+      }
+      flops +=
+          2 * count * (2 * h * q + 2 * h * k) + 2 * count * (count + 1) * q;
+    }
+  }
+
+  const MoeConfig& config_;
+};
+
+// Of all layers.
+double DenseFlops(const LlamaConfig& config, const TokenSequences& sequences) {
+  double flops = 0.0;
+  for (int64_t s = 0; s < sequences.num_sequences(); ++s) {
+    flops += LayerForwardFlops(
+        config, static_cast<int64_t>(sequences.input_ids(s).size()));
+  }
+  return flops * static_cast<double>(config.num_hidden_layers);
+}
+
+double MoeFlops(Model& model, const TokenSequences& sequences,
+                const WalkResources& resources) {
+  const MoeConfig& config = *model.moe_config();
+  FlopsTap tap(config);
+  MOE_CHECK(WalkForward(model, sequences, {}, &tap, resources).ok());
+  // What every token has: dense attention, and the residual expert. Routers
+  // count as nothing.
+  LlamaConfig rest = config.decoder;
+  rest.intermediate_size = config.intermediate_size_residual.value_or(0);
+  if (!config.use_attn_moe) return tap.flops + DenseFlops(rest, sequences);
+  const auto tokens = static_cast<double>(sequences.num_tokens());
+  return tap.flops + 2 * tokens * 3 * static_cast<double>(rest.hidden_size) *
+                         static_cast<double>(rest.intermediate_size) *
+                         static_cast<double>(rest.num_hidden_layers);
+}
+
+void BM_Moe(benchmark::State& state, const Shape& shape, const Kind& kind) {
+  const int64_t num_tokens = state.range(0);
+  MemoryBudget budget;
+  ThreadPool pool(static_cast<int>(state.range(1)));
+  Progress progress(Progress::Style::kSilent, {});
+  const WalkResources resources = {budget, pool, progress};
+  const RandomCheckpoint dense_checkpoint(DenseConfig(shape));
+  const RandomCheckpoint moe_checkpoint(MoeConfigText(shape, kind));
+  Model dense = Model::Open(dense_checkpoint.path()).value();
+  Model moe = Model::Open(moe_checkpoint.path()).value();
+  for (Model* const model : {&dense, &moe}) {
+    MOE_CHECK(model->Keep(LayerPasses::kForward, budget));
+  }
+  const TokenBatches batches = RandomTokens(
+      num_tokens / kSequenceLength, kSequenceLength, dense.config().vocab_size);
+  const TokenSequences& sequences = batches.sequences();
+  const auto walk = [&](Model& model) {
+    MOE_CHECK(WalkForward(model, sequences, {}, nullptr, resources).ok());
+  };
+  const std::vector<std::function<void()>> bodies = {[&] { walk(dense); },
+                                                     [&] { walk(moe); }};
+  for (const auto& body : bodies) body();
+  const double dense_flops = DenseFlops(dense.config(), sequences);
+  const double active = MoeFlops(moe, sequences, resources) / dense_flops;
+  std::vector<std::vector<double>> seconds;
+  for (auto _ : state) seconds = TimeInTurn(NumRounds(dense_flops), bodies);
+  state.counters["dense_ms"] = Median(seconds[0]) * 1e3;
+  state.counters["moe_ms"] = Median(seconds[1]) * 1e3;
+  state.counters["active_over_dense"] = active;
+  state.counters["time_over_flops"] =
+      MedianRatio(seconds[1], seconds[0]) / active;
+}
+
+void RegisterBenchmarks() {
+  for (const Shape& shape : kShapes) {
+    for (const Kind& kind : kKinds) {
+      benchmark::RegisterBenchmark(
+          absl::StrCat(shape.name, "/", kind.name).c_str(),
+          [&shape, &kind](benchmark::State& state) {
+            BM_Moe(state, shape, kind);
+          })
+          ->ArgNames({"tokens", "threads"})
+          ->ArgsProduct({{4096}, {1, 2}})
+          ->Iterations(1)
+          ->Unit(benchmark::kMillisecond);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace moe
+
+int main(int argc, char** argv) {
+  const absl::StatusOr<moe::SimdTarget> target =
+      moe::SimdTargetFromEnvironment();
+  if (!target.ok()) {
+    std::fprintf(stderr, "moe_benchmark: %s\n",
+                 std::string(target.status().message()).c_str());
+    return 1;
+  }
+  std::fprintf(stderr, "SIMD target: %s\n",
+               std::string(moe::SimdTargetName(*target)).c_str());
+  moe::RegisterBenchmarks();
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}

@@ -1,0 +1,29 @@
+// Rows taken out of a matrix, and rows added to a matrix where they belong: how
+// the tokens of an expert come together and go back.
+
+#ifndef MOE_KERNELS_ROWS_GATHERED_ROWS_H_
+#define MOE_KERNELS_ROWS_GATHERED_ROWS_H_
+
+#include <cstdint>
+
+#include "absl/types/span.h"
+#include "moe/base/thread_pool.h"
+#include "moe/kernels/simd/matrix_view.h"
+
+namespace moe {
+
+// Row i of y becomes row rows[i] of x. They must not overlap; `rows` has an
+// element for each row of y.
+void GatherRows(MatrixView<const float> x, absl::Span<const int64_t> rows,
+                MatrixView<float> y, ThreadPool& pool);
+
+// Row rows[i] of y += weights[i] * row i of x, the product rounded and then the
+// sum. The rows must differ; both spans have an element for each row of x,
+// which must not overlap y.
+void AddWeightedRows(MatrixView<const float> x, absl::Span<const int64_t> rows,
+                     absl::Span<const float> weights, MatrixView<float> y,
+                     ThreadPool& pool);
+
+}  // namespace moe
+
+#endif  // MOE_KERNELS_ROWS_GATHERED_ROWS_H_

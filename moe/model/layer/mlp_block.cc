@@ -1,0 +1,167 @@
+#include "moe/model/layer/mlp_block.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "moe/base/check.h"
+#include "moe/base/status_macros.h"
+#include "moe/base/thread_pool.h"
+#include "moe/kernels/rows/gathered_rows.h"
+#include "moe/kernels/rows/rms_norm.h"
+#include "moe/kernels/rows/swiglu.h"
+#include "moe/kernels/simd/matrix_view.h"
+#include "moe/model/layer/decoder_layer_weights.h"
+#include "moe/model/layer/expert_routing.h"
+#include "moe/model/layer/float_matrix.h"
+#include "moe/model/layer/layer_batch.h"
+#include "moe/model/layer/linear.h"
+
+namespace moe {
+namespace {
+
+// What some rows of an MLP are computed in.
+struct ActivationBuffers {
+  ActivationBuffers(const MlpWeights& weights, int64_t rows)
+      : gate(rows, weights.gate.num_outputs()),
+        up(rows, weights.up.num_outputs()) {}
+  FloatMatrix gate, up;
+};
+
+// silu(gate(m)) * up(m), in the gate's buffer.
+MatrixView<float> Activate(const MlpWeights& weights, MatrixView<const float> m,
+                           ActivationBuffers& buffers, ThreadPool& pool) {
+  const MatrixView<float> gate = buffers.gate.view().Rows(0, m.rows);
+  const MatrixView<float> up = buffers.up.view().Rows(0, m.rows);
+  ApplyLinear(weights.gate, m, gate, pool);
+  ApplyLinear(weights.up, m, up, pool);
+  SwiGlu(gate, up, gate, pool);
+  return gate;
+}
+
+// The MLP of a layer over a batch whose norm is taken.
+class MlpPass {
+ public:
+  MlpPass(const DecoderLayer& layer, const LayerBatch& batch,
+          MatrixView<const float> input, const LayerTaps& taps,
+          ThreadPool& pool)
+      : layer_(layer),
+        batch_(batch),
+        weights_(*layer.weights),
+        input_(input),
+        taps_(taps),
+        pool_(pool) {}
+
+  // `what` is what messages call the activation.
+  absl::Status EveryToken(absl::string_view what,
+                          MatrixView<float> output) const {
+    const int64_t most_rows = std::min(layer_.blocks.mlp_rows, input_.rows);
+    ActivationBuffers buffers(weights_.mlp, most_rows);
+    for (int64_t begin = 0; begin < input_.rows; begin += most_rows) {
+      const int64_t end = std::min(begin + most_rows, input_.rows);
+      const MatrixView<const float> m = input_.Rows(begin, end);
+      const MatrixView<float> a = Activate(weights_.mlp, m, buffers, pool_);
+      MOE_RETURN_IF_ERROR(CheckActivation(batch_, what, a, begin, pool_));
+      if (taps_.mlp_rows && weights_.mlp_experts.empty()) {
+        MOE_RETURN_IF_ERROR(taps_.mlp_rows({begin, m, a}));
+      }
+      ApplyLinear(weights_.mlp.down, a, output.Rows(begin, end), pool_);
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Experts(MatrixView<float> output) const {
+    const Linear& router = weights_.mlp_experts.router;
+    FloatMatrix logits(input_.rows, router.num_outputs());
+    ApplyLinear(router, input_, logits.view(), pool_);
+    MOE_RETURN_IF_ERROR(
+        CheckActivation(batch_, "router logits", logits.view(), 0, pool_));
+    const std::vector<ExpertTokens> experts =
+        RouteTokens(layer_.mlp_routing, logits.view(), pool_);
+    if (taps_.routing) {
+      MOE_RETURN_IF_ERROR(taps_.routing(DecoderBlock::kMlp, experts));
+    }
+    ClearRows(output, pool_);
+    ExpertBuffers buffers(weights_.mlp_experts.experts.front(), input_.cols,
+                          MostRows(experts, layer_.blocks.expert_rows));
+    for (size_t e = 0; e < experts.size(); ++e) {
+      MOE_RETURN_IF_ERROR(AddExpert(e, experts[e], buffers, output));
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  struct ExpertBuffers {
+    ExpertBuffers(const MlpWeights& weights, int64_t hidden_size, int64_t rows)
+        : input(rows, hidden_size),
+          activation(weights, rows),
+          output(rows, hidden_size) {}
+    FloatMatrix input;
+    ActivationBuffers activation;
+    FloatMatrix output;
+  };
+
+  absl::Status AddExpert(size_t expert, const ExpertTokens& chosen,
+                         ExpertBuffers& buffers,
+                         MatrixView<float> output) const {
+    const MlpWeights& weights = weights_.mlp_experts.experts[expert];
+    const std::string what = absl::StrCat("MLP activation of expert ", expert);
+    return ForEachEvenBlock(
+        static_cast<int64_t>(chosen.rows.size()), layer_.blocks.expert_rows,
+        [&](int64_t begin, int64_t end) -> absl::Status {
+          const auto first = static_cast<size_t>(begin);
+          const auto count = static_cast<size_t>(end - begin);
+          const auto rows =
+              absl::MakeConstSpan(chosen.rows).subspan(first, count);
+          const MatrixView<float> m = buffers.input.view().Rows(0, end - begin);
+          GatherRows(input_, rows, m, pool_);
+          const MatrixView<float> a =
+              Activate(weights, m, buffers.activation, pool_);
+          MOE_RETURN_IF_ERROR(CheckActivation(batch_, what, a, rows, pool_));
+          const MatrixView<float> y =
+              buffers.output.view().Rows(0, end - begin);
+          ApplyLinear(weights.down, a, y, pool_);
+          AddWeightedRows(
+              y, rows,
+              absl::MakeConstSpan(chosen.weights).subspan(first, count), output,
+              pool_);
+          return absl::OkStatus();
+        });
+  }
+
+  const DecoderLayer& layer_;
+  const LayerBatch& batch_;
+  const DecoderLayerWeights& weights_;
+  const MatrixView<const float> input_;
+  const LayerTaps& taps_;
+  ThreadPool& pool_;
+};
+
+}  // namespace
+
+absl::Status MlpBlockForward(const DecoderLayer& layer, const LayerBatch& batch,
+                             const LayerTaps& taps, const BlockOutput& out,
+                             ThreadPool& pool) {
+  const DecoderLayerWeights& weights = *layer.weights;
+  MOE_CHECK(SameShape(batch.hidden, out.output) &&
+            (!weights.has_residual() || SameShape(batch.hidden, out.residual)));
+  FloatMatrix input(batch.hidden.rows, batch.hidden.cols);
+  RmsNorm(batch.hidden, weights.post_attention_norm,
+          static_cast<float>(layer.config->rms_norm_eps), input.view(), pool);
+  if (taps.mlp_input) MOE_RETURN_IF_ERROR(taps.mlp_input(input.view()));
+  const MlpPass pass(layer, batch, input.view(), taps, pool);
+  if (weights.mlp_experts.empty()) {
+    return pass.EveryToken("MLP activation", out.output);
+  }
+  MOE_RETURN_IF_ERROR(pass.Experts(out.output));
+  if (!weights.has_residual()) return absl::OkStatus();
+  return pass.EveryToken("MLP activation of the residual expert", out.residual);
+}
+
+}  // namespace moe

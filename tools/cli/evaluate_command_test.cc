@@ -1,0 +1,113 @@
+// evaluate as a user runs it on a checkpoint with experts.
+
+#include <cstddef>
+#include <cstdint>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "moe/base/testing/temp_directory.h"
+#include "moe/checkpoint/json.h"
+#include "tools/cli/testing/run_cli.h"
+
+namespace moe::cli {
+namespace {
+
+using ::moe::cli::testing::Outcome;
+using ::moe::cli::testing::RunCli;
+using ::moe::testing::TempDirectory;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::SizeIs;
+
+// 9 + 20 tokens of a vocabulary of 64.
+std::string WriteTokens(const TempDirectory& directory) {
+  std::string lines;
+  for (const int length : {9, 20}) {
+    std::vector<std::string> ids;
+    for (int t = 0; t < length; ++t) {
+      ids.push_back(absl::StrCat((7 * t + length) % 64));
+    }
+    absl::StrAppend(&lines, "{\"input_ids\": [", absl::StrJoin(ids, ", "),
+                    "]}\n");
+  }
+  directory.Write("tokens.jsonl", lines);
+  return directory.Path("tokens.jsonl");
+}
+
+Outcome Evaluate(const std::string& model, const std::string& dataset,
+                 std::vector<std::string> more = {}) {
+  std::vector<std::string> args = {"evaluate",
+                                   "--model_path=testdata/moe/" + model,
+                                   "--dataset_dir_or_path=" + dataset};
+  args.insert(args.end(), more.begin(), more.end());
+  return RunCli(args);
+}
+
+int64_t SumOf(const Json& counts) {
+  const auto values = counts.get<std::vector<int64_t>>();
+  return std::accumulate(values.begin(), values.end(), int64_t{0});
+}
+
+TEST(EvaluateCommandTest, TellsTheLoadOfEveryExpert) {
+  const TempDirectory directory;
+  const std::string dataset = WriteTokens(directory);
+  const Outcome outcome = Evaluate("aligned", dataset, {"--json"});
+  ASSERT_EQ(outcome.exit_status, 0) << outcome.err;
+  const Json report = Json::parse(outcome.out);
+  EXPECT_EQ(report["num_tokens"], 29);
+  const Json& load = report["expert_load"];
+  ASSERT_THAT(load, SizeIs(2));  // Contract layers at the ends.
+  for (const int64_t layer : {1, 2}) {
+    const Json& of_layer = load[static_cast<size_t>(layer - 1)];
+    EXPECT_EQ(of_layer["layer"], layer);
+    for (const char* block : {"mlp", "attention"}) {
+      EXPECT_THAT(of_layer[block], SizeIs(4));
+      EXPECT_EQ(SumOf(of_layer[block]), 2 * 29);
+    }
+  }
+  const Outcome table = Evaluate("aligned", dataset);
+  ASSERT_EQ(table.exit_status, 0) << table.err;
+  EXPECT_THAT(table.out,
+              AllOf(HasSubstr("expert load, tokens\n    layer  1 attention  "),
+                    HasSubstr("\n    layer  2 MLP        "),
+                    HasSubstr(" of the mean)\n")));
+}
+
+TEST(EvaluateCommandTest, HasNoLoadWithoutExperts) {
+  const TempDirectory directory;
+  const std::string dataset = WriteTokens(directory);
+  const Outcome outcome =
+      RunCli({"evaluate", "--model_path=testdata/llama_gqa_bf16",
+              "--dataset_dir_or_path=" + dataset});
+  ASSERT_EQ(outcome.exit_status, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, Not(HasSubstr("expert load")));
+}
+
+TEST(EvaluateCommandTest, RefusesExpertsInAten) {
+  const TempDirectory directory;
+  const Outcome outcome =
+      Evaluate("vanilla", WriteTokens(directory), {"--numerics=aten"});
+  EXPECT_EQ(outcome.exit_status, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("testdata/moe/vanilla is a Mixture of "
+                                     "Experts: set numerics to exact"));
+}
+
+// Clustering looks at dense models alone.
+TEST(EvaluateCommandTest, IsTheOnlyWalkOverExperts) {
+  const TempDirectory directory;
+  const Outcome outcome =
+      RunCli({"random_selection", "--model_path=testdata/moe/vanilla",
+              "--dataset_dir_or_path=" + WriteTokens(directory),
+              "--save_path=" + directory.Path("out")});
+  EXPECT_EQ(outcome.exit_status, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("a Mixture-of-Experts checkpoint"));
+}
+
+}  // namespace
+}  // namespace moe::cli
