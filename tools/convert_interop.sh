@@ -72,4 +72,8 @@ make_moe convert_mixtral_residual "${MODEL}" identity_residual "${residual}" \
 make_moe convert_mixtral_attn_moe "${work}/identity_mlp" identity_both \
   --attn_gate_weights_file="${work}/zeros_${kv_heads}.pt" --top_k_attn="${kv_heads}" \
   --scale_factor_attn="${kv_heads}"
+attn_experts=$((kv_heads * split))
+make_moe convert_mixtral_attn_moe "${MODEL}" identity_attention --attn_split="${split}" \
+  --attn_gate_weights_file="${work}/zeros_${attn_experts}.pt" \
+  --top_k_attn="${attn_experts}" --scale_factor_attn="${attn_experts}"
 "${PYTHON}" "${SCRIPT}" check "${MODEL}" "${work}" ${DATASET:+--real}

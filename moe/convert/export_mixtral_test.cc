@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/types/span.h"
@@ -30,9 +31,11 @@ namespace moe {
 namespace {
 
 using ::moe::testing::ReadTensors;
+using ::moe::testing::StatusIs;
 using ::moe::testing::TempDirectory;
 using ::moe::testing::TinyModel;
 using ::moe::testing::WriteTinyMoe;
+using ::testing::HasSubstr;
 
 // The weights times `factor`, rounded once: a few bits times a few are exact as
 // a float.
@@ -120,7 +123,10 @@ TEST(ExportMixtralTest, TheConfigurationIsMixtralsOwn) {
   EXPECT_TRUE(PathExists(directory.Path("mixtral/tokenizer.json")));
   EXPECT_FALSE(PathExists(directory.Path("mixtral/modeling_llama_moe.py")));
   // Nothing that this project would take for its own.
-  EXPECT_FALSE(Checkpoint::Open(directory.Path("mixtral")).ok());
+  EXPECT_THAT(
+      Checkpoint::Open(directory.Path("mixtral")).status(),
+      StatusIs(absl::StatusCode::kUnimplemented,
+               HasSubstr("take the checkpoint that it was exported from")));
 }
 
 }  // namespace
