@@ -14,6 +14,7 @@
 #include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/sharded_tensors.h"
 #include "moe/checkpoint/tensor.h"
+#include "moe/convert/read_finite.h"
 
 namespace moe {
 namespace {
@@ -21,12 +22,6 @@ namespace {
 PieceUnits Elements(const TensorLocation& from) {
   const int64_t bytes = DtypeSize(from.tensor->spec.dtype);
   return {NumBytes(from.tensor->spec) / bytes, bytes};
-}
-
-absl::Status Read(const TensorLocation& from, int64_t offset_bytes,
-                  absl::Span<char> out) {
-  return from.shard->Read(*from.tensor, static_cast<uint64_t>(offset_bytes),
-                          out);
 }
 
 // Numbers that follow each other are read at once. Returns how many do from
@@ -93,7 +88,7 @@ PieceUnits UnitsOf(const RowsPiece& piece) {
 
 absl::Status ReadUnits(const CopyPiece& piece, int64_t first,
                        absl::Span<char> out) {
-  return Read(piece.from, first * Elements(piece.from).bytes, out);
+  return ReadFinite(piece.from, first * Elements(piece.from).bytes, out);
 }
 
 absl::Status ReadUnits(const RowsPiece& piece, int64_t first,
@@ -110,7 +105,7 @@ absl::Status ReadUnits(const RowsPiece& piece, int64_t first,
       const size_t count = RunLength(list);
       const size_t run_bytes = count * static_cast<size_t>(row_bytes);
       MOE_RETURN_IF_ERROR(
-          Read(piece.from, list[0] * row_bytes, out.first(run_bytes)));
+          ReadFinite(piece.from, list[0] * row_bytes, out.first(run_bytes)));
       out.remove_prefix(run_bytes);
       list.remove_prefix(count);
     }
@@ -125,7 +120,7 @@ absl::StatusOr<int64_t> ReadUnits(const ScaledPiece& piece, int64_t first,
   const auto element_bytes =
       static_cast<size_t>(DtypeSize(piece.from.tensor->spec.dtype));
   MOE_RETURN_IF_ERROR(
-      Read(piece.from, first * static_cast<int64_t>(element_bytes), out));
+      ReadFinite(piece.from, first * static_cast<int64_t>(element_bytes), out));
   int64_t num_rounded = 0;
   while (!out.empty()) {
     const absl::Span<char> block =

@@ -23,6 +23,7 @@
 #include "moe/convert/background_appender.h"
 #include "moe/convert/gather_columns.h"
 #include "moe/convert/piece_reader.h"
+#include "moe/convert/read_finite.h"
 #include "moe/convert/tensor_piece.h"
 
 namespace moe {
@@ -205,9 +206,8 @@ absl::Status Streamer::WriteColumns(const ColumnsPiece& piece) {
   const auto gather = [&](int64_t begin, int64_t end) -> absl::Status {
     const auto size = static_cast<size_t>((end - begin) * row_bytes);
     const std::unique_ptr<char[]> rows(new char[size]);
-    MOE_RETURN_IF_ERROR(piece.from.shard->Read(
-        *piece.from.tensor, static_cast<uint64_t>(begin * row_bytes),
-        absl::MakeSpan(rows.get(), size)));
+    MOE_RETURN_IF_ERROR(ReadFinite(piece.from, begin * row_bytes,
+                                   absl::MakeSpan(rows.get(), size)));
     gatherer.Gather({rows.get(), begin, end - begin});
     return absl::OkStatus();
   };

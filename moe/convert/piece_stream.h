@@ -39,8 +39,9 @@ struct ScaledCounts {
 // What is handed over is a function of the pieces alone; where it is cut may
 // differ. Progress: advances by bytes, in a stage that the caller has started.
 //
-// The errors of reading and of `append`; InvalidArgument, with file and tensor,
-// for a product of a ScaledPiece that is beyond the type.
+// The errors of reading and of `append`; InvalidArgument, with file, tensor and
+// element, for a NaN or infinity in what is read, and for a product of a
+// ScaledPiece that is beyond the type.
 absl::StatusOr<ScaledCounts> StreamPieces(
     absl::Span<const TensorPiece> pieces,
     const std::function<absl::Status(absl::string_view)>& append,

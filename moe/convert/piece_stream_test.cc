@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "gmock/gmock.h"
@@ -142,6 +143,37 @@ TEST_F(PieceStreamTest, ManyColumnsAreGatheredInParts) {
 TEST_F(PieceStreamTest, NothingIsNothing) {
   MOE_ASSERT_OK_AND_ASSIGN(const std::string out, Stream({}));
   EXPECT_EQ(out, "");
+}
+
+// In the middle of a row, in which nothing is read apart; with another that
+// comes after it, in the file and in the order.
+TEST_F(PieceStreamTest, AValueThatIsNoNumberIsAnError) {
+  const int64_t row = order_[kRows / 3];
+  const int64_t last = std::max(row, order_[kRows - 1]);
+  for (const int64_t bad : {row * kCols + 1234, last * kCols + 2999}) {
+    bytes_.replace(static_cast<size_t>(2 * bad), 2, "\x80\xff");
+  }
+  MOE_ASSERT_OK(WriteSafetensorsFile(
+      directory_.Path("y.safetensors"),
+      {{"t", {Dtype::kBF16, {kRows, kCols}, bytes_}}}, {}, false));
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const SafetensorsFile file,
+      SafetensorsFile::Open(directory_.Path("y.safetensors")));
+  const TensorLocation at = {&file, &file.tensors()[0]};
+  for (const TensorPiece& piece : std::vector<TensorPiece>{
+           CopyPiece{at}, RowsPiece{at, Halves()}, ColumnsPiece{at, Halves()},
+           ScaledPiece{at, 2.0f}}) {
+    for (const int num_threads : {1, 2, 5}) {
+      EXPECT_THAT(
+          Stream({piece}, num_threads),
+          StatusIs(absl::StatusCode::kInvalidArgument,
+                   HasSubstr(absl::StrCat(
+                       "y.safetensors: tensor \"t\" [3001, 3001] has a NaN or "
+                       "infinity at element ",
+                       row * kCols + 1234, ";"))))
+          << piece.index();
+    }
+  }
 }
 
 // A file that another process cuts short.
