@@ -34,10 +34,21 @@ size_t RunLength(absl::Span<const int64_t> list) {
   return length;
 }
 
-// Whether `value` is the product of `a` and `b`, and not a number near it. The
-// double product of two floats is exact.
-bool IsProduct(float value, float a, float b) {
-  return double{value} == double{a} * double{b};
+// How many `products` are numbers near those of `values` and `factor` and not
+// they themselves.
+int64_t CountRounded(absl::Span<const float> products,
+                     absl::Span<const float> values, double factor) {
+  int64_t num_rounded = 0;
+  if (double{static_cast<float>(factor)} == factor) {
+    // The double product of two floats is exact.
+    for (size_t i = 0; i < values.size(); ++i) {
+      num_rounded += double{products[i]} == double{values[i]} * factor ? 0 : 1;
+    }
+  } else {
+    // The factor itself was rounded.
+    for (const float value : values) num_rounded += value == 0.0f ? 0 : 1;
+  }
+  return num_rounded;
 }
 
 // Elements that stay in the first cache, in all their forms.
@@ -54,7 +65,8 @@ absl::StatusOr<int64_t> Scale(const ScaledPiece& piece, int64_t first,
   const auto values = absl::MakeSpan(value_buffer).first(count);
   const auto products = absl::MakeSpan(product_buffer).first(count);
   WeightsToFloat(spec.dtype, elements, values);
-  for (size_t i = 0; i < count; ++i) products[i] = values[i] * piece.factor;
+  const auto factor = static_cast<float>(piece.factor);
+  for (size_t i = 0; i < count; ++i) products[i] = values[i] * factor;
   FloatToWeights(spec.dtype, products, elements);
   if (const std::optional<int64_t> found =
           FindNonFinite(spec.dtype, elements)) {
@@ -62,14 +74,12 @@ absl::StatusOr<int64_t> Scale(const ScaledPiece& piece, int64_t first,
         absl::StrCat(piece.from.shard->path(), ": tensor \"", spec.name,
                      "\" has ", values[static_cast<size_t>(*found)],
                      " at element ", first + *found, "; times ", piece.factor,
-                     " it is beyond the largest ", DtypeName(spec.dtype)));
+                     " it is beyond the largest ", DtypeName(spec.dtype),
+                     "; convert with a smaller --scale_factor, or load the "
+                     "checkpoint as it is, with trust_remote_code=True"));
   }
   WeightsToFloat(spec.dtype, elements, products);
-  int64_t num_rounded = 0;
-  for (size_t i = 0; i < count; ++i) {
-    num_rounded += IsProduct(products[i], values[i], piece.factor) ? 0 : 1;
-  }
-  return num_rounded;
+  return CountRounded(products, values, piece.factor);
 }
 
 }  // namespace

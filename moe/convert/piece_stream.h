@@ -31,7 +31,8 @@ struct ConversionResources {
 // Of ScaledPieces.
 struct ScaledCounts {
   int64_t num_scaled = 0;
-  // Products that the type does not hold, which were rounded.
+  // Products that the type does not hold, which were rounded; where the factor
+  // is no float32, all but 0.
   int64_t num_rounded = 0;
 };
 
