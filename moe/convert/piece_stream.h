@@ -3,9 +3,9 @@
 // Takes the place of reading a shard, permuting it and writing it: while a
 // buffer is written, by a thread of its own, the next one is filled by the
 // threads of the pool. In memory are a few buffers, and of a matrix whose
-// columns are gathered the result for some experts, up to 64 MiB of it or one
-// expert's: a file that is written front to back has one expert's columns of
-// all rows before another's.
+// columns are gathered the result for some experts, up to 64 MiB of it: a file
+// that is written front to back has one expert's columns of all rows before
+// another's. An expert's alone, where they are more, are written row by row.
 
 #ifndef MOE_CONVERT_PIECE_STREAM_H_
 #define MOE_CONVERT_PIECE_STREAM_H_

@@ -140,6 +140,47 @@ TEST_F(PieceStreamTest, ManyColumnsAreGatheredInParts) {
   EXPECT_TRUE(out == once + once + once + once);
 }
 
+// A single list of which the result is more than is gathered at once: 72 MB.
+class LongColumnsTest : public PieceStreamTest {
+ protected:
+  LongColumnsTest() {
+    for (int i = 0; i < 4; ++i) {
+      list_.insert(list_.end(), order_.begin(), order_.end());
+    }
+  }
+
+  std::vector<int64_t> list_;
+};
+
+TEST_F(LongColumnsTest, AreTheSameColumns) {
+  MOE_ASSERT_OK_AND_ASSIGN(const std::string once,
+                           Stream({ColumnsPiece{At(), {order_}}}));
+  std::string want;
+  for (size_t row = 0; row < kRows; ++row) {
+    for (int i = 0; i < 4; ++i) want.append(once, row * 2 * kCols, 2 * kCols);
+  }
+  for (const int num_threads : {1, 3}) {
+    MOE_ASSERT_OK_AND_ASSIGN(
+        const std::string out,
+        Stream({ColumnsPiece{At(), {order_, list_, order_}}}, num_threads));
+    EXPECT_TRUE(out == once + want + once);
+  }
+}
+
+// What is not read when the first bytes are written is missing.
+TEST_F(LongColumnsTest, AreWrittenWhileTheyAreRead) {
+  ThreadPool pool(2);
+  Progress progress(Progress::Style::kSilent, {});
+  EXPECT_THAT(StreamPieces({ColumnsPiece{At(), {list_}}},
+                           [&](absl::string_view) {
+                             std::filesystem::resize_file(
+                                 directory_.Path("x.safetensors"), 1000000);
+                             return absl::OkStatus();
+                           },
+                           {pool, progress}),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("tensor \"t\"")));
+}
+
 TEST_F(PieceStreamTest, NothingIsNothing) {
   MOE_ASSERT_OK_AND_ASSIGN(const std::string out, Stream({}));
   EXPECT_EQ(out, "");
