@@ -186,6 +186,43 @@ TEST(ConvertMlpTest, RefusesRoutersThatTheTypeCannotHold) {
                     .status());
 }
 
+// In what is copied, cut by rows and by columns, and divided. Another number in
+// its place is no error.
+TEST(ConvertMlpTest, RefusesWeightsThatAreNoNumbersAndLeavesNothing) {
+  MlpCase c;
+  c.model.mlp_bias = true;
+  for (const std::string name :
+       {"lm_head.weight", "model.layers.1.mlp.up_proj.weight",
+        "model.layers.1.mlp.gate_proj.bias",
+        "model.layers.1.mlp.down_proj.weight",
+        "model.layers.1.mlp.down_proj.bias"}) {
+    for (const std::string bits : {"\xc0\x7f", "\x80\xff", "\x7f\x7f"}) {
+      const TempDirectory directory;
+      WriteTinyModel(c.model, directory.Path("dense"));
+      HostTensors tensors = ReadTensors(directory.Path("dense"));
+      tensors[name].bytes.replace(10, 2, bits);
+      MOE_ASSERT_OK(
+          WriteSafetensorsFile(directory.Path("dense/model.safetensors"),
+                               tensors, {}, /*overwrite=*/true));
+      const absl::Status status =
+          Convert({directory.Path("dense"), directory.Path("moe")},
+                  OptionsOf(c), {})
+              .status();
+      if (bits == "\x7f\x7f") {
+        MOE_EXPECT_OK(status);
+        continue;
+      }
+      EXPECT_THAT(
+          status,
+          StatusIs(absl::StatusCode::kInvalidArgument,
+                   AllOf(HasSubstr(absl::StrCat("model.safetensors: tensor \"",
+                                                name, "\" [")),
+                         HasSubstr("has a NaN or infinity at element 5;"))));
+      EXPECT_THAT(directory.List(), ::testing::ElementsAre("dense"));
+    }
+  }
+}
+
 TEST(ConvertMlpTest, RefusesAnOutputBiasThatExpertsCannotShareExactly) {
   const TempDirectory directory;
   MlpCase c;

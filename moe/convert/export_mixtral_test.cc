@@ -61,7 +61,7 @@ ExportedCheckpoint Export(const std::string& from, const std::string& to) {
 
 TEST(ExportMixtralTest, HasTheScaleFactorInW2) {
   for (const Dtype dtype : {Dtype::kBF16, Dtype::kF16, Dtype::kF32}) {
-    for (const double scale : {1.0, 4.0, 3.0}) {
+    for (const double scale : {1.0, 4.0, 3.0, 0.1}) {
       for (const int64_t num_shards : {1, 3}) {
         const TempDirectory directory;
         MoeConfig config;
@@ -84,7 +84,9 @@ TEST(ExportMixtralTest, HasTheScaleFactorInW2) {
         const ScaledCounts& scaled = exported.written.scaled;
         EXPECT_EQ(exported.scale_factor, scale);
         EXPECT_EQ(scaled.num_scaled, scale == 1.0 ? 0 : num_scaled);
-        if (scale == 3.0) {
+        if (scale == 0.1) {  // No float32.
+          EXPECT_EQ(scaled.num_rounded, num_scaled);
+        } else if (scale == 3.0) {
           EXPECT_GT(scaled.num_rounded, 0);
         } else {
           EXPECT_EQ(scaled.num_rounded, 0);

@@ -14,6 +14,7 @@
 #include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/sharded_tensors.h"
 #include "moe/checkpoint/tensor.h"
+#include "moe/convert/read_finite.h"
 
 namespace moe {
 namespace {
@@ -21,12 +22,6 @@ namespace {
 PieceUnits Elements(const TensorLocation& from) {
   const int64_t bytes = DtypeSize(from.tensor->spec.dtype);
   return {NumBytes(from.tensor->spec) / bytes, bytes};
-}
-
-absl::Status Read(const TensorLocation& from, int64_t offset_bytes,
-                  absl::Span<char> out) {
-  return from.shard->Read(*from.tensor, static_cast<uint64_t>(offset_bytes),
-                          out);
 }
 
 // Numbers that follow each other are read at once. Returns how many do from
@@ -39,10 +34,21 @@ size_t RunLength(absl::Span<const int64_t> list) {
   return length;
 }
 
-// Whether `value` is the product of `a` and `b`, and not a number near it. The
-// double product of two floats is exact.
-bool IsProduct(float value, float a, float b) {
-  return double{value} == double{a} * double{b};
+// How many `products` are numbers near those of `values` and `factor` and not
+// they themselves.
+int64_t CountRounded(absl::Span<const float> products,
+                     absl::Span<const float> values, double factor) {
+  int64_t num_rounded = 0;
+  if (double{static_cast<float>(factor)} == factor) {
+    // The double product of two floats is exact.
+    for (size_t i = 0; i < values.size(); ++i) {
+      num_rounded += double{products[i]} == double{values[i]} * factor ? 0 : 1;
+    }
+  } else {
+    // The factor itself was rounded.
+    for (const float value : values) num_rounded += value == 0.0f ? 0 : 1;
+  }
+  return num_rounded;
 }
 
 // Elements that stay in the first cache, in all their forms.
@@ -59,7 +65,8 @@ absl::StatusOr<int64_t> Scale(const ScaledPiece& piece, int64_t first,
   const auto values = absl::MakeSpan(value_buffer).first(count);
   const auto products = absl::MakeSpan(product_buffer).first(count);
   WeightsToFloat(spec.dtype, elements, values);
-  for (size_t i = 0; i < count; ++i) products[i] = values[i] * piece.factor;
+  const auto factor = static_cast<float>(piece.factor);
+  for (size_t i = 0; i < count; ++i) products[i] = values[i] * factor;
   FloatToWeights(spec.dtype, products, elements);
   if (const std::optional<int64_t> found =
           FindNonFinite(spec.dtype, elements)) {
@@ -67,14 +74,12 @@ absl::StatusOr<int64_t> Scale(const ScaledPiece& piece, int64_t first,
         absl::StrCat(piece.from.shard->path(), ": tensor \"", spec.name,
                      "\" has ", values[static_cast<size_t>(*found)],
                      " at element ", first + *found, "; times ", piece.factor,
-                     " it is beyond the largest ", DtypeName(spec.dtype)));
+                     " it is beyond the largest ", DtypeName(spec.dtype),
+                     "; convert with a smaller --scale_factor, or load the "
+                     "checkpoint as it is, with trust_remote_code=True"));
   }
   WeightsToFloat(spec.dtype, elements, products);
-  int64_t num_rounded = 0;
-  for (size_t i = 0; i < count; ++i) {
-    num_rounded += IsProduct(products[i], values[i], piece.factor) ? 0 : 1;
-  }
-  return num_rounded;
+  return CountRounded(products, values, piece.factor);
 }
 
 }  // namespace
@@ -93,7 +98,7 @@ PieceUnits UnitsOf(const RowsPiece& piece) {
 
 absl::Status ReadUnits(const CopyPiece& piece, int64_t first,
                        absl::Span<char> out) {
-  return Read(piece.from, first * Elements(piece.from).bytes, out);
+  return ReadFinite(piece.from, first * Elements(piece.from).bytes, out);
 }
 
 absl::Status ReadUnits(const RowsPiece& piece, int64_t first,
@@ -110,7 +115,7 @@ absl::Status ReadUnits(const RowsPiece& piece, int64_t first,
       const size_t count = RunLength(list);
       const size_t run_bytes = count * static_cast<size_t>(row_bytes);
       MOE_RETURN_IF_ERROR(
-          Read(piece.from, list[0] * row_bytes, out.first(run_bytes)));
+          ReadFinite(piece.from, list[0] * row_bytes, out.first(run_bytes)));
       out.remove_prefix(run_bytes);
       list.remove_prefix(count);
     }
@@ -125,7 +130,7 @@ absl::StatusOr<int64_t> ReadUnits(const ScaledPiece& piece, int64_t first,
   const auto element_bytes =
       static_cast<size_t>(DtypeSize(piece.from.tensor->spec.dtype));
   MOE_RETURN_IF_ERROR(
-      Read(piece.from, first * static_cast<int64_t>(element_bytes), out));
+      ReadFinite(piece.from, first * static_cast<int64_t>(element_bytes), out));
   int64_t num_rounded = 0;
   while (!out.empty()) {
     const absl::Span<char> block =

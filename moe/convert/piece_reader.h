@@ -23,7 +23,7 @@ PieceUnits UnitsOf(const ScaledPiece& piece);
 PieceUnits UnitsOf(const RowsPiece& piece);
 
 // Fills `out`, whole units, from unit `first` on. Several threads may read the
-// same piece. The errors of SafetensorsFile::Read.
+// same piece. The errors of ReadFinite.
 absl::Status ReadUnits(const CopyPiece& piece, int64_t first,
                        absl::Span<char> out);
 absl::Status ReadUnits(const RowsPiece& piece, int64_t first,

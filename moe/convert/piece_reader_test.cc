@@ -1,6 +1,7 @@
 #include "moe/convert/piece_reader.h"
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -132,7 +133,30 @@ TEST_F(PieceReaderTest, APowerOfTwoMayLeaveTheRange) {
       StatusIs(absl::StatusCode::kInvalidArgument,
                AllOf(HasSubstr("x.safetensors: tensor \"t\" has 40000 at "
                                "element 1; times 2 it is beyond the largest "
-                               "F16"))));
+                               "F16; convert with a smaller --scale_factor, or "
+                               "load the checkpoint as it is"))));
+}
+
+// 0.1f, as the product with 1 is, is not 0.1; and what becomes 0 was not 0.
+TEST_F(PieceReaderTest, AFactorThatIsNoFloatRoundsAllButZero) {
+  const ScaledPiece piece{
+      Location(Dtype::kF32, {5},
+               Weights(Dtype::kF32, {1.0f, 0.0f, -0.0f, 0x1p-149f, -3.0f})),
+      0.1};
+  std::string out(20, '\0');
+  EXPECT_THAT(ReadUnits(piece, 0, absl::MakeSpan(out)), IsOkAndHolds(3));
+  EXPECT_THAT(Values(Dtype::kF32, out),
+              ElementsAre(0.1f, 0.0f, -0.0f, 0.0f, -3.0f * 0.1f));
+}
+
+TEST_F(PieceReaderTest, RefusesToScaleWhatIsNoNumber) {
+  const TensorLocation at = Location(
+      Dtype::kF16, {2},
+      Weights(Dtype::kF16, {1.0f, -std::numeric_limits<float>::infinity()}));
+  std::string out(4, '\0');
+  EXPECT_THAT(ReadUnits(ScaledPiece{at, 0.5}, 0, absl::MakeSpan(out)),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("has a NaN or infinity at element 1;")));
 }
 
 }  // namespace

@@ -40,12 +40,13 @@ struct ColumnsPiece {
   std::vector<absl::Span<const int64_t>> lists;
 };
 
-// The whole of a tensor times a number: the product in float32, rounded to the
-// tensor's type to nearest even. Exact for a power of two, but for values that
-// leave the range of the type's normal numbers.
+// The whole of a tensor times a number: the product with the nearest float32 to
+// it, in float32, rounded to the tensor's type to nearest even. Exact for a
+// power of two, but for values that leave the range of the type's normal
+// numbers.
 struct ScaledPiece {
   TensorLocation from;
-  float factor = 1.0f;
+  double factor = 1.0;
 };
 
 // Bytes that are in no tensor of the input, made when their turn comes.
