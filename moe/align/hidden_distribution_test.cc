@@ -18,6 +18,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "moe/align/distribution_sums.h"
+#include "moe/align/testing/alignment_case.h"
 #include "moe/base/philox.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/testing/status_matchers.h"
@@ -43,8 +44,8 @@ using ::moe::testing::FewKernelMachines;
 using ::moe::testing::FixtureNames;
 using ::moe::testing::FixturePath;
 using ::moe::testing::Goldens;
-using ::moe::testing::GoldenSequences;
 using ::moe::testing::KernelMachineName;
+using ::moe::testing::ManySequences;
 using ::moe::testing::MoeFixtureNames;
 using ::moe::testing::MoeFixturePath;
 using ::moe::testing::MoeGoldens;
@@ -150,19 +151,6 @@ TEST(HiddenDistributionTest, IsMeanAndVarianceOfEveryBlock) {
   }
 }
 
-// 40 sequences of 2 to 48 tokens, 979 in all: 8 chunks.
-TokenSequences ManySequences() {
-  const TokenSequences three = GoldenSequences(MoeGoldens("biases"));
-  const auto ids = three.input_ids(2);
-  TokenSequences many;
-  for (size_t s = 0; s < 40; ++s) {
-    const size_t length = 2 + (s * 17) % 47;
-    const auto part = ids.subspan((s * 5) % (ids.size() - length + 1), length);
-    many.Append(part, part);
-  }
-  return many;
-}
-
 absl::StatusOr<DistributionSums> TrySum(const TokenSequences& sequences,
                                         const ShardOptions& shard,
                                         const WalkResources& resources,
@@ -195,9 +183,9 @@ using DistributionBitsTest = ::moe::testing::KernelTest;
 
 TEST_P(DistributionBitsTest, AreTheSameOnEveryMachine) {
   WalkMachine machine;
-  MOE_ASSERT_OK_AND_ASSIGN(
-      const DistributionSums sums,
-      TrySum(ManySequences(), {}, {machine.budget, pool(), machine.progress}));
+  MOE_ASSERT_OK_AND_ASSIGN(const DistributionSums sums,
+                           TrySum(ManySequences("biases"), {},
+                                  {machine.budget, pool(), machine.progress}));
   EXPECT_EQ(sums.num_tokens(), 979);
   // Computed on the first machine: pins the bits everywhere.
   EXPECT_EQ(DigestOf(sums), "2984d4d055e463e7");
@@ -207,7 +195,7 @@ INSTANTIATE_TEST_SUITE_P(All, DistributionBitsTest,
                          ValuesIn(FewKernelMachines()), KernelMachineName);
 
 TEST(DistributionMemoryTest, BitsAreTheSameFromTheSmallestBudgetToUnlimited) {
-  const TokenSequences sequences = ManySequences();
+  const TokenSequences sequences = ManySequences("biases");
   const DistributionSums want = Sum(sequences);
   const int64_t smallest = SmallestBudget([&](int64_t budget_bytes) {
     WalkMachine machine(2, budget_bytes);
@@ -223,7 +211,7 @@ TEST(DistributionMemoryTest, BitsAreTheSameFromTheSmallestBudgetToUnlimited) {
 }
 
 TEST(DistributionOrderTest, OfSequencesAndGroupsDoesNotMatter) {
-  const TokenSequences many = ManySequences();
+  const TokenSequences many = ManySequences("biases");
   const DistributionSums want = Sum(many);
   TokenSequences turned;
   for (int64_t s = many.num_sequences() - 1; s >= 0; --s) {
@@ -236,7 +224,7 @@ TEST(DistributionOrderTest, OfSequencesAndGroupsDoesNotMatter) {
 }
 
 TEST(DistributionShardsTest, MergedInAnyOrderAreOneRun) {
-  const TokenSequences sequences = ManySequences();
+  const TokenSequences sequences = ManySequences("biases");
   const DistributionSums want = Sum(sequences);
   for (const int64_t num_shards : {1, 2, 5, 8, 11}) {
     std::vector<int64_t> order;
@@ -264,9 +252,10 @@ TEST(DistributionErrorsTest, NoTokensAreRefused) {
       StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("no sequence")));
   ShardOptions shard;
   shard.set_shard(1);
-  EXPECT_THAT(TrySum(ManySequences(), shard, machine.resources()).status(),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("shard is 1; allowed: 0 to 0")));
+  EXPECT_THAT(
+      TrySum(ManySequences("biases"), shard, machine.resources()).status(),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               HasSubstr("shard is 1; allowed: 0 to 0")));
   EXPECT_EQ(machine.budget.peak_bytes(), 0);
 }
 

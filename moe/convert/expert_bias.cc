@@ -1,8 +1,6 @@
 #include "moe/convert/expert_bias.h"
 
 #include <cmath>
-#include <cstdint>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,7 +14,6 @@
 #include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/sharded_tensors.h"
 #include "moe/checkpoint/tensor.h"
-#include "moe/convert/tensor_piece.h"
 
 namespace moe {
 
@@ -47,12 +44,6 @@ absl::StatusOr<std::string> DivideBias(const TensorLocation& bias, double scale,
         " does not hold exactly; choose a power of two"));
   }
   return std::move(tensor.bytes);
-}
-
-GeneratedPiece PieceOf(std::string bytes) {
-  const auto num_bytes = static_cast<int64_t>(bytes.size());
-  const auto kept = std::make_shared<const std::string>(std::move(bytes));
-  return {num_bytes, [kept] { return *kept; }};
 }
 
 }  // namespace moe

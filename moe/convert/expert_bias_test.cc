@@ -66,12 +66,5 @@ TEST(DivideBiasTest, RefusesWhatIsNotExact) {
   MOE_EXPECT_OK(Divided(Dtype::kF32, {0.0f, 0.0f}, 3.0).status());
 }
 
-TEST(PieceOfTest, GivesTheBytesEachTime) {
-  const GeneratedPiece piece = PieceOf("abc");
-  EXPECT_EQ(piece.num_bytes, 3);
-  EXPECT_EQ(piece.generate(), "abc");
-  EXPECT_EQ(piece.generate(), "abc");
-}
-
 }  // namespace
 }  // namespace moe

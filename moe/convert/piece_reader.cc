@@ -50,8 +50,8 @@ constexpr size_t kScaledAtOnce = 2048;
 
 // Multiplies elements, at most kScaledAtOnce from number `first` on, in place.
 // Returns how many products were rounded.
-absl::StatusOr<int64_t> Scale(const ScaledPiece& piece, int64_t first,
-                              absl::Span<char> elements) {
+absl::StatusOr<int64_t> ScaleSome(const ScaledPiece& piece, int64_t first,
+                                  absl::Span<char> elements) {
   const TensorSpec& spec = piece.from.tensor->spec;
   const size_t count =
       elements.size() / static_cast<size_t>(DtypeSize(spec.dtype));
@@ -77,14 +77,37 @@ absl::StatusOr<int64_t> Scale(const ScaledPiece& piece, int64_t first,
   return num_rounded;
 }
 
+// The same of any number of them.
+absl::StatusOr<int64_t> Scale(const ScaledPiece& piece, int64_t first,
+                              absl::Span<char> elements) {
+  const auto element_bytes =
+      static_cast<size_t>(DtypeSize(piece.from.tensor->spec.dtype));
+  int64_t num_rounded = 0;
+  while (!elements.empty()) {
+    const absl::Span<char> block = elements.first(
+        std::min(elements.size(), kScaledAtOnce * element_bytes));
+    MOE_ASSIGN_OR_RETURN(const int64_t count, ScaleSome(piece, first, block));
+    num_rounded += count;
+    first += static_cast<int64_t>(block.size() / element_bytes);
+    elements.remove_prefix(block.size());
+  }
+  return num_rounded;
+}
+
+PieceUnits Rows(const TensorLocation& from) {
+  const TensorSpec& spec = from.tensor->spec;
+  return {spec.shape[0], NumBytes(spec) / spec.shape[0]};
+}
+
 }  // namespace
 
 PieceUnits UnitsOf(const CopyPiece& piece) { return Elements(piece.from); }
 PieceUnits UnitsOf(const ScaledPiece& piece) { return Elements(piece.from); }
 
+PieceUnits UnitsOf(const ScaledRowsPiece& piece) { return Rows(piece.from); }
+
 PieceUnits UnitsOf(const RowsPiece& piece) {
-  const TensorSpec& spec = piece.from.tensor->spec;
-  PieceUnits units = {0, NumBytes(spec) / spec.shape[0]};
+  PieceUnits units = {0, Rows(piece.from).bytes};
   for (const auto& list : piece.lists) {
     units.count += static_cast<int64_t>(list.size());
   }
@@ -122,18 +145,23 @@ absl::Status ReadUnits(const RowsPiece& piece, int64_t first,
 
 absl::StatusOr<int64_t> ReadUnits(const ScaledPiece& piece, int64_t first,
                                   absl::Span<char> out) {
-  const auto element_bytes =
-      static_cast<size_t>(DtypeSize(piece.from.tensor->spec.dtype));
-  MOE_RETURN_IF_ERROR(
-      Read(piece.from, first * static_cast<int64_t>(element_bytes), out));
+  MOE_RETURN_IF_ERROR(Read(piece.from, first * UnitsOf(piece).bytes, out));
+  return Scale(piece, first, out);
+}
+
+absl::StatusOr<int64_t> ReadUnits(const ScaledRowsPiece& piece, int64_t first,
+                                  absl::Span<char> out) {
+  const int64_t row_bytes = UnitsOf(piece).bytes;
+  const int64_t row_elements = row_bytes / Elements(piece.from).bytes;
+  MOE_RETURN_IF_ERROR(Read(piece.from, first * row_bytes, out));
   int64_t num_rounded = 0;
-  while (!out.empty()) {
-    const absl::Span<char> block =
-        out.first(std::min(out.size(), kScaledAtOnce * element_bytes));
-    MOE_ASSIGN_OR_RETURN(const int64_t count, Scale(piece, first, block));
+  for (int64_t row = first; !out.empty(); ++row) {
+    MOE_ASSIGN_OR_RETURN(
+        const int64_t count,
+        Scale({piece.from, piece.factors[static_cast<size_t>(row)]},
+              row * row_elements, out.first(static_cast<size_t>(row_bytes))));
     num_rounded += count;
-    first += static_cast<int64_t>(block.size() / element_bytes);
-    out.remove_prefix(block.size());
+    out.remove_prefix(static_cast<size_t>(row_bytes));
   }
   return num_rounded;
 }
