@@ -147,7 +147,8 @@ class AlignmentTap : public WalkTap {
     absl::StatusOr<ScaleFactor> factor =
         Align(layer, is_attention ? *reference.attn : *reference.mlp,
               *StateOf(block));
-    MOE_RETURN_IF_ERROR(Annotate(factor.status(), part));
+    MOE_RETURN_IF_ERROR(
+        Annotate(factor.status(), absl::StrCat("layer ", layer, ", ", part)));
     StateOf(block)->result.part = part;
     LayerParts<ScaleFactor>& factors = alignment_.factors.layers[layer];
     (is_attention ? factors.attn : factors.mlp) = *std::move(factor);
