@@ -17,10 +17,10 @@ mkdir -p "${WORK}"
 # SHA-256 of distribution.safetensors, and for each converted model of
 # scale_factors.safetensors and model.safetensors, computed on the first machine: pins the
 # bytes everywhere. The tool's version is part of them.
-readonly WANT_DISTRIBUTION=DISTRIBUTION_PIN
+readonly WANT_DISTRIBUTION=7c079797c18749b18daf6ce0235069945302ebc51eb6de82397332ef5c201518
 declare -rA WANT=(
-  [vanilla]="VANILLA_PIN"
-  [both]="BOTH_PIN"
+  [vanilla]="4d047040335c2acf8582f723f63d919d76f5cc705692e5b3f01712771ac9037a 698b96832ecc69524417f47e2d6e3f5a7966dac9df7161adf051d327d832a809"
+  [both]="83d2be96650bc8ce6b61cd8ceb6badf6a74a1366770ee5b99af624cc51fa1138 58c1d71fbf8d7c450b6f35a73d6bb0008da533301ee2e347190b3548f6ba88b7"
 )
 
 readonly DATASET=(--dataset_dir_or_path=testdata/stories --max_steps=3 --batch_size=4
