@@ -70,7 +70,7 @@ struct Alignment {
 // Cost: a walk, in which blocks with experts are held back, and 34 H operations
 // in double for every token and block with experts, three times that beside a
 // residual expert; and the same again for what comes after. Memory: that of
-// WalkForward with a survey, and about 6 kB for each of the H features.
+// WalkForward with a survey, and about 2.6 kB for each of the H features.
 //
 // The errors of ValidateAlignOptions, CheckAlignable, CheckReference,
 // AlignBlock, with layer and part, and WalkForward.

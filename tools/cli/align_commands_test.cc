@@ -150,7 +150,11 @@ TEST_F(AlignCommandsTest, WritesACheckpointFactorsAndAReport) {
     EXPECT_LT(block["divergence_after"].get<double>(),
               1e-3 * block["divergence_before"].get<double>());
   }
-  // From the reference as Python reads it, with another mode and elsewhere.
+}
+
+// From the reference as Python reads it, with another mode and elsewhere.
+TEST_F(AlignCommandsTest, WritesTheOtherModesAndFormats) {
+  Prepare();
   const Outcome other =
       Align("moe", "other/",
             {"--alignment_mode=published", "--alignment_parts=magnitude",
