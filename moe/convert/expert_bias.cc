@@ -1,8 +1,6 @@
 #include "moe/convert/expert_bias.h"
 
 #include <cmath>
-#include <cstdint>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,7 +15,6 @@
 #include "moe/checkpoint/sharded_tensors.h"
 #include "moe/checkpoint/tensor.h"
 #include "moe/convert/read_finite.h"
-#include "moe/convert/tensor_piece.h"
 
 namespace moe {
 
@@ -54,12 +51,6 @@ absl::StatusOr<std::string> DivideBias(const TensorLocation& bias, double scale,
             : "is not a power of two; choose a power of two"));
   }
   return bytes;
-}
-
-GeneratedPiece PieceOf(std::string bytes) {
-  const auto num_bytes = static_cast<int64_t>(bytes.size());
-  const auto kept = std::make_shared<const std::string>(std::move(bytes));
-  return {num_bytes, [kept] { return *kept; }};
 }
 
 }  // namespace moe

@@ -8,7 +8,6 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "moe/checkpoint/sharded_tensors.h"
-#include "moe/convert/tensor_piece.h"
 
 namespace moe {
 
@@ -22,9 +21,6 @@ namespace moe {
 // leaves the range of the type's exact ones even so. The errors of ReadFinite.
 absl::StatusOr<std::string> DivideBias(const TensorLocation& bias, double scale,
                                        absl::string_view field);
-
-// `bytes`, as they are.
-GeneratedPiece PieceOf(std::string bytes);
 
 }  // namespace moe
 

@@ -95,12 +95,5 @@ TEST(DivideBiasTest, RefusesWhatIsNoNumber) {
   }
 }
 
-TEST(PieceOfTest, GivesTheBytesEachTime) {
-  const GeneratedPiece piece = PieceOf("abc");
-  EXPECT_EQ(piece.num_bytes, 3);
-  EXPECT_EQ(piece.generate(), "abc");
-  EXPECT_EQ(piece.generate(), "abc");
-}
-
 }  // namespace
 }  // namespace moe

@@ -54,32 +54,60 @@ int64_t CountRounded(absl::Span<const float> products,
 // Elements that stay in the first cache, in all their forms.
 constexpr size_t kScaledAtOnce = 2048;
 
+// What elements of a tensor are multiplied by.
+struct Multiplication {
+  const TensorLocation& from;
+  double factor = 1.0;
+  // What to do where the product is beyond the type.
+  const char* advice = "";
+};
+
 // Multiplies elements, at most kScaledAtOnce from number `first` on, in place.
 // Returns how many products were rounded.
-absl::StatusOr<int64_t> Scale(const ScaledPiece& piece, int64_t first,
-                              absl::Span<char> elements) {
-  const TensorSpec& spec = piece.from.tensor->spec;
+absl::StatusOr<int64_t> ScaleSome(const Multiplication& by, int64_t first,
+                                  absl::Span<char> elements) {
+  const TensorSpec& spec = by.from.tensor->spec;
   const size_t count =
       elements.size() / static_cast<size_t>(DtypeSize(spec.dtype));
   std::array<float, kScaledAtOnce> value_buffer, product_buffer;
   const auto values = absl::MakeSpan(value_buffer).first(count);
   const auto products = absl::MakeSpan(product_buffer).first(count);
   WeightsToFloat(spec.dtype, elements, values);
-  const auto factor = static_cast<float>(piece.factor);
+  const auto factor = static_cast<float>(by.factor);
   for (size_t i = 0; i < count; ++i) products[i] = values[i] * factor;
   FloatToWeights(spec.dtype, products, elements);
   if (const std::optional<int64_t> found =
           FindNonFinite(spec.dtype, elements)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(piece.from.shard->path(), ": tensor \"", spec.name,
-                     "\" has ", values[static_cast<size_t>(*found)],
-                     " at element ", first + *found, "; times ", piece.factor,
-                     " it is beyond the largest ", DtypeName(spec.dtype),
-                     "; convert with a smaller --scale_factor, or load the "
-                     "checkpoint as it is, with trust_remote_code=True"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        by.from.shard->path(), ": tensor \"", spec.name, "\" has ",
+        values[static_cast<size_t>(*found)], " at element ", first + *found,
+        "; times ", by.factor, " it is beyond the largest ",
+        DtypeName(spec.dtype), "; ", by.advice));
   }
   WeightsToFloat(spec.dtype, elements, products);
-  return CountRounded(products, values, piece.factor);
+  return CountRounded(products, values, by.factor);
+}
+
+// The same of any number of them.
+absl::StatusOr<int64_t> Scale(const Multiplication& by, int64_t first,
+                              absl::Span<char> elements) {
+  const auto element_bytes =
+      static_cast<size_t>(DtypeSize(by.from.tensor->spec.dtype));
+  int64_t num_rounded = 0;
+  while (!elements.empty()) {
+    const absl::Span<char> block = elements.first(
+        std::min(elements.size(), kScaledAtOnce * element_bytes));
+    MOE_ASSIGN_OR_RETURN(const int64_t count, ScaleSome(by, first, block));
+    num_rounded += count;
+    first += static_cast<int64_t>(block.size() / element_bytes);
+    elements.remove_prefix(block.size());
+  }
+  return num_rounded;
+}
+
+PieceUnits Rows(const TensorLocation& from) {
+  const TensorSpec& spec = from.tensor->spec;
+  return {spec.shape[0], NumBytes(spec) / spec.shape[0]};
 }
 
 }  // namespace
@@ -87,9 +115,10 @@ absl::StatusOr<int64_t> Scale(const ScaledPiece& piece, int64_t first,
 PieceUnits UnitsOf(const CopyPiece& piece) { return Elements(piece.from); }
 PieceUnits UnitsOf(const ScaledPiece& piece) { return Elements(piece.from); }
 
+PieceUnits UnitsOf(const ScaledRowsPiece& piece) { return Rows(piece.from); }
+
 PieceUnits UnitsOf(const RowsPiece& piece) {
-  const TensorSpec& spec = piece.from.tensor->spec;
-  PieceUnits units = {0, NumBytes(spec) / spec.shape[0]};
+  PieceUnits units = {0, Rows(piece.from).bytes};
   for (const auto& list : piece.lists) {
     units.count += static_cast<int64_t>(list.size());
   }
@@ -127,18 +156,29 @@ absl::Status ReadUnits(const RowsPiece& piece, int64_t first,
 
 absl::StatusOr<int64_t> ReadUnits(const ScaledPiece& piece, int64_t first,
                                   absl::Span<char> out) {
-  const auto element_bytes =
-      static_cast<size_t>(DtypeSize(piece.from.tensor->spec.dtype));
   MOE_RETURN_IF_ERROR(
-      ReadFinite(piece.from, first * static_cast<int64_t>(element_bytes), out));
+      ReadFinite(piece.from, first * UnitsOf(piece).bytes, out));
+  return Scale({piece.from, piece.factor,
+                "convert with a smaller --scale_factor, or load the checkpoint "
+                "as it is, with trust_remote_code=True"},
+               first, out);
+}
+
+absl::StatusOr<int64_t> ReadUnits(const ScaledRowsPiece& piece, int64_t first,
+                                  absl::Span<char> out) {
+  const int64_t row_bytes = UnitsOf(piece).bytes;
+  const int64_t row_elements = row_bytes / Elements(piece.from).bytes;
+  MOE_RETURN_IF_ERROR(ReadFinite(piece.from, first * row_bytes, out));
   int64_t num_rounded = 0;
-  while (!out.empty()) {
-    const absl::Span<char> block =
-        out.first(std::min(out.size(), kScaledAtOnce * element_bytes));
-    MOE_ASSIGN_OR_RETURN(const int64_t count, Scale(piece, first, block));
+  for (int64_t row = first; !out.empty(); ++row) {
+    MOE_ASSIGN_OR_RETURN(
+        const int64_t count,
+        Scale({piece.from, piece.factors[static_cast<size_t>(row)],
+               "the reference is not that of such a block, or the checkpoint "
+               "wants to be BF16 or F32"},
+              row * row_elements, out.first(static_cast<size_t>(row_bytes))));
     num_rounded += count;
-    first += static_cast<int64_t>(block.size() / element_bytes);
-    out.remove_prefix(block.size());
+    out.remove_prefix(static_cast<size_t>(row_bytes));
   }
   return num_rounded;
 }

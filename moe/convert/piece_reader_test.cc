@@ -159,5 +159,44 @@ TEST_F(PieceReaderTest, RefusesToScaleWhatIsNoNumber) {
                        HasSubstr("has a NaN or infinity at element 1;")));
 }
 
+TEST_F(PieceReaderTest, ScalesEachRowByItsFactor) {
+  const std::vector<float> factors = {2.0f, 3.0f, -0.5f};
+  const ScaledRowsPiece piece{
+      Location(Dtype::kBF16, {3, 2},
+               Weights(Dtype::kBF16,
+                       {1.0f, 2.0f, 1.0f + 0x1p-7f, -1.0f, 8.0f, 0.0f})),
+      factors};
+  const PieceUnits units = UnitsOf(piece);
+  EXPECT_EQ(units.count, 3);
+  EXPECT_EQ(units.bytes, 4);
+  std::string out(12, '\0');
+  EXPECT_THAT(ReadUnits(piece, 0, absl::MakeSpan(out)), IsOkAndHolds(1));
+  EXPECT_THAT(Values(Dtype::kBF16, out),
+              ElementsAre(2.0f, 4.0f, 3.0f + 0x1p-5f, -3.0f, -4.0f, -0.0f));
+  out.resize(4);
+  EXPECT_THAT(ReadUnits(piece, 2, absl::MakeSpan(out)), IsOkAndHolds(0));
+  EXPECT_THAT(Values(Dtype::kBF16, out), ElementsAre(-4.0f, -0.0f));
+}
+
+// Rows of more elements than are scaled at once.
+TEST_F(PieceReaderTest, ScalesLongRows) {
+  constexpr int64_t kCols = 5000;
+  const std::vector<float> factors = {2.0f, 1e30f};
+  std::vector<float> values(2 * kCols, 1.5f);
+  const ScaledRowsPiece piece{
+      Location(Dtype::kF32, {2, kCols}, Weights(Dtype::kF32, values)), factors};
+  std::string out(4 * kCols, '\0');
+  EXPECT_THAT(ReadUnits(piece, 0, absl::MakeSpan(out)), IsOkAndHolds(0));
+  EXPECT_EQ(Values(Dtype::kF32, out), std::vector<float>(kCols, 3.0f));
+  values.back() = 3e38f;
+  const ScaledRowsPiece beyond{
+      Location(Dtype::kF32, {2, kCols}, Weights(Dtype::kF32, values)), factors};
+  EXPECT_THAT(
+      ReadUnits(beyond, 1, absl::MakeSpan(out)),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               AllOf(HasSubstr("tensor \"t\" has 3e+38 at element 9999"),
+                     HasSubstr("beyond the largest F32"))));
+}
+
 }  // namespace
 }  // namespace moe

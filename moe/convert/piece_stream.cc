@@ -137,7 +137,10 @@ class Streamer {
       return ReadUnits(piece, first, out);
     });
   }
-  absl::Status Write(const ScaledPiece& piece);
+  absl::Status Write(const ScaledPiece& piece) { return WriteScaled(piece); }
+  absl::Status Write(const ScaledRowsPiece& piece) {
+    return WriteScaled(piece);
+  }
   absl::Status Write(const ColumnsPiece& piece);
   absl::Status Write(const GeneratedPiece& piece);
 
@@ -150,6 +153,8 @@ class Streamer {
   }
 
  private:
+  template <typename Piece>
+  absl::Status WriteScaled(const Piece& piece);
   // All lists at once.
   absl::Status WriteColumns(const ColumnsPiece& piece);
   // Of a single list.
@@ -193,9 +198,11 @@ absl::Status Streamer::WriteUnits(const PieceUnits& units, const Read& read) {
   return absl::OkStatus();
 }
 
-absl::Status Streamer::Write(const ScaledPiece& piece) {
+template <typename Piece>
+absl::Status Streamer::WriteScaled(const Piece& piece) {
   std::mutex mutex;
-  counts_.num_scaled += UnitsOf(piece).count;
+  counts_.num_scaled +=
+      NumBytes(TensorPiece(piece)) / DtypeSize(piece.from.tensor->spec.dtype);
   return WriteUnits(UnitsOf(piece),
                     [&](int64_t first, absl::Span<char> out) -> absl::Status {
                       MOE_ASSIGN_OR_RETURN(const int64_t num_rounded,

@@ -28,7 +28,7 @@ struct ConversionResources {
   Progress& progress;
 };
 
-// Of ScaledPieces.
+// Of ScaledPieces and ScaledRowsPieces.
 struct ScaledCounts {
   int64_t num_scaled = 0;
   // Products that the type does not hold, which were rounded; where the factor
@@ -41,8 +41,8 @@ struct ScaledCounts {
 // differ. Progress: advances by bytes, in a stage that the caller has started.
 //
 // The errors of reading and of `append`; InvalidArgument, with file, tensor and
-// element, for a NaN or infinity in what is read, and for a product of a
-// ScaledPiece that is beyond the type.
+// element, for a NaN or infinity in what is read, and for a product
+// that is beyond the type.
 absl::StatusOr<ScaledCounts> StreamPieces(
     absl::Span<const TensorPiece> pieces,
     const std::function<absl::Status(absl::string_view)>& append,

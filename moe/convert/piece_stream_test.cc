@@ -127,6 +127,18 @@ TEST_F(PieceStreamTest, CountsWhatIsScaled) {
   EXPECT_LT(counts_.num_rounded, kRows * kCols);
 }
 
+TEST_F(PieceStreamTest, ScalesRowsAsTheWholeWhereAllFactorsAreTheSame) {
+  const std::vector<float> factors(static_cast<size_t>(kRows), 3.0f);
+  MOE_ASSERT_OK_AND_ASSIGN(const std::string want,
+                           Stream({ScaledPiece{At(), 3.0f}}));
+  const ScaledCounts want_counts = counts_;
+  MOE_ASSERT_OK_AND_ASSIGN(const std::string got,
+                           Stream({ScaledRowsPiece{At(), factors}}));
+  EXPECT_TRUE(got == want);
+  EXPECT_EQ(counts_.num_scaled, want_counts.num_scaled);
+  EXPECT_EQ(counts_.num_rounded, want_counts.num_rounded);
+}
+
 // More than is gathered at once: 18 MB four times over.
 TEST_F(PieceStreamTest, ManyColumnsAreGatheredInParts) {
   std::vector<absl::Span<const int64_t>> lists;
@@ -219,10 +231,12 @@ TEST_F(PieceStreamTest, AValueThatIsNoNumberIsAnError) {
 
 // A file that another process cuts short.
 TEST_F(PieceStreamTest, AnErrorOfReadingIsTheResult) {
+  const std::vector<float> factors(static_cast<size_t>(kRows), 2.0f);
   std::filesystem::resize_file(directory_.Path("x.safetensors"), 1000000);
   for (const TensorPiece& piece : std::vector<TensorPiece>{
            CopyPiece{At()}, RowsPiece{At(), Halves()},
-           ColumnsPiece{At(), Halves()}, ScaledPiece{At(), 2.0f}}) {
+           ColumnsPiece{At(), Halves()}, ScaledPiece{At(), 2.0f},
+           ScaledRowsPiece{At(), factors}}) {
     EXPECT_THAT(Stream({piece}), StatusIs(absl::StatusCode::kDataLoss,
                                           HasSubstr("tensor \"t\"")));
   }

@@ -49,6 +49,13 @@ struct ScaledPiece {
   double factor = 1.0;
 };
 
+// The whole of a matrix [rows, cols], row i of it times factors[i]: the
+// products as of ScaledPiece. Who makes the piece keeps the factors.
+struct ScaledRowsPiece {
+  TensorLocation from;
+  absl::Span<const float> factors;  // [rows]
+};
+
 // Bytes that are in no tensor of the input, made when their turn comes.
 struct GeneratedPiece {
   int64_t num_bytes = 0;
@@ -56,7 +63,10 @@ struct GeneratedPiece {
 };
 
 using TensorPiece = std::variant<CopyPiece, RowsPiece, ColumnsPiece,
-                                 ScaledPiece, GeneratedPiece>;
+                                 ScaledPiece, ScaledRowsPiece, GeneratedPiece>;
+
+// `bytes`, as they are.
+GeneratedPiece PieceOf(std::string bytes);
 
 // What it writes.
 int64_t NumBytes(const TensorPiece& piece);

@@ -15,6 +15,7 @@ namespace moe::cli {
 Command InspectCommand();
 Command DiffCommand();
 Command EvaluateCommand();
+Command GetHiddenDistributionCommand();
 Command HiddenClusteringCommand();
 Command RandomSelectionCommand();
 Command SplitGradientCommand();
@@ -24,6 +25,7 @@ Command SplitRandomCommand();
 Command SplitSequentialCommand();
 Command ConvertMixtralCommand();
 Command ConvertMixtralResidualCommand();
+Command AlignConvertedModelCommand();
 Command ConvertMixtralAttnMoeCommand();
 Command ExportCommand();
 Command TokenizeCommand();
