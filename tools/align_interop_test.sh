@@ -45,7 +45,8 @@ for name in llama_mha_f32_sharded llama_gqa_bf16; do
   "${LLAMA_MOE}" split_gradient_residual --score_file="${work}/scores/importance_scores.safetensors" \
     --num_experts_moe=4 --share_neurons --save_path="${work}/split" --progress=none >/dev/null
   make convert_mixtral_residual "${model}" residual "${gates}" --num_experts=4 --top_k=2 \
-    --scale_factor=2 --neuron_indices_file="${work}/split/neuron_indices.safetensors"
+    --scale_factor=2 --share_neurons \
+    --neuron_indices_file="${work}/split/neuron_indices.safetensors"
   for kind in vanilla contract both attention residual; do
     make align_converted_model "${work}/${kind}" "${kind}_exact" "${walk[@]}" \
       --reference_distribution_file="${work}/reference/distribution.pt" --format=pt
