@@ -20,11 +20,15 @@ std::vector<Command> AllCommands() {
           ConvertMixtralCommand(),
           ConvertMixtralResidualCommand(),
           ConvertMixtralAttnMoeCommand(),
+          RunCommand(),
           TokenizeCommand(),
           EvaluateCommand(),
           InspectCommand(),
           DiffCommand(),
-          ExportCommand()};
+          DigestCommand(),
+          ExportCommand(),
+          VerifyCommand(),
+          RunStepCommand()};
 }
 
 int RunLlamaMoe(const std::vector<std::string>& args, std::ostream& out,

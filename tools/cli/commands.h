@@ -14,6 +14,7 @@ namespace moe::cli {
 
 Command InspectCommand();
 Command DiffCommand();
+Command DigestCommand();
 Command EvaluateCommand();
 Command HiddenClusteringCommand();
 Command RandomSelectionCommand();
@@ -27,6 +28,9 @@ Command ConvertMixtralResidualCommand();
 Command ConvertMixtralAttnMoeCommand();
 Command ExportCommand();
 Command TokenizeCommand();
+Command RunCommand();
+Command RunStepCommand();
+Command VerifyCommand();
 
 std::vector<Command> AllCommands();
 
