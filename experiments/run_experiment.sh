@@ -59,14 +59,14 @@ from_user() {
   fi
 }
 
-# Where the results are, by a name that stays when this program ends.
+# Where the results are, by a name that stays when this program ends: the short one, where
+# it leads there.
 find_results() {
-  local step
-  for step in "${RESULTS}"/*.record.textproto; do
-    RESULTS="$(dirname "$(readlink -f "${step}")")"
-    return
-  done
-  die "${RESULTS} has no results"
+  local records=("${RESULTS}"/*.record.textproto) short
+  [[ -e "${records[0]}" ]] || die "${RESULTS} has no results"
+  short="${BUILD_WORKSPACE_DIRECTORY:-}/bazel-bin/${RESULTS}"
+  RESULTS="$(dirname "$(readlink -f "${records[0]}")")"
+  [[ "$(readlink -f "${short}")" != "${RESULTS}" ]] || RESULTS="${short}"
 }
 
 copy_results() {

@@ -102,10 +102,10 @@ TEST_F(ExperimentCommandsTest, RunsAChainPinsItAndVerifiesIt) {
   const Outcome run = Run("out");
   EXPECT_EQ(run.err, "");
   ASSERT_EQ(run.exit_status, 0) << run.out;
-  EXPECT_THAT(run.out,
-              AllOf(HasSubstr("[1/6] router"), HasSubstr("[6/6] after"),
-                    HasSubstr("met:     after.perplexity"),
-                    HasSubstr("/out/attention\n")));
+  EXPECT_THAT(run.out, AllOf(HasSubstr("[1/6] router: hidden_clustering\n"),
+                             HasSubstr("[6/6] after: evaluate\n"),
+                             HasSubstr("met:     after.perplexity"),
+                             HasSubstr("/out/attention\n")));
   EXPECT_THAT(NamesIn(directory_.Path("out")),
               ElementsAre("after", "after.record.textproto", "attention",
                           "attention.record.textproto", "experiment.textproto",
@@ -134,7 +134,10 @@ TEST_F(ExperimentCommandsTest, RunsAChainPinsItAndVerifiesIt) {
             FileText(directory_.Path("again/lock.textproto")));
   const Outcome third = Run("again", {"--lock=" + lock});
   EXPECT_EQ(third.exit_status, 0) << third.err;
-  EXPECT_THAT(third.out, HasSubstr("scores               was there already"));
+  EXPECT_THAT(
+      third.out,
+      HasSubstr(
+          "[2/6] scores: split_gradient_get_grads\n  was there already: "));
 
   // Another seed: the first step that it reaches is the first that diverged.
   WriteSpec(absl::StrReplaceAll(kSpec, {{"seed: 5", "seed: 6"}}));
@@ -142,7 +145,7 @@ TEST_F(ExperimentCommandsTest, RunsAChainPinsItAndVerifiesIt) {
   EXPECT_EQ(other.exit_status, 1) << other.err;
   EXPECT_THAT(
       other.out,
-      AllOf(HasSubstr("mlp                  was there already"),
+      AllOf(HasSubstr("[4/6] mlp: convert_mixtral\n  was there already: "),
             HasSubstr("mlp                    verified"),
             HasSubstr("attention              DIFFERS"),
             HasSubstr("The first step that diverged is attention."),

@@ -34,24 +34,21 @@ struct RunFlags {
   bool dry_run = false;
 };
 
-// A line when a step is done.
+// A line when a step starts, and one when it is done.
 StepObserver Observer(CommandContext& context) {
   return [&context](const StepEvent& event) {
-    const std::string where = absl::StrFormat("[%d/%d] %-20s", event.number,
-                                              event.num_steps, event.step.name);
     if (event.record == nullptr) {
-      context.progress.Start(
-          absl::StrCat("step ", event.number, " of ", event.num_steps, ", ",
-                       event.step.name, ": ", event.step.command),
-          0, "steps");
-      return;
+      context.out << absl::StrFormat("[%d/%d] %s: %s\n", event.number,
+                                     event.num_steps, event.step.name,
+                                     event.step.command);
+    } else {
+      context.out << "  "
+                  << (event.was_there
+                          ? "was there already"
+                          : absl::FormatDuration(absl::Trunc(
+                                event.elapsed, absl::Milliseconds(1))))
+                  << ": " << SummarizeStep(event.record->step()) << "\n";
     }
-    context.out << where << " "
-                << (event.was_there
-                        ? "was there already"
-                        : absl::StrFormat("%.2f s",
-                                          absl::ToDoubleSeconds(event.elapsed)))
-                << "  " << SummarizeStep(event.record->step()) << "\n";
     context.out.flush();
   };
 }
