@@ -225,7 +225,7 @@ _experiment_test = rule(
     attrs = _EXPERIMENT,
 )
 
-def llama_moe_experiment(name, spec, lock, model, data, steps, shards = {}, size = "medium", tags = []):
+def llama_moe_experiment(name, spec, lock, model, data, steps, shards = {}, size = "small", tags = []):
     """An experiment: its steps, `bazel run` for it, and a test.
 
     Args:
@@ -238,7 +238,7 @@ def llama_moe_experiment(name, spec, lock, model, data, steps, shards = {}, size
       steps: for each step of the spec, in its order, the steps that it reads. A
         step that is missing here, or that reads another one, is an error when it runs.
       shards: for a step that can be shared out, the number of its parts.
-      size: of the test.
+      size: of the test, which reads the results and runs no step.
       tags: of all targets.
     """
     inputs = {"data": data, "model": model, "spec": spec, "tags": tags}

@@ -130,8 +130,8 @@ absl::Status WriteLock(const ExperimentLock& lock, const std::string& path) {
   return WriteTextProto(
       lock,
       absl::StrCat("# What experiment ", lock.experiment(),
-                   " comes to, on every machine. Written by the program; "
-                   "experiments/README.md\n# says how.\n"),
+                   " comes to, on every machine. Written by the program\n"
+                   "# (experiments/README.md).\n"),
       path);
 }
 
