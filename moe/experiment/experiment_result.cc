@@ -124,7 +124,25 @@ std::string InputsText(const StepLock& step) {
       });
 }
 
-StepCheck CompareSteps(const StepLock& pinned, const StepLock& found) {
+// The bytes of the model and of the data; those of steps follow from them.
+std::string OutsideDigests(const StepLock& step,
+                           const std::set<std::string>& step_names) {
+  std::string digests;
+  for (const StepInputDigest& input : step.inputs()) {
+    if (step_names.count(input.from()) > 0) continue;
+    absl::StrAppend(&digests, input.flag(), " ", input.sha256(), "\n");
+  }
+  return digests;
+}
+
+std::set<std::string> NamesOfSteps(const ExperimentLock& lock) {
+  std::set<std::string> names;
+  for (const StepLock& step : lock.steps()) names.insert(step.name());
+  return names;
+}
+
+StepCheck CompareSteps(const StepLock& pinned, const StepLock& found,
+                       const std::set<std::string>& step_names) {
   StepCheck check;
   check.name = found.name();
   CompareFiles(pinned.files(), found.files(), "", check.differences);
@@ -134,6 +152,8 @@ StepCheck CompareSteps(const StepLock& pinned, const StepLock& found) {
   CompareTexts("arguments", absl::StrJoin(pinned.arguments(), " "),
                absl::StrJoin(found.arguments(), " "), check.origins);
   CompareTexts("inputs", InputsText(pinned), InputsText(found), check.origins);
+  check.read_other_bytes =
+      OutsideDigests(pinned, step_names) != OutsideDigests(found, step_names);
   return check;
 }
 
@@ -220,9 +240,14 @@ bool LockCheck::Same() const {
 }
 
 std::string LockCheck::FirstDiverged() const {
-  const auto found =
-      std::find_if(steps.begin(), steps.end(),
-                   [](const StepCheck& step) { return !step.Same(); });
+  auto found = std::find_if(
+      steps.begin(), steps.end(),
+      [](const StepCheck& step) { return !step.differences.empty(); });
+  if (found == steps.end()) {
+    found = std::find_if(steps.begin(), steps.end(), [](const StepCheck& step) {
+      return !step.SameOrigin();
+    });
+  }
   return found == steps.end() ? "" : found->name;
 }
 
@@ -232,13 +257,15 @@ std::vector<std::string> LockCheck::LikelyCauses() const {
     causes.push_back(absl::StrCat(input.what, " is not what was pinned: ",
                                   input.found, "; pinned is ", input.pinned));
   }
-  const auto first =
-      std::find_if(steps.begin(), steps.end(),
-                   [](const StepCheck& step) { return !step.Same(); });
-  if (first == steps.end()) return causes;
-  for (const LockDifference& origin : first->origins) {
-    causes.push_back(absl::StrCat(first->name, " has other ", origin.what, ": ",
-                                  origin.found, "; pinned is ", origin.pinned));
+  const std::string first = FirstDiverged();
+  if (first.empty()) return causes;
+  for (const StepCheck& step : steps) {
+    for (const LockDifference& origin : step.origins) {
+      causes.push_back(absl::StrCat(step.name, " has other ", origin.what, ": ",
+                                    origin.found, "; pinned is ",
+                                    origin.pinned));
+    }
+    if (step.name == first) break;
   }
   if (causes.empty()) {
     causes.push_back(
@@ -265,14 +292,13 @@ absl::StatusOr<LockCheck> CheckLock(const ExperimentLock& pinned,
   CompareFiles(pinned.data(), found.data(), "data file ", check.inputs);
   CompareTexts("the spec", pinned.spec_sha256(), found.spec_sha256(),
                check.inputs);
-  std::set<std::string> names;
+  const std::set<std::string> names = NamesOfSteps(found);
   for (const StepLock& step : found.steps()) {
-    names.insert(step.name());
     const auto other = std::find_if(
         pinned.steps().begin(), pinned.steps().end(),
         [&](const StepLock& p) { return p.name() == step.name(); });
     if (other != pinned.steps().end()) {
-      check.steps.push_back(CompareSteps(*other, step));
+      check.steps.push_back(CompareSteps(*other, step, names));
     } else {
       check.steps.push_back(
           {step.name(), {{"the step", kNothing, "made"}}, {}});

@@ -47,10 +47,13 @@ struct StepCheck {
   std::string name;
   // Of what the step made; empty where all is as pinned.
   std::vector<LockDifference> differences;
-  // Of what it was made from: arguments, inputs.
+  // Of its command, its arguments and the names of what it read.
   std::vector<LockDifference> origins;
+  // The model or the data that it read are other ones.
+  bool read_other_bytes = false;
 
-  bool Same() const { return differences.empty() && origins.empty(); }
+  bool SameOrigin() const { return origins.empty() && !read_other_bytes; }
+  bool Same() const { return differences.empty() && SameOrigin(); }
 };
 
 struct LockCheck {
@@ -62,10 +65,11 @@ struct LockCheck {
   std::vector<std::string> missing_steps;
 
   bool Same() const;
-  // The first step of which what it made, or its origin, differs; empty for
-  // none.
+  // The first step that made something else; where none did, the first that
+  // made the same from something else; empty for none.
   std::string FirstDiverged() const;
-  // What that may come from, the likeliest first, a sentence each.
+  // What that may come from, a sentence each: other inputs, other options of
+  // that step or of one before, or the program.
   std::vector<std::string> LikelyCauses() const;
 };
 

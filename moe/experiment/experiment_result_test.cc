@@ -97,10 +97,38 @@ TEST(CheckLockTest, SuspectsInputsFirstThenOptions) {
   found.mutable_steps(0)->set_arguments(0, "--seed=2");
   const LockCheck check = Check(Lock(), found);
   EXPECT_EQ(check.FirstDiverged(), "router");
+  EXPECT_TRUE(check.steps[0].differences.empty());
   EXPECT_THAT(check.LikelyCauses(),
               ElementsAre(HasSubstr("data file text.jsonl is not what was"),
                           HasSubstr("router has other arguments: --seed=2; "
                                     "pinned is --seed=1")));
+}
+
+TEST(CheckLockTest, NamesTheFirstThatReadOtherBytesWhereResultsAreTheSame) {
+  ExperimentLock found = Lock();
+  *found.mutable_model(0) = File("config.json", '8');
+  found.mutable_steps(1)->mutable_inputs(0)->set_sha256(std::string(64, '8'));
+  const LockCheck check = Check(Lock(), found);
+  EXPECT_FALSE(check.Same());
+  EXPECT_EQ(check.FirstDiverged(), "dense");
+  EXPECT_TRUE(check.steps[1].read_other_bytes);
+  EXPECT_THAT(check.LikelyCauses(),
+              ElementsAre(HasSubstr("model file config.json")));
+  // One that made something else comes first, wherever it stands.
+  *found.add_steps() = Lock().steps(0);
+  found.mutable_steps(2)->set_name("last");
+  ExperimentLock pinned = Lock();
+  *pinned.add_steps() = found.steps(2);
+  found.mutable_steps(2)->clear_files();
+  EXPECT_EQ(Check(pinned, found).FirstDiverged(), "last");
+}
+
+TEST(CheckLockTest, BytesOfEarlierStepsAreTheirOwnMatter) {
+  ExperimentLock pinned = Lock();
+  pinned.mutable_steps(1)->mutable_inputs(0)->set_from("router");
+  ExperimentLock found = pinned;
+  found.mutable_steps(1)->mutable_inputs(0)->set_sha256(std::string(64, '8'));
+  EXPECT_TRUE(Check(pinned, found).steps[1].Same());
 }
 
 TEST(CheckLockTest, CountsEverythingThatIsPinned) {

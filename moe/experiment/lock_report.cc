@@ -37,7 +37,8 @@ std::string StatusOf(const LockVerdict& verdict, absl::string_view step) {
   const auto found =
       std::find_if(steps.begin(), steps.end(),
                    [&](const StepCheck& check) { return check.name == step; });
-  return found != steps.end() && found->Same() ? "verified" : "DIFFERS";
+  if (found == steps.end() || !found->differences.empty()) return "DIFFERS";
+  return found->SameOrigin() ? "verified" : "CHANGED";
 }
 
 template <typename Files>
@@ -80,6 +81,9 @@ std::string DifferencesText(const LockCheck& check) {
   for (const StepCheck& step : check.steps) {
     const std::string where = absl::StrCat(step.name, ": ");
     AppendDifferences(step.origins, where, text);
+    if (step.read_other_bytes) {
+      absl::StrAppend(&text, "  ", where, "read other bytes than pinned\n");
+    }
     AppendDifferences(step.differences, where, text);
   }
   for (const std::string& name : check.missing_steps) {

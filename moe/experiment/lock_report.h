@@ -41,8 +41,9 @@ absl::StatusOr<LockVerdict> JudgeResults(
 // its digest, or how many files there are and the digest of all; the metrics.
 std::string SummarizeStep(const StepLock& step);
 
-// A line for each step, then what differs, which step diverged first and why
-// that may be, the criteria, and where the last checkpoint lies.
+// A line for each step, "verified", "DIFFERS", or "CHANGED" where it made the
+// same from something else; then what differs, which step diverged first and
+// why that may be, the criteria, and where the last checkpoint lies.
 std::string FormatVerdict(const ExperimentSpec& spec,
                           const LockVerdict& verdict,
                           const ExperimentLock& found,

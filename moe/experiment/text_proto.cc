@@ -10,7 +10,6 @@
 #include "google/protobuf/io/tokenizer.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "google/protobuf/message.h"
-#include "google/protobuf/stubs/common.h"
 #include "google/protobuf/text_format.h"
 #include "moe/base/atomic_write.h"
 #include "moe/base/file_system.h"
@@ -21,31 +20,20 @@ namespace {
 
 constexpr uint64_t kMaxTextBytes = uint64_t{16} << 20;
 
-// Keeps the first mistake. The library changed the methods of this interface:
-// AddError took a std::string, RecordError takes its own string_view.
+// Keeps the first mistake.
 class FirstError : public google::protobuf::io::ErrorCollector {
  public:
-#if GOOGLE_PROTOBUF_VERSION >= 4022000
-  void RecordError(int line, int column, absl::string_view message) override {
-    Add(line, column, std::string(message));
-  }
-#else
-  void AddError(int line, int column, const std::string& message) override {
-    Add(line, column, message);
-  }
-#endif
-
-  // Empty where there was none; "3:14: what is wrong".
-  const std::string& text() const { return text_; }
-
- private:
   // Lines and columns count from 0; the whole text has line -1.
-  void Add(int line, int column, const std::string& message) {
+  void AddError(int line, int column, const std::string& message) override {
     if (!text_.empty()) return;
     text_ = line < 0 ? message
                      : absl::StrCat(line + 1, ":", column + 1, ": ", message);
   }
 
+  // Empty where there was none; "3:14: what is wrong".
+  const std::string& text() const { return text_; }
+
+ private:
   std::string text_;
 };
 
