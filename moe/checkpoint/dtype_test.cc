@@ -163,5 +163,40 @@ TEST(FindNonFiniteTest, FindsTheFirst) {
   EXPECT_EQ(FindNonFinite(Dtype::kF32, ""), std::nullopt);
 }
 
+// In whole blocks and in what is left of one; every sign, exponent and
+// fraction.
+TEST(FindNonFiniteTest, KnowsEveryNumberOf16Bits) {
+  for (const Dtype dtype : {Dtype::kBF16, Dtype::kF16}) {
+    for (const size_t size : {1, 4096}) {
+      std::vector<uint16_t> elements(size, 0);
+      for (uint32_t bits = 0; bits < 65536; ++bits) {
+        elements[size / 2] = static_cast<uint16_t>(bits);
+        const float value = dtype == Dtype::kBF16
+                                ? Bf16ToFloat(elements[size / 2])
+                                : F16ToFloat(elements[size / 2]);
+        ASSERT_EQ(FindNonFinite(dtype, Bytes(elements)).has_value(),
+                  !std::isfinite(value))
+            << bits;
+      }
+    }
+  }
+}
+
+TEST(FindNonFiniteTest, FindsItAnywhere) {
+  constexpr int64_t kSize = 1100;
+  constexpr float kInf = std::numeric_limits<float>::infinity();
+  for (int64_t i = 0; i < kSize; ++i) {
+    std::vector<uint16_t> halves(kSize, 0xf7ff);
+    halves[static_cast<size_t>(i)] = 0xfc00;
+    ASSERT_THAT(FindNonFinite(Dtype::kF16, Bytes(halves)), Optional(i));
+    std::vector<float> floats(kSize, -1.0f);
+    floats[static_cast<size_t>(i)] = kInf;
+    ASSERT_THAT(FindNonFinite(Dtype::kF32, Bytes(floats)), Optional(i));
+    std::vector<double> doubles(kSize, -1.0);
+    doubles[static_cast<size_t>(i)] = double{-kInf};
+    ASSERT_THAT(FindNonFinite(Dtype::kF64, Bytes(doubles)), Optional(i));
+  }
+}
+
 }  // namespace
 }  // namespace moe

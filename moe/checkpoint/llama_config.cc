@@ -240,6 +240,11 @@ absl::StatusOr<LlamaConfig> ParseLlamaConfig(absl::string_view text) {
   MOE_ASSIGN_OR_RETURN(Json document, ParseJsonObject(text));
   MOE_ASSIGN_OR_RETURN(const std::string model_type,
                        Get<std::string>(document, "model_type"));
+  if (model_type == "granitemoeshared") {
+    return absl::UnimplementedError(
+        "model_type is \"granitemoeshared\", which only transformers reads; if "
+        "this checkpoint was exported, take the one that it was exported from");
+  }
   if (model_type != "llama") {
     return absl::UnimplementedError(absl::StrCat("model_type is \"", model_type,
                                                  "\"; wanted is \"llama\""));

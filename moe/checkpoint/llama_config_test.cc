@@ -186,6 +186,8 @@ TEST(LlamaConfigTest, NamesWhatIsNotSupported) {
   EXPECT_THAT(
       ParseLlamaConfig(absl::StrReplaceAll(Minimal(), {{"llama", "gpt2"}})),
       StatusIs(kUnimplemented, HasSubstr("gpt2")));
+  EXPECT_THAT(ParseLlamaConfig(R"({"model_type": "granitemoeshared"})"),
+              StatusIs(kUnimplemented, HasSubstr("that it was exported from")));
 }
 
 }  // namespace

@@ -97,13 +97,37 @@ absl::Status ParseAttention(const Json& document, MoeConfig& config) {
   return absl::OkStatus();
 }
 
-absl::Status CheckField(const Json& document, absl::string_view field,
-                        absl::string_view want) {
-  MOE_ASSIGN_OR_RETURN(const std::string got,
-                       GetOr<std::string>(document, field, ""));
-  if (got == want) return absl::OkStatus();
-  return absl::UnimplementedError(
-      absl::StrCat(field, " is \"", got, "\"; wanted is \"", want, "\""));
+// Both together mark what this project writes.
+absl::Status CheckIsOurs(const Json& document) {
+  constexpr absl::string_view kModelType = "mixtral";
+  constexpr absl::string_view kMoeType = "modulelist";
+  MOE_ASSIGN_OR_RETURN(const std::string model_type,
+                       GetOr<std::string>(document, "model_type", ""));
+  if (model_type != kModelType) {
+    return absl::UnimplementedError(absl::StrCat(
+        "model_type is \"", model_type, "\"; wanted is \"", kModelType, "\""));
+  }
+  MOE_ASSIGN_OR_RETURN(const std::string moe_type,
+                       GetOr<std::string>(document, "moe_type", ""));
+  if (moe_type == kMoeType) return absl::OkStatus();
+  return absl::UnimplementedError(absl::StrCat(
+      "moe_type is \"", moe_type, "\"; wanted is \"", kMoeType,
+      "\": this is a Mixtral of another making or an exported one, which only "
+      "transformers reads; if it was exported, take the checkpoint that it was "
+      "exported from"));
+}
+
+// transformers 5 has rope_theta and rope_scaling in rope_parameters, which
+// version 4 does not look at: written in the older form, which both read.
+void SetRope(const LlamaConfig& config, Json& document) {
+  document["rope_theta"] = config.rope.theta;
+  const Json* const found = FindField(document, "rope_parameters");
+  if (found == nullptr) return;
+  Json scaling = *found;
+  scaling.erase("rope_theta");
+  document.erase("rope_parameters");
+  document["rope_scaling"] =
+      config.rope.type == RopeType::kDefault ? Json() : scaling;
 }
 
 // Fields that a dense configuration may leave to LLaMA's defaults are written
@@ -117,9 +141,7 @@ void SetResolvedDefaults(const LlamaConfig& config, Json& document) {
   document["attention_bias"] = config.attention_bias;
   document["mlp_bias"] = config.mlp_bias;
   document["hidden_act"] = "silu";
-  if (FindField(document, "rope_parameters") == nullptr) {
-    document["rope_theta"] = config.rope.theta;
-  }
+  SetRope(config, document);
 }
 
 // "FILE without .py.CLASS", as transformers looks it up.
@@ -149,8 +171,7 @@ absl::Status ValidateMoeConfig(const MoeConfig& config) {
 
 absl::StatusOr<MoeConfig> ParseMoeConfig(absl::string_view text) {
   MOE_ASSIGN_OR_RETURN(Json document, ParseJsonObject(text));
-  MOE_RETURN_IF_ERROR(CheckField(document, "model_type", "mixtral"));
-  MOE_RETURN_IF_ERROR(CheckField(document, "moe_type", "modulelist"));
+  MOE_RETURN_IF_ERROR(CheckIsOurs(document));
   MoeConfig config;
   MOE_RETURN_IF_ERROR(ParseMlp(document, config));
   MOE_RETURN_IF_ERROR(ParseAttention(document, config));

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -109,6 +110,49 @@ TEST(MoeConfigTest, WritesOutWhatTheDenseConfigLeftToItsDefaults) {
   EXPECT_EQ(document["hidden_act"], "silu");
 }
 
+// Version 4 of transformers does not look at rope_parameters.
+TEST(MoeConfigTest, WritesRopeInTheFormThatBothLinesRead) {
+  const struct {
+    const char* parameters;
+    double theta;
+    Json scaling;
+  } kCases[] = {
+      {R"({"rope_type": "llama3", "rope_theta": 5e5, "factor": 8.0,
+           "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+           "original_max_position_embeddings": 32})",
+       5e5,
+       {{"rope_type", "llama3"},
+        {"factor", 8.0},
+        {"low_freq_factor", 1.0},
+        {"high_freq_factor", 4.0},
+        {"original_max_position_embeddings", 32}}},
+      {R"({"rope_type": "default", "rope_theta": 2e4})", 2e4, Json()},
+      {R"({"rope_type": "linear", "factor": 2.0})",
+       1e4,
+       {{"rope_type", "linear"}, {"factor", 2.0}}},
+  };
+  for (const auto& [parameters, theta, scaling] : kCases) {
+    MoeConfig config = Sample();
+    config.decoder =
+        ParseLlamaConfig(
+            absl::StrCat(R"({"model_type": "llama", "vocab_size": 512,
+                "hidden_size": 128, "intermediate_size": 384,
+                "num_hidden_layers": 4, "num_attention_heads": 8,
+                "rope_parameters": )",
+                         parameters, "}"))
+            .value();
+    const std::string text = FormatMoeConfig(config);
+    MOE_ASSERT_OK_AND_ASSIGN(const Json document, ParseJson(text));
+    EXPECT_EQ(document["rope_theta"], theta);
+    EXPECT_EQ(document["rope_scaling"], scaling);
+    EXPECT_FALSE(document.contains("rope_parameters"));
+    MOE_ASSERT_OK_AND_ASSIGN(const MoeConfig back, ParseMoeConfig(text));
+    EXPECT_EQ(back.decoder.rope.theta, theta);
+    EXPECT_EQ(back.decoder.rope.type, config.decoder.rope.type);
+    EXPECT_EQ(back.decoder.rope.factor, config.decoder.rope.factor);
+  }
+}
+
 TEST(MoeConfigTest, ContractLayersAreAtBothEnds) {
   MoeConfig config = Sample();
   EXPECT_TRUE(config.IsContractLayer(0));
@@ -173,6 +217,12 @@ TEST(MoeConfigTest, RefusesOtherModels) {
   EXPECT_THAT(
       ParseMoeConfig(absl::StrReplaceAll(text, {{"modulelist", "megablocks"}})),
       StatusIs(absl::StatusCode::kUnimplemented, HasSubstr("moe_type")));
+  Json exported = ParseJson(text).value();
+  exported.erase("moe_type");
+  EXPECT_THAT(
+      ParseMoeConfig(FormatJson(exported)),
+      StatusIs(absl::StatusCode::kUnimplemented,
+               HasSubstr("take the checkpoint that it was exported from")));
   EXPECT_THAT(ParseMoeConfig(absl::StrReplaceAll(
                   text, {{"\"dense_intermediate_size\"", "\"other\""}})),
               StatusIs(kInvalid, HasSubstr("dense_intermediate_size")));

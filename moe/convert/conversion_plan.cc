@@ -15,6 +15,7 @@
 #include "absl/strings/string_view.h"
 #include "moe/base/check.h"
 #include "moe/base/file_system.h"
+#include "moe/base/float_environment.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/checkpoint.h"
 #include "moe/checkpoint/checkpoint_writer.h"
@@ -76,6 +77,8 @@ TensorGroup CopyAs(const TensorName& name, const TensorLocation& from) {
 absl::StatusOr<ConversionPlan> PlanConversion(
     const Checkpoint& from, std::map<std::string, std::string> contents,
     ConvertTensor convert) {
+  // What is computed while a plan is made is under the contract, too.
+  SetFloatEnvironment();
   ConversionPlan plan;
   plan.checkpoint.contents = std::move(contents);
   plan.checkpoint.has_index = from.tensors().index().has_value();
@@ -136,6 +139,7 @@ absl::StatusOr<WrittenCheckpoint> WriteConversion(
                                              return writer->Append(bytes);
                                            },
                                            resources));
+  MOE_RETURN_IF_ERROR(CheckFloatEnvironment("writing the checkpoint"));
   MOE_RETURN_IF_ERROR(writer->Finish());
   resources.progress.Finish();
   return written;

@@ -52,7 +52,8 @@ using ConvertTensor = absl::FunctionRef<absl::StatusOr<TensorGroup>(
 // the place of its tensors, in their order; an index where the input has one.
 // Copies the companion files and writes `contents`: config.json, model code.
 // Buffers that follow from the configuration are left out, and so is a shard
-// in which nothing is left.
+// in which nothing is left. Sets the floating-point modes of the calling thread
+// before `convert` computes anything.
 absl::StatusOr<ConversionPlan> PlanConversion(
     const Checkpoint& from, std::map<std::string, std::string> contents,
     ConvertTensor convert);
@@ -80,8 +81,8 @@ struct WrittenCheckpoint {
 };
 
 // Writes the plan, made from `from`. The errors of CheckpointWriter, those of
-// Create before anything is written, and of StreamPieces. Nothing is at the
-// path before all of it is.
+// Create before anything is written, of StreamPieces and of
+// CheckFloatEnvironment. Nothing is at the path before all of it is.
 absl::StatusOr<WrittenCheckpoint> WriteConversion(
     ConversionPlan plan, const Checkpoint& from, const ConversionOutput& output,
     const ConversionResources& resources);

@@ -1,5 +1,7 @@
 #include "moe/convert/conversion_plan.h"
 
+#include <cfenv>
+#include <cstdint>
 #include <map>
 #include <string>
 
@@ -7,8 +9,10 @@
 #include "absl/status/statusor.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/float_environment.h"
 #include "moe/base/progress.h"
 #include "moe/base/random_access_file.h"
+#include "moe/base/status_macros.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/testing/temp_directory.h"
 #include "moe/base/thread_pool.h"
@@ -17,6 +21,7 @@
 #include "moe/checkpoint/safetensors_file.h"
 #include "moe/checkpoint/sharded_tensors.h"
 #include "moe/checkpoint/tensor_name.h"
+#include "moe/convert/tensor_piece.h"
 #include "moe/convert/testing/tiny_checkpoint.h"
 
 namespace moe {
@@ -27,6 +32,7 @@ using ::moe::testing::StatusIs;
 using ::moe::testing::TempDirectory;
 using ::moe::testing::TinyModel;
 using ::moe::testing::WriteTinyModel;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -132,6 +138,51 @@ TEST(ConversionPlanTest, AnErrorOfTheConversionIsTheResult) {
                        return absl::InvalidArgumentError("no");
                      }),
       StatusIs(absl::StatusCode::kInvalidArgument, "no"));
+}
+
+TEST(ConversionPlanTest, IsMadeInTheRightModes) {
+  const TempDirectory directory;
+  WriteTinyModel({}, directory.Path("from"));
+  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint from,
+                           Checkpoint::Open(directory.Path("from")));
+  std::fesetround(FE_UPWARD);
+  const absl::Status status =
+      PlanConversion(
+          from, {},
+          [](const TensorName& name,
+             const TensorLocation& at) -> absl::StatusOr<TensorGroup> {
+            MOE_RETURN_IF_ERROR(CheckFloatEnvironment("planning"));
+            return CopyAs(name, at);
+          })
+          .status();
+  SetFloatEnvironment();
+  MOE_EXPECT_OK(status);
+}
+
+// Whatever is loaded while it is written.
+TEST(ConversionPlanTest, NothingIsLeftOfWhatWasComputedInOtherModes) {
+  const TempDirectory directory;
+  WriteTinyModel({}, directory.Path("from"));
+  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint from,
+                           Checkpoint::Open(directory.Path("from")));
+  MOE_ASSERT_OK_AND_ASSIGN(ConversionPlan plan,
+                           PlanConversion(from, {{kConfigFile, "{}"}}, AsItIs));
+  const int64_t num_bytes = NumBytes(plan.pieces.back());
+  plan.pieces.back() =
+      GeneratedPiece{num_bytes, [num_bytes] {
+                       std::fesetround(FE_UPWARD);
+                       return std::string(static_cast<size_t>(num_bytes), '\0');
+                     }};
+  ThreadPool pool(1);
+  Progress progress(Progress::Style::kSilent, {});
+  const absl::Status status =
+      WriteConversion(plan, from, {directory.Path("to")}, {pool, progress})
+          .status();
+  SetFloatEnvironment();
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kFailedPrecondition,
+                               AllOf(HasSubstr("writing the checkpoint"),
+                                     HasSubstr("rounding"))));
+  EXPECT_THAT(directory.List(), ElementsAre("from"));
 }
 
 }  // namespace

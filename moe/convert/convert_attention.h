@@ -47,7 +47,8 @@ struct AttentionConversion {
 // of a dense one stay dense, in all layers, under the names of contract layers.
 // With `attention_bias`, q_proj, k_proj and v_proj take their elements of the
 // biases; the bias of o_proj is the dense one divided by scale_factor_attn in
-// every expert, exact or refused.
+// every expert, refused unless scale_factor_attn is a power of two and the
+// quotients are exact.
 //
 // Bits: the directory is a function of the input's files, the options and the
 // artifacts.

@@ -204,6 +204,22 @@ absl::Status CheckDense(const Checkpoint& checkpoint) {
           : " (convert the MLPs first, the attention afterwards)"));
 }
 
+// With none in two experts, as many as there are neurons are all of them.
+absl::Status CheckNoneIsLost(const MlpArtifacts& artifacts,
+                             int64_t intermediate_size) {
+  const NeuronIndices& indices = *artifacts.neuron_indices;
+  for (size_t i = 0; i < indices.layers.size(); ++i) {
+    const NeuronUse use = CountUse(indices.layers[i], intermediate_size);
+    if (use.num_unused == 0) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        artifacts.neuron_indices_path, ": layer ", i, ": ", use.num_unused,
+        " of ", intermediate_size,
+        " neurons are in no expert and would be lost; make the split without "
+        "share_neurons, or convert with share_neurons"));
+  }
+  return absl::OkStatus();
+}
+
 // Given or sequential indices that fit the model.
 absl::StatusOr<NeuronIndices> TakeIndices(const Checkpoint& dense,
                                           const MlpConversionOptions& options,
@@ -224,9 +240,21 @@ absl::StatusOr<NeuronIndices> TakeIndices(const Checkpoint& dense,
   shape.num_experts = options.num_experts();
   shape.intermediate_size = config.intermediate_size;
   shape.residual = residual;
-  shape.shared = true;
-  MOE_RETURN_IF_ERROR(ValidateNeuronIndices(*artifacts.neuron_indices, shape,
-                                            artifacts.neuron_indices_path));
+  shape.shared = options.share_neurons();
+  absl::Status valid = ValidateNeuronIndices(*artifacts.neuron_indices, shape,
+                                             artifacts.neuron_indices_path);
+  if (!valid.ok() && !shape.shared) {
+    shape.shared = true;
+    if (ValidateNeuronIndices(*artifacts.neuron_indices, shape, "").ok()) {
+      valid = absl::InvalidArgumentError(absl::StrCat(
+          valid.message(),
+          "; if that is what the split was to do, convert with share_neurons"));
+    }
+  }
+  MOE_RETURN_IF_ERROR(valid);
+  if (!options.share_neurons()) {
+    MOE_RETURN_IF_ERROR(CheckNoneIsLost(artifacts, config.intermediate_size));
+  }
   return *artifacts.neuron_indices;
 }
 

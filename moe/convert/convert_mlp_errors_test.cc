@@ -1,5 +1,6 @@
 // What conversions of the MLPs refuse, and what they leave where they fail.
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -14,6 +15,8 @@
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/testing/temp_directory.h"
 #include "moe/base/thread_pool.h"
+#include "moe/checkpoint/artifact/matrix.h"
+#include "moe/checkpoint/artifact/neuron_indices.h"
 #include "moe/checkpoint/checkpoint.h"
 #include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/safetensors_file.h"
@@ -65,6 +68,26 @@ TEST(ConvertMlpTest, RefusesWhatDoesNotFitAndWritesNothing) {
          g.indices = RandomIndices(c);
          const auto row = g.indices->layers[1].experts.MutableRow(2);
          row[1] = row[0];
+       }},
+      {"convert with share_neurons",
+       [](MlpCase& c, O&, GivenArtifacts& g) {
+         g.indices = RandomIndices(c);
+         Matrix<int64_t>& experts = g.indices->layers[1].experts;
+         experts.MutableRow(2)[0] = experts.Row(0)[0];
+       }},
+      {"indices.file: layer 0: 4 of 24 neurons are in no expert and would be "
+       "lost",
+       [](MlpCase& c, O&, GivenArtifacts& g) {
+         g.indices = RandomIndices(c);
+         for (LayerNeuronIndices& layer : g.indices->layers) {
+           const Matrix<int64_t> whole = layer.experts;
+           layer.experts = Matrix<int64_t>(whole.rows, whole.cols - 1);
+           for (int64_t e = 0; e < whole.rows; ++e) {
+             const auto row = whole.Row(e).first(layer.experts.Row(e).size());
+             std::copy(row.begin(), row.end(),
+                       layer.experts.MutableRow(e).begin());
+           }
+         }
        }},
       {"indices.file: the number of layers is 2",
        [](MlpCase& c, O&, GivenArtifacts& g) {
@@ -161,6 +184,43 @@ TEST(ConvertMlpTest, RefusesRoutersThatTheTypeCannotHold) {
   MOE_EXPECT_OK(Convert({directory.Path("dense"), directory.Path("moe")},
                         OptionsOf(c), given.Artifacts())
                     .status());
+}
+
+// In what is copied, cut by rows and by columns, and divided. Another number in
+// its place is no error.
+TEST(ConvertMlpTest, RefusesWeightsThatAreNoNumbersAndLeavesNothing) {
+  MlpCase c;
+  c.model.mlp_bias = true;
+  for (const std::string name :
+       {"lm_head.weight", "model.layers.1.mlp.up_proj.weight",
+        "model.layers.1.mlp.gate_proj.bias",
+        "model.layers.1.mlp.down_proj.weight",
+        "model.layers.1.mlp.down_proj.bias"}) {
+    for (const std::string bits : {"\xc0\x7f", "\x80\xff", "\x7f\x7f"}) {
+      const TempDirectory directory;
+      WriteTinyModel(c.model, directory.Path("dense"));
+      HostTensors tensors = ReadTensors(directory.Path("dense"));
+      tensors[name].bytes.replace(10, 2, bits);
+      MOE_ASSERT_OK(
+          WriteSafetensorsFile(directory.Path("dense/model.safetensors"),
+                               tensors, {}, /*overwrite=*/true));
+      const absl::Status status =
+          Convert({directory.Path("dense"), directory.Path("moe")},
+                  OptionsOf(c), {})
+              .status();
+      if (bits == "\x7f\x7f") {
+        MOE_EXPECT_OK(status);
+        continue;
+      }
+      EXPECT_THAT(
+          status,
+          StatusIs(absl::StatusCode::kInvalidArgument,
+                   AllOf(HasSubstr(absl::StrCat("model.safetensors: tensor \"",
+                                                name, "\" [")),
+                         HasSubstr("has a NaN or infinity at element 5;"))));
+      EXPECT_THAT(directory.List(), ::testing::ElementsAre("dense"));
+    }
+  }
 }
 
 TEST(ConvertMlpTest, RefusesAnOutputBiasThatExpertsCannotShareExactly) {

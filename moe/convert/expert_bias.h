@@ -8,7 +8,6 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "moe/checkpoint/sharded_tensors.h"
-#include "moe/convert/tensor_piece.h"
 
 namespace moe {
 
@@ -16,14 +15,12 @@ namespace moe {
 // with a sum of 1 and multiplied by `scale`, and the dense bias comes out. The
 // bytes of the quotients, in the bias' type.
 //
-// InvalidArgument, with the tensor and `field`, the name of `scale`, if one of
-// them is not exact; all are for a power of two, but for the least of numbers.
-// The errors of reading.
+// InvalidArgument, with the tensor, its first element of that kind and `field`,
+// the name of `scale`: for every bias but 0 unless `scale` is a power of two,
+// since the quotients are exact then and by luck otherwise; for a quotient that
+// leaves the range of the type's exact ones even so. The errors of ReadFinite.
 absl::StatusOr<std::string> DivideBias(const TensorLocation& bias, double scale,
                                        absl::string_view field);
-
-// `bytes`, as they are.
-GeneratedPiece PieceOf(std::string bytes);
 
 }  // namespace moe
 

@@ -1,10 +1,13 @@
 #include "moe/convert/expert_bias.h"
 
+#include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -51,26 +54,45 @@ TEST(DivideBiasTest, PowersOfTwoAreExact) {
   }
 }
 
-TEST(DivideBiasTest, RefusesWhatIsNotExact) {
-  EXPECT_THAT(
-      Divided(Dtype::kF32, {0.0f, 1.5f}, 7.0),
-      StatusIs(absl::StatusCode::kInvalidArgument,
-               AllOf(HasSubstr("tensor \"b\" has 1.5 at element 1"),
-                     HasSubstr("scale_factor, 7"), HasSubstr("power of two"))));
+TEST(DivideBiasTest, RefusesAScaleThatIsNoPowerOfTwo) {
   // 3 / 3 is exact, but by luck.
-  EXPECT_FALSE(Divided(Dtype::kF32, {3.0f}, 3.0).ok());
-  // Below the least F16, and beyond the largest.
-  EXPECT_FALSE(Divided(Dtype::kF16, {0x1p-24f}, 2.0).ok());
-  EXPECT_FALSE(Divided(Dtype::kF16, {60000.0f}, 0.5).ok());
+  for (const float value : {1.5f, 3.0f}) {
+    EXPECT_THAT(
+        Divided(Dtype::kF32, {0.0f, value}, 3.0),
+        StatusIs(absl::StatusCode::kInvalidArgument,
+                 AllOf(HasSubstr(absl::StrCat("tensor \"b\" has ", value,
+                                              " at element 1")),
+                       HasSubstr("scale_factor, 3, which is not a power of "
+                                 "two; choose a power of two"))));
+  }
   // Nothing is nothing's share.
-  MOE_EXPECT_OK(Divided(Dtype::kF32, {0.0f, 0.0f}, 3.0).status());
+  MOE_EXPECT_OK(Divided(Dtype::kF32, {0.0f, -0.0f}, 3.0).status());
 }
 
-TEST(PieceOfTest, GivesTheBytesEachTime) {
-  const GeneratedPiece piece = PieceOf("abc");
-  EXPECT_EQ(piece.num_bytes, 3);
-  EXPECT_EQ(piece.generate(), "abc");
-  EXPECT_EQ(piece.generate(), "abc");
+TEST(DivideBiasTest, RefusesWhatLeavesTheRange) {
+  // Below the least F16, and beyond the largest.
+  for (const auto& [value, scale] :
+       std::vector<std::pair<float, double>>{{0x1p-24f, 2.0}, {6e4f, 0.5}}) {
+    EXPECT_THAT(Divided(Dtype::kF16, {1.0f, value}, scale),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         HasSubstr(absl::StrCat(
+                             " at element 1, and each expert adds that divided "
+                             "by scale_factor, ",
+                             scale,
+                             ", which F16 does not hold exactly; choose a "
+                             "power of two nearer to 1"))));
+  }
+}
+
+// It, and not its quotient.
+TEST(DivideBiasTest, RefusesWhatIsNoNumber) {
+  constexpr float kInf = std::numeric_limits<float>::infinity();
+  for (const double scale : {2.0, 3.0}) {
+    EXPECT_THAT(Divided(Dtype::kF32, {0.0f, -kInf}, scale),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         HasSubstr("tensor \"b\" [2] has a NaN or infinity at "
+                                   "element 1;")));
+  }
 }
 
 }  // namespace

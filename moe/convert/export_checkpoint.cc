@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "moe/base/float_environment.h"
 #include "moe/base/option_checks.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/checkpoint.h"
@@ -67,6 +68,8 @@ absl::Status ValidateExportOptions(const ExportOptions& options) {
 absl::StatusOr<ExportedCheckpoint> ExportCheckpoint(
     const Checkpoint& from, const ExportOptions& options,
     const ConversionOutput& output, const ConversionResources& resources) {
+  // What is computed before there is a plan is under the contract, too.
+  SetFloatEnvironment();
   MOE_RETURN_IF_ERROR(ValidateExportOptions(options));
   const bool is_mixtral = options.target() == ExportOptions::MIXTRAL;
   const MoeConfig* const config = from.moe_config();

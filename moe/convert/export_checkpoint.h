@@ -42,17 +42,20 @@ struct ExportedCheckpoint {
 //                     attention_multiplier = 1 / sqrt(head_dim), the other
 //                     multipliers 1
 //
-// A product with scale_factor is that of float32, rounded to the tensor's type
-// to nearest even: exact for a power of two. How many were rounded is in the
-// result. A fused tensor is in the shard of the first of its parts.
+// A product with scale_factor is that of float32, with the nearest float32 to
+// scale_factor, rounded to the tensor's type to nearest even: exact for a power
+// of two. How many were rounded is in the result: where scale_factor is no
+// float32 (0.1), all but those of 0. A fused tensor is in the shard of the
+// first of its parts.
 //
 // InvalidArgument, with what to do instead, for what the target cannot hold: a
 // dense checkpoint; contract layers; attention experts; biases of an alignment
 // or of the MLP; a residual expert (MIXTRAL) or none (GRANITEMOESHARED); biases
 // of the attention (MIXTRAL); a head_dim that is not hidden_size /
 // num_attention_heads (GRANITEMOESHARED); parts of different types in a fused
-// tensor. Also for a product that its type cannot hold, and the errors of
-// WriteConversion.
+// tensor; a scale_factor that float32 has as 0 or infinity. Also for a product
+// that its type cannot hold, which is found while it is written, and the errors
+// of WriteConversion.
 absl::StatusOr<ExportedCheckpoint> ExportCheckpoint(
     const Checkpoint& from, const ExportOptions& options,
     const ConversionOutput& output, const ConversionResources& resources);

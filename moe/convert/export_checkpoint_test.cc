@@ -1,5 +1,6 @@
 #include "moe/convert/export_checkpoint.h"
 
+#include <cfenv>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -10,6 +11,7 @@
 #include "absl/strings/string_view.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/float_environment.h"
 #include "moe/base/progress.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/testing/status_matchers.h"
@@ -102,6 +104,16 @@ TEST(ExportCheckpointTest, RefusesByNameWhatATargetCannotHold) {
     cases.push_back({target, [](MoeConfig& c) { c.decoder.mlp_bias = true; },
                      name + " cannot hold biases of the MLP (mlp_bias)",
                      "trust_remote_code=True"});
+    // Half the least float32, and the first double beyond the largest that is
+    // no float32: neither zeros nor infinities are written.
+    cases.push_back({target, [](MoeConfig& c) { c.scale_factor = 0x1p-150; },
+                     "scale_factor is 7.00649e-46, which as a float32, times "
+                     "which the weights are exported, is 0;",
+                     "--scale_factor of 1e-38 or more"});
+    cases.push_back({target, [](MoeConfig& c) { c.scale_factor = 0x1p128; },
+                     "scale_factor is 3.40282e+38, which as a float32, times "
+                     "which the weights are exported, is inf;",
+                     "--scale_factor of 1e38 or less"});
   }
   for (const BadCase& bad : cases) {
     const TempDirectory from, to;
@@ -115,6 +127,22 @@ TEST(ExportCheckpointTest, RefusesByNameWhatATargetCannotHold) {
                                HasSubstr(bad.instead))));
     EXPECT_THAT(to.List(), IsEmpty()) << bad.what;
   }
+}
+
+// Rounded up, half the least float32 were not 0.
+TEST(ExportCheckpointTest, ComputesInTheRightModes) {
+  const TempDirectory directory;
+  MoeConfig config;
+  config.scale_factor = 0x1p-150;
+  WriteTinyMoe(config, {}, directory.Path("moe"));
+  std::fesetround(FE_UPWARD);
+  const absl::Status status =
+      Export(directory.Path("moe"), directory.Path("out"),
+             ExportOptions::MIXTRAL)
+          .status();
+  SetFloatEnvironment();
+  EXPECT_THAT(status,
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("is 0;")));
 }
 
 TEST(ExportCheckpointTest, RefusesADenseCheckpointAndATakenPath) {

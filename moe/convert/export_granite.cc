@@ -189,6 +189,7 @@ absl::StatusOr<ConversionPlan> PlanGranite(const Checkpoint& from,
         decoder.hidden_size, " / ", decoder.num_attention_heads,
         "); load the checkpoint as it is, with trust_remote_code=True"));
   }
+  MOE_RETURN_IF_ERROR(CheckScaleFactor(from, config));
   const GraniteConverter converter(from, config);
   return PlanConversion(
       from, {{kConfigFile, FormatJson(GraniteDocument(config))}},

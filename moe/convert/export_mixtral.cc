@@ -1,9 +1,12 @@
 #include "moe/convert/export_mixtral.h"
 
+#include <cmath>
+
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "moe/base/check.h"
+#include "moe/base/status_macros.h"
 #include "moe/checkpoint/checkpoint.h"
 #include "moe/checkpoint/json.h"
 #include "moe/checkpoint/moe_config.h"
@@ -29,7 +32,18 @@ Json DocumentWithoutOurFields(const MoeConfig& config) {
 
 TensorPiece ScaledBy(double scale_factor, const TensorLocation& from) {
   if (scale_factor == 1.0) return CopyPiece{from};
-  return ScaledPiece{from, static_cast<float>(scale_factor)};
+  return ScaledPiece{from, scale_factor};
+}
+
+absl::Status CheckScaleFactor(const Checkpoint& from, const MoeConfig& config) {
+  const auto factor = static_cast<float>(config.scale_factor);
+  if (factor != 0.0f && std::isfinite(factor)) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      from.directory(), ": scale_factor is ", config.scale_factor,
+      ", which as a float32, times which the weights are exported, is ", factor,
+      "; convert with a --scale_factor ",
+      factor == 0.0f ? "of 1e-38 or more" : "of 1e38 or less",
+      ", or load the checkpoint as it is, with trust_remote_code=True"));
 }
 
 absl::StatusOr<ConversionPlan> PlanMixtral(const Checkpoint& from,
@@ -48,6 +62,7 @@ absl::StatusOr<ConversionPlan> PlanMixtral(const Checkpoint& from,
         ": mixtral cannot hold biases of the attention (attention_bias); load "
         "the checkpoint as it is, with trust_remote_code=True"));
   }
+  MOE_RETURN_IF_ERROR(CheckScaleFactor(from, config));
   Json document = DocumentWithoutOurFields(config);
   document.erase("attention_bias");
   return PlanConversion(

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/types/span.h"
@@ -30,9 +31,11 @@ namespace moe {
 namespace {
 
 using ::moe::testing::ReadTensors;
+using ::moe::testing::StatusIs;
 using ::moe::testing::TempDirectory;
 using ::moe::testing::TinyModel;
 using ::moe::testing::WriteTinyMoe;
+using ::testing::HasSubstr;
 
 // The weights times `factor`, rounded once: a few bits times a few are exact as
 // a float.
@@ -58,7 +61,7 @@ ExportedCheckpoint Export(const std::string& from, const std::string& to) {
 
 TEST(ExportMixtralTest, HasTheScaleFactorInW2) {
   for (const Dtype dtype : {Dtype::kBF16, Dtype::kF16, Dtype::kF32}) {
-    for (const double scale : {1.0, 4.0, 3.0}) {
+    for (const double scale : {1.0, 4.0, 3.0, 0.1}) {
       for (const int64_t num_shards : {1, 3}) {
         const TempDirectory directory;
         MoeConfig config;
@@ -81,7 +84,9 @@ TEST(ExportMixtralTest, HasTheScaleFactorInW2) {
         const ScaledCounts& scaled = exported.written.scaled;
         EXPECT_EQ(exported.scale_factor, scale);
         EXPECT_EQ(scaled.num_scaled, scale == 1.0 ? 0 : num_scaled);
-        if (scale == 3.0) {
+        if (scale == 0.1) {  // No float32.
+          EXPECT_EQ(scaled.num_rounded, num_scaled);
+        } else if (scale == 3.0) {
           EXPECT_GT(scaled.num_rounded, 0);
         } else {
           EXPECT_EQ(scaled.num_rounded, 0);
@@ -120,7 +125,10 @@ TEST(ExportMixtralTest, TheConfigurationIsMixtralsOwn) {
   EXPECT_TRUE(PathExists(directory.Path("mixtral/tokenizer.json")));
   EXPECT_FALSE(PathExists(directory.Path("mixtral/modeling_llama_moe.py")));
   // Nothing that this project would take for its own.
-  EXPECT_FALSE(Checkpoint::Open(directory.Path("mixtral")).ok());
+  EXPECT_THAT(
+      Checkpoint::Open(directory.Path("mixtral")).status(),
+      StatusIs(absl::StatusCode::kUnimplemented,
+               HasSubstr("take the checkpoint that it was exported from")));
 }
 
 }  // namespace

@@ -20,10 +20,11 @@ struct PieceUnits {
 };
 PieceUnits UnitsOf(const CopyPiece& piece);
 PieceUnits UnitsOf(const ScaledPiece& piece);
+PieceUnits UnitsOf(const ScaledRowsPiece& piece);
 PieceUnits UnitsOf(const RowsPiece& piece);
 
 // Fills `out`, whole units, from unit `first` on. Several threads may read the
-// same piece. The errors of SafetensorsFile::Read.
+// same piece. The errors of ReadFinite.
 absl::Status ReadUnits(const CopyPiece& piece, int64_t first,
                        absl::Span<char> out);
 absl::Status ReadUnits(const RowsPiece& piece, int64_t first,
@@ -31,6 +32,8 @@ absl::Status ReadUnits(const RowsPiece& piece, int64_t first,
 // Returns how many products were rounded. InvalidArgument, with file, tensor
 // and element, for one that is beyond the type.
 absl::StatusOr<int64_t> ReadUnits(const ScaledPiece& piece, int64_t first,
+                                  absl::Span<char> out);
+absl::StatusOr<int64_t> ReadUnits(const ScaledRowsPiece& piece, int64_t first,
                                   absl::Span<char> out);
 
 }  // namespace moe

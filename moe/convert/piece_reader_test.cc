@@ -1,6 +1,7 @@
 #include "moe/convert/piece_reader.h"
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -132,7 +133,69 @@ TEST_F(PieceReaderTest, APowerOfTwoMayLeaveTheRange) {
       StatusIs(absl::StatusCode::kInvalidArgument,
                AllOf(HasSubstr("x.safetensors: tensor \"t\" has 40000 at "
                                "element 1; times 2 it is beyond the largest "
-                               "F16"))));
+                               "F16; convert with a smaller --scale_factor, or "
+                               "load the checkpoint as it is"))));
+}
+
+// 0.1f, as the product with 1 is, is not 0.1; and what becomes 0 was not 0.
+TEST_F(PieceReaderTest, AFactorThatIsNoFloatRoundsAllButZero) {
+  const ScaledPiece piece{
+      Location(Dtype::kF32, {5},
+               Weights(Dtype::kF32, {1.0f, 0.0f, -0.0f, 0x1p-149f, -3.0f})),
+      0.1};
+  std::string out(20, '\0');
+  EXPECT_THAT(ReadUnits(piece, 0, absl::MakeSpan(out)), IsOkAndHolds(3));
+  EXPECT_THAT(Values(Dtype::kF32, out),
+              ElementsAre(0.1f, 0.0f, -0.0f, 0.0f, -3.0f * 0.1f));
+}
+
+TEST_F(PieceReaderTest, RefusesToScaleWhatIsNoNumber) {
+  const TensorLocation at = Location(
+      Dtype::kF16, {2},
+      Weights(Dtype::kF16, {1.0f, -std::numeric_limits<float>::infinity()}));
+  std::string out(4, '\0');
+  EXPECT_THAT(ReadUnits(ScaledPiece{at, 0.5}, 0, absl::MakeSpan(out)),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("has a NaN or infinity at element 1;")));
+}
+
+TEST_F(PieceReaderTest, ScalesEachRowByItsFactor) {
+  const std::vector<float> factors = {2.0f, 3.0f, -0.5f};
+  const ScaledRowsPiece piece{
+      Location(Dtype::kBF16, {3, 2},
+               Weights(Dtype::kBF16,
+                       {1.0f, 2.0f, 1.0f + 0x1p-7f, -1.0f, 8.0f, 0.0f})),
+      factors};
+  const PieceUnits units = UnitsOf(piece);
+  EXPECT_EQ(units.count, 3);
+  EXPECT_EQ(units.bytes, 4);
+  std::string out(12, '\0');
+  EXPECT_THAT(ReadUnits(piece, 0, absl::MakeSpan(out)), IsOkAndHolds(1));
+  EXPECT_THAT(Values(Dtype::kBF16, out),
+              ElementsAre(2.0f, 4.0f, 3.0f + 0x1p-5f, -3.0f, -4.0f, -0.0f));
+  out.resize(4);
+  EXPECT_THAT(ReadUnits(piece, 2, absl::MakeSpan(out)), IsOkAndHolds(0));
+  EXPECT_THAT(Values(Dtype::kBF16, out), ElementsAre(-4.0f, -0.0f));
+}
+
+// Rows of more elements than are scaled at once.
+TEST_F(PieceReaderTest, ScalesLongRows) {
+  constexpr int64_t kCols = 5000;
+  const std::vector<float> factors = {2.0f, 1e30f};
+  std::vector<float> values(2 * kCols, 1.5f);
+  const ScaledRowsPiece piece{
+      Location(Dtype::kF32, {2, kCols}, Weights(Dtype::kF32, values)), factors};
+  std::string out(4 * kCols, '\0');
+  EXPECT_THAT(ReadUnits(piece, 0, absl::MakeSpan(out)), IsOkAndHolds(0));
+  EXPECT_EQ(Values(Dtype::kF32, out), std::vector<float>(kCols, 3.0f));
+  values.back() = 3e38f;
+  const ScaledRowsPiece beyond{
+      Location(Dtype::kF32, {2, kCols}, Weights(Dtype::kF32, values)), factors};
+  EXPECT_THAT(
+      ReadUnits(beyond, 1, absl::MakeSpan(out)),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               AllOf(HasSubstr("tensor \"t\" has 3e+38 at element 9999"),
+                     HasSubstr("beyond the largest F32"))));
 }
 
 }  // namespace

@@ -23,6 +23,7 @@
 #include "moe/convert/background_appender.h"
 #include "moe/convert/gather_columns.h"
 #include "moe/convert/piece_reader.h"
+#include "moe/convert/read_finite.h"
 #include "moe/convert/tensor_piece.h"
 
 namespace moe {
@@ -35,7 +36,8 @@ constexpr int64_t kBufferBytes = int64_t{2} << 20;
 constexpr size_t kNumBuffers = 8;
 // Of the lists of columns, so many go through the matrix together that what
 // they make is at most so large; a larger matrix is read once for each such
-// part.
+// part. What a single list makes follows the matrix' rows: it is written as
+// they are read where it is larger.
 constexpr int64_t kColumnsBytes = int64_t{64} << 20;
 // What a thread reads at a time: larger pieces fall out of its cache between
 // the reading and what is done with them.
@@ -94,6 +96,31 @@ absl::Status ParallelReads(
   return first;
 }
 
+ColumnMatrix MatrixOf(const TensorLocation& from) {
+  const TensorSpec& spec = from.tensor->spec;
+  return {spec.shape[0], spec.shape[1], DtypeSize(spec.dtype)};
+}
+
+int64_t RowsPerRead(const ColumnMatrix& matrix) {
+  return std::max<int64_t>(
+      1, kReadBytes / (matrix.num_cols * matrix.element_bytes));
+}
+
+// Rows from `first` on, whose columns become the rows of `to`, which has no
+// bytes yet.
+absl::Status ReadAndGather(const TensorLocation& from, int64_t first,
+                           RowBlock to, const ColumnGatherer& gatherer) {
+  const ColumnMatrix matrix = MatrixOf(from);
+  const int64_t row_bytes = matrix.num_cols * matrix.element_bytes;
+  const auto size = static_cast<size_t>(to.num_rows * row_bytes);
+  const std::unique_ptr<char[]> rows(new char[size]);
+  MOE_RETURN_IF_ERROR(
+      ReadFinite(from, first * row_bytes, absl::MakeSpan(rows.get(), size)));
+  to.bytes = rows.get();
+  gatherer.Gather(to);
+  return absl::OkStatus();
+}
+
 class Streamer {
  public:
   Streamer(const std::function<absl::Status(absl::string_view)>& append,
@@ -101,16 +128,19 @@ class Streamer {
       : resources_(resources), appender_(append) {}
 
   absl::Status Write(const CopyPiece& piece) {
-    return WriteUnits(piece, [&](int64_t first, absl::Span<char> out) {
+    return WriteUnits(UnitsOf(piece), [&](int64_t first, absl::Span<char> out) {
       return ReadUnits(piece, first, out);
     });
   }
   absl::Status Write(const RowsPiece& piece) {
-    return WriteUnits(piece, [&](int64_t first, absl::Span<char> out) {
+    return WriteUnits(UnitsOf(piece), [&](int64_t first, absl::Span<char> out) {
       return ReadUnits(piece, first, out);
     });
   }
-  absl::Status Write(const ScaledPiece& piece);
+  absl::Status Write(const ScaledPiece& piece) { return WriteScaled(piece); }
+  absl::Status Write(const ScaledRowsPiece& piece) {
+    return WriteScaled(piece);
+  }
   absl::Status Write(const ColumnsPiece& piece);
   absl::Status Write(const GeneratedPiece& piece);
 
@@ -123,11 +153,15 @@ class Streamer {
   }
 
  private:
+  template <typename Piece>
+  absl::Status WriteScaled(const Piece& piece);
   // All lists at once.
   absl::Status WriteColumns(const ColumnsPiece& piece);
+  // Of a single list.
+  absl::Status WriteLongColumns(const ColumnsPiece& piece);
   // `read` fills its second argument from a unit on.
-  template <typename Piece, typename Read>
-  absl::Status WriteUnits(const Piece& piece, const Read& read);
+  template <typename Read>
+  absl::Status WriteUnits(const PieceUnits& units, const Read& read);
   Buffer& NextBuffer() { return buffers_[next_buffer_++ % kNumBuffers]; }
   void Append(Buffer& buffer, size_t num_bytes) {
     buffer.Append(appender_);
@@ -143,9 +177,8 @@ class Streamer {
   BackgroundAppender appender_;
 };
 
-template <typename Piece, typename Read>
-absl::Status Streamer::WriteUnits(const Piece& piece, const Read& read) {
-  const PieceUnits units = UnitsOf(piece);
+template <typename Read>
+absl::Status Streamer::WriteUnits(const PieceUnits& units, const Read& read) {
   const int64_t per_buffer = std::max<int64_t>(1, kBufferBytes / units.bytes);
   const int64_t per_read = std::max<int64_t>(1, kReadBytes / units.bytes);
   for (int64_t begin = 0; begin < units.count; begin += per_buffer) {
@@ -165,10 +198,12 @@ absl::Status Streamer::WriteUnits(const Piece& piece, const Read& read) {
   return absl::OkStatus();
 }
 
-absl::Status Streamer::Write(const ScaledPiece& piece) {
+template <typename Piece>
+absl::Status Streamer::WriteScaled(const Piece& piece) {
   std::mutex mutex;
-  counts_.num_scaled += UnitsOf(piece).count;
-  return WriteUnits(piece,
+  counts_.num_scaled +=
+      NumBytes(TensorPiece(piece)) / DtypeSize(piece.from.tensor->spec.dtype);
+  return WriteUnits(UnitsOf(piece),
                     [&](int64_t first, absl::Span<char> out) -> absl::Status {
                       MOE_ASSIGN_OR_RETURN(const int64_t num_rounded,
                                            ReadUnits(piece, first, out));
@@ -192,30 +227,43 @@ absl::Status Streamer::Write(const ColumnsPiece& piece) {
 }
 
 absl::Status Streamer::WriteColumns(const ColumnsPiece& piece) {
-  const TensorSpec& spec = piece.from.tensor->spec;
-  const ColumnMatrix matrix = {spec.shape[0], spec.shape[1],
-                               DtypeSize(spec.dtype)};
-  const int64_t row_bytes = matrix.num_cols * matrix.element_bytes;
+  const int64_t num_bytes = NumBytes(TensorPiece(piece));
+  if (num_bytes > kColumnsBytes) return WriteLongColumns(piece);
+  const ColumnMatrix matrix = MatrixOf(piece.from);
   const ColumnLists lists(piece.lists);
   MOE_ASSIGN_OR_RETURN(
       const absl::Span<char> out,
-      columns_.Take(static_cast<size_t>(NumBytes(TensorPiece(piece))),
-                    appender_));
+      columns_.Take(static_cast<size_t>(num_bytes), appender_));
   const ColumnGatherer gatherer(matrix, lists, out);
-  const auto gather = [&](int64_t begin, int64_t end) -> absl::Status {
-    const auto size = static_cast<size_t>((end - begin) * row_bytes);
-    const std::unique_ptr<char[]> rows(new char[size]);
-    MOE_RETURN_IF_ERROR(piece.from.shard->Read(
-        *piece.from.tensor, static_cast<uint64_t>(begin * row_bytes),
-        absl::MakeSpan(rows.get(), size)));
-    gatherer.Gather({rows.get(), begin, end - begin});
-    return absl::OkStatus();
-  };
-  MOE_RETURN_IF_ERROR(
-      ParallelReads(resources_.pool, matrix.num_rows,
-                    std::max<int64_t>(1, kReadBytes / row_bytes), gather));
+  MOE_RETURN_IF_ERROR(ParallelReads(
+      resources_.pool, matrix.num_rows, RowsPerRead(matrix),
+      [&](int64_t begin, int64_t end) {
+        return ReadAndGather(piece.from, begin, {nullptr, begin, end - begin},
+                             gatherer);
+      }));
   Append(columns_, out.size());
   return absl::OkStatus();
+}
+
+absl::Status Streamer::WriteLongColumns(const ColumnsPiece& piece) {
+  MOE_CHECK(piece.lists.size() == 1);
+  const ColumnMatrix matrix = MatrixOf(piece.from);
+  const ColumnLists lists(piece.lists);
+  const int64_t out_row_bytes = lists.size(0) * matrix.element_bytes;
+  return WriteUnits(
+      {matrix.num_rows, out_row_bytes},
+      [&](int64_t first, absl::Span<char> out) -> absl::Status {
+        ColumnMatrix part = matrix;
+        part.num_rows = static_cast<int64_t>(out.size()) / out_row_bytes;
+        const ColumnGatherer gatherer(part, lists, out);
+        const int64_t per_read = RowsPerRead(matrix);
+        for (int64_t row = 0; row < part.num_rows; row += per_read) {
+          const int64_t count = std::min(per_read, part.num_rows - row);
+          MOE_RETURN_IF_ERROR(ReadAndGather(piece.from, first + row,
+                                            {nullptr, row, count}, gatherer));
+        }
+        return absl::OkStatus();
+      });
 }
 
 absl::Status Streamer::Write(const GeneratedPiece& piece) {

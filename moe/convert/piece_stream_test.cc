@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "gmock/gmock.h"
@@ -126,6 +127,18 @@ TEST_F(PieceStreamTest, CountsWhatIsScaled) {
   EXPECT_LT(counts_.num_rounded, kRows * kCols);
 }
 
+TEST_F(PieceStreamTest, ScalesRowsAsTheWholeWhereAllFactorsAreTheSame) {
+  const std::vector<float> factors(static_cast<size_t>(kRows), 3.0f);
+  MOE_ASSERT_OK_AND_ASSIGN(const std::string want,
+                           Stream({ScaledPiece{At(), 3.0f}}));
+  const ScaledCounts want_counts = counts_;
+  MOE_ASSERT_OK_AND_ASSIGN(const std::string got,
+                           Stream({ScaledRowsPiece{At(), factors}}));
+  EXPECT_TRUE(got == want);
+  EXPECT_EQ(counts_.num_scaled, want_counts.num_scaled);
+  EXPECT_EQ(counts_.num_rounded, want_counts.num_rounded);
+}
+
 // More than is gathered at once: 18 MB four times over.
 TEST_F(PieceStreamTest, ManyColumnsAreGatheredInParts) {
   std::vector<absl::Span<const int64_t>> lists;
@@ -139,17 +152,91 @@ TEST_F(PieceStreamTest, ManyColumnsAreGatheredInParts) {
   EXPECT_TRUE(out == once + once + once + once);
 }
 
+// A single list of which the result is more than is gathered at once: 72 MB.
+class LongColumnsTest : public PieceStreamTest {
+ protected:
+  LongColumnsTest() {
+    for (int i = 0; i < 4; ++i) {
+      list_.insert(list_.end(), order_.begin(), order_.end());
+    }
+  }
+
+  std::vector<int64_t> list_;
+};
+
+TEST_F(LongColumnsTest, AreTheSameColumns) {
+  MOE_ASSERT_OK_AND_ASSIGN(const std::string once,
+                           Stream({ColumnsPiece{At(), {order_}}}));
+  std::string want;
+  for (size_t row = 0; row < kRows; ++row) {
+    for (int i = 0; i < 4; ++i) want.append(once, row * 2 * kCols, 2 * kCols);
+  }
+  for (const int num_threads : {1, 3}) {
+    MOE_ASSERT_OK_AND_ASSIGN(
+        const std::string out,
+        Stream({ColumnsPiece{At(), {order_, list_, order_}}}, num_threads));
+    EXPECT_TRUE(out == once + want + once);
+  }
+}
+
+// What is not read when the first bytes are written is missing.
+TEST_F(LongColumnsTest, AreWrittenWhileTheyAreRead) {
+  ThreadPool pool(2);
+  Progress progress(Progress::Style::kSilent, {});
+  EXPECT_THAT(StreamPieces({ColumnsPiece{At(), {list_}}},
+                           [&](absl::string_view) {
+                             std::filesystem::resize_file(
+                                 directory_.Path("x.safetensors"), 1000000);
+                             return absl::OkStatus();
+                           },
+                           {pool, progress}),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("tensor \"t\"")));
+}
+
 TEST_F(PieceStreamTest, NothingIsNothing) {
   MOE_ASSERT_OK_AND_ASSIGN(const std::string out, Stream({}));
   EXPECT_EQ(out, "");
 }
 
+// In the middle of a row, in which nothing is read apart; with another that
+// comes after it, in the file and in the order.
+TEST_F(PieceStreamTest, AValueThatIsNoNumberIsAnError) {
+  const int64_t row = order_[kRows / 3];
+  const int64_t last = std::max(row, order_[kRows - 1]);
+  for (const int64_t bad : {row * kCols + 1234, last * kCols + 2999}) {
+    bytes_.replace(static_cast<size_t>(2 * bad), 2, "\x80\xff");
+  }
+  MOE_ASSERT_OK(WriteSafetensorsFile(
+      directory_.Path("y.safetensors"),
+      {{"t", {Dtype::kBF16, {kRows, kCols}, bytes_}}}, {}, false));
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const SafetensorsFile file,
+      SafetensorsFile::Open(directory_.Path("y.safetensors")));
+  const TensorLocation at = {&file, &file.tensors()[0]};
+  for (const TensorPiece& piece : std::vector<TensorPiece>{
+           CopyPiece{at}, RowsPiece{at, Halves()}, ColumnsPiece{at, Halves()},
+           ScaledPiece{at, 2.0f}}) {
+    for (const int num_threads : {1, 2, 5}) {
+      EXPECT_THAT(
+          Stream({piece}, num_threads),
+          StatusIs(absl::StatusCode::kInvalidArgument,
+                   HasSubstr(absl::StrCat(
+                       "y.safetensors: tensor \"t\" [3001, 3001] has a NaN or "
+                       "infinity at element ",
+                       row * kCols + 1234, ";"))))
+          << piece.index();
+    }
+  }
+}
+
 // A file that another process cuts short.
 TEST_F(PieceStreamTest, AnErrorOfReadingIsTheResult) {
+  const std::vector<float> factors(static_cast<size_t>(kRows), 2.0f);
   std::filesystem::resize_file(directory_.Path("x.safetensors"), 1000000);
   for (const TensorPiece& piece : std::vector<TensorPiece>{
            CopyPiece{At()}, RowsPiece{At(), Halves()},
-           ColumnsPiece{At(), Halves()}, ScaledPiece{At(), 2.0f}}) {
+           ColumnsPiece{At(), Halves()}, ScaledPiece{At(), 2.0f},
+           ScaledRowsPiece{At(), factors}}) {
     EXPECT_THAT(Stream({piece}), StatusIs(absl::StatusCode::kDataLoss,
                                           HasSubstr("tensor \"t\"")));
   }

@@ -68,7 +68,9 @@ absl::Status CheckRouterFits(const GateWeights& gate_weights, int64_t layer,
       "layers.", layer, "[", *found / spec.shape[1], ", ",
       *found % spec.shape[1], "] is ", rows[static_cast<size_t>(*found)],
       ", beyond the largest ", DtypeName(spec.dtype),
-      ", in which the checkpoint's weights are stored"));
+      ", in which the checkpoint's weights are stored; scale the gate weights "
+      "down, or convert ",
+      spec.dtype == Dtype::kF16 ? "a BF16 or F32" : "an F32", " checkpoint"));
 }
 
 }  // namespace moe

@@ -116,8 +116,11 @@ TEST(CheckRouterFitsTest, NamesWhatIsBeyondTheType) {
   MOE_EXPECT_OK(CheckRouterFits(gates, 1, {"r", Dtype::kF16, {1, 2}}));
   EXPECT_THAT(
       CheckRouterFits(gates, 1, {"r", Dtype::kF16, {2, 2}}),
-      StatusIs(absl::StatusCode::kInvalidArgument,
-               AllOf(HasSubstr("layers.1[1, 1] is -65520"), HasSubstr("F16"))));
+      StatusIs(
+          absl::StatusCode::kInvalidArgument,
+          AllOf(HasSubstr("layers.1[1, 1] is -65520"), HasSubstr("largest F16"),
+                HasSubstr("scale the gate weights down, or convert a BF16 "
+                          "or F32 checkpoint"))));
 }
 
 }  // namespace

@@ -1,7 +1,10 @@
 #include "moe/convert/tensor_piece.h"
 
 #include <cstdint>
+#include <memory>
+#include <string>
 #include <type_traits>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -27,6 +30,12 @@ int64_t BytesOfEach(const TensorLocation& from, size_t axis) {
 }
 
 }  // namespace
+
+GeneratedPiece PieceOf(std::string bytes) {
+  const auto num_bytes = static_cast<int64_t>(bytes.size());
+  const auto kept = std::make_shared<const std::string>(std::move(bytes));
+  return {num_bytes, [kept] { return *kept; }};
+}
 
 int64_t NumBytes(const TensorPiece& piece) {
   return std::visit(

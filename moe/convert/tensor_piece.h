@@ -40,12 +40,20 @@ struct ColumnsPiece {
   std::vector<absl::Span<const int64_t>> lists;
 };
 
-// The whole of a tensor times a number: the product in float32, rounded to the
-// tensor's type to nearest even. Exact for a power of two, but for values that
-// leave the range of the type's normal numbers.
+// The whole of a tensor times a number: the product with the nearest float32 to
+// it, in float32, rounded to the tensor's type to nearest even. Exact for a
+// power of two, but for values that leave the range of the type's normal
+// numbers.
 struct ScaledPiece {
   TensorLocation from;
-  float factor = 1.0f;
+  double factor = 1.0;
+};
+
+// The whole of a matrix [rows, cols], row i of it times factors[i]: the
+// products as of ScaledPiece. Who makes the piece keeps the factors.
+struct ScaledRowsPiece {
+  TensorLocation from;
+  absl::Span<const float> factors;  // [rows]
 };
 
 // Bytes that are in no tensor of the input, made when their turn comes.
@@ -55,7 +63,10 @@ struct GeneratedPiece {
 };
 
 using TensorPiece = std::variant<CopyPiece, RowsPiece, ColumnsPiece,
-                                 ScaledPiece, GeneratedPiece>;
+                                 ScaledPiece, ScaledRowsPiece, GeneratedPiece>;
+
+// `bytes`, as they are.
+GeneratedPiece PieceOf(std::string bytes);
 
 // What it writes.
 int64_t NumBytes(const TensorPiece& piece);

@@ -21,6 +21,9 @@ TEST(TensorPieceTest, CountsWhatItWrites) {
   EXPECT_EQ(NumBytes(TensorPiece(CopyPiece{{nullptr, &matrix}})), 3 * 5 * 2);
   EXPECT_EQ(NumBytes(TensorPiece(ScaledPiece{{nullptr, &vector}, 2.0f})),
             7 * 4);
+  const std::vector<float> factors = {1.0f, 2.0f, 3.0f};
+  EXPECT_EQ(NumBytes(TensorPiece(ScaledRowsPiece{{nullptr, &matrix}, factors})),
+            3 * 5 * 2);
   EXPECT_EQ(NumBytes(TensorPiece(RowsPiece{{nullptr, &matrix}, {two, one}})),
             (2 + 1) * 5 * 2);
   EXPECT_EQ(NumBytes(TensorPiece(RowsPiece{{nullptr, &vector}, {two, two}})),
@@ -28,6 +31,13 @@ TEST(TensorPieceTest, CountsWhatItWrites) {
   EXPECT_EQ(NumBytes(TensorPiece(ColumnsPiece{{nullptr, &matrix}, {two, one}})),
             3 * (2 + 1) * 2);
   EXPECT_EQ(NumBytes(TensorPiece(GeneratedPiece{11, nullptr})), 11);
+}
+
+TEST(PieceOfTest, GivesTheBytesEachTime) {
+  const GeneratedPiece piece = PieceOf("abc");
+  EXPECT_EQ(piece.num_bytes, 3);
+  EXPECT_EQ(piece.generate(), "abc");
+  EXPECT_EQ(piece.generate(), "abc");
 }
 
 }  // namespace

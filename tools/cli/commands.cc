@@ -20,6 +20,8 @@ std::vector<Command> AllCommands() {
           ConvertMixtralCommand(),
           ConvertMixtralResidualCommand(),
           ConvertMixtralAttnMoeCommand(),
+          GetHiddenDistributionCommand(),
+          AlignConvertedModelCommand(),
           RunCommand(),
           TokenizeCommand(),
           EvaluateCommand(),

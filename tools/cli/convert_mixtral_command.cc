@@ -33,6 +33,7 @@ struct ConvertMixtralFlags {
   double scale_factor = kDefaultScaleFactor;
   int64_t num_moe_contract_layers = 0;
   int64_t seed = 0;
+  bool share_neurons = false;
 };
 
 // The files that are given.
@@ -77,6 +78,7 @@ MlpConversionOptions OptionsOf(const ConvertMixtralFlags& flags,
   options.set_scale_factor(flags.scale_factor);
   options.set_num_moe_contract_layers(flags.num_moe_contract_layers);
   options.set_seed(flags.seed);
+  options.set_share_neurons(flags.share_neurons);
   return options;
 }
 
@@ -125,6 +127,10 @@ void DeclareFiles(FlagSet& set, bool required, ConvertMixtralFlags& flags) {
                      "them, experts are even cuts of the neurons in order",
        .required = required},
       &flags.neuron_indices_file);
+  set.AddBool({.names = {"share_neurons"},
+               .what = "take indices by which several experts have the same "
+                       "neuron, or none has it"},
+              &flags.share_neurons);
 }
 
 CommandAction Declare(FlagSet& set, MlpConversionOptions::Kind kind) {

@@ -1,5 +1,6 @@
 #include "tools/cli/shard_flags.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -15,6 +16,8 @@
 #include "moe/checkpoint/checkpoint_digest.h"
 #include "moe/checkpoint/json.h"
 #include "moe/kernels/numerics_contract.h"
+#include "moe/model/walk/dense_model.h"
+#include "moe/model/walk/model.h"
 #include "moe/model/walk/shard_options.pb.h"
 #include "moe/model/walk/token_shard.h"
 #include "tools/cli/artifact_output.h"
@@ -56,8 +59,9 @@ absl::StatusOr<ShardOptions> ShardOptionsOf(const ShardFlags& flags) {
   return options;
 }
 
+template <typename ModelType>
 absl::StatusOr<std::string> InputsDigest(absl::string_view step,
-                                         WalkSession& session,
+                                         WalkSessionOf<ModelType>& session,
                                          absl::Span<const std::string> more) {
   MOE_ASSIGN_OR_RETURN(const std::string model,
                        CheckpointDigest(session.model().checkpoint(),
@@ -67,6 +71,27 @@ absl::StatusOr<std::string> InputsDigest(absl::string_view step,
       "\ntokens ", session.dataset().batches.Digest(), "\n",
       absl::StrJoin(more, "\n")));
 }
+
+template absl::StatusOr<std::string> InputsDigest(
+    absl::string_view, WalkSessionOf<DenseModel>&,
+    absl::Span<const std::string>);
+template absl::StatusOr<std::string> InputsDigest(
+    absl::string_view, WalkSessionOf<Model>&, absl::Span<const std::string>);
+
+namespace internal {
+
+void AddPart(const ArtifactPart& part, int64_t num_tokens, Json& parts) {
+  parts.push_back({{"shard", part.shard},
+                   {"num_tokens", num_tokens},
+                   {"inputs_digest", part.inputs_digest}});
+}
+
+std::string FormatMerged(size_t num_parts, int64_t num_tokens) {
+  return absl::StrCat(FormatLine("parts merged", absl::StrCat(num_parts)),
+                      FormatLine("tokens used", absl::StrCat(num_tokens)));
+}
+
+}  // namespace internal
 
 absl::Status CheckPartOutput(const ArtifactFlags& flags,
                              absl::string_view artifact,

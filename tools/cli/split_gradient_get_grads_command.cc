@@ -1,9 +1,6 @@
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
-#include <utility>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -97,29 +94,11 @@ absl::StatusOr<int> WriteScores(const Finished& finished,
 
 absl::StatusOr<int> Merge(const GetGradsFlags& flags, CommandContext& context) {
   MOE_RETURN_IF_ERROR(CheckArtifactOutput<ImportanceScores>(flags.artifact));
-  std::optional<ImportanceSums> sums;
-  ArtifactMetadata metadata;
-  Json parts = Json::array();
-  const auto add = [&](const ArtifactPart& part) -> absl::Status {
-    MOE_ASSIGN_OR_RETURN(ImportanceSums of_part,
-                         ImportanceSums::FromRecords(part.records));
-    metadata = part.metadata;
-    parts.push_back({{"shard", part.shard},
-                     {"num_tokens", of_part.num_tokens()},
-                     {"inputs_digest", part.inputs_digest}});
-    if (sums.has_value()) return sums->Merge(of_part);
-    sums = std::move(of_part);
-    return absl::OkStatus();
-  };
-  MOE_RETURN_IF_ERROR(
-      ForEachArtifactPart(flags.shard.merge, ImportanceScores::kName, add));
-  Json report = Json::object();
-  report["num_tokens"] = sums->num_tokens();
-  report["parts"] = parts;
-  const std::string text =
-      absl::StrCat(FormatLine("parts merged", absl::StrCat(parts.size())),
-                   FormatLine("tokens used", absl::StrCat(sums->num_tokens())));
-  return WriteScores({*sums, report, text}, metadata, flags, context);
+  MOE_ASSIGN_OR_RETURN(
+      const MergedParts<ImportanceSums> merged,
+      MergeParts<ImportanceSums>(flags.shard, ImportanceScores::kName));
+  return WriteScores({merged.sums, merged.report, merged.text}, merged.metadata,
+                     flags, context);
 }
 
 absl::StatusOr<int> Run(const GetGradsFlags& flags, CommandContext& context) {

@@ -1,6 +1,9 @@
 // scale_factors: what the alignment multiplied each block's output with and
 // added.
 //
+// (In its published mode, experts carry scale_bias as it is, and what is added
+// is that times the block's scale factor.)
+//
 // Made by the alignment, for the record. Only blocks that were aligned are in
 // it: a layer that stayed dense has no entry.
 //

@@ -134,9 +134,11 @@ def balance_loss(router_logits, top_k, is_token):
     """
     if not router_logits:
         return 0.0
-    logits = torch.stack(tuple(router_logits))
+    # Layers may be on several devices.
+    device = router_logits[0].device
+    logits = torch.stack([layer.to(device) for layer in router_logits])
     if is_token is not None:
-        logits = logits[:, is_token]
+        logits = logits[:, is_token.to(device)]
     p = logits.flatten(0, 1).softmax(-1)
     experts = p.sort(dim=-1, descending=True, stable=True).indices[:, :top_k]
     num_experts = p.shape[-1]

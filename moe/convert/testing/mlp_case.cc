@@ -66,6 +66,7 @@ MlpConversionOptions OptionsOf(const MlpCase& c) {
   options.set_scale_factor(c.scale_factor);
   options.set_num_moe_contract_layers(c.num_contract);
   options.set_seed(5);
+  options.set_share_neurons(c.shared);
   return options;
 }
 

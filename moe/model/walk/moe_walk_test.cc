@@ -197,27 +197,33 @@ TEST(MoeWalkTest, BitsDoNotDependOnWhichSequencesGoTogether) {
   }
 }
 
-TEST(MoeWalkMemoryTest, BitsAreTheSameFromOneLayerToUnlimited) {
-  const TokenSequences sequences = EightSequences(MoeGoldens("biases"));
+void ExpectSameBitsForAllBudgets(const std::string& name) {
+  const TokenSequences sequences = EightSequences(MoeGoldens(name));
   const int64_t smallest = SmallestBudget([&](int64_t budget_bytes) {
     WalkMachine machine(2, budget_bytes);
-    Model model = Model::Open(MoeFixturePath("biases")).value();
+    Model model = Model::Open(MoeFixturePath(name)).value();
     return WalkForward(model, sequences, {}, nullptr, machine.resources())
         .status();
   });
   WalkMachine unlimited;
-  MOE_ASSERT_OK_AND_ASSIGN(Model model, Model::Open(MoeFixturePath("biases")));
+  MOE_ASSERT_OK_AND_ASSIGN(Model model, Model::Open(MoeFixturePath(name)));
   const std::vector<float> want =
       WalkValues(model, sequences, {}, unlimited.resources());
   EXPECT_TRUE(model.keeps(LayerPasses::kForward));
   bool is_kept = false;
   for (int64_t budget = smallest; !is_kept; budget = budget * 9 / 8) {
     WalkMachine machine(2, budget);
-    MOE_ASSERT_OK_AND_ASSIGN(Model fresh,
-                             Model::Open(MoeFixturePath("biases")));
+    MOE_ASSERT_OK_AND_ASSIGN(Model fresh, Model::Open(MoeFixturePath(name)));
     EXPECT_EQ(WalkValues(fresh, sequences, {}, machine.resources()), want);
     EXPECT_LE(machine.budget.peak_bytes(), budget);
     is_kept = fresh.keeps(LayerPasses::kForward);
+  }
+}
+
+TEST(MoeWalkMemoryTest, BitsAreTheSameFromOneLayerToUnlimited) {
+  for (const std::string& name : MoeFixtureNames()) {
+    SCOPED_TRACE(name);
+    ExpectSameBitsForAllBudgets(name);
   }
 }
 
@@ -336,7 +342,7 @@ std::vector<float> ChangeInManyWalks(Model& model,
 }
 
 TEST(SurveyTest, ChangesEveryBlockInOneWalkAsInManyWalks) {
-  for (const std::string name : {"vanilla", "residual", "biases"}) {
+  for (const std::string& name : MoeFixtureNames()) {
     SCOPED_TRACE(name);
     WalkMachine machine;
     MOE_ASSERT_OK_AND_ASSIGN(Model model, Model::Open(MoeFixturePath(name)));

@@ -19,6 +19,11 @@ void Append(const WeightedSequences& all, int64_t s, WeightedSequences& out) {
   out.weights.push_back(all.weights[static_cast<size_t>(s)]);
 }
 
+std::vector<float> EqualWeights(const TokenSequences& sequences) {
+  return std::vector<float>(static_cast<size_t>(sequences.num_sequences()),
+                            1.0f);
+}
+
 }  // namespace
 
 WeightedSequences WeighByBatch(const TokenBatches& batches) {
@@ -56,6 +61,15 @@ WeightedSequences SubRange(const WeightedSequences& all, int64_t begin,
   WeightedSequences part;
   for (int64_t s = begin; s < end; ++s) Append(all, s, part);
   return part;
+}
+
+TokenSequences InCanonicalOrder(const TokenSequences& all) {
+  return InCanonicalOrder(WeightedSequences{all, EqualWeights(all)}).sequences;
+}
+
+TokenSequences SubRange(const TokenSequences& all, int64_t begin, int64_t end) {
+  return SubRange(WeightedSequences{all, EqualWeights(all)}, begin, end)
+      .sequences;
 }
 
 }  // namespace moe

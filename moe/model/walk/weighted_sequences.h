@@ -36,6 +36,10 @@ WeightedSequences InCanonicalOrder(const WeightedSequences& all);
 WeightedSequences SubRange(const WeightedSequences& all, int64_t begin,
                            int64_t end);
 
+// The same of sequences that are not weighed.
+TokenSequences InCanonicalOrder(const TokenSequences& all);
+TokenSequences SubRange(const TokenSequences& all, int64_t begin, int64_t end);
+
 }  // namespace moe
 
 #endif  // MOE_MODEL_WALK_WEIGHTED_SEQUENCES_H_

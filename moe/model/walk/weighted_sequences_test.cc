@@ -48,6 +48,8 @@ TEST(WeightedSequencesTest, CanonicalOrderIsThatOfWhatTheyAre) {
     other.weights.push_back(one.weights[0]);
   }
   EXPECT_EQ(InCanonicalOrder(other), ordered);
+  EXPECT_EQ(InCanonicalOrder(sequences), InCanonicalOrder(other.sequences));
+  EXPECT_EQ(InCanonicalOrder(sequences), ordered.sequences);
 }
 
 TEST(WeightedSequencesTest, SubRange) {
@@ -60,6 +62,7 @@ TEST(WeightedSequencesTest, SubRange) {
   EXPECT_THAT(part.weights, ElementsAre(2.0f, 3.0f));
   EXPECT_THAT(part.sequences.input_ids(), ElementsAre(2, 3));
   EXPECT_EQ(SubRange(all, 2, 2).sequences.num_sequences(), 0);
+  EXPECT_EQ(SubRange(sequences, 1, 3), part.sequences);
 }
 
 }  // namespace

@@ -1,0 +1,121 @@
+// What it costs to record hidden distributions and to align a converted model,
+// over a forward of the same model and tokens, measured in one run and in turn.
+//
+//   ./bazelw run //benchmarks:align_benchmark
+//
+// KIND/layers/threads, 2048 tokens in sequences of 512 through so many layers
+// of SmolLM2's shape with random weights, which every walk packs again, as the
+// commands do:
+//   forward_ms      a forward without taps or the loss
+//   record_ms       get_hidden_distribution
+//   align_ms        the alignment; without writing the checkpoint
+//   record_over_forward, align_over_forward   medians over the rounds
+//   align_ms_per_layer   the same for every number of layers where the cost is
+//                        linear in them
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "benchmark/benchmark.h"
+#include "benchmarks/measure.h"
+#include "benchmarks/random_model.h"
+#include "moe/align/align_model.h"
+#include "moe/align/hidden_distribution.h"
+#include "moe/base/check.h"
+#include "moe/base/memory_budget.h"
+#include "moe/base/progress.h"
+#include "moe/base/thread_pool.h"
+#include "moe/checkpoint/artifact/distribution.h"
+#include "moe/model/walk/dense_walk.h"
+#include "moe/model/walk/model.h"
+#include "moe/model/walk/walk_options.h"
+#include "moe/text/dataset/token_batches.h"
+#include "moe/text/dataset/token_sequences.h"
+
+namespace moe {
+namespace {
+
+constexpr int kNumRounds = 5;
+
+struct Kind {
+  absl::string_view name;
+  absl::string_view fields;
+};
+
+// The published settings, and experts everywhere.
+constexpr Kind kKinds[] = {{"8-experts-top-2",
+                            R"("intermediate_size": 192, "num_local_experts": 8,
+        "num_experts_per_tok": 2, "scale_factor": 4.0)"},
+                           {"7-experts-top-1-residual",
+                            R"("intermediate_size": 192, "num_local_experts": 7,
+        "num_experts_per_tok": 1, "intermediate_size_residual": 192)"},
+                           {"8-experts-top-2-attention-top-2",
+                            R"("intermediate_size": 192, "num_local_experts": 8,
+        "num_experts_per_tok": 2, "scale_factor": 4.0, "use_attn_moe": true,
+        "attn_experts": 3, "top_k_attn": 2, "scale_factor_attn": 3.0)"}};
+
+// The vocabulary is small, as it does not count.
+std::string ConfigText(const Kind& kind, int64_t num_layers) {
+  return absl::StrCat(
+      R"({"model_type": "mixtral", "moe_type": "modulelist",
+          "vocab_size": 1024, "hidden_size": 576, "num_attention_heads": 9,
+          "num_key_value_heads": 3, "rms_norm_eps": 1e-5,
+          "dense_intermediate_size": 1536, "num_hidden_layers": )",
+      num_layers, ", ", kind.fields, "}");
+}
+
+void BM_Align(benchmark::State& state) {
+  const Kind& kind = kKinds[state.range(0)];
+  const int64_t num_layers = state.range(1);
+  state.SetLabel(std::string(kind.name));
+  const RandomCheckpoint checkpoint(ConfigText(kind, num_layers));
+  MemoryBudget budget;
+  ThreadPool pool(static_cast<int>(state.range(2)));
+  Progress progress(Progress::Style::kSilent, {});
+  const WalkResources resources = {budget, pool, progress};
+  WalkOptions options;
+  options.keep_weights = false;
+  Model model = Model::Open(checkpoint.path()).value();
+  const TokenBatches batches = RandomTokens(4, 512, model.config().vocab_size);
+  const TokenSequences& sequences = batches.sequences();
+  const auto record = [&] {
+    return SumHiddenDistribution(model, sequences, {}, options, resources)
+        .value();
+  };
+  const Distribution reference = record().ToDistribution().value();
+  const std::vector<std::function<void()>> bodies = {
+      [&] {
+        MOE_CHECK(
+            WalkForward(model, sequences, options, nullptr, resources).ok());
+      },
+      [&] { record(); },
+      [&] {
+        MOE_CHECK(AlignModel(model, {sequences, reference, "reference", {}},
+                             options, resources)
+                      .ok());
+      }};
+  std::vector<std::vector<double>> seconds;
+  for (auto _ : state) seconds = TimeInTurn(kNumRounds, bodies);
+  state.counters["forward_ms"] = 1e3 * Median(seconds[0]);
+  state.counters["record_ms"] = 1e3 * Median(seconds[1]);
+  state.counters["align_ms"] = 1e3 * Median(seconds[2]);
+  state.counters["record_over_forward"] = MedianRatio(seconds[1], seconds[0]);
+  state.counters["align_over_forward"] = MedianRatio(seconds[2], seconds[0]);
+  state.counters["align_ms_per_layer"] =
+      1e3 * Median(seconds[2]) / static_cast<double>(num_layers);
+}
+
+BENCHMARK(BM_Align)
+    ->ArgNames({"kind", "layers", "threads"})
+    ->ArgsProduct({{0, 1, 2}, {4, 8, 16, 32}, {1, 2}})
+    ->Iterations(1)
+    ->Unit(benchmark::kMillisecond);
+
+}  // namespace
+}  // namespace moe
+
+BENCHMARK_MAIN();

@@ -1,0 +1,269 @@
+#include "moe/align/align_model.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "moe/align/align_options.h"
+#include "moe/align/align_options.pb.h"
+#include "moe/align/alignment_inputs.h"
+#include "moe/align/block_alignment.h"
+#include "moe/align/block_survey.h"
+#include "moe/align/distribution_sums.h"
+#include "moe/align/stored_bias.h"
+#include "moe/base/memory_budget.h"
+#include "moe/base/status_macros.h"
+#include "moe/base/thread_pool.h"
+#include "moe/checkpoint/artifact/distribution.h"
+#include "moe/checkpoint/artifact/layer_parts.h"
+#include "moe/checkpoint/artifact/scale_factors.h"
+#include "moe/checkpoint/dtype.h"
+#include "moe/checkpoint/moe_config.h"
+#include "moe/checkpoint/tensor_name.h"
+#include "moe/kernels/rows/parallel_rows.h"
+#include "moe/kernels/simd/matrix_view.h"
+#include "moe/kernels/sums/moments.h"
+#include "moe/model/layer/checkpoint_weights.h"
+#include "moe/model/layer/layer_batch.h"
+#include "moe/model/walk/dense_walk.h"
+#include "moe/model/walk/model.h"
+#include "moe/model/walk/walk_options.h"
+#include "moe/model/walk/walk_plan.h"
+#include "moe/model/walk/walk_tap.h"
+#include "moe/model/walk/weighted_sequences.h"
+#include "moe/text/dataset/token_sequences.h"
+
+namespace moe {
+namespace {
+
+// y = y * scale + shift, feature by feature.
+void ApplyAffine(const std::vector<float>& scale,
+                 const std::vector<float>& shift, MatrixView<float> y,
+                 ThreadPool& pool) {
+  ParallelRows(y.rows, y.cols, pool, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      float* const row = y.RowData(t);
+      for (int64_t i = 0; i < y.cols; ++i) {
+        const auto at = static_cast<size_t>(i);
+        row[i] = row[i] * scale[at] + shift[at];
+      }
+    }
+  });
+}
+
+// What there is to know of a kind of block to align it.
+struct BlockKind {
+  DecoderBlock block = DecoderBlock::kMlp;
+  TensorKind output = TensorKind::kExpertDown;
+  double scale_factor = 1.0;
+  bool has_biases = false;
+  bool has_residual = false;
+};
+
+BlockKind KindOf(const MoeConfig& config, DecoderBlock block) {
+  if (block == DecoderBlock::kAttention) {
+    return {block, TensorKind::kOutput, config.scale_factor_attn,
+            config.decoder.attention_bias || config.add_rescale_bias,
+            /*has_residual=*/false};
+  }
+  return {block, TensorKind::kExpertDown, config.scale_factor,
+          config.decoder.mlp_bias || config.add_rescale_bias,
+          config.intermediate_size_residual.has_value()};
+}
+
+// What the experts' biases add to the block's output. `dtype` is that of the
+// experts' output matrices, which all experts of a block have.
+absl::StatusOr<std::vector<float>> AddedBias(const std::vector<float>& bias,
+                                             const BlockKind& kind,
+                                             const AlignOptions& options,
+                                             Dtype dtype) {
+  std::vector<float> added(bias.size());
+  if (options.alignment_parts() == AlignOptions::MAGNITUDE) return added;
+  for (size_t i = 0; i < bias.size(); ++i) {
+    double share =
+        ExpertBias(bias[i], kind.scale_factor, options.alignment_mode());
+    if (!kind.has_biases) {
+      MOE_ASSIGN_OR_RETURN(share, RoundToWeight(dtype, share));
+    }
+    added[i] = static_cast<float>(kind.scale_factor * share);
+  }
+  return added;
+}
+
+// A block of the layer that is walked, from its survey to what became of it.
+struct BlockState {
+  BlockState(const BlockKind& kind_of_block, int64_t hidden_size)
+      : kind(kind_of_block),
+        survey(hidden_size, kind_of_block.has_residual),
+        after(hidden_size) {}
+
+  const BlockKind kind;
+  BlockSurvey survey;
+  std::vector<float> scale;
+  std::vector<float> shift;
+  Moments after;
+  AlignedBlock result;
+};
+
+class AlignmentTap : public WalkTap {
+ public:
+  AlignmentTap(const Model& model, const AlignmentInputs& inputs,
+               ThreadPool& pool, Alignment& alignment)
+      : model_(model),
+        config_(*model.moe_config()),
+        inputs_(inputs),
+        pool_(pool),
+        alignment_(alignment) {}
+
+  bool Surveys(int64_t layer, DecoderBlock block) const override {
+    const LayerParts<bool> parts = BlocksWithExperts(config_, layer);
+    return block == DecoderBlock::kAttention ? *parts.attn : *parts.mlp;
+  }
+  absl::Status OnLayerStart(int64_t layer) override {
+    for (const DecoderBlock block :
+         {DecoderBlock::kAttention, DecoderBlock::kMlp}) {
+      StateOf(block).reset();
+      if (!Surveys(layer, block)) continue;
+      StateOf(block).emplace(KindOf(config_, block),
+                             config_.decoder.hidden_size);
+    }
+    return absl::OkStatus();
+  }
+  absl::Status OnSurvey(const TapContext& context, DecoderBlock block,
+                        const BlockOutput& output) override {
+    return StateOf(block)->survey.Add(context.group.first_token, output, pool_);
+  }
+  absl::Status OnSurveyEnd(int64_t layer, DecoderBlock block) override {
+    const bool is_attention = block == DecoderBlock::kAttention;
+    const std::string part = is_attention ? "attn" : "mlp";
+    const LayerParts<FeatureMoments>& reference =
+        inputs_.reference.layers[static_cast<size_t>(layer)];
+    absl::StatusOr<ScaleFactor> factor =
+        Align(layer, is_attention ? *reference.attn : *reference.mlp,
+              *StateOf(block));
+    MOE_RETURN_IF_ERROR(
+        Annotate(factor.status(), absl::StrCat("layer ", layer, ", ", part)));
+    StateOf(block)->result.part = part;
+    LayerParts<ScaleFactor>& factors = alignment_.factors.layers[layer];
+    (is_attention ? factors.attn : factors.mlp) = *std::move(factor);
+    return absl::OkStatus();
+  }
+  absl::Status OnBlockParts(const TapContext&, DecoderBlock block,
+                            const BlockOutput& output) override {
+    const std::optional<BlockState>& state = StateOf(block);
+    if (state.has_value()) {
+      ApplyAffine(state->scale, state->shift, output.output, pool_);
+    }
+    return absl::OkStatus();
+  }
+  absl::Status OnAttentionOutput(const TapContext& context,
+                                 MatrixView<float> output) override {
+    return AddAfter(context, DecoderBlock::kAttention, output);
+  }
+  absl::Status OnMlpOutput(const TapContext& context,
+                           MatrixView<float> output) override {
+    return AddAfter(context, DecoderBlock::kMlp, output);
+  }
+  absl::Status OnLayerEnd(int64_t layer) override {
+    const LayerParts<FeatureMoments>& reference =
+        inputs_.reference.layers[static_cast<size_t>(layer)];
+    MOE_RETURN_IF_ERROR(FinishBlock(attention_, reference.attn));
+    return FinishBlock(mlp_, reference.mlp);
+  }
+
+ private:
+  std::optional<BlockState>& StateOf(DecoderBlock block) {
+    return block == DecoderBlock::kAttention ? attention_ : mlp_;
+  }
+
+  absl::StatusOr<ScaleFactor> Align(int64_t layer,
+                                    const FeatureMoments& reference,
+                                    BlockState& state) {
+    MOE_ASSIGN_OR_RETURN(const BlockMoments moments, state.survey.Finish());
+    MOE_ASSIGN_OR_RETURN(BlockAffine affine,
+                         AlignBlock(moments, reference, inputs_.options));
+    const Dtype dtype =
+        LocateWeight(model_.checkpoint(), {state.kind.output, layer,
+                                           /*expert=*/0, /*is_bias=*/false})
+            .tensor->spec.dtype;
+    MOE_ASSIGN_OR_RETURN(state.shift, AddedBias(affine.bias, state.kind,
+                                                inputs_.options, dtype));
+    state.scale = affine.scale;
+    state.result = {layer,
+                    /*part=*/"",
+                    affine.num_dead,
+                    affine.num_without_root,
+                    MeanSymmetricKl(moments.whole(), reference),
+                    /*divergence_after=*/std::nullopt};
+    return ScaleFactor{std::move(affine.scale), std::move(affine.bias)};
+  }
+
+  absl::Status AddAfter(const TapContext& context, DecoderBlock block,
+                        MatrixView<const float> output) {
+    std::optional<BlockState>& state = StateOf(block);
+    if (!state.has_value()) return absl::OkStatus();
+    return state->after.Add(context.group.first_token, output, pool_);
+  }
+
+  absl::Status FinishBlock(std::optional<BlockState>& state,
+                           const std::optional<FeatureMoments>& reference) {
+    if (!state.has_value()) return absl::OkStatus();
+    MOE_RETURN_IF_ERROR(state->after.Finish());
+    state->result.divergence_after =
+        MeanSymmetricKl(FeatureMomentsOf(state->after), *reference);
+    alignment_.blocks.push_back(std::move(state->result));
+    state.reset();
+    return absl::OkStatus();
+  }
+
+  const Model& model_;
+  const MoeConfig& config_;
+  const AlignmentInputs& inputs_;
+  ThreadPool& pool_;
+  Alignment& alignment_;
+  // Of the layer that is walked; without a value where there are no experts.
+  std::optional<BlockState> attention_, mlp_;
+};
+
+int64_t MemoryBytes(int64_t hidden_size) {
+  const int64_t per_block =
+      BlockSurvey::SizeBytes(hidden_size) +
+      hidden_size *
+          (kMomentsBytesPerFeature + 4 * static_cast<int64_t>(sizeof(float)));
+  return 2 * per_block;
+}
+
+}  // namespace
+
+absl::StatusOr<Alignment> AlignModel(Model& model,
+                                     const AlignmentInputs& inputs,
+                                     const WalkOptions& walk_options,
+                                     const WalkResources& resources) {
+  MOE_RETURN_IF_ERROR(ValidateAlignOptions(inputs.options));
+  MOE_RETURN_IF_ERROR(CheckAlignable(model.checkpoint(), inputs.options));
+  MOE_RETURN_IF_ERROR(CheckReference(*model.moe_config(), inputs.reference,
+                                     inputs.reference_path));
+  // Here, where sequences still have the numbers that the caller knows.
+  MOE_RETURN_IF_ERROR(CheckSequences(model.config(), inputs.sequences));
+  MOE_ASSIGN_OR_RETURN(
+      const MemoryBudget::Reservation memory,
+      resources.budget.Reserve(MemoryBytes(model.config().hidden_size),
+                               "alignment"));
+  Alignment alignment;
+  alignment.num_tokens = inputs.sequences.num_tokens();
+  AlignmentTap tap(model, inputs, resources.pool, alignment);
+  MOE_RETURN_IF_ERROR(
+      Annotate(WalkForward(model, InCanonicalOrder(inputs.sequences),
+                           walk_options, &tap, resources)
+                   .status(),
+               "sequences sorted by their tokens"));
+  return alignment;
+}
+
+}  // namespace moe

@@ -1,0 +1,214 @@
+#include "moe/align/align_model.h"
+
+#include <cmath>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "moe/align/align_options.pb.h"
+#include "moe/align/testing/alignment_case.h"
+#include "moe/base/status_macros.h"
+#include "moe/base/testing/status_matchers.h"
+#include "moe/checkpoint/artifact/distribution.h"
+#include "moe/checkpoint/artifact/layer_parts.h"
+#include "moe/checkpoint/artifact/scale_factors.h"
+#include "moe/kernels/testing/kernel_test.h"
+#include "moe/model/walk/model.h"
+#include "moe/model/walk/testing/walk_fixture.h"
+#include "moe/model/walk/walk_options.h"
+#include "moe/text/dataset/token_sequences.h"
+
+namespace moe {
+namespace {
+
+using ::moe::testing::Digest;
+using ::moe::testing::DistributionOf;
+using ::moe::testing::FewKernelMachines;
+using ::moe::testing::FixturePath;
+using ::moe::testing::KernelMachineName;
+using ::moe::testing::ManySequences;
+using ::moe::testing::MoeFixturePath;
+using ::moe::testing::MovedReference;
+using ::moe::testing::SmallestBudget;
+using ::moe::testing::StatusIs;
+using ::moe::testing::WalkMachine;
+using ::testing::HasSubstr;
+using ::testing::ValuesIn;
+
+// With experts and biases everywhere, a residual expert and contract layers.
+constexpr char kModel[] = "biases";
+
+const Distribution& Reference() {
+  static const auto& reference = *new Distribution(MovedReference(
+      DistributionOf(MoeFixturePath(kModel), ManySequences(kModel))));
+  return reference;
+}
+
+absl::StatusOr<Alignment> TryAlign(const TokenSequences& sequences,
+                                   const WalkOptions& walk_options,
+                                   const WalkResources& resources) {
+  MOE_ASSIGN_OR_RETURN(Model model, Model::Open(MoeFixturePath(kModel)));
+  return AlignModel(model, {sequences, Reference(), "reference", {}},
+                    walk_options, resources);
+}
+
+std::string DigestOf(const Alignment& alignment) {
+  std::vector<float> all;
+  for (const auto& [layer, parts] : alignment.factors.layers) {
+    for (const auto& [name, part] : parts.Named()) {
+      if (!part->has_value()) continue;
+      for (const std::vector<float>* const values :
+           {&(*part)->scale_magnitude, &(*part)->scale_bias}) {
+        all.insert(all.end(), values->begin(), values->end());
+      }
+    }
+  }
+  for (const AlignedBlock& block : alignment.blocks) {
+    all.push_back(static_cast<float>(*block.divergence_before));
+    all.push_back(static_cast<float>(*block.divergence_after));
+  }
+  return Digest<float>(all);
+}
+
+using AlignmentBitsTest = ::moe::testing::KernelTest;
+
+TEST_P(AlignmentBitsTest, AreTheSameOnEveryMachine) {
+  WalkMachine machine;
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const Alignment alignment,
+      TryAlign(ManySequences(kModel), {},
+               {machine.budget, pool(), machine.progress}));
+  // Computed on the first machine: pins the bits everywhere.
+  EXPECT_EQ(DigestOf(alignment), "6deb0e767edd5753");
+}
+
+INSTANTIATE_TEST_SUITE_P(All, AlignmentBitsTest, ValuesIn(FewKernelMachines()),
+                         KernelMachineName);
+
+TEST(AlignModelTest, BitsAreTheSameFromTheSmallestBudgetToUnlimited) {
+  const TokenSequences sequences = ManySequences(kModel);
+  WalkMachine unlimited;
+  MOE_ASSERT_OK_AND_ASSIGN(const Alignment want,
+                           TryAlign(sequences, {}, unlimited.resources()));
+  const int64_t smallest = SmallestBudget([&](int64_t budget_bytes) {
+    WalkMachine machine(2, budget_bytes);
+    return TryAlign(sequences, {}, machine.resources()).status();
+  });
+  for (const int64_t budget : {smallest, smallest * 3 / 2, smallest * 4}) {
+    WalkMachine machine(2, budget);
+    MOE_ASSERT_OK_AND_ASSIGN(const Alignment got,
+                             TryAlign(sequences, {}, machine.resources()));
+    EXPECT_LE(machine.budget.peak_bytes(), budget);
+    EXPECT_EQ(got.factors, want.factors);
+  }
+}
+
+TEST(AlignModelTest, TheOrderOfSequencesAndGroupsDoesNotMatter) {
+  const TokenSequences many = ManySequences(kModel);
+  TokenSequences turned;
+  for (int64_t s = many.num_sequences() - 1; s >= 0; --s) {
+    turned.Append(many.input_ids(s), many.labels(s));
+  }
+  WalkMachine machine;
+  MOE_ASSERT_OK_AND_ASSIGN(const Alignment want,
+                           TryAlign(many, {}, machine.resources()));
+  WalkOptions options;
+  options.tokens_at_once = 70;
+  MOE_ASSERT_OK_AND_ASSIGN(const Alignment got,
+                           TryAlign(turned, options, machine.resources()));
+  EXPECT_EQ(got.factors, want.factors);
+  EXPECT_EQ(DigestOf(got), DigestOf(want));
+}
+
+// In the order of the walk; contract layers are not among them.
+TEST(AlignModelTest, ReportsEveryBlockWithExperts) {
+  WalkMachine machine;
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const Alignment alignment,
+      TryAlign(ManySequences(kModel), {}, machine.resources()));
+  std::vector<std::string> names;
+  for (const AlignedBlock& block : alignment.blocks) {
+    names.push_back(std::to_string(block.layer) + block.part);
+  }
+  EXPECT_THAT(names, ::testing::ElementsAre("1attn", "1mlp", "2attn", "2mlp"));
+  EXPECT_EQ(alignment.num_tokens, 979);
+  EXPECT_EQ(alignment.factors.layers.size(), 2u);
+}
+
+class AlignErrorsTest : public ::testing::Test {
+ protected:
+  absl::Status StatusOf(const std::string& path, const Distribution& reference,
+                        const AlignOptions& options = {}) {
+    Model model = Model::Open(path).value();
+    const TokenSequences sequences = ManySequences(kModel);
+    return AlignModel(model, {sequences, reference, "the/reference", options},
+                      {}, machine_.resources())
+        .status();
+  }
+  // After a change of the fitting reference.
+  void ExpectRefused(const std::function<void(Distribution&)>& change,
+                     const char* what) {
+    Distribution reference = Reference();
+    change(reference);
+    EXPECT_THAT(StatusOf(MoeFixturePath(kModel), reference),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(what)));
+  }
+
+  WalkMachine machine_;
+};
+
+TEST_F(AlignErrorsTest, ReferencesThatDoNotFitAreRefusedByName) {
+  ExpectRefused([](Distribution& d) { d.layers.pop_back(); },
+                "the/reference: the number of layers");
+  ExpectRefused([](Distribution& d) { d.layers[0].mlp->mean.pop_back(); },
+                "the/reference: layers.0.mlp.mean: the hidden size");
+  ExpectRefused([](Distribution& d) { d.layers[1].attn.reset(); },
+                "the/reference: layers.1.attn is missing");
+  ExpectRefused([](Distribution& d) { d.layers[2].mlp->number = 0; },
+                "the/reference: layers.2.mlp.number is 0");
+  ExpectRefused([](Distribution& d) { d.layers[2].mlp->mean[3] = NAN; },
+                "the/reference: layers.2.mlp.mean");
+  ExpectRefused([](Distribution& d) { d.layers[1].attn->variance[5] = -1.0; },
+                "layers.1.attn.variance[5] is -1");
+  ExpectRefused(
+      [](Distribution& d) {
+        d.layers[1].mlp->variance[5] = std::numeric_limits<double>::infinity();
+      },
+      "layers.1.mlp.variance");
+  EXPECT_EQ(machine_.budget.peak_bytes(), 0);
+  // A number that is no problem before a block is measured.
+  ExpectRefused([](Distribution& d) { d.layers[2].attn->mean[4] = 1e39; },
+                "layer 2, attn: the bias of feature 4 is");
+  // Blocks without experts need no reference.
+  Distribution reference = Reference();
+  reference.layers[0].attn->number = 0;
+  reference.layers[3].mlp.reset();
+  MOE_EXPECT_OK(StatusOf(MoeFixturePath(kModel), reference));
+}
+
+TEST_F(AlignErrorsTest, ModelsThatCannotBeAlignedAreRefused) {
+  EXPECT_THAT(StatusOf(FixturePath("llama_gqa_bf16"), Reference()),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("llama_gqa_bf16 is a dense LLaMA")));
+  EXPECT_THAT(StatusOf(MoeFixturePath("aligned"), Reference()),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("has been aligned already")));
+  AlignOptions options;
+  options.set_alignment_parts(static_cast<AlignOptions::Parts>(9));
+  EXPECT_THAT(StatusOf(MoeFixturePath(kModel), Reference(), options),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("alignment_parts is 9")));
+  WalkMachine machine;
+  EXPECT_THAT(
+      TryAlign(TokenSequences(), {}, machine.resources()).status(),
+      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("no sequence")));
+}
+
+}  // namespace
+}  // namespace moe

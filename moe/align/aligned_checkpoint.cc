@@ -1,0 +1,187 @@
+#include "moe/align/aligned_checkpoint.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
+#include "moe/align/align_options.h"
+#include "moe/align/align_options.pb.h"
+#include "moe/align/alignment_inputs.h"
+#include "moe/align/stored_bias.h"
+#include "moe/base/status_macros.h"
+#include "moe/checkpoint/artifact/layer_parts.h"
+#include "moe/checkpoint/artifact/scale_factors.h"
+#include "moe/checkpoint/checkpoint.h"
+#include "moe/checkpoint/checkpoint_writer.h"
+#include "moe/checkpoint/dtype.h"
+#include "moe/checkpoint/moe_config.h"
+#include "moe/checkpoint/sharded_tensors.h"
+#include "moe/checkpoint/tensor.h"
+#include "moe/checkpoint/tensor_name.h"
+#include "moe/convert/conversion_plan.h"
+#include "moe/convert/piece_stream.h"
+#include "moe/convert/tensor_piece.h"
+
+namespace moe {
+namespace {
+
+// The last matrix of an expert, or its bias.
+bool IsOutputOfExpert(const TensorName& name) {
+  return name.kind == TensorKind::kExpertDown ||
+         (name.kind == TensorKind::kOutput && name.expert >= 0);
+}
+
+class AlignedConverter {
+ public:
+  // All must outlive the converter, and the factors the plan that it makes.
+  AlignedConverter(const MoeConfig& from, const ScaleFactors& factors,
+                   const AlignOptions& options)
+      : from_(from), factors_(factors), options_(options) {}
+
+  MoeConfig TargetConfig() const {
+    MoeConfig config = from_;
+    config.add_rescale_bias |= HasFullParts();
+    return config;
+  }
+
+  absl::StatusOr<TensorGroup> Convert(const TensorName& name,
+                                      const TensorLocation& from) const {
+    if (!IsOutputOfExpert(name)) return CopyAs(name, from);
+    const TensorSpec& spec = from.tensor->spec;
+    const ScaleFactor& factor = FactorOf(name);
+    if (name.is_bias) {
+      MOE_ASSIGN_OR_RETURN(const HostTensor tensor,
+                           from.shard->ReadTensor(*from.tensor));
+      std::vector<float> bias(factor.scale_bias.size());
+      WeightsToFloat(spec.dtype, tensor.bytes, absl::MakeSpan(bias));
+      return Bias(name, spec.dtype, bias);
+    }
+    TensorGroup group = {{{FormatTensorName(name), spec.dtype, spec.shape}},
+                         {ScaledRowsPiece{from, factor.scale_magnitude}}};
+    if (HasBias(name) || !HasFullParts()) return group;
+    TensorName bias_name = name;
+    bias_name.is_bias = true;
+    MOE_ASSIGN_OR_RETURN(
+        TensorGroup bias,
+        Bias(bias_name, spec.dtype,
+             std::vector<float>(factor.scale_bias.size(), 0.0f)));
+    group.Add(std::move(bias));
+    return group;
+  }
+
+ private:
+  bool HasFullParts() const {
+    return options_.alignment_parts() == AlignOptions::FULL;
+  }
+  bool IsAttention(const TensorName& name) const {
+    return name.kind == TensorKind::kOutput;
+  }
+  bool HasBias(const TensorName& name) const {
+    return from_.add_rescale_bias ||
+           (IsAttention(name) ? from_.decoder.attention_bias
+                              : from_.decoder.mlp_bias);
+  }
+  const ScaleFactor& FactorOf(const TensorName& name) const {
+    const LayerParts<ScaleFactor>& layer = factors_.layers.at(name.layer);
+    return IsAttention(name) ? *layer.attn : *layer.mlp;
+  }
+
+  // In place of a bias with the values `from`.
+  absl::StatusOr<TensorGroup> Bias(const TensorName& name, Dtype dtype,
+                                   const std::vector<float>& from) const {
+    const ScaleFactor& factor = FactorOf(name);
+    const double scale_factor =
+        IsAttention(name) ? from_.scale_factor_attn : from_.scale_factor;
+    std::vector<float> values(from.size());
+    for (size_t i = 0; i < from.size(); ++i) {
+      double value = double{factor.scale_magnitude[i]} * from[i];
+      if (HasFullParts()) {
+        value += ExpertBias(factor.scale_bias[i], scale_factor,
+                            options_.alignment_mode());
+      }
+      absl::StatusOr<float> rounded = RoundToWeight(dtype, value);
+      MOE_RETURN_IF_ERROR(Annotate(
+          rounded.status(), absl::StrCat("tensor \"", FormatTensorName(name),
+                                         "\", element ", i)));
+      values[i] = *rounded;
+    }
+    std::string bytes(values.size() * static_cast<size_t>(DtypeSize(dtype)),
+                      '\0');
+    FloatToWeights(dtype, values, absl::MakeSpan(bytes));
+    return TensorGroup{{{FormatTensorName(name),
+                         dtype,
+                         {static_cast<int64_t>(values.size())}}},
+                       {PieceOf(std::move(bytes))}};
+  }
+
+  const MoeConfig& from_;
+  const ScaleFactors& factors_;
+  const AlignOptions& options_;
+};
+
+absl::StatusOr<ConversionPlan> PlanAligned(const Checkpoint& from,
+                                           const ScaleFactors& factors,
+                                           const AlignOptions& options) {
+  MOE_RETURN_IF_ERROR(ValidateAlignOptions(options));
+  MOE_RETURN_IF_ERROR(CheckAlignable(from, options));
+  MOE_RETURN_IF_ERROR(
+      CheckFactors(*from.moe_config(), factors, ScaleFactors::kName));
+  const AlignedConverter converter(*from.moe_config(), factors, options);
+  return PlanMoeConversion(
+      from, converter.TargetConfig(),
+      [&](const TensorName& name, const TensorLocation& location) {
+        return converter.Convert(name, location);
+      });
+}
+
+// s = 1 and b = 0 in every block with experts.
+ScaleFactors NoChange(const MoeConfig& config) {
+  const auto size = static_cast<size_t>(config.decoder.hidden_size);
+  const ScaleFactor one = {std::vector<float>(size, 1.0f),
+                           std::vector<float>(size, 0.0f)};
+  ScaleFactors factors;
+  for (int64_t i = 0; i < config.decoder.num_hidden_layers; ++i) {
+    const LayerParts<bool> blocks = BlocksWithExperts(config, i);
+    if (*blocks.attn) factors.layers[i].attn = one;
+    if (*blocks.mlp) factors.layers[i].mlp = one;
+  }
+  return factors;
+}
+
+}  // namespace
+
+absl::Status CheckAlignedOutput(const Checkpoint& from,
+                                const AlignOptions& options,
+                                const ConversionOutput& output) {
+  MOE_RETURN_IF_ERROR(ValidateAlignOptions(options));
+  MOE_RETURN_IF_ERROR(CheckAlignable(from, options));
+  const ScaleFactors factors = NoChange(*from.moe_config());
+  MOE_ASSIGN_OR_RETURN(ConversionPlan plan,
+                       PlanAligned(from, factors, options));
+  CheckpointWriterOptions writer_options;
+  writer_options.overwrite = output.overwrite;
+  writer_options.input_directory = from.directory();
+  writer_options.file_system = output.file_system;
+  // The writer that is made removes what it has begun.
+  return CheckpointWriter::Create(output.path, std::move(plan.checkpoint),
+                                  writer_options)
+      .status();
+}
+
+absl::StatusOr<WrittenCheckpoint> WriteAlignedCheckpoint(
+    const Checkpoint& from, const ScaleFactors& factors,
+    const AlignOptions& options, const ConversionOutput& output,
+    const ConversionResources& resources) {
+  MOE_ASSIGN_OR_RETURN(ConversionPlan plan,
+                       PlanAligned(from, factors, options));
+  return WriteConversion(std::move(plan), from, output, resources);
+}
+
+}  // namespace moe

@@ -1,0 +1,121 @@
+#include "moe/align/alignment_inputs.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "moe/align/align_options.pb.h"
+#include "moe/base/testing/status_matchers.h"
+#include "moe/base/testing/temp_directory.h"
+#include "moe/checkpoint/artifact/distribution.h"
+#include "moe/checkpoint/artifact/layer_parts.h"
+#include "moe/checkpoint/artifact/scale_factors.h"
+#include "moe/checkpoint/checkpoint.h"
+#include "moe/checkpoint/moe_config.h"
+#include "moe/convert/testing/tiny_checkpoint.h"
+
+namespace moe {
+namespace {
+
+using ::moe::testing::StatusIs;
+using ::moe::testing::TempDirectory;
+using ::moe::testing::TinyModel;
+using ::moe::testing::WriteTinyModel;
+using ::moe::testing::WriteTinyMoe;
+using ::testing::HasSubstr;
+
+// Four layers, the first and the last dense.
+MoeConfig Config(bool attention, bool mlp) {
+  MoeConfig config;
+  config.decoder.num_hidden_layers = 4;
+  config.decoder.hidden_size = 2;
+  config.num_moe_contract_layers = 1;
+  config.use_attn_moe = attention;
+  config.num_local_experts = mlp ? 8 : 0;
+  return config;
+}
+
+TEST(AlignmentInputsTest, ContractLayersHaveNoBlocksWithExperts) {
+  const LayerParts<bool> none = {false, false};
+  EXPECT_EQ(BlocksWithExperts(Config(true, true), 0), none);
+  EXPECT_EQ(BlocksWithExperts(Config(true, true), 3), none);
+  EXPECT_EQ(BlocksWithExperts(Config(true, true), 1),
+            (LayerParts<bool>{true, true}));
+  EXPECT_EQ(BlocksWithExperts(Config(false, true), 2),
+            (LayerParts<bool>{false, true}));
+  EXPECT_EQ(BlocksWithExperts(Config(true, false), 2),
+            (LayerParts<bool>{true, false}));
+}
+
+TEST(AlignmentInputsTest, TheReferenceHasWhatIsAligned) {
+  const FeatureMoments moments = {3, {0.0, 1.0}, {1.0, 2.0}};
+  Distribution reference;
+  reference.layers.resize(4);
+  for (auto& layer : reference.layers) layer.mlp = moments;
+  MOE_EXPECT_OK(CheckReference(Config(false, true), reference, "file"));
+  EXPECT_THAT(CheckReference(Config(true, true), reference, "file"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("file: layers.1.attn is missing")));
+  reference.layers[0].mlp->number = 0;
+  MOE_EXPECT_OK(CheckReference(Config(false, true), reference, "file"));
+  reference.layers[2].mlp->number = 0;
+  EXPECT_THAT(CheckReference(Config(false, true), reference, "file"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("file: layers.2.mlp.number is 0")));
+  reference.layers.pop_back();
+  EXPECT_THAT(CheckReference(Config(false, true), reference, "file"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("file: the number of layers")));
+}
+
+TEST(AlignmentInputsTest, FactorsAreOfExactlyTheBlocksWithExperts) {
+  const ScaleFactor factor = {{1.0f, 1.0f}, {0.0f, 0.0f}};
+  ScaleFactors factors;
+  factors.layers[1].mlp = factor;
+  factors.layers[2].mlp = factor;
+  MOE_EXPECT_OK(CheckFactors(Config(false, true), factors, "file"));
+  EXPECT_THAT(CheckFactors(Config(true, true), factors, "file"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("file: layers.1.attn is missing")));
+  factors.layers[3].mlp = factor;
+  EXPECT_THAT(
+      CheckFactors(Config(false, true), factors, "file"),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               HasSubstr("file: layers.3.mlp is there, and the model has no")));
+}
+
+TEST(AlignmentInputsTest, WhatHasBeenAlignedIsAlignedAgainOnRequest) {
+  const TempDirectory directory;
+  const auto status_of = [&](const std::string& name, bool realign) {
+    AlignOptions options;
+    options.set_realign(realign);
+    const Checkpoint checkpoint =
+        Checkpoint::Open(directory.Path(name)).value();
+    return CheckAlignable(checkpoint, options);
+  };
+  WriteTinyModel(TinyModel(), directory.Path("dense"));
+  for (const bool realign : {false, true}) {
+    EXPECT_THAT(status_of("dense", realign),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         HasSubstr("dense is a dense LLaMA checkpoint")));
+  }
+  MoeConfig config;
+  WriteTinyMoe(config, TinyModel(), directory.Path("moe"));
+  MOE_EXPECT_OK(status_of("moe", false));
+  // Biases that the dense model had are no alignment.
+  config.decoder.mlp_bias = true;
+  WriteTinyMoe(config, TinyModel(), directory.Path("biases"));
+  MOE_EXPECT_OK(status_of("biases", false));
+  config.add_rescale_bias = true;
+  WriteTinyMoe(config, TinyModel(), directory.Path("aligned"));
+  EXPECT_THAT(status_of("aligned", false),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("aligned has been aligned already")));
+  MOE_EXPECT_OK(status_of("aligned", true));
+}
+
+}  // namespace
+}  // namespace moe

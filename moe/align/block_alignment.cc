@@ -1,0 +1,135 @@
+#include "moe/align/block_alignment.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "moe/align/align_options.pb.h"
+#include "moe/base/check.h"
+#include "moe/base/status_macros.h"
+#include "moe/checkpoint/artifact/distribution.h"
+
+namespace moe {
+namespace {
+
+absl::StatusOr<float> ToFloat(double value, absl::string_view what, size_t i) {
+  if (std::fabs(value) <= std::numeric_limits<float>::max()) {
+    return static_cast<float>(value);
+  }
+  return absl::InvalidArgumentError(absl::StrCat(
+      what, " of feature ", i, " is ", value,
+      ", which is no float; the reference is not that of such a block"));
+}
+
+// Of s^2 y + 2 s c + r = v_ref: the larger root, if it is positive.
+std::optional<double> LargerRoot(double y, double c, double r, double v_ref) {
+  const double gap = r - v_ref;
+  // Where the two products cancel, c is negative, and what is lost of their
+  // difference moves the root by 1e-8 of itself at most: less than a float's
+  // rounding. Nothing else cancels.
+  const double discriminant = c * c - y * gap;
+  // Beyond double: no number, so that it is refused.
+  if (!std::isfinite(discriminant)) {
+    return std::numeric_limits<double>::quiet_NaN();
+  }
+  if (discriminant < 0.0) return std::nullopt;
+  const double root = std::sqrt(discriminant);
+  const double s = c > 0.0 ? -gap / (c + root) : (root - c) / y;
+  if (s <= 0.0) return std::nullopt;
+  return s;
+}
+
+// What the block's output is without the part that is scaled.
+struct Rest {
+  double mean = 0.0;
+  double variance = 0.0;
+  double covariance = 0.0;  // With that part.
+};
+
+Rest RestOf(const BlockMoments& moments, size_t i) {
+  const BlockMoments::Residual& with = *moments.residual;
+  const double r = with.residual.variance[i];
+  const double y = moments.routed.variance[i];
+  return {with.residual.mean[i], r, (with.sum.variance[i] - r - y) / 2};
+}
+
+}  // namespace
+
+std::vector<bool> DeadFeatures(const std::vector<double>& variance) {
+  double largest = 0.0;
+  for (const double v : variance) largest = std::max(largest, v);
+  std::vector<bool> dead(variance.size());
+  for (size_t i = 0; i < variance.size(); ++i) {
+    dead[i] = variance[i] == 0.0 || variance[i] < kDeadFeatureRatio * largest;
+  }
+  return dead;
+}
+
+absl::StatusOr<BlockAffine> AlignBlock(const BlockMoments& moments,
+                                       const FeatureMoments& reference,
+                                       const AlignOptions& options) {
+  const FeatureMoments& routed = moments.routed;
+  const size_t num_features = routed.mean.size();
+  MOE_CHECK(reference.mean.size() == num_features);
+  const bool has_rest = moments.residual.has_value() &&
+                        options.alignment_mode() == AlignOptions::EXACT;
+  const std::vector<bool> dead = DeadFeatures(routed.variance);
+  const std::vector<bool> reference_dead = DeadFeatures(reference.variance);
+  BlockAffine affine;
+  for (size_t i = 0; i < num_features; ++i) {
+    const Rest rest = has_rest ? RestOf(moments, i) : Rest();
+    double s = 1.0;
+    if (dead[i] || reference_dead[i]) {
+      ++affine.num_dead;
+    } else if (!has_rest) {
+      s = std::sqrt(reference.variance[i] / routed.variance[i]);
+    } else if (const std::optional<double> root =
+                   LargerRoot(routed.variance[i], rest.covariance,
+                              rest.variance, reference.variance[i])) {
+      s = *root;
+    } else {
+      ++affine.num_without_root;
+    }
+    MOE_ASSIGN_OR_RETURN(const float scale, ToFloat(s, "the scale", i));
+    affine.scale.push_back(scale);
+    if (options.alignment_parts() == AlignOptions::MAGNITUDE) {
+      affine.bias.push_back(0.0f);
+      continue;
+    }
+    const double b =
+        reference.mean[i] - rest.mean - double{scale} * routed.mean[i];
+    MOE_ASSIGN_OR_RETURN(const float bias, ToFloat(b, "the bias", i));
+    affine.bias.push_back(bias);
+  }
+  return affine;
+}
+
+std::optional<double> MeanSymmetricKl(const FeatureMoments& a,
+                                      const FeatureMoments& b) {
+  MOE_CHECK(a.mean.size() == b.mean.size());
+  const std::vector<bool> dead_a = DeadFeatures(a.variance);
+  const std::vector<bool> dead_b = DeadFeatures(b.variance);
+  double sum = 0.0;
+  int64_t count = 0;
+  for (size_t i = 0; i < a.mean.size(); ++i) {
+    if (dead_a[i] || dead_b[i]) continue;
+    const double v_a = a.variance[i], v_b = b.variance[i];
+    const double spread = v_a - v_b, shift = a.mean[i] - b.mean[i];
+    sum += (spread / v_a * (spread / v_b) + shift * shift / v_a +
+            shift * shift / v_b) /
+           2;
+    ++count;
+  }
+  if (count == 0) return std::nullopt;
+  return sum / static_cast<double>(count);
+}
+
+}  // namespace moe

@@ -1,0 +1,263 @@
+#include "moe/align/hidden_distribution.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "moe/align/distribution_sums.h"
+#include "moe/align/testing/alignment_case.h"
+#include "moe/base/philox.h"
+#include "moe/base/status_macros.h"
+#include "moe/base/testing/status_matchers.h"
+#include "moe/checkpoint/artifact/distribution.h"
+#include "moe/checkpoint/artifact/layer_parts.h"
+#include "moe/checkpoint/safetensors_file.h"
+#include "moe/kernels/simd/matrix_view.h"
+#include "moe/kernels/testing/kernel_test.h"
+#include "moe/model/walk/dense_walk.h"
+#include "moe/model/walk/model.h"
+#include "moe/model/walk/shard_options.pb.h"
+#include "moe/model/walk/testing/walk_fixture.h"
+#include "moe/model/walk/walk_options.h"
+#include "moe/model/walk/walk_tap.h"
+#include "moe/text/dataset/token_sequences.h"
+
+namespace moe {
+namespace {
+
+using ::moe::testing::Digest;
+using ::moe::testing::EightSequences;
+using ::moe::testing::FewKernelMachines;
+using ::moe::testing::FixtureNames;
+using ::moe::testing::FixturePath;
+using ::moe::testing::Goldens;
+using ::moe::testing::KernelMachineName;
+using ::moe::testing::ManySequences;
+using ::moe::testing::MoeFixtureNames;
+using ::moe::testing::MoeFixturePath;
+using ::moe::testing::MoeGoldens;
+using ::moe::testing::SmallestBudget;
+using ::moe::testing::StatusIs;
+using ::moe::testing::WalkMachine;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::ValuesIn;
+
+struct Case {
+  std::string path;
+  TokenSequences sequences;
+};
+
+std::vector<Case> AllCases() {
+  std::vector<Case> cases;
+  for (const std::string& name : FixtureNames()) {
+    cases.push_back({FixturePath(name), EightSequences(Goldens(name))});
+  }
+  for (const std::string& name : MoeFixtureNames()) {
+    cases.push_back({MoeFixturePath(name), EightSequences(MoeGoldens(name))});
+  }
+  return cases;
+}
+
+// Every output, as rows of doubles by layer and part.
+class OutputTap : public WalkTap {
+ public:
+  absl::Status OnAttentionOutput(const TapContext& context,
+                                 MatrixView<float> output) override {
+    return Keep(context.layer, "attn", output);
+  }
+  absl::Status OnMlpOutput(const TapContext& context,
+                           MatrixView<float> output) override {
+    return Keep(context.layer, "mlp", output);
+  }
+
+  std::map<std::pair<int64_t, std::string>, std::vector<std::vector<double>>>
+      rows;
+
+ private:
+  absl::Status Keep(int64_t layer, const std::string& part,
+                    MatrixView<const float> output) {
+    for (int64_t t = 0; t < output.rows; ++t) {
+      const auto row = output.Row(t);
+      rows[{layer, part}].emplace_back(row.begin(), row.end());
+    }
+    return absl::OkStatus();
+  }
+};
+
+// By the definition, in two passes.
+FeatureMoments MomentsByDefinition(
+    const std::vector<std::vector<double>>& rows) {
+  const auto n = static_cast<double>(rows.size());
+  FeatureMoments moments;
+  moments.number = static_cast<int64_t>(rows.size());
+  for (size_t i = 0; i < rows[0].size(); ++i) {
+    double mean = 0.0, variance = 0.0;
+    for (const auto& row : rows) mean += row[i] / n;
+    for (const auto& row : rows) variance += std::pow(row[i] - mean, 2) / n;
+    moments.mean.push_back(mean);
+    moments.variance.push_back(variance);
+  }
+  return moments;
+}
+
+void ExpectNear(const FeatureMoments& got, const FeatureMoments& want) {
+  EXPECT_EQ(got.number, want.number);
+  ASSERT_EQ(got.mean.size(), want.mean.size());
+  ASSERT_EQ(got.variance.size(), want.variance.size());
+  for (size_t i = 0; i < want.mean.size(); ++i) {
+    const double deviation = std::sqrt(want.variance[i]);
+    EXPECT_NEAR(got.mean[i], want.mean[i], 1e-13 * (1 + deviation));
+    EXPECT_NEAR(got.variance[i], want.variance[i], 1e-12 * want.variance[i]);
+  }
+}
+
+TEST(HiddenDistributionTest, IsMeanAndVarianceOfEveryBlock) {
+  for (const Case& c : AllCases()) {
+    SCOPED_TRACE(c.path);
+    WalkMachine machine;
+    MOE_ASSERT_OK_AND_ASSIGN(Model model, Model::Open(c.path));
+    MOE_ASSERT_OK_AND_ASSIGN(
+        const DistributionSums sums,
+        SumHiddenDistribution(model, c.sequences, {}, {}, machine.resources()));
+    MOE_ASSERT_OK_AND_ASSIGN(const Distribution got, sums.ToDistribution());
+    MOE_EXPECT_OK(ValidateDistribution(
+        got, {model.config().num_hidden_layers, model.config().hidden_size},
+        c.path));
+    OutputTap tap;
+    MOE_ASSERT_OK(WalkForward(model, c.sequences, {}, &tap, machine.resources())
+                      .status());
+    for (size_t i = 0; i < got.layers.size(); ++i) {
+      for (const auto& [part, moments] : got.layers[i].Named()) {
+        const auto layer = static_cast<int64_t>(i);
+        ExpectNear(
+            moments->value(),
+            MomentsByDefinition(tap.rows.at({layer, std::string(part)})));
+      }
+    }
+  }
+}
+
+absl::StatusOr<DistributionSums> TrySum(const TokenSequences& sequences,
+                                        const ShardOptions& shard,
+                                        const WalkResources& resources,
+                                        const WalkOptions& options = {}) {
+  MOE_ASSIGN_OR_RETURN(Model model, Model::Open(MoeFixturePath("biases")));
+  return SumHiddenDistribution(model, sequences, shard, options, resources);
+}
+
+DistributionSums Sum(const TokenSequences& sequences,
+                     const ShardOptions& shard = {},
+                     const WalkOptions& options = {}) {
+  WalkMachine machine;
+  return TrySum(sequences, shard, machine.resources(), options).value();
+}
+
+std::string DigestOf(const DistributionSums& sums) {
+  std::vector<double> all;
+  const Distribution distribution = sums.ToDistribution().value();
+  for (const LayerParts<FeatureMoments>& layer : distribution.layers) {
+    for (const auto& [part, moments] : layer.Named()) {
+      const FeatureMoments& m = moments->value();
+      all.insert(all.end(), m.mean.begin(), m.mean.end());
+      all.insert(all.end(), m.variance.begin(), m.variance.end());
+    }
+  }
+  return Digest<double>(all);
+}
+
+using DistributionBitsTest = ::moe::testing::KernelTest;
+
+TEST_P(DistributionBitsTest, AreTheSameOnEveryMachine) {
+  WalkMachine machine;
+  MOE_ASSERT_OK_AND_ASSIGN(const DistributionSums sums,
+                           TrySum(ManySequences("biases"), {},
+                                  {machine.budget, pool(), machine.progress}));
+  EXPECT_EQ(sums.num_tokens(), 979);
+  // Computed on the first machine: pins the bits everywhere.
+  EXPECT_EQ(DigestOf(sums), "2984d4d055e463e7");
+}
+
+INSTANTIATE_TEST_SUITE_P(All, DistributionBitsTest,
+                         ValuesIn(FewKernelMachines()), KernelMachineName);
+
+TEST(DistributionMemoryTest, BitsAreTheSameFromTheSmallestBudgetToUnlimited) {
+  const TokenSequences sequences = ManySequences("biases");
+  const DistributionSums want = Sum(sequences);
+  const int64_t smallest = SmallestBudget([&](int64_t budget_bytes) {
+    WalkMachine machine(2, budget_bytes);
+    return TrySum(sequences, {}, machine.resources()).status();
+  });
+  for (const int64_t budget : {smallest, smallest * 3 / 2, smallest * 4}) {
+    WalkMachine machine(2, budget);
+    MOE_ASSERT_OK_AND_ASSIGN(const DistributionSums got,
+                             TrySum(sequences, {}, machine.resources()));
+    EXPECT_LE(machine.budget.peak_bytes(), budget);
+    EXPECT_EQ(got.ToRecords(), want.ToRecords());
+  }
+}
+
+TEST(DistributionOrderTest, OfSequencesAndGroupsDoesNotMatter) {
+  const TokenSequences many = ManySequences("biases");
+  const DistributionSums want = Sum(many);
+  TokenSequences turned;
+  for (int64_t s = many.num_sequences() - 1; s >= 0; --s) {
+    turned.Append(many.input_ids(s), many.labels(s));
+  }
+  EXPECT_EQ(Sum(turned).ToRecords(), want.ToRecords());
+  WalkOptions options;
+  options.tokens_at_once = 70;
+  EXPECT_EQ(Sum(many, {}, options).ToRecords(), want.ToRecords());
+}
+
+TEST(DistributionShardsTest, MergedInAnyOrderAreOneRun) {
+  const TokenSequences sequences = ManySequences("biases");
+  const DistributionSums want = Sum(sequences);
+  for (const int64_t num_shards : {1, 2, 5, 8, 11}) {
+    std::vector<int64_t> order;
+    for (int64_t i = 0; i < num_shards; ++i) order.push_back(i);
+    RandomStream stream(static_cast<uint64_t>(num_shards), "order");
+    Shuffle(stream, absl::MakeSpan(order));
+    DistributionSums merged(want.shape());
+    for (const int64_t i : order) {
+      ShardOptions shard;
+      shard.set_num_shards(num_shards);
+      shard.set_shard(i);
+      MOE_ASSERT_OK_AND_ASSIGN(
+          const DistributionSums part,
+          DistributionSums::FromRecords(Sum(sequences, shard).ToRecords()));
+      MOE_ASSERT_OK(merged.Merge(part));
+    }
+    EXPECT_EQ(merged.ToRecords(), want.ToRecords()) << num_shards;
+  }
+}
+
+TEST(DistributionErrorsTest, NoTokensAreRefused) {
+  WalkMachine machine;
+  EXPECT_THAT(
+      TrySum(TokenSequences(), {}, machine.resources()).status(),
+      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("no sequence")));
+  ShardOptions shard;
+  shard.set_shard(1);
+  EXPECT_THAT(
+      TrySum(ManySequences("biases"), shard, machine.resources()).status(),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               HasSubstr("shard is 1; allowed: 0 to 0")));
+  EXPECT_EQ(machine.budget.peak_bytes(), 0);
+}
+
+}  // namespace
+}  // namespace moe
