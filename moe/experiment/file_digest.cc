@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -85,10 +86,13 @@ absl::StatusOr<std::vector<FileDigest>> DigestData(absl::string_view path) {
 absl::StatusOr<std::vector<FileDigest>> DigestDirectory(absl::string_view path,
                                                         Progress& progress) {
   MOE_ASSIGN_OR_RETURN(std::vector<std::string> names, ListDirectory(path));
-  names.erase(
-      std::remove_if(names.begin(), names.end(),
-                     [](const std::string& name) { return name[0] == '.'; }),
-      names.end());
+  names.erase(std::remove_if(names.begin(), names.end(),
+                             [&](const std::string& name) {
+                               return name[0] == '.' ||
+                                      std::filesystem::is_directory(
+                                          absl::StrCat(path, "/", name));
+                             }),
+              names.end());
   return DigestNames(path, std::move(names), "digests of the checkpoint",
                      progress);
 }

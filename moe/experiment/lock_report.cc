@@ -114,7 +114,8 @@ std::string CriteriaText(const std::vector<CriterionResult>& criteria) {
 std::string LastCheckpoint(const ExperimentSpec& spec) {
   std::string name;
   for (const ExperimentStep& step : spec.steps()) {
-    if (step.has_convert_mlp() || step.has_convert_attention()) {
+    if (step.has_convert_mlp() || step.has_convert_attention() ||
+        step.has_align()) {
       name = step.name();
     }
   }

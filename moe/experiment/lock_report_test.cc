@@ -91,6 +91,14 @@ TEST_F(LockReportTest, SaysThatEveryStepIsVerified) {
             HasSubstr("checkpoint: out/mlp\n"), Not(HasSubstr("DIFFERS"))));
 }
 
+TEST_F(LockReportTest, AnAlignedCheckpointIsTheLastOne) {
+  ExperimentStep& step = *spec_.add_steps();
+  step.set_name("aligned");
+  step.mutable_align();
+  EXPECT_THAT(FormatVerdict(spec_, Judge(lock_, lock_), lock_, "out"),
+              HasSubstr("checkpoint: out/aligned\n"));
+}
+
 TEST_F(LockReportTest, SaysWhatDiffersWhereAndWhy) {
   ExperimentLock found = lock_;
   found.mutable_steps(0)->mutable_files(0)->set_bytes(4);

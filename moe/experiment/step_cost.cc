@@ -31,6 +31,7 @@ namespace moe {
 namespace {
 
 constexpr auto kFloatBytes = static_cast<int64_t>(sizeof(float));
+constexpr auto kDoubleBytes = static_cast<int64_t>(sizeof(double));
 constexpr auto kIndexBytes = static_cast<int64_t>(sizeof(int64_t));
 
 // The share of a dense model's weights that a token goes through.
@@ -82,6 +83,14 @@ class Estimator {
         Walk(step.evaluate().dataset(), shares_[step.evaluate().checkpoint()]);
         cost_.flops += HeadFlops(step.evaluate().dataset());
         break;
+      case ExperimentStep::kHiddenDistribution:
+        Walk(step.hidden_distribution().dataset(),
+             shares_[step.hidden_distribution().checkpoint()]);
+        Writes(DistributionBytes());
+        break;
+      case ExperimentStep::kAlign:
+        Add(step.name(), step.align());
+        break;
       case ExperimentStep::STEP_NOT_SET:
         break;
     }
@@ -124,6 +133,16 @@ class Estimator {
   int64_t IndexBytes() const {
     return config().num_hidden_layers * config().intermediate_size *
            kIndexBytes;
+  }
+
+  // Two numbers of each feature of each block, and the tokens of a block.
+  int64_t DistributionBytes() const {
+    return config().num_hidden_layers * 2 *
+           (2 * config().hidden_size * kDoubleBytes + kIndexBytes);
+  }
+  int64_t ScaleFactorBytes() const {
+    return config().num_hidden_layers * 2 * 2 * config().hidden_size *
+           kFloatBytes;
   }
 
   double ForwardFlops(const std::string& dataset,
@@ -216,6 +235,15 @@ class Estimator {
                           static_cast<double>(config().num_key_value_heads *
                                               AttentionSplit(options))),
         options.num_moe_contract_layers());
+  }
+
+  // The walk, and the conversion after it.
+  void Add(const std::string& name, const AlignmentStep& step) {
+    shares_[name] = shares_[step.checkpoint()];
+    Walk(step.dataset(), shares_[name]);
+    Convert();
+    cost_.read_bytes += DistributionBytes();
+    Writes(ScaleFactorBytes());
   }
 
   const ExperimentSpec& spec_;

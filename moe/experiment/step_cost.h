@@ -45,11 +45,13 @@ struct DatasetSize {
 //   forward      2 T L P a + 2 L Q S
 //   loss         forward + 2 T V H
 //   clustering   forward + 2 T E H L max_iter n_init, the most that may be
+//   distribution forward
+//   alignment    forward
 //   importance   4 forward + 3 * 2 T V H: down, each layer again, and back
 // Splits and conversions compute next to nothing. A walk reads every weight
-// once, importance twice, and holds two layers' weights as floats and two
-// hidden states, importance those of every layer. The constant parts of memory
-// (code, buffers) are left out.
+// once, importance and alignment twice, and holds two layers' weights as floats
+// and two hidden states, importance those of every layer. The constant parts of
+// memory (code, buffers) are left out.
 std::vector<StepCost> CostsOfSteps(
     const ExperimentSpec& spec, const ModelSize& model,
     const std::map<std::string, DatasetSize>& datasets);

@@ -70,6 +70,14 @@ constexpr absl::string_view kSpec = R"pb(
     name: "after"
     evaluate { checkpoint: "attention" dataset: "all" }
   }
+  steps {
+    name: "reference"
+    hidden_distribution { dataset: "all" }
+  }
+  steps {
+    name: "aligned"
+    align { checkpoint: "attention" distribution: "reference" dataset: "all" }
+  }
 )pb";
 
 ExperimentSpec Spec() {
@@ -100,7 +108,7 @@ constexpr double kHead = 2.0 * 7 * 10 * 4;
 
 TEST(CostsOfStepsTest, CountsOperations) {
   const std::vector<StepCost> costs = Costs();
-  ASSERT_EQ(costs.size(), 7);
+  ASSERT_EQ(costs.size(), 9);
   // 2 T E H L max_iter n_init
   EXPECT_EQ(costs[0].flops, kForward + 2.0 * 7 * 3 * 4 * 4 * 5 * 2);
   EXPECT_EQ(costs[1].flops, 4 * kForward + 3 * kHead);
@@ -111,6 +119,8 @@ TEST(CostsOfStepsTest, CountsOperations) {
   // of two experts in two layers and all in the two at the ends: 3 of 4.
   EXPECT_EQ(costs[6].flops,
             2.0 * 7 * 4 * (96 * 0.5 + 48 * 0.75) + 2.0 * 4 * 4 * 25 + kHead);
+  EXPECT_EQ(costs[7].flops, kForward);
+  EXPECT_EQ(costs[8].flops, costs[6].flops - kHead);
 }
 
 TEST(CostsOfStepsTest, CountsBytes) {
@@ -126,6 +136,11 @@ TEST(CostsOfStepsTest, CountsBytes) {
   EXPECT_EQ(costs[2].written_bytes, 4 * 8 * 8);  // L I int64
   EXPECT_EQ(costs[3].written_bytes, 1000);
   EXPECT_EQ(costs[5].written_bytes, 0);
+  // Of the two blocks of each layer: mean and variance, and a number.
+  EXPECT_EQ(costs[7].written_bytes, 4 * 2 * (2 * 4 * 8 + 8));
+  EXPECT_EQ(costs[8].read_bytes, 2 * 1000 + costs[7].written_bytes);
+  EXPECT_EQ(costs[8].written_bytes, 1000 + 4 * 2 * 2 * 4 * 4);
+  EXPECT_EQ(costs[8].memory_bytes, costs[0].memory_bytes);
 }
 
 TEST(EstimateStepsTest, MeasuresModelAndData) {
@@ -134,7 +149,7 @@ TEST(EstimateStepsTest, MeasuresModelAndData) {
       const std::vector<StepCost> costs,
       EstimateSteps(Spec(), {"testdata/llama_gqa_bf16", "testdata/stories"},
                     progress));
-  ASSERT_EQ(costs.size(), 7);
+  ASSERT_EQ(costs.size(), 9);
   EXPECT_EQ(costs[0].name, "router");
   EXPECT_EQ(costs[0].read_bytes, 1841448);
   EXPECT_EQ(costs[0].written_bytes, 4 * 3 * 128 * 4);

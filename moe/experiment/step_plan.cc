@@ -12,6 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "moe/align/align_options.h"
 #include "moe/base/check.h"
 #include "moe/base/option_checks.h"
 #include "moe/base/status_macros.h"
@@ -68,6 +69,10 @@ class StepPlanner {
         return Plan(step.convert_attention());
       case ExperimentStep::kEvaluate:
         return Plan(step.evaluate());
+      case ExperimentStep::kHiddenDistribution:
+        return Plan(step.hidden_distribution());
+      case ExperimentStep::kAlign:
+        return Plan(step.align());
       case ExperimentStep::STEP_NOT_SET:
         break;
     }
@@ -170,6 +175,25 @@ class StepPlanner {
     return absl::OkStatus();
   }
 
+  absl::Status Plan(const HiddenDistributionStep& step) {
+    Start("get_hidden_distribution", OutputKind::kDistribution);
+    MOE_RETURN_IF_ERROR(AddCheckpoint(step.checkpoint()));
+    return AddDataset(step.dataset());
+  }
+
+  absl::Status Plan(const AlignmentStep& step) {
+    Start("align_converted_model", OutputKind::kAlignedCheckpoint);
+    MOE_RETURN_IF_ERROR(AddStep({"checkpoint", "model_path"},
+                                OutputKind::kCheckpoint, step.checkpoint()));
+    MOE_RETURN_IF_ERROR(AddStep({"distribution", "reference_distribution_file"},
+                                OutputKind::kDistribution,
+                                step.distribution()));
+    MOE_RETURN_IF_ERROR(AddDataset(step.dataset()));
+    MOE_RETURN_IF_ERROR(CheckOptions(ValidateAlignOptions(step.options())));
+    AddArguments(OptionFlags(step.options()));
+    return absl::OkStatus();
+  }
+
   absl::Status Plan(const EvaluationStep& step) {
     Start("evaluate", OutputKind::kEvaluation);
     MOE_RETURN_IF_ERROR(AddCheckpoint(step.checkpoint()));
@@ -229,7 +253,10 @@ class StepPlanner {
                        const std::string& name) {
     std::vector<std::string> candidates;
     for (const PlannedStep& step : earlier_) {
-      if (step.output == kind) candidates.push_back(step.name);
+      const bool fits = kind == OutputKind::kCheckpoint
+                            ? IsCheckpoint(step.output)
+                            : step.output == kind;
+      if (fits) candidates.push_back(step.name);
     }
     if (std::find(candidates.begin(), candidates.end(), name) ==
         candidates.end()) {
@@ -326,8 +353,12 @@ absl::string_view OutputName(OutputKind kind) {
       return "importance_scores";
     case OutputKind::kNeuronIndices:
       return "neuron_indices";
+    case OutputKind::kDistribution:
+      return "distribution";
     case OutputKind::kCheckpoint:
       return "checkpoint";
+    case OutputKind::kAlignedCheckpoint:
+      return "aligned_checkpoint";
     case OutputKind::kEvaluation:
       return "evaluation";
   }
@@ -338,12 +369,18 @@ absl::string_view OutputName(OutputKind kind) {
 std::string OutputFile(OutputKind kind) {
   switch (kind) {
     case OutputKind::kCheckpoint:
+    case OutputKind::kAlignedCheckpoint:
       return "";
     case OutputKind::kEvaluation:
       return "evaluation.report.json";
     default:
       return absl::StrCat(OutputName(kind), ".safetensors");
   }
+}
+
+bool IsCheckpoint(OutputKind kind) {
+  return kind == OutputKind::kCheckpoint ||
+         kind == OutputKind::kAlignedCheckpoint;
 }
 
 absl::Status ValidateExperimentDataset(const ExperimentDataset& dataset) {

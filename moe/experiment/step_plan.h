@@ -18,15 +18,23 @@ enum class OutputKind {
   kGateWeights,
   kImportanceScores,
   kNeuronIndices,
+  kDistribution,
   kCheckpoint,
+  kAlignedCheckpoint,  // A checkpoint, with scale factors below it.
   kEvaluation,
 };
 
 // "gate_weights": the artifact's name, also for the other kinds: "checkpoint",
-// "evaluation".
+// "aligned_checkpoint", "evaluation".
 absl::string_view OutputName(OutputKind kind);
 // "gate_weights.safetensors"; empty for a checkpoint, which is a directory.
 std::string OutputFile(OutputKind kind);
+
+// Aligned or not.
+bool IsCheckpoint(OutputKind kind);
+// Where scale_factors.safetensors lies in the directory of an aligned
+// checkpoint, which holds the model's files but for this.
+inline constexpr absl::string_view kAlignmentDirectory = "alignment";
 
 enum class InputSource { kModel, kData, kStep };
 

@@ -74,6 +74,18 @@ constexpr absl::string_view kSpec = R"pb(
     evaluate { checkpoint: "attention" dataset: "held_out" }
   }
   steps {
+    name: "reference"
+    hidden_distribution { dataset: "calibration" }
+  }
+  steps {
+    name: "aligned"
+    align {
+      checkpoint: "attention"
+      distribution: "reference"
+      dataset: "calibration"
+    }
+  }
+  steps {
     name: "dense"
     evaluate { dataset: "held_out" }
   }
@@ -124,6 +136,11 @@ TEST(PlanStepsTest, MakesCommandsOfSteps) {
           "attention: convert_mixtral_attn_moe model_path=mlp > checkpoint",
           "converted: evaluate model_path=attention "
           "dataset_dir_or_path=held_out > evaluation",
+          "reference: get_hidden_distribution model_path=tiny "
+          "dataset_dir_or_path=calibration/text.jsonl > distribution",
+          "aligned: align_converted_model model_path=attention "
+          "reference_distribution_file=reference/distribution.safetensors "
+          "dataset_dir_or_path=calibration/text.jsonl > aligned_checkpoint",
           "dense: evaluate model_path=tiny dataset_dir_or_path=held_out > "
           "evaluation"));
 }
@@ -141,6 +158,12 @@ TEST(PlanStepsTest, GivesDatasetsFlagsBeforeOptionsAndOneSeed) {
   EXPECT_EQ(Arguments(steps[4]),
             "--top_k_attn=2 --scale_factor_attn=4 --seed=5");
   EXPECT_EQ(Arguments(steps[6]),
+            "--chat_template=auto --model_max_length=64 --seed=3 "
+            "--max_steps=8");
+  EXPECT_EQ(Arguments(steps[7]),
+            "--chat_template=auto --model_max_length=64 --seed=3 "
+            "--max_steps=8 --alignment_mode=exact --alignment_parts=full");
+  EXPECT_EQ(Arguments(steps[8]),
             "--chat_template=auto --seed=0 --no_shuffle=true");
 }
 
@@ -212,8 +235,18 @@ TEST(PlanStepsTest, NamesStepAndFieldOfAMistake) {
        "steps[0] \"router\": options: balance_jitter_factor is 2"},
       {"balance_jitter_factor: 0.4 seed: 3", "seed: 4",
        "seed is 4, and that of dataset \"calibration\" is 3"},
+      {"distribution: \"reference\"", "distribution: \"scores\"",
+       "steps[7] \"aligned\": distribution is \"scores\"; wanted is an earlier "
+       "step that makes distribution: reference"},
+      {"checkpoint: \"attention\"\n      distribution", "distribution",
+       "steps[7] \"aligned\": checkpoint is \"\"; wanted is an earlier step "
+       "that makes checkpoint: mlp, attention"},
+      {"hidden_distribution { dataset: \"calibration\" }",
+       "hidden_distribution { dataset: \"calibration\" checkpoint: \"aligned\" "
+       "}",
+       "steps[6] \"reference\": checkpoint is \"aligned\"; wanted is"},
       {"evaluate { dataset: \"held_out\" }", "",
-       "steps[6] \"dense\": says not what is done"},
+       "steps[8] \"dense\": says not what is done"},
   };
   for (const Mistake& mistake : mistakes) {
     const std::string text =
@@ -223,6 +256,41 @@ TEST(PlanStepsTest, NamesStepAndFieldOfAMistake) {
                 StatusIs(absl::StatusCode::kInvalidArgument,
                          HasSubstr(mistake.message)));
   }
+}
+
+TEST(PlanStepsTest, TakesAnAlignedCheckpointForACheckpoint) {
+  ExperimentSpec spec = SpecOf(kSpec);
+  spec.mutable_steps(8)->mutable_evaluate()->set_checkpoint("aligned");
+  AlignOptions& options =
+      *spec.mutable_steps(7)->mutable_align()->mutable_options();
+  options.set_alignment_mode(AlignOptions::PUBLISHED);
+  options.set_alignment_parts(AlignOptions::MAGNITUDE);
+  options.set_realign(true);
+  MOE_ASSERT_OK_AND_ASSIGN(const std::vector<PlannedStep> steps,
+                           PlanSteps(spec));
+  EXPECT_EQ(Inputs(steps[8]),
+            "model_path=aligned dataset_dir_or_path=held_out");
+  EXPECT_THAT(Arguments(steps[7]),
+              HasSubstr("--alignment_mode=published "
+                        "--alignment_parts=magnitude --realign=true"));
+  options.set_alignment_mode(static_cast<AlignOptions::Mode>(7));
+  EXPECT_THAT(PlanSteps(spec).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("options: alignment_mode is 7")));
+}
+
+TEST(PlanStepsTest, SaysThatExpertsMayShareNeurons) {
+  ExperimentSpec spec = SpecOf(kSpec);
+  spec.mutable_steps(2)->mutable_split()->mutable_options()->set_share_neurons(
+      true);
+  spec.mutable_steps(3)
+      ->mutable_convert_mlp()
+      ->mutable_options()
+      ->set_share_neurons(true);
+  MOE_ASSERT_OK_AND_ASSIGN(const std::vector<PlannedStep> steps,
+                           PlanSteps(spec));
+  EXPECT_THAT(Arguments(steps[2]), HasSubstr("--share_neurons=true"));
+  EXPECT_THAT(Arguments(steps[3]), HasSubstr("--share_neurons=true"));
 }
 
 TEST(PlanStepsTest, RefusesASeedWhereNothingIsDrawn) {

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -33,8 +35,32 @@ absl::Status RemoveIfThere(const std::string& path) {
   return PosixFileSystem().RemoveAll(path);
 }
 
+absl::Status MakeRoom(const std::string& directory) {
+  MOE_RETURN_IF_ERROR(RemoveIfThere(RecordPath(directory)));
+  return RemoveIfThere(directory);
+}
+
+absl::Status WriteRecord(const StepRecord& record,
+                         absl::string_view directory) {
+  return WriteTextProto(
+      record, "# What a step of an experiment has made, and from what.\n",
+      RecordPath(directory));
+}
+
 std::string Flag(absl::string_view name, absl::string_view value) {
   return absl::StrCat("--", name, "=", value);
+}
+
+// The artifact, which is pinned, and its report, which is not.
+absl::Status CollectArtifact(absl::string_view stem,
+                             const std::string& directory, StepRecord& record) {
+  MOE_ASSIGN_OR_RETURN(
+      *record.mutable_step()->add_files(),
+      DigestFile(directory, absl::StrCat(stem, ".safetensors")));
+  MOE_ASSIGN_OR_RETURN(
+      *record.add_reports(),
+      DigestFile(directory, absl::StrCat(stem, ".report.json")));
+  return absl::OkStatus();
 }
 
 // What is pinned, what is not, and the numbers.
@@ -42,28 +68,24 @@ absl::Status CollectOutput(const PlannedStep& step,
                            const std::string& directory, Progress& progress,
                            StepRecord& record) {
   StepLock& lock = *record.mutable_step();
-  if (step.output == OutputKind::kCheckpoint) {
+  if (IsCheckpoint(step.output)) {
     MOE_ASSIGN_OR_RETURN(const std::vector<FileDigest> files,
                          DigestDirectory(directory, progress));
     lock.mutable_files()->Add(files.begin(), files.end());
-    return absl::OkStatus();
+    if (step.output == OutputKind::kCheckpoint) return absl::OkStatus();
+    return CollectArtifact(absl::StrCat(kAlignmentDirectory, "/scale_factors"),
+                           directory, record);
   }
-  const std::string name = OutputFile(step.output);
-  MOE_ASSIGN_OR_RETURN(const FileDigest file, DigestFile(directory, name));
   if (step.output == OutputKind::kEvaluation) {
-    *record.add_reports() = file;
+    const std::string name = OutputFile(step.output);
+    MOE_ASSIGN_OR_RETURN(*record.add_reports(), DigestFile(directory, name));
     MOE_ASSIGN_OR_RETURN(
         const std::vector<Metric> metrics,
         ReadEvaluationMetrics(absl::StrCat(directory, "/", name)));
     lock.mutable_metrics()->Add(metrics.begin(), metrics.end());
     return absl::OkStatus();
   }
-  *lock.add_files() = file;
-  MOE_ASSIGN_OR_RETURN(
-      *record.add_reports(),
-      DigestFile(directory,
-                 absl::StrCat(OutputName(step.output), ".report.json")));
-  return absl::OkStatus();
+  return CollectArtifact(OutputName(step.output), directory, record);
 }
 
 // Runs the words into an empty place, and writes the record.
@@ -75,8 +97,7 @@ absl::StatusOr<StepRecord> RunAndRecord(const PlannedStep& step,
   record.set_numerics_contract(kNumericsContractVersion);
   MOE_ASSIGN_OR_RETURN(*record.mutable_step(),
                        DescribeStep(step, context.inputs));
-  MOE_RETURN_IF_ERROR(RemoveIfThere(RecordPath(directory)));
-  MOE_RETURN_IF_ERROR(RemoveIfThere(directory));
+  MOE_RETURN_IF_ERROR(MakeRoom(directory));
   MOE_RETURN_IF_ERROR(context.run_command(words));
   if (absl::Status status =
           CollectOutput(step, directory, context.progress, record);
@@ -84,10 +105,54 @@ absl::StatusOr<StepRecord> RunAndRecord(const PlannedStep& step,
     return absl::DataLossError(absl::StrCat(
         step.command, " has not made what it should: ", status.message()));
   }
-  MOE_RETURN_IF_ERROR(WriteTextProto(
-      record, "# What a step of an experiment has made, and from what.\n",
-      RecordPath(directory)));
+  MOE_RETURN_IF_ERROR(WriteRecord(record, directory));
   return record;
+}
+
+// The record of what a step did, without what came out.
+StepLock DescriptionIn(const StepRecord& record) {
+  StepLock description = record.step();
+  description.clear_files();
+  description.clear_metrics();
+  return description;
+}
+
+// OK if `record` is of what `description` says, under this contract.
+absl::Status CheckSameStep(const StepRecord& record,
+                           const StepLock& description,
+                           absl::string_view from) {
+  if (record.numerics_contract() != kNumericsContractVersion) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        from, " is of numerics contract ", record.numerics_contract(),
+        "; this program's is ", kNumericsContractVersion));
+  }
+  google::protobuf::util::MessageDifferencer differencer;
+  std::string differences;
+  differencer.ReportDifferencesToString(&differences);
+  if (differencer.Compare(DescriptionIn(record), description)) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(absl::StrCat(
+      from, " is not what step \"", description.name(),
+      "\" makes; from what it was made to what is wanted:\n", differences));
+}
+
+absl::Status CopyMade(const FileDigest& file, absl::string_view from,
+                      absl::string_view to) {
+  const std::filesystem::path source = absl::StrCat(from, "/", file.name());
+  const std::filesystem::path target = absl::StrCat(to, "/", file.name());
+  std::error_code error;
+  std::filesystem::create_directories(target.parent_path(), error);
+  if (!error) std::filesystem::copy_file(source, target, error);
+  if (error) {
+    return absl::UnavailableError(absl::StrCat("copying ", source.string(),
+                                               " to ", target.string(), ": ",
+                                               error.message()));
+  }
+  MOE_ASSIGN_OR_RETURN(const FileDigest copied, DigestFile(to, file.name()));
+  if (SameFile(copied, file)) return absl::OkStatus();
+  return absl::DataLossError(
+      absl::StrCat(source.string(), " is not what its step made"));
 }
 
 template <typename List>
@@ -141,6 +206,10 @@ absl::StatusOr<std::vector<std::string>> StepWords(const PlannedStep& step,
           ? Flag("report_out",
                  absl::StrCat(directory, "/", OutputFile(step.output)))
           : Flag("save_path", directory));
+  if (step.output == OutputKind::kAlignedCheckpoint) {
+    words.push_back(Flag("scale_factors_path",
+                         absl::StrCat(directory, "/", kAlignmentDirectory)));
+  }
   return words;
 }
 
@@ -151,15 +220,8 @@ std::optional<StepRecord> FindFinishedStep(const StepLock& description,
   if (!PathExists(path)) return std::nullopt;
   // A record that cannot be read is of no use, whatever is wrong with it.
   absl::StatusOr<StepRecord> record = ReadTextProto<StepRecord>(path);
-  if (!record.ok() || record->numerics_contract() != kNumericsContractVersion) {
-    return std::nullopt;
-  }
-  StepLock done = record->step();
-  done.clear_files();
-  done.clear_metrics();
-  if (!google::protobuf::util::MessageDifferencer::Equals(done, description)) {
-    return std::nullopt;
-  }
+  if (!record.ok()) return std::nullopt;
+  if (!CheckSameStep(*record, description, path).ok()) return std::nullopt;
   progress.Start("looking at what is there", 0, "files");
   const bool there = FilesAreThere(record->step().files(), directory) &&
                      FilesAreThere(record->reports(), directory);
@@ -175,8 +237,30 @@ absl::StatusOr<StepRecord> RunStep(const PlannedStep& step,
   return RunAndRecord(step, words, std::string(directory), context);
 }
 
+absl::StatusOr<StepRecord> TakeStep(const PlannedStep& step,
+                                    absl::string_view from,
+                                    absl::string_view directory,
+                                    const StepContext& context) {
+  const std::string path = RecordPath(from);
+  MOE_ASSIGN_OR_RETURN(StepRecord record, ReadTextProto<StepRecord>(path));
+  record.mutable_step()->set_name(step.name);
+  MOE_ASSIGN_OR_RETURN(const StepLock description,
+                       DescribeStep(step, context.inputs));
+  MOE_RETURN_IF_ERROR(CheckSameStep(record, description, path));
+  MOE_RETURN_IF_ERROR(MakeRoom(std::string(directory)));
+  for (const FileDigest& file : record.step().files()) {
+    MOE_RETURN_IF_ERROR(CopyMade(file, from, directory));
+  }
+  for (const FileDigest& file : record.reports()) {
+    MOE_RETURN_IF_ERROR(CopyMade(file, from, directory));
+  }
+  MOE_RETURN_IF_ERROR(WriteRecord(record, directory));
+  return record;
+}
+
 bool CanShard(const PlannedStep& step) {
-  return step.output == OutputKind::kImportanceScores;
+  return step.output == OutputKind::kImportanceScores ||
+         step.output == OutputKind::kDistribution;
 }
 
 absl::Status RunStepShard(const PlannedStep& step, const StepShard& shard,

@@ -58,6 +58,15 @@ absl::StatusOr<StepRecord> RunStep(const PlannedStep& step,
                                    absl::string_view directory,
                                    const StepContext& context);
 
+// What the same step of another experiment made, at `from`, copied with its
+// record. The two may have different names. InvalidArgument, with what differs,
+// unless the command, what it reads, arguments and numerics contract are the
+// same; DataLoss if a file is not what its record says.
+absl::StatusOr<StepRecord> TakeStep(const PlannedStep& step,
+                                    absl::string_view from,
+                                    absl::string_view directory,
+                                    const StepContext& context);
+
 // Whether several runs can share the step's work, each making a part.
 bool CanShard(const PlannedStep& step);
 

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -26,6 +27,7 @@ using ::moe::testing::IsOk;
 using ::moe::testing::IsOkAndHolds;
 using ::moe::testing::StatusIs;
 using ::moe::testing::TempDirectory;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -176,6 +178,62 @@ TEST_F(StepRunnerTest, PinsEveryFileOfACheckpoint) {
   EXPECT_EQ(record.reports_size(), 0);
 }
 
+TEST_F(StepRunnerTest, PinsScaleFactorsBelowAnAlignedCheckpoint) {
+  step_.output = OutputKind::kAlignedCheckpoint;
+  run_ = Writing({"model.safetensors", "config.json",
+                  "alignment/scale_factors.safetensors",
+                  "alignment/scale_factors.report.json"});
+  MOE_ASSERT_OK_AND_ASSIGN(const StepRecord record, Run());
+  EXPECT_EQ(words_.back(),
+            absl::StrCat("--scale_factors_path=", Made(), "/alignment"));
+  ASSERT_EQ(record.step().files_size(), 3);
+  EXPECT_EQ(record.step().files(0).name(), "config.json");
+  EXPECT_EQ(record.step().files(1).name(), "model.safetensors");
+  EXPECT_EQ(record.step().files(2).name(),
+            "alignment/scale_factors.safetensors");
+  ASSERT_EQ(record.reports_size(), 1);
+  EXPECT_EQ(record.reports(0).name(), "alignment/scale_factors.report.json");
+  EXPECT_TRUE(Find().has_value());
+  directory_.Write("made/scores/alignment/scale_factors.safetensors", "abd");
+  EXPECT_FALSE(Find().has_value());
+  run_ = Writing({"model.safetensors", "config.json"});
+  EXPECT_THAT(Run(), StatusIs(absl::StatusCode::kDataLoss,
+                              HasSubstr("alignment/scale_factors")));
+}
+
+TEST_F(StepRunnerTest, TakesWhatTheSameStepOfAnotherExperimentMade) {
+  const StepContext context = {inputs_, run_, progress_};
+  MOE_ASSERT_OK_AND_ASSIGN(const StepRecord made, Run());
+  step_.name = "theirs";
+  const std::string taken = directory_.Path("taken/theirs");
+  MOE_ASSERT_OK_AND_ASSIGN(StepRecord record,
+                           TakeStep(step_, Made(), taken, context));
+  EXPECT_EQ(record.step().name(), "theirs");
+  MOE_ASSERT_OK_AND_ASSIGN(const StepLock description,
+                           DescribeStep(step_, inputs_));
+  EXPECT_TRUE(FindFinishedStep(description, taken, progress_).has_value());
+  record.mutable_step()->set_name("scores");
+  EXPECT_EQ(FormatTextProto(record), FormatTextProto(made));
+}
+
+TEST_F(StepRunnerTest, DoesNotTakeWhatWasMadeOtherwise) {
+  const StepContext context = {inputs_, run_, progress_};
+  ASSERT_THAT(Run(), IsOk());
+  const std::string taken = directory_.Path("taken");
+  step_.arguments = {"--seed=2"};
+  EXPECT_THAT(TakeStep(step_, Made(), taken, context),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("is not what step \"scores\" makes"),
+                             HasSubstr("--seed=1"), HasSubstr("--seed=2"))));
+  EXPECT_FALSE(PathExists(taken));
+  step_.arguments = {"--seed=1"};
+  directory_.Write("made/scores/importance_scores.safetensors", "abd");
+  EXPECT_THAT(TakeStep(step_, Made(), taken, context),
+              StatusIs(absl::StatusCode::kDataLoss,
+                       HasSubstr("is not what its step made")));
+  EXPECT_FALSE(PathExists(RecordPath(taken)));
+}
+
 TEST_F(StepRunnerTest, PinsNumbersOfAnEvaluation) {
   step_.output = OutputKind::kEvaluation;
   contents_ = R"({"loss": 1.5, "perplexity": 4.5, "num_predicted_tokens": 7,
@@ -207,6 +265,18 @@ TEST_F(StepRunnerTest, MakesPartsAndMergesThem) {
                           "p/1/importance_scores.part-1-of-2.safetensors"));
   MOE_ASSERT_OK_AND_ASSIGN(const StepRecord whole, Run());
   EXPECT_EQ(FormatTextProto(merged), FormatTextProto(whole));
+}
+
+TEST_F(StepRunnerTest, SharesOutWhatTheCommandsShareOut) {
+  for (const auto& [kind, can] :
+       {std::pair{OutputKind::kImportanceScores, true},
+        {OutputKind::kDistribution, true},
+        {OutputKind::kGateWeights, false},
+        {OutputKind::kAlignedCheckpoint, false},
+        {OutputKind::kEvaluation, false}}) {
+    step_.output = kind;
+    EXPECT_EQ(CanShard(step_), can) << OutputName(kind);
+  }
 }
 
 TEST_F(StepRunnerTest, RefusesPartsOfWhatCannotBeShared) {

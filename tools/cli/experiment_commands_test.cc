@@ -68,7 +68,12 @@ constexpr absl::string_view kSpec = R"(
       options { top_k_attn: 2 scale_factor_attn: 2 seed: 5 }
     }
   }
-  steps { name: "after" evaluate { checkpoint: "attention" dataset: "held_out" } }
+  steps { name: "reference" hidden_distribution { dataset: "calibration" } }
+  steps {
+    name: "aligned"
+    align { checkpoint: "attention" distribution: "reference" dataset: "calibration" }
+  }
+  steps { name: "after" evaluate { checkpoint: "aligned" dataset: "held_out" } }
   criteria { metric: "after.perplexity" at_least: 1 }
 )";
 
@@ -102,17 +107,22 @@ TEST_F(ExperimentCommandsTest, RunsAChainPinsItAndVerifiesIt) {
   const Outcome run = Run("out");
   EXPECT_EQ(run.err, "");
   ASSERT_EQ(run.exit_status, 0) << run.out;
-  EXPECT_THAT(run.out, AllOf(HasSubstr("[1/6] router: hidden_clustering\n"),
-                             HasSubstr("[6/6] after: evaluate\n"),
+  EXPECT_THAT(run.out, AllOf(HasSubstr("[1/8] router: hidden_clustering\n"),
+                             HasSubstr("[8/8] after: evaluate\n"),
                              HasSubstr("met:     after.perplexity"),
-                             HasSubstr("/out/attention\n")));
+                             HasSubstr("/out/aligned\n")));
   EXPECT_THAT(NamesIn(directory_.Path("out")),
-              ElementsAre("after", "after.record.textproto", "attention",
+              ElementsAre("after", "after.record.textproto", "aligned",
+                          "aligned.record.textproto", "attention",
                           "attention.record.textproto", "experiment.textproto",
                           "lock.textproto", "mlp", "mlp.record.textproto",
-                          "neurons", "neurons.record.textproto", "router",
+                          "neurons", "neurons.record.textproto", "reference",
+                          "reference.record.textproto", "router",
                           "router.record.textproto", "scores",
                           "scores.record.textproto"));
+  EXPECT_THAT(
+      NamesIn(directory_.Path("out/aligned/alignment")),
+      ElementsAre("scale_factors.report.json", "scale_factors.safetensors"));
 
   const std::string results =
       absl::StrCat("--results=", directory_.Path("out"));
@@ -137,7 +147,7 @@ TEST_F(ExperimentCommandsTest, RunsAChainPinsItAndVerifiesIt) {
   EXPECT_THAT(
       third.out,
       HasSubstr(
-          "[2/6] scores: split_gradient_get_grads\n  was there already: "));
+          "[2/8] scores: split_gradient_get_grads\n  was there already: "));
 
   // Another seed: the first step that it reaches is the first that diverged.
   WriteSpec(absl::StrReplaceAll(kSpec, {{"seed: 5", "seed: 6"}}));
@@ -145,7 +155,7 @@ TEST_F(ExperimentCommandsTest, RunsAChainPinsItAndVerifiesIt) {
   EXPECT_EQ(other.exit_status, 1) << other.err;
   EXPECT_THAT(
       other.out,
-      AllOf(HasSubstr("[4/6] mlp: convert_mixtral\n  was there already: "),
+      AllOf(HasSubstr("[4/8] mlp: convert_mixtral\n  was there already: "),
             HasSubstr("mlp                    verified"),
             HasSubstr("attention              DIFFERS"),
             HasSubstr("The first step that diverged is attention."),
@@ -173,6 +183,18 @@ TEST_F(ExperimentCommandsTest, AStepInPartsHasTheSameRecord) {
         absl::StrCat("--merge=", directory_.Path("part1"))});
   EXPECT_EQ(FileText(directory_.Path("whole/importance_scores.safetensors")),
             FileText(directory_.Path("merged/importance_scores.safetensors")));
+  step("reference", "reference", {});
+  step("reference", "reference0", {"--shards=2", "--shard=0"});
+  step("reference", "reference1", {"--shards=2", "--shard=1"});
+  step("reference", "reference_merged",
+       {absl::StrCat("--merge=", directory_.Path("reference0")),
+        absl::StrCat("--merge=", directory_.Path("reference1"))});
+  step("reference", "taken",
+       {absl::StrCat("--take=", directory_.Path("reference_merged"))});
+  EXPECT_EQ(FileText(directory_.Path("reference/distribution.safetensors")),
+            FileText(directory_.Path("taken/distribution.safetensors")));
+  EXPECT_EQ(FileText(directory_.Path("reference_merged.record.textproto")),
+            FileText(directory_.Path("taken.record.textproto")));
 }
 
 TEST_F(ExperimentCommandsTest, DryRunPrintsCommandsAndCosts) {
@@ -207,6 +229,10 @@ TEST_F(ExperimentCommandsTest, ErrorsNameWhatIsWrong) {
                           {"--step=router", "--save_path=x", "--made=router"}))
                   .err,
               HasSubstr("wanted is STEP=DIRECTORY"));
+  EXPECT_THAT(RunCli(Args("run_step", {"--step=router", "--save_path=x",
+                                       "--take=y", "--merge=z"}))
+                  .err,
+              HasSubstr("--take goes with neither"));
   EXPECT_THAT(RunCli(Args("verify", {"--results=x"})).err,
               HasSubstr("x/router.record.textproto"));
   // An error of a step's own command, with its name.

@@ -31,6 +31,7 @@ struct RunStepFlags {
   std::optional<int64_t> num_shards;
   std::optional<int64_t> shard;
   std::vector<std::string> merge;
+  std::string take;
 };
 
 // "NAME=DIR" of --made.
@@ -42,6 +43,15 @@ absl::Status ReadMade(const std::string& made, ExperimentInputs& inputs) {
         absl::StrCat("--made is \"", made, "\"; wanted is STEP=DIRECTORY"));
   }
   return inputs.ReadStep(parts.first, parts.second);
+}
+
+absl::Status CheckTake(const RunStepFlags& flags) {
+  if (flags.take.empty() ||
+      (flags.merge.empty() && !flags.num_shards.has_value())) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      "--take goes with neither --shards nor --merge: nothing is made");
 }
 
 absl::StatusOr<int> Run(const RunStepFlags& flags, CommandContext& context) {
@@ -58,9 +68,15 @@ absl::StatusOr<int> Run(const RunStepFlags& flags, CommandContext& context) {
   }
   const CommandRunner run_command = InnerCommands(context);
   const StepContext step_context = {inputs, run_command, context.progress};
+  MOE_RETURN_IF_ERROR(CheckTake(flags));
   if (flags.num_shards.has_value()) {
     MOE_RETURN_IF_ERROR(RunStepShard(step, {shard.num_shards(), shard.shard()},
                                      flags.save_path, step_context));
+    return kSuccess;
+  }
+  if (!flags.take.empty()) {
+    MOE_RETURN_IF_ERROR(
+        TakeStep(step, flags.take, flags.save_path, step_context).status());
     return kSuccess;
   }
   MOE_RETURN_IF_ERROR(
@@ -95,6 +111,10 @@ CommandAction Declare(FlagSet& set) {
                   .what = "directories of all parts, in their order, to make "
                           "the step's result from"},
                  &flags->merge);
+  set.AddString({.names = {"take"},
+                 .what = "directory of the same step of another experiment, "
+                         "to copy; an error if it was made otherwise"},
+                &flags->take);
   return [flags](CommandContext& context) { return Run(*flags, context); };
 }
 
