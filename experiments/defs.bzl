@@ -107,6 +107,10 @@ def _experiment_step_impl(ctx):
     made = [target[ExperimentStepInfo] for target in ctx.attr.reads]
     inputs = [info.directory for info in made] + [info.record for info in made]
     arguments = ["--made=%s=%s" % (info.step, info.directory.path) for info in made]
+    if ctx.attr.take:
+        taken = ctx.attr.take[ExperimentStepInfo]
+        inputs += [taken.directory, taken.record]
+        arguments.append("--take=" + taken.directory.path)
     parts = []
     for shard in range(ctx.attr.shards if ctx.attr.shards > 1 else 0):
         part = ctx.actions.declare_directory("%s.parts/%d" % (place, shard))
@@ -148,6 +152,10 @@ _experiment_step = rule(
         step = attr.string(
             mandatory = True,
             doc = "The step's name in the spec.",
+        ),
+        take = attr.label(
+            providers = [ExperimentStepInfo],
+            doc = "The same step of another experiment, to copy; an error if it is not the same.",
         ),
     ),
 )
@@ -225,7 +233,42 @@ _experiment_test = rule(
     attrs = _EXPERIMENT,
 )
 
-def llama_moe_experiment(name, spec, lock, model, data, steps, shards = {}, size = "small", tags = []):
+def experiment_step(name, spec, step, model, data, shards = 1, **kwargs):
+    """A step that several experiments share, such as the reference of an alignment.
+
+    It reads no other step, and has no lock: those of the experiments pin it.
+
+    Args:
+      name: of the target, for `shared` of llama_moe_experiment.
+      spec: the .textproto file that has the step.
+      step: the step's name there.
+      model: the files of the dense checkpoint.
+      data: the files of the dataset.
+      shards: the number of its parts, if it can be shared out.
+      **kwargs: what every target has.
+    """
+    _experiment_step(
+        name = name,
+        data = data,
+        model = model,
+        results = name + ".results",
+        shards = shards,
+        spec = spec,
+        step = step,
+        **kwargs
+    )
+
+def llama_moe_experiment(
+        name,
+        spec,
+        lock,
+        model,
+        data,
+        steps,
+        shared = {},
+        shards = {},
+        size = "small",
+        tags = []):
     """An experiment: its steps, `bazel run` for it, and a test.
 
     Args:
@@ -237,6 +280,9 @@ def llama_moe_experiment(name, spec, lock, model, data, steps, shards = {}, size
       data: the files of the dataset.
       steps: for each step of the spec, in its order, the steps that it reads. A
         step that is missing here, or that reads another one, is an error when it runs.
+      shared: for a step that is made elsewhere, its target: an experiment_step, or a
+        step of another experiment. That it is the same, of the same model and data, is
+        checked when it is taken.
       shards: for a step that can be shared out, the number of its parts.
       size: of the test, which reads the results and runs no step.
       tags: of all targets.
@@ -249,6 +295,7 @@ def llama_moe_experiment(name, spec, lock, model, data, steps, shards = {}, size
             results = name + ".results",
             shards = shards.get(step, 1),
             step = step,
+            take = shared.get(step),
             **inputs
         )
     targets = [":%s_%s" % (name, step) for step in steps]

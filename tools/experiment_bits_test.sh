@@ -71,6 +71,8 @@ with_spec 'max_steps: 32' 'max_steps: 31' router '--max_steps=31'
 with_spec '{ num_experts: 8 }' '{ num_experts: 8 criterion: MIN }' neurons '--criterion=min'
 with_spec 'scale_factor_attn: 3 seed: 1' 'scale_factor_attn: 3 seed: 2' attention '--seed=2'
 with_spec 'scale_factor_attn: 3' 'scale_factor_attn: 2' attention '--scale_factor_attn=2'
+with_spec 'distribution: "distribution"' 'distribution: "distribution" options { alignment_parts: MAGNITUDE }' \
+  aligned '--alignment_parts=magnitude'
 
 # In the system turn, which is left out: other bytes, and the same results.
 sed -i '1s/the/teh/' "${TEST_TMPDIR}/data/messages.jsonl"
