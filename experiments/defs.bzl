@@ -83,6 +83,7 @@ def _run_step(ctx, outputs, inputs, arguments, what):
         "--model_path=" + directory_of(ctx.attr.model, False),
         "--dataset_dir_or_path=" + directory_of(ctx.attr.data, False),
         "--step=" + ctx.attr.step,
+        "--memory_budget=" + ctx.attr.memory_budget,
         "--progress=none",
     ] + arguments
     ctx.actions.run(
@@ -137,6 +138,10 @@ _experiment_step = rule(
     doc = "One step of an experiment.",
     attrs = dict(
         _INPUTS,
+        memory_budget = attr.string(
+            default = "2GiB",
+            doc = "Of an action, for weights and activations; no result depends on it.",
+        ),
         reads = attr.label_list(
             providers = [ExperimentStepInfo],
             doc = "The steps that this one reads.",
@@ -267,6 +272,7 @@ def llama_moe_experiment(
         steps,
         shared = {},
         shards = {},
+        memory_budget = "2GiB",
         size = "small",
         tags = []):
     """An experiment: its steps, `bazel run` for it, and a test.
@@ -284,6 +290,8 @@ def llama_moe_experiment(
         step of another experiment. That it is the same, of the same model and data, is
         checked when it is taken.
       shards: for a step that can be shared out, the number of its parts.
+      memory_budget: of each action, for weights and activations; no result depends on
+        it.
       size: of the test, which reads the results and runs no step.
       tags: of all targets.
     """
@@ -291,6 +299,7 @@ def llama_moe_experiment(
     for step, reads in steps.items():
         _experiment_step(
             name = "%s_%s" % (name, step),
+            memory_budget = memory_budget,
             reads = [":%s_%s" % (name, other) for other in reads],
             results = name + ".results",
             shards = shards.get(step, 1),

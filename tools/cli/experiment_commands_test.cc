@@ -221,6 +221,10 @@ TEST_F(ExperimentCommandsTest, ErrorsNameWhatIsWrong) {
   WriteSpec(kSpec);
   EXPECT_THAT(RunCli(Args("run", {})).err, HasSubstr("--save_path is missing"));
   EXPECT_THAT(Run("out", {"--lock=no/such"}).err, HasSubstr("no/such"));
+  EXPECT_THAT(RunCli(Args("run_step", {"--step=router", "--save_path=x",
+                                       "--memory_budget=little"}))
+                  .err,
+              HasSubstr("--memory_budget: \"little\""));
   EXPECT_THAT(RunCli(Args("run_step", {"--step=nlp", "--save_path=x"})).err,
               HasSubstr("has no step \"nlp\""));
   EXPECT_THAT(RunCli(Args("run_step", {"--step=scores", "--save_path=x"})).err,

@@ -16,6 +16,7 @@
 #include "moe/model/walk/shard_options.pb.h"
 #include "tools/cli/command.h"
 #include "tools/cli/commands.h"
+#include "tools/cli/dataset_flags.h"
 #include "tools/cli/experiment_flags.h"
 #include "tools/cli/flag_set.h"
 #include "tools/cli/shard_flags.h"
@@ -32,6 +33,7 @@ struct RunStepFlags {
   std::optional<int64_t> shard;
   std::vector<std::string> merge;
   std::string take;
+  std::string memory_budget;
 };
 
 // "NAME=DIR" of --made.
@@ -55,6 +57,7 @@ absl::Status CheckTake(const RunStepFlags& flags) {
 }
 
 absl::StatusOr<int> Run(const RunStepFlags& flags, CommandContext& context) {
+  MOE_RETURN_IF_ERROR(MemoryBudgetOfFlag(flags.memory_budget).status());
   MOE_ASSIGN_OR_RETURN(
       const ShardOptions shard,
       ShardOptionsOf({flags.num_shards, flags.shard, flags.merge}));
@@ -67,7 +70,8 @@ absl::StatusOr<int> Run(const RunStepFlags& flags, CommandContext& context) {
     MOE_RETURN_IF_ERROR(ReadMade(made, inputs));
   }
   const CommandRunner run_command = InnerCommands(context);
-  const StepContext step_context = {inputs, run_command, context.progress};
+  const StepContext step_context = {inputs, run_command, context.progress,
+                                    flags.memory_budget};
   MOE_RETURN_IF_ERROR(CheckTake(flags));
   if (flags.num_shards.has_value()) {
     MOE_RETURN_IF_ERROR(RunStepShard(step, {shard.num_shards(), shard.shard()},
@@ -115,6 +119,7 @@ CommandAction Declare(FlagSet& set) {
                  .what = "directory of the same step of another experiment, "
                          "to copy; an error if it was made otherwise"},
                 &flags->take);
+  AddMemoryBudget(set, &flags->memory_budget);
   return [flags](CommandContext& context) { return Run(*flags, context); };
 }
 

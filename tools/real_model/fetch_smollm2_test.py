@@ -1,27 +1,10 @@
-"""Tests of fetch_smollm2.py: its cache directory, and what --overwrite spares."""
+"""Tests of fetch_smollm2.py: what --overwrite spares."""
 
-import os
 import pathlib
 import tempfile
 import unittest
-from unittest import mock
 
 import fetch_smollm2
-
-
-class DefaultCacheTest(unittest.TestCase):
-    def _cache(self, **environment: str) -> str:
-        with mock.patch.dict(os.environ, environment, clear=True):
-            return str(fetch_smollm2._default_cache())
-
-    def test_is_that_of_the_shell_scripts(self) -> None:
-        self.assertEqual(self._cache(HOME="/h"), "/h/.cache/llama_moe")
-        self.assertEqual(
-            self._cache(HOME="/h", XDG_CACHE_HOME="/x"), "/x/llama_moe"
-        )
-        self.assertEqual(
-            self._cache(HOME="/h", XDG_CACHE_HOME="/x", MOE_CACHE_DIR="/m"), "/m"
-        )
 
 
 class CheckpointFaultTest(unittest.TestCase):
