@@ -3,8 +3,11 @@
 # root with debootstrap, clones this repository's HEAD into it, and types
 # `./bazelw test //...` there, nothing else. Needs root, and network for packages.
 #
-#   tools/distro_matrix.sh [--keep] [--dir DIR] [bookworm|trixie|forky ...]
+#   tools/distro_matrix.sh [--keep] [--dir DIR] [--test TARGET] [bookworm|trixie|forky ...]
 #
+#   --test TARGET
+#               what to test in place of //...; //experiments/... holds every tiny
+#               experiment to its lock
 #   --keep      leave the roots, and start from those that are there
 #   --dir DIR   where the roots are made (default: a folder in /var/tmp)
 #
@@ -21,12 +24,14 @@ die() {
 }
 
 keep=
+targets='//...'
 dir=/var/tmp/llama_moe_matrix
 releases=()
 while (($# > 0)); do
   case "$1" in
     --keep) keep=1 ;;
     --dir) dir="${2:?--dir wants a folder}" && shift ;;
+    --test) targets="${2:?--test wants a target}" && shift ;;
     --help) sed -n 's/^# \{0,1\}//p' "${BASH_SOURCE[0]}" | sed 1d && exit 0 ;;
     bookworm | trixie | forky) releases+=("$1") ;;
     *) die "unknown argument \"$1\"; see --help" ;;
@@ -75,7 +80,7 @@ test_release() {
   }
   rm -rf "${root}/root/llama_moe"
   git clone --quiet --no-hardlinks "${ROOT}" "${root}/root/llama_moe"
-  run_in "${root}" 'cd /root/llama_moe && ./bazelw test //... --noshow_progress' 2>&1 |
+  run_in "${root}" 'cd /root/llama_moe && ./bazelw test '"${targets@Q}"' --noshow_progress' 2>&1 |
     tee "${root}.log" | grep -E '^(ERROR|FAIL|//.*(FAILED|TIMEOUT)|Executed)' || true
   grep -qE '^Executed [0-9]+ out of [0-9]+ tests?: ([0-9]+) tests? pass(es)?\.' "${root}.log"
 }
