@@ -76,6 +76,17 @@ _INPUTS = {
     ),
 }
 
+# --define=step_env.NAME=VALUE gives a variable to steps. --action_env would do so, too,
+# and have every file of the build compiled again.
+_STEP_ENV = "step_env."
+
+def _step_env(ctx):
+    variables = dict(ctx.configuration.default_shell_env)
+    for name, value in ctx.var.items():
+        if name.startswith(_STEP_ENV):
+            variables[name[len(_STEP_ENV):]] = value
+    return variables
+
 def _run_step(ctx, outputs, inputs, arguments, what):
     arguments = [
         "run_step",
@@ -95,8 +106,7 @@ def _run_step(ctx, outputs, inputs, arguments, what):
         ),
         outputs = outputs,
         tools = [ctx.attr._tool[DefaultInfo].files_to_run],
-        # For --action_env=MOE_NUM_THREADS=1 and the like, which change no result.
-        use_default_shell_env = True,
+        env = _step_env(ctx),
         mnemonic = "ExperimentStep",
         progress_message = "Running %s%s" % (ctx.label, what),
     )

@@ -37,6 +37,14 @@ expect 2 err "llama_moe diff: no/such does not exist" diff "${DENSE}" no/such
 expect 2 err "did you mean --ignore_config?" diff "${DENSE}" "${OTHER}" --ignore-config
 expect 0 out "sequences                          320" tokenize --model_path="${DENSE}" \
   --dataset_dir_or_path=testdata/stories --save_path="${TEST_TMPDIR}/tokens.safetensors"
+mkdir "${TEST_TMPDIR}/chats"
+cp testdata/stories/conversations.jsonl "${TEST_TMPDIR}/chats/calibration.jsonl"
+cp testdata/stories/messages.jsonl "${TEST_TMPDIR}/chats/held_out.jsonl"
+for kind in vanilla residual; do
+  expect 0 out "evaluate_mlp" run --dry_run --model_path="${DENSE}" \
+    --experiment="experiments/own_llama_${kind}.textproto" \
+    --dataset_dir_or_path="${TEST_TMPDIR}/chats"
+done
 expect 0 out "artifact tokens" inspect "${TEST_TMPDIR}/tokens.safetensors"
 expect 2 err "already exists" tokenize --model_path="${DENSE}" \
   --dataset_dir_or_path=testdata/stories --save_path="${TEST_TMPDIR}/tokens.safetensors"
