@@ -12,13 +12,13 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
-#include "moe/base/option_checks.h"
 #include "moe/base/philox.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/artifact/gate_weights.h"
 #include "moe/checkpoint/artifact/matrix.h"
 #include "moe/gates/gate_option_checks.h"
 #include "moe/gates/mlp_inputs.h"
+#include "moe/gates/random_selection_options.h"
 #include "moe/gates/random_selection_options.pb.h"
 #include "moe/gates/routed_counts.h"
 #include "moe/kernels/simd/matrix_view.h"
@@ -68,12 +68,6 @@ absl::StatusOr<std::vector<int64_t>> DrawRows(HiddenStates& inputs,
 }
 
 }  // namespace
-
-absl::Status ValidateRandomSelectionOptions(
-    const RandomSelectionOptions& options) {
-  MOE_RETURN_IF_ERROR(CheckNumExperts(options.num_experts()));
-  return CheckSeed(options.seed());
-}
 
 absl::StatusOr<RandomSelection> SelectHiddenStates(
     DenseModel& model, const TokenSequences& sequences,

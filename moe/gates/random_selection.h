@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "moe/checkpoint/artifact/gate_weights.h"
 #include "moe/gates/random_selection_options.pb.h"
@@ -15,10 +14,6 @@
 #include "moe/text/dataset/token_sequences.h"
 
 namespace moe {
-
-// OK, or InvalidArgument with the field, its value and what is allowed.
-absl::Status ValidateRandomSelectionOptions(
-    const RandomSelectionOptions& options);
 
 struct SelectedLayer {
   // Numbers of the tokens whose x_t are the router's rows, in that order; token

@@ -28,6 +28,8 @@ namespace {
 // Longer than the report of any model.
 constexpr uint64_t kMaxReportBytes = uint64_t{256} << 20;
 
+}  // namespace
+
 bool IsReportOf(const std::string& path, absl::string_view name) {
   const absl::StatusOr<std::string> text = ReadFile(path, kMaxReportBytes);
   if (!text.ok()) return false;
@@ -37,8 +39,6 @@ bool IsReportOf(const std::string& path, absl::string_view name) {
       Get<std::string>(*report, "artifact");
   return artifact.ok() && *artifact == name;
 }
-
-}  // namespace
 
 void AddArtifactFlags(FlagSet& flags, absl::string_view name,
                       ArtifactFlags* values) {

@@ -53,6 +53,9 @@ absl::StatusOr<Json> WriteArtifactAndReport(const Artifact& artifact,
                                             const Json& report,
                                             const ArtifactFlags& flags);
 
+// Whether the file is a report that says so, in its "artifact".
+bool IsReportOf(const std::string& path, absl::string_view name);
+
 // `report` with what the walk went over behind what it has: "num_sequences",
 // "num_tokens", "tokens_digest", and the "dataset" that they were drawn from.
 Json WithDataset(Json report, const LoadedDataset& dataset);

@@ -22,11 +22,15 @@ std::vector<Command> AllCommands() {
           ConvertMixtralAttnMoeCommand(),
           GetHiddenDistributionCommand(),
           AlignConvertedModelCommand(),
+          RunCommand(),
           TokenizeCommand(),
           EvaluateCommand(),
           InspectCommand(),
           DiffCommand(),
-          ExportCommand()};
+          DigestCommand(),
+          ExportCommand(),
+          VerifyCommand(),
+          RunStepCommand()};
 }
 
 int RunLlamaMoe(const std::vector<std::string>& args, std::ostream& out,

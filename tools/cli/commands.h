@@ -14,6 +14,7 @@ namespace moe::cli {
 
 Command InspectCommand();
 Command DiffCommand();
+Command DigestCommand();
 Command EvaluateCommand();
 Command GetHiddenDistributionCommand();
 Command HiddenClusteringCommand();
@@ -29,6 +30,9 @@ Command AlignConvertedModelCommand();
 Command ConvertMixtralAttnMoeCommand();
 Command ExportCommand();
 Command TokenizeCommand();
+Command RunCommand();
+Command RunStepCommand();
+Command VerifyCommand();
 
 std::vector<Command> AllCommands();
 

@@ -32,6 +32,7 @@
 #include "moe/text/dataset/dataset_report.h"
 #include "moe/text/dataset/load_dataset.h"
 #include "moe/text/dataset/token_sequences.h"
+#include "tools/cli/artifact_output.h"
 #include "tools/cli/command.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/common_flags.h"
@@ -43,12 +44,16 @@
 namespace moe::cli {
 namespace {
 
+// What the report says that it is of.
+constexpr char kReportName[] = "evaluation";
+
 struct EvaluateFlags {
   WalkFlags walk;
   std::string numerics = "exact";
   std::string device = "cpu";
   bool bfloat16_products = false;
   std::string logits_out;
+  std::string report_out;
   int64_t num_logits_sequences = 4;
   bool overwrite = false;
   bool json = false;
@@ -127,8 +132,9 @@ struct Timing {
   double tokens_per_sec = 0.0;
 };
 
-Json ToJson(const EvaluateFlags& flags, const LoadedDataset& dataset,
-            const LossEvaluation& evaluation, const Timing& timing) {
+// The same wherever it runs.
+Json ResultToJson(const EvaluateFlags& flags, const LoadedDataset& dataset,
+                  const LossEvaluation& evaluation) {
   Json json = Json::object();
   json["numerics"] = flags.numerics;
   if (flags.numerics == "exact") {
@@ -141,14 +147,28 @@ Json ToJson(const EvaluateFlags& flags, const LoadedDataset& dataset,
   json["num_tokens"] = evaluation.num_tokens;
   json["num_predicted_tokens"] = evaluation.num_predicted_tokens;
   json["tokens_digest"] = dataset.batches.Digest();
-  json["seconds"] = timing.sec;
-  json["tokens_per_sec"] = timing.tokens_per_sec;
-  json["peak_resident_bytes"] = PeakResidentBytes();
   if (!evaluation.expert_loads.empty()) {
     json["expert_load"] = ExpertLoadToJson(evaluation.expert_loads);
   }
   json["dataset"] = DatasetReportToJson(dataset.report);
   return json;
+}
+
+void AddTiming(const Timing& timing, Json& json) {
+  json["seconds"] = timing.sec;
+  json["tokens_per_sec"] = timing.tokens_per_sec;
+  json["peak_resident_bytes"] = PeakResidentBytes();
+}
+
+absl::Status WriteReport(const EvaluateFlags& flags, const Json& result) {
+  if (flags.report_out.empty()) return absl::OkStatus();
+  Json report = Json::object();
+  report["artifact"] = kReportName;
+  report.update(result);
+  const std::string text = FormatJson(report);
+  return WriteFileAtomically(
+      flags.report_out, flags.overwrite,
+      [&](WritableFile& file) { return file.Append(text); });
 }
 
 void PrintTable(const EvaluateFlags& flags, const LoadedDataset& dataset,
@@ -181,6 +201,14 @@ void PrintTable(const EvaluateFlags& flags, const LoadedDataset& dataset,
 absl::Status CheckFlags(const EvaluateFlags& flags) {
   MOE_RETURN_IF_ERROR(ValidateEvaluateOptions(OptionsOf(flags)));
   MOE_RETURN_IF_ERROR(SimdTargetFromEnvironment().status());
+  if (!flags.report_out.empty()) {
+    MOE_RETURN_IF_ERROR(
+        CheckOutputFile({"--report_out", flags.report_out, flags.overwrite,
+                         "report of an evaluation", "evaluation.report.json",
+                         [](const std::string& path) {
+                           return IsReportOf(path, kReportName);
+                         }}));
+  }
   if (flags.logits_out.empty()) return absl::OkStatus();
   return CheckOutputFile({"--logits_out", flags.logits_out, flags.overwrite,
                           "file of logits", "logits.safetensors",
@@ -202,9 +230,11 @@ absl::StatusOr<int> Run(const EvaluateFlags& flags, CommandContext& context) {
           : EvaluateAndWriteLogits(flags, task));
   const double sec = absl::ToDoubleSeconds(absl::Now() - start);
   const Timing timing = {sec, static_cast<double>(evaluation.num_tokens) / sec};
+  Json result = ResultToJson(flags, session->dataset(), evaluation);
+  MOE_RETURN_IF_ERROR(WriteReport(flags, result));
   if (flags.json) {
-    context.out << FormatJson(
-        ToJson(flags, session->dataset(), evaluation, timing));
+    AddTiming(timing, result);
+    context.out << FormatJson(result);
   } else {
     PrintTable(flags, session->dataset(), evaluation, timing, context);
   }
@@ -233,8 +263,13 @@ CommandAction Declare(FlagSet& set) {
               .what = "how many of them",
               .unit = "sequences"},
              {.min = 1}, &flags->num_logits_sequences);
-  set.AddBool({.names = {"overwrite"}, .what = "replace --logits_out"},
-              &flags->overwrite);
+  set.AddString({.names = {"report_out"},
+                 .what = "file for the result as JSON, without timings: the "
+                         "same wherever it runs"},
+                &flags->report_out);
+  set.AddBool(
+      {.names = {"overwrite"}, .what = "replace --logits_out and --report_out"},
+      &flags->overwrite);
   AddJson(set, &flags->json);
   return [flags](CommandContext& context) { return Run(*flags, context); };
 }

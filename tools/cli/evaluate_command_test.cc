@@ -12,11 +12,13 @@
 #include "gtest/gtest.h"
 #include "moe/base/testing/temp_directory.h"
 #include "moe/checkpoint/json.h"
+#include "tools/cli/testing/files.h"
 #include "tools/cli/testing/run_cli.h"
 
 namespace moe::cli {
 namespace {
 
+using ::moe::cli::testing::FileText;
 using ::moe::cli::testing::Outcome;
 using ::moe::cli::testing::RunCli;
 using ::moe::testing::TempDirectory;
@@ -87,6 +89,46 @@ TEST(EvaluateCommandTest, HasNoLoadWithoutExperts) {
               "--dataset_dir_or_path=" + dataset});
   ASSERT_EQ(outcome.exit_status, 0) << outcome.err;
   EXPECT_THAT(outcome.out, Not(HasSubstr("expert load")));
+}
+
+TEST(EvaluateCommandTest, WritesAReportThatIsTheSameEverywhere) {
+  const TempDirectory directory;
+  const std::string dataset = WriteTokens(directory);
+  const auto report = [&](const std::string& name,
+                          const std::string& more) -> std::string {
+    const std::string path = directory.Path(name);
+    const Outcome outcome =
+        Evaluate("vanilla", dataset, {"--report_out=" + path, more});
+    EXPECT_EQ(outcome.exit_status, 0) << outcome.err;
+    return FileText(path);
+  };
+  const std::string text = report("a/b/1.json", "--json");
+  EXPECT_EQ(text, report("2.json", "--memory_budget=2MiB"));
+  // What --json prints, but for what differs from run to run.
+  const Outcome printed = Evaluate("vanilla", dataset, {"--json"});
+  Json want = Json::parse(printed.out);
+  for (const char* name :
+       {"seconds", "tokens_per_sec", "peak_resident_bytes"}) {
+    EXPECT_EQ(want.erase(name), 1) << name;
+  }
+  Json found = Json::parse(text);
+  EXPECT_EQ(found["artifact"], "evaluation");
+  found.erase("artifact");
+  EXPECT_EQ(found, want);
+}
+
+TEST(EvaluateCommandTest, ReplacesReportsOnly) {
+  const TempDirectory directory;
+  const std::string dataset = WriteTokens(directory);
+  const std::string path = directory.Write("report.json", "{}");
+  const std::string flag = "--report_out=" + path;
+  EXPECT_THAT(Evaluate("vanilla", dataset, {flag}).err,
+              HasSubstr("already exists"));
+  EXPECT_THAT(Evaluate("vanilla", dataset, {flag, "--overwrite"}).err,
+              HasSubstr("is no report of an evaluation"));
+  directory.Write("report.json", R"({"artifact": "evaluation"})");
+  EXPECT_EQ(Evaluate("vanilla", dataset, {flag, "--overwrite"}).exit_status, 0);
+  EXPECT_THAT(FileText(path), HasSubstr("losses_digest"));
 }
 
 TEST(EvaluateCommandTest, RefusesExpertsInAten) {

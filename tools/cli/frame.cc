@@ -205,6 +205,16 @@ absl::StatusOr<int> RunCommand(const Subcommand& subcommand, std::ostream& out,
   return exit_status;
 }
 
+// What nobody asked for, and what CLI11 found wrong, if anything.
+absl::Status CheckArguments(const Line& line, const Subcommand& chosen,
+                            const absl::Status& parse_error) {
+  const std::vector<std::string> strays = Extras(line.root);
+  if (!strays.empty()) return MisplacedFlag(strays[0]);
+  const std::vector<std::string> extras = Extras(chosen.app);
+  if (!extras.empty()) return UnknownArgument(chosen, extras);
+  return parse_error;
+}
+
 // What was asked for; `parse_error` is what CLI11 found wrong, if anything.
 absl::StatusOr<int> Act(const Line& line, absl::Span<const Command> commands,
                         const absl::Status& parse_error, std::ostream& out,
@@ -215,11 +225,7 @@ absl::StatusOr<int> Act(const Line& line, absl::Span<const Command> commands,
       out << CommandHelp(*chosen);
       return kSuccess;
     }
-    const std::vector<std::string> strays = Extras(line.root);
-    if (!strays.empty()) return MisplacedFlag(strays[0]);
-    const std::vector<std::string> extras = Extras(chosen->app);
-    if (!extras.empty()) return UnknownArgument(*chosen, extras);
-    MOE_RETURN_IF_ERROR(parse_error);
+    MOE_RETURN_IF_ERROR(CheckArguments(line, *chosen, parse_error));
     return RunCommand(*chosen, out, err);
   }
   if (line.help->count() > 0) {
@@ -237,6 +243,17 @@ absl::StatusOr<int> Act(const Line& line, absl::Span<const Command> commands,
   if (!extras.empty()) return MisplacedFlag(extras[0]);
   err << RootHelp(commands);
   return kError;
+}
+
+absl::StatusOr<int> ActInside(const Line& line, const Subcommand& chosen,
+                              const absl::Status& parse_error,
+                              CommandContext& context) {
+  if (chosen.help->count() > 0) {
+    return absl::InvalidArgumentError("--help is for a person");
+  }
+  MOE_RETURN_IF_ERROR(CheckArguments(line, chosen, parse_error));
+  MOE_RETURN_IF_ERROR(chosen.flags.Store());
+  return chosen.action(context);
 }
 
 // `help X` is `X --help`.
@@ -286,6 +303,25 @@ int RunCommandLine(absl::Span<const Command> commands,
   }
   err << speaker << ": " << status.message() << "\n";
   return kError;
+}
+
+absl::StatusOr<int> RunInnerCommand(absl::Span<const Command> commands,
+                                    const std::vector<std::string>& args,
+                                    CommandContext& context) {
+  try {
+    Line line(commands);
+    const absl::Status parse_error = Parse(line, args);
+    const Subcommand* const chosen = line.Chosen();
+    if (chosen == nullptr) {
+      return UnknownCommand(commands, args.empty() ? "" : args[0]);
+    }
+    const absl::StatusOr<int> result =
+        ActInside(line, *chosen, parse_error, context);
+    return result.ok() ? result
+                       : Annotate(result.status(), chosen->command.name);
+  } catch (const std::exception& error) {
+    return absl::InternalError(error.what());
+  }
 }
 
 }  // namespace moe::cli

@@ -8,15 +8,20 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "moe/base/progress.h"
+#include "moe/base/testing/status_matchers.h"
 #include "tools/cli/command.h"
 #include "tools/cli/flag_set.h"
 
 namespace moe::cli {
 namespace {
 
+using ::moe::testing::IsOkAndHolds;
+using ::moe::testing::StatusIs;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -50,22 +55,25 @@ CommandAction DeclareNothing(FlagSet&) {
   return [](CommandContext&) -> absl::StatusOr<int> { return kSuccess; };
 }
 
+std::vector<Command> Commands() {
+  return {{"cluster",
+           {},
+           "finds centres",
+           CommandSection::kPipeline,
+           "",
+           DeclareNothing},
+          {"echo",
+           {"say"},
+           "writes a text",
+           CommandSection::kHelper,
+           "Nothing else.\n",
+           DeclareEcho}};
+}
+
 Outcome RunCliWith(const std::vector<std::string>& args, std::ostream& out) {
-  const std::vector<Command> commands = {{"cluster",
-                                          {},
-                                          "finds centres",
-                                          CommandSection::kPipeline,
-                                          "",
-                                          DeclareNothing},
-                                         {"echo",
-                                          {"say"},
-                                          "writes a text",
-                                          CommandSection::kHelper,
-                                          "Nothing else.\n",
-                                          DeclareEcho}};
   std::ostringstream err;
   Outcome outcome;
-  outcome.exit_status = RunCommandLine(commands, args, out, err);
+  outcome.exit_status = RunCommandLine(Commands(), args, out, err);
   outcome.err = err.str();
   return outcome;
 }
@@ -204,6 +212,46 @@ TEST(RunCommandLineTest, NoticesThatTheOutputCannotBeWritten) {
   EXPECT_EQ(outcome.exit_status, 2);
   EXPECT_EQ(outcome.err,
             "llama_moe echo: standard output cannot be written to\n");
+}
+
+class RunInnerCommandTest : public ::testing::Test {
+ protected:
+  absl::StatusOr<int> Run(const std::vector<std::string>& args) {
+    CommandContext context{out_, progress_};
+    return RunInnerCommand(Commands(), args, context);
+  }
+
+  std::ostringstream out_;
+  std::string shown_;
+  Progress progress_{
+      Progress::Style::kLines,
+      {[this](absl::string_view text) { shown_ += std::string(text); },
+       [] { return absl::UnixEpoch(); }}};
+};
+
+TEST_F(RunInnerCommandTest, UsesTheContextOfTheOuterOne) {
+  EXPECT_THAT(Run({"echo", "--text=a"}), IsOkAndHolds(kSuccess));
+  EXPECT_THAT(Run({"say", "differs"}), IsOkAndHolds(kDiffers));
+  EXPECT_EQ(out_.str(), "adiffers");
+  EXPECT_THAT(shown_, HasSubstr("writing"));
+}
+
+TEST_F(RunInnerCommandTest, ReturnsErrorsWithTheCommandsName) {
+  EXPECT_THAT(Run({"echo", "error"}),
+              StatusIs(absl::StatusCode::kNotFound, "echo: no such text"));
+  EXPECT_THAT(Run({"echo", "throw"}),
+              StatusIs(absl::StatusCode::kInternal, "out of text"));
+  for (const std::vector<std::string>& args :
+       std::vector<std::vector<std::string>>{{"echo"},
+                                             {"echo", "a", "b"},
+                                             {"echo", "--texts=a"},
+                                             {"echo", "--help"},
+                                             {"eco"},
+                                             {}}) {
+    EXPECT_THAT(Run(args), StatusIs(absl::StatusCode::kInvalidArgument,
+                                    Not(StartsWith("llama_moe"))));
+  }
+  EXPECT_EQ(out_.str(), "");
 }
 
 }  // namespace

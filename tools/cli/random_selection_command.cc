@@ -10,6 +10,7 @@
 #include "moe/checkpoint/json.h"
 #include "moe/gates/gates_report.h"
 #include "moe/gates/random_selection.h"
+#include "moe/gates/random_selection_options.h"
 #include "moe/gates/random_selection_options.pb.h"
 #include "tools/cli/artifact_output.h"
 #include "tools/cli/command.h"

@@ -1,0 +1,82 @@
+// What an experiment has come to, in the form of its lock; and how that differs
+// from a lock that was pinned.
+
+#ifndef MOE_EXPERIMENT_EXPERIMENT_RESULT_H_
+#define MOE_EXPERIMENT_EXPERIMENT_RESULT_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "moe/base/progress.h"
+#include "moe/experiment/experiment_inputs.h"
+#include "moe/experiment/experiment_lock.pb.h"
+#include "moe/experiment/experiment_spec.pb.h"
+
+namespace moe {
+
+// SHA-256, in hexadecimal, of the spec without its description and whatever its
+// text's form and comments are.
+std::string SpecDigest(const ExperimentSpec& spec);
+
+// OK, or InvalidArgument with the field: a lock holds digests of 64 hexadecimal
+// digits, names, and each step once. Nothing in it at all is a lock, too: that
+// of an experiment that is not pinned yet.
+absl::Status ValidateExperimentLock(const ExperimentLock& lock);
+bool IsPinned(const ExperimentLock& lock);
+
+// The lock of the results in `directory`, where each step's record lies beside
+// what it made. Reads everything that was made: DataLoss, with the path, for a
+// file that is not what its record says. Errors of ReadTextProto for a missing
+// record; InvalidArgument for one of another numerics contract.
+absl::StatusOr<ExperimentLock> LockOfResults(const ExperimentSpec& spec,
+                                             absl::string_view directory,
+                                             ExperimentInputs& inputs,
+                                             Progress& progress);
+
+// One thing that is not as it was pinned.
+struct LockDifference {
+  std::string what;  // "scores: importance_scores.safetensors"
+  std::string pinned;
+  std::string found;
+};
+
+struct StepCheck {
+  std::string name;
+  // Of what the step made; empty where all is as pinned.
+  std::vector<LockDifference> differences;
+  // Of its command, its arguments and the names of what it read.
+  std::vector<LockDifference> origins;
+  // The model or the data that it read are other ones.
+  bool read_other_bytes = false;
+
+  bool SameOrigin() const { return origins.empty() && !read_other_bytes; }
+  bool Same() const { return differences.empty() && SameOrigin(); }
+};
+
+struct LockCheck {
+  // Contract, spec, model, data.
+  std::vector<LockDifference> inputs;
+  // The steps that were found, in their order.
+  std::vector<StepCheck> steps;
+  // Pinned steps that were not found.
+  std::vector<std::string> missing_steps;
+
+  bool Same() const;
+  // The first step that made something else; where none did, the first that
+  // made the same from something else; empty for none.
+  std::string FirstDiverged() const;
+  // What that may come from, a sentence each: other inputs, other options of
+  // that step or of one before, or the program.
+  std::vector<std::string> LikelyCauses() const;
+};
+
+// Both must be of the same experiment: InvalidArgument.
+absl::StatusOr<LockCheck> CheckLock(const ExperimentLock& pinned,
+                                    const ExperimentLock& found);
+
+}  // namespace moe
+
+#endif  // MOE_EXPERIMENT_EXPERIMENT_RESULT_H_

@@ -1,0 +1,124 @@
+#include "moe/experiment/experiment_runner.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "moe/base/file_system.h"
+#include "moe/base/progress.h"
+#include "moe/base/status_macros.h"
+#include "moe/experiment/acceptance.h"
+#include "moe/experiment/experiment_inputs.h"
+#include "moe/experiment/experiment_lock.pb.h"
+#include "moe/experiment/experiment_result.h"
+#include "moe/experiment/experiment_spec.pb.h"
+#include "moe/experiment/step_plan.h"
+#include "moe/experiment/step_runner.h"
+#include "moe/experiment/text_proto.h"
+
+namespace moe {
+namespace {
+
+// A mistyped path must not cost anyone a directory of something else.
+absl::Status CheckSavePath(const ExperimentSpec& spec,
+                           const std::string& path) {
+  MOE_ASSIGN_OR_RETURN(const std::vector<std::string> names,
+                       ListDirectory(path));
+  if (names.empty()) return absl::OkStatus();
+  const std::string there = absl::StrCat(path, "/", kSpecFile);
+  if (!PathExists(there)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        path,
+        " holds something else than results of an experiment: there is "
+        "no ",
+        kSpecFile,
+        "; wanted is a new or an empty directory, or one of "
+        "results"));
+  }
+  MOE_ASSIGN_OR_RETURN(const ExperimentSpec other,
+                       ReadTextProto<ExperimentSpec>(there));
+  if (other.name() == spec.name()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      path, " holds results of experiment \"", other.name(),
+      "\", and this is \"", spec.name(), "\"; choose another directory"));
+}
+
+absl::StatusOr<std::unique_ptr<PathLock>> TakeSavePath(
+    const ExperimentSpec& spec, const std::string& path) {
+  const auto write_spec = [&] {
+    return WriteTextProto(spec, "# The experiment of this folder.\n",
+                          absl::StrCat(path, "/", kSpecFile));
+  };
+  // Writing makes the directory, and those above it.
+  if (!PathExists(path)) MOE_RETURN_IF_ERROR(write_spec());
+  MOE_ASSIGN_OR_RETURN(std::unique_ptr<PathLock> lock,
+                       PosixFileSystem().TryLock(path));
+  if (lock == nullptr) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("another run works in ", path, "; wait for its end"));
+  }
+  MOE_RETURN_IF_ERROR(CheckSavePath(spec, path));
+  MOE_RETURN_IF_ERROR(write_spec());
+  return lock;
+}
+
+absl::Status RunOneStep(const PlannedStep& step, const std::string& directory,
+                        const StepContext& context, const StepObserver& observe,
+                        StepEvent event) {
+  observe(event);
+  const absl::Time start = absl::Now();
+  MOE_ASSIGN_OR_RETURN(const StepLock description,
+                       DescribeStep(step, context.inputs));
+  std::optional<StepRecord> record =
+      FindFinishedStep(description, directory, context.progress);
+  event.was_there = record.has_value();
+  if (!record.has_value()) {
+    MOE_ASSIGN_OR_RETURN(record, RunStep(step, directory, context));
+  }
+  context.inputs.AddStep(directory, *record);
+  event.record = &*record;
+  event.elapsed = absl::Now() - start;
+  observe(event);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<ExperimentLock> RunExperiment(const ExperimentSpec& spec,
+                                             const ExperimentRun& run,
+                                             const CommandRunner& run_command,
+                                             const StepObserver& observe,
+                                             Progress& progress) {
+  MOE_ASSIGN_OR_RETURN(const std::vector<PlannedStep> steps, PlanSteps(spec));
+  MOE_RETURN_IF_ERROR(ValidateCriteria(spec));
+  MOE_ASSIGN_OR_RETURN(const std::unique_ptr<PathLock> lock,
+                       TakeSavePath(spec, run.save_path));
+  ExperimentInputs inputs(run.places, progress);
+  const StepContext context = {inputs, run_command, progress,
+                               run.memory_budget};
+  const auto num_steps = static_cast<int64_t>(steps.size());
+  for (int64_t i = 0; i < num_steps; ++i) {
+    const std::string directory =
+        absl::StrCat(run.save_path, "/", steps[i].name);
+    const absl::Status status = RunOneStep(
+        steps[i], directory, context, observe, {i + 1, num_steps, steps[i]});
+    if (!status.ok()) {
+      return Annotate(status, absl::StrCat("step \"", steps[i].name, "\""));
+    }
+  }
+  MOE_ASSIGN_OR_RETURN(ExperimentLock result,
+                       LockOfResults(spec, run.save_path, inputs, progress));
+  MOE_RETURN_IF_ERROR(
+      WriteTextProto(result, "# What the experiment has come to.\n",
+                     absl::StrCat(run.save_path, "/", kResultLockFile)));
+  return result;
+}
+
+}  // namespace moe

@@ -1,0 +1,54 @@
+// Results of an experiment against its lock, told to a person.
+
+#ifndef MOE_EXPERIMENT_LOCK_REPORT_H_
+#define MOE_EXPERIMENT_LOCK_REPORT_H_
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "moe/experiment/acceptance.h"
+#include "moe/experiment/experiment_lock.pb.h"
+#include "moe/experiment/experiment_result.h"
+#include "moe/experiment/experiment_spec.pb.h"
+
+namespace moe {
+
+// A lock file, valid. It may be empty of everything but comments: that of an
+// experiment that is not pinned.
+absl::StatusOr<ExperimentLock> ReadLock(const std::string& path);
+absl::Status WriteLock(const ExperimentLock& lock, const std::string& path);
+
+struct LockVerdict {
+  // Nothing where there is no lock to hold the results to.
+  std::optional<LockCheck> check;
+  // A lock was given, and nothing is pinned in it.
+  bool lock_is_empty = false;
+  std::vector<CriterionResult> criteria;
+
+  bool Passed() const;
+};
+
+// Errors of CheckLock and CheckCriteria.
+absl::StatusOr<LockVerdict> JudgeResults(
+    const ExperimentSpec& spec, const std::optional<ExperimentLock>& pinned,
+    const ExperimentLock& found);
+
+// "gate_weights.safetensors 4f3a...": each pinned file with the beginning of
+// its digest, or how many files there are and the digest of all; the metrics.
+std::string SummarizeStep(const StepLock& step);
+
+// A line for each step, "verified", "DIFFERS", or "CHANGED" where it made the
+// same from something else; then what differs, which step diverged first and
+// why that may be, the criteria, and where the last checkpoint lies.
+std::string FormatVerdict(const ExperimentSpec& spec,
+                          const LockVerdict& verdict,
+                          const ExperimentLock& found,
+                          absl::string_view results);
+
+}  // namespace moe
+
+#endif  // MOE_EXPERIMENT_LOCK_REPORT_H_

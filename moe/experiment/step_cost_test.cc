@@ -1,0 +1,175 @@
+#include "moe/experiment/step_cost.h"
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "moe/base/progress.h"
+#include "moe/base/testing/status_matchers.h"
+#include "moe/experiment/experiment_spec.pb.h"
+#include "moe/experiment/text_proto.h"
+
+namespace moe {
+namespace {
+
+using ::moe::testing::IsOk;
+using ::moe::testing::StatusIs;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+constexpr absl::string_view kSpec = R"pb(
+  name: "chain"
+  model: "tiny"
+  data: "stories"
+  datasets {
+    name: "all"
+    file: "text.jsonl"
+    batch { max_steps: 4 }
+  }
+  steps {
+    name: "router"
+    hidden_clustering {
+      dataset: "all"
+      options { num_experts: 3 max_iter: 5 n_init: 2 }
+    }
+  }
+  steps {
+    name: "scores"
+    neuron_importance { dataset: "all" gate_weights: "router" }
+  }
+  steps {
+    name: "neurons"
+    split_residual {
+      importance_scores: "scores"
+      options { num_experts_moe: 3 num_experts_residual: 1 }
+    }
+  }
+  steps {
+    name: "mlp"
+    convert_mlp {
+      gate_weights: "router"
+      neuron_indices: "neurons"
+      options { kind: RESIDUAL num_experts: 3 top_k: 1 scale_factor: 1 }
+    }
+  }
+  steps {
+    name: "attention"
+    convert_attention {
+      checkpoint: "mlp"
+      options { top_k_attn: 1 scale_factor_attn: 1 num_moe_contract_layers: 1 }
+    }
+  }
+  steps {
+    name: "dense"
+    evaluate { dataset: "all" }
+  }
+  steps {
+    name: "after"
+    evaluate { checkpoint: "attention" dataset: "all" }
+  }
+  steps {
+    name: "reference"
+    hidden_distribution { dataset: "all" }
+  }
+  steps {
+    name: "aligned"
+    align { checkpoint: "attention" distribution: "reference" dataset: "all" }
+  }
+)pb";
+
+ExperimentSpec Spec() {
+  ExperimentSpec spec;
+  EXPECT_THAT(ParseTextProto(kSpec, "spec", spec), IsOk());
+  return spec;
+}
+
+// H = 4, I = 8, L = 4, V = 10, Q = 4, keys 2 of 2 heads; 7 tokens in sequences
+// of 3 and 4.
+std::vector<StepCost> Costs() {
+  ModelSize model;
+  model.config.vocab_size = 10;
+  model.config.hidden_size = 4;
+  model.config.intermediate_size = 8;
+  model.config.num_hidden_layers = 4;
+  model.config.num_attention_heads = 4;
+  model.config.num_key_value_heads = 2;
+  model.config.head_dim = 1;
+  model.stored_bytes = 1000;
+  return CostsOfSteps(Spec(), model, {{"all", {7, 25}}});
+}
+
+// A layer has 96 weights in the MLP (3 * 4 * 8) and 48 in attention
+// (2 * 4 * (4 + 2)).
+constexpr double kForward = 2.0 * 7 * 4 * (96 + 48) + 2.0 * 4 * 4 * 25;
+constexpr double kHead = 2.0 * 7 * 10 * 4;
+
+TEST(CostsOfStepsTest, CountsOperations) {
+  const std::vector<StepCost> costs = Costs();
+  ASSERT_EQ(costs.size(), 9);
+  // 2 T E H L max_iter n_init
+  EXPECT_EQ(costs[0].flops, kForward + 2.0 * 7 * 3 * 4 * 4 * 5 * 2);
+  EXPECT_EQ(costs[1].flops, 4 * kForward + 3 * kHead);
+  EXPECT_EQ(costs[2].flops, 0.0);
+  EXPECT_EQ(costs[3].flops, 0.0);
+  EXPECT_EQ(costs[5].flops, kForward + kHead);
+  // Of the MLP, the residual expert and one of three: 2 of 4. Of attention, one
+  // of two experts in two layers and all in the two at the ends: 3 of 4.
+  EXPECT_EQ(costs[6].flops,
+            2.0 * 7 * 4 * (96 * 0.5 + 48 * 0.75) + 2.0 * 4 * 4 * 25 + kHead);
+  EXPECT_EQ(costs[7].flops, kForward);
+  EXPECT_EQ(costs[8].flops, costs[6].flops - kHead);
+}
+
+TEST(CostsOfStepsTest, CountsBytes) {
+  const std::vector<StepCost> costs = Costs();
+  EXPECT_EQ(costs[0].read_bytes, 1000);
+  EXPECT_EQ(costs[0].written_bytes, 4 * 3 * 4 * 4);  // L E H floats
+  // Two layers' weights and two hidden states, as floats.
+  EXPECT_EQ(costs[0].memory_bytes, 2 * (96 + 48) * 4 + 2 * 7 * 4 * 4);
+  EXPECT_EQ(costs[1].read_bytes, 2000);
+  EXPECT_EQ(costs[1].written_bytes, 4 * 3 * (8 * 4 + 8));  // L C (I floats, N)
+  EXPECT_EQ(costs[1].memory_bytes, costs[0].memory_bytes + 3 * 7 * 4 * 4);
+  EXPECT_EQ(costs[2].read_bytes, costs[1].written_bytes);
+  EXPECT_EQ(costs[2].written_bytes, 4 * 8 * 8);  // L I int64
+  EXPECT_EQ(costs[3].written_bytes, 1000);
+  EXPECT_EQ(costs[5].written_bytes, 0);
+  // Of the two blocks of each layer: mean and variance, and a number.
+  EXPECT_EQ(costs[7].written_bytes, 4 * 2 * (2 * 4 * 8 + 8));
+  EXPECT_EQ(costs[8].read_bytes, 2 * 1000 + costs[7].written_bytes);
+  EXPECT_EQ(costs[8].written_bytes, 1000 + 4 * 2 * 2 * 4 * 4);
+  EXPECT_EQ(costs[8].memory_bytes, costs[0].memory_bytes);
+}
+
+TEST(EstimateStepsTest, MeasuresModelAndData) {
+  Progress progress(Progress::Style::kSilent, {});
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const std::vector<StepCost> costs,
+      EstimateSteps(Spec(), {"testdata/llama_gqa_bf16", "testdata/stories"},
+                    progress));
+  ASSERT_EQ(costs.size(), 9);
+  EXPECT_EQ(costs[0].name, "router");
+  EXPECT_EQ(costs[0].read_bytes, 1841448);
+  EXPECT_EQ(costs[0].written_bytes, 4 * 3 * 128 * 4);
+  EXPECT_THAT(
+      EstimateSteps(Spec(), {"testdata/moe/vanilla", "testdata/stories"},
+                    progress)
+          .status(),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               HasSubstr("is a Mixture of Experts")));
+}
+
+TEST(FormatCostsTest, AddsUpButForMemory) {
+  StepCost a = {"a", 1e12, 1 << 20, 2 << 20, 3 << 20};
+  StepCost b = {"b", 1e12, 1 << 20, 2 << 20, 1 << 20};
+  EXPECT_THAT(
+      FormatCosts({a, b}),
+      AllOf(HasSubstr("step"),
+            HasSubstr("all                         2e+12     2.00 MiB     "
+                      "4.00 MiB     3.00 MiB\n")));
+}
+
+}  // namespace
+}  // namespace moe

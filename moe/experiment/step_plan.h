@@ -1,0 +1,76 @@
+// The steps of an experiment as commands of llama_moe: what each reads, with
+// which flags it runs, what it makes. Nothing is opened.
+
+#ifndef MOE_EXPERIMENT_STEP_PLAN_H_
+#define MOE_EXPERIMENT_STEP_PLAN_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "moe/experiment/experiment_spec.pb.h"
+
+namespace moe {
+
+enum class OutputKind {
+  kGateWeights,
+  kImportanceScores,
+  kNeuronIndices,
+  kDistribution,
+  kCheckpoint,
+  kAlignedCheckpoint,  // A checkpoint, with scale factors below it.
+  kEvaluation,
+};
+
+// "gate_weights": the artifact's name, also for the other kinds: "checkpoint",
+// "aligned_checkpoint", "evaluation".
+absl::string_view OutputName(OutputKind kind);
+// "gate_weights.safetensors"; empty for a checkpoint, which is a directory.
+std::string OutputFile(OutputKind kind);
+
+// Aligned or not.
+bool IsCheckpoint(OutputKind kind);
+// Where scale_factors.safetensors lies in the directory of an aligned
+// checkpoint, which holds the model's files but for this.
+inline constexpr absl::string_view kAlignmentDirectory = "alignment";
+
+enum class InputSource { kModel, kData, kStep };
+
+// A path that a command is given.
+struct StepInput {
+  std::string flag;  // "gate_weights_file"
+  InputSource source = InputSource::kModel;
+  // The model's name, the dataset's, or the earlier step's.
+  std::string name;
+  // Below what has that name; empty for all of it.
+  std::string file;
+};
+
+struct PlannedStep {
+  std::string name;
+  std::string command;  // "split_gradient"
+  OutputKind output = OutputKind::kCheckpoint;
+  std::vector<StepInput> inputs;
+  // "--num_experts=8": all flags but those of inputs and of where to write.
+  std::vector<std::string> arguments;
+};
+
+// OK, or InvalidArgument with the field, what it is and what is allowed. The
+// dataset's fields stand under its own name.
+absl::Status ValidateExperimentDataset(const ExperimentDataset& dataset);
+
+// The steps in their order. Validates the spec: InvalidArgument with the step,
+// the field, what was found and what is allowed; options as the library's
+// Validate* functions do, and each reference to an earlier step of the kind
+// that the field wants.
+absl::StatusOr<std::vector<PlannedStep>> PlanSteps(const ExperimentSpec& spec);
+
+// The step of that name. NotFound, with the names that there are.
+absl::StatusOr<PlannedStep> FindStep(const std::vector<PlannedStep>& steps,
+                                     absl::string_view name);
+
+}  // namespace moe
+
+#endif  // MOE_EXPERIMENT_STEP_PLAN_H_

@@ -1,0 +1,326 @@
+#include "moe/experiment/step_plan.h"
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/string_view.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "moe/base/testing/status_matchers.h"
+#include "moe/experiment/experiment_spec.pb.h"
+#include "moe/experiment/text_proto.h"
+
+namespace moe {
+namespace {
+
+using ::moe::testing::IsOk;
+using ::moe::testing::StatusIs;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+constexpr absl::string_view kSpec = R"pb(
+  name: "chain"
+  model: "tiny"
+  data: "stories"
+  datasets {
+    name: "calibration"
+    file: "text.jsonl"
+    tokenize { model_max_length: 64 }
+    batch { seed: 3 max_steps: 8 }
+  }
+  datasets {
+    name: "held_out"
+    batch { no_shuffle: true }
+  }
+  steps {
+    name: "router"
+    hidden_clustering {
+      dataset: "calibration"
+      options { num_experts: 8 balance_jitter_factor: 0.4 seed: 3 }
+    }
+  }
+  steps {
+    name: "scores"
+    neuron_importance { dataset: "calibration" gate_weights: "router" }
+  }
+  steps {
+    name: "neurons"
+    split {
+      importance_scores: "scores"
+      options { num_experts: 8 }
+    }
+  }
+  steps {
+    name: "mlp"
+    convert_mlp {
+      gate_weights: "router"
+      neuron_indices: "neurons"
+      options { num_experts: 8 top_k: 2 scale_factor: 4 }
+    }
+  }
+  steps {
+    name: "attention"
+    convert_attention {
+      checkpoint: "mlp"
+      options { top_k_attn: 2 scale_factor_attn: 4 seed: 5 }
+    }
+  }
+  steps {
+    name: "converted"
+    evaluate { checkpoint: "attention" dataset: "held_out" }
+  }
+  steps {
+    name: "reference"
+    hidden_distribution { dataset: "calibration" }
+  }
+  steps {
+    name: "aligned"
+    align {
+      checkpoint: "attention"
+      distribution: "reference"
+      dataset: "calibration"
+    }
+  }
+  steps {
+    name: "dense"
+    evaluate { dataset: "held_out" }
+  }
+)pb";
+
+ExperimentSpec SpecOf(absl::string_view text) {
+  ExperimentSpec spec;
+  EXPECT_THAT(ParseTextProto(text, "spec", spec), IsOk());
+  return spec;
+}
+
+// "model_path=tiny gate_weights_file=router/gate_weights.safetensors".
+std::string Inputs(const PlannedStep& step) {
+  return absl::StrJoin(
+      step.inputs, " ", [](std::string* out, const StepInput& input) {
+        absl::StrAppend(out, input.flag, "=", input.name,
+                        input.file.empty() ? "" : "/", input.file);
+      });
+}
+
+std::string Arguments(const PlannedStep& step) {
+  return absl::StrJoin(step.arguments, " ");
+}
+
+TEST(PlanStepsTest, MakesCommandsOfSteps) {
+  MOE_ASSERT_OK_AND_ASSIGN(const std::vector<PlannedStep> steps,
+                           PlanSteps(SpecOf(kSpec)));
+  std::vector<std::string> lines;
+  for (const PlannedStep& step : steps) {
+    lines.push_back(absl::StrCat(step.name, ": ", step.command, " ",
+                                 Inputs(step), " > ", OutputName(step.output)));
+  }
+  EXPECT_THAT(
+      lines,
+      ElementsAre(
+          "router: hidden_clustering model_path=tiny "
+          "dataset_dir_or_path=calibration/text.jsonl > gate_weights",
+          "scores: split_gradient_get_grads model_path=tiny "
+          "dataset_dir_or_path=calibration/text.jsonl "
+          "gate_weights_file=router/gate_weights.safetensors > "
+          "importance_scores",
+          "neurons: split_gradient model_path=tiny "
+          "score_file=scores/importance_scores.safetensors > neuron_indices",
+          "mlp: convert_mixtral model_path=tiny "
+          "gate_weights_file=router/gate_weights.safetensors "
+          "neuron_indices_file=neurons/neuron_indices.safetensors > "
+          "checkpoint",
+          "attention: convert_mixtral_attn_moe model_path=mlp > checkpoint",
+          "converted: evaluate model_path=attention "
+          "dataset_dir_or_path=held_out > evaluation",
+          "reference: get_hidden_distribution model_path=tiny "
+          "dataset_dir_or_path=calibration/text.jsonl > distribution",
+          "aligned: align_converted_model model_path=attention "
+          "reference_distribution_file=reference/distribution.safetensors "
+          "dataset_dir_or_path=calibration/text.jsonl > aligned_checkpoint",
+          "dense: evaluate model_path=tiny dataset_dir_or_path=held_out > "
+          "evaluation"));
+}
+
+TEST(PlanStepsTest, GivesDatasetsFlagsBeforeOptionsAndOneSeed) {
+  MOE_ASSERT_OK_AND_ASSIGN(const std::vector<PlannedStep> steps,
+                           PlanSteps(SpecOf(kSpec)));
+  EXPECT_EQ(Arguments(steps[0]),
+            "--chat_template=auto --model_max_length=64 --seed=3 "
+            "--max_steps=8 --num_experts=8 --balance_jitter_factor=0.4 "
+            "--distance_metric=l2");
+  EXPECT_EQ(Arguments(steps[3]),
+            "--num_experts=8 --top_k=2 --scale_factor=4 "
+            "--num_moe_contract_layers=0 --seed=0");
+  EXPECT_EQ(Arguments(steps[4]),
+            "--top_k_attn=2 --scale_factor_attn=4 --seed=5");
+  EXPECT_EQ(Arguments(steps[6]),
+            "--chat_template=auto --model_max_length=64 --seed=3 "
+            "--max_steps=8");
+  EXPECT_EQ(Arguments(steps[7]),
+            "--chat_template=auto --model_max_length=64 --seed=3 "
+            "--max_steps=8 --alignment_mode=exact --alignment_parts=full");
+  EXPECT_EQ(Arguments(steps[8]),
+            "--chat_template=auto --seed=0 --no_shuffle=true");
+}
+
+TEST(PlanStepsTest, ChoosesCommandsByOptions) {
+  ExperimentSpec spec = SpecOf(kSpec);
+  MlpConversionStep& mlp = *spec.mutable_steps(3)->mutable_convert_mlp();
+  mlp.mutable_options()->set_kind(MlpConversionOptions::RESIDUAL);
+  NaiveSplitStep& naive = *spec.mutable_steps(2)->mutable_naive_split();
+  naive.mutable_options()->set_num_experts(8);
+  MOE_ASSERT_OK_AND_ASSIGN(std::vector<PlannedStep> steps, PlanSteps(spec));
+  EXPECT_EQ(steps[2].command, "split_sequential");
+  EXPECT_EQ(Arguments(steps[2]), "--num_experts=8");
+  EXPECT_EQ(steps[3].command, "convert_mixtral_residual");
+  EXPECT_THAT(Arguments(steps[3]), Not(HasSubstr("--seed")));
+  naive.mutable_options()->set_method(NaiveSplitOptions::RANDOM);
+  naive.mutable_options()->set_seed(9);
+  mlp.mutable_options()->set_kind(MlpConversionOptions::VANILLA);
+  mlp.clear_gate_weights();
+  mlp.clear_neuron_indices();
+  RandomSelectionStep& random =
+      *spec.mutable_steps(0)->mutable_random_selection();
+  random.set_dataset("calibration");
+  random.mutable_options()->set_num_experts(8);
+  random.mutable_options()->set_seed(3);
+  MOE_ASSERT_OK_AND_ASSIGN(steps, PlanSteps(spec));
+  EXPECT_EQ(steps[0].command, "random_selection");
+  EXPECT_EQ(steps[2].command, "split_random");
+  EXPECT_EQ(Arguments(steps[2]), "--num_experts=8 --seed=9");
+  EXPECT_EQ(Inputs(steps[3]), "model_path=tiny");
+}
+
+struct Mistake {
+  std::string from;  // Of kSpec's text, once in it.
+  std::string to;
+  std::string message;
+};
+
+TEST(PlanStepsTest, NamesStepAndFieldOfAMistake) {
+  const Mistake mistakes[] = {
+      {"name: \"chain\"", "name: \"a chain\"", "name is \"a chain\"; allowed"},
+      {"model: \"tiny\"", "", "model is \"\"; allowed"},
+      {"data: \"stories\"", "data: \"/stories\"", "data is \"/stories\""},
+      {"file: \"text.jsonl\"", "file: \"../a\"",
+       "datasets[0] \"calibration\": file is \"../a\"; wanted"},
+      {"model_max_length: 64", "model_max_length: 0",
+       "datasets[0] \"calibration\": tokenize: model_max_length is 0"},
+      {"max_steps: 8", "max_steps: 0",
+       "datasets[0] \"calibration\": batch: max_steps is 0"},
+      {"name: \"held_out\"", "name: \"calibration\"",
+       "datasets[1] \"calibration\": the name stands in datasets[0] already"},
+      {"name: \"scores\"", "name: \"router\"",
+       "steps[1] \"router\": the name stands in steps[0] already"},
+      {"name: \"scores\"", "name: \"my scores\"",
+       "steps[1]: name is \"my scores\"; allowed"},
+      {"dataset: \"calibration\" gate_weights: \"router\"",
+       "dataset: \"cal\" gate_weights: \"router\"",
+       "steps[1] \"scores\": dataset is \"cal\"; wanted"},
+      {"dataset: \"calibration\" gate_weights: \"router\"",
+       "dataset: \"calibration\"",
+       "steps[1] \"scores\": gate_weights is \"\"; wanted is an earlier step "
+       "that makes gate_weights: router"},
+      {"importance_scores: \"scores\"", "importance_scores: \"mlp\"",
+       "steps[2] \"neurons\": importance_scores is \"mlp\"; wanted is an "
+       "earlier step that makes importance_scores: scores"},
+      {"checkpoint: \"mlp\"", "checkpoint: \"attention\"",
+       "steps[4] \"attention\": checkpoint is \"attention\"; wanted is an "
+       "earlier step that makes checkpoint: mlp"},
+      {"balance_jitter_factor: 0.4 seed: 3", "balance_jitter_factor: 2 seed: 3",
+       "steps[0] \"router\": options: balance_jitter_factor is 2"},
+      {"balance_jitter_factor: 0.4 seed: 3", "seed: 4",
+       "seed is 4, and that of dataset \"calibration\" is 3"},
+      {"distribution: \"reference\"", "distribution: \"scores\"",
+       "steps[7] \"aligned\": distribution is \"scores\"; wanted is an earlier "
+       "step that makes distribution: reference"},
+      {"checkpoint: \"attention\"\n      distribution", "distribution",
+       "steps[7] \"aligned\": checkpoint is \"\"; wanted is an earlier step "
+       "that makes checkpoint: mlp, attention"},
+      {"hidden_distribution { dataset: \"calibration\" }",
+       "hidden_distribution { dataset: \"calibration\" checkpoint: \"aligned\" "
+       "}",
+       "steps[6] \"reference\": checkpoint is \"aligned\"; wanted is"},
+      {"evaluate { dataset: \"held_out\" }", "",
+       "steps[8] \"dense\": says not what is done"},
+  };
+  for (const Mistake& mistake : mistakes) {
+    const std::string text =
+        absl::StrReplaceAll(kSpec, {{mistake.from, mistake.to}});
+    ASSERT_NE(text, kSpec) << mistake.from;
+    EXPECT_THAT(PlanSteps(SpecOf(text)).status(),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         HasSubstr(mistake.message)));
+  }
+}
+
+TEST(PlanStepsTest, TakesAnAlignedCheckpointForACheckpoint) {
+  ExperimentSpec spec = SpecOf(kSpec);
+  spec.mutable_steps(8)->mutable_evaluate()->set_checkpoint("aligned");
+  AlignOptions& options =
+      *spec.mutable_steps(7)->mutable_align()->mutable_options();
+  options.set_alignment_mode(AlignOptions::PUBLISHED);
+  options.set_alignment_parts(AlignOptions::MAGNITUDE);
+  options.set_realign(true);
+  MOE_ASSERT_OK_AND_ASSIGN(const std::vector<PlannedStep> steps,
+                           PlanSteps(spec));
+  EXPECT_EQ(Inputs(steps[8]),
+            "model_path=aligned dataset_dir_or_path=held_out");
+  EXPECT_THAT(Arguments(steps[7]),
+              HasSubstr("--alignment_mode=published "
+                        "--alignment_parts=magnitude --realign=true"));
+  options.set_alignment_mode(static_cast<AlignOptions::Mode>(7));
+  EXPECT_THAT(PlanSteps(spec).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("options: alignment_mode is 7")));
+}
+
+TEST(PlanStepsTest, SaysThatExpertsMayShareNeurons) {
+  ExperimentSpec spec = SpecOf(kSpec);
+  spec.mutable_steps(2)->mutable_split()->mutable_options()->set_share_neurons(
+      true);
+  spec.mutable_steps(3)
+      ->mutable_convert_mlp()
+      ->mutable_options()
+      ->set_share_neurons(true);
+  MOE_ASSERT_OK_AND_ASSIGN(const std::vector<PlannedStep> steps,
+                           PlanSteps(spec));
+  EXPECT_THAT(Arguments(steps[2]), HasSubstr("--share_neurons=true"));
+  EXPECT_THAT(Arguments(steps[3]), HasSubstr("--share_neurons=true"));
+}
+
+TEST(PlanStepsTest, RefusesASeedWhereNothingIsDrawn) {
+  ExperimentSpec spec = SpecOf(kSpec);
+  MlpConversionOptions& options =
+      *spec.mutable_steps(3)->mutable_convert_mlp()->mutable_options();
+  options.set_kind(MlpConversionOptions::RESIDUAL);
+  options.set_seed(1);
+  EXPECT_THAT(PlanSteps(spec).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("convert_mixtral_residual draws nothing")));
+}
+
+TEST(PlanStepsTest, RefusesAnExperimentWithoutSteps) {
+  ExperimentSpec spec = SpecOf(kSpec);
+  spec.clear_steps();
+  EXPECT_THAT(PlanSteps(spec).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("steps is empty")));
+}
+
+TEST(FindStepTest, ListsTheStepsThereAre) {
+  MOE_ASSERT_OK_AND_ASSIGN(const std::vector<PlannedStep> steps,
+                           PlanSteps(SpecOf(kSpec)));
+  MOE_ASSERT_OK_AND_ASSIGN(const PlannedStep step, FindStep(steps, "mlp"));
+  EXPECT_EQ(step.command, "convert_mixtral");
+  EXPECT_THAT(FindStep(steps, "nlp").status(),
+              StatusIs(absl::StatusCode::kNotFound,
+                       HasSubstr("it has: router, scores, neurons, mlp")));
+}
+
+}  // namespace
+}  // namespace moe

@@ -1,0 +1,292 @@
+#include "moe/experiment/step_runner.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "google/protobuf/util/message_differencer.h"
+#include "moe/base/file_system.h"
+#include "moe/base/progress.h"
+#include "moe/base/status_macros.h"
+#include "moe/checkpoint/artifact/artifact_part.h"
+#include "moe/experiment/evaluation_metrics.h"
+#include "moe/experiment/experiment_inputs.h"
+#include "moe/experiment/experiment_lock.pb.h"
+#include "moe/experiment/file_digest.h"
+#include "moe/experiment/step_plan.h"
+#include "moe/experiment/text_proto.h"
+#include "moe/kernels/numerics_contract.h"
+
+namespace moe {
+namespace {
+
+// Deeper directories are no step's.
+absl::Status RemoveIfThere(const std::string& path) {
+  if (!PathExists(path)) return absl::OkStatus();
+  return PosixFileSystem().RemoveAll(path);
+}
+
+absl::Status MakeRoom(const std::string& directory) {
+  MOE_RETURN_IF_ERROR(RemoveIfThere(RecordPath(directory)));
+  return RemoveIfThere(directory);
+}
+
+absl::Status WriteRecord(const StepRecord& record,
+                         absl::string_view directory) {
+  return WriteTextProto(
+      record, "# What a step of an experiment has made, and from what.\n",
+      RecordPath(directory));
+}
+
+std::string Flag(absl::string_view name, absl::string_view value) {
+  return absl::StrCat("--", name, "=", value);
+}
+
+// The artifact, which is pinned, and its report, which is not.
+absl::Status CollectArtifact(absl::string_view stem,
+                             const std::string& directory, StepRecord& record) {
+  MOE_ASSIGN_OR_RETURN(
+      *record.mutable_step()->add_files(),
+      DigestFile(directory, absl::StrCat(stem, ".safetensors")));
+  MOE_ASSIGN_OR_RETURN(
+      *record.add_reports(),
+      DigestFile(directory, absl::StrCat(stem, ".report.json")));
+  return absl::OkStatus();
+}
+
+// What is pinned, what is not, and the numbers.
+absl::Status CollectOutput(const PlannedStep& step,
+                           const std::string& directory, Progress& progress,
+                           StepRecord& record) {
+  StepLock& lock = *record.mutable_step();
+  if (IsCheckpoint(step.output)) {
+    MOE_ASSIGN_OR_RETURN(const std::vector<FileDigest> files,
+                         DigestDirectory(directory, progress));
+    lock.mutable_files()->Add(files.begin(), files.end());
+    if (step.output == OutputKind::kCheckpoint) return absl::OkStatus();
+    return CollectArtifact(absl::StrCat(kAlignmentDirectory, "/scale_factors"),
+                           directory, record);
+  }
+  if (step.output == OutputKind::kEvaluation) {
+    const std::string name = OutputFile(step.output);
+    MOE_ASSIGN_OR_RETURN(*record.add_reports(), DigestFile(directory, name));
+    MOE_ASSIGN_OR_RETURN(
+        const std::vector<Metric> metrics,
+        ReadEvaluationMetrics(absl::StrCat(directory, "/", name)));
+    lock.mutable_metrics()->Add(metrics.begin(), metrics.end());
+    return absl::OkStatus();
+  }
+  return CollectArtifact(OutputName(step.output), directory, record);
+}
+
+// Runs the words into an empty place, and writes the record.
+absl::StatusOr<StepRecord> RunAndRecord(const PlannedStep& step,
+                                        const std::vector<std::string>& words,
+                                        const std::string& directory,
+                                        const StepContext& context) {
+  StepRecord record;
+  record.set_numerics_contract(kNumericsContractVersion);
+  MOE_ASSIGN_OR_RETURN(*record.mutable_step(),
+                       DescribeStep(step, context.inputs));
+  MOE_RETURN_IF_ERROR(MakeRoom(directory));
+  MOE_RETURN_IF_ERROR(context.run_command(words));
+  if (absl::Status status =
+          CollectOutput(step, directory, context.progress, record);
+      !status.ok()) {
+    return absl::DataLossError(absl::StrCat(
+        step.command, " has not made what it should: ", status.message()));
+  }
+  MOE_RETURN_IF_ERROR(WriteRecord(record, directory));
+  return record;
+}
+
+// The record of what a step did, without what came out.
+StepLock DescriptionIn(const StepRecord& record) {
+  StepLock description = record.step();
+  description.clear_files();
+  description.clear_metrics();
+  return description;
+}
+
+// OK if `record` is of what `description` says, under this contract.
+absl::Status CheckSameStep(const StepRecord& record,
+                           const StepLock& description,
+                           absl::string_view from) {
+  if (record.numerics_contract() != kNumericsContractVersion) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        from, " is of numerics contract ", record.numerics_contract(),
+        "; this program's is ", kNumericsContractVersion));
+  }
+  google::protobuf::util::MessageDifferencer differencer;
+  std::string differences;
+  differencer.ReportDifferencesToString(&differences);
+  if (differencer.Compare(DescriptionIn(record), description)) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(absl::StrCat(
+      from, " is not what step \"", description.name(),
+      "\" makes; from what it was made to what is wanted:\n", differences));
+}
+
+absl::Status CopyMade(const FileDigest& file, absl::string_view from,
+                      absl::string_view to) {
+  const std::filesystem::path source = absl::StrCat(from, "/", file.name());
+  const std::filesystem::path target = absl::StrCat(to, "/", file.name());
+  std::error_code error;
+  std::filesystem::create_directories(target.parent_path(), error);
+  if (!error) std::filesystem::copy_file(source, target, error);
+  if (error) {
+    return absl::UnavailableError(absl::StrCat("copying ", source.string(),
+                                               " to ", target.string(), ": ",
+                                               error.message()));
+  }
+  MOE_ASSIGN_OR_RETURN(const FileDigest copied, DigestFile(to, file.name()));
+  if (SameFile(copied, file)) return absl::OkStatus();
+  return absl::DataLossError(
+      absl::StrCat(source.string(), " is not what its step made"));
+}
+
+template <typename List>
+bool FilesAreThere(const List& files, absl::string_view directory) {
+  return std::all_of(files.begin(), files.end(), [&](const FileDigest& file) {
+    const absl::StatusOr<FileDigest> found = DigestFile(directory, file.name());
+    return found.ok() && SameFile(*found, file);
+  });
+}
+
+absl::Status CheckCanShard(const PlannedStep& step) {
+  if (CanShard(step)) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "step \"", step.name, "\" cannot be shared out: ", step.command,
+      " has no --shards"));
+}
+
+}  // namespace
+
+absl::StatusOr<StepLock> DescribeStep(const PlannedStep& step,
+                                      ExperimentInputs& inputs) {
+  StepLock lock;
+  lock.set_name(step.name);
+  lock.set_command(step.command);
+  for (const StepInput& input : step.inputs) {
+    StepInputDigest& digest = *lock.add_inputs();
+    digest.set_flag(input.flag);
+    digest.set_from(input.name);
+    MOE_ASSIGN_OR_RETURN(*digest.mutable_sha256(), inputs.DigestOf(input));
+  }
+  lock.mutable_arguments()->Add(step.arguments.begin(), step.arguments.end());
+  return lock;
+}
+
+absl::StatusOr<std::vector<std::string>> StepWords(const PlannedStep& step,
+                                                   absl::string_view directory,
+                                                   const StepContext& context) {
+  std::vector<std::string> words = {step.command};
+  bool walks = false;
+  for (const StepInput& input : step.inputs) {
+    MOE_ASSIGN_OR_RETURN(const std::string path, context.inputs.PathOf(input));
+    words.push_back(Flag(input.flag, path));
+    walks = walks || input.source == InputSource::kData;
+  }
+  words.insert(words.end(), step.arguments.begin(), step.arguments.end());
+  if (walks && !context.memory_budget.empty()) {
+    words.push_back(Flag("memory_budget", context.memory_budget));
+  }
+  words.push_back(
+      step.output == OutputKind::kEvaluation
+          ? Flag("report_out",
+                 absl::StrCat(directory, "/", OutputFile(step.output)))
+          : Flag("save_path", directory));
+  if (step.output == OutputKind::kAlignedCheckpoint) {
+    words.push_back(Flag("scale_factors_path",
+                         absl::StrCat(directory, "/", kAlignmentDirectory)));
+  }
+  return words;
+}
+
+std::optional<StepRecord> FindFinishedStep(const StepLock& description,
+                                           absl::string_view directory,
+                                           Progress& progress) {
+  const std::string path = RecordPath(directory);
+  if (!PathExists(path)) return std::nullopt;
+  // A record that cannot be read is of no use, whatever is wrong with it.
+  absl::StatusOr<StepRecord> record = ReadTextProto<StepRecord>(path);
+  if (!record.ok()) return std::nullopt;
+  if (!CheckSameStep(*record, description, path).ok()) return std::nullopt;
+  progress.Start("looking at what is there", 0, "files");
+  const bool there = FilesAreThere(record->step().files(), directory) &&
+                     FilesAreThere(record->reports(), directory);
+  progress.Finish();
+  return there ? std::optional<StepRecord>(*std::move(record)) : std::nullopt;
+}
+
+absl::StatusOr<StepRecord> RunStep(const PlannedStep& step,
+                                   absl::string_view directory,
+                                   const StepContext& context) {
+  MOE_ASSIGN_OR_RETURN(const std::vector<std::string> words,
+                       StepWords(step, directory, context));
+  return RunAndRecord(step, words, std::string(directory), context);
+}
+
+absl::StatusOr<StepRecord> TakeStep(const PlannedStep& step,
+                                    absl::string_view from,
+                                    absl::string_view directory,
+                                    const StepContext& context) {
+  const std::string path = RecordPath(from);
+  MOE_ASSIGN_OR_RETURN(StepRecord record, ReadTextProto<StepRecord>(path));
+  record.mutable_step()->set_name(step.name);
+  MOE_ASSIGN_OR_RETURN(const StepLock description,
+                       DescribeStep(step, context.inputs));
+  MOE_RETURN_IF_ERROR(CheckSameStep(record, description, path));
+  MOE_RETURN_IF_ERROR(MakeRoom(std::string(directory)));
+  for (const FileDigest& file : record.step().files()) {
+    MOE_RETURN_IF_ERROR(CopyMade(file, from, directory));
+  }
+  for (const FileDigest& file : record.reports()) {
+    MOE_RETURN_IF_ERROR(CopyMade(file, from, directory));
+  }
+  MOE_RETURN_IF_ERROR(WriteRecord(record, directory));
+  return record;
+}
+
+bool CanShard(const PlannedStep& step) {
+  return step.output == OutputKind::kImportanceScores ||
+         step.output == OutputKind::kDistribution;
+}
+
+absl::Status RunStepShard(const PlannedStep& step, const StepShard& shard,
+                          absl::string_view directory,
+                          const StepContext& context) {
+  MOE_RETURN_IF_ERROR(CheckCanShard(step));
+  MOE_ASSIGN_OR_RETURN(std::vector<std::string> words,
+                       StepWords(step, directory, context));
+  words.push_back(Flag("shards", absl::StrCat(shard.num_shards)));
+  words.push_back(Flag("shard", absl::StrCat(shard.shard)));
+  MOE_RETURN_IF_ERROR(RemoveIfThere(std::string(directory)));
+  return context.run_command(words);
+}
+
+absl::StatusOr<StepRecord> MergeStepShards(
+    const PlannedStep& step, const std::vector<std::string>& parts,
+    absl::string_view directory, const StepContext& context) {
+  MOE_RETURN_IF_ERROR(CheckCanShard(step));
+  std::vector<std::string> words = {step.command, Flag("save_path", directory),
+                                    "--merge"};
+  const auto num_shards = static_cast<int64_t>(parts.size());
+  for (int64_t shard = 0; shard < num_shards; ++shard) {
+    words.push_back(
+        PathOfPart(parts[shard], OutputName(step.output), num_shards, shard));
+  }
+  return RunAndRecord(step, words, std::string(directory), context);
+}
+
+}  // namespace moe

@@ -1,0 +1,91 @@
+// One step of an experiment: run, recorded, and recognized when it is there.
+//
+// A step is the command that its plan names, with nothing in between: what it
+// makes is what a person gets who types the same line.
+
+#ifndef MOE_EXPERIMENT_STEP_RUNNER_H_
+#define MOE_EXPERIMENT_STEP_RUNNER_H_
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "moe/base/progress.h"
+#include "moe/experiment/experiment_inputs.h"
+#include "moe/experiment/experiment_lock.pb.h"
+#include "moe/experiment/step_plan.h"
+
+namespace moe {
+
+// Runs a command of llama_moe, whose name is the first word.
+using CommandRunner =
+    std::function<absl::Status(const std::vector<std::string>& words)>;
+
+struct StepContext {
+  ExperimentInputs& inputs;
+  const CommandRunner& run_command;
+  Progress& progress;
+  // --memory_budget of the steps that walk over a model; empty for the
+  // command's own. No result depends on it.
+  std::string memory_budget = {};
+};
+
+// What the step's result follows from: its lock without files and metrics.
+absl::StatusOr<StepLock> DescribeStep(const PlannedStep& step,
+                                      ExperimentInputs& inputs);
+
+// The command's words; it is to write to `directory`.
+absl::StatusOr<std::vector<std::string>> StepWords(const PlannedStep& step,
+                                                   absl::string_view directory,
+                                                   const StepContext& context);
+
+// The record beside `directory`, if the step was done: under this numerics
+// contract, from what `description` says, and its files still are what they
+// were. Nothing otherwise, whatever lies there.
+std::optional<StepRecord> FindFinishedStep(const StepLock& description,
+                                           absl::string_view directory,
+                                           Progress& progress);
+
+// Runs the step, replaces what is at `directory`, and writes the record beside
+// it last. The errors of the command; DataLoss if it did not make what its step
+// makes.
+absl::StatusOr<StepRecord> RunStep(const PlannedStep& step,
+                                   absl::string_view directory,
+                                   const StepContext& context);
+
+// What the same step of another experiment made, at `from`, copied with its
+// record. The two may have different names. InvalidArgument, with what differs,
+// unless the command, what it reads, arguments and numerics contract are the
+// same; DataLoss if a file is not what its record says.
+absl::StatusOr<StepRecord> TakeStep(const PlannedStep& step,
+                                    absl::string_view from,
+                                    absl::string_view directory,
+                                    const StepContext& context);
+
+// Whether several runs can share the step's work, each making a part.
+bool CanShard(const PlannedStep& step);
+
+struct StepShard {
+  int64_t num_shards = 1;
+  int64_t shard = 0;
+};
+// Makes a part, at `directory`, without a record. InvalidArgument unless
+// CanShard.
+absl::Status RunStepShard(const PlannedStep& step, const StepShard& shard,
+                          absl::string_view directory,
+                          const StepContext& context);
+
+// RunStep from the parts: directory i of `parts` was made by shard i of as many
+// as there are. The record is that of RunStep.
+absl::StatusOr<StepRecord> MergeStepShards(
+    const PlannedStep& step, const std::vector<std::string>& parts,
+    absl::string_view directory, const StepContext& context);
+
+}  // namespace moe
+
+#endif  // MOE_EXPERIMENT_STEP_RUNNER_H_

@@ -1,0 +1,294 @@
+#include "moe/experiment/step_runner.h"
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "moe/base/file_system.h"
+#include "moe/base/progress.h"
+#include "moe/base/testing/status_matchers.h"
+#include "moe/base/testing/temp_directory.h"
+#include "moe/experiment/experiment_inputs.h"
+#include "moe/experiment/experiment_lock.pb.h"
+#include "moe/experiment/step_plan.h"
+#include "moe/experiment/text_proto.h"
+
+namespace moe {
+namespace {
+
+using ::moe::testing::IsOk;
+using ::moe::testing::IsOkAndHolds;
+using ::moe::testing::StatusIs;
+using ::moe::testing::TempDirectory;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+// Steps against a command that writes what it is told to.
+class StepRunnerTest : public ::testing::Test {
+ protected:
+  StepRunnerTest() {
+    directory_.Write("data/a.jsonl", "{}");
+    gates_.set_name("router");
+    StepRecord record;
+    *record.mutable_step() = gates_;
+    inputs_.AddStep("made/router", record);
+  }
+
+  std::string Made() const { return directory_.Path("made/scores"); }
+
+  // Writes `contents` for each name below the step's directory.
+  CommandRunner Writing(std::vector<std::string> names) {
+    return [this, names](const std::vector<std::string>& words) {
+      words_ = words;
+      for (const std::string& name : names) {
+        directory_.Write(absl::StrCat("made/scores/", name), contents_);
+      }
+      return absl::OkStatus();
+    };
+  }
+
+  absl::StatusOr<StepRecord> Run() {
+    return RunStep(step_, Made(), {inputs_, run_, progress_});
+  }
+
+  std::optional<StepRecord> Find() {
+    const absl::StatusOr<StepLock> description = DescribeStep(step_, inputs_);
+    EXPECT_THAT(description, IsOk());
+    return FindFinishedStep(*description, Made(), progress_);
+  }
+
+  Progress progress_{Progress::Style::kSilent, {}};
+  TempDirectory directory_;
+  ExperimentInputs inputs_{{"testdata/llama_gqa_bf16", directory_.Path("data")},
+                           progress_};
+  StepLock gates_;
+  PlannedStep step_ = {
+      "scores",
+      "split_gradient_get_grads",
+      OutputKind::kImportanceScores,
+      {{"model_path", InputSource::kModel, "tiny", ""},
+       {"dataset_dir_or_path", InputSource::kData, "all", "a.jsonl"},
+       {"gate_weights_file", InputSource::kStep, "router", "g.safetensors"}},
+      {"--seed=1"}};
+  std::string contents_ = "abc";
+  std::vector<std::string> words_;
+  CommandRunner run_ = Writing(
+      {"importance_scores.safetensors", "importance_scores.report.json"});
+};
+
+TEST_F(StepRunnerTest, RunsTheCommandAndRecordsWhatItMade) {
+  MOE_ASSERT_OK_AND_ASSIGN(const StepRecord record, Run());
+  EXPECT_THAT(words_,
+              ElementsAre("split_gradient_get_grads",
+                          "--model_path=testdata/llama_gqa_bf16",
+                          absl::StrCat("--dataset_dir_or_path=",
+                                       directory_.Path("data/a.jsonl")),
+                          "--gate_weights_file=made/router/g.safetensors",
+                          "--seed=1", absl::StrCat("--save_path=", Made())));
+  ASSERT_EQ(record.step().files_size(), 1);
+  EXPECT_EQ(record.step().files(0).name(), "importance_scores.safetensors");
+  EXPECT_EQ(record.step().files(0).bytes(), 3);
+  EXPECT_EQ(record.step().inputs_size(), 3);
+  MOE_ASSERT_OK_AND_ASSIGN(const StepRecord written,
+                           ReadTextProto<StepRecord>(RecordPath(Made())));
+  EXPECT_EQ(FormatTextProto(written), FormatTextProto(record));
+}
+
+TEST_F(StepRunnerTest, GivesTheMemoryBudgetToStepsThatWalk) {
+  const StepContext context = {inputs_, run_, progress_, "2GiB"};
+  MOE_ASSERT_OK_AND_ASSIGN(std::vector<std::string> words,
+                           StepWords(step_, "x", context));
+  EXPECT_THAT(words, ::testing::Contains("--memory_budget=2GiB"));
+  step_.inputs.erase(step_.inputs.begin() + 1);
+  MOE_ASSERT_OK_AND_ASSIGN(words, StepWords(step_, "x", context));
+  EXPECT_THAT(words, Not(::testing::Contains("--memory_budget=2GiB")));
+}
+
+TEST_F(StepRunnerTest, RecognizesWhatIsThere) {
+  EXPECT_FALSE(Find().has_value());
+  ASSERT_THAT(Run(), IsOk());
+  ASSERT_TRUE(Find().has_value());
+  EXPECT_EQ(Find()->step().files_size(), 1);
+}
+
+TEST_F(StepRunnerTest, DoesNotTakeWhatIsNotTheSame) {
+  ASSERT_THAT(Run(), IsOk());
+  const PlannedStep step = step_;
+  step_.arguments = {"--seed=2"};
+  EXPECT_FALSE(Find().has_value()) << "another argument";
+  step_ = step;
+  step_.inputs.pop_back();
+  EXPECT_FALSE(Find().has_value()) << "another input";
+  step_ = step;
+  ASSERT_TRUE(Find().has_value());
+  directory_.Write("made/scores/importance_scores.report.json", "abd");
+  EXPECT_FALSE(Find().has_value()) << "another report";
+  ASSERT_THAT(Run(), IsOk());
+  directory_.Write("made/scores/importance_scores.safetensors", "abd");
+  EXPECT_FALSE(Find().has_value()) << "another file";
+  ASSERT_THAT(Run(), IsOk());
+  std::filesystem::remove(Made() + "/importance_scores.safetensors");
+  EXPECT_FALSE(Find().has_value()) << "a missing file";
+  ASSERT_THAT(Run(), IsOk());
+  directory_.Write("made/scores.record.textproto", "numerics_contract: ");
+  EXPECT_FALSE(Find().has_value()) << "a record cut short";
+}
+
+TEST_F(StepRunnerTest, DoesNotTakeWhatAnotherContractMade) {
+  MOE_ASSERT_OK_AND_ASSIGN(StepRecord record, Run());
+  record.set_numerics_contract(record.numerics_contract() + 1);
+  ASSERT_THAT(WriteTextProto(record, "", RecordPath(Made())), IsOk());
+  EXPECT_FALSE(Find().has_value());
+}
+
+TEST_F(StepRunnerTest, ReplacesWhatIsThereAndItsRecord) {
+  directory_.Write("made/scores/left_over", "x");
+  directory_.Write("made/scores.record.textproto", "x");
+  ASSERT_THAT(Run(), IsOk());
+  EXPECT_FALSE(PathExists(Made() + "/left_over"));
+  run_ = [](const std::vector<std::string>&) {
+    return absl::InternalError("broken off");
+  };
+  EXPECT_THAT(Run(),
+              StatusIs(absl::StatusCode::kInternal, HasSubstr("broken off")));
+  EXPECT_FALSE(PathExists(RecordPath(Made())));
+}
+
+TEST_F(StepRunnerTest, RefusesACommandThatMadeNothing) {
+  run_ = Writing({});
+  EXPECT_THAT(Run(), StatusIs(absl::StatusCode::kDataLoss,
+                              HasSubstr("split_gradient_get_grads has not")));
+}
+
+TEST_F(StepRunnerTest, PinsEveryFileOfACheckpoint) {
+  step_.output = OutputKind::kCheckpoint;
+  run_ = Writing({"model.safetensors", "config.json"});
+  MOE_ASSERT_OK_AND_ASSIGN(const StepRecord record, Run());
+  ASSERT_EQ(record.step().files_size(), 2);
+  EXPECT_EQ(record.step().files(0).name(), "config.json");
+  EXPECT_EQ(record.reports_size(), 0);
+}
+
+TEST_F(StepRunnerTest, PinsScaleFactorsBelowAnAlignedCheckpoint) {
+  step_.output = OutputKind::kAlignedCheckpoint;
+  run_ = Writing({"model.safetensors", "config.json",
+                  "alignment/scale_factors.safetensors",
+                  "alignment/scale_factors.report.json"});
+  MOE_ASSERT_OK_AND_ASSIGN(const StepRecord record, Run());
+  EXPECT_EQ(words_.back(),
+            absl::StrCat("--scale_factors_path=", Made(), "/alignment"));
+  ASSERT_EQ(record.step().files_size(), 3);
+  EXPECT_EQ(record.step().files(0).name(), "config.json");
+  EXPECT_EQ(record.step().files(1).name(), "model.safetensors");
+  EXPECT_EQ(record.step().files(2).name(),
+            "alignment/scale_factors.safetensors");
+  ASSERT_EQ(record.reports_size(), 1);
+  EXPECT_EQ(record.reports(0).name(), "alignment/scale_factors.report.json");
+  EXPECT_TRUE(Find().has_value());
+  directory_.Write("made/scores/alignment/scale_factors.safetensors", "abd");
+  EXPECT_FALSE(Find().has_value());
+  run_ = Writing({"model.safetensors", "config.json"});
+  EXPECT_THAT(Run(), StatusIs(absl::StatusCode::kDataLoss,
+                              HasSubstr("alignment/scale_factors")));
+}
+
+TEST_F(StepRunnerTest, TakesWhatTheSameStepOfAnotherExperimentMade) {
+  const StepContext context = {inputs_, run_, progress_};
+  MOE_ASSERT_OK_AND_ASSIGN(const StepRecord made, Run());
+  step_.name = "theirs";
+  const std::string taken = directory_.Path("taken/theirs");
+  MOE_ASSERT_OK_AND_ASSIGN(StepRecord record,
+                           TakeStep(step_, Made(), taken, context));
+  EXPECT_EQ(record.step().name(), "theirs");
+  MOE_ASSERT_OK_AND_ASSIGN(const StepLock description,
+                           DescribeStep(step_, inputs_));
+  EXPECT_TRUE(FindFinishedStep(description, taken, progress_).has_value());
+  record.mutable_step()->set_name("scores");
+  EXPECT_EQ(FormatTextProto(record), FormatTextProto(made));
+}
+
+TEST_F(StepRunnerTest, DoesNotTakeWhatWasMadeOtherwise) {
+  const StepContext context = {inputs_, run_, progress_};
+  ASSERT_THAT(Run(), IsOk());
+  const std::string taken = directory_.Path("taken");
+  step_.arguments = {"--seed=2"};
+  EXPECT_THAT(TakeStep(step_, Made(), taken, context),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("is not what step \"scores\" makes"),
+                             HasSubstr("--seed=1"), HasSubstr("--seed=2"))));
+  EXPECT_FALSE(PathExists(taken));
+  step_.arguments = {"--seed=1"};
+  directory_.Write("made/scores/importance_scores.safetensors", "abd");
+  EXPECT_THAT(TakeStep(step_, Made(), taken, context),
+              StatusIs(absl::StatusCode::kDataLoss,
+                       HasSubstr("is not what its step made")));
+  EXPECT_FALSE(PathExists(RecordPath(taken)));
+}
+
+TEST_F(StepRunnerTest, PinsNumbersOfAnEvaluation) {
+  step_.output = OutputKind::kEvaluation;
+  contents_ = R"({"loss": 1.5, "perplexity": 4.5, "num_predicted_tokens": 7,
+                  "losses_digest": "ab"})";
+  run_ = Writing({"evaluation.report.json"});
+  MOE_ASSERT_OK_AND_ASSIGN(const StepRecord record, Run());
+  EXPECT_EQ(words_.back(),
+            absl::StrCat("--report_out=", Made(), "/evaluation.report.json"));
+  EXPECT_EQ(record.step().files_size(), 0);
+  ASSERT_EQ(record.step().metrics_size(), 4);
+  EXPECT_EQ(record.step().metrics(0).number(), 1.5);
+  EXPECT_TRUE(Find().has_value());
+}
+
+TEST_F(StepRunnerTest, MakesPartsAndMergesThem) {
+  ASSERT_TRUE(CanShard(step_));
+  const StepContext context = {inputs_, run_, progress_};
+  ASSERT_THAT(RunStepShard(step_, {2, 1}, Made(), context), IsOk());
+  EXPECT_THAT(words_, ::testing::Contains("--shards=2"));
+  EXPECT_EQ(words_.back(), "--shard=1");
+  EXPECT_FALSE(PathExists(RecordPath(Made())));
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const StepRecord merged,
+      MergeStepShards(step_, {"p/0", "p/1"}, Made(), context));
+  EXPECT_THAT(words_,
+              ElementsAre("split_gradient_get_grads",
+                          absl::StrCat("--save_path=", Made()), "--merge",
+                          "p/0/importance_scores.part-0-of-2.safetensors",
+                          "p/1/importance_scores.part-1-of-2.safetensors"));
+  MOE_ASSERT_OK_AND_ASSIGN(const StepRecord whole, Run());
+  EXPECT_EQ(FormatTextProto(merged), FormatTextProto(whole));
+}
+
+TEST_F(StepRunnerTest, SharesOutWhatTheCommandsShareOut) {
+  for (const auto& [kind, can] :
+       {std::pair{OutputKind::kImportanceScores, true},
+        {OutputKind::kDistribution, true},
+        {OutputKind::kGateWeights, false},
+        {OutputKind::kAlignedCheckpoint, false},
+        {OutputKind::kEvaluation, false}}) {
+    step_.output = kind;
+    EXPECT_EQ(CanShard(step_), can) << OutputName(kind);
+  }
+}
+
+TEST_F(StepRunnerTest, RefusesPartsOfWhatCannotBeShared) {
+  step_.output = OutputKind::kCheckpoint;
+  const StepContext context = {inputs_, run_, progress_};
+  EXPECT_THAT(RunStepShard(step_, {2, 1}, Made(), context),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("cannot be shared out")));
+  EXPECT_THAT(MergeStepShards(step_, {"a"}, Made(), context).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("cannot be shared out")));
+}
+
+}  // namespace
+}  // namespace moe

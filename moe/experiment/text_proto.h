@@ -1,0 +1,55 @@
+// Protocol Buffers as text files that people write: specs and locks.
+
+#ifndef MOE_EXPERIMENT_TEXT_PROTO_H_
+#define MOE_EXPERIMENT_TEXT_PROTO_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "google/protobuf/message.h"
+
+namespace moe {
+
+// Sets `message` to what the text says. InvalidArgument, with `path`, line and
+// column of the first mistake: a field that the message has not, one that is
+// given twice, a value of another type, a text that ends too early.
+absl::Status ParseTextProto(absl::string_view text, absl::string_view path,
+                            google::protobuf::Message& message);
+
+// ParseTextProto of a file. Errors of reading too; a file over 16 MiB is none
+// that a person wrote.
+template <typename Message>
+absl::StatusOr<Message> ReadTextProto(absl::string_view path);
+
+// The text that gives the same message back, a field a line. A double is
+// written with as many digits as it takes to read it back.
+std::string FormatTextProto(const google::protobuf::Message& message);
+
+// FormatTextProto under lines of comment, written whole or not at all, over a
+// file that is there.
+absl::Status WriteTextProto(const google::protobuf::Message& message,
+                            absl::string_view comment, absl::string_view path);
+
+// ---- Implementation ----
+
+namespace internal {
+absl::StatusOr<std::string> ReadText(absl::string_view path);
+}  // namespace internal
+
+template <typename Message>
+absl::StatusOr<Message> ReadTextProto(absl::string_view path) {
+  absl::StatusOr<std::string> text = internal::ReadText(path);
+  if (!text.ok()) return text.status();
+  Message message;
+  if (absl::Status status = ParseTextProto(*text, path, message);
+      !status.ok()) {
+    return status;
+  }
+  return message;
+}
+
+}  // namespace moe
+
+#endif  // MOE_EXPERIMENT_TEXT_PROTO_H_

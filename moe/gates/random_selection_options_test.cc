@@ -1,0 +1,29 @@
+#include "moe/gates/random_selection_options.h"
+
+#include "absl/status/status.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "moe/base/testing/status_matchers.h"
+
+namespace moe {
+namespace {
+
+using ::moe::testing::IsOk;
+using ::moe::testing::StatusIs;
+using ::testing::HasSubstr;
+
+TEST(ValidateRandomSelectionOptionsTest, NamesTheField) {
+  RandomSelectionOptions options;
+  EXPECT_THAT(ValidateRandomSelectionOptions(options),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("num_experts is 0")));
+  options.set_num_experts(8);
+  EXPECT_THAT(ValidateRandomSelectionOptions(options), IsOk());
+  options.set_seed(-1);
+  EXPECT_THAT(
+      ValidateRandomSelectionOptions(options),
+      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("seed is -1")));
+}
+
+}  // namespace
+}  // namespace moe

@@ -1,0 +1,62 @@
+#include "tools/cli/experiment_flags.h"
+
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "moe/base/status_macros.h"
+#include "moe/experiment/acceptance.h"
+#include "moe/experiment/experiment_spec.pb.h"
+#include "moe/experiment/step_plan.h"
+#include "moe/experiment/step_runner.h"
+#include "moe/experiment/text_proto.h"
+#include "tools/cli/command.h"
+#include "tools/cli/commands.h"
+#include "tools/cli/common_flags.h"
+#include "tools/cli/flag_set.h"
+#include "tools/cli/frame.h"
+
+namespace moe::cli {
+
+void AddExperimentFlags(FlagSet& flags, ExperimentFlags* values) {
+  flags.AddString({.names = {"experiment"},
+                   .what = "the experiment's spec, a .textproto file",
+                   .required = true},
+                  &values->experiment);
+  AddModelPath(flags, "directory of the dense checkpoint", "",
+               &values->model_path);
+  flags.AddString({.names = {"dataset_dir_or_path"},
+                   .what = "the data: a file of JSON lines, a directory of "
+                           "them, or a token artifact",
+                   .required = true},
+                  &values->dataset);
+}
+
+absl::StatusOr<ReadExperiment> ReadExperimentOfFlags(
+    const ExperimentFlags& flags) {
+  ReadExperiment read;
+  MOE_ASSIGN_OR_RETURN(read.spec,
+                       ReadTextProto<ExperimentSpec>(flags.experiment));
+  absl::StatusOr<std::vector<PlannedStep>> steps = PlanSteps(read.spec);
+  if (!steps.ok()) return Annotate(steps.status(), flags.experiment);
+  MOE_RETURN_IF_ERROR(Annotate(ValidateCriteria(read.spec), flags.experiment));
+  read.steps = *std::move(steps);
+  return read;
+}
+
+CommandRunner InnerCommands(CommandContext& context) {
+  return [&context](const std::vector<std::string>& words) -> absl::Status {
+    std::ostringstream unheard;
+    CommandContext inner{unheard, context.progress};
+    MOE_ASSIGN_OR_RETURN(const int exit_status,
+                         RunInnerCommand(AllCommands(), words, inner));
+    if (exit_status == kSuccess) return absl::OkStatus();
+    return absl::InternalError(
+        absl::StrCat(words[0], " ended with exit status ", exit_status));
+  };
+}
+
+}  // namespace moe::cli

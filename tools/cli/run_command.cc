@@ -1,0 +1,145 @@
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/time.h"
+#include "moe/base/status_macros.h"
+#include "moe/experiment/experiment_lock.pb.h"
+#include "moe/experiment/experiment_result.h"
+#include "moe/experiment/experiment_runner.h"
+#include "moe/experiment/lock_report.h"
+#include "moe/experiment/step_cost.h"
+#include "moe/experiment/step_runner.h"
+#include "moe/experiment/text_proto.h"
+#include "tools/cli/command.h"
+#include "tools/cli/commands.h"
+#include "tools/cli/dataset_flags.h"
+#include "tools/cli/experiment_flags.h"
+#include "tools/cli/flag_set.h"
+
+namespace moe::cli {
+namespace {
+
+struct RunFlags {
+  ExperimentFlags experiment;
+  std::string save_path;
+  std::string lock;
+  std::string memory_budget;
+  bool dry_run = false;
+};
+
+// A line when a step starts, and one when it is done.
+StepObserver Observer(CommandContext& context) {
+  return [&context](const StepEvent& event) {
+    if (event.record == nullptr) {
+      context.out << absl::StrFormat("[%d/%d] %s: %s\n", event.number,
+                                     event.num_steps, event.step.name,
+                                     event.step.command);
+    } else {
+      context.out << "  "
+                  << (event.was_there
+                          ? "was there already"
+                          : absl::FormatDuration(absl::Trunc(
+                                event.elapsed, absl::Milliseconds(1))))
+                  << ": " << SummarizeStep(event.record->step()) << "\n";
+    }
+    context.out.flush();
+  };
+}
+
+absl::StatusOr<int> DryRun(const RunFlags& flags, const ReadExperiment& read,
+                           CommandContext& context) {
+  MOE_ASSIGN_OR_RETURN(
+      const std::vector<StepCost> costs,
+      EstimateSteps(read.spec, flags.experiment.Places(), context.progress));
+  const std::string save_path =
+      flags.save_path.empty() ? "SAVE_PATH" : flags.save_path;
+  ExperimentInputs inputs(flags.experiment.Places(), context.progress);
+  const CommandRunner none;
+  const StepContext step_context = {inputs, none, context.progress,
+                                    flags.memory_budget};
+  for (const PlannedStep& step : read.steps) {
+    const std::string directory = absl::StrCat(save_path, "/", step.name);
+    MOE_ASSIGN_OR_RETURN(const std::vector<std::string> words,
+                         StepWords(step, directory, step_context));
+    context.out << step.name << ":\n  llama_moe "
+                << absl::StrJoin(words, " \\\n    ") << "\n";
+    StepRecord record;
+    record.mutable_step()->set_name(step.name);
+    inputs.AddStep(directory, record);
+  }
+  context.out << FormatCosts(costs);
+  return kSuccess;
+}
+
+absl::Status CheckFlags(const RunFlags& flags) {
+  MOE_RETURN_IF_ERROR(MemoryBudgetOfFlag(flags.memory_budget).status());
+  if (flags.dry_run || !flags.save_path.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      "--save_path is missing, the directory for the results; only --dry_run "
+      "needs none");
+}
+
+absl::StatusOr<int> Run(const RunFlags& flags, CommandContext& context) {
+  MOE_RETURN_IF_ERROR(CheckFlags(flags));
+  MOE_ASSIGN_OR_RETURN(const ReadExperiment read,
+                       ReadExperimentOfFlags(flags.experiment));
+  std::optional<ExperimentLock> pinned;
+  if (!flags.lock.empty()) {
+    MOE_ASSIGN_OR_RETURN(pinned, ReadLock(flags.lock));
+  }
+  if (flags.dry_run) return DryRun(flags, read, context);
+  MOE_ASSIGN_OR_RETURN(
+      const ExperimentLock found,
+      RunExperiment(
+          read.spec,
+          {flags.experiment.Places(), flags.save_path, flags.memory_budget},
+          InnerCommands(context), Observer(context), context.progress));
+  MOE_ASSIGN_OR_RETURN(const LockVerdict verdict,
+                       JudgeResults(read.spec, pinned, found));
+  context.out << FormatVerdict(read.spec, verdict, found, flags.save_path);
+  return verdict.Passed() ? kSuccess : kDiffers;
+}
+
+CommandAction Declare(FlagSet& set) {
+  const auto flags = std::make_shared<RunFlags>();
+  AddExperimentFlags(set, &flags->experiment);
+  set.AddString({.names = {"save_path"},
+                 .what = "directory for the results; a run that was broken off "
+                         "goes on there"},
+                &flags->save_path);
+  set.AddString({.names = {"lock"},
+                 .what = "hold the results to this lock, a .textproto file"},
+                &flags->lock);
+  AddMemoryBudget(set, &flags->memory_budget);
+  set.AddBool({.names = {"dry_run"},
+               .what = "print every step's command and what it is estimated "
+                       "to cost, and run none"},
+              &flags->dry_run);
+  return [flags](CommandContext& context) { return Run(*flags, context); };
+}
+
+}  // namespace
+
+Command RunCommand() {
+  return {.name = "run",
+          .aliases = {},
+          .summary = "runs a whole experiment on a checkpoint and a dataset",
+          .section = CommandSection::kPipeline,
+          .notes =
+              "Each step is the command that --dry_run prints. What a step has "
+              "made lies in --save_path under\nthe step's name, and a record "
+              "of it beside: a step whose inputs, options and files are as\n"
+              "recorded is not run again. Exit status: 0; 1 if the results "
+              "are not those of --lock, or do not\nmeet the spec's criteria; "
+              "2 on an error.\n",
+          .declare = Declare};
+}
+
+}  // namespace moe::cli

@@ -1,0 +1,135 @@
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "moe/base/status_macros.h"
+#include "moe/experiment/experiment_inputs.h"
+#include "moe/experiment/step_plan.h"
+#include "moe/experiment/step_runner.h"
+#include "moe/model/walk/shard_options.pb.h"
+#include "tools/cli/command.h"
+#include "tools/cli/commands.h"
+#include "tools/cli/experiment_flags.h"
+#include "tools/cli/flag_set.h"
+#include "tools/cli/shard_flags.h"
+
+namespace moe::cli {
+namespace {
+
+struct RunStepFlags {
+  ExperimentFlags experiment;
+  std::string step;
+  std::vector<std::string> made;
+  std::string save_path;
+  std::optional<int64_t> num_shards;
+  std::optional<int64_t> shard;
+  std::vector<std::string> merge;
+  std::string take;
+};
+
+// "NAME=DIR" of --made.
+absl::Status ReadMade(const std::string& made, ExperimentInputs& inputs) {
+  const std::pair<std::string, std::string> parts =
+      absl::StrSplit(made, absl::MaxSplits('=', 1));
+  if (parts.first.empty() || parts.second.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--made is \"", made, "\"; wanted is STEP=DIRECTORY"));
+  }
+  return inputs.ReadStep(parts.first, parts.second);
+}
+
+absl::Status CheckTake(const RunStepFlags& flags) {
+  if (flags.take.empty() ||
+      (flags.merge.empty() && !flags.num_shards.has_value())) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      "--take goes with neither --shards nor --merge: nothing is made");
+}
+
+absl::StatusOr<int> Run(const RunStepFlags& flags, CommandContext& context) {
+  MOE_ASSIGN_OR_RETURN(
+      const ShardOptions shard,
+      ShardOptionsOf({flags.num_shards, flags.shard, flags.merge}));
+  MOE_ASSIGN_OR_RETURN(const ReadExperiment read,
+                       ReadExperimentOfFlags(flags.experiment));
+  MOE_ASSIGN_OR_RETURN(const PlannedStep step,
+                       FindStep(read.steps, flags.step));
+  ExperimentInputs inputs(flags.experiment.Places(), context.progress);
+  for (const std::string& made : flags.made) {
+    MOE_RETURN_IF_ERROR(ReadMade(made, inputs));
+  }
+  const CommandRunner run_command = InnerCommands(context);
+  const StepContext step_context = {inputs, run_command, context.progress};
+  MOE_RETURN_IF_ERROR(CheckTake(flags));
+  if (flags.num_shards.has_value()) {
+    MOE_RETURN_IF_ERROR(RunStepShard(step, {shard.num_shards(), shard.shard()},
+                                     flags.save_path, step_context));
+    return kSuccess;
+  }
+  if (!flags.take.empty()) {
+    MOE_RETURN_IF_ERROR(
+        TakeStep(step, flags.take, flags.save_path, step_context).status());
+    return kSuccess;
+  }
+  MOE_RETURN_IF_ERROR(
+      flags.merge.empty()
+          ? RunStep(step, flags.save_path, step_context).status()
+          : MergeStepShards(step, flags.merge, flags.save_path, step_context)
+                .status());
+  return kSuccess;
+}
+
+CommandAction Declare(FlagSet& set) {
+  const auto flags = std::make_shared<RunStepFlags>();
+  AddExperimentFlags(set, &flags->experiment);
+  set.AddString(
+      {.names = {"step"}, .what = "name of the step to run", .required = true},
+      &flags->step);
+  set.AddStrings({.names = {"made"},
+                  .what = "STEP=DIRECTORY: what an earlier step has made, with "
+                          "its record beside"},
+                 &flags->made);
+  set.AddString({.names = {"save_path"},
+                 .what = "directory for what the step makes, which is replaced",
+                 .required = true},
+                &flags->save_path);
+  set.AddInt(
+      {.names = {"shards"}, .what = "make one of so many parts; needs --shard"},
+      {.min = 1}, &flags->num_shards);
+  set.AddInt(
+      {.names = {"shard"}, .what = "which part to make: 0 to --shards less 1"},
+      {.min = 0}, &flags->shard);
+  set.AddStrings({.names = {"merge"},
+                  .what = "directories of all parts, in their order, to make "
+                          "the step's result from"},
+                 &flags->merge);
+  set.AddString({.names = {"take"},
+                 .what = "directory of the same step of another experiment, "
+                         "to copy; an error if it was made otherwise"},
+                &flags->take);
+  return [flags](CommandContext& context) { return Run(*flags, context); };
+}
+
+}  // namespace
+
+Command RunStepCommand() {
+  return {.name = "run_step",
+          .aliases = {},
+          .summary = "runs one step of an experiment, for a build system",
+          .section = CommandSection::kHelper,
+          .notes =
+              "Replaces what is at --save_path, and writes a record beside it: "
+              "SAVE_PATH.record.textproto. A\npart has no record. Prints "
+              "nothing. Exit status: 0, or 2 on an error.\n",
+          .declare = Declare};
+}
+
+}  // namespace moe::cli

@@ -1,0 +1,93 @@
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "moe/base/status_macros.h"
+#include "moe/experiment/experiment_inputs.h"
+#include "moe/experiment/experiment_lock.pb.h"
+#include "moe/experiment/experiment_result.h"
+#include "moe/experiment/lock_report.h"
+#include "tools/cli/command.h"
+#include "tools/cli/commands.h"
+#include "tools/cli/experiment_flags.h"
+#include "tools/cli/flag_set.h"
+
+namespace moe::cli {
+namespace {
+
+struct VerifyFlags {
+  ExperimentFlags experiment;
+  std::string results;
+  std::string lock;
+  std::string update_lock;
+};
+
+absl::StatusOr<int> Update(const VerifyFlags& flags, const ReadExperiment& read,
+                           const ExperimentLock& found,
+                           CommandContext& context) {
+  MOE_ASSIGN_OR_RETURN(const LockVerdict verdict,
+                       JudgeResults(read.spec, std::nullopt, found));
+  context.out << FormatVerdict(read.spec, verdict, found, flags.results);
+  if (!verdict.Passed()) {
+    return absl::FailedPreconditionError(
+        "the results do not meet the spec's criteria and are not pinned");
+  }
+  MOE_RETURN_IF_ERROR(WriteLock(found, flags.update_lock));
+  context.out << "pinned in " << flags.update_lock << "\n";
+  return kSuccess;
+}
+
+absl::StatusOr<int> Run(const VerifyFlags& flags, CommandContext& context) {
+  MOE_ASSIGN_OR_RETURN(const ReadExperiment read,
+                       ReadExperimentOfFlags(flags.experiment));
+  ExperimentInputs inputs(flags.experiment.Places(), context.progress);
+  MOE_ASSIGN_OR_RETURN(
+      const ExperimentLock found,
+      LockOfResults(read.spec, flags.results, inputs, context.progress));
+  if (!flags.update_lock.empty()) return Update(flags, read, found, context);
+  if (flags.lock.empty()) {
+    return absl::InvalidArgumentError(
+        "there is nothing to hold the results to; give --lock, or "
+        "--update_lock to pin them");
+  }
+  MOE_ASSIGN_OR_RETURN(const ExperimentLock pinned, ReadLock(flags.lock));
+  MOE_ASSIGN_OR_RETURN(const LockVerdict verdict,
+                       JudgeResults(read.spec, pinned, found));
+  context.out << FormatVerdict(read.spec, verdict, found, flags.results);
+  return verdict.Passed() ? kSuccess : kDiffers;
+}
+
+CommandAction Declare(FlagSet& set) {
+  const auto flags = std::make_shared<VerifyFlags>();
+  AddExperimentFlags(set, &flags->experiment);
+  set.AddString({.names = {"results"},
+                 .what = "directory of the results, as run lays them out",
+                 .required = true},
+                &flags->results);
+  set.AddString(
+      {.names = {"lock"}, .what = "the lock that the results are held to"},
+      &flags->lock);
+  set.AddString({.names = {"update_lock"},
+                 .what = "write the results' lock to this file instead"},
+                &flags->update_lock);
+  return [flags](CommandContext& context) { return Run(*flags, context); };
+}
+
+}  // namespace
+
+Command VerifyCommand() {
+  return {.name = "verify",
+          .aliases = {},
+          .summary = "holds the results of an experiment to its lock",
+          .section = CommandSection::kHelper,
+          .notes =
+              "Reads every file of the results, the model and the data again. "
+              "Exit status: 0; 1 if they are not\nas pinned, or do not meet "
+              "the spec's criteria; 2 on an error.\n",
+          .declare = Declare};
+}
+
+}  // namespace moe::cli
