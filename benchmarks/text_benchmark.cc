@@ -17,8 +17,10 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "benchmarks/measure.h"
 #include "moe/base/random_access_file.h"
@@ -89,6 +91,16 @@ std::vector<Named> LoadAll() {
   return all;
 }
 
+// What encoding is measured against: looking each word up in a table.
+size_t CountWords(absl::string_view text) {
+  absl::flat_hash_map<absl::string_view, size_t> counts;
+  for (const absl::string_view word :
+       absl::StrSplit(text, absl::ByAnyChar(" \n"))) {
+    ++counts[word];
+  }
+  return counts.size();
+}
+
 // Arguments: which tokenizer; bytes in a call, 0 for the whole text.
 void BM_Encode(benchmark::State& state) {
   static const auto* const kAll = new std::vector<Named>(LoadAll());
@@ -103,7 +115,10 @@ void BM_Encode(benchmark::State& state) {
       state.range(1) > 0 ? static_cast<size_t>(state.range(1)) : text.size();
   size_t num_tokens = 0;
   std::vector<double> seconds;
+  std::vector<double> word_count_seconds;
   for (auto _ : state) {
+    word_count_seconds.push_back(
+        SecondsOf([&] { benchmark::DoNotOptimize(CountWords(text)); }));
     num_tokens = 0;
     seconds.push_back(SecondsOf([&] {
       for (size_t i = 0; i < text.size(); i += piece_bytes) {
@@ -114,6 +129,7 @@ void BM_Encode(benchmark::State& state) {
   }
   const auto bytes = static_cast<double>(text.size());
   state.counters["mb_per_sec"] = bytes / 1e6 / Median(seconds);
+  state.counters["over_word_count"] = MedianRatio(seconds, word_count_seconds);
   state.counters["bytes_per_token"] = bytes / static_cast<double>(num_tokens);
   state.SetLabel((*kAll)[index].name);
 }

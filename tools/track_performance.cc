@@ -9,12 +9,10 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
-#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,7 +23,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "benchmarks/tracking/benchmark_output.h"
+#include "benchmarks/tracking/measure_metrics.h"
 #include "benchmarks/tracking/performance_check.h"
 #include "benchmarks/tracking/performance_history.h"
 #include "benchmarks/tracking/performance_registry.h"
@@ -64,23 +62,13 @@ absl::StatusOr<PerformanceRegistry> ChosenMetrics(const TrackFlags& flags) {
                    " has a name that begins so"));
 }
 
-absl::StatusOr<BenchmarkOutputs> RunAll(const PerformanceRegistry& registry,
-                                        const TrackFlags& flags) {
-  std::map<std::string, std::vector<std::string>> rows;
-  for (const TrackedMetric& metric : registry.metric()) {
-    std::vector<std::string>& wanted = rows[metric.benchmark()];
-    if (std::find(wanted.begin(), wanted.end(), metric.row()) == wanted.end()) {
-      wanted.push_back(metric.row());
-    }
-  }
-  BenchmarkOutputs outputs;
-  for (const auto& [benchmark, wanted] : rows) {
-    std::cerr << benchmark << ": " << wanted.size() << " rows\n";
-    MOE_ASSIGN_OR_RETURN(
-        outputs[benchmark],
-        RunBenchmark(absl::StrCat(flags.benchmarks, "/", benchmark), wanted));
-  }
-  return outputs;
+BenchmarkRunner Runner(const TrackFlags& flags) {
+  return [&flags](const std::string& benchmark,
+                  const std::vector<std::string>& rows) {
+    std::cerr << benchmark << ": " << rows.size()
+              << (rows.size() == 1 ? " row\n" : " rows\n");
+    return RunBenchmark(absl::StrCat(flags.benchmarks, "/", benchmark), rows);
+  };
 }
 
 PerformanceRun RunOf(const std::vector<CheckedMetric>& checked,
@@ -90,7 +78,12 @@ PerformanceRun RunOf(const std::vector<CheckedMetric>& checked,
       absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", absl::Now(), absl::UTCTimeZone());
   run.revision = flags.revision;
   run.machine = FactsOfThisMachine();
-  for (const CheckedMetric& c : checked) run.figures[c.metric.name()] = c.value;
+  for (const CheckedMetric& c : checked) {
+    run.figures[c.metric.name()] = c.value;
+    if (c.measurements > 1) {
+      run.measurements[c.metric.name()] = c.measurements;
+    }
+  }
   return run;
 }
 
@@ -102,9 +95,8 @@ absl::StatusOr<int> Track(const TrackFlags& flags) {
   if (!flags.history.empty()) {
     MOE_ASSIGN_OR_RETURN(runs, ReadHistory(flags.history));
   }
-  MOE_ASSIGN_OR_RETURN(const BenchmarkOutputs outputs, RunAll(registry, flags));
   MOE_ASSIGN_OR_RETURN(const std::vector<CheckedMetric> checked,
-                       CheckPerformance(registry, outputs));
+                       MeasureMetrics(registry, Runner(flags)));
   std::cout << FormatPerformanceCheck(checked) << std::flush;
   runs.push_back(RunOf(checked, flags));
   if (!flags.history.empty()) {
@@ -112,7 +104,7 @@ absl::StatusOr<int> Track(const TrackFlags& flags) {
   }
   if (!flags.html.empty()) {
     MOE_RETURN_IF_ERROR(
-        WriteFileAtomically(flags.html, [&](WritableFile& file) {
+        WriteFileAtomically(flags.html, true, [&](WritableFile& file) {
           return file.Append(FormatPerformanceTrend(registry, runs));
         }));
   }

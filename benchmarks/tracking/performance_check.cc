@@ -46,7 +46,9 @@ absl::StatusOr<double> FigureOf(const TrackedMetric& metric,
       absl::StrCat("counter \"", metric.counter(), "\" is ", *value));
 }
 
-PerformanceVerdict Judge(const TrackedMetric& metric, double value) {
+}  // namespace
+
+PerformanceVerdict JudgeFigure(const TrackedMetric& metric, double value) {
   const double worst = WorstAllowed(metric);
   const double best = 2 * metric.baseline() - worst;
   const bool lower = metric.direction() == TrackedMetric::LOWER_IS_BETTER;
@@ -57,8 +59,6 @@ PerformanceVerdict Judge(const TrackedMetric& metric, double value) {
                                                : PerformanceVerdict::kAsBefore;
 }
 
-}  // namespace
-
 absl::StatusOr<std::vector<CheckedMetric>> CheckPerformance(
     const PerformanceRegistry& registry, const BenchmarkOutputs& outputs) {
   std::vector<CheckedMetric> checked;
@@ -66,7 +66,7 @@ absl::StatusOr<std::vector<CheckedMetric>> CheckPerformance(
     const absl::StatusOr<double> value = FigureOf(metric, outputs);
     MOE_RETURN_IF_ERROR(
         Annotate(value.status(), absl::StrCat("metric ", metric.name())));
-    checked.push_back({metric, *value, Judge(metric, *value)});
+    checked.push_back({metric, *value, JudgeFigure(metric, *value)});
   }
   return checked;
 }
@@ -94,14 +94,23 @@ std::string FormatChange(const CheckedMetric& checked) {
                          100 * (checked.value / checked.metric.baseline() - 1));
 }
 
+namespace {
+
+std::string Repeats(const CheckedMetric& checked) {
+  if (checked.measurements == 1) return "";
+  return absl::StrCat("; median of ", checked.measurements);
+}
+
+}  // namespace
+
 std::string FormatPerformanceCheck(const std::vector<CheckedMetric>& checked) {
   std::string text = absl::StrFormat("%-44s %10s %10s %8s  %s\n", "metric",
                                      "figure", "baseline", "change", "verdict");
   for (const CheckedMetric& c : checked) {
-    absl::StrAppendFormat(&text, "%-44s %10.4g %10.4g %8s  %s (%s; %s)\n",
+    absl::StrAppendFormat(&text, "%-44s %10.4g %10.4g %8s  %s (%s; %s%s)\n",
                           c.metric.name(), c.value, c.metric.baseline(),
                           FormatChange(c), VerdictName(c.verdict),
-                          c.metric.unit(), c.metric.owner());
+                          c.metric.unit(), c.metric.owner(), Repeats(c));
   }
   return text;
 }

@@ -23,7 +23,11 @@ struct CheckedMetric {
   TrackedMetric metric;
   double value = 0;
   PerformanceVerdict verdict = PerformanceVerdict::kAsBefore;
+  // How many `value` is the median of.
+  int measurements = 1;
 };
+
+PerformanceVerdict JudgeFigure(const TrackedMetric& metric, double value);
 
 // Benchmark ("split_benchmark") -> its output.
 using BenchmarkOutputs = std::map<std::string, BenchmarkOutput>;

@@ -70,7 +70,7 @@ TEST(PerformanceCheckTest, SaysWhatIsMissing) {
 }
 
 TEST(PerformanceCheckTest, PrintsALineForEveryMetric) {
-  const std::vector<CheckedMetric> checked =
+  std::vector<CheckedMetric> checked =
       CheckPerformance(Registry(TrackedMetric::LOWER_IS_BETTER),
                        {{"a_benchmark", {{"BM_A", {{"ratio", 3.0}}}}}})
           .value();
@@ -78,6 +78,9 @@ TEST(PerformanceCheckTest, PrintsALineForEveryMetric) {
   EXPECT_EQ(FormatChange(checked[0]), "+50.0%");
   EXPECT_THAT(FormatPerformanceCheck(checked),
               HasSubstr("3          2   +50.0%  regression (times; gates)\n"));
+  checked[0].measurements = 3;
+  EXPECT_THAT(FormatPerformanceCheck(checked),
+              HasSubstr("(times; gates; median of 3)\n"));
 }
 
 }  // namespace

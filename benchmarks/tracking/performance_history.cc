@@ -3,7 +3,6 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstdint>
 #include <fstream>
 #include <string>
@@ -17,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
+#include "moe/base/atomic_write.h"
 #include "moe/base/file_system.h"
 #include "moe/base/random_access_file.h"
 #include "moe/base/status_macros.h"
@@ -42,6 +42,10 @@ std::string ProcessorName() {
 Json ToJson(const PerformanceRun& run) {
   Json figures = Json::object();
   for (const auto& [name, value] : run.figures) figures[name] = value;
+  Json measurements = Json::object();
+  for (const auto& [name, number] : run.measurements) {
+    measurements[name] = number;
+  }
   const MachineFacts& machine = run.machine;
   return {{"date", run.date},
           {"revision", run.revision},
@@ -51,7 +55,8 @@ Json ToJson(const PerformanceRun& run) {
             {"memory_bytes", machine.memory_bytes},
             {"kernel", machine.kernel},
             {"simd_target", machine.simd_target}}},
-          {"figures", figures}};
+          {"figures", figures},
+          {"measurements", measurements}};
 }
 
 absl::StatusOr<const Json*> GetObject(const Json& json, const char* field) {
@@ -81,6 +86,12 @@ absl::StatusOr<PerformanceRun> ParseRun(absl::string_view line) {
   for (const auto& [name, value] : figures->items()) {
     MOE_ASSIGN_OR_RETURN(run.figures[name], Get<double>(*figures, name));
   }
+  MOE_ASSIGN_OR_RETURN(const Json* const measurements,
+                       GetObject(json, "measurements"));
+  for (const auto& [name, number] : measurements->items()) {
+    MOE_ASSIGN_OR_RETURN(run.measurements[name],
+                         Get<int64_t>(*measurements, name));
+  }
   return run;
 }
 
@@ -98,10 +109,14 @@ MachineFacts FactsOfThisMachine() {
 
 absl::Status AppendToHistory(absl::string_view path,
                              const PerformanceRun& run) {
-  std::ofstream file(std::string(path), std::ios::app);
-  file << ToJson(run).dump() << "\n" << std::flush;
-  if (file.good()) return absl::OkStatus();
-  return absl::ErrnoToStatus(errno, absl::StrCat("cannot append to ", path));
+  std::string text;
+  if (PathExists(path)) {
+    MOE_ASSIGN_OR_RETURN(text, ReadFile(path, kMaxHistoryBytes));
+    if (!text.empty() && text.back() != '\n') text.push_back('\n');
+  }
+  absl::StrAppend(&text, ToJson(run).dump(), "\n");
+  return WriteFileAtomically(
+      path, true, [&](WritableFile& file) { return file.Append(text); });
 }
 
 absl::StatusOr<std::vector<PerformanceRun>> ReadHistory(

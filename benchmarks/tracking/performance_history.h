@@ -1,8 +1,9 @@
 // The figures of all runs, a line of JSON each, appended to a file.
 //
 // A line: {"date": "2026-01-02T03:04:05Z", "revision": "4f3a...", "machine":
-// {...}, "figures": {"split/get_grads": 2.6, ...}}. Runs of different machines
-// may stand in one file.
+// {...}, "figures": {"split/get_grads": 2.6, ...}, "measurements":
+// {"split/get_grads": 3}}; what is not among the measurements was measured
+// once. Runs of different machines may stand in one file.
 
 #ifndef BENCHMARKS_TRACKING_PERFORMANCE_HISTORY_H_
 #define BENCHMARKS_TRACKING_PERFORMANCE_HISTORY_H_
@@ -35,12 +36,15 @@ struct PerformanceRun {
   std::string revision;  // Of the code; empty where it is not known.
   MachineFacts machine;
   std::map<std::string, double> figures;
+  std::map<std::string, int64_t> measurements;
 
   friend bool operator==(const PerformanceRun&,
                          const PerformanceRun&) = default;
 };
 
-// Creates the file where there is none. The errors of writing.
+// Creates the file where there is none. All of the line is written or none of
+// it; of two programs that append at once, one may lose its line. The errors of
+// reading and writing.
 absl::Status AppendToHistory(absl::string_view path, const PerformanceRun& run);
 
 // In the order of the file; none if there is no file. InvalidArgument, with

@@ -1,5 +1,6 @@
 #include "benchmarks/tracking/performance_history.h"
 
+#include <filesystem>
 #include <string>
 
 #include "absl/status/status.h"
@@ -23,7 +24,8 @@ PerformanceRun Sample(double value) {
   return {"2026-01-02T03:04:05Z",
           "4f3a",
           {"A \"fast\" one", 8, int64_t{1} << 40, "Linux 6.1", "avx2"},
-          {{"gates/assign", value}, {"split/get_grads", 0.1}}};
+          {{"gates/assign", value}, {"split/get_grads", 0.1}},
+          {{"gates/assign", 3}}};
 }
 
 TEST(PerformanceHistoryTest, GivesBackWhatWasAppended) {
@@ -34,6 +36,16 @@ TEST(PerformanceHistoryTest, GivesBackWhatWasAppended) {
   MOE_ASSERT_OK(AppendToHistory(path, Sample(2)));
   MOE_ASSERT_OK_AND_ASSIGN(const auto runs, ReadHistory(path));
   EXPECT_THAT(runs, ElementsAre(Sample(1.0 / 3.0), Sample(2)));
+}
+
+TEST(PerformanceHistoryTest, AppendsAfterALineWithoutAnEnd) {
+  const TempDirectory directory;
+  const std::string path = directory.Path("history.jsonl");
+  MOE_ASSERT_OK(AppendToHistory(path, Sample(1)));
+  std::filesystem::resize_file(path, std::filesystem::file_size(path) - 1);
+  MOE_ASSERT_OK(AppendToHistory(path, Sample(2)));
+  MOE_ASSERT_OK_AND_ASSIGN(const auto runs, ReadHistory(path));
+  EXPECT_THAT(runs, ElementsAre(Sample(1), Sample(2)));
 }
 
 TEST(PerformanceHistoryTest, NamesTheLineThatIsNoRun) {
