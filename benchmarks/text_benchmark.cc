@@ -46,7 +46,8 @@ std::string GeneratedText() {
     // A rank r with a probability of about 1 / r.
     size_t rank = lexicon.size();
     while (rank > 0 && random() % 4 != 0) rank /= 2;
-    absl::StrAppend(&text, lexicon[rank + random() % (rank + 1) / 2 % 20000]);
+    rank += random() % (rank + 1) / 2;
+    absl::StrAppend(&text, lexicon[rank % lexicon.size()]);
     text += random() % 12 == 0 ? ".\n" : " ";
   }
   return text;

@@ -59,7 +59,7 @@ TEST(PerformanceHistoryTest, NamesTheLineThatIsNoRun) {
                 StatusIs(absl::StatusCode::kInvalidArgument,
                          HasSubstr("bad.jsonl, line 2")));
   }
-  EXPECT_FALSE(AppendToHistory(directory.Path("no/such/file"), Sample(1)).ok());
+  EXPECT_FALSE(AppendToHistory(directory.Path("more/file"), Sample(1)).ok());
 }
 
 TEST(MachineFactsTest, KnowsThisMachine) {
