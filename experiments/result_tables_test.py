@@ -1,8 +1,10 @@
 """Tables of results in the READMEs are what the locks say.
 
-A row's first cell is `EXPERIMENT`, and the columns are perplexities of its evaluations.
+A row's first cell is `EXPERIMENT`, and the columns are perplexities of its evaluations;
+or there is one, with the beginning of its aligned checkpoint's digest.
 """
 
+import hashlib
 import pathlib
 import re
 import unittest
@@ -16,11 +18,27 @@ _COLUMNS = {
 _CUT_IN_ORDER = "its routers, experts cut in order"
 
 
+def _read_lock(experiment: str) -> str:
+    return pathlib.Path(f"experiments/{experiment}.lock.textproto").read_text("utf-8")
+
+
+def _steps(lock: str) -> dict[str, str]:
+    steps = re.findall(r"^steps \{\n(.*?)^\}", lock, re.DOTALL | re.MULTILINE)
+    return {re.search(r'^  name: "(\w+)"$', s, re.MULTILINE).group(1): s for s in steps}
+
+
+def aligned_digest(lock: str) -> str:
+    """Returns the beginning of the digest of all files of the step "aligned"."""
+    pattern = r'files \{\s+name: "(.+)"\s+bytes: \d+\s+sha256: "(\w+)"'
+    files = re.findall(pattern, _steps(lock)["aligned"])
+    lines = "".join(f"{sha256}  {name}\n" for name, sha256 in files)
+    return hashlib.sha256(lines.encode()).hexdigest()[:16]
+
+
 def perplexities(lock: str) -> dict[str, float]:
     """Returns the perplexity that each evaluation of a lock file has."""
     found = {}
-    for step in re.findall(r"^steps \{\n(.*?)^\}", lock, re.DOTALL | re.MULTILINE):
-        name = re.search(r'^  name: "(\w+)"$', step, re.MULTILINE).group(1)
+    for name, step in _steps(lock).items():
         metric = re.search(r'name: "perplexity"\s+number: (\S+)', step)
         if metric:
             found[name] = float(metric.group(1))
@@ -64,8 +82,7 @@ class ResultTablesTest(unittest.TestCase):
         rows = tables(readme)
         self.assertEqual({experiment for experiment, _ in rows}, wanted)
         for experiment, cells in rows:
-            lock = pathlib.Path(f"experiments/{experiment}.lock.textproto").read_text("utf-8")
-            values = perplexities(lock)
+            values = perplexities(_read_lock(experiment))
             self.assertTrue(cells, experiment)
             for step, cell in cells.items():
                 self.assertEqual(cell, shown(values[step]), f"{path}: {experiment}, {step}")
@@ -77,10 +94,20 @@ class ResultTablesTest(unittest.TestCase):
         names = ["gsp_residual", "gsp_vanilla", "sequential_vanilla"]
         self._check("README.md", {f"smollm2_{name}" for name in names})
 
+    def _on_fixture(self) -> set[str]:
+        locks = {path.name.split(".")[0] for path in pathlib.Path("experiments").glob("*.lock.*")}
+        return {name for name in locks if not name.startswith("smollm2_")}
+
     def test_on_the_fixture(self) -> None:
-        names = ["attention_from_dense", "contract_layers", "gsp_residual", "gsp_vanilla"]
-        names += ["random_selection_vanilla", "sequential_vanilla"]
-        self._check("experiments/README.md", set(names))
+        self.assertEqual(len(self._on_fixture()), 6)
+        self._check("experiments/README.md", self._on_fixture())
+
+    def test_digests(self) -> None:
+        readme = pathlib.Path("README.md").read_text(encoding="utf-8")
+        rows = re.findall(r"^\| `(\w+)` \| `([0-9a-f]{16})` \|$", readme, re.MULTILINE)
+        self.assertEqual({experiment for experiment, _ in rows}, self._on_fixture())
+        for experiment, digest in rows:
+            self.assertEqual(digest, aligned_digest(_read_lock(experiment)), experiment)
 
     def test_a_table_that_is_not_the_lock_is_found(self) -> None:
         rows = tables(
