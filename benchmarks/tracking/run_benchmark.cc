@@ -33,6 +33,7 @@ absl::StatusOr<int> RunProgram(const std::vector<std::string>& words) {
   if (child == 0) {
     ::dup2(STDERR_FILENO, STDOUT_FILENO);
     std::vector<char*> arguments;
+    arguments.reserve(words.size() + 1);
     for (const std::string& word : words) {
       arguments.push_back(const_cast<char*>(word.c_str()));
     }
