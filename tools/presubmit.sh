@@ -85,7 +85,7 @@ step_tidy() {
 }
 
 step_sanitizers() {
-  count_tests './bazelw test --config=asan //moe/align/... //moe/base/... //moe/checkpoint/... //moe/gates/... //moe/kernels/... //moe/model/... //moe/convert/... //moe/evaluate/... //moe/split/... //moe/text/...'
+  count_tests './bazelw test --config=asan //moe/align/... //moe/base/... //moe/checkpoint/... //moe/gates/... //moe/kernels/... //moe/model/... //moe/convert/... //moe/evaluate/... //moe/experiment/... //moe/split/... //moe/text/...'
 }
 
 # Only goldens, on one processor; all of it takes some twenty minutes.

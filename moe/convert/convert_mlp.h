@@ -53,13 +53,13 @@ struct MlpConversion {
 //   contract    w1, w3, w2 = gate_proj, up_proj, down_proj, as they are
 //
 // idx_e are the neuron indices of the expert, in their order; without them,
-// VANILLA takes [e * I / E, (e + 1) * I / E). Each neuron is in one expert; with
-// share_neurons it may be in several or in none. Every byte of an expert is one of the dense model's. With
-// `mlp_bias`, w1 and w3 take their elements of the biases; the bias of w2 is
-// the dense one divided by scale_factor in every expert (VANILLA), or the dense
-// one in the residual expert and 0 in the others. It is the only thing that is
-// computed, and refused unless scale_factor is a power of two and the quotients
-// are exact.
+// VANILLA takes [e * I / E, (e + 1) * I / E). Each neuron is in one expert;
+// with share_neurons it may be in several or in none. Every byte of an expert
+// is one of the dense model's. With `mlp_bias`, w1 and w3 take their elements
+// of the biases; the bias of w2 is the dense one divided by scale_factor in
+// every expert (VANILLA), or the dense one in the residual expert and 0 in the
+// others. It is the only thing that is computed, and refused unless
+// scale_factor is a power of two and the quotients are exact.
 //
 // Memory: 16 MiB of buffers, at most 64 MiB of gathered columns, and for each
 // thread 256 KiB or a row of down_proj, beside the artifacts and the plan: it

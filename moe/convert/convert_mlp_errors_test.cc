@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "moe/base/file_system.h"
@@ -47,7 +48,25 @@ struct BadCase {
   std::function<void(MlpCase&, MlpConversionOptions&, GivenArtifacts&)> change;
 };
 
-TEST(ConvertMlpTest, RefusesWhatDoesNotFitAndWritesNothing) {
+// Each case by its message, and nothing is written.
+void ExpectRefused(absl::Span<const BadCase> cases) {
+  for (const BadCase& bad : cases) {
+    const TempDirectory directory;
+    MlpCase c;
+    WriteTinyModel(c.model, directory.Path("dense"));
+    MlpConversionOptions options = OptionsOf(c);
+    GivenArtifacts given;
+    bad.change(c, options, given);
+    EXPECT_THAT(
+        Convert({directory.Path("dense"), directory.Path("moe")}, options,
+                given.Artifacts()),
+        StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(bad.message)));
+    EXPECT_THAT(directory.List(), ::testing::ElementsAre("dense"))
+        << bad.message;
+  }
+}
+
+TEST(ConvertMlpTest, RefusesOptionsThatDoNotFit) {
   using O = MlpConversionOptions;
   const BadCase cases[] = {
       {"top_k is 5", [](MlpCase&, O& o, GivenArtifacts&) { o.set_top_k(5); }},
@@ -57,6 +76,13 @@ TEST(ConvertMlpTest, RefusesWhatDoesNotFitAndWritesNothing) {
        [](MlpCase&, O& o, GivenArtifacts&) {
          o.set_num_moe_contract_layers(2);
        }},
+  };
+  ExpectRefused(cases);
+}
+
+TEST(ConvertMlpTest, RefusesNeuronIndicesThatDoNotFit) {
+  using O = MlpConversionOptions;
+  const BadCase cases[] = {
       {"indices.file: layers.1.experts[2, 0] is 24; a neuron must be from 0 to "
        "23",
        [](MlpCase& c, O&, GivenArtifacts& g) {
@@ -104,16 +130,23 @@ TEST(ConvertMlpTest, RefusesWhatDoesNotFitAndWritesNothing) {
          c.residual = true;
          g.indices = RandomIndices(c);
        }},
+      {"residual conversion needs neuron indices",
+       [](MlpCase& c, O& o, GivenArtifacts& g) {
+         o.set_kind(O::RESIDUAL);
+         g.gates = RandomGates(c, 4);
+       }},
+  };
+  ExpectRefused(cases);
+}
+
+TEST(ConvertMlpTest, RefusesGateWeightsThatDoNotFit) {
+  using O = MlpConversionOptions;
+  const BadCase cases[] = {
       {"gates.file: layers.0: the number of experts is 5",
        [](MlpCase& c, O&, GivenArtifacts& g) { g.gates = RandomGates(c, 5); }},
       {"gates.file: layers.0: the hidden size is 17",
        [](MlpCase& c, O&, GivenArtifacts& g) {
          c.model.hidden_size = 17;
-         g.gates = RandomGates(c, 4);
-       }},
-      {"residual conversion needs neuron indices",
-       [](MlpCase& c, O& o, GivenArtifacts& g) {
-         o.set_kind(O::RESIDUAL);
          g.gates = RandomGates(c, 4);
        }},
       {"residual conversion needs gate weights",
@@ -130,20 +163,7 @@ TEST(ConvertMlpTest, RefusesWhatDoesNotFitAndWritesNothing) {
          g.gates = RandomGates(c, 3);
        }},
   };
-  for (const BadCase& bad : cases) {
-    const TempDirectory directory;
-    MlpCase c;
-    WriteTinyModel(c.model, directory.Path("dense"));
-    MlpConversionOptions options = OptionsOf(c);
-    GivenArtifacts given;
-    bad.change(c, options, given);
-    EXPECT_THAT(
-        Convert({directory.Path("dense"), directory.Path("moe")}, options,
-                given.Artifacts()),
-        StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(bad.message)));
-    EXPECT_THAT(directory.List(), ::testing::ElementsAre("dense"))
-        << bad.message;
-  }
+  ExpectRefused(cases);
 }
 
 TEST(ConvertMlpTest, RefusesWhatIsConvertedAlready) {
