@@ -16,10 +16,12 @@
 namespace moe {
 namespace {
 
-constexpr double kLeft = 62, kTop = 22, kCellHeight = 20;
+constexpr double kTop = 22, kCellHeight = 20;
 constexpr double kMostCellWidth = 36, kMostWidth = 660;
 // From here on a cell has room for its number.
 constexpr double kNumberWidth = 32;
+// Of the shades from here on the page's ground stands out, below its ink.
+constexpr double kDark = 0.68;
 // Of the scale below.
 constexpr double kSwatchWidth = 22;
 constexpr int kNumSwatches = 5;
@@ -55,11 +57,16 @@ class HeatMapPainter {
       MOE_CHECK(!(value < 0));
       if (std::isfinite(value)) largest_ = std::max(largest_, value);
     }
+    size_t longest = map.col_name.size();
+    for (int64_t row = 0; row < map.values.rows; ++row) {
+      longest = std::max(longest, RowName(row).size());
+    }
+    left_ = 12 + kCharacterWidth * static_cast<double>(longest);
     const auto cols =
         static_cast<double>(std::max<int64_t>(1, map.values.cols));
     cell_width_ = std::min(kMostCellWidth, kMostWidth / cols);
     bottom_ = kTop + kCellHeight * static_cast<double>(map.values.rows);
-    width_ = std::max(kLeft + cell_width_ * cols, ScaleEnd()) + 1;
+    width_ = std::max(left_ + cell_width_ * cols, ScaleEnd()) + 1;
   }
 
   std::string Paint() const {
@@ -83,14 +90,17 @@ class HeatMapPainter {
     const auto i = static_cast<size_t>(row);
     return i < map_.row_labels.size() ? map_.row_labels[i] : absl::StrCat(row);
   }
+  std::string RowName(int64_t row) const {
+    return absl::StrCat(map_.row_name, " ", RowLabel(row));
+  }
   double X(int64_t col) const {
-    return kLeft + cell_width_ * static_cast<double>(col);
+    return left_ + cell_width_ * static_cast<double>(col);
   }
   std::string ScaleText() const {
     return absl::StrCat(Format(largest_), " ", map_.value_name);
   }
   double ScaleEnd() const {
-    return kLeft + kNumSwatches * kSwatchWidth + 8 +
+    return left_ + kNumSwatches * kSwatchWidth + 8 +
            kCharacterWidth * static_cast<double>(ScaleText().size());
   }
 
@@ -101,11 +111,11 @@ class HeatMapPainter {
 
   const HeatMap& map_;
   double largest_ = 0;
-  double cell_width_ = 0, width_ = 0, bottom_ = 0;
+  double left_ = 0, cell_width_ = 0, width_ = 0, bottom_ = 0;
 };
 
 std::string HeatMapPainter::Columns() const {
-  std::string svg = Text(kLeft - 8, 14, map_.col_name, "end");
+  std::string svg = Text(left_ - 8, 14, map_.col_name, "end");
   const int64_t cols = map_.values.cols;
   for (int64_t col = 0; col < cols; col += LabelStep(cols, 24)) {
     absl::StrAppend(
@@ -117,8 +127,8 @@ std::string HeatMapPainter::Columns() const {
 std::string HeatMapPainter::Row(int64_t row) const {
   std::string svg;
   if (row % LabelStep(map_.values.rows, 40) == 0) {
-    svg = Text(kLeft - 8, kTop + kCellHeight * static_cast<double>(row) + 14,
-               absl::StrCat(map_.row_name, " ", RowLabel(row)), "end");
+    svg = Text(left_ - 8, kTop + kCellHeight * static_cast<double>(row) + 14,
+               RowName(row), "end");
   }
   for (int64_t col = 0; col < map_.values.cols; ++col) {
     absl::StrAppend(&svg, Cell(row, col));
@@ -131,27 +141,27 @@ std::string HeatMapPainter::Cell(int64_t row, int64_t col) const {
   if (!std::isfinite(value)) return "";
   const double share = largest_ > 0 ? value / largest_ : 0.0;
   const double y = kTop + kCellHeight * static_cast<double>(row);
-  const std::string title = EscapeHtml(
-      absl::StrCat(map_.row_name, " ", RowLabel(row), ", ", map_.col_name, " ",
-                   col, ": ", Format(value), " ", map_.value_name));
+  const std::string title =
+      EscapeHtml(absl::StrCat(RowName(row), ", ", map_.col_name, " ", col, ": ",
+                              Format(value), " ", map_.value_name));
   std::string svg = Rectangle(X(col), y, cell_width_, kCellHeight, share,
                               absl::StrCat("<title>", title, "</title>"));
   const std::string number = Format(value);
   if (cell_width_ >= kNumberWidth && number.size() <= 5) {
     absl::StrAppend(&svg, Text(X(col) + cell_width_ / 2, y + 14, number,
-                               "middle", share > 0.55 ? "cell on" : "cell"));
+                               "middle", share > kDark ? "cell on" : "cell"));
   }
   return svg;
 }
 
 std::string HeatMapPainter::Scale() const {
   const double y = bottom_ + 12;
-  std::string svg = Text(kLeft - 8, y + 10, "0", "end");
+  std::string svg = Text(left_ - 8, y + 10, "0", "end");
   for (int i = 0; i < kNumSwatches; ++i) {
-    absl::StrAppend(&svg, Rectangle(kLeft + kSwatchWidth * i, y, kSwatchWidth,
+    absl::StrAppend(&svg, Rectangle(left_ + kSwatchWidth * i, y, kSwatchWidth,
                                     12, i / (kNumSwatches - 1.0), ""));
   }
-  return absl::StrCat(svg, Text(kLeft + kSwatchWidth * kNumSwatches + 8, y + 10,
+  return absl::StrCat(svg, Text(left_ + kSwatchWidth * kNumSwatches + 8, y + 10,
                                 ScaleText(), "start"));
 }
 

@@ -24,7 +24,7 @@ TEST(HeatMapTest, ShadesEachCellByItsShareOfTheLargest) {
   const std::string svg = FormatHeatMap(map);
   EXPECT_THAT(svg, HasSubstr("aria-label=\"load &lt;8&gt;\""));
   EXPECT_THAT(svg, HasSubstr(">40 tokens</text>"));
-  EXPECT_THAT(svg, HasSubstr("x=\"62.0\" y=\"22.0\" width=\"36.0\""));
+  EXPECT_THAT(svg, HasSubstr("x=\"57.5\" y=\"22.0\" width=\"36.0\""));
   EXPECT_THAT(svg, HasSubstr("fill-opacity=\"0.000\""));
   EXPECT_THAT(svg, HasSubstr("fill-opacity=\"0.250\""));
   EXPECT_THAT(svg, HasSubstr("fill-opacity=\"1.000\""));

@@ -162,6 +162,10 @@ Json EvaluationsToJson(const ExperimentSpec& spec,
         DescribeCheckpoint(spec, step.evaluate().checkpoint());
     evaluation["dataset"] = step.evaluate().dataset();
     AddMetrics(*made, evaluation);
+    const auto maker = FindNamed(spec.steps(), step.evaluate().checkpoint());
+    if (maker != spec.steps().end() && maker->has_align()) {
+      evaluation["aligned_from"] = maker->align().checkpoint();
+    }
     if (step.evaluate().checkpoint().empty()) {
       dense[step.evaluate().dataset()] = NumberOfJson(evaluation["perplexity"]);
     }

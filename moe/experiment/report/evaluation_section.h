@@ -23,8 +23,10 @@ std::string DescribeCheckpoint(const ExperimentSpec& spec,
                                absl::string_view step);
 
 // [{"step", "checkpoint", "description", "dataset", "loss", "perplexity",
-// "times_dense", "num_predicted_tokens", "losses_digest"}], in the order of the
-// spec. "checkpoint" is null for the dense model; "times_dense" is the
+// "times_dense", "num_predicted_tokens", "losses_digest",
+// "aligned_from"}], in the order of the spec. "checkpoint" is null for the
+// dense model; "aligned_from" is the step that made the checkpoint which an
+// aligned one comes from, absent for others; "times_dense" is the
 // perplexity over that of the dense model on the same dataset, absent without
 // one. Numbers are as NumberToJson has them.
 Json EvaluationsToJson(const ExperimentSpec& spec, const ExperimentLock& found);

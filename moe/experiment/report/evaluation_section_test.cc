@@ -61,6 +61,8 @@ TEST(EvaluationsToJsonTest, HasTheNumbersOfTheRecords) {
   EXPECT_EQ(evaluations[0]["step"], "before");
   EXPECT_EQ(evaluations[0]["checkpoint"], nullptr);
   EXPECT_EQ(evaluations[1]["checkpoint"], "mlp");
+  EXPECT_EQ(evaluations[1].count("aligned_from"), 0u);
+  EXPECT_EQ(evaluations[2]["aligned_from"], "mlp");
   EXPECT_EQ(evaluations[1]["loss"], 2);
   EXPECT_EQ(evaluations[1]["perplexity"], 6);
   EXPECT_EQ(evaluations[1]["times_dense"], 3);

@@ -188,13 +188,18 @@ std::string RouterHtml(const Json& router) {
         Figure(absl::StrCat(step, ": tokens whose first choice is the expert"),
                routed_map));
   }
-  const std::string why =
+  const std::string why = Paragraph(absl::StrCat(
+      "Step ", step,
       size_map.empty()
-          ? Paragraph(absl::StrCat(
-                "The routers of step ", step,
-                " come from tokens that were drawn at random, so there are no "
-                "clusters; the map shows where they send calibration tokens."))
-          : "";
+          ? " takes the directions from tokens that it draws at random, so "
+            "there are no clusters; the map shows where the routers then send "
+            "calibration tokens."
+          : " finds the directions by balanced k-means, as the middles of "
+            "clusters of calibration tokens. Their sizes must lie within "
+            "bounds, so that no expert starts out with nothing, or everything; "
+            "where the routers then send tokens is not bound. Inertia is the "
+            "sum of squared distances of tokens to the middles of their "
+            "clusters: of several restarts, the one with the least counts."));
   return absl::StrCat(why, FigureGrid(figures), ClusterTable(layers));
 }
 
@@ -203,12 +208,7 @@ HtmlSection RouterSection(const Json& routers) {
   if (routers.empty()) return section;
   section.body = Paragraph(
       "A router decides by directions in the space of hidden states, one for "
-      "each expert. Balanced k-means finds them as the middles of clusters of "
-      "calibration tokens, whose sizes must lie within bounds, so that no "
-      "expert starts out with nothing, or everything. Inertia is the sum of "
-      "squared distances of tokens to the middles of their clusters. The "
-      "router itself is not bound: it sends a token wherever the direction "
-      "fits best.");
+      "each expert, and sends a token where the direction fits best.");
   for (const Json& router : routers) {
     absl::StrAppend(&section.body, RouterHtml(router));
   }

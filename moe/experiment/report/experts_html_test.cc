@@ -46,9 +46,9 @@ TEST(ExpertsHtmlTest, ShowsRoutersWithoutClusters) {
   experiment.SetReport("router", R"({"layers": [
       {"layer": 4, "tokens": [5, 7], "routed_counts": [1, 2]}]})");
   const std::string html = Html(experiment.Report(std::nullopt));
-  EXPECT_THAT(html, AllOf(HasSubstr("drawn at random"),
+  EXPECT_THAT(html, AllOf(HasSubstr("draws at random"),
                           HasSubstr("layer 4, expert 1: 2 tokens"),
-                          Not(HasSubstr("within bounds"))));
+                          Not(HasSubstr("<th>within bounds"))));
 }
 
 TEST(ExpertsHtmlTest, ShowsTheOverlapOfNeurons) {

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "moe/base/byte_size.h"
 #include "moe/checkpoint/json.h"
 #include "moe/experiment/html/bar_chart.h"
@@ -68,7 +69,9 @@ std::string StepTable(const Json& steps) {
   for (const Json& step : steps) {
     std::vector<std::string> arguments;
     for (const Json& argument : step["arguments"]) {
-      arguments.push_back(argument.get<std::string>());
+      // Lines break after dashes, and flags are easier to read in one piece.
+      const auto flag = argument.get<std::string>();
+      arguments.emplace_back(absl::StripPrefix(flag, "--"));
     }
     table.rows.push_back({TextIn(step, "name"),
                           StatusText(TextIn(step, "status")),

@@ -48,8 +48,8 @@ TEST(ProvenanceHtmlTest, ShowsTimingsThatAreKnown) {
   EXPECT_THAT(
       Html(experiment.Report(std::nullopt)),
       AllOf(HasSubstr("A &lt;fast&gt; processor, kernels for avx2, 2 threads"),
-            HasSubstr("<td>scores</td><td class=\"number\">1.5 s</td>"
-                      "<td class=\"number\">3 s</td>"
+            HasSubstr("<td>scores</td><td class=\"number\">1.50 s</td>"
+                      "<td class=\"number\">3.00 s</td>"
                       "<td class=\"number\">3.00 MiB</td>"),
             HasSubstr("<td>not known</td>")));
 }

@@ -102,17 +102,18 @@ std::string ModelName(const Json& evaluation) {
 
 std::string PerplexityTable(const Json& evaluations) {
   HtmlTable table;
-  table.header = {"evaluation", "model",      "what it is", "data",
-                  "loss",       "perplexity", "× dense",    "tokens predicted"};
-  table.column_classes = {"",       "",       "text",   "",
-                          "number", "number", "number", "number"};
+  // On a narrow screen the numbers are what is seen first.
+  table.header = {"evaluation",       "model", "perplexity", "× dense", "loss",
+                  "tokens predicted", "data",  "what it is"};
+  table.column_classes = {"",       "",       "number", "number",
+                          "number", "number", "",       "text"};
   for (const Json& evaluation : evaluations) {
     table.rows.push_back(
         {TextIn(evaluation, "step"), ModelName(evaluation),
-         TextIn(evaluation, "description"), TextIn(evaluation, "dataset"),
-         NumberIn(evaluation, "loss"), NumberIn(evaluation, "perplexity"),
-         NumberIn(evaluation, "times_dense"),
-         IntegerIn(evaluation, "num_predicted_tokens")});
+         NumberIn(evaluation, "perplexity"),
+         NumberIn(evaluation, "times_dense"), NumberIn(evaluation, "loss"),
+         IntegerIn(evaluation, "num_predicted_tokens"),
+         TextIn(evaluation, "dataset"), TextIn(evaluation, "description")});
   }
   return FormatHtmlTable(table);
 }
@@ -132,6 +133,31 @@ std::string PerplexityChart(const Json& evaluations) {
       FormatBarChart(chart));
 }
 
+// A sentence for each aligned model that was also evaluated before: whether
+// that made it better.
+std::string AlignmentFindings(const Json& evaluations) {
+  std::string html;
+  for (const Json& aligned : evaluations) {
+    const std::string from = TextIn(aligned, "aligned_from");
+    for (const Json& before : evaluations) {
+      if (from.empty() || TextIn(before, "checkpoint") != from ||
+          TextIn(before, "dataset") != TextIn(aligned, "dataset")) {
+        continue;
+      }
+      const bool is_better = NumberOfJson(aligned["perplexity"]) <
+                             NumberOfJson(before["perplexity"]);
+      absl::StrAppend(
+          &html, Paragraph(absl::StrCat(
+                     "The aligned model ", ModelName(aligned), ", ",
+                     NumberIn(aligned, "perplexity"),
+                     is_better ? ", is better than " : ", is not better than ",
+                     from, ", ", NumberIn(before, "perplexity"),
+                     ", which it was made from.")));
+    }
+  }
+  return html;
+}
+
 HtmlSection PerplexitySection(const Json& evaluations) {
   HtmlSection section = {"perplexity", "How good the models are", ""};
   if (evaluations.empty()) return section;
@@ -143,7 +169,8 @@ HtmlSection PerplexitySection(const Json& evaluations) {
           "its natural logarithm, in nats for each predicted token. No model "
           "was trained on the way: conversion and alignment use the dense "
           "model's weights only."),
-      PerplexityChart(evaluations), PerplexityTable(evaluations));
+      PerplexityChart(evaluations), AlignmentFindings(evaluations),
+      PerplexityTable(evaluations));
   return section;
 }
 

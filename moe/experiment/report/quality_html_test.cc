@@ -30,6 +30,7 @@ TEST(QualityHtmlTest, ShowsPerplexitiesAndCriteria) {
   EXPECT_THAT(html, HasSubstr("<td>cut</td><td>mlp</td>"));
   EXPECT_THAT(html, HasSubstr("<td class=\"number\">6.000</td>"
                               "<td class=\"number\">3.000</td>"
+                              "<td class=\"number\">2.000</td>"
                               "<td class=\"number\">662</td>"));
   EXPECT_THAT(html, HasSubstr("✓ met</b> cut.perplexity, 6.000, is at most "
                               "4.000 times before.perplexity, 8.000"));
@@ -43,6 +44,16 @@ TEST(QualityHtmlTest, SaysPlainlyWhatIsNotMet) {
               HasSubstr("✗ not met</b> cut.perplexity, 9.000, is not at most"));
   EXPECT_THAT(SummaryToHtml(report),
               AllOf(HasSubstr("card bad"), HasSubstr("0 of 1 met")));
+}
+
+TEST(QualityHtmlTest, SaysWhetherAlignmentMadeItBetter) {
+  SmallExperiment experiment;
+  EXPECT_THAT(Html(experiment.Report(std::nullopt)),
+              HasSubstr("The aligned model aligned, 5.000, is better than mlp, "
+                        "6.000, which it was made from."));
+  experiment.SetEvaluation("after", 3, 6.5);
+  EXPECT_THAT(Html(experiment.Report(std::nullopt)),
+              HasSubstr("aligned, 6.500, is not better than mlp, 6.000"));
 }
 
 TEST(QualityHtmlTest, ShowsWhatIsNoNumber) {

@@ -48,8 +48,10 @@ std::string FormatNumber(double value) {
 
 std::string FormatSeconds(double seconds) {
   if (!(seconds >= 0) || std::isinf(seconds)) return "not known";
-  if (seconds < 0.1) return absl::StrFormat("%.1f ms", seconds * 1e3);
-  if (seconds < 59.95) return absl::StrFormat("%.3g s", seconds);
+  if (seconds < 0.00995) return absl::StrFormat("%.1f ms", seconds * 1e3);
+  if (seconds < 0.9995) return absl::StrFormat("%.0f ms", seconds * 1e3);
+  if (seconds < 9.995) return absl::StrFormat("%.2f s", seconds);
+  if (seconds < 59.95) return absl::StrFormat("%.1f s", seconds);
   const int64_t whole = std::llround(seconds);
   if (whole < 3600) {
     return absl::StrCat(whole / 60, " min ", whole % 60, " s");

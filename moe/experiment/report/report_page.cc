@@ -45,6 +45,7 @@ td { white-space: nowrap; }
 td.text { min-width: 12rem; white-space: normal; }
 td.digest, td.code { font: 12px/1.5 ui-monospace, monospace; }
 td.code { overflow-wrap: anywhere; }
+td.digest { min-width: 15rem; overflow-wrap: anywhere; white-space: normal; }
 .checks { list-style: none; padding: 0; }
 .checks b { margin-right: .5rem; }
 .checks .good, .checks .bad { color: var(--ink); }
