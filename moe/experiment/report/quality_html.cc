@@ -147,12 +147,12 @@ std::string AlignmentFindings(const Json& evaluations) {
       const bool is_better = NumberOfJson(aligned["perplexity"]) <
                              NumberOfJson(before["perplexity"]);
       absl::StrAppend(
-          &html, Paragraph(absl::StrCat(
-                     "The aligned model ", ModelName(aligned), ", ",
-                     NumberIn(aligned, "perplexity"),
-                     is_better ? ", is better than " : ", is not better than ",
-                     from, ", ", NumberIn(before, "perplexity"),
-                     ", which it was made from.")));
+          &html,
+          Paragraph(absl::StrCat(
+              "After alignment: the perplexity of ", ModelName(aligned), ", ",
+              NumberIn(aligned, "perplexity"), ", is ",
+              is_better ? "better" : "not better", " than that of ", from, ", ",
+              NumberIn(before, "perplexity"), ", from which it was made.")));
     }
   }
   return html;

@@ -49,11 +49,12 @@ TEST(QualityHtmlTest, SaysPlainlyWhatIsNotMet) {
 TEST(QualityHtmlTest, SaysWhetherAlignmentMadeItBetter) {
   SmallExperiment experiment;
   EXPECT_THAT(Html(experiment.Report(std::nullopt)),
-              HasSubstr("The aligned model aligned, 5.000, is better than mlp, "
-                        "6.000, which it was made from."));
+              HasSubstr("the perplexity of aligned, 5.000, is better than that "
+                        "of mlp, 6.000, from which it was made."));
   experiment.SetEvaluation("after", 3, 6.5);
-  EXPECT_THAT(Html(experiment.Report(std::nullopt)),
-              HasSubstr("aligned, 6.500, is not better than mlp, 6.000"));
+  EXPECT_THAT(
+      Html(experiment.Report(std::nullopt)),
+      HasSubstr("aligned, 6.500, is not better than that of mlp, 6.000"));
 }
 
 TEST(QualityHtmlTest, ShowsWhatIsNoNumber) {
