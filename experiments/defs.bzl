@@ -14,7 +14,8 @@
 
 makes a target for each step, `:gsp_vanilla_router`, whose action runs
 //tools:llama_moe on declared inputs, so that it is cached by content wherever
-Bazel keeps its cache; `:gsp_vanilla` for `bazel run`; and `:gsp_vanilla_test`.
+Bazel keeps its cache; `:gsp_vanilla_report`, a folder with report.html and report.json;
+`:gsp_vanilla` for `bazel run`; and `:gsp_vanilla_test`.
 README.md says how they are used.
 """
 
@@ -24,6 +25,7 @@ ExperimentStepInfo = provider(
         "directory": "a directory: an artifact with its report, or a checkpoint",
         "record": "the file that says what is in it, and what it was made from",
         "step": "the step's name",
+        "timing": "the file that says how long it took, which no step reads",
     },
 )
 
@@ -115,6 +117,7 @@ def _experiment_step_impl(ctx):
     place = ctx.attr.results + "/" + ctx.attr.step
     directory = ctx.actions.declare_directory(place)
     record = ctx.actions.declare_file(place + ".record.textproto")
+    timing = ctx.actions.declare_file(place + ".timing.textproto")
     made = [target[ExperimentStepInfo] for target in ctx.attr.reads]
     inputs = [info.directory for info in made] + [info.record for info in made]
     arguments = ["--made=%s=%s" % (info.step, info.directory.path) for info in made]
@@ -123,24 +126,34 @@ def _experiment_step_impl(ctx):
         inputs += [taken.directory, taken.record]
         arguments.append("--take=" + taken.directory.path)
     parts = []
+    part_timings = []
     for shard in range(ctx.attr.shards if ctx.attr.shards > 1 else 0):
         part = ctx.actions.declare_directory("%s.parts/%d" % (place, shard))
+        part_timing = ctx.actions.declare_file("%s.parts/%d.timing.textproto" % (place, shard))
         parts.append(part)
-        _run_step(ctx, [part], inputs, arguments + [
+        part_timings.append(part_timing)
+        _run_step(ctx, [part, part_timing], inputs, arguments + [
             "--save_path=" + part.path,
+            "--timing_out=" + part_timing.path,
             "--shards=%d" % ctx.attr.shards,
             "--shard=%d" % shard,
         ], ", part %d of %d" % (shard + 1, ctx.attr.shards))
     _run_step(
         ctx,
-        [directory, record],
-        inputs + parts,
-        arguments + ["--save_path=" + directory.path] + ["--merge=" + part.path for part in parts],
+        [directory, record, timing],
+        inputs + parts + part_timings,
+        arguments + ["--save_path=" + directory.path, "--timing_out=" + timing.path] +
+        ["--merge=" + part.path for part in parts],
         "",
     )
     return [
         DefaultInfo(files = depset([directory, record])),
-        ExperimentStepInfo(step = ctx.attr.step, directory = directory, record = record),
+        ExperimentStepInfo(
+            step = ctx.attr.step,
+            directory = directory,
+            record = record,
+            timing = timing,
+        ),
     ]
 
 _experiment_step = rule(
@@ -171,6 +184,67 @@ _experiment_step = rule(
         take = attr.label(
             providers = [ExperimentStepInfo],
             doc = "The same step of another experiment, to copy; an error if it is not the same.",
+        ),
+    ),
+)
+
+_REPORT = dict(
+    _INPUTS,
+    lock = attr.label(
+        mandatory = True,
+        allow_single_file = [".textproto"],
+        doc = "An ExperimentLock (moe/experiment/experiment_lock.proto).",
+    ),
+    steps = attr.label_list(
+        mandatory = True,
+        providers = [ExperimentStepInfo],
+    ),
+)
+
+def _experiment_report_impl(ctx):
+    steps = [target[ExperimentStepInfo] for target in ctx.attr.steps]
+    report = ctx.actions.declare_directory(ctx.attr.results + "/report")
+    ctx.actions.run(
+        executable = ctx.executable._tool,
+        arguments = [
+            "report",
+            "--experiment=" + ctx.file.spec.path,
+            "--model_path=" + directory_of(ctx.attr.model, False),
+            "--dataset_dir_or_path=" + directory_of(ctx.attr.data, False),
+            "--results=" + steps[0].directory.path.rpartition("/")[0],
+            "--lock=" + ctx.file.lock.path,
+            "--target=//%s:%s" % (ctx.label.package, ctx.attr.experiment),
+            "--save_path=" + report.path,
+            "--overwrite",
+            "--progress=none",
+        ],
+        inputs = depset(
+            [ctx.file.spec, ctx.file.lock] +
+            [info.directory for info in steps] +
+            [info.record for info in steps] +
+            [info.timing for info in steps],
+            transitive = [ctx.attr.model[DefaultInfo].files, ctx.attr.data[DefaultInfo].files],
+        ),
+        outputs = [report],
+        tools = [ctx.attr._tool[DefaultInfo].files_to_run],
+        use_default_shell_env = True,
+        mnemonic = "ExperimentReport",
+        progress_message = "Writing %s" % ctx.label,
+    )
+    return [DefaultInfo(files = depset([report]), runfiles = ctx.runfiles([report]))]
+
+_experiment_report = rule(
+    implementation = _experiment_report_impl,
+    doc = "report.html and report.json of the results of an experiment.",
+    attrs = dict(
+        _REPORT,
+        experiment = attr.string(
+            mandatory = True,
+            doc = "The name of the target to run it.",
+        ),
+        results = attr.string(
+            mandatory = True,
+            doc = "The directory that all steps of the experiment write into.",
         ),
     ),
 )
@@ -213,21 +287,16 @@ def _experiment_impl(ctx):
     return _script(ctx, words, depset(
         [ctx.file._launcher, ctx.file.spec, ctx.file.lock] +
         [info.directory for info in steps] +
-        [info.record for info in steps],
+        [info.record for info in steps] +
+        [info.timing for info in steps] +
+        # A test needs none.
+        (ctx.files.report if ctx.attr.report else []),
         transitive = [ctx.attr.model[DefaultInfo].files, ctx.attr.data[DefaultInfo].files],
     ))
 
 _EXPERIMENT = dict(
-    _INPUTS,
-    lock = attr.label(
-        mandatory = True,
-        allow_single_file = [".textproto"],
-        doc = "An ExperimentLock (moe/experiment/experiment_lock.proto).",
-    ),
-    steps = attr.label_list(
-        mandatory = True,
-        providers = [ExperimentStepInfo],
-    ),
+    _REPORT,
+    report = attr.label(doc = "The experiment's report, where it is to be at hand."),
     _launcher = attr.label(
         default = "//experiments:run_experiment.sh",
         allow_single_file = True,
@@ -285,7 +354,7 @@ def llama_moe_experiment(
         memory_budget = "2GiB",
         size = "small",
         tags = []):
-    """An experiment: its steps, `bazel run` for it, and a test.
+    """An experiment: its steps, their report, `bazel run` for it, and a test.
 
     Args:
       name: the experiment's name, as the spec has it.
@@ -318,7 +387,21 @@ def llama_moe_experiment(
             **inputs
         )
     targets = [":%s_%s" % (name, step) for step in steps]
-    _experiment(name = name, lock = lock, steps = targets, **inputs)
+    _experiment_report(
+        name = name + "_report",
+        experiment = name,
+        lock = lock,
+        results = name + ".results",
+        steps = targets,
+        **inputs
+    )
+    _experiment(
+        name = name,
+        lock = lock,
+        report = ":%s_report" % name,
+        steps = targets,
+        **inputs
+    )
     _experiment_test(name = name + "_test", lock = lock, size = size, steps = targets, **inputs)
 
 # ---- Tests of checkpoints ----

@@ -17,8 +17,8 @@ usage() {
 bazel run ${TARGET} [-- FLAGS]
   verifies every step against ${LOCK}
 
-  --save_path=DIR  copies the results out first, to a new directory that
-                   \`llama_moe run\` can go on with
+  --save_path=DIR  copies the results out first, with their report, to a new
+                   directory that \`llama_moe run\` can go on with
   --update_lock    pins the results instead; refused where the working tree has
                    changes besides locks, as nobody could make them again
   --force          with --update_lock: pins them all the same
@@ -107,8 +107,10 @@ main() {
   [[ -n "${TEST_SRCDIR:-}" ]] || find_results
   [[ -z "${SAVE_PATH}" ]] || copy_results
   if [[ -z "${UPDATE_LOCK}" ]]; then
-    verify --lock="${LOCK}"
-    return
+    local status=0
+    verify --lock="${LOCK}" || status=$?
+    [[ ! -e "${RESULTS}/report/report.html" ]] || printf 'report: %s\n' "${RESULTS}/report/report.html"
+    return "${status}"
   fi
   [[ -n "${BUILD_WORKSPACE_DIRECTORY:-}" ]] || die "--update_lock works under bazel run only"
   check_tree

@@ -14,6 +14,8 @@
 #                      been made); they say that they were skipped without one
 #   MOE_PYTHON_NEXT    the same with the next line of transformers (default: that of
 #                      venv.sh --share tools/python/requirements_next.txt, if made)
+#   MOE_BROWSER        a Chromium, for the test that looks at a report (default: that of
+#                      the distribution, which is installed where it is missing)
 set -uo pipefail
 
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
@@ -56,12 +58,23 @@ step_structure() {
   python3 tools/check_structure.py
 }
 
+# Sets MOE_BROWSER to the distribution's Chromium, unless it is set.
+find_browser() {
+  [[ -z "${MOE_BROWSER:-}" ]] || return 0
+  if ! command -v chromium >/dev/null; then
+    (prepare_install chromium && install_packages chromium) || return 1
+  fi
+  MOE_BROWSER="$(command -v chromium)"
+  export MOE_BROWSER
+}
+
 # Runs the README's test command, and counts what it reports.
 step_tests() {
-  local command log status
+  local command
+  find_browser || return 1
   command="$(sed -n 's/^\(\.\/bazelw test .*\)$/\1/p' README.md | head -n 1)"
   [[ -n "${command}" ]] || die "README.md has no line that starts with ./bazelw test"
-  command+="${MOE_PYTHON:+ --test_env=MOE_PYTHON}"
+  command+=" --test_env=MOE_BROWSER${MOE_PYTHON:+ --test_env=MOE_PYTHON}"
   count_tests "${command}${MOE_PYTHON_NEXT:+ --test_env=MOE_PYTHON_NEXT}"
 }
 

@@ -87,12 +87,12 @@ absl::StatusOr<CriterionResult> Check(const AcceptanceCriterion& criterion,
   if (criterion.has_at_least()) {
     return CriterionResult{
         absl::StrCat(text, "at least ", FormatShortest(criterion.at_least())),
-        value >= criterion.at_least()};
+        value >= criterion.at_least(), value, criterion.at_least()};
   }
   if (criterion.has_at_most()) {
     return CriterionResult{
         absl::StrCat(text, "at most ", FormatShortest(criterion.at_most())),
-        value <= criterion.at_most()};
+        value <= criterion.at_most(), value, criterion.at_most()};
   }
   const ScaledMetric& other = criterion.at_most_metric();
   MOE_ASSIGN_OR_RETURN(const double reference, NumberOf(found, other.metric()));
@@ -100,7 +100,7 @@ absl::StatusOr<CriterionResult> Check(const AcceptanceCriterion& criterion,
   return CriterionResult{
       absl::StrCat(text, "at most ", FormatShortest(times * reference), " = ",
                    FormatShortest(times), " * ", other.metric()),
-      value <= times * reference};
+      value <= times * reference, value, times * reference};
 }
 
 }  // namespace

@@ -22,6 +22,9 @@ struct CriterionResult {
   // "converted.perplexity is 9.5; at most 12 = 6 * dense.perplexity (2)"
   std::string text;
   bool met = false;
+  double value = 0;
+  // What the value may at most, or must at least, be.
+  double bound = 0;
 };
 
 // In the order of the spec, which is valid. NotFound if the lock has not the

@@ -1,7 +1,9 @@
 #include "moe/experiment/evaluation_metrics.h"
 
+#include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -27,13 +29,28 @@ Metric Named(absl::string_view name) {
   return metric;
 }
 
+// JSON has no infinity and no NaN, so that `value` stands as null for them.
+absl::StatusOr<double> NumberOr(const Json& report, absl::string_view name,
+                                double value) {
+  const auto field = report.find(std::string(name));
+  if (field != report.end() && field->is_null()) return value;
+  return Get<double>(report, name);
+}
+
+// The loss of a broken model is no number; the perplexity of a very bad one is
+// beyond float32.
 absl::StatusOr<std::vector<Metric>> MetricsOf(const Json& report) {
+  constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
   std::vector<Metric> metrics;
-  for (const absl::string_view name : {"loss", "perplexity"}) {
-    metrics.push_back(Named(name));
-    MOE_ASSIGN_OR_RETURN(const double number, Get<double>(report, name));
-    metrics.back().set_number(number);
-  }
+  MOE_ASSIGN_OR_RETURN(const double loss, NumberOr(report, "loss", kNaN));
+  metrics.push_back(Named("loss"));
+  metrics.back().set_number(loss);
+  MOE_ASSIGN_OR_RETURN(
+      const double perplexity,
+      NumberOr(report, "perplexity", std::isnan(loss) ? kNaN : kInfinity));
+  metrics.push_back(Named("perplexity"));
+  metrics.back().set_number(perplexity);
   metrics.push_back(Named("num_predicted_tokens"));
   MOE_ASSIGN_OR_RETURN(const int64_t count,
                        Get<int64_t>(report, "num_predicted_tokens"));

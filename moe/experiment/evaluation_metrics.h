@@ -14,7 +14,9 @@ namespace moe {
 
 // loss, perplexity, num_predicted_tokens and losses_digest of the report that
 // `evaluate --report_out` writes, in this order. Errors of reading and of JSON;
-// InvalidArgument, with path and field, where one is missing or no number.
+// InvalidArgument, with path and field, where one is missing or no number. A
+// null, which is how JSON says that a number is none, is NaN, and infinity as a
+// perplexity beside a loss that is a number.
 absl::StatusOr<std::vector<Metric>> ReadEvaluationMetrics(
     absl::string_view path);
 

@@ -37,14 +37,32 @@ TEST(ReadEvaluationMetricsTest, ReadsTheFourOfThem) {
 
 TEST(ReadEvaluationMetricsTest, NamesPathAndFieldOfWhatIsMissing) {
   const TempDirectory directory;
-  EXPECT_THAT(ReadEvaluationMetrics(
-                  directory.Write("e.json", R"({"loss": 1, "perplexity": null,
+  EXPECT_THAT(ReadEvaluationMetrics(directory.Write("e.json", R"({"loss": 1,
                       "num_predicted_tokens": 7, "losses_digest": "ab"})"))
                   .status(),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        AllOf(HasSubstr("e.json"), HasSubstr("perplexity"))));
   EXPECT_THAT(ReadEvaluationMetrics(directory.Path("none")).status(),
               StatusIs(absl::StatusCode::kNotFound, HasSubstr("none")));
+}
+
+TEST(ReadEvaluationMetricsTest, ReadsWhatJsonCannotSay) {
+  const TempDirectory directory;
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const std::vector<Metric> huge,
+      ReadEvaluationMetrics(
+          directory.Write("huge.json", R"({"loss": 90.5, "perplexity": null,
+              "num_predicted_tokens": 7, "losses_digest": "ab"})")));
+  EXPECT_EQ(huge[0].number(), 90.5);
+  EXPECT_EQ(FormatMetric(huge[1]), "inf");
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const std::vector<Metric> broken,
+      ReadEvaluationMetrics(
+          directory.Write("broken.json", R"({"loss": null, "perplexity": null,
+              "num_predicted_tokens": 7, "losses_digest": "ab"})")));
+  EXPECT_EQ(FormatMetric(broken[0]), "nan");
+  EXPECT_EQ(FormatMetric(broken[1]), "nan");
+  EXPECT_TRUE(SameMetric(broken[0], broken[0]));
 }
 
 TEST(SameMetricTest, ComparesBits) {

@@ -203,18 +203,13 @@ absl::Status ValidateExperimentLock(const ExperimentLock& lock) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<ExperimentLock> LockOfResults(const ExperimentSpec& spec,
-                                             absl::string_view directory,
-                                             ExperimentInputs& inputs,
-                                             Progress& progress) {
+absl::StatusOr<ExperimentLock> LockOfSteps(const ExperimentSpec& spec,
+                                           absl::string_view directory,
+                                           Progress& progress) {
   ExperimentLock lock;
   lock.set_experiment(spec.name());
   lock.set_numerics_contract(kNumericsContractVersion);
   lock.set_spec_sha256(SpecDigest(spec));
-  MOE_ASSIGN_OR_RETURN(const std::vector<FileDigest> model, inputs.Model());
-  lock.mutable_model()->Add(model.begin(), model.end());
-  MOE_ASSIGN_OR_RETURN(const std::vector<FileDigest> data, inputs.Data(spec));
-  lock.mutable_data()->Add(data.begin(), data.end());
   progress.Start("reading the results", spec.steps_size(), "steps");
   for (const ExperimentStep& step : spec.steps()) {
     const std::string path = absl::StrCat(directory, "/", step.name());
@@ -232,6 +227,19 @@ absl::StatusOr<ExperimentLock> LockOfResults(const ExperimentSpec& spec,
     progress.Advance(1);
   }
   progress.Finish();
+  return lock;
+}
+
+absl::StatusOr<ExperimentLock> LockOfResults(const ExperimentSpec& spec,
+                                             absl::string_view directory,
+                                             ExperimentInputs& inputs,
+                                             Progress& progress) {
+  MOE_ASSIGN_OR_RETURN(const std::vector<FileDigest> model, inputs.Model());
+  MOE_ASSIGN_OR_RETURN(const std::vector<FileDigest> data, inputs.Data(spec));
+  MOE_ASSIGN_OR_RETURN(ExperimentLock lock,
+                       LockOfSteps(spec, directory, progress));
+  lock.mutable_model()->Add(model.begin(), model.end());
+  lock.mutable_data()->Add(data.begin(), data.end());
   return lock;
 }
 

@@ -36,6 +36,12 @@ absl::StatusOr<ExperimentLock> LockOfResults(const ExperimentSpec& spec,
                                              ExperimentInputs& inputs,
                                              Progress& progress);
 
+// The same without the files of the model and of the data, for which neither
+// has to be there.
+absl::StatusOr<ExperimentLock> LockOfSteps(const ExperimentSpec& spec,
+                                           absl::string_view directory,
+                                           Progress& progress);
+
 // One thing that is not as it was pinned.
 struct LockDifference {
   std::string what;  // "scores: importance_scores.safetensors"

@@ -21,6 +21,7 @@
 #include "moe/experiment/experiment_spec.pb.h"
 #include "moe/experiment/step_plan.h"
 #include "moe/experiment/step_runner.h"
+#include "moe/experiment/step_timing.h"
 #include "moe/experiment/text_proto.h"
 
 namespace moe {
@@ -69,6 +70,22 @@ absl::StatusOr<std::unique_ptr<PathLock>> TakeSavePath(
   return lock;
 }
 
+// An older timing is gone before there is a new record, so that one never
+// stands beside another run's result. Without one nothing but a number in the
+// report is lost.
+absl::StatusOr<StepRecord> RunTimed(const PlannedStep& step,
+                                    const std::string& directory,
+                                    const StepContext& context) {
+  const std::string timing_path = TimingPath(directory);
+  if (PathExists(timing_path)) {
+    MOE_RETURN_IF_ERROR(PosixFileSystem().RemoveAll(timing_path));
+  }
+  const StepStopwatch stopwatch;
+  MOE_ASSIGN_OR_RETURN(StepRecord record, RunStep(step, directory, context));
+  MOE_RETURN_IF_ERROR(WriteTiming(stopwatch.Read(), timing_path));
+  return record;
+}
+
 absl::Status RunOneStep(const PlannedStep& step, const std::string& directory,
                         const StepContext& context, const StepObserver& observe,
                         StepEvent event) {
@@ -80,7 +97,7 @@ absl::Status RunOneStep(const PlannedStep& step, const std::string& directory,
       FindFinishedStep(description, directory, context.progress);
   event.was_there = record.has_value();
   if (!record.has_value()) {
-    MOE_ASSIGN_OR_RETURN(record, RunStep(step, directory, context));
+    MOE_ASSIGN_OR_RETURN(record, RunTimed(step, directory, context));
   }
   context.inputs.AddStep(directory, *record);
   event.record = &*record;

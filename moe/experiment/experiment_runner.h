@@ -3,7 +3,9 @@
 //   SAVE_PATH/experiment.textproto    the spec
 //   SAVE_PATH/router/                 what step "router" has made
 //   SAVE_PATH/router.record.textproto and what that is, from what
+//   SAVE_PATH/router.timing.textproto and what it took; of no result
 //   SAVE_PATH/lock.textproto          what the experiment has come to
+//   SAVE_PATH/report/                 is left to who writes the report
 //
 // A run that was broken off, wherever it was, goes on when it is started again:
 // a step whose record says that it was made from the same bytes by the same

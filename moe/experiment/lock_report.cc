@@ -31,16 +31,6 @@ std::string Row(absl::string_view name, absl::string_view status,
   return absl::StrFormat("  %-22s %-10s %s\n", name, status, what);
 }
 
-std::string StatusOf(const LockVerdict& verdict, absl::string_view step) {
-  if (!verdict.check.has_value()) return "made";
-  const auto& steps = verdict.check->steps;
-  const auto found =
-      std::find_if(steps.begin(), steps.end(),
-                   [&](const StepCheck& check) { return check.name == step; });
-  if (found == steps.end() || !found->differences.empty()) return "DIFFERS";
-  return found->SameOrigin() ? "verified" : "CHANGED";
-}
-
 template <typename Files>
 std::string FilesText(const Files& files) {
   const std::vector<FileDigest> all(files.begin(), files.end());
@@ -146,6 +136,17 @@ bool LockVerdict::Passed() const {
                      [](const CriterionResult& result) { return result.met; });
 }
 
+absl::string_view StepStatus(const LockVerdict& verdict,
+                             absl::string_view step) {
+  if (!verdict.check.has_value()) return "made";
+  const auto& steps = verdict.check->steps;
+  const auto found =
+      std::find_if(steps.begin(), steps.end(),
+                   [&](const StepCheck& check) { return check.name == step; });
+  if (found == steps.end() || !found->differences.empty()) return "DIFFERS";
+  return found->SameOrigin() ? "verified" : "CHANGED";
+}
+
 absl::StatusOr<LockVerdict> JudgeResults(
     const ExperimentSpec& spec, const std::optional<ExperimentLock>& pinned,
     const ExperimentLock& found) {
@@ -184,7 +185,7 @@ std::string FormatVerdict(const ExperimentSpec& spec,
                                   found.numerics_contract(), "\n",
                                   InputRows(spec, verdict, found));
   for (const StepLock& step : found.steps()) {
-    absl::StrAppend(&text, Row(step.name(), StatusOf(verdict, step.name()),
+    absl::StrAppend(&text, Row(step.name(), StepStatus(verdict, step.name()),
                                SummarizeStep(step)));
   }
   if (verdict.check.has_value()) {

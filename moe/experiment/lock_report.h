@@ -37,6 +37,11 @@ absl::StatusOr<LockVerdict> JudgeResults(
     const ExperimentSpec& spec, const std::optional<ExperimentLock>& pinned,
     const ExperimentLock& found);
 
+// "verified"; "DIFFERS"; "CHANGED" where it made the same from something else;
+// "made" where there is no lock.
+absl::string_view StepStatus(const LockVerdict& verdict,
+                             absl::string_view step);
+
 // "gate_weights.safetensors 4f3a...": each pinned file with the beginning of
 // its digest, or how many files there are and the digest of all; the metrics.
 std::string SummarizeStep(const StepLock& step);

@@ -335,6 +335,13 @@ absl::Status CheckHead(const ExperimentSpec& spec) {
   }
   MOE_RETURN_IF_ERROR(CheckNames(spec.datasets(), "datasets"));
   MOE_RETURN_IF_ERROR(CheckNames(spec.steps(), "steps"));
+  for (int i = 0; i < spec.steps_size(); ++i) {
+    if (spec.steps(i).name() != kReportDirectory) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        Place("steps", i, kReportDirectory),
+        ": the report of the experiment has this name among the results; "
+        "choose another"));
+  }
   for (int i = 0; i < spec.datasets_size(); ++i) {
     MOE_RETURN_IF_ERROR(
         Annotate(ValidateExperimentDataset(spec.datasets(i)),

@@ -36,6 +36,9 @@ bool IsCheckpoint(OutputKind kind);
 // checkpoint, which holds the model's files but for this.
 inline constexpr absl::string_view kAlignmentDirectory = "alignment";
 
+// Beside what the steps make, so that no step can be called this.
+inline constexpr absl::string_view kReportDirectory = "report";
+
 enum class InputSource { kModel, kData, kStep };
 
 // A path that a command is given.

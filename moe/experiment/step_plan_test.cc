@@ -216,6 +216,8 @@ TEST(PlanStepsTest, NamesStepAndFieldOfAMistake) {
        "datasets[1] \"calibration\": the name stands in datasets[0] already"},
       {"name: \"scores\"", "name: \"router\"",
        "steps[1] \"router\": the name stands in steps[0] already"},
+      {"name: \"scores\"", "name: \"report\"",
+       "steps[1] \"report\": the report of the experiment has this name"},
       {"name: \"scores\"", "name: \"my scores\"",
        "steps[1]: name is \"my scores\"; allowed"},
       {"dataset: \"calibration\" gate_weights: \"router\"",

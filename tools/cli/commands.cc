@@ -30,6 +30,7 @@ std::vector<Command> AllCommands() {
           DigestCommand(),
           ExportCommand(),
           VerifyCommand(),
+          ReportCommand(),
           RunStepCommand()};
 }
 

@@ -33,6 +33,7 @@ Command TokenizeCommand();
 Command RunCommand();
 Command RunStepCommand();
 Command VerifyCommand();
+Command ReportCommand();
 
 std::vector<Command> AllCommands();
 

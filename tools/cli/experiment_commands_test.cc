@@ -1,4 +1,4 @@
-// run, run_step, verify and digest as a user runs them.
+// run, run_step, verify, report and digest as a user runs them.
 
 #include <filesystem>
 #include <string>
@@ -111,15 +111,19 @@ TEST_F(ExperimentCommandsTest, RunsAChainPinsItAndVerifiesIt) {
                              HasSubstr("[8/8] after: evaluate\n"),
                              HasSubstr("met:     after.perplexity"),
                              HasSubstr("/out/aligned\n")));
-  EXPECT_THAT(NamesIn(directory_.Path("out")),
-              ElementsAre("after", "after.record.textproto", "aligned",
-                          "aligned.record.textproto", "attention",
-                          "attention.record.textproto", "experiment.textproto",
-                          "lock.textproto", "mlp", "mlp.record.textproto",
-                          "neurons", "neurons.record.textproto", "reference",
-                          "reference.record.textproto", "router",
-                          "router.record.textproto", "scores",
-                          "scores.record.textproto"));
+  EXPECT_THAT(
+      NamesIn(directory_.Path("out")),
+      ElementsAre(
+          "after", "after.record.textproto", "after.timing.textproto",
+          "aligned", "aligned.record.textproto", "aligned.timing.textproto",
+          "attention", "attention.record.textproto",
+          "attention.timing.textproto", "experiment.textproto",
+          "lock.textproto", "mlp", "mlp.record.textproto",
+          "mlp.timing.textproto", "neurons", "neurons.record.textproto",
+          "neurons.timing.textproto", "reference", "reference.record.textproto",
+          "reference.timing.textproto", "report", "router",
+          "router.record.textproto", "router.timing.textproto", "scores",
+          "scores.record.textproto", "scores.timing.textproto"));
   EXPECT_THAT(
       NamesIn(directory_.Path("out/aligned/alignment")),
       ElementsAre("scale_factors.report.json", "scale_factors.safetensors"));
@@ -142,12 +146,17 @@ TEST_F(ExperimentCommandsTest, RunsAChainPinsItAndVerifiesIt) {
   EXPECT_EQ(again.exit_status, 0) << again.out << again.err;
   EXPECT_EQ(FileText(directory_.Path("out/lock.textproto")),
             FileText(directory_.Path("again/lock.textproto")));
+  const std::string timing =
+      FileText(directory_.Path("again/scores.timing.textproto"));
+  EXPECT_THAT(timing, HasSubstr("cpu_seconds: "));
   const Outcome third = Run("again", {"--lock=" + lock});
   EXPECT_EQ(third.exit_status, 0) << third.err;
   EXPECT_THAT(
       third.out,
       HasSubstr(
           "[2/8] scores: split_gradient_get_grads\n  was there already: "));
+  // What is not run again keeps its time.
+  EXPECT_EQ(FileText(directory_.Path("again/scores.timing.textproto")), timing);
 
   // Another seed: the first step that it reaches is the first that diverged.
   WriteSpec(absl::StrReplaceAll(kSpec, {{"seed: 5", "seed: 6"}}));
@@ -176,11 +185,18 @@ TEST_F(ExperimentCommandsTest, AStepInPartsHasTheSameRecord) {
       absl::StrCat("--made=router=", directory_.Path("router"));
   step("router", "router", {});
   step("scores", "whole", {made});
-  step("scores", "part0", {made, "--shards=2", "--shard=0"});
-  step("scores", "part1", {made, "--shards=2", "--shard=1"});
+  const auto timing = [&](const std::string& path) {
+    return absl::StrCat("--timing_out=", directory_.Path(path),
+                        ".timing.textproto");
+  };
+  step("scores", "part0", {made, "--shards=2", "--shard=0", timing("part0")});
+  step("scores", "part1", {made, "--shards=2", "--shard=1", timing("part1")});
   step("scores", "merged",
-       {made, absl::StrCat("--merge=", directory_.Path("part0")),
+       {made, timing("merged"),
+        absl::StrCat("--merge=", directory_.Path("part0")),
         absl::StrCat("--merge=", directory_.Path("part1"))});
+  EXPECT_THAT(FileText(directory_.Path("merged.timing.textproto")),
+              AllOf(HasSubstr("num_parts: 2"), HasSubstr("wall_seconds: ")));
   EXPECT_EQ(FileText(directory_.Path("whole/importance_scores.safetensors")),
             FileText(directory_.Path("merged/importance_scores.safetensors")));
   step("reference", "reference", {});
@@ -190,7 +206,10 @@ TEST_F(ExperimentCommandsTest, AStepInPartsHasTheSameRecord) {
        {absl::StrCat("--merge=", directory_.Path("reference0")),
         absl::StrCat("--merge=", directory_.Path("reference1"))});
   step("reference", "taken",
-       {absl::StrCat("--take=", directory_.Path("reference_merged"))});
+       {timing("taken"),
+        absl::StrCat("--take=", directory_.Path("reference_merged"))});
+  EXPECT_THAT(FileText(directory_.Path("taken.timing.textproto")),
+              HasSubstr("taken: true"));
   EXPECT_EQ(FileText(directory_.Path("reference/distribution.safetensors")),
             FileText(directory_.Path("taken/distribution.safetensors")));
   EXPECT_EQ(FileText(directory_.Path("reference_merged.record.textproto")),
@@ -249,11 +268,62 @@ TEST_F(ExperimentCommandsTest, ErrorsNameWhatIsWrong) {
               ElementsAre("chain.textproto", "out"));
 }
 
+TEST_F(ExperimentCommandsTest, ReportsOnResults) {
+  WriteSpec(kSpec);
+  const Outcome run = Run("out");
+  ASSERT_EQ(run.exit_status, 0) << run.err;
+  EXPECT_THAT(run.out, HasSubstr("/out/report/report.html\n"));
+  const std::string json = FileText(directory_.Path("out/report/report.json"));
+  EXPECT_THAT(json, AllOf(HasSubstr("\"status\": \"none\""),
+                          HasSubstr("--model_path=testdata/llama_gqa_bf16"),
+                          HasSubstr("\"wall_seconds\"")));
+
+  const auto report = [&](const std::string& name,
+                          std::vector<std::string> more) {
+    more.insert(
+        more.begin(),
+        {"report",
+         absl::StrCat("--experiment=", directory_.Path("chain.textproto")),
+         absl::StrCat("--results=", directory_.Path("out")),
+         absl::StrCat("--save_path=", directory_.Path(name))});
+    return RunCli(more);
+  };
+  const std::string lock =
+      absl::StrCat("--lock=", directory_.Path("out/lock.textproto"));
+  const Outcome whole = report("whole", {lock, "--target=//my:chain"});
+  ASSERT_EQ(whole.exit_status, 0) << whole.err;
+  EXPECT_EQ(whole.out,
+            absl::StrCat(directory_.Path("whole/report.html"), "\n",
+                         directory_.Path("whole/report.json"), "\n"));
+  const std::string text = FileText(directory_.Path("whole/report.json"));
+  EXPECT_THAT(text, AllOf(HasSubstr("\"status\": \"verified\""),
+                          HasSubstr("./bazelw run //my:chain"),
+                          HasSubstr("--model_path=llama_gqa_bf16")));
+  // With model and data: the same files, found there.
+  const Outcome again =
+      report("again", {lock, "--model_path=testdata/llama_gqa_bf16",
+                       "--dataset_dir_or_path=testdata/stories"});
+  ASSERT_EQ(again.exit_status, 0) << again.err;
+  EXPECT_THAT(FileText(directory_.Path("again/report.json")),
+              AllOf(HasSubstr("\"status\": \"verified\""),
+                    HasSubstr("tokenizer.json")));
+  EXPECT_THAT(text, HasSubstr("tokenizer.json"));
+
+  EXPECT_THAT(report("whole", {}).err, HasSubstr("whole"));
+  EXPECT_EQ(report("whole", {"--overwrite"}).exit_status, 0);
+  EXPECT_THAT(report("x", {"--model_path=y"}).err, HasSubstr("go together"));
+  directory_.Write("out/mlp/config.json", "{}");
+  EXPECT_THAT(report("x", {}).err, HasSubstr("is not what its step made"));
+}
+
 TEST_F(ExperimentCommandsTest, FailsWhereACriterionIsNotMet) {
   WriteSpec(absl::StrReplaceAll(kSpec, {{"at_least: 1", "at_most: 0.5"}}));
   const Outcome run = Run("out");
   EXPECT_EQ(run.exit_status, 1);
   EXPECT_THAT(run.out, HasSubstr("NOT MET: after.perplexity is "));
+  EXPECT_THAT(
+      FileText(directory_.Path("out/report/report.html")),
+      AllOf(HasSubstr("is not at most 0.5000"), HasSubstr("0 of 1 met")));
   const std::string lock = directory_.Path("lock");
   EXPECT_THAT(
       RunCli(Args("verify", {absl::StrCat("--results=", directory_.Path("out")),

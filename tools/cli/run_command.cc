@@ -14,13 +14,16 @@
 #include "moe/experiment/experiment_result.h"
 #include "moe/experiment/experiment_runner.h"
 #include "moe/experiment/lock_report.h"
+#include "moe/experiment/report/write_report.h"
 #include "moe/experiment/step_cost.h"
+#include "moe/experiment/step_plan.h"
 #include "moe/experiment/step_runner.h"
 #include "moe/experiment/text_proto.h"
 #include "tools/cli/command.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/dataset_flags.h"
 #include "tools/cli/experiment_flags.h"
+#include "tools/cli/experiment_report_output.h"
 #include "tools/cli/flag_set.h"
 
 namespace moe::cli {
@@ -104,6 +107,12 @@ absl::StatusOr<int> Run(const RunFlags& flags, CommandContext& context) {
   MOE_ASSIGN_OR_RETURN(const LockVerdict verdict,
                        JudgeResults(read.spec, pinned, found));
   context.out << FormatVerdict(read.spec, verdict, found, flags.save_path);
+  const std::string report =
+      absl::StrCat(flags.save_path, "/", kReportDirectory);
+  MOE_RETURN_IF_ERROR(WriteReport({read.spec, found, pinned, flags.experiment,
+                                   flags.lock, "", flags.save_path, report,
+                                   /*overwrite=*/true}));
+  context.out << "report: " << report << "/" << kReportHtml << "\n";
   return verdict.Passed() ? kSuccess : kDiffers;
 }
 
@@ -128,18 +137,20 @@ CommandAction Declare(FlagSet& set) {
 }  // namespace
 
 Command RunCommand() {
-  return {.name = "run",
-          .aliases = {},
-          .summary = "runs a whole experiment on a checkpoint and a dataset",
-          .section = CommandSection::kPipeline,
-          .notes =
-              "Each step is the command that --dry_run prints. What a step has "
-              "made lies in --save_path under\nthe step's name, and a record "
-              "of it beside: a step whose inputs, options and files are as\n"
-              "recorded is not run again. Exit status: 0; 1 if the results "
-              "are not those of --lock, or do not\nmeet the spec's criteria; "
-              "2 on an error.\n",
-          .declare = Declare};
+  return {
+      .name = "run",
+      .aliases = {},
+      .summary = "runs a whole experiment on a checkpoint and a dataset",
+      .section = CommandSection::kPipeline,
+      .notes =
+          "Each step is the command that --dry_run prints. What a step has "
+          "made lies in --save_path under\nthe step's name, and a record "
+          "of it beside: a step whose inputs, options and files are as\n"
+          "recorded is not run again. The report, report/report.html, and "
+          "report.json beside it, come last. Exit status: 0; 1 if the results "
+          "are not those of --lock, or do not\nmeet the spec's criteria; "
+          "2 on an error.\n",
+      .declare = Declare};
 }
 
 }  // namespace moe::cli

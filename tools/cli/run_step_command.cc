@@ -13,6 +13,8 @@
 #include "moe/experiment/experiment_inputs.h"
 #include "moe/experiment/step_plan.h"
 #include "moe/experiment/step_runner.h"
+#include "moe/experiment/step_timing.h"
+#include "moe/experiment/step_timing.pb.h"
 #include "moe/model/walk/shard_options.pb.h"
 #include "tools/cli/command.h"
 #include "tools/cli/commands.h"
@@ -34,6 +36,7 @@ struct RunStepFlags {
   std::vector<std::string> merge;
   std::string take;
   std::string memory_budget;
+  std::string timing_out;
 };
 
 // "NAME=DIR" of --made.
@@ -56,6 +59,33 @@ absl::Status CheckTake(const RunStepFlags& flags) {
       "--take goes with neither --shards nor --merge: nothing is made");
 }
 
+absl::Status Make(const RunStepFlags& flags, const ShardOptions& shard,
+                  const PlannedStep& step, const StepContext& context) {
+  if (flags.num_shards.has_value()) {
+    return RunStepShard(step, {shard.num_shards(), shard.shard()},
+                        flags.save_path, context);
+  }
+  if (!flags.take.empty()) {
+    return TakeStep(step, flags.take, flags.save_path, context).status();
+  }
+  if (!flags.merge.empty()) {
+    return MergeStepShards(step, flags.merge, flags.save_path, context)
+        .status();
+  }
+  return RunStep(step, flags.save_path, context).status();
+}
+
+// With the time of the parts, where it lies beside them.
+StepTiming TimingOf(const RunStepFlags& flags, const StepStopwatch& stopwatch) {
+  StepTiming timing = stopwatch.Read();
+  timing.set_taken(!flags.take.empty());
+  for (const std::string& part : flags.merge) {
+    const std::optional<StepTiming> part_timing = ReadTiming(TimingPath(part));
+    if (part_timing.has_value()) AddPart(*part_timing, timing);
+  }
+  return timing;
+}
+
 absl::StatusOr<int> Run(const RunStepFlags& flags, CommandContext& context) {
   MOE_RETURN_IF_ERROR(MemoryBudgetOfFlag(flags.memory_budget).status());
   MOE_ASSIGN_OR_RETURN(
@@ -73,21 +103,12 @@ absl::StatusOr<int> Run(const RunStepFlags& flags, CommandContext& context) {
   const StepContext step_context = {inputs, run_command, context.progress,
                                     flags.memory_budget};
   MOE_RETURN_IF_ERROR(CheckTake(flags));
-  if (flags.num_shards.has_value()) {
-    MOE_RETURN_IF_ERROR(RunStepShard(step, {shard.num_shards(), shard.shard()},
-                                     flags.save_path, step_context));
-    return kSuccess;
-  }
-  if (!flags.take.empty()) {
+  const StepStopwatch stopwatch;
+  MOE_RETURN_IF_ERROR(Make(flags, shard, step, step_context));
+  if (!flags.timing_out.empty()) {
     MOE_RETURN_IF_ERROR(
-        TakeStep(step, flags.take, flags.save_path, step_context).status());
-    return kSuccess;
+        WriteTiming(TimingOf(flags, stopwatch), flags.timing_out));
   }
-  MOE_RETURN_IF_ERROR(
-      flags.merge.empty()
-          ? RunStep(step, flags.save_path, step_context).status()
-          : MergeStepShards(step, flags.merge, flags.save_path, step_context)
-                .status());
   return kSuccess;
 }
 
@@ -120,6 +141,10 @@ CommandAction Declare(FlagSet& set) {
                          "to copy; an error if it was made otherwise"},
                 &flags->take);
   AddMemoryBudget(set, &flags->memory_budget);
+  set.AddString({.names = {"timing_out"},
+                 .what = "write how long it took to this file; no step reads "
+                         "it"},
+                &flags->timing_out);
   return [flags](CommandContext& context) { return Run(*flags, context); };
 }
 

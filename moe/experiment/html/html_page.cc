@@ -59,14 +59,26 @@ std::vector<bool> NumberColumns(const HtmlTable& table) {
   return is_number;
 }
 
+std::vector<std::string> ClassesOf(const HtmlTable& table) {
+  const std::vector<bool> is_number = NumberColumns(table);
+  std::vector<std::string> classes = table.column_classes;
+  classes.resize(table.header.size());
+  for (size_t i = 0; i < classes.size(); ++i) {
+    if (classes[i].empty() && is_number[i]) classes[i] = "number";
+  }
+  return classes;
+}
+
 std::string FormatRow(const std::vector<std::string>& cells,
-                      const std::vector<bool>& is_number,
+                      const std::vector<std::string>& classes,
                       absl::string_view element) {
   std::string html = "<tr>";
   for (size_t i = 0; i < cells.size(); ++i) {
-    absl::StrAppend(&html, "<", element,
-                    is_number[i] ? " class=\"number\">" : ">",
-                    EscapeHtml(cells[i]), "</", element, ">");
+    absl::StrAppend(&html, "<", element);
+    if (!classes[i].empty()) {
+      absl::StrAppend(&html, " class=\"", classes[i], "\"");
+    }
+    absl::StrAppend(&html, ">", EscapeHtml(cells[i]), "</", element, ">");
   }
   return absl::StrCat(html, "</tr>\n");
 }
@@ -81,23 +93,24 @@ std::string EscapeHtml(absl::string_view text) {
                                     {"'", "&#39;"}});
 }
 
-std::string FormatHtmlPage(absl::string_view title, absl::string_view body) {
+std::string FormatHtmlPage(absl::string_view title, absl::string_view body,
+                           absl::string_view more_style) {
   const std::string escaped = EscapeHtml(title);
   return absl::StrCat(
       "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n",
       "<meta name=\"viewport\" content=\"width=device-width, ",
       "initial-scale=1\">\n<title>", escaped, "</title>\n<style>", kStyle,
-      "</style>\n</head>\n<body>\n<h1>", escaped, "</h1>\n", body,
+      more_style, "</style>\n</head>\n<body>\n<h1>", escaped, "</h1>\n", body,
       "</body>\n</html>\n");
 }
 
 std::string FormatHtmlTable(const HtmlTable& table) {
-  const std::vector<bool> is_number = NumberColumns(table);
-  std::string html = absl::StrCat("<table>\n<thead>\n",
-                                  FormatRow(table.header, is_number, "th"),
-                                  "</thead>\n<tbody>\n");
+  const std::vector<std::string> classes = ClassesOf(table);
+  std::string html =
+      absl::StrCat("<table>\n<thead>\n", FormatRow(table.header, classes, "th"),
+                   "</thead>\n<tbody>\n");
   for (const std::vector<std::string>& row : table.rows) {
-    absl::StrAppend(&html, FormatRow(row, is_number, "td"));
+    absl::StrAppend(&html, FormatRow(row, classes, "td"));
   }
   return absl::StrCat(html, "</tbody>\n</table>\n");
 }

@@ -15,14 +15,19 @@ namespace moe {
 std::string EscapeHtml(absl::string_view text);
 
 // A whole document in UTF-8 with its style, for light and dark screens and for
-// paper. `body` is HTML; `title` is text, and the heading too.
-std::string FormatHtmlPage(absl::string_view title, absl::string_view body);
+// paper. `body` is HTML; `title` is text, and the heading too; `more_style` is
+// CSS that a page has beside what all have.
+std::string FormatHtmlPage(absl::string_view title, absl::string_view body,
+                           absl::string_view more_style = "");
 
 // Cells are text. Columns whose cells are all numbers, or empty, stand to the
 // right. Every row has as many cells as the header: CHECK.
 struct HtmlTable {
   std::vector<std::string> header;
   std::vector<std::vector<std::string>> rows;
+  // Of CSS, for the cells of the columns from the first on; may be fewer than
+  // there are columns, and empty.
+  std::vector<std::string> column_classes = {};
 };
 std::string FormatHtmlTable(const HtmlTable& table);
 

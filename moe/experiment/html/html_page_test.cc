@@ -46,6 +46,19 @@ TEST(HtmlTableTest, PutsNumbersToTheRight) {
             "</tbody>\n</table>\n");
 }
 
+TEST(HtmlTableTest, GivesColumnsTheirClasses) {
+  HtmlTable table = {{"a", "b", "c"}, {{"1 s", "2", "x"}}};
+  table.column_classes = {"number", "digest"};
+  EXPECT_THAT(FormatHtmlTable(table),
+              HasSubstr("<tr><td class=\"number\">1 s</td>"
+                        "<td class=\"digest\">2</td><td>x</td></tr>"));
+}
+
+TEST(HtmlPageTest, HasMoreStyleWhereThereIsSome) {
+  EXPECT_THAT(FormatHtmlPage("a", "", "b { color: red; }"),
+              HasSubstr("b { color: red; }</style>"));
+}
+
 TEST(HtmlTableTest, MayHaveNoRows) {
   EXPECT_EQ(FormatHtmlTable({{"name"}, {}}),
             "<table>\n<thead>\n<tr><th>name</th></tr>\n</thead>\n<tbody>\n"

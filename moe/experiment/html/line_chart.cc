@@ -15,9 +15,12 @@
 namespace moe {
 namespace {
 
-constexpr double kWidth = 760, kHeight = 300;
+constexpr double kWidth = 760, kHeight = 312;
 // Of the plot in the picture.
 constexpr double kLeft = 72, kRight = 740, kTop = 34, kBottom = 230;
+
+// Rough, of a character of a label; and what is left between two.
+constexpr double kCharacterWidth = 6.5, kLabelGap = 16;
 
 struct Pen {
   const char* color;
@@ -88,6 +91,7 @@ class LineChartPainter {
                                           : absl::StrCat(place + 1);
   }
 
+  std::vector<size_t> LabelledPlaces() const;
   std::string Axes() const;
   std::string Reference(const ReferenceLine& line) const;
   std::string Series(size_t number) const;
@@ -97,6 +101,25 @@ class LineChartPainter {
   const ChartAxis axis_;
   size_t num_places_ = 0;
 };
+
+// The first and the last, and as many between them as have room, the same
+// number of places apart.
+std::vector<size_t> LineChartPainter::LabelledPlaces() const {
+  if (num_places_ == 0) return {};
+  if (num_places_ == 1) return {0};
+  size_t longest = 0;
+  for (size_t place = 0; place < num_places_; ++place) {
+    longest = std::max(longest, Label(place).size());
+  }
+  const size_t last = num_places_ - 1;
+  const double room =
+      kLabelGap + kCharacterWidth * static_cast<double>(longest);
+  size_t step = 1;
+  while (step < last && (last % step != 0 || X(step) - X(0) < room)) ++step;
+  std::vector<size_t> places;
+  for (size_t place = 0; place <= last; place += step) places.push_back(place);
+  return places;
+}
 
 std::string LineChartPainter::Axes() const {
   std::string svg;
@@ -108,15 +131,11 @@ std::string LineChartPainter::Axes() const {
     absl::StrAppend(
         &svg, Text(kLeft - 8, Y(tick) + 4, FormatTick(tick), "end", "faint"));
   }
-  if (num_places_ > 0) {
-    absl::StrAppend(&svg,
-                    Text(X(0), kBottom + 18, Label(0), "middle", "faint"));
+  for (const size_t place : LabelledPlaces()) {
+    absl::StrAppend(
+        &svg, Text(X(place), kBottom + 18, Label(place), "middle", "faint"));
   }
-  if (num_places_ > 1) {
-    absl::StrAppend(&svg, Text(X(num_places_ - 1), kBottom + 18,
-                               Label(num_places_ - 1), "middle", "faint"));
-  }
-  absl::StrAppend(&svg, Text((kLeft + kRight) / 2, kBottom + 18, chart_.x_name,
+  absl::StrAppend(&svg, Text((kLeft + kRight) / 2, kBottom + 36, chart_.x_name,
                              "middle", "faint"));
   return absl::StrCat(svg, Text(kRight, 16, chart_.y_name, "end", "faint"));
 }
@@ -161,7 +180,7 @@ std::string LineChartPainter::Series(size_t number) const {
 }
 
 std::string LineChartPainter::LegendEntry(size_t number) const {
-  constexpr double kY = kBottom + 44, kEntryWidth = 165;
+  constexpr double kY = kBottom + 60, kEntryWidth = 165;
   const double x = kLeft + kEntryWidth * static_cast<double>(number % 4);
   const double y = kY + 16 * static_cast<double>(number / 4);
   const Pen& pen = PenOf(number);

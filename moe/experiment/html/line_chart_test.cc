@@ -60,6 +60,25 @@ TEST(LineChartTest, ShowsLevelsAndTakesThemIntoTheAxis) {
   EXPECT_THAT(svg, HasSubstr(">goal 3</text>"));
 }
 
+TEST(LineChartTest, CallsAsManyPlacesAsHaveRoom) {
+  LineChart chart;
+  chart.x_labels = {"a", "b", "c", "d", "e"};
+  chart.series = {{"s", {1, 2, 3, 4, 5}}};
+  for (const char* const label : {">a<", ">b<", ">c<", ">d<", ">e<"}) {
+    EXPECT_EQ(Count(FormatLineChart(chart), label), 1u) << label;
+  }
+  // Places far apart: the two ends, and the middle.
+  chart.x_labels[1] = std::string(30, 'b');
+  const std::string svg = FormatLineChart(chart);
+  EXPECT_EQ(Count(svg, ">a<") + Count(svg, ">c<") + Count(svg, ">e<"), 3u);
+  EXPECT_EQ(Count(svg, ">d<") + Count(svg, "bb</text>"), 0u);
+  // As it is read, the name of the axis stands below.
+  chart.series = {{"s", {1}}};
+  chart.x_name = "layer";
+  EXPECT_THAT(FormatLineChart(chart), HasSubstr("y=\"248.0\""));
+  EXPECT_THAT(FormatLineChart(chart), HasSubstr("y=\"266.0\""));
+}
+
 TEST(LineChartTest, MayBeEmptyOrHaveOnePoint) {
   EXPECT_THAT(FormatLineChart({}), HasSubstr("</svg>"));
   LineChart chart;

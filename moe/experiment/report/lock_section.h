@@ -1,0 +1,36 @@
+// What was run, from what, to which bytes, and whether that is as pinned, as
+// JSON.
+
+#ifndef MOE_EXPERIMENT_REPORT_LOCK_SECTION_H_
+#define MOE_EXPERIMENT_REPORT_LOCK_SECTION_H_
+
+#include "absl/strings/string_view.h"
+#include "moe/checkpoint/json.h"
+#include "moe/experiment/experiment_lock.pb.h"
+#include "moe/experiment/experiment_result.h"
+#include "moe/experiment/experiment_spec.pb.h"
+#include "moe/experiment/lock_report.h"
+
+namespace moe {
+
+// {"status", "first_diverged", "likely_causes", "differences": [{"what",
+// "pinned", "found"}]}. The status is "verified"; "differs"; "empty" where
+// nothing is pinned in the lock; or "none" where there is no lock.
+Json LockToJson(const LockVerdict& verdict);
+
+// {"spec": {"name", "sha256"}, "model", "data"}: the last two each {"name",
+// "sha256", "files": [{"name", "bytes", "sha256"}]}. The digest is that of the
+// files, as DigestOfFiles has it; where `found` does not list them, the model's
+// is what steps read, and null if none did.
+Json InputsToJson(const ExperimentSpec& spec, const ExperimentLock& found);
+
+// [{"name", "command", "status", "arguments", "inputs", "files", "reports",
+// "timing"}]. The status is StepStatus's; reports are the files that tell about
+// the step and are not pinned; timing is null where it is not known. `results`
+// is where the records lie; one that cannot be read has no reports.
+Json StepsToJson(const LockVerdict& verdict, const ExperimentLock& found,
+                 absl::string_view results);
+
+}  // namespace moe
+
+#endif  // MOE_EXPERIMENT_REPORT_LOCK_SECTION_H_

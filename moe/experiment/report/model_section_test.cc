@@ -1,0 +1,64 @@
+#include "moe/experiment/report/model_section.h"
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "moe/base/testing/status_matchers.h"
+#include "moe/checkpoint/json.h"
+#include "moe/experiment/experiment_spec.pb.h"
+#include "moe/experiment/report/small_experiment_test_helper.h"
+
+namespace moe {
+namespace {
+
+using ::moe::testing::SmallExperiment;
+using ::moe::testing::StatusIs;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+TEST(ModelSectionsToJsonTest, HasTheNumbersOfTheStepsReports) {
+  SmallExperiment experiment;
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const Json sections,
+      ModelSectionsToJson(experiment.spec(), experiment.results()));
+  ASSERT_EQ(sections["routers"].size(), 1u);
+  const Json& layer = sections["routers"][0]["layers"][0];
+  EXPECT_EQ(sections["routers"][0]["step"], "router");
+  EXPECT_EQ(sections["routers"][0]["command"], "hidden_clustering");
+  EXPECT_EQ(layer["min_size"], 3);
+  EXPECT_EQ(layer["sizes"], Json::parse("[5, 7]"));
+  EXPECT_EQ(layer["restarts"][0]["num_iterations"], 3);
+  ASSERT_EQ(sections["neuron_splits"].size(), 1u);
+  EXPECT_EQ(sections["neuron_splits"][0]["options"]["num_experts"], 2);
+  EXPECT_EQ(sections["neuron_splits"][0]["layers"][0]["wanted"],
+            Json::parse("[6, 5, 5]"));
+  ASSERT_EQ(sections["alignments"].size(), 1u);
+  EXPECT_EQ(sections["alignments"][0]["alignment_mode"], "exact");
+  EXPECT_EQ(sections["alignments"][0]["blocks"][0]["divergence_after"], 3e-8);
+}
+
+TEST(ModelSectionsToJsonTest, AnExperimentMayHaveNone) {
+  SmallExperiment experiment;
+  ExperimentSpec spec = experiment.spec();
+  const ExperimentStep dense = spec.steps(6);
+  spec.clear_steps();
+  *spec.add_steps() = dense;
+  MOE_ASSERT_OK_AND_ASSIGN(const Json sections,
+                           ModelSectionsToJson(spec, experiment.results()));
+  EXPECT_EQ(sections.dump(),
+            R"({"routers":[],"neuron_splits":[],"alignments":[]})");
+}
+
+TEST(ModelSectionsToJsonTest, NamesTheStepOfABrokenReport) {
+  SmallExperiment experiment;
+  experiment.SetReport("neurons", R"({"layers": {}})");
+  EXPECT_THAT(
+      ModelSectionsToJson(experiment.spec(), experiment.results()).status(),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               AllOf(HasSubstr("\"neurons\""), HasSubstr("layers"))));
+}
+
+}  // namespace
+}  // namespace moe

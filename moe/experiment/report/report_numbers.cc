@@ -1,0 +1,63 @@
+#include "moe/experiment/report/report_numbers.h"
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "moe/base/with_commas.h"
+#include "moe/checkpoint/json.h"
+
+namespace moe {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+// Beyond these, powers of ten are easier to read.
+constexpr double kShortest = 1e-3, kLongest = 1e12;
+
+}  // namespace
+
+Json NumberToJson(double value) {
+  if (std::isfinite(value)) return value;
+  if (std::isnan(value)) return "nan";
+  return value > 0 ? "inf" : "-inf";
+}
+
+double NumberOfJson(const Json& value) {
+  if (value.is_number()) return value.get<double>();
+  if (value == "inf") return kInfinity;
+  if (value == "-inf") return -kInfinity;
+  return std::numeric_limits<double>::quiet_NaN();
+}
+
+std::string FormatNumber(double value) {
+  if (std::isnan(value)) return "not a number";
+  if (value < 0) return absl::StrCat("-", FormatNumber(-value));
+  if (std::isinf(value)) return "infinite";
+  if (value == 0) return "0";
+  if (value < kShortest || value >= kLongest) {
+    return absl::StrFormat("%.2g", value);
+  }
+  if (value >= 999.95) return WithCommas(std::llround(value));
+  // As many digits behind the point as make four in all.
+  const int before = value < 1 ? 0 : static_cast<int>(std::log10(value)) + 1;
+  return absl::StrFormat("%.*f", before == 0 ? 4 : 4 - before, value);
+}
+
+std::string FormatSeconds(double seconds) {
+  if (!(seconds >= 0) || std::isinf(seconds)) return "not known";
+  if (seconds < 0.00995) return absl::StrFormat("%.1f ms", seconds * 1e3);
+  if (seconds < 0.9995) return absl::StrFormat("%.0f ms", seconds * 1e3);
+  if (seconds < 9.995) return absl::StrFormat("%.2f s", seconds);
+  if (seconds < 59.95) return absl::StrFormat("%.1f s", seconds);
+  const int64_t whole = std::llround(seconds);
+  if (whole < 3600) {
+    return absl::StrCat(whole / 60, " min ", whole % 60, " s");
+  }
+  const int64_t minutes = std::llround(seconds / 60);
+  return absl::StrCat(minutes / 60, " h ", minutes % 60, " min");
+}
+
+}  // namespace moe

@@ -1,0 +1,37 @@
+// The reports that the steps of an experiment wrote about what they did.
+
+#ifndef MOE_EXPERIMENT_REPORT_STEP_REPORT_H_
+#define MOE_EXPERIMENT_REPORT_STEP_REPORT_H_
+
+#include <initializer_list>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "moe/checkpoint/json.h"
+#include "moe/experiment/step_plan.h"
+
+namespace moe {
+
+// "gate_weights.report.json", below the step's directory; empty for a step that
+// writes none.
+std::string StepReportFile(OutputKind kind);
+
+// The report of a step whose results lie in RESULTS/STEP. An empty object for a
+// step that writes none. Errors of reading and of JSON, with the path.
+absl::StatusOr<Json> ReadStepReport(const PlannedStep& step,
+                                    absl::string_view results);
+
+// The objects of a list in a report. InvalidArgument, with the field, where it
+// is not a list of objects; none where it is absent.
+absl::StatusOr<std::vector<Json>> ObjectsIn(const Json& report,
+                                            absl::string_view field);
+
+// Copies fields that are there, in this order.
+void CopyFields(const Json& from, std::initializer_list<const char*> fields,
+                Json& to);
+
+}  // namespace moe
+
+#endif  // MOE_EXPERIMENT_REPORT_STEP_REPORT_H_

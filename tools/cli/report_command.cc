@@ -1,0 +1,138 @@
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "moe/base/file_system.h"
+#include "moe/base/status_macros.h"
+#include "moe/experiment/experiment_inputs.h"
+#include "moe/experiment/experiment_lock.pb.h"
+#include "moe/experiment/experiment_result.h"
+#include "moe/experiment/experiment_runner.h"
+#include "moe/experiment/lock_report.h"
+#include "moe/experiment/report/recorded_lock.h"
+#include "moe/experiment/report/write_report.h"
+#include "tools/cli/command.h"
+#include "tools/cli/commands.h"
+#include "tools/cli/experiment_flags.h"
+#include "tools/cli/experiment_report_output.h"
+#include "tools/cli/flag_set.h"
+
+namespace moe::cli {
+namespace {
+
+struct ReportFlags {
+  ExperimentFlags experiment;
+  std::string results;
+  std::string lock;
+  std::string target;
+  std::string save_path;
+  bool overwrite = false;
+};
+
+// From model and data where they are given, else as far as the results tell.
+absl::StatusOr<ExperimentLock> FoundLock(
+    const ReportFlags& flags, const ExperimentSpec& spec,
+    const std::optional<ExperimentLock>& pinned, CommandContext& context) {
+  if (!flags.experiment.model_path.empty()) {
+    ExperimentInputs inputs(flags.experiment.Places(), context.progress);
+    return LockOfResults(spec, flags.results, inputs, context.progress);
+  }
+  std::vector<ExperimentLock> known;
+  const std::string result_lock =
+      absl::StrCat(flags.results, "/", kResultLockFile);
+  if (PathExists(result_lock)) {
+    MOE_ASSIGN_OR_RETURN(const ExperimentLock made, ReadLock(result_lock));
+    known.push_back(made);
+  }
+  if (pinned.has_value()) known.push_back(*pinned);
+  return RecordedLock(spec, flags.results, known, context.progress);
+}
+
+absl::Status CheckFlags(const ReportFlags& flags) {
+  if (flags.experiment.model_path.empty() == flags.experiment.dataset.empty()) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      "--model_path and --dataset_dir_or_path go together: with both, model "
+      "and data are read again; with neither, they are what the results say");
+}
+
+absl::StatusOr<int> Run(const ReportFlags& flags, CommandContext& context) {
+  MOE_RETURN_IF_ERROR(CheckFlags(flags));
+  MOE_ASSIGN_OR_RETURN(const ReadExperiment read,
+                       ReadExperimentOfFlags(flags.experiment));
+  std::optional<ExperimentLock> pinned;
+  if (!flags.lock.empty()) {
+    MOE_ASSIGN_OR_RETURN(pinned, ReadLock(flags.lock));
+  }
+  MOE_ASSIGN_OR_RETURN(const ExperimentLock found,
+                       FoundLock(flags, read.spec, pinned, context));
+  MOE_RETURN_IF_ERROR(WriteReport({read.spec, found, pinned, flags.experiment,
+                                   flags.lock, flags.target, flags.results,
+                                   flags.save_path, flags.overwrite}));
+  context.out << flags.save_path << "/" << kReportHtml << "\n"
+              << flags.save_path << "/" << kReportJson << "\n";
+  return kSuccess;
+}
+
+void DeclareInputs(FlagSet& set, ReportFlags* flags) {
+  set.AddString({.names = {"experiment"},
+                 .what = "the experiment's spec, a .textproto file",
+                 .required = true},
+                &flags->experiment.experiment);
+  set.AddString({.names = {"results"},
+                 .what = "directory of the results, as run lays them out",
+                 .required = true},
+                &flags->results);
+  set.AddString({.names = {"lock"},
+                 .what = "the lock that the results are held to; without one "
+                         "the report says that there was none"},
+                &flags->lock);
+  set.AddString({.names = {"model_path"},
+                 .what = "directory of the dense checkpoint, to read it again; "
+                         "needs --dataset_dir_or_path"},
+                &flags->experiment.model_path);
+  set.AddString({.names = {"dataset_dir_or_path"},
+                 .what = "the data, to read them again"},
+                &flags->experiment.dataset);
+}
+
+CommandAction Declare(FlagSet& set) {
+  const auto flags = std::make_shared<ReportFlags>();
+  DeclareInputs(set, flags.get());
+  set.AddString({.names = {"target"},
+                 .what = "the experiment's label in a Bazel workspace, for the "
+                         "report to name"},
+                &flags->target);
+  set.AddString({.names = {"save_path"},
+                 .what = "directory for report.html and report.json, which is "
+                         "made",
+                 .required = true},
+                &flags->save_path);
+  set.AddBool({.names = {"overwrite"}, .what = "replace a report there"},
+              &flags->overwrite);
+  return [flags](CommandContext& context) { return Run(*flags, context); };
+}
+
+}  // namespace
+
+Command ReportCommand() {
+  return {.name = "report",
+          .aliases = {},
+          .summary =
+              "writes the report of an experiment's results: one HTML "
+              "file, and JSON",
+          .section = CommandSection::kHelper,
+          .notes =
+              "report.html needs no network and no script; report.json holds "
+              "the same with every digit. run\nwrites both to "
+              "SAVE_PATH/report. Reads every file of the results again. Exit "
+              "status: 0, whatever\nthe report says; 2 on an error.\n",
+          .declare = Declare};
+}
+
+}  // namespace moe::cli
