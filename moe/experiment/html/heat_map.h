@@ -23,10 +23,10 @@ struct HeatMap {
   std::function<std::string(double)> format = {};
 };
 
-// <svg> in its own size: a cell for each number, the darker the nearer to the
-// largest of all; 0 is the lightest. Its title says row, column and number, and
-// a scale below what the shades mean. Text is escaped. Numbers must not be
-// negative: CHECK.
+// <svg> in its own size: a cell for each number, its colour the stronger the
+// nearer to the largest of all; 0 is the lightest. Its title says row, column
+// and number, and a scale below what the shades mean. Text is escaped. Numbers
+// must not be negative: CHECK.
 std::string FormatHeatMap(const HeatMap& map);
 
 }  // namespace moe

@@ -126,11 +126,12 @@ HtmlSection LoadSection(const Json& loads) {
   section.body = absl::StrCat(
       Paragraph(
           "A router sends each token to a few experts of a layer. Each row is "
-          "a layer and each column an expert; its shade is the expert's share "
-          "of all choices that the layer's router made in an evaluation, in "
-          "percent. Even shades are good: a dark expert is overworked, and a "
-          "white one is never asked. Layers that stay dense, and experts that "
-          "every token goes through, are left out."),
+          "a layer and each column an expert; the stronger its colour, the "
+          "larger the expert's share of all choices that the layer's router "
+          "made in an evaluation, in percent. Even colours are good: an expert "
+          "that stands out is overworked, and one at 0 is never asked. Layers "
+          "that stay dense, and experts that every token goes through, are "
+          "left out."),
       FigureGrid(figures));
   return section;
 }
