@@ -14,6 +14,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "moe/base/atomic_write.h"
@@ -28,15 +29,27 @@ namespace {
 
 constexpr int64_t kMaxHistoryBytes = int64_t{64} << 20;
 
-std::string ProcessorName() {
-  std::ifstream file("/proc/cpuinfo");
+// What stands after the first separator of the file's first line that begins
+// so; "unknown" where there is none.
+std::string ValueOf(const char* path, absl::string_view name, char separator) {
+  std::ifstream file(path);
   for (std::string line; std::getline(file, line);) {
-    if (!absl::StartsWith(line, "model name")) continue;
+    if (!absl::StartsWith(line, name)) continue;
     const std::pair<std::string, std::string> parts =
-        absl::StrSplit(line, absl::MaxSplits(':', 1));
+        absl::StrSplit(line, absl::MaxSplits(separator, 1));
     return std::string(absl::StripAsciiWhitespace(parts.second));
   }
-  return "unknown";  // ARM's kernels do not say.
+  return "unknown";
+}
+
+// ARM's kernels do not say.
+std::string ProcessorName() {
+  return ValueOf("/proc/cpuinfo", "model name", ':');
+}
+
+std::string DistributionName() {
+  return absl::StrReplaceAll(ValueOf("/etc/os-release", "PRETTY_NAME", '='),
+                             {{"\"", ""}});
 }
 
 Json ToJson(const PerformanceRun& run) {
@@ -53,6 +66,7 @@ Json ToJson(const PerformanceRun& run) {
            {{"processor", machine.processor},
             {"num_processors", machine.num_processors},
             {"memory_bytes", machine.memory_bytes},
+            {"distribution", machine.distribution},
             {"kernel", machine.kernel},
             {"simd_target", machine.simd_target}}},
           {"figures", figures},
@@ -78,6 +92,8 @@ absl::StatusOr<PerformanceRun> ParseRun(absl::string_view line) {
                        Get<int64_t>(*machine, "num_processors"));
   MOE_ASSIGN_OR_RETURN(run.machine.memory_bytes,
                        Get<int64_t>(*machine, "memory_bytes"));
+  MOE_ASSIGN_OR_RETURN(run.machine.distribution,
+                       Get<std::string>(*machine, "distribution"));
   MOE_ASSIGN_OR_RETURN(run.machine.kernel,
                        Get<std::string>(*machine, "kernel"));
   MOE_ASSIGN_OR_RETURN(run.machine.simd_target,
@@ -101,8 +117,10 @@ MachineFacts FactsOfThisMachine() {
   utsname name = {};
   ::uname(&name);
   return {
-      ProcessorName(), ::sysconf(_SC_NPROCESSORS_ONLN),
+      ProcessorName(),
+      ::sysconf(_SC_NPROCESSORS_ONLN),
       static_cast<int64_t>(::sysconf(_SC_PHYS_PAGES)) * ::sysconf(_SC_PAGESIZE),
+      DistributionName(),
       absl::StrCat(name.sysname, " ", name.release),
       std::string(SimdTargetName(ActiveSimdTarget()))};
 }

@@ -24,8 +24,9 @@ struct MachineFacts {
   std::string processor;  // "Intel(R) Xeon(R) ..."
   int64_t num_processors = 0;
   int64_t memory_bytes = 0;
-  std::string kernel;       // "Linux 6.1.0"
-  std::string simd_target;  // "avx512"
+  std::string distribution;  // "Debian GNU/Linux 13 (trixie)"
+  std::string kernel;        // "Linux 6.1.0"
+  std::string simd_target;   // "avx512"
 
   friend bool operator==(const MachineFacts&, const MachineFacts&) = default;
 };

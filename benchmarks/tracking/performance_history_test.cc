@@ -19,13 +19,15 @@ using ::moe::testing::TempDirectory;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 PerformanceRun Sample(double value) {
-  return {"2026-01-02T03:04:05Z",
-          "4f3a",
-          {"A \"fast\" one", 8, int64_t{1} << 40, "Linux 6.1", "avx2"},
-          {{"gates/assign", value}, {"split/get_grads", 0.1}},
-          {{"gates/assign", 3}}};
+  return {
+      "2026-01-02T03:04:05Z",
+      "4f3a",
+      {"A \"fast\" one", 8, int64_t{1} << 40, "Debian", "Linux 6.1", "avx2"},
+      {{"gates/assign", value}, {"split/get_grads", 0.1}},
+      {{"gates/assign", 3}}};
 }
 
 TEST(PerformanceHistoryTest, GivesBackWhatWasAppended) {
@@ -67,6 +69,8 @@ TEST(MachineFactsTest, KnowsThisMachine) {
   EXPECT_FALSE(facts.processor.empty());
   EXPECT_GE(facts.num_processors, 1);
   EXPECT_GT(facts.memory_bytes, int64_t{1} << 28);
+  EXPECT_FALSE(facts.distribution.empty());
+  EXPECT_THAT(facts.distribution, Not(HasSubstr("\"")));
   EXPECT_THAT(facts.kernel, HasSubstr(" "));
   EXPECT_EQ(facts.simd_target, SimdTargetName(ActiveSimdTarget()));
 }

@@ -24,10 +24,15 @@ std::string Short(double value) {
   return std::isfinite(value) ? absl::StrFormat("%.4g", value) : "";
 }
 
+std::string Measurements(const PerformanceRun& run, const std::string& name) {
+  const auto found = run.measurements.find(name);
+  return absl::StrCat(found == run.measurements.end() ? 1 : found->second);
+}
+
 std::string LastFigures(const PerformanceRegistry& registry,
                         const PerformanceRun& run) {
   HtmlTable table = {{"metric", "figure", "baseline", "worst allowed", "unit",
-                      "better", "owner"},
+                      "better", "measured", "owner"},
                      {}};
   for (const TrackedMetric& metric : registry.metric()) {
     table.rows.push_back(
@@ -35,7 +40,7 @@ std::string LastFigures(const PerformanceRegistry& registry,
          Short(metric.baseline()), Short(WorstAllowed(metric)), metric.unit(),
          metric.direction() == TrackedMetric::LOWER_IS_BETTER ? "lower"
                                                               : "higher",
-         metric.owner()});
+         Measurements(run, metric.name()), metric.owner()});
   }
   return FormatHtmlTable(table);
 }
@@ -59,7 +64,7 @@ std::string Chart(const TrackedMetric& metric,
 
 std::string Runs(const std::vector<PerformanceRun>& runs) {
   HtmlTable table = {{"date", "revision", "processor", "processors", "memory",
-                      "kernel", "SIMD"},
+                      "distribution", "kernel", "SIMD"},
                      {}};
   for (const PerformanceRun& run : runs) {
     const MachineFacts& machine = run.machine;
@@ -68,7 +73,7 @@ std::string Runs(const std::vector<PerformanceRun>& runs) {
          absl::StrCat(machine.num_processors),
          absl::StrFormat("%.0f GiB",
                          static_cast<double>(machine.memory_bytes) / (1 << 30)),
-         machine.kernel, machine.simd_target});
+         machine.distribution, machine.kernel, machine.simd_target});
   }
   return FormatHtmlTable(table);
 }

@@ -28,7 +28,7 @@ constexpr size_t kShownDigits = 16;
 
 std::string Row(absl::string_view name, absl::string_view status,
                 absl::string_view what) {
-  return absl::StrFormat("  %-22s %-10s %s\n", name, status, what);
+  return absl::StrFormat("  %-28s %-10s %s\n", name, status, what);
 }
 
 template <typename Files>

@@ -84,9 +84,9 @@ TEST_F(LockReportTest, SaysThatEveryStepIsVerified) {
   const std::string text = FormatVerdict(spec_, verdict, lock_, "out");
   EXPECT_THAT(
       text,
-      AllOf(HasSubstr("mlp                    verified   "
+      AllOf(HasSubstr("mlp                          verified   "
                       "model.safetensors 2222222222222222\n"),
-            HasSubstr("after                  verified   perplexity 2.5"),
+            HasSubstr("after                        verified   perplexity 2.5"),
             HasSubstr("met:     after.perplexity is 2.5"),
             HasSubstr("checkpoint: out/mlp\n"), Not(HasSubstr("DIFFERS"))));
 }
