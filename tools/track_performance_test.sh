@@ -79,6 +79,12 @@ grep --quiet "<svg" trend.html || {
   failures=$((failures + 1))
 }
 
+# Files lie where the user says.
+# shellcheck disable=SC2016  # The stand-in expands it.
+benchmark 'echo "files in ${MOE_BENCHMARK_DIR}" >&2'
+echo 2 >figures.txt
+MOE_BENCHMARK_DIR=here expect 0 err "files in here"
+
 # What goes wrong adds nothing to the history.
 benchmark 'exit 7'
 expect 2 err "ended with status 7" "${record[@]}"
