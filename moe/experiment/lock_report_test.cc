@@ -107,8 +107,8 @@ TEST_F(LockReportTest, SaysWhatDiffersWhereAndWhy) {
   EXPECT_FALSE(verdict.Passed());
   EXPECT_THAT(
       FormatVerdict(spec_, verdict, found, "out"),
-      AllOf(HasSubstr("mlp                    DIFFERS"),
-            HasSubstr("after                  verified"),
+      AllOf(HasSubstr("mlp                          DIFFERS"),
+            HasSubstr("after                        verified"),
             HasSubstr("mlp: model.safetensors\n    pinned: 3 bytes, sha256 2"),
             HasSubstr("The first step that diverged is mlp."),
             HasSubstr("  - mlp has other arguments: --seed=2; pinned is "

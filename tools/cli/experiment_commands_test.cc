@@ -165,7 +165,7 @@ TEST_F(ExperimentCommandsTest, RunsAChainPinsItAndVerifiesIt) {
   EXPECT_THAT(
       other.out,
       AllOf(HasSubstr("[4/8] mlp: convert_mixtral\n  was there already: "),
-            HasSubstr("mlp                    verified"),
+            HasSubstr("mlp                          verified"),
             HasSubstr("attention              DIFFERS"),
             HasSubstr("The first step that diverged is attention."),
             HasSubstr("--seed=6; pinned is"), HasSubstr("the spec is not")));
