@@ -136,8 +136,9 @@ TEST_F(ExperimentCommandsTest, RunsAChainPinsItAndVerifiesIt) {
   ASSERT_EQ(pinned.exit_status, 0) << pinned.err;
   const Outcome verified = RunCli(Args("verify", {results, "--lock=" + lock}));
   EXPECT_EQ(verified.exit_status, 0) << verified.out;
-  EXPECT_THAT(verified.out, AllOf(HasSubstr("router                 verified"),
-                                  Not(HasSubstr("DIFFERS"))));
+  EXPECT_THAT(verified.out,
+              AllOf(HasSubstr("router                       verified"),
+                    Not(HasSubstr("DIFFERS"))));
 
   // Again, elsewhere, with less memory: the same lock; and there, nothing to
   // do.
@@ -166,7 +167,7 @@ TEST_F(ExperimentCommandsTest, RunsAChainPinsItAndVerifiesIt) {
       other.out,
       AllOf(HasSubstr("[4/8] mlp: convert_mixtral\n  was there already: "),
             HasSubstr("mlp                          verified"),
-            HasSubstr("attention              DIFFERS"),
+            HasSubstr("attention                    DIFFERS"),
             HasSubstr("The first step that diverged is attention."),
             HasSubstr("--seed=6; pinned is"), HasSubstr("the spec is not")));
 }
