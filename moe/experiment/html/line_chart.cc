@@ -182,7 +182,7 @@ std::string LineChartPainter::Series(size_t number) const {
 std::string LineChartPainter::LegendEntry(size_t number) const {
   constexpr double kY = kBottom + 60, kEntryWidth = 165;
   const double x = kLeft + kEntryWidth * static_cast<double>(number % 4);
-  const double y = kY + 16 * static_cast<double>(number / 4);
+  const double y = kY + 16 * std::floor(static_cast<double>(number) / 4);
   const Pen& pen = PenOf(number);
   return absl::StrCat(
       absl::StrFormat("<line x1=\"%g\" x2=\"%g\" y1=\"%g\" y2=\"%g\" "
