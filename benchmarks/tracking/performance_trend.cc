@@ -32,7 +32,7 @@ std::string Measurements(const PerformanceRun& run, const std::string& name) {
 std::string LastFigures(const PerformanceRegistry& registry,
                         const PerformanceRun& run) {
   HtmlTable table = {{"metric", "figure", "baseline", "worst allowed", "unit",
-                      "better", "measured", "owner"},
+                      "better", "times measured", "owner"},
                      {}};
   for (const TrackedMetric& metric : registry.metric()) {
     table.rows.push_back(
@@ -45,6 +45,11 @@ std::string LastFigures(const PerformanceRegistry& registry,
   return FormatHtmlTable(table);
 }
 
+// A whole time has no room below a chart; the table of runs has it.
+std::string DayOf(const PerformanceRun& run) {
+  return run.date.substr(0, std::string("2026-01-02").size());
+}
+
 std::string Chart(const TrackedMetric& metric,
                   const std::vector<PerformanceRun>& runs) {
   LineChart chart;
@@ -53,7 +58,7 @@ std::string Chart(const TrackedMetric& metric,
   chart.y_name = metric.unit();
   LineSeries series = {metric.counter(), {}};
   for (const PerformanceRun& run : runs) {
-    chart.x_labels.push_back(run.date);
+    chart.x_labels.push_back(DayOf(run));
     series.values.push_back(FigureOf(run, metric.name()));
   }
   chart.series = {series};
@@ -86,8 +91,9 @@ std::string FormatPerformanceTrend(const PerformanceRegistry& registry,
     return FormatHtmlPage("Performance", "<p>No run yet.</p>\n");
   }
   std::string body = absl::StrCat(
-      "<p>", runs.size(), " runs; the last one is of ",
-      EscapeHtml(runs.back().date), ". Figures are ratios taken in one run",
+      "<p>", runs.size(), runs.size() == 1 ? " run" : " runs",
+      "; the last one is of ", EscapeHtml(runs.back().date),
+      ". Figures are ratios taken in one run",
       ", so that different machines can be compared.</p>\n<h2>Last run</h2>\n",
       LastFigures(registry, runs.back()), "<h2>Trends</h2>\n");
   for (const TrackedMetric& metric : registry.metric()) {

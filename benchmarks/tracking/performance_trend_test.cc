@@ -27,15 +27,18 @@ PerformanceRegistry Registry() {
 
 TEST(PerformanceTrendTest, HasAChartOfEveryMetricOverAllRuns) {
   std::vector<PerformanceRun> runs(2);
-  runs[0].date = "first";
+  runs[0].date = "2026-01-02T03:04:05Z";
   runs[0].figures = {{"gates/assign", 1.25}};
-  runs[1].date = "second";
+  runs[1].date = "2026-01-03T03:04:05Z";
+  runs[1].measurements = {{"gates/assign", 3}};
   runs[1].figures = {{"gates/assign", 1.5}, {"split/get_grads", 2.125}};
   const std::string html = FormatPerformanceTrend(Registry(), runs);
   EXPECT_THAT(html, HasSubstr("aria-label=\"gates/assign\""));
   EXPECT_THAT(html, HasSubstr("aria-label=\"split/get_grads\""));
-  EXPECT_THAT(html, HasSubstr("<title>ratio, first: 1.25</title>"));
-  EXPECT_THAT(html, HasSubstr("<title>ratio, second: 2.125</title>"));
+  EXPECT_THAT(html, HasSubstr("<title>ratio, 2026-01-02: 1.25</title>"));
+  EXPECT_THAT(html, HasSubstr("<title>ratio, 2026-01-03: 2.125</title>"));
+  EXPECT_THAT(html, HasSubstr("2 runs; the last one is of 2026-01-03T03:04"));
+  EXPECT_THAT(html, HasSubstr(">3</td>"));
   EXPECT_THAT(html, HasSubstr(">worst allowed 3</text>"));
   EXPECT_THAT(html, HasSubstr("times &lt;cp&gt;"));
 }
