@@ -1,5 +1,6 @@
 #include "tools/cli/experiment_flags.h"
 
+#include <optional>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -9,7 +10,9 @@
 #include "absl/strings/str_cat.h"
 #include "moe/base/status_macros.h"
 #include "moe/experiment/acceptance.h"
+#include "moe/experiment/experiment_lock.pb.h"
 #include "moe/experiment/experiment_spec.pb.h"
+#include "moe/experiment/lock_report.h"
 #include "moe/experiment/step_plan.h"
 #include "moe/experiment/step_runner.h"
 #include "moe/experiment/text_proto.h"
@@ -45,6 +48,12 @@ absl::StatusOr<ReadExperiment> ReadExperimentOfFlags(
   MOE_RETURN_IF_ERROR(Annotate(ValidateCriteria(read.spec), flags.experiment));
   read.steps = *std::move(steps);
   return read;
+}
+
+absl::StatusOr<std::optional<ExperimentLock>> LockOfFlag(
+    const std::string& path) {
+  if (path.empty()) return std::nullopt;
+  return ReadLock(path);
 }
 
 CommandRunner InnerCommands(CommandContext& context) {

@@ -3,11 +3,13 @@
 #ifndef TOOLS_CLI_EXPERIMENT_FLAGS_H_
 #define TOOLS_CLI_EXPERIMENT_FLAGS_H_
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "moe/experiment/experiment_inputs.h"
+#include "moe/experiment/experiment_lock.pb.h"
 #include "moe/experiment/experiment_spec.pb.h"
 #include "moe/experiment/step_plan.h"
 #include "moe/experiment/step_runner.h"
@@ -34,6 +36,11 @@ struct ReadExperiment {
 // The spec, valid, and its steps. An error names the file.
 absl::StatusOr<ReadExperiment> ReadExperimentOfFlags(
     const ExperimentFlags& flags);
+
+// The lock in a file, valid; nothing where the flag that names it was not
+// given.
+absl::StatusOr<std::optional<ExperimentLock>> LockOfFlag(
+    const std::string& path);
 
 // Runs commands inside `context`, without what they print.
 CommandRunner InnerCommands(CommandContext& context);

@@ -93,10 +93,8 @@ absl::StatusOr<int> Run(const RunFlags& flags, CommandContext& context) {
   MOE_RETURN_IF_ERROR(CheckFlags(flags));
   MOE_ASSIGN_OR_RETURN(const ReadExperiment read,
                        ReadExperimentOfFlags(flags.experiment));
-  std::optional<ExperimentLock> pinned;
-  if (!flags.lock.empty()) {
-    MOE_ASSIGN_OR_RETURN(pinned, ReadLock(flags.lock));
-  }
+  MOE_ASSIGN_OR_RETURN(const std::optional<ExperimentLock> pinned,
+                       LockOfFlag(flags.lock));
   if (flags.dry_run) return DryRun(flags, read, context);
   MOE_ASSIGN_OR_RETURN(
       const ExperimentLock found,
