@@ -77,7 +77,8 @@ copy_results() {
   partial="$(mktemp -d "${target}.partial-XXXXXX")"
   # shellcheck disable=SC2064
   trap "rm -rf '${partial}'" EXIT
-  cp -rL --no-preserve=mode "${RESULTS}/." "${partial}"
+  # With their times: what is newer than its directory's record counts as changed.
+  cp -rL --no-preserve=mode --preserve=timestamps "${RESULTS}/." "${partial}"
   rm -rf "${partial}"/*.parts
   cp --no-preserve=mode "${SPEC}" "${partial}/experiment.textproto"
   chmod 755 "${partial}"

@@ -22,6 +22,14 @@ _TESTED_BY = {
     "moe/checkpoint/artifact/zip_directory.cc": "pt_bridge_test.cc",
     "moe/model/layer/attention_backward.cc": "attention_test.cc",
     "moe/model/walk/layer_pass.cc": "dense_walk_test.cc",
+    "moe/text/jinja/builtins.cc": "template_test.cc",
+    "moe/text/jinja/evaluator.cc": "template_test.cc",
+    "moe/text/jinja/expression_parser.cc": "parser_test.cc",
+    "moe/text/jinja/filters.cc": "template_test.cc",
+    "moe/text/jinja/functions.cc": "template_test.cc",
+    "moe/text/jinja/methods.cc": "template_test.cc",
+    "moe/text/jinja/operators.cc": "template_test.cc",
+    "moe/text/jinja/predicates.cc": "template_test.cc",
 }
 _CODE = {".cc", ".h", ".py", ".sh", ".bzl", ".proto"}
 

@@ -55,6 +55,14 @@ make_moe convert_mixtral_attn_moe "${work}/residual" residual_attention --seed=1
   --top_k_attn=2 --attn_split="${split}"
 make_moe convert_mixtral_attn_moe "${work}/contract" contract_attention --seed=12 \
   --top_k_attn=1 --scale_factor_attn=2
+make_moe convert_mixtral "${MODEL}" plain_mixtral "${gates}" "${indices}" --scale_factor=1
+make_moe convert_mixtral "${MODEL}" published "${gates}" "${indices}" --config_style=published
+make_moe convert_mixtral_attn_moe "${work}/published" published_attention --seed=12 \
+  --top_k_attn=2
+make_moe convert_mixtral "${MODEL}" float32_routers "${gates}" "${indices}" \
+  --router_dtype=float32
+make_moe convert_mixtral_attn_moe "${work}/float32_routers" float32_attention_routers \
+  --seed=12 --top_k_attn=2 --router_dtype=float32
 
 make export "${work}/vanilla" mixtral --target=mixtral
 if [[ "${fits_granite}" == yes ]]; then

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "tools/cli/commands.h"
+#include "tools/cli/stop_signals.h"
 
 namespace {
 
@@ -26,6 +27,7 @@ void KeepFreedMemory() {
 }  // namespace
 
 int main(int argc, char** argv) {
+  moe::cli::OpenStandardDescriptors();
   KeepFreedMemory();
   std::ios::sync_with_stdio(false);
   // `bazel run` starts programs in a folder of its own and says where the user
@@ -36,5 +38,8 @@ int main(int argc, char** argv) {
     return 2;
   }
   const std::vector<std::string> args(argv + (argc > 0 ? 1 : 0), argv + argc);
+  const bool has_command = !args.empty() && args[0].compare(0, 1, "-") != 0;
+  moe::cli::InstallStopSignals(has_command ? "llama_moe " + args[0]
+                                           : "llama_moe");
   return moe::cli::RunLlamaMoe(args, std::cout, std::cerr);
 }

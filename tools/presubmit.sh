@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What a change has to pass; CI runs the same.
+# What a change has to pass. CI runs a part of it: see .ci/run.
 #
 #   tools/presubmit.sh [STEP ...]
 #

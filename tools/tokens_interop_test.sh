@@ -18,7 +18,8 @@ trap 'rm -rf "${work}"' EXIT
 compare() {
   rm -f "${work}/tokens.safetensors"
   "${LLAMA_MOE}" tokenize --model_path="$2" --dataset_dir_or_path="$3" \
-    --save_path="${work}/tokens.safetensors" --keep_system --progress=none >/dev/null
+    --save_path="${work}/tokens.safetensors" --chat_template="$1" --keep_system \
+    --progress=none >/dev/null
   "${PYTHON}" "${SCRIPT}" check "$1" "$2" "$3" "${work}/tokens.safetensors"
 }
 

@@ -167,6 +167,8 @@ absl::StatusOr<int> Run(int argc, char** argv) {
   app.add_flag("--help", help);
   cli::FlagSet set(app);
   Declare(set, &flags);
+  MOE_RETURN_IF_ERROR(
+      set.CheckWords(std::vector<std::string>(argv + 1, argv + argc)));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -93,6 +93,8 @@ echo 1 >figures.txt
 expect 2 err 'no row "BM_A"; there are: BM_B' "${record[@]}"
 expect 2 err "no metric" --only=other
 expect 2 err "--historie" --historie=x
+expect 2 err "--only wants a value" --only --history=x
+expect 2 err "--only= has nothing" --only=
 expect 2 err "no/such" --registry=no/such
 lines history.jsonl 4
 echo nonsense >>history.jsonl

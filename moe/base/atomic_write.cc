@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -9,77 +10,74 @@
 #include <utility>
 #include <vector>
 
-#include "absl/cleanup/cleanup.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "moe/base/byte_size.h"
 #include "moe/base/check.h"
+#include "moe/base/directory_manifest.h"
 #include "moe/base/file_system.h"
+#include "moe/base/mutation_gate.h"
+#include "moe/base/path_overlap.h"
+#include "moe/base/random_access_file.h"
+#include "moe/base/staging_directory.h"
 #include "moe/base/status_macros.h"
 
 namespace moe {
 namespace {
 
-// More siblings than this of one process cannot be alive.
-constexpr int kMaxSiblings = 1000;
-
-absl::Status CreateMissingDirectories(FileSystem& file_system,
-                                      absl::string_view path) {
-  if (PathExists(path)) return absl::OkStatus();
-  MOE_RETURN_IF_ERROR(
-      CreateMissingDirectories(file_system, SplitPath(path).parent));
-  const absl::Status status = file_system.CreateDirectory(path);
-  return absl::IsAlreadyExists(status) ? absl::OkStatus() : status;
-}
+// More that were kept cannot stand beside one target.
+constexpr int kMaxReplaced = 1000;
 
 absl::Status AlreadyExists(absl::string_view path) {
   return absl::AlreadyExistsError(absl::StrCat(
       path, " already exists; choose another path, or pass --overwrite"));
 }
 
-// Names beside the target that say what they are to a person who finds them.
-std::string PartialPrefix(absl::string_view target) {
-  const PathParts parts = SplitPath(target);
-  return absl::StrCat(parts.parent, "/.", parts.name, ".partial-");
+bool IsEmptyDirectory(absl::string_view path) {
+  const absl::StatusOr<std::vector<std::string>> names = ListDirectory(path);
+  return names.ok() && names->empty();
 }
 
-// Not a partial one, which the next writer removes: this is the user's own
-// data.
-std::string ReplacedPrefix(absl::string_view target) {
-  const PathParts parts = SplitPath(target);
-  return absl::StrCat(parts.parent, "/.", parts.name, ".replaced-");
-}
-
-std::string Sibling(absl::string_view prefix, int attempt) {
-  return absl::StrCat(prefix, ::getpid(), "-", attempt);
-}
-
-absl::Status NoFreeSibling(absl::string_view target) {
-  return absl::ResourceExhaustedError(
-      absl::StrCat("no free name for a sibling of ", target,
-                   "; remove those that begin with ", PartialPrefix(target)));
-}
-
-// Removes what killed writers of the target left. A live writer holds the lock;
-// where the lock is free its writer is gone. What cannot be locked, looked at
-// or removed is left: it does no harm.
-void RemoveAbandoned(FileSystem& file_system, absl::string_view target) {
-  const PathParts parts = SplitPath(target);
-  const absl::StatusOr<std::vector<std::string>> names =
-      ListDirectory(parts.parent);
-  if (!names.ok()) return;
-  for (const std::string& name : *names) {
-    const std::string path = absl::StrCat(parts.parent, "/", name);
-    if (!absl::StartsWith(path, PartialPrefix(target))) continue;
-    const absl::StatusOr<std::unique_ptr<PathLock>> lock =
-        file_system.TryLock(path);
-    if (lock.ok() && *lock != nullptr) {
-      file_system.RemoveAll(path).IgnoreError();
-    }
+// Moves what is at `path` to a name beside it, and returns that name. It does
+// not look like a staging directory, which the next writer removes: this is the
+// user's own data.
+absl::StatusOr<std::string> SetAside(absl::string_view path,
+                                     FileSystem& file_system) {
+  const PathParts parts = SplitPath(path);
+  for (int attempt = 0; attempt < kMaxReplaced; ++attempt) {
+    const std::string aside = absl::StrCat(
+        parts.parent, "/.", parts.name, ".replaced-", ::getpid(), "-", attempt);
+    const absl::Status moved = file_system.MoveToNewName(path, aside);
+    if (moved.ok()) return aside;
+    if (!absl::IsAlreadyExists(moved)) return moved;
   }
+  return absl::ResourceExhaustedError(absl::StrCat("no free name beside ", path,
+                                                   "; look at those that begin "
+                                                   "with .",
+                                                   parts.name, ".replaced-"));
+}
+
+// Without an exchange the target is absent for a moment, and never partial.
+absl::Status ReplaceInTwoSteps(const std::string& content,
+                               absl::string_view target, absl::string_view kind,
+                               FileSystem& file_system) {
+  const MutationSection section;
+  MOE_ASSIGN_OR_RETURN(const std::string old, SetAside(target, file_system));
+  const absl::Status moved = file_system.MoveToNewName(content, target);
+  const std::string is_at =
+      absl::StrCat("what was at ", target, " is now at ", old);
+  if (moved.ok()) {
+    // What came into it since it was looked at is not lost.
+    MOE_RETURN_IF_ERROR(Annotate(CheckReplaceable(old, kind), is_at));
+    file_system.RemoveAll(old).IgnoreError();
+    return absl::OkStatus();
+  }
+  if (file_system.MoveToNewName(old, target).ok()) return moved;
+  return Annotate(moved, is_at);
 }
 
 }  // namespace
@@ -87,87 +85,57 @@ void RemoveAbandoned(FileSystem& file_system, absl::string_view target) {
 absl::StatusOr<std::unique_ptr<AtomicDirectoryWriter>>
 AtomicDirectoryWriter::Create(absl::string_view target,
                               AtomicDirectoryOptions options) {
-  while (target.size() > 1 && target.back() == '/') target.remove_suffix(1);
-  const PathParts parts = SplitPath(target);
-  if (parts.name.empty() || parts.name == "." || parts.name == "..") {
-    return absl::InvalidArgumentError(
-        absl::StrCat("\"", target,
-                     "\" does not name a directory that can be written; "
-                     "give the path of the new directory itself"));
-  }
+  MOE_RETURN_IF_ERROR(CheckTargetName(target));
+  MOE_ASSIGN_OR_RETURN(std::string followed, FollowTargetLink(target));
   std::unique_ptr<AtomicDirectoryWriter> writer(
-      new AtomicDirectoryWriter(std::string(target), std::move(options)));
-  writer->parent_ = parts.parent;
+      new AtomicDirectoryWriter(std::move(followed), std::move(options)));
   MOE_RETURN_IF_ERROR(writer->CheckTarget());
-  MOE_RETURN_IF_ERROR(
-      CreateMissingDirectories(*writer->options_.file_system, parts.parent));
-  RemoveAbandoned(*writer->options_.file_system, writer->target_);
+  FileSystem& file_system = *writer->options_.file_system;
   MOE_RETURN_IF_ERROR(writer->CheckFreeSpace());
-  MOE_RETURN_IF_ERROR(writer->CreateStaging());
+  MOE_ASSIGN_OR_RETURN(writer->staging_,
+                       StagingDirectory::Create(writer->target_, file_system));
+  MOE_RETURN_IF_ERROR(file_system.CreateDirectory(writer->staging_->content()));
   return writer;
 }
 
-AtomicDirectoryWriter::~AtomicDirectoryWriter() {
-  if (!staging_.empty()) {
-    options_.file_system->RemoveAll(staging_).IgnoreError();
-  }
-}
+AtomicDirectoryWriter::~AtomicDirectoryWriter() = default;
 
 absl::Status AtomicDirectoryWriter::CheckTarget() const {
   if (!PathExists(target_)) return absl::OkStatus();
-  if (!options_.overwrite) return AlreadyExists(target_);
-  if (IsOnOtherDeviceThanParent(target_)) {
+  if (IsMountPoint(target_)) {
     return absl::InvalidArgumentError(absl::StrCat(
         target_,
         " is a mount point, which cannot be replaced as a whole; give "
         "the path of a directory inside it"));
   }
-  MOE_ASSIGN_OR_RETURN(const std::vector<std::string> names,
-                       ListDirectory(target_));
-  if (names.empty() || !options_.check_replaceable) return absl::OkStatus();
-  return options_.check_replaceable(target_);
+  if (IsEmptyDirectory(target_)) return absl::OkStatus();
+  if (!options_.overwrite) return AlreadyExists(target_);
+  return CheckReplaceable(target_, options_.kind);
 }
 
 absl::Status AtomicDirectoryWriter::CheckFreeSpace() const {
+  std::string above = SplitPath(target_).parent;
+  while (!PathExists(above)) above = SplitPath(above).parent;
   MOE_ASSIGN_OR_RETURN(const uint64_t free_bytes,
-                       options_.file_system->FreeBytes(parent_));
+                       options_.file_system->FreeBytes(above));
   if (free_bytes >= options_.required_bytes) return absl::OkStatus();
   return absl::ResourceExhaustedError(absl::StrCat(
       "writing ", target_, " needs ",
       FormatByteSize(static_cast<int64_t>(options_.required_bytes)), ", and ",
-      parent_, " has ", FormatByteSize(static_cast<int64_t>(free_bytes)),
+      above, " has ", FormatByteSize(static_cast<int64_t>(free_bytes)),
       " free; free some space or choose another path"));
-}
-
-absl::Status AtomicDirectoryWriter::CreateStaging() {
-  FileSystem& file_system = *options_.file_system;
-  for (int attempt = 0; attempt < kMaxSiblings; ++attempt) {
-    const std::string path = Sibling(PartialPrefix(target_), attempt);
-    const absl::Status created = file_system.CreateDirectory(path);
-    if (absl::IsAlreadyExists(created)) continue;
-    MOE_RETURN_IF_ERROR(created);
-    absl::StatusOr<std::unique_ptr<PathLock>> lock = file_system.TryLock(path);
-    // Another writer may have taken the directory for abandoned, locked and
-    // removed it, in the moment before it was locked here.
-    const bool taken = lock.ok() && *lock == nullptr;
-    if (taken || !PathExists(path)) continue;
-    // Where there are no locks, nobody takes it for abandoned.
-    if (lock.ok()) lock_ = *std::move(lock);
-    staging_ = path;
-    return absl::OkStatus();
-  }
-  return NoFreeSibling(target_);
 }
 
 absl::StatusOr<std::unique_ptr<WritableFile>> AtomicDirectoryWriter::CreateFile(
     absl::string_view name) {
-  MOE_CHECK(!staging_.empty());
+  MOE_CHECK(staging_ != nullptr);
   if (name.empty() || name == "." || name == ".." ||
       absl::StrContains(name, '/')) {
     return absl::InvalidArgumentError(
         absl::StrCat("\"", name, "\" is not a plain file name"));
   }
-  return options_.file_system->CreateFile(absl::StrCat(staging_, "/", name));
+  return options_.file_system->CreateFile(
+      absl::StrCat(staging_->content(), "/", name));
 }
 
 absl::Status AtomicDirectoryWriter::WriteFile(absl::string_view name,
@@ -180,83 +148,95 @@ absl::Status AtomicDirectoryWriter::WriteFile(absl::string_view name,
 }
 
 absl::Status AtomicDirectoryWriter::Commit() {
-  MOE_CHECK(!staging_.empty());
-  MOE_RETURN_IF_ERROR(options_.file_system->SyncDirectory(staging_));
+  MOE_CHECK(staging_ != nullptr);
+  FileSystem& file_system = *options_.file_system;
+  MOE_RETURN_IF_ERROR(
+      WriteManifest(file_system, staging_->content(), options_.kind));
+  MOE_RETURN_IF_ERROR(file_system.SyncDirectory(staging_->content()));
   MOE_RETURN_IF_ERROR(TakeTargetsPlace());
-  staging_.clear();
-  lock_.reset();
-  return options_.file_system->SyncDirectory(parent_);
+  const std::string parent = staging_->parent();
+  staging_.reset();
+  return file_system.SyncDirectory(parent);
 }
 
 absl::Status AtomicDirectoryWriter::TakeTargetsPlace() {
   // Looked at again: much time may have passed since Create.
   MOE_RETURN_IF_ERROR(CheckTarget());
-  if (options_.overwrite && PathExists(target_)) return ReplaceTarget();
-  const absl::Status moved =
-      options_.file_system->MoveToNewName(staging_, target_);
-  return absl::IsAlreadyExists(moved) ? AlreadyExists(target_) : moved;
+  return MoveIntoPlace(*staging_, target_, options_.kind,
+                       *options_.file_system);
 }
 
-absl::Status AtomicDirectoryWriter::ReplaceTarget() {
-  FileSystem& file_system = *options_.file_system;
+absl::Status MoveIntoPlace(StagingDirectory& staging, absl::string_view target,
+                           absl::string_view kind, FileSystem& file_system) {
+  const std::string& content = staging.content();
+  if (!PathExists(target)) {
+    const absl::Status moved = file_system.MoveToNewName(content, target);
+    return absl::IsAlreadyExists(moved) ? AlreadyExists(target) : moved;
+  }
+  // A rename replaces a directory only while it is empty.
+  if (IsEmptyDirectory(target)) return file_system.ReplaceFile(content, target);
+  MOE_RETURN_IF_ERROR(CheckReplaceable(target, kind));
   const absl::Status exchanged =
-      file_system.ExchangeDirectories(staging_, target_);
-  if (!absl::IsUnimplemented(exchanged)) {
-    MOE_RETURN_IF_ERROR(exchanged);
-    // The sibling is now the old directory. The new one stands whether or not
-    // the old one can be removed.
-    file_system.RemoveAll(staging_).IgnoreError();
-    return absl::OkStatus();
+      file_system.ExchangeDirectories(content, target);
+  if (absl::IsUnimplemented(exchanged)) {
+    return ReplaceInTwoSteps(content, target, kind, file_system);
   }
-  // Without an exchange the target is absent for a moment, and never partial.
-  std::string old;
-  absl::Status moved = absl::AlreadyExistsError("");
-  for (int attempt = 0; attempt < kMaxSiblings && absl::IsAlreadyExists(moved);
-       ++attempt) {
-    old = Sibling(ReplacedPrefix(target_), attempt);
-    moved = file_system.MoveToNewName(target_, old);
+  MOE_RETURN_IF_ERROR(exchanged);
+  // What came into the old directory since it was looked at is not lost.
+  const absl::Status still = CheckReplaceable(content, kind);
+  if (!still.ok()) {
+    MOE_RETURN_IF_ERROR(file_system.ExchangeDirectories(content, target));
+    return still;
   }
-  MOE_RETURN_IF_ERROR(moved);
-  moved = file_system.MoveToNewName(staging_, target_);
-  if (moved.ok()) {
-    file_system.RemoveAll(old).IgnoreError();
-    return absl::OkStatus();
-  }
-  if (file_system.MoveToNewName(old, target_).ok()) return moved;
-  return Annotate(moved,
-                  absl::StrCat("what was at ", target_, " is now at ", old));
+  // The new one stands whether or not the old one can be removed.
+  file_system.RemoveAll(content).IgnoreError();
+  return absl::OkStatus();
 }
 
 absl::Status WriteFileAtomically(
     absl::string_view path, bool overwrite,
     const std::function<absl::Status(WritableFile&)>& write,
     FileSystem& file_system) {
-  if (!overwrite && PathExists(path)) return AlreadyExists(path);
-  const std::string parent = SplitPath(path).parent;
-  MOE_RETURN_IF_ERROR(CreateMissingDirectories(file_system, parent));
-  RemoveAbandoned(file_system, path);
-  absl::StatusOr<std::unique_ptr<WritableFile>> file =
-      absl::AlreadyExistsError("");
-  std::string sibling;
-  for (int attempt = 0;
-       attempt < kMaxSiblings && absl::IsAlreadyExists(file.status());
-       ++attempt) {
-    sibling = Sibling(PartialPrefix(path), attempt);
-    file = file_system.CreateFile(sibling);
+  MOE_ASSIGN_OR_RETURN(const std::string target, FollowTargetLink(path));
+  if (!overwrite && PathExists(target)) return AlreadyExists(target);
+  std::string parent;
+  {
+    MOE_ASSIGN_OR_RETURN(const std::unique_ptr<StagingDirectory> staging,
+                         StagingDirectory::Create(target, file_system));
+    parent = staging->parent();
+    const std::string& content = staging->content();
+    MOE_ASSIGN_OR_RETURN(const std::unique_ptr<WritableFile> file,
+                         file_system.CreateFile(content));
+    MOE_RETURN_IF_ERROR(write(*file));
+    MOE_RETURN_IF_ERROR(file->Sync());
+    MOE_RETURN_IF_ERROR(file->Close());
+    const absl::Status moved = overwrite
+                                   ? file_system.ReplaceFile(content, target)
+                                   : file_system.MoveToNewName(content, target);
+    if (absl::IsAlreadyExists(moved)) return AlreadyExists(target);
+    MOE_RETURN_IF_ERROR(moved);
   }
-  if (absl::IsAlreadyExists(file.status())) return NoFreeSibling(path);
-  MOE_RETURN_IF_ERROR(file.status());
-  absl::Cleanup remove = [&] { file_system.RemoveAll(sibling).IgnoreError(); };
-  MOE_RETURN_IF_ERROR(write(**file));
-  MOE_RETURN_IF_ERROR((*file)->Sync());
-  MOE_RETURN_IF_ERROR((*file)->Close());
-  const absl::Status moved = overwrite
-                                 ? file_system.ReplaceFile(sibling, path)
-                                 : file_system.MoveToNewName(sibling, path);
-  if (absl::IsAlreadyExists(moved)) return AlreadyExists(path);
-  MOE_RETURN_IF_ERROR(moved);
-  std::move(remove).Cancel();
   return file_system.SyncDirectory(parent);
+}
+
+absl::Status AppendFile(absl::string_view from, WritableFile& to) {
+  constexpr uint64_t kPieceBytes = uint64_t{1} << 20;
+  MOE_ASSIGN_OR_RETURN(const RandomAccessFile source,
+                       RandomAccessFile::Open(from));
+  std::string piece;
+  for (uint64_t offset = 0; offset < source.size_bytes();
+       offset += piece.size()) {
+    piece.resize(std::min(kPieceBytes, source.size_bytes() - offset));
+    MOE_RETURN_IF_ERROR(source.Read(offset, absl::MakeSpan(piece)));
+    MOE_RETURN_IF_ERROR(to.Append(piece));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CopyFileAtomically(absl::string_view from, absl::string_view to) {
+  return WriteFileAtomically(to, /*overwrite=*/false, [&](WritableFile& file) {
+    return AppendFile(from, file);
+  });
 }
 
 }  // namespace moe

@@ -59,6 +59,15 @@ absl::Status WriteSample(absl::string_view target, bool overwrite,
   return writer->Commit();
 }
 
+// What an earlier writer made: one file.
+void WriteOld(const TempDirectory& directory) {
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const std::unique_ptr<AtomicDirectoryWriter> writer,
+      AtomicDirectoryWriter::Create(directory.Path("out"), {}));
+  MOE_ASSERT_OK(writer->WriteFile("config", "old"));
+  MOE_ASSERT_OK(writer->Commit());
+}
+
 std::string Contents(absl::string_view path) {
   absl::StatusOr<std::string> contents = ReadFile(path, 1000);
   return contents.ok() ? *contents : contents.status().ToString();
@@ -76,11 +85,32 @@ bool IsOld(const TempDirectory& directory) {
 
 int64_t NumOperations(bool overwrite) {
   const TempDirectory directory;
-  if (overwrite) directory.Write("out/config", "old");
+  if (overwrite) WriteOld(directory);
   FaultInjectingFileSystem file_system;
   MOE_EXPECT_OK(WriteSample(directory.Path("out"), overwrite, file_system));
   EXPECT_TRUE(IsCompleteSample(directory));
   return file_system.num_operations();
+}
+
+// Ends a child process at the n-th operation and returns whether it was killed.
+bool KilledWhileWriting(const TempDirectory& directory, bool overwrite,
+                        Fault fault, bool exchange, int64_t n) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    FaultInjectingFileSystem file_system(fault, n);
+    if (!exchange) file_system.DisableExchange();
+    const absl::Status status =
+        WriteSample(directory.Path("out"), overwrite, file_system);
+    ::_exit(status.ok() ? 0 : 1);
+  }
+  int wait_status = 0;
+  EXPECT_EQ(::waitpid(child, &wait_status, 0), child);
+  if (WIFSIGNALED(wait_status)) {
+    EXPECT_EQ(WTERMSIG(wait_status), SIGKILL);
+    return true;
+  }
+  EXPECT_EQ(wait_status, 0);
+  return false;
 }
 
 TEST(AtomicDirectoryWriterTest, NothingIsThereBeforeCommitAndAllAfter) {
@@ -126,26 +156,77 @@ TEST(AtomicDirectoryWriterTest, RefusesATargetThatAppearsMeanwhile) {
   EXPECT_TRUE(IsOld(directory));
 }
 
-TEST(AtomicDirectoryWriterTest, OverwriteAsksWhetherItMay) {
+TEST(AtomicDirectoryWriterTest, OverwriteReplacesItsOwnKindOnly) {
   const TempDirectory directory;
-  directory.Write("out/config", "old");
   AtomicDirectoryOptions options;
   options.overwrite = true;
-  options.check_replaceable = [](absl::string_view path) {
-    return absl::FailedPreconditionError(absl::StrCat(path, " is my home"));
-  };
-  EXPECT_THAT(
-      AtomicDirectoryWriter::Create(directory.Path("out"), options),
-      StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("is my home")));
+  directory.Write("foreign/config", "old");
+  EXPECT_THAT(AtomicDirectoryWriter::Create(directory.Path("foreign"), options),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("no record of one")));
+  EXPECT_EQ(Contents(directory.Path("foreign/config")), "old");
+  WriteOld(directory);
+  options.kind = "report";
+  EXPECT_THAT(AtomicDirectoryWriter::Create(directory.Path("out"), options),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("the record of something else")));
+  options.kind = "result";
+  directory.Write("out/optimizer.pt", "mine");
+  EXPECT_THAT(AtomicDirectoryWriter::Create(directory.Path("out"), options),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("optimizer.pt")));
   EXPECT_TRUE(IsOld(directory));
-  std::filesystem::create_directory(directory.Path("empty"));
-  EXPECT_THAT(AtomicDirectoryWriter::Create(directory.Path("empty"), options),
-              IsOk());
+}
+
+TEST(AtomicDirectoryWriterTest, AnEmptyDirectoryIsReplacedUnasked) {
+  const TempDirectory directory;
+  std::filesystem::create_directory(directory.Path("out"));
+  MOE_ASSERT_OK(WriteSample(directory.Path("out"), false, PosixFileSystem()));
+  EXPECT_TRUE(IsCompleteSample(directory));
+}
+
+TEST(AtomicDirectoryWriterTest, KeepsAFileThatComesIntoTheOldOneMeanwhile) {
+  const TempDirectory directory;
+  WriteOld(directory);
+  AtomicDirectoryOptions options;
+  options.overwrite = true;
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const std::unique_ptr<AtomicDirectoryWriter> writer,
+      AtomicDirectoryWriter::Create(directory.Path("out"), options));
+  directory.Write("out/notes.txt", "mine");
+  EXPECT_THAT(writer->Commit(), StatusIs(absl::StatusCode::kFailedPrecondition,
+                                         HasSubstr("notes.txt")));
+  EXPECT_TRUE(IsOld(directory));
+  EXPECT_EQ(Contents(directory.Path("out/notes.txt")), "mine");
+}
+
+TEST(AtomicDirectoryWriterTest, FollowsALinkOnce) {
+  const TempDirectory directory;
+  std::filesystem::create_symlink("disk/out", directory.Path("link"));
+  MOE_ASSERT_OK(WriteSample(directory.Path("link/"), false, PosixFileSystem()));
+  EXPECT_EQ(Contents(directory.Path("disk/out/config")), "new");
+  EXPECT_TRUE(std::filesystem::is_symlink(directory.Path("link")));
+  MOE_ASSERT_OK(WriteSample(directory.Path("link"), true, PosixFileSystem()));
+  EXPECT_TRUE(std::filesystem::is_symlink(directory.Path("link")));
+  std::filesystem::create_symlink("link", directory.Path("chain"));
+  EXPECT_THAT(WriteSample(directory.Path("chain"), true, PosixFileSystem()),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("is a symbolic link too")));
+}
+
+TEST(AtomicDirectoryWriterTest, AFailureLeavesNoNewDirectoriesAbove) {
+  const TempDirectory directory;
+  {
+    MOE_ASSERT_OK_AND_ASSIGN(
+        const std::unique_ptr<AtomicDirectoryWriter> writer,
+        AtomicDirectoryWriter::Create(directory.Path("a/b/out"), {}));
+  }
+  EXPECT_THAT(directory.List(), IsEmpty());
 }
 
 TEST(AtomicDirectoryWriterTest, OverwriteWorksWithoutAnExchange) {
   const TempDirectory directory;
-  directory.Write("out/config", "old");
+  WriteOld(directory);
   FaultInjectingFileSystem file_system;
   file_system.DisableExchange();
   MOE_ASSERT_OK(WriteSample(directory.Path("out"), true, file_system));
@@ -186,11 +267,14 @@ TEST(AtomicDirectoryWriterTest, RefusesNamesThatLeaveTheDirectory) {
 
 TEST(AtomicDirectoryWriterTest, RemovesWhatADeadWriterLeftAndNotALiveOnes) {
   const TempDirectory directory;
-  directory.Write(".out.partial-1-0/weights", "dead");
+  ASSERT_TRUE(KilledWhileWriting(directory, false, Fault::kKillAfter,
+                                 /*exchange=*/true, 5));
+  ASSERT_EQ(directory.List().size(), 1u);
+  const std::string dead = directory.Path(directory.List()[0]);
   MOE_ASSERT_OK_AND_ASSIGN(
       const std::unique_ptr<AtomicDirectoryWriter> live,
       AtomicDirectoryWriter::Create(directory.Path("out"), {}));
-  EXPECT_FALSE(PathExists(directory.Path(".out.partial-1-0")));
+  EXPECT_FALSE(PathExists(dead));
   MOE_ASSERT_OK(live->WriteFile("config", "live"));
   {
     MOE_ASSERT_OK_AND_ASSIGN(
@@ -211,7 +295,7 @@ TEST_P(AtomicDirectoryFaultTest, AFailedOperationLeavesTheOldOrTheNew) {
   ASSERT_GE(num_operations, 12);
   for (int64_t n = 0; n < num_operations; ++n) {
     const TempDirectory directory;
-    if (overwrite) directory.Write("out/config", "old");
+    if (overwrite) WriteOld(directory);
     FaultInjectingFileSystem file_system(fault, n);
     const absl::Status status =
         WriteSample(directory.Path("out"), overwrite, file_system);
@@ -235,27 +319,6 @@ INSTANTIATE_TEST_SUITE_P(
 class AtomicDirectoryKillTest
     : public ::testing::TestWithParam<std::tuple<bool, Fault, bool>> {};
 
-// Ends a child process at the n-th operation and returns whether it was killed.
-bool KilledWhileWriting(const TempDirectory& directory, bool overwrite,
-                        Fault fault, bool exchange, int64_t n) {
-  const pid_t child = ::fork();
-  if (child == 0) {
-    FaultInjectingFileSystem file_system(fault, n);
-    if (!exchange) file_system.DisableExchange();
-    const absl::Status status =
-        WriteSample(directory.Path("out"), overwrite, file_system);
-    ::_exit(status.ok() ? 0 : 1);
-  }
-  int wait_status = 0;
-  EXPECT_EQ(::waitpid(child, &wait_status, 0), child);
-  if (WIFSIGNALED(wait_status)) {
-    EXPECT_EQ(WTERMSIG(wait_status), SIGKILL);
-    return true;
-  }
-  EXPECT_EQ(wait_status, 0);
-  return false;
-}
-
 bool OldStandsBeside(const TempDirectory& directory) {
   for (const std::string& name : directory.List()) {
     if (absl::StrContains(name, ".replaced-") &&
@@ -271,7 +334,7 @@ TEST_P(AtomicDirectoryKillTest, AKilledProcessLeavesTheOldOrTheNew) {
   int num_kills = 0;
   for (int64_t n = 0;; ++n) {
     const TempDirectory directory;
-    if (overwrite) directory.Write("out/config", "old");
+    if (overwrite) WriteOld(directory);
     if (!KilledWhileWriting(directory, overwrite, fault, exchange, n)) break;
     ++num_kills;
     // Without an exchange, the target is absent for one moment; what it was
@@ -314,7 +377,7 @@ TEST(WriteFileAtomicallyTest, WritesReplacesAndRefuses) {
 
 TEST(AtomicDirectoryWriterTest, OlderReplacedDirectoriesAreNotInTheWay) {
   const TempDirectory directory;
-  directory.Write("out/config", "old");
+  WriteOld(directory);
   const std::string stale =
       absl::StrCat(".out.replaced-", ::getpid(), "-0/config");
   directory.Write(stale, "older");
@@ -388,6 +451,10 @@ TEST(WriteFileAtomicallyTest, EveryFaultLeavesTheOldOrTheNew) {
         WriteFileAtomically(directory.Path("f"), true, write, file_system);
     const std::string contents = Contents(directory.Path("f"));
     EXPECT_TRUE(contents == "new" || (contents == "old" && !status.ok())) << n;
+    // Where not even clearing up works, the next writer does it.
+    if (status.ok()) {
+      MOE_EXPECT_OK(WriteFileAtomically(directory.Path("f"), true, write));
+    }
     EXPECT_THAT(directory.List(), ElementsAre("f")) << n;
   }
 }

@@ -16,6 +16,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "moe/base/byte_size.h"
 
 namespace moe {
 namespace {
@@ -60,6 +61,30 @@ std::string ControlGroup() {
   return "";
 }
 
+// A line "VmSize:  1234 kB" of what the system knows of this process.
+std::optional<int64_t> OwnMemory(absl::string_view name) {
+  const std::string status = ReadSystemFile("/proc/self/status");
+  for (absl::string_view line : absl::StrSplit(status, '\n')) {
+    if (!absl::ConsumePrefix(&line, name)) continue;
+    if (!absl::ConsumePrefix(&line, ":")) continue;
+    int64_t kibibytes = 0;
+    line = absl::StripAsciiWhitespace(absl::StripSuffix(line, "kB"));
+    if (absl::SimpleAtoi(line, &kibibytes)) return kibibytes * 1024;
+  }
+  return std::nullopt;
+}
+
+// What a limit of this process (RLIMIT_AS) leaves of what `name` counts.
+std::optional<int64_t> LeftOfLimit(int limit, absl::string_view name) {
+  rlimit bytes = {};
+  const std::optional<int64_t> used = OwnMemory(name);
+  if (::getrlimit(limit, &bytes) != 0 || bytes.rlim_cur == RLIM_INFINITY ||
+      !used.has_value()) {
+    return std::nullopt;
+  }
+  return std::max<int64_t>(0, static_cast<int64_t>(bytes.rlim_cur) - *used);
+}
+
 }  // namespace
 
 namespace internal {
@@ -96,18 +121,30 @@ std::optional<int64_t> LeftInControlGroup(const std::string& root,
 }  // namespace internal
 
 std::optional<int64_t> AvailableMemoryBytes() {
-  const std::optional<int64_t> machine =
+  std::optional<int64_t> least =
       internal::ParseMemAvailable(ReadSystemFile("/proc/meminfo"));
-  const std::optional<int64_t> group =
-      internal::LeftInControlGroup("/sys/fs/cgroup", ControlGroup());
-  if (!machine.has_value()) return group;
-  return std::min(*machine, group.value_or(*machine));
+  for (const std::optional<int64_t>& other :
+       {internal::LeftInControlGroup("/sys/fs/cgroup", ControlGroup()),
+        LeftOfLimit(RLIMIT_AS, "VmSize"), LeftOfLimit(RLIMIT_DATA, "VmData")}) {
+    if (other.has_value()) least = std::min(*other, least.value_or(*other));
+  }
+  return least;
 }
 
 int64_t PeakResidentBytes() {
   rusage usage = {};
   ::getrusage(RUSAGE_SELF, &usage);
   return int64_t{usage.ru_maxrss} * 1024;
+}
+
+std::string DescribeMemory() {
+  const std::optional<int64_t> resident = OwnMemory("VmRSS");
+  const std::optional<int64_t> available = AvailableMemoryBytes();
+  return absl::StrCat(
+      resident.has_value() ? FormatByteSize(*resident) : "an unknown amount",
+      " resident, ",
+      available.has_value() ? FormatByteSize(*available) : "an unknown amount",
+      " available to this process");
 }
 
 }  // namespace moe

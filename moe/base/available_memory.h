@@ -11,13 +11,17 @@
 
 namespace moe {
 
-// What the machine can give without swapping (MemAvailable of /proc/meminfo),
-// or what the control group that this process is in has left, if that is less.
-// Nothing where the system does not tell.
+// The least of what the machine can give without swapping (MemAvailable of
+// /proc/meminfo), what the control group that this process is in has left, and
+// what its own limits leave (ulimit -v, ulimit -d). Nothing where the system
+// does not tell.
 std::optional<int64_t> AvailableMemoryBytes();
 
 // The most that this process has had resident at once, so far.
 int64_t PeakResidentBytes();
+
+// For a person: "1.50 GiB resident, 300.00 MiB available to this process".
+std::string DescribeMemory();
 
 namespace internal {
 

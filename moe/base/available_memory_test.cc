@@ -1,10 +1,15 @@
 #include "moe/base/available_memory.h"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <cstddef>
 #include <cstdint>
+#include <fstream>
 #include <optional>
 #include <vector>
 
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "moe/base/testing/temp_directory.h"
 
@@ -48,6 +53,29 @@ TEST(PeakResidentBytesTest, GrowsWithWhatIsTouched) {
   const std::vector<char> touched(size_t{64} << 20, 'x');
   EXPECT_GE(PeakResidentBytes(), before);
   EXPECT_GE(PeakResidentBytes(), static_cast<int64_t>(touched.size()));
+}
+
+// Sanitizers map terabytes, so the limit leaves a gigabyte above what is there.
+TEST(AvailableMemoryTest, ALimitOfTheProcessCounts) {
+  constexpr int64_t kLeft = int64_t{1} << 30;
+  EXPECT_EXIT(
+      {
+        int64_t pages = 0;
+        std::ifstream("/proc/self/statm") >> pages;
+        rlimit limit = {};
+        ::getrlimit(RLIMIT_AS, &limit);
+        limit.rlim_cur = pages * ::sysconf(_SC_PAGESIZE) + kLeft;
+        ::setrlimit(RLIMIT_AS, &limit);
+        const std::optional<int64_t> available = AvailableMemoryBytes();
+        ::_exit(available.has_value() && *available <= kLeft ? 0 : 1);
+      },
+      ::testing::ExitedWithCode(0), "");
+}
+
+TEST(AvailableMemoryTest, SaysItToAPerson) {
+  EXPECT_THAT(DescribeMemory(),
+              ::testing::MatchesRegex(
+                  ".* [KMG]iB resident, .*B available to this process"));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -21,13 +22,34 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "moe/base/errno_status.h"
+#include "moe/base/mutation_gate.h"
 #include "moe/base/status_macros.h"
 
 namespace moe {
 namespace {
 
 absl::Status ErrnoStatus(absl::string_view doing, absl::string_view path) {
-  return absl::ErrnoToStatus(errno, absl::StrCat(doing, " ", path));
+  return moe::ErrnoStatus(errno, absl::StrCat(doing, " ", path));
+}
+
+absl::Status RemoveTree(const std::string& path) {
+  if (::unlink(path.c_str()) == 0) return absl::OkStatus();
+  // EISDIR by Linux, EPERM by POSIX.
+  if (errno != EISDIR && errno != EPERM) return ErrnoStatus("removing", path);
+  if (::rmdir(path.c_str()) == 0) return absl::OkStatus();
+  if (errno != ENOTEMPTY && errno != EEXIST) {
+    return ErrnoStatus("removing", path);
+  }
+  // The names are read before the first is removed, so that one descriptor is
+  // enough however deep the directory is.
+  MOE_ASSIGN_OR_RETURN(const std::vector<std::string> names,
+                       ListDirectory(path));
+  for (const std::string& name : names) {
+    MOE_RETURN_IF_ERROR(RemoveTree(absl::StrCat(path, "/", name)));
+  }
+  if (::rmdir(path.c_str()) != 0) return ErrnoStatus("removing", path);
+  return absl::OkStatus();
 }
 
 class ScopedDescriptor {
@@ -135,6 +157,7 @@ absl::StatusOr<ScopedDescriptor> OpenDirectory(absl::string_view path) {
 
 absl::Status RenameWithFlags(absl::string_view from, absl::string_view to,
                              unsigned int flags, absl::string_view doing) {
+  const MutationSection section;
   if (::renameat2(AT_FDCWD, std::string(from).c_str(), AT_FDCWD,
                   std::string(to).c_str(), flags) == 0) {
     return absl::OkStatus();
@@ -150,6 +173,7 @@ class PosixFileSystemImpl : public FileSystem {
  public:
   absl::StatusOr<std::unique_ptr<WritableFile>> CreateFile(
       absl::string_view path) override {
+    const MutationSection section;
     std::string name(path);
     ScopedDescriptor descriptor(
         ::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
@@ -161,6 +185,7 @@ class PosixFileSystemImpl : public FileSystem {
   }
 
   absl::Status CreateDirectory(absl::string_view path) override {
+    const MutationSection section;
     if (::mkdir(std::string(path).c_str(), 0777) != 0) {
       return ErrnoStatus("creating directory", path);
     }
@@ -174,6 +199,11 @@ class PosixFileSystemImpl : public FileSystem {
     if (descriptor.get() < 0) return ErrnoStatus("opening", path);
     if (::flock(descriptor.get(), LOCK_EX | LOCK_NB) != 0) {
       if (errno == EWOULDBLOCK) return std::unique_ptr<PathLock>();
+      if (errno == ENOLCK || errno == EOPNOTSUPP || errno == ENOSYS ||
+          errno == EINVAL) {
+        return absl::UnimplementedError(
+            absl::StrCat("locking ", path, ": no locks on this file system"));
+      }
       return ErrnoStatus("locking", path);
     }
     return std::make_unique<PosixPathLock>(std::move(descriptor));
@@ -181,6 +211,7 @@ class PosixFileSystemImpl : public FileSystem {
 
   absl::Status ReplaceFile(absl::string_view from,
                            absl::string_view to) override {
+    const MutationSection section;
     if (::rename(std::string(from).c_str(), std::string(to).c_str()) != 0) {
       return ErrnoStatus("renaming", absl::StrCat(from, " -> ", to));
     }
@@ -206,13 +237,17 @@ class PosixFileSystemImpl : public FileSystem {
   }
 
   absl::Status RemoveAll(absl::string_view path) override {
-    std::error_code error;
-    std::filesystem::remove_all(std::string(path), error);
-    if (error) {
-      errno = error.value();
-      return ErrnoStatus("removing", path);
+    const MutationSection section;
+    return PathExists(path) ? RemoveTree(std::string(path)) : absl::OkStatus();
+  }
+
+  absl::Status RemoveEmptyDirectory(absl::string_view path) override {
+    const MutationSection section;
+    if (::rmdir(std::string(path).c_str()) == 0) return absl::OkStatus();
+    if (errno == ENOTEMPTY || errno == EEXIST) {
+      return absl::FailedPreconditionError(absl::StrCat(path, " is not empty"));
     }
-    return absl::OkStatus();
+    return ErrnoStatus("removing", path);
   }
 
   absl::Status SyncDirectory(absl::string_view path) override {
@@ -271,12 +306,21 @@ bool PathExists(absl::string_view path) {
   return ::lstat(std::string(path).c_str(), &info) == 0;
 }
 
-bool IsOnOtherDeviceThanParent(absl::string_view path) {
-  struct stat info;
-  struct stat parent_info;
-  return ::stat(std::string(path).c_str(), &info) == 0 &&
-         ::stat(SplitPath(path).parent.c_str(), &parent_info) == 0 &&
-         info.st_dev != parent_info.st_dev;
+bool IsMountPoint(absl::string_view path) {
+  struct statx info;
+  struct stat parent;
+  if (::statx(AT_FDCWD, std::string(path).c_str(), 0, STATX_BASIC_STATS,
+              &info) != 0 ||
+      ::stat(SplitPath(path).parent.c_str(), &parent) != 0) {
+    return false;
+  }
+  // Older systems know no such attribute; there, a folder that is mounted from
+  // the same device is found when it cannot be renamed.
+  const bool is_root =
+      (info.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) != 0 &&
+      (info.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+  return is_root || gnu_dev_makedev(info.stx_dev_major, info.stx_dev_minor) !=
+                        parent.st_dev;
 }
 
 }  // namespace moe

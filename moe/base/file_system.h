@@ -47,8 +47,8 @@ class FileSystem {
       absl::string_view path) = 0;
   // Makes a directory that must not exist: AlreadyExists otherwise.
   virtual absl::Status CreateDirectory(absl::string_view path) = 0;
-  // Null where another holds the lock. Some network file systems have no locks,
-  // and give an error.
+  // Null where another holds the lock. Unimplemented where the file system has
+  // no locks, as some network file systems.
   virtual absl::StatusOr<std::unique_ptr<PathLock>> TryLock(
       absl::string_view path) = 0;
   // Moves a file over another, or to a new name, in one step.
@@ -64,6 +64,8 @@ class FileSystem {
                                            absl::string_view b) = 0;
   // Removes a file, or a directory with all it holds; links are not followed.
   virtual absl::Status RemoveAll(absl::string_view path) = 0;
+  // FailedPrecondition if anything is in it.
+  virtual absl::Status RemoveEmptyDirectory(absl::string_view path) = 0;
   // Makes the names in a directory durable, where the file system can.
   virtual absl::Status SyncDirectory(absl::string_view path) = 0;
   // What a process without privileges may still write below `path`.
@@ -87,10 +89,9 @@ absl::StatusOr<std::vector<std::string>> ListDirectory(absl::string_view path);
 // Whether anything, a dangling link too, has that name.
 bool PathExists(absl::string_view path);
 
-// Whether `path` is on another device than the directory that holds it, as a
-// mount point is: nothing can be renamed to or from it. False if either does
-// not exist.
-bool IsOnOtherDeviceThanParent(absl::string_view path);
+// Whether something is mounted at `path`, a device or another folder: nothing
+// can be renamed to or from it. False if it does not exist.
+bool IsMountPoint(absl::string_view path);
 
 }  // namespace moe
 

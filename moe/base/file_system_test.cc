@@ -117,9 +117,9 @@ TEST(PosixFileSystemTest, AFileIsLockedWhileItIsWritten) {
 
 TEST(PosixFileSystemTest, FindsMountPoints) {
   const TempDirectory directory;
-  EXPECT_FALSE(IsOnOtherDeviceThanParent(directory.path()));
-  EXPECT_FALSE(IsOnOtherDeviceThanParent(directory.Path("absent")));
-  EXPECT_TRUE(IsOnOtherDeviceThanParent("/proc"));
+  EXPECT_FALSE(IsMountPoint(directory.path()));
+  EXPECT_FALSE(IsMountPoint(directory.Path("absent")));
+  EXPECT_TRUE(IsMountPoint("/proc"));
 }
 
 TEST(PosixFileSystemTest, SyncsAndTellsFreeSpace) {

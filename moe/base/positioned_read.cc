@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
+#include "moe/base/errno_status.h"
 
 namespace moe::internal {
 
@@ -25,7 +26,7 @@ absl::StatusOr<size_t> ReadAt(int descriptor, uint64_t offset_bytes,
                                 static_cast<off_t>(offset_bytes + done));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) {
-      return absl::ErrnoToStatus(
+      return ErrnoStatus(
           errno, absl::StrCat("reading at offset ", offset_bytes + done));
     }
     if (got == 0) break;

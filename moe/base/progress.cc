@@ -17,6 +17,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "moe/base/byte_size.h"
+#include "moe/base/escape_control.h"
 
 namespace moe {
 namespace {
@@ -56,8 +57,8 @@ void Progress::Start(absl::string_view stage, int64_t total,
   if (style_ == Style::kSilent) return;
   std::lock_guard<std::mutex> lock(mutex_);
   running_ = true;
-  stage_ = std::string(stage);
-  unit_ = std::string(unit);
+  stage_ = EscapeControl(stage);
+  unit_ = EscapeControl(unit);
   detail_.clear();
   total_ = total;
   done_ = 0;
@@ -79,7 +80,7 @@ void Progress::SetDetail(absl::string_view detail) {
   if (style_ == Style::kSilent) return;
   std::lock_guard<std::mutex> lock(mutex_);
   if (!running_) return;
-  detail_ = std::string(detail);
+  detail_ = EscapeControl(detail);
   DrawIfDue();
 }
 

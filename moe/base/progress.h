@@ -43,7 +43,9 @@ class Progress {
   void Start(absl::string_view stage, int64_t total, absl::string_view unit);
   void Advance(int64_t amount);
   // What goes on inside the stage while nothing advances, "layer 3, iteration
-  // 12 of at most 100"; shown at the end of the line until the next Advance.
+  // 12 of at most 100"; shown at the end of the line until the next Advance. As
+  // it may have names from files, control characters are shown as EscapeControl
+  // writes them, and so are those of the stage and the unit.
   void SetDetail(absl::string_view detail);
   void Finish();
 

@@ -129,5 +129,17 @@ TEST_F(ProgressTest, SilentWritesNothing) {
   EXPECT_EQ(TakeText(), "");
 }
 
+// A name from a file neither ends the line nor moves the cursor.
+TEST_F(ProgressTest, ControlCharactersOfADetailAreEscaped) {
+  Progress progress(Progress::Style::kLines, Sink());
+  progress.Start("dig\x1b[1mest", 2, "fi\nles");
+  EXPECT_EQ(TakeText(), "dig\\u001b[1mest:   0% 0 fi\\u000ales\n");
+  Pass(absl::Seconds(30));
+  progress.SetDetail("a\rb\nc\u202ed\x9b");
+  EXPECT_EQ(TakeText(),
+            "dig\\u001b[1mest:   0% 0 fi\\u000ales; "
+            "a\\u000db\\u000ac\\u202ed\\x9b\n");
+}
+
 }  // namespace
 }  // namespace moe

@@ -15,10 +15,34 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "moe/base/errno_status.h"
 #include "moe/base/positioned_read.h"
 #include "moe/base/status_macros.h"
 
 namespace moe {
+namespace {
+
+// Git LFS keeps a pointer below 1024 bytes, and begins it with this line.
+constexpr absl::string_view kLfsPointer =
+    "version https://git-lfs.github.com/spec/v1";
+constexpr uint64_t kMaxLfsPointerBytes = 1024;
+
+// A clone without git-lfs has pointers where the large files should be.
+absl::Status CheckNoLfsPointer(const RandomAccessFile& file) {
+  if (file.size_bytes() < kLfsPointer.size() ||
+      file.size_bytes() > kMaxLfsPointerBytes) {
+    return absl::OkStatus();
+  }
+  std::string start(kLfsPointer.size(), '\0');
+  MOE_RETURN_IF_ERROR(file.Read(0, absl::MakeSpan(start)));
+  if (start != kLfsPointer) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      file.path(), " is a Git LFS pointer of ", file.size_bytes(),
+      " bytes, which stands for the file; run `git lfs install` and `git lfs "
+      "pull` in the repository that it is from, or download the file itself"));
+}
+
+}  // namespace
 
 absl::StatusOr<RandomAccessFile> RandomAccessFile::Open(
     absl::string_view path) {
@@ -28,14 +52,13 @@ absl::StatusOr<RandomAccessFile> RandomAccessFile::Open(
   const int descriptor =
       ::open(name.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
   if (descriptor < 0) {
-    return absl::ErrnoToStatus(errno, absl::StrCat("cannot open ", name));
+    return ErrnoStatus(errno, absl::StrCat("cannot open ", name));
   }
   // Owns the descriptor from here on, so that every return closes it.
   RandomAccessFile file(std::move(name), descriptor, 0);
   struct stat info;
   if (::fstat(descriptor, &info) != 0) {
-    return absl::ErrnoToStatus(errno,
-                               absl::StrCat("cannot look at ", file.path_));
+    return ErrnoStatus(errno, absl::StrCat("cannot look at ", file.path_));
   }
   if (!S_ISREG(info.st_mode)) {
     return absl::InvalidArgumentError(
@@ -44,6 +67,7 @@ absl::StatusOr<RandomAccessFile> RandomAccessFile::Open(
                                      : " is not a regular file"));
   }
   file.size_bytes_ = static_cast<uint64_t>(info.st_size);
+  MOE_RETURN_IF_ERROR(CheckNoLfsPointer(file));
   return file;
 }
 

@@ -15,6 +15,7 @@
 namespace moe {
 namespace {
 
+using ::moe::testing::IsOk;
 using ::moe::testing::IsOkAndHolds;
 using ::moe::testing::StatusIs;
 using ::moe::testing::TempDirectory;
@@ -58,6 +59,25 @@ TEST(RandomAccessFileTest, RefusesWhatIsNotAFile) {
   EXPECT_THAT(RandomAccessFile::Open("/dev/null"),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("not a regular file")));
+}
+
+TEST(RandomAccessFileTest, CallsAGitLfsPointerThat) {
+  const TempDirectory directory;
+  const std::string pointer =
+      "version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 4943\n";
+  EXPECT_THAT(RandomAccessFile::Open(directory.Write("weights", pointer)),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       AllOf(HasSubstr(directory.Path("weights")),
+                             HasSubstr("Git LFS pointer of 67 bytes"),
+                             HasSubstr("`git lfs pull`"))));
+  // Neither is a text that speaks of one, nor a file that is too long.
+  EXPECT_THAT(
+      ReadFile(directory.Write("notes", "The " + pointer), 1 << 10).status(),
+      IsOk());
+  EXPECT_THAT(RandomAccessFile::Open(
+                  directory.Write("long", pointer + std::string(1024, ' ')))
+                  .status(),
+              IsOk());
 }
 
 TEST(ReadFileTest, ReadsWholeUpToTheLimit) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -17,8 +18,18 @@
 
 namespace moe {
 
+namespace {
+
+// libcrypto fails at these only when it is out of memory, or was built without
+// SHA-256.
+void ThrowUnless(bool has_worked) {
+  if (!has_worked) throw std::bad_alloc();
+}
+
+}  // namespace
+
 struct Sha256::Context {
-  Context() : evp(EVP_MD_CTX_new()) { MOE_CHECK(evp != nullptr); }
+  Context() : evp(EVP_MD_CTX_new()) { ThrowUnless(evp != nullptr); }
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
   ~Context() { EVP_MD_CTX_free(evp); }
@@ -26,10 +37,8 @@ struct Sha256::Context {
   EVP_MD_CTX* const evp;
 };
 
-// libcrypto fails here only when it is out of memory or was built without
-// SHA-256; neither can be answered by a caller.
 Sha256::Sha256() : context_(std::make_unique<Context>()) {
-  MOE_CHECK(EVP_DigestInit_ex(context_->evp, EVP_sha256(), nullptr) == 1);
+  ThrowUnless(EVP_DigestInit_ex(context_->evp, EVP_sha256(), nullptr) == 1);
 }
 
 Sha256::Sha256(Sha256&&) noexcept = default;
@@ -37,16 +46,16 @@ Sha256& Sha256::operator=(Sha256&&) noexcept = default;
 Sha256::~Sha256() = default;
 
 void Sha256::Update(absl::string_view bytes) {
-  MOE_CHECK(EVP_DigestUpdate(context_->evp, bytes.data(), bytes.size()) == 1);
+  ThrowUnless(EVP_DigestUpdate(context_->evp, bytes.data(), bytes.size()) == 1);
 }
 
 Sha256Digest Sha256::Digest() const {
   // Finishing a copy leaves this one open for more.
   Context copy;
-  MOE_CHECK(EVP_MD_CTX_copy_ex(copy.evp, context_->evp) == 1);
+  ThrowUnless(EVP_MD_CTX_copy_ex(copy.evp, context_->evp) == 1);
   Sha256Digest digest;
   unsigned int size_bytes = 0;
-  MOE_CHECK(EVP_DigestFinal_ex(copy.evp, digest.data(), &size_bytes) == 1);
+  ThrowUnless(EVP_DigestFinal_ex(copy.evp, digest.data(), &size_bytes) == 1);
   MOE_CHECK(size_bytes == digest.size());
   return digest;
 }

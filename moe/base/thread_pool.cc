@@ -6,7 +6,9 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
+#include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 
 #include "absl/functional/function_ref.h"
@@ -70,8 +72,12 @@ absl::StatusOr<int> NumThreadsFromEnvironment() {
 ThreadPool::ThreadPool(int num_threads) {
   MOE_CHECK(num_threads > 0);
   workers_.reserve(static_cast<size_t>(num_threads) - 1);
-  for (int i = 1; i < num_threads; ++i) {
-    workers_.emplace_back([this] { RunWorker(); });
+  try {
+    for (int i = 1; i < num_threads; ++i) {
+      workers_.emplace_back([this] { RunWorker(); });
+    }
+  } catch (const std::system_error&) {
+    // No result depends on how many there are.
   }
 }
 
@@ -86,7 +92,7 @@ ThreadPool::~ThreadPool() {
 
 void ThreadPool::RunPieces(Loop& loop) {
   inside_loop = true;
-  for (;;) {
+  while (!loop.has_failed) {
     const int64_t piece =
         loop.next_piece.fetch_add(1, std::memory_order_relaxed);
     if (piece >= loop.num_pieces) break;
@@ -94,9 +100,19 @@ void ThreadPool::RunPieces(Loop& loop) {
     // Not begin + grain: that may overflow in the last piece.
     const int64_t end =
         loop.end - begin > loop.grain ? begin + loop.grain : loop.end;
-    loop.body(begin, end);
+    try {
+      loop.body(begin, end);
+    } catch (...) {
+      if (!loop.has_failed.exchange(true)) {
+        loop.failure = std::current_exception();
+      }
+    }
   }
   inside_loop = false;
+}
+
+void ThreadPool::RethrowFailure(Loop& loop) {
+  if (loop.has_failed) std::rethrow_exception(loop.failure);
 }
 
 void ThreadPool::RunWorker() {
@@ -132,11 +148,13 @@ void ThreadPool::ParallelFor(int64_t begin, int64_t end, int64_t grain,
   if (inside_loop) {
     RunPieces(loop);
     inside_loop = true;  // The enclosing piece goes on.
+    RethrowFailure(loop);
     return;
   }
   SetFloatEnvironment();
   if (workers_.empty() || num_pieces == 1) {
     RunPieces(loop);
+    RethrowFailure(loop);
     return;
   }
   std::lock_guard<std::mutex> callers_lock(callers_mutex_);
@@ -156,6 +174,7 @@ void ThreadPool::ParallelFor(int64_t begin, int64_t end, int64_t grain,
   // Also where all have left: the last one may still hold the mutex.
   std::unique_lock<std::mutex> lock(mutex_);
   worker_left_.wait(lock, all_left);
+  RethrowFailure(loop);
 }
 
 }  // namespace moe

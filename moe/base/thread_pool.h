@@ -10,6 +10,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <exception>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -26,8 +27,9 @@ absl::StatusOr<int> NumThreadsFromEnvironment();
 
 class ThreadPool {
  public:
-  // Starts `num_threads` - 1 workers; the thread that calls ParallelFor is the
-  // one more. `num_threads` must be positive.
+  // Starts `num_threads` - 1 workers, or as many of them as the system gives;
+  // the thread that calls ParallelFor is the one more. `num_threads` must be
+  // positive.
   explicit ThreadPool(int num_threads);
 
   ThreadPool(const ThreadPool&) = delete;
@@ -42,8 +44,10 @@ class ThreadPool {
   // afterwards. `grain` must be positive. Every thread has the modes of
   // SetFloatEnvironment.
   //
-  // `body` must not throw. Called from within a body, the pieces run one after
-  // another on that thread. May be called by several threads: they take turns.
+  // What `body` throws, such as std::bad_alloc, is thrown here once all threads
+  // have left; the pieces that were not begun are not. Called from within a
+  // body, the pieces run one after another on that thread. May be called by
+  // several threads: they take turns.
   void ParallelFor(int64_t begin, int64_t end, int64_t grain,
                    absl::FunctionRef<void(int64_t, int64_t)> body);
 
@@ -57,9 +61,12 @@ class ThreadPool {
     absl::FunctionRef<void(int64_t, int64_t)> body;
     std::atomic<int64_t> next_piece{0};
     std::atomic<int> num_workers_inside{0};  // Changed under mutex_ only.
+    std::atomic<bool> has_failed{false};
+    std::exception_ptr failure = nullptr;  // By the thread that set has_failed.
   };
 
   static void RunPieces(Loop& loop);
+  static void RethrowFailure(Loop& loop);
   void RunWorker();
 
   std::mutex callers_mutex_;  // Held for the whole of a ParallelFor.

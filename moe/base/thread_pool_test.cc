@@ -1,12 +1,15 @@
 #include "moe/base/thread_pool.h"
 
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cfenv>
 #include <cstdint>
 #include <limits>
 #include <mutex>
+#include <new>
 #include <set>
 #include <thread>
 #include <tuple>
@@ -127,6 +130,43 @@ TEST_F(NumThreadsFromEnvironmentTest, RefusesWhatIsNoNumberOfThreads) {
                 StatusIs(absl::StatusCode::kInvalidArgument,
                          HasSubstr(std::string("MOE_NUM_THREADS=") + text)));
   }
+}
+
+TEST(ThreadPoolTest, ThrowsToTheCallerWhatABodyThrows) {
+  for (const int num_threads : {1, 3}) {
+    ThreadPool pool(num_threads);
+    const auto throwing = [](int64_t begin, int64_t) {
+      if (begin == 5) throw std::bad_alloc();
+    };
+    EXPECT_THROW(pool.ParallelFor(0, 100, 1, throwing), std::bad_alloc);
+    EXPECT_THROW(pool.ParallelFor(0, 2, 1,
+                                  [&](int64_t, int64_t) {
+                                    pool.ParallelFor(0, 100, 1, throwing);
+                                  }),
+                 std::bad_alloc);
+    // And works on.
+    std::atomic<int> calls{0};
+    pool.ParallelFor(0, 100, 1, [&](int64_t, int64_t) { ++calls; });
+    EXPECT_EQ(calls, 100);
+  }
+}
+
+// In a process of its own, whose threads are counted together with all others
+// of the user; root has no such limit.
+TEST(ThreadPoolTest, StartsWithTheThreadsThatItGets) {
+  EXPECT_EXIT(
+      {
+        if (::geteuid() == 0 && ::setuid(54321) != 0) ::_exit(0);
+        rlimit none;
+        none.rlim_cur = 0;
+        none.rlim_max = 0;
+        if (::setrlimit(RLIMIT_NPROC, &none) != 0) ::_exit(1);
+        ThreadPool pool(8);
+        std::atomic<int> calls{0};
+        pool.ParallelFor(0, 100, 1, [&](int64_t, int64_t) { ++calls; });
+        ::_exit(calls == 100 && pool.num_threads() == 1 ? 0 : 2);
+      },
+      ::testing::ExitedWithCode(0), "");
 }
 
 }  // namespace

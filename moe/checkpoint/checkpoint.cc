@@ -1,33 +1,36 @@
 #include "moe/checkpoint/checkpoint.h"
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
-#include <filesystem>
 #include <optional>
 #include <string>
-#include <system_error>
 #include <utility>
 #include <variant>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "moe/base/file_system.h"
+#include "moe/base/notice.h"
 #include "moe/base/progress.h"
 #include "moe/base/random_access_file.h"
 #include "moe/base/status_macros.h"
+#include "moe/checkpoint/companion_files.h"
+#include "moe/checkpoint/directory_contents.h"
 #include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/json.h"
 #include "moe/checkpoint/llama_config.h"
 #include "moe/checkpoint/moe_config.h"
+#include "moe/checkpoint/name_prefix.h"
+#include "moe/checkpoint/quantization.h"
 #include "moe/checkpoint/safetensors_file.h"
+#include "moe/checkpoint/shard_index.h"
 #include "moe/checkpoint/sharded_tensors.h"
 #include "moe/checkpoint/tensor.h"
+#include "moe/checkpoint/tensor_checks.h"
 #include "moe/checkpoint/tensor_name.h"
 #include "moe/checkpoint/tensor_set.h"
 
@@ -36,24 +39,6 @@ namespace {
 
 // The configurations of published models have a few kilobytes.
 constexpr uint64_t kMaxConfigBytes = uint64_t{1} << 20;
-
-constexpr std::array<absl::string_view, 9> kCompanionFiles = {
-    "added_tokens.json",      "chat_template.jinja", "chat_template.json",
-    "generation_config.json", "merges.txt",          "special_tokens_map.json",
-    "tokenizer.json",         "tokenizer.model",     "tokenizer_config.json",
-};
-constexpr std::array<absl::string_view, 4> kCompanionPrefixes = {
-    "LICENSE", "NOTICE", "USE_POLICY", "vocab."};
-
-// The sizes that shapes follow from, for messages.
-std::string DescribeSizes(const LlamaConfig& config) {
-  return absl::StrCat("vocab_size ", config.vocab_size, ", hidden_size ",
-                      config.hidden_size, ", intermediate_size ",
-                      config.intermediate_size, ", num_attention_heads ",
-                      config.num_attention_heads, ", num_key_value_heads ",
-                      config.num_key_value_heads, ", head_dim ",
-                      config.head_dim);
-}
 
 // Keeps a configuration that names billions of layers or experts from having
 // their names written out: there is more than one tensor for each.
@@ -77,55 +62,57 @@ absl::Status CheckCounts(const CheckpointConfig& config, size_t num_tensors) {
   return check("attn_experts", moe->attn_experts, num_moe_layers);
 }
 
-absl::Status CheckTensor(const std::string& name, const Shape& want,
-                         const ShardedTensors& tensors,
-                         const LlamaConfig& config) {
-  const TensorLocation found = tensors.Find(name);
-  if (found.tensor == nullptr) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "tensor \"", name, "\" is missing; ", kConfigFile, " calls for it"));
-  }
-  const TensorSpec& got = found.tensor->spec;
-  if (got.shape != want) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        found.shard->path(), ": tensor \"", name, "\" has the shape ",
-        FormatShape(got.shape), "; wanted is ", FormatShape(want), " by ",
-        kConfigFile, " (", DescribeSizes(config), ")"));
-  }
-  if (!IsWeightDtype(got.dtype)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(found.shard->path(), ": tensor \"", name, "\" is ",
-                     DtypeName(got.dtype), "; wanted is BF16, F16 or F32"));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CheckNothingElse(const TensorSet& want,
-                              const ShardedTensors& tensors) {
+// Gives the tensors the names that the model has for them.
+NamePrefix RemoveNamePrefix(ShardedTensors& tensors) {
+  std::vector<std::string> names;
   for (const SafetensorsFile& shard : tensors.shards()) {
     for (const SafetensorsTensor& tensor : shard.tensors()) {
       const std::string& name = tensor.spec.name;
-      if (want.count(name) > 0 || IsDerivedBuffer(name)) continue;
-      return absl::InvalidArgumentError(
-          absl::StrCat(shard.path(), ": tensor \"", name, "\" ",
-                       FormatShape(tensor.spec.shape), " is not one that ",
-                       kConfigFile, " calls for"));
+      if (!IsDerivedBuffer(name)) names.push_back(name);
     }
   }
-  return absl::OkStatus();
+  NamePrefix prefix = FindNamePrefix(names);
+  if (!prefix.IsNone()) {
+    tensors.RenameTensors(
+        [&](absl::string_view name) { return prefix.ModelName(name); });
+  }
+  return prefix;
 }
 
-absl::Status CheckTensors(const CheckpointConfig& config,
-                          const ShardedTensors& tensors) {
+// Passes over what says nothing more than the configuration and the other
+// tensors do, and holds the rest to the configuration.
+absl::Status FitTensors(const CheckpointConfig& config,
+                        ShardedTensors& tensors) {
+  const LlamaConfig& decoder = DecoderConfig(config);
+  MOE_RETURN_IF_ERROR(CheckNotQuantized(tensors, decoder.quantization_config));
   MOE_RETURN_IF_ERROR(CheckCounts(config, tensors.num_tensors()));
+  MOE_RETURN_IF_ERROR(PassOverTiedHead(decoder, tensors));
   const MoeConfig* const moe = std::get_if<MoeConfig>(&config);
-  const TensorSet want = moe != nullptr ? MoeTensorSet(*moe)
-                                        : DenseTensorSet(DecoderConfig(config));
-  for (const auto& [name, shape] : want) {
-    MOE_RETURN_IF_ERROR(
-        CheckTensor(name, shape, tensors, DecoderConfig(config)));
+  return CheckTensors(
+      moe != nullptr ? MoeTensorSet(*moe) : DenseTensorSet(decoder), decoder,
+      tensors);
+}
+
+// Tells the user what was passed over, where that matters.
+void SayWhatIsPassedOver(absl::string_view directory,
+                         const CheckpointConfig& config,
+                         const NamePrefix& prefix) {
+  const Json& quantization = DecoderConfig(config).quantization_config;
+  if (!quantization.is_null()) {
+    SayNotice(LeftoverQuantization(absl::StrCat(directory, "/", kConfigFile),
+                                   quantization));
   }
-  return CheckNothingElse(want, tensors);
+  if (!prefix.wrapper.empty()) {
+    SayNotice(absl::StrCat(directory, ": every tensor's name begins with \"",
+                           prefix.wrapper, "\", which is taken off"));
+  }
+  if (PathExists(absl::StrCat(directory, "/", kAdapterConfigFile))) {
+    SayNotice(absl::StrCat(
+        directory, ": there is an adapter (", kAdapterConfigFile,
+        ") beside the weights, and it is not applied; if it is meant, merge it "
+        "with merge_and_unload of peft, and save the model with "
+        "save_pretrained"));
+  }
 }
 
 absl::Status CheckTensorFinite(const SafetensorsFile& shard,
@@ -150,22 +137,13 @@ absl::Status CheckTensorFinite(const SafetensorsFile& shard,
   return absl::OkStatus();
 }
 
-bool IsCompanionFile(absl::string_view name) {
-  return std::find(kCompanionFiles.begin(), kCompanionFiles.end(), name) !=
-             kCompanionFiles.end() ||
-         std::any_of(kCompanionPrefixes.begin(), kCompanionPrefixes.end(),
-                     [&](absl::string_view prefix) {
-                       return absl::StartsWith(name, prefix);
-                     });
-}
-
 }  // namespace
 
 absl::StatusOr<CheckpointConfig> ParseCheckpointConfig(absl::string_view text) {
   MOE_ASSIGN_OR_RETURN(const Json document, ParseJsonObject(text));
   MOE_ASSIGN_OR_RETURN(const std::string model_type,
                        Get<std::string>(document, "model_type"));
-  if (model_type == "mixtral") return ParseMoeConfig(text);
+  if (IsMoeModelType(model_type)) return ParseMoeConfig(text);
   return ParseLlamaConfig(text);
 }
 
@@ -179,33 +157,34 @@ absl::StatusOr<Checkpoint> Checkpoint::Open(absl::string_view directory) {
   if (!PathExists(config_path)) {
     return absl::NotFoundError(absl::StrCat(
         directory, PathExists(directory) ? " has no " : " does not exist: no ",
-        kConfigFile, "; wanted is the directory of a Hugging Face checkpoint"));
+        kConfigFile, WhatIsThereInstead(directory)));
   }
   MOE_ASSIGN_OR_RETURN(const std::string text,
                        ReadFile(config_path, kMaxConfigBytes));
   absl::StatusOr<CheckpointConfig> config = ParseCheckpointConfig(text);
   if (!config.ok()) return Annotate(config.status(), config_path);
   MOE_ASSIGN_OR_RETURN(ShardedTensors tensors, ShardedTensors::Open(directory));
-  MOE_RETURN_IF_ERROR(Annotate(CheckTensors(*config, tensors), directory));
+  NamePrefix prefix = RemoveNamePrefix(tensors);
+  MOE_RETURN_IF_ERROR(Annotate(FitTensors(*config, tensors), directory));
+  SayWhatIsPassedOver(directory, *config, prefix);
   return Checkpoint(std::string(directory), *std::move(config),
-                    std::move(tensors));
+                    std::move(tensors), std::move(prefix));
 }
 
 absl::StatusOr<std::vector<std::string>> Checkpoint::CompanionFiles() const {
-  MOE_ASSIGN_OR_RETURN(std::vector<std::string> names,
-                       ListDirectory(directory_));
-  // Not, for example, a directory of licences.
-  const auto is_file = [&](const std::string& name) {
-    std::error_code error;
-    return std::filesystem::is_regular_file(absl::StrCat(directory_, "/", name),
-                                            error);
-  };
-  names.erase(std::remove_if(names.begin(), names.end(),
-                             [&](const std::string& name) {
-                               return !IsCompanionFile(name) || !is_file(name);
-                             }),
-              names.end());
-  return names;
+  return ListCompanionFiles(directory_);
+}
+
+absl::StatusOr<CompanionCopies> Checkpoint::CompanionsToCopy() const {
+  std::vector<std::string> model_files = {
+      absl::StrCat(directory_, "/", kConfigFile)};
+  if (tensors_.index().has_value()) {
+    model_files.push_back(absl::StrCat(directory_, "/", kShardIndexFile));
+  }
+  for (const SafetensorsFile& shard : tensors_.shards()) {
+    model_files.push_back(shard.path());
+  }
+  return FindCompanionCopies(directory_, model_files);
 }
 
 absl::Status Checkpoint::CheckFinite(Progress& progress) const {
@@ -217,6 +196,8 @@ absl::Status Checkpoint::CheckFinite(Progress& progress) const {
   std::string piece;
   for (const SafetensorsFile& shard : tensors_.shards()) {
     for (const SafetensorsTensor& tensor : shard.tensors()) {
+      // A mask holds infinities.
+      if (IsDerivedBuffer(tensor.spec.name)) continue;
       MOE_RETURN_IF_ERROR(CheckTensorFinite(shard, tensor, piece, progress));
     }
   }

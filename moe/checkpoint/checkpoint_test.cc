@@ -1,15 +1,21 @@
 #include "moe/checkpoint/checkpoint.h"
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/strip.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "moe/base/progress.h"
+#include "moe/base/random_access_file.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/testing/temp_directory.h"
 #include "moe/checkpoint/dtype.h"
+#include "moe/checkpoint/json.h"
 #include "moe/checkpoint/llama_config.h"
 #include "moe/checkpoint/safetensors_file.h"
 
@@ -61,18 +67,119 @@ TEST(CheckpointTest, AMissingDirectoryIsNotFound) {
                              HasSubstr("config.json"))));
 }
 
+// A copy of a small valid checkpoint, to change.
+class ChangedCheckpointTest : public ::testing::Test {
+ protected:
+  ChangedCheckpointTest() {
+    std::filesystem::copy("testdata/malformed/valid", directory_.path(),
+                          std::filesystem::copy_options::recursive);
+    tensors_ = ReadSafetensorsFile(Weights()).value();
+  }
+
+  std::string Weights() const { return directory_.Path("model.safetensors"); }
+  void SetConfig(const std::string& field, const Json& value) const {
+    const std::string path = directory_.Path("config.json");
+    Json config = ParseJsonObject(ReadFile(path, 1 << 20).value()).value();
+    config[field] = value;
+    directory_.Write("config.json", FormatJson(config));
+  }
+  absl::StatusOr<Checkpoint> Open() const {
+    MOE_EXPECT_OK(
+        WriteSafetensorsFile(Weights(), tensors_, {}, /*overwrite=*/true));
+    return Checkpoint::Open(directory_.path());
+  }
+
+  const TempDirectory directory_;
+  HostTensors tensors_;
+};
+
 // Exports of the first LLaMA models hold a buffer that follows from the
 // configuration. Real checkpoints with it must open.
-TEST(CheckpointTest, DerivedBuffersAreIgnored) {
-  const TempDirectory directory;
-  std::filesystem::copy("testdata/malformed/valid", directory.path(),
-                        std::filesystem::copy_options::recursive);
-  const std::string path = directory.Path("model.safetensors");
-  MOE_ASSERT_OK_AND_ASSIGN(HostTensors tensors, ReadSafetensorsFile(path));
-  tensors["model.layers.0.self_attn.rotary_emb.inv_freq"] = {
+TEST_F(ChangedCheckpointTest, DerivedBuffersAreIgnored) {
+  tensors_["model.layers.0.self_attn.rotary_emb.inv_freq"] = {
       Dtype::kF32, {1}, std::string(4, '\0')};
-  MOE_ASSERT_OK(WriteSafetensorsFile(path, tensors, {}, /*overwrite=*/true));
-  EXPECT_THAT(Checkpoint::Open(directory.path()), IsOk());
+  // A mask that adds minus infinity.
+  tensors_["model.causal_mask"] = {
+      Dtype::kF32, {1}, std::string("\x00\x00\x80\xff", 4)};
+  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint checkpoint, Open());
+  Progress silent(Progress::Style::kSilent, {});
+  EXPECT_THAT(checkpoint.CheckFinite(silent), IsOk());
+}
+
+TEST_F(ChangedCheckpointTest, ACopyOfTheTiedEmbeddingIsPassedOver) {
+  SetConfig("tie_word_embeddings", true);
+  tensors_["lm_head.weight"] = tensors_["model.embed_tokens.weight"];
+  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint checkpoint, Open());
+  EXPECT_THAT(checkpoint.tensors().Find("lm_head.weight").tensor, IsNull());
+  tensors_["lm_head.weight"].bytes[0] ^= 1;
+  EXPECT_THAT(Open(), StatusIs(absl::StatusCode::kInvalidArgument,
+                               AllOf(HasSubstr(directory_.path()),
+                                     HasSubstr("tie_word_embeddings"))));
+}
+
+TEST_F(ChangedCheckpointTest, AWrappersPrefixIsTakenOff) {
+  const HostTensors tensors = std::move(tensors_);
+  for (const std::string wrapper : {"module.", "base_model.model."}) {
+    tensors_.clear();
+    for (const auto& [name, tensor] : tensors) {
+      tensors_[wrapper + name] = tensor;
+    }
+    ::testing::internal::CaptureStderr();
+    const absl::StatusOr<Checkpoint> checkpoint = Open();
+    EXPECT_THAT(::testing::internal::GetCapturedStderr(),
+                HasSubstr("\"" + wrapper + "\", which is taken off"));
+    MOE_ASSERT_OK(checkpoint.status());
+    EXPECT_THAT(checkpoint->tensors().Find("model.norm.weight").tensor,
+                NotNull());
+    EXPECT_EQ(checkpoint->name_prefix().wrapper, wrapper);
+  }
+}
+
+TEST_F(ChangedCheckpointTest, NamesWithoutModelAreTaken) {
+  const HostTensors tensors = std::move(tensors_);
+  tensors_.clear();
+  for (const auto& [name, tensor] : tensors) {
+    tensors_[std::string(absl::StripPrefix(name, "model."))] = tensor;
+  }
+  EXPECT_THAT(Open(), IsOk());
+}
+
+TEST_F(ChangedCheckpointTest, AQuantizationConfigThatIsLeftOverIsNamed) {
+  SetConfig("quantization_config", Json({{"quant_method", "bitsandbytes"}}));
+  ::testing::internal::CaptureStderr();
+  const absl::StatusOr<Checkpoint> checkpoint = Open();
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(),
+              HasSubstr("quantization_config (quant_method \"bitsandbytes\")"));
+  MOE_ASSERT_OK(checkpoint.status());
+  EXPECT_FALSE(DecoderConfig(checkpoint->config())
+                   .document.contains("quantization_config"));
+  tensors_["model.layers.0.self_attn.q_proj.weight"].dtype = Dtype::kU8;
+  HostTensor& packed = tensors_["model.layers.0.self_attn.q_proj.weight"];
+  packed.shape = {static_cast<int64_t>(packed.bytes.size())};
+  EXPECT_THAT(Open(),
+              StatusIs(absl::StatusCode::kUnimplemented,
+                       AllOf(HasSubstr("q_proj.weight"), HasSubstr("U8"))));
+}
+
+TEST_F(ChangedCheckpointTest, AnAdapterBesideTheWeightsIsNamed) {
+  directory_.Write("adapter_config.json", "{}");
+  ::testing::internal::CaptureStderr();
+  EXPECT_THAT(Open(), IsOk());
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(),
+              HasSubstr("adapter_config.json"));
+}
+
+TEST_F(ChangedCheckpointTest, AGitLfsPointerIsCalledThat) {
+  MOE_ASSERT_OK(Open());
+  for (const char* name : {"model.safetensors", "config.json"}) {
+    directory_.Write(name,
+                     "version https://git-lfs.github.com/spec/v1\noid "
+                     "sha256:ab\nsize 4943\n");
+    EXPECT_THAT(Checkpoint::Open(directory_.path()),
+                StatusIs(absl::StatusCode::kFailedPrecondition,
+                         AllOf(HasSubstr(directory_.Path(name)),
+                               HasSubstr("git lfs pull"))));
+  }
 }
 
 }  // namespace

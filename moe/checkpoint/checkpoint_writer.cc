@@ -2,11 +2,9 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <filesystem>
 #include <memory>
 #include <set>
 #include <string>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -18,10 +16,11 @@
 #include "moe/base/atomic_write.h"
 #include "moe/base/check.h"
 #include "moe/base/file_system.h"
+#include "moe/base/path_overlap.h"
 #include "moe/base/random_access_file.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/checkpoint.h"
-#include "moe/checkpoint/json.h"
+#include "moe/checkpoint/companion_files.h"
 #include "moe/checkpoint/safetensors_file.h"
 #include "moe/checkpoint/safetensors_header.h"
 #include "moe/checkpoint/shard_index.h"
@@ -31,7 +30,7 @@
 namespace moe {
 namespace {
 
-constexpr uint64_t kMaxSmallFileBytes = uint64_t{16} << 20;
+constexpr uint64_t kMaxConfigBytes = uint64_t{16} << 20;
 
 uint64_t DataBytes(const ShardPlan& shard) {
   uint64_t num_bytes = 0;
@@ -39,36 +38,6 @@ uint64_t DataBytes(const ShardPlan& shard) {
     num_bytes += static_cast<uint64_t>(NumBytes(tensor));
   }
   return num_bytes;
-}
-
-// Inputs may be symbolic links and ".."; the comparison is of where they lead.
-std::filesystem::path Resolved(absl::string_view path) {
-  std::error_code error;
-  std::filesystem::path resolved =
-      std::filesystem::weakly_canonical(std::string(path), error);
-  if (error) resolved = std::filesystem::absolute(std::string(path), error);
-  resolved = resolved.lexically_normal();
-  return resolved.filename().empty() ? resolved.parent_path() : resolved;
-}
-
-bool IsWithin(const std::filesystem::path& inner,
-              const std::filesystem::path& outer) {
-  const auto [rest, ignored] =
-      std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end());
-  return rest == outer.end();
-}
-
-absl::Status CheckApart(absl::string_view path, absl::string_view input) {
-  if (input.empty()) return absl::OkStatus();
-  const std::filesystem::path resolved = Resolved(path);
-  const std::filesystem::path resolved_input = Resolved(input);
-  if (!IsWithin(resolved, resolved_input) &&
-      !IsWithin(resolved_input, resolved)) {
-    return absl::OkStatus();
-  }
-  return absl::InvalidArgumentError(
-      absl::StrCat(path, " is, holds or lies in the input ", input,
-                   ", which is never written to; choose another path"));
 }
 
 absl::Status CheckPlan(const CheckpointPlan& plan) {
@@ -119,49 +88,18 @@ absl::StatusOr<uint64_t> RequiredBytes(const CheckpointPlan& plan) {
   return num_bytes;
 }
 
-// Many kinds of directories have a config.json; a checkpoint's names a model,
-// lies beside weights, and beside nothing that is a directory.
-bool LooksLikeCheckpoint(const std::string& path) {
-  const absl::StatusOr<std::string> text =
-      ReadFile(absl::StrCat(path, "/", kConfigFile), kMaxSmallFileBytes);
-  if (!text.ok()) return false;
-  const absl::StatusOr<Json> config = ParseJsonObject(*text);
-  if (!config.ok() || !Get<std::string>(*config, "model_type").ok()) {
-    return false;
-  }
-  if (!PathExists(absl::StrCat(path, "/", kSingleShardFile)) &&
-      !PathExists(absl::StrCat(path, "/", kShardIndexFile))) {
-    return false;
-  }
-  const absl::StatusOr<std::vector<std::string>> names = ListDirectory(path);
-  if (!names.ok()) return false;
-  return std::none_of(names->begin(), names->end(),
-                      [&](const std::string& name) {
-                        std::error_code error;
-                        return std::filesystem::is_directory(
-                            absl::StrCat(path, "/", name), error);
-                      });
-}
-
 }  // namespace
-
-absl::Status CheckHoldsCheckpoint(absl::string_view path) {
-  if (LooksLikeCheckpoint(std::string(path))) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat(
-      path, " exists and does not look like a checkpoint (", kConfigFile,
-      " with a model_type, safetensors beside it, no directories), so "
-      "--overwrite does not remove it; remove it yourself, or choose another "
-      "path"));
-}
 
 absl::StatusOr<std::unique_ptr<CheckpointWriter>> CheckpointWriter::Create(
     absl::string_view path, CheckpointPlan plan,
     const CheckpointWriterOptions& options) {
   MOE_RETURN_IF_ERROR(CheckPlan(plan));
-  MOE_RETURN_IF_ERROR(CheckApart(path, options.input_directory));
+  if (!options.input_directory.empty()) {
+    MOE_RETURN_IF_ERROR(CheckApart(path, options.input_directory));
+  }
   AtomicDirectoryOptions directory_options;
+  directory_options.kind = kCheckpointKind;
   directory_options.overwrite = options.overwrite;
-  directory_options.check_replaceable = CheckHoldsCheckpoint;
   directory_options.file_system = options.file_system;
   MOE_ASSIGN_OR_RETURN(directory_options.required_bytes, RequiredBytes(plan));
   MOE_ASSIGN_OR_RETURN(
@@ -215,18 +153,9 @@ absl::Status CheckpointWriter::AppendTensor(const SafetensorsFile& file,
 
 absl::Status CheckpointWriter::CopyFile(const std::string& name,
                                         const std::string& from) {
-  constexpr uint64_t kPieceBytes = uint64_t{1} << 20;
-  MOE_ASSIGN_OR_RETURN(const RandomAccessFile source,
-                       RandomAccessFile::Open(from));
   MOE_ASSIGN_OR_RETURN(const std::unique_ptr<WritableFile> file,
                        directory_->CreateFile(name));
-  std::string piece;
-  for (uint64_t offset = 0; offset < source.size_bytes();
-       offset += piece.size()) {
-    piece.resize(std::min(kPieceBytes, source.size_bytes() - offset));
-    MOE_RETURN_IF_ERROR(source.Read(offset, absl::MakeSpan(piece)));
-    MOE_RETURN_IF_ERROR(file->Append(piece));
-  }
+  MOE_RETURN_IF_ERROR(AppendFile(from, *file));
   MOE_RETURN_IF_ERROR(file->Sync());
   return file->Close();
 }
@@ -284,12 +213,11 @@ absl::StatusOr<CheckpointPlan> PlanCopy(const Checkpoint& checkpoint) {
   plan.has_index = checkpoint.tensors().index().has_value();
   MOE_ASSIGN_OR_RETURN(
       plan.contents[kConfigFile],
-      ReadFile(absl::StrCat(directory, "/", kConfigFile), kMaxSmallFileBytes));
-  MOE_ASSIGN_OR_RETURN(const std::vector<std::string> companions,
-                       checkpoint.CompanionFiles());
-  for (const std::string& name : companions) {
-    plan.copies[name] = absl::StrCat(directory, "/", name);
-  }
+      ReadFile(absl::StrCat(directory, "/", kConfigFile), kMaxConfigBytes));
+  MOE_ASSIGN_OR_RETURN(CompanionCopies companions,
+                       checkpoint.CompanionsToCopy());
+  plan.copies = std::move(companions.copies);
+  plan.contents.merge(companions.contents);
   return plan;
 }
 

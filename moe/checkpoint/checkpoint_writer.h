@@ -1,8 +1,10 @@
 // Writing a checkpoint directory, front to back, in little memory, atomically.
 //
-//   CheckpointPlan plan = ...;  // shards, tensors in order, config, other
-//   files MOE_ASSIGN_OR_RETURN(auto writer, CheckpointWriter::Create(path,
-//   plan, {})); for (tensors in the order of the plan) writer->Append(bytes);
+//   CheckpointPlan plan = ...;
+//   MOE_ASSIGN_OR_RETURN(auto writer,
+//                        CheckpointWriter::Create(path, plan, {}));
+//   // For all tensors, in the order of the plan:
+//   MOE_RETURN_IF_ERROR(writer->Append(bytes));
 //   MOE_RETURN_IF_ERROR(writer->Finish());
 //
 // Nothing appears at the path before Finish; see AtomicDirectoryWriter.
@@ -28,6 +30,9 @@
 
 namespace moe {
 
+// What the record in a written checkpoint calls it (see WriteManifest).
+inline constexpr char kCheckpointKind[] = "checkpoint";
+
 struct ShardPlan {
   std::string file_name;
   // The order of their data in the file.
@@ -47,8 +52,9 @@ struct CheckpointPlan {
 };
 
 struct CheckpointWriterOptions {
-  // Replace a directory that holds a checkpoint (or nothing). Whatever else is
-  // at the path is refused.
+  // Replace a checkpoint that this program wrote, by its record, and that
+  // holds nothing else. Whatever else is at the path is refused, but for an
+  // empty directory.
   bool overwrite = false;
   // Never written to: the path must not be this directory, be inside of it or
   // hold it. Empty for none.
@@ -97,13 +103,8 @@ class CheckpointWriter {
   std::string piece_;  // Of AppendTensor, kept for the next.
 };
 
-// OK if the directory looks like a checkpoint, so that replacing it on a user's
-// word is no surprise: a config.json with a model_type, safetensors beside it,
-// and no directories. FailedPrecondition otherwise.
-absl::Status CheckHoldsCheckpoint(absl::string_view path);
-
-// The plan that writes `checkpoint` as it is: same shards, same order, same
-// companion files, config.json byte for byte.
+// The plan that writes `checkpoint` as it is: same shards, same order, the
+// companion files of CompanionsToCopy, config.json byte for byte.
 absl::StatusOr<CheckpointPlan> PlanCopy(const Checkpoint& checkpoint);
 
 }  // namespace moe

@@ -15,6 +15,7 @@
 #include "absl/types/span.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/directory_manifest.h"
 #include "moe/base/file_system.h"
 #include "moe/base/random_access_file.h"
 #include "moe/base/status_macros.h"
@@ -64,10 +65,17 @@ absl::Status Rewrite(absl::string_view from, absl::string_view to,
   return writer->Finish();
 }
 
+// The names in a checkpoint's directory but that of its record.
+std::vector<std::string> Files(absl::string_view directory) {
+  std::vector<std::string> names = ListDirectory(directory).value();
+  names.erase(std::remove(names.begin(), names.end(), kManifestFile),
+              names.end());
+  return names;
+}
+
 void ExpectSameFiles(absl::string_view a, absl::string_view b) {
-  MOE_ASSERT_OK_AND_ASSIGN(const std::vector<std::string> names,
-                           ListDirectory(a));
-  EXPECT_THAT(ListDirectory(b), IsOkAndHolds(names));
+  const std::vector<std::string> names = Files(a);
+  EXPECT_EQ(Files(b), names);
   for (const std::string& name : names) {
     MOE_ASSERT_OK_AND_ASSIGN(const std::string want,
                              ReadFile(absl::StrCat(a, "/", name), 1 << 24));
@@ -119,10 +127,10 @@ TEST(CheckpointWriterTest, ShardsWithoutDataAreWrittenToo) {
                            ShardedTensors::Open(directory.Path("out")));
   EXPECT_EQ(tensors.index()->total_size_bytes, 6);
   EXPECT_EQ(tensors.index()->total_parameters, 6);
-  EXPECT_THAT(ListDirectory(directory.Path("out")),
-              IsOkAndHolds(ElementsAre(
-                  "a.safetensors", "b.safetensors", "c.safetensors",
-                  "config.json", "model.py", "model.safetensors.index.json")));
+  EXPECT_THAT(
+      Files(directory.Path("out")),
+      ElementsAre("a.safetensors", "b.safetensors", "c.safetensors",
+                  "config.json", "model.py", "model.safetensors.index.json"));
 }
 
 TEST(CheckpointWriterTest, RefusesPlansThatAreMalformed) {
@@ -175,21 +183,20 @@ TEST(CheckpointWriterTest, KeepsAwayFromTheInput) {
               IsOkAndHolds(ElementsAre("config.json")));
 }
 
-TEST(CheckpointWriterTest, OverwritesCheckpointsOnly) {
+TEST(CheckpointWriterTest, OverwritesItsOwnCheckpointsOnly) {
   const TempDirectory directory;
+  constexpr char kFrom[] = "testdata/llama_gqa_bf16";
   directory.Write("home/letters.txt", "dear");
-  directory.Write("app/config.json", "{\"port\": 80}");
-  directory.Write("nested/config.json", "{\"model_type\": \"llama\"}");
-  directory.Write("nested/model.safetensors", "");
-  directory.Write("nested/runs/log.txt", "");
-  directory.Write("old/config.json", "{\"model_type\": \"llama\"}");
-  directory.Write("old/model.safetensors", "");
+  std::filesystem::copy(kFrom, directory.Path("theirs"));
+  MOE_ASSERT_OK(Rewrite(kFrom, directory.Path("trained"), {}, 1 << 20));
+  directory.Write("trained/optimizer.pt", "");
+  MOE_ASSERT_OK(Rewrite(kFrom, directory.Path("old"), {}, 1 << 20));
   CheckpointWriterOptions options;
   EXPECT_THAT(
       CheckpointWriter::Create(directory.Path("old"), SmallPlan(), options),
       StatusIs(absl::StatusCode::kAlreadyExists));
   options.overwrite = true;
-  for (const char* name : {"home", "app", "nested"}) {
+  for (const char* name : {"home", "theirs", "trained"}) {
     EXPECT_THAT(
         CheckpointWriter::Create(directory.Path(name), SmallPlan(), options),
         StatusIs(absl::StatusCode::kFailedPrecondition,
@@ -234,6 +241,19 @@ TEST(CheckpointWriterTest, EveryFaultLeavesNothingOrAWholeCheckpoint) {
       EXPECT_THAT(directory.List(), IsEmpty());
     }
   }
+}
+
+TEST(PlanCopyTest, LeavesLinksOutOfTheModelBehind) {
+  const TempDirectory directory;
+  const std::string model = directory.Path("model");
+  std::filesystem::copy("testdata/llama_gqa_bf16", model);
+  directory.Write("key", "secret");
+  std::filesystem::create_symlink(directory.Path("key"), model + "/LICENSE-x");
+  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint checkpoint,
+                           Checkpoint::Open(model));
+  MOE_ASSERT_OK_AND_ASSIGN(const CheckpointPlan plan, PlanCopy(checkpoint));
+  EXPECT_EQ(plan.copies.count("LICENSE-x"), 0u);
+  EXPECT_EQ(plan.copies.count("tokenizer.json"), 1u);
 }
 
 }  // namespace

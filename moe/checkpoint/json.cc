@@ -82,6 +82,12 @@ class StrictnessHandler : public nlohmann::json_sax<Json> {
 
 // What passes, the parser takes.
 absl::Status CheckStrictness(absl::string_view text, size_t max_fields) {
+  // The parser would take it for the end of the text.
+  const size_t zero = text.find('\0');
+  if (zero != absl::string_view::npos) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("malformed JSON at byte ", zero + 1, ": a zero byte"));
+  }
   StrictnessHandler handler(max_fields);
   if (Json::sax_parse(text.begin(), text.end(), &handler)) {
     return absl::OkStatus();

@@ -103,5 +103,11 @@ TEST(GetTest, GivesTheValueTheDefaultOrAnError) {
   EXPECT_THAT(Get<std::string>(object, "i"), StatusIs(kInvalid));
 }
 
+TEST(JsonTest, AZeroByteIsNotTheEnd) {
+  EXPECT_THAT(ParseJson(absl::string_view("{}\0x", 4)),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("malformed JSON at byte 3: a zero byte")));
+}
+
 }  // namespace
 }  // namespace moe

@@ -21,6 +21,8 @@ namespace {
 // No LLaMA comes near; products of two sizes stay within 63 bits.
 constexpr int64_t kMaxSize = int64_t{1} << 31;
 
+constexpr char kQuantization[] = "quantization_config";
+
 absl::Status CheckSize(absl::string_view field, int64_t value) {
   if (value >= 1 && value <= kMaxSize) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(
@@ -205,12 +207,6 @@ absl::Status CheckWhatIsSupported(const Json& document) {
     return absl::UnimplementedError(absl::StrCat("hidden_act is \"", activation,
                                                  "\"; supported is \"silu\""));
   }
-  const Json* const quantization = FindField(document, "quantization_config");
-  if (quantization != nullptr) {
-    return absl::UnimplementedError(
-        "quantization_config: quantized checkpoints are not supported; convert "
-        "the checkpoint in BF16, F16 or F32 that it was made from");
-  }
   return absl::OkStatus();
 }
 
@@ -232,6 +228,9 @@ absl::StatusOr<LlamaConfig> ParseDecoderConfig(Json document) {
   MOE_ASSIGN_OR_RETURN(config.mlp_bias, GetOr(document, "mlp_bias", false));
   MOE_ASSIGN_OR_RETURN(config.dtype, ParseTorchDtype(document));
   MOE_RETURN_IF_ERROR(CheckWhatIsSupported(document));
+  const Json* const quantization = FindField(document, kQuantization);
+  if (quantization != nullptr) config.quantization_config = *quantization;
+  document.erase(kQuantization);
   config.document = std::move(document);
   return config;
 }

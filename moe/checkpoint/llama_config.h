@@ -51,8 +51,12 @@ struct LlamaConfig {
   bool mlp_bias = false;
   // Of `dtype` (newer files) or `torch_dtype`; absent where neither is given.
   std::optional<Dtype> dtype;
-  // The whole document, so that fields not named above are kept.
+  // The whole document, so that fields not named above are kept; but for
+  // quantization_config.
   Json document;
+  // Null where there is none. Whether weights are quantized, their tensors
+  // tell: see CheckNotQuantized.
+  Json quantization_config;
 
   // Width of the queries: num_attention_heads * head_dim.
   int64_t QuerySize() const { return num_attention_heads * head_dim; }

@@ -174,6 +174,19 @@ TEST(LlamaConfigTest, RefusesWhatIsMalformed) {
   }
 }
 
+// Whether weights are quantized, their tensors tell.
+TEST(LlamaConfigTest, QuantizationConfigIsApartFromTheDocument) {
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const LlamaConfig config,
+      ParseLlamaConfig(
+          Minimal(R"("quantization_config": {"quant_method": "fp8"})")));
+  EXPECT_EQ(config.quantization_config, Json({{"quant_method", "fp8"}}));
+  EXPECT_FALSE(config.document.contains("quantization_config"));
+  MOE_ASSERT_OK_AND_ASSIGN(const LlamaConfig without,
+                           ParseLlamaConfig(Minimal()));
+  EXPECT_TRUE(without.quantization_config.is_null());
+}
+
 TEST(LlamaConfigTest, NamesWhatIsNotSupported) {
   EXPECT_THAT(ParseLlamaConfig(
                   Minimal(R"("rope_scaling": {"type": "yarn", "factor": 2})")),
@@ -181,8 +194,6 @@ TEST(LlamaConfigTest, NamesWhatIsNotSupported) {
                        AllOf(HasSubstr("\"yarn\""), HasSubstr("llama3"))));
   EXPECT_THAT(ParseLlamaConfig(Minimal(R"("hidden_act": "gelu")")),
               StatusIs(kUnimplemented, HasSubstr("gelu")));
-  EXPECT_THAT(ParseLlamaConfig(Minimal(R"("quantization_config": {})")),
-              StatusIs(kUnimplemented, HasSubstr("quantized")));
   EXPECT_THAT(
       ParseLlamaConfig(absl::StrReplaceAll(Minimal(), {{"llama", "gpt2"}})),
       StatusIs(kUnimplemented, HasSubstr("gpt2")));

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -12,8 +13,10 @@
 #include "absl/strings/strip.h"
 #include "moe/base/check.h"
 #include "moe/base/status_macros.h"
+#include "moe/checkpoint/checkpoint_form.pb.h"
 #include "moe/checkpoint/json.h"
 #include "moe/checkpoint/llama_config.h"
+#include "moe/checkpoint/path_fields.h"
 
 namespace moe {
 namespace {
@@ -32,6 +35,11 @@ absl::Status CheckPositive(absl::string_view field, double value) {
   }
   return absl::InvalidArgumentError(
       absl::StrCat(field, " is ", value, "; wanted is a number above 0"));
+}
+
+absl::Status CheckNumExperts(const MoeConfig& config) {
+  return CheckRange("num_local_experts", config.num_local_experts,
+                    config.use_attn_moe ? 0 : 1, int64_t{1} << 20, "");
 }
 
 absl::Status CheckMlp(const MoeConfig& config) {
@@ -97,24 +105,53 @@ absl::Status ParseAttention(const Json& document, MoeConfig& config) {
   return absl::OkStatus();
 }
 
-// Both together mark what this project writes.
-absl::Status CheckIsOurs(const Json& document) {
-  constexpr absl::string_view kModelType = "mixtral";
-  constexpr absl::string_view kMoeType = "modulelist";
+constexpr absl::string_view kOwnModelType = "llama_moe";
+constexpr absl::string_view kMixtralModelType = "mixtral";
+constexpr absl::string_view kMoeType = "modulelist";
+
+// A "mixtral" without a moe_type was written for transformers' Mixtral.
+absl::StatusOr<CheckpointForm::ConfigStyle> ParseStyle(const Json& document) {
   MOE_ASSIGN_OR_RETURN(const std::string model_type,
                        GetOr<std::string>(document, "model_type", ""));
-  if (model_type != kModelType) {
-    return absl::UnimplementedError(absl::StrCat(
-        "model_type is \"", model_type, "\"; wanted is \"", kModelType, "\""));
+  if (!IsMoeModelType(model_type)) {
+    return absl::UnimplementedError(
+        absl::StrCat("model_type is \"", model_type, "\"; wanted is \"",
+                     kOwnModelType, "\" or \"", kMixtralModelType, "\""));
   }
-  MOE_ASSIGN_OR_RETURN(const std::string moe_type,
-                       GetOr<std::string>(document, "moe_type", ""));
-  if (moe_type == kMoeType) return absl::OkStatus();
-  return absl::UnimplementedError(absl::StrCat(
-      "moe_type is \"", moe_type, "\"; wanted is \"", kMoeType,
-      "\": this is a Mixtral of another making or an exported one, which only "
-      "transformers reads; if it was exported, take the checkpoint that it was "
-      "exported from"));
+  MOE_ASSIGN_OR_RETURN(
+      const std::string moe_type,
+      GetOr<std::string>(document, "moe_type", std::string(kMoeType)));
+  if (moe_type != kMoeType) {
+    return absl::UnimplementedError(absl::StrCat(
+        "moe_type is \"", moe_type, "\"; wanted is \"", kMoeType, "\""));
+  }
+  const bool is_published = model_type == kMixtralModelType &&
+                            FindField(document, "moe_type") != nullptr;
+  return is_published ? CheckpointForm::PUBLISHED : CheckpointForm::OWN;
+}
+
+bool IsPlainMixtralDocument(const Json& document) {
+  const absl::StatusOr<std::string> model_type =
+      GetOr<std::string>(document, "model_type", "");
+  return model_type.ok() && *model_type == kMixtralModelType &&
+         FindField(document, "moe_type") == nullptr;
+}
+
+// What transformers takes for a Mixtral's fields that are missing, where it
+// takes something else for LLaMA's. Source: MixtralConfig of transformers 4.57.
+void SetMixtralDefaults(Json& document) {
+  const auto set = [&](const char* field, Json value) {
+    if (!document.contains(field)) document[field] = std::move(value);
+  };
+  set("num_key_value_heads", 8);
+  set("max_position_embeddings", 4096 * 32);
+  set("rms_norm_eps", 1e-5);
+  if (FindField(document, "rope_parameters") == nullptr) {
+    set("rope_theta", 1e6);
+  }
+  set("num_local_experts", 8);
+  set("num_experts_per_tok", 2);
+  set("router_aux_loss_coef", 0.001);
 }
 
 // transformers 5 has rope_theta and rope_scaling in rope_parameters, which
@@ -149,12 +186,59 @@ std::string ClassIn(absl::string_view file, absl::string_view name) {
   return absl::StrCat(absl::StripSuffix(file, ".py"), ".", name);
 }
 
+// The tokenizer stays what it was, and so does the code that it has of its own.
+void KeepTokenizerCode(const Json& from, Json& document) {
+  constexpr char kAutoMap[] = "auto_map";
+  constexpr char kAutoTokenizer[] = "AutoTokenizer";
+  const Json* const auto_map = FindField(from, kAutoMap);
+  if (auto_map == nullptr || !auto_map->is_object()) return;
+  const Json* const tokenizer = FindField(*auto_map, kAutoTokenizer);
+  if (tokenizer != nullptr) document[kAutoMap][kAutoTokenizer] = *tokenizer;
+}
+
+// The classes of the model code that load the checkpoint.
+void SetClasses(const MoeConfig& config, Json& document) {
+  const bool published = config.config_style == CheckpointForm::PUBLISHED;
+  const std::string model = published ? "Mixtral" : "LlamaMoe";
+  const std::string causal_lm = absl::StrCat(model, "ForCausalLM");
+  document["architectures"] = {causal_lm};
+  document.erase("auto_map");
+  document["auto_map"] = {
+      {"AutoConfig",
+       ClassIn(kModelConfigurationFile,
+               published ? "PublishedLlamaMoeConfig" : "LlamaMoeConfig")},
+      {"AutoModel", ClassIn(kModelCodeFile, absl::StrCat(model, "Model"))},
+      {"AutoModelForCausalLM", ClassIn(kModelCodeFile, causal_lm)}};
+  KeepTokenizerCode(config.decoder.document, document);
+}
+
+// Fields that only this project, and the published code, know.
+constexpr absl::string_view kOwnFields[] = {"auto_map",
+                                            "dense_intermediate_size",
+                                            "intermediate_size_residual",
+                                            "scale_factor",
+                                            "moe_type",
+                                            "num_moe_contract_layers",
+                                            "use_attn_moe",
+                                            "top_k_attn",
+                                            "attn_experts",
+                                            "scale_factor_attn",
+                                            "add_rescale_bias"};
+
+// None for a plain Mixtral, which has no such field.
+absl::StatusOr<std::optional<int64_t>> ParseDenseSize(const Json& document,
+                                                      bool is_plain) {
+  constexpr char kField[] = "dense_intermediate_size";
+  if (is_plain) return std::nullopt;
+  MOE_ASSIGN_OR_RETURN(const int64_t size, Get<int64_t>(document, kField));
+  MOE_RETURN_IF_ERROR(CheckRange(kField, size, 1, int64_t{1} << 31, ""));
+  return size;
+}
+
 }  // namespace
 
 absl::Status ValidateMoeConfig(const MoeConfig& config) {
-  MOE_RETURN_IF_ERROR(CheckRange("num_local_experts", config.num_local_experts,
-                                 config.use_attn_moe ? 0 : 1, int64_t{1} << 20,
-                                 ""));
+  MOE_RETURN_IF_ERROR(CheckNumExperts(config));
   MOE_RETURN_IF_ERROR(
       CheckRange("num_moe_contract_layers", config.num_moe_contract_layers, 0,
                  (config.decoder.num_hidden_layers - 1) / 2,
@@ -169,59 +253,126 @@ absl::Status ValidateMoeConfig(const MoeConfig& config) {
   return absl::OkStatus();
 }
 
+std::string FindBeyondMixtral(const MoeConfig& config) {
+  if (config.num_local_experts == 0) return "num_local_experts 0";
+  if (config.intermediate_size_residual.has_value()) {
+    return absl::StrCat("intermediate_size_residual ",
+                        *config.intermediate_size_residual);
+  }
+  if (config.scale_factor != 1.0) {
+    return absl::StrCat("scale_factor ", config.scale_factor);
+  }
+  if (config.num_moe_contract_layers > 0) {
+    return absl::StrCat("num_moe_contract_layers ",
+                        config.num_moe_contract_layers);
+  }
+  if (config.use_attn_moe) return "use_attn_moe";
+  if (config.add_rescale_bias) return "add_rescale_bias";
+  if (config.decoder.attention_bias) return "attention_bias";
+  if (config.decoder.mlp_bias) return "mlp_bias";
+  return "";
+}
+
+bool IsPlainMixtral(const MoeConfig& config) {
+  return config.config_style == CheckpointForm::OWN &&
+         FindBeyondMixtral(config).empty();
+}
+
+absl::string_view ModelTypeOf(const MoeConfig& config) {
+  return config.config_style == CheckpointForm::PUBLISHED ||
+                 IsPlainMixtral(config)
+             ? kMixtralModelType
+             : kOwnModelType;
+}
+
+bool IsMoeModelType(absl::string_view model_type) {
+  return model_type == kOwnModelType || model_type == kMixtralModelType;
+}
+
 absl::StatusOr<MoeConfig> ParseMoeConfig(absl::string_view text) {
   MOE_ASSIGN_OR_RETURN(Json document, ParseJsonObject(text));
-  MOE_RETURN_IF_ERROR(CheckIsOurs(document));
+  const Json* const window = FindField(document, "sliding_window");
+  if (window != nullptr) {
+    return absl::UnimplementedError(
+        absl::StrCat("sliding_window is ", window->dump(),
+                     "; wanted is null: attention over a window is not "
+                     "implemented"));
+  }
   MoeConfig config;
+  MOE_ASSIGN_OR_RETURN(config.config_style, ParseStyle(document));
+  const bool is_plain = IsPlainMixtralDocument(document);
+  if (is_plain) SetMixtralDefaults(document);
   MOE_RETURN_IF_ERROR(ParseMlp(document, config));
   MOE_RETURN_IF_ERROR(ParseAttention(document, config));
   MOE_ASSIGN_OR_RETURN(config.num_moe_contract_layers,
                        GetOr<int64_t>(document, "num_moe_contract_layers", 0));
   MOE_ASSIGN_OR_RETURN(config.add_rescale_bias,
                        GetOr(document, "add_rescale_bias", false));
-  MOE_ASSIGN_OR_RETURN(const int64_t dense_intermediate_size,
-                       Get<int64_t>(document, "dense_intermediate_size"));
+  MOE_ASSIGN_OR_RETURN(const std::optional<int64_t> dense_size,
+                       ParseDenseSize(document, is_plain));
   MOE_ASSIGN_OR_RETURN(config.decoder, ParseDecoderConfig(std::move(document)));
   config.expert_intermediate_size = config.decoder.intermediate_size;
-  MOE_RETURN_IF_ERROR(CheckRange("dense_intermediate_size",
-                                 dense_intermediate_size, 1, int64_t{1} << 31,
-                                 ""));
-  config.decoder.intermediate_size = dense_intermediate_size;
+  MOE_RETURN_IF_ERROR(CheckNumExperts(config));
+  config.decoder.intermediate_size =
+      dense_size.has_value()
+          ? *dense_size
+          : config.num_local_experts * config.expert_intermediate_size;
   MOE_RETURN_IF_ERROR(ValidateMoeConfig(config));
+  if (is_plain && !IsPlainMixtral(config)) {
+    return absl::UnimplementedError(absl::StrCat(
+        "model_type is \"mixtral\" without a moe_type, and ",
+        FindBeyondMixtral(config), ", which Mixtral does not have"));
+  }
   return config;
 }
 
-std::string FormatMoeConfig(const MoeConfig& config) {
+Json DocumentWithoutOwnFields(const MoeConfig& config) {
   MOE_CHECK(ValidateMoeConfig(config).ok());
   Json document = config.decoder.document;
+  RemovePathFields(document);
+  document.erase(kNameOrPathField);
+  for (const absl::string_view field : kOwnFields) {
+    document.erase(std::string(field));
+  }
   document["architectures"] = {"MixtralForCausalLM"};
-  document["auto_map"] = {
-      {"AutoConfig", ClassIn(kModelConfigurationFile, "LlamaMoeConfig")},
-      {"AutoModel", ClassIn(kModelCodeFile, "MixtralModel")},
-      {"AutoModelForCausalLM", ClassIn(kModelCodeFile, "MixtralForCausalLM")}};
-  document["model_type"] = "mixtral";
+  KeepTokenizerCode(config.decoder.document, document);
+  document["model_type"] = std::string(kMixtralModelType);
   SetResolvedDefaults(config.decoder, document);
+  document.erase("mlp_bias");
   document["num_local_experts"] = config.num_local_experts;
   document["num_experts_per_tok"] = config.num_experts_per_tok;
   document["intermediate_size"] = config.num_local_experts > 0
                                       ? config.expert_intermediate_size
                                       : config.decoder.intermediate_size;
+  document["router_aux_loss_coef"] = config.router_aux_loss_coef;
+  document["sliding_window"] = nullptr;
+  return document;
+}
+
+std::string FormatMoeConfig(const MoeConfig& config) {
+  Json document = DocumentWithoutOwnFields(config);
+  if (IsPlainMixtral(config)) {
+    document.erase("attention_bias");
+    return FormatJson(document);
+  }
+  document["model_type"] = std::string(ModelTypeOf(config));
+  SetClasses(config, document);
+  document["mlp_bias"] = config.decoder.mlp_bias;
   document["dense_intermediate_size"] = config.decoder.intermediate_size;
   if (config.intermediate_size_residual.has_value()) {
     document["intermediate_size_residual"] = *config.intermediate_size_residual;
-  } else {
-    document.erase("intermediate_size_residual");
+  } else if (config.config_style == CheckpointForm::PUBLISHED) {
+    // The published alignment reads the field of every checkpoint.
+    document["intermediate_size_residual"] = nullptr;
   }
-  document["router_aux_loss_coef"] = config.router_aux_loss_coef;
   document["scale_factor"] = config.scale_factor;
-  document["moe_type"] = "modulelist";
+  document["moe_type"] = std::string(kMoeType);
   document["num_moe_contract_layers"] = config.num_moe_contract_layers;
   document["use_attn_moe"] = config.use_attn_moe;
   document["top_k_attn"] = config.top_k_attn;
   document["attn_experts"] = config.attn_experts;
   document["scale_factor_attn"] = config.scale_factor_attn;
   document["add_rescale_bias"] = config.add_rescale_bias;
-  document["sliding_window"] = nullptr;
   return FormatJson(document);
 }
 

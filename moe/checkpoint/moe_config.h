@@ -10,12 +10,15 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "moe/checkpoint/checkpoint_form.pb.h"
+#include "moe/checkpoint/json.h"
 #include "moe/checkpoint/llama_config.h"
 
 namespace moe {
 
 // The Python files that stand beside config.json and load the checkpoint in
-// transformers with trust_remote_code=True; `auto_map` names them.
+// transformers with trust_remote_code=True; `auto_map` names them. A plain
+// Mixtral has none.
 inline constexpr char kModelConfigurationFile[] = "configuration_llama_moe.py";
 inline constexpr char kModelCodeFile[] = "modeling_llama_moe.py";
 
@@ -46,6 +49,8 @@ struct MoeConfig {
   // Whether experts carry the biases of an alignment.
   bool add_rescale_bias = false;
 
+  CheckpointForm::ConfigStyle config_style = CheckpointForm::OWN;
+
   bool IsContractLayer(int64_t layer) const {
     return layer < num_moe_contract_layers ||
            layer >= decoder.num_hidden_layers - num_moe_contract_layers;
@@ -57,15 +62,40 @@ struct MoeConfig {
 // times a power of two that divides the heads of a group.
 absl::Status ValidateMoeConfig(const MoeConfig& config);
 
+// What of the model transformers' Mixtral does not compute, as config.json says
+// it: "scale_factor 4". Empty where it is a Mixtral to the letter.
+std::string FindBeyondMixtral(const MoeConfig& config);
+
+// Whether config.json says "mixtral" and nothing of this project: the style is
+// OWN and nothing is beyond Mixtral.
+bool IsPlainMixtral(const MoeConfig& config);
+
+// The model_type that config.json has: "llama_moe", or "mixtral" for a plain
+// Mixtral and in the published style.
+absl::string_view ModelTypeOf(const MoeConfig& config);
+
+// Whether a model_type is one that ParseMoeConfig reads.
+bool IsMoeModelType(absl::string_view model_type);
+
 // InvalidArgument and Unimplemented as ParseDecoderConfig and
-// ValidateMoeConfig; Unimplemented unless model_type is "mixtral" and moe_type
-// "modulelist", which together mark what this project writes.
+// ValidateMoeConfig; Unimplemented unless IsMoeModelType, and for experts of
+// another moe_type than "modulelist". A "mixtral" with a moe_type is of the
+// published style; one without is a plain Mixtral, of this project's or
+// another's making: fields that it leaves out have transformers' defaults for
+// Mixtral, and its dense_intermediate_size is num_local_experts times
+// intermediate_size.
 absl::StatusOr<MoeConfig> ParseMoeConfig(absl::string_view text);
 
 // The document: every field of config.decoder.document that still means the
-// same, then the MoE fields. Parsing it gives `config` back. `config` must be
-// valid.
+// same, then the MoE fields. "_name_or_path", and fields that RemovePathFields
+// removes, are not in it: they tell where the dense model lay. Parsing it gives
+// `config` back, but for these, and for the dense_intermediate_size of a plain
+// Mixtral. `config` must be valid.
 std::string FormatMoeConfig(const MoeConfig& config);
+
+// The same as a Mixtral, without the fields that only this project and the
+// published code know.
+Json DocumentWithoutOwnFields(const MoeConfig& config);
 
 }  // namespace moe
 

@@ -70,20 +70,36 @@ TEST(MoeConfigTest, GoesToTextAndBack) {
   EXPECT_EQ(FormatMoeConfig(back), text);
 }
 
+TEST(MoeConfigTest, DoesNotTellWhereTheDenseModelLay) {
+  MoeConfig config = Sample();
+  Json& document = config.decoder.document;
+  const std::string plain = FormatMoeConfig(config);
+  document["_name_or_path"] = "meta-llama/Llama-2-7b";
+  document["output_dir"] = "/home/ann/secret";
+  document["tokenizer_class"] = "LlamaTokenizer";
+  MOE_ASSERT_OK_AND_ASSIGN(const Json written,
+                           ParseJson(FormatMoeConfig(config)));
+  EXPECT_FALSE(written.contains("_name_or_path"));
+  EXPECT_FALSE(written.contains("output_dir"));
+  EXPECT_EQ(written["tokenizer_class"], "LlamaTokenizer");
+  document.erase("tokenizer_class");
+  EXPECT_EQ(FormatMoeConfig(config), plain);
+}
+
 TEST(MoeConfigTest, KeepsWhatStillMeansTheSame) {
   MOE_ASSERT_OK_AND_ASSIGN(const Json document,
                            ParseJson(FormatMoeConfig(Sample())));
   EXPECT_EQ(document["something_new"], "kept");
   EXPECT_EQ(document["bos_token_id"], 507);
-  EXPECT_EQ(document["architectures"], Json::array({"MixtralForCausalLM"}));
-  EXPECT_EQ(document["model_type"], "mixtral");
+  EXPECT_EQ(document["architectures"], Json::array({"LlamaMoeForCausalLM"}));
+  EXPECT_EQ(document["model_type"], "llama_moe");
   EXPECT_EQ(document["moe_type"], "modulelist");
   EXPECT_EQ(
       document["auto_map"],
-      Json::object(
-          {{"AutoConfig", "configuration_llama_moe.LlamaMoeConfig"},
-           {"AutoModel", "modeling_llama_moe.MixtralModel"},
-           {"AutoModelForCausalLM", "modeling_llama_moe.MixtralForCausalLM"}}));
+      Json::object({{"AutoConfig", "configuration_llama_moe.LlamaMoeConfig"},
+                    {"AutoModel", "modeling_llama_moe.LlamaMoeModel"},
+                    {"AutoModelForCausalLM",
+                     "modeling_llama_moe.LlamaMoeForCausalLM"}}));
   EXPECT_EQ(document["intermediate_size"], 48);
   EXPECT_EQ(document["dense_intermediate_size"], 384);
   EXPECT_TRUE(document.contains("sliding_window"));
@@ -91,7 +107,149 @@ TEST(MoeConfigTest, KeepsWhatStillMeansTheSame) {
   EXPECT_FALSE(document.contains("intermediate_size_residual"));
 }
 
+// What transformers' Mixtral computes too.
+MoeConfig Plain() {
+  MoeConfig config = Sample();
+  config.scale_factor = 1.0;
+  config.num_moe_contract_layers = 0;
+  config.use_attn_moe = false;
+  config.attn_experts = 0;
+  config.top_k_attn = 0;
+  config.scale_factor_attn = 1.0;
+  return config;
+}
+
+TEST(MoeConfigTest, WritesAMixtralAsOne) {
+  ASSERT_TRUE(IsPlainMixtral(Plain()));
+  const std::string text = FormatMoeConfig(Plain());
+  MOE_ASSERT_OK_AND_ASSIGN(const Json document, ParseJson(text));
+  EXPECT_EQ(document["architectures"], Json::array({"MixtralForCausalLM"}));
+  EXPECT_EQ(document["model_type"], "mixtral");
+  EXPECT_EQ(document["intermediate_size"], 48);
+  for (const char* field :
+       {"auto_map", "moe_type", "scale_factor", "dense_intermediate_size",
+        "use_attn_moe", "attention_bias", "mlp_bias"}) {
+    EXPECT_FALSE(document.contains(field)) << field;
+  }
+  MOE_ASSERT_OK_AND_ASSIGN(const MoeConfig back, ParseMoeConfig(text));
+  EXPECT_EQ(ModelTypeOf(back), "mixtral");
+  EXPECT_EQ(back.config_style, CheckpointForm::OWN);
+  EXPECT_EQ(back.scale_factor, 1.0);
+  EXPECT_EQ(back.expert_intermediate_size, 48);
+  EXPECT_EQ(back.decoder.intermediate_size, 8 * 48);
+  EXPECT_EQ(FormatMoeConfig(back), text);
+}
+
+TEST(MoeConfigTest, WhatIsBeyondMixtralHasAModelTypeOfItsOwn) {
+  const struct {
+    std::function<void(MoeConfig&)> change;
+    const char* what;
+  } kCases[] = {
+      {[](MoeConfig& c) { c.intermediate_size_residual = 40; },
+       "intermediate_size_residual 40"},
+      {[](MoeConfig& c) { c.scale_factor = 4.0; }, "scale_factor 4"},
+      {[](MoeConfig& c) { c.num_moe_contract_layers = 1; },
+       "num_moe_contract_layers 1"},
+      {[](MoeConfig& c) {
+         c.use_attn_moe = true;
+         c.attn_experts = 8;
+         c.top_k_attn = 4;
+       },
+       "use_attn_moe"},
+      {[](MoeConfig& c) { c.add_rescale_bias = true; }, "add_rescale_bias"},
+      {[](MoeConfig& c) { c.decoder.attention_bias = true; }, "attention_bias"},
+      {[](MoeConfig& c) { c.decoder.mlp_bias = true; }, "mlp_bias"},
+  };
+  for (const auto& [change, what] : kCases) {
+    MoeConfig config = Plain();
+    change(config);
+    EXPECT_EQ(FindBeyondMixtral(config), what);
+    const std::string text = FormatMoeConfig(config);
+    MOE_ASSERT_OK_AND_ASSIGN(const Json document, ParseJson(text));
+    EXPECT_EQ(document["model_type"], "llama_moe") << what;
+    MOE_ASSERT_OK_AND_ASSIGN(const MoeConfig back, ParseMoeConfig(text));
+    EXPECT_EQ(FindBeyondMixtral(back), what);
+    config.config_style = CheckpointForm::PUBLISHED;
+    EXPECT_EQ(ModelTypeOf(config), "mixtral") << what;
+  }
+}
+
+// The published alignment reads intermediate_size_residual of every model.
+TEST(MoeConfigTest, ThePublishedStyleIsThatOfThePublishedCode) {
+  for (MoeConfig config : {Plain(), Sample()}) {
+    config.config_style = CheckpointForm::PUBLISHED;
+    const std::string text = FormatMoeConfig(config);
+    MOE_ASSERT_OK_AND_ASSIGN(const Json document, ParseJson(text));
+    EXPECT_EQ(document["architectures"], Json::array({"MixtralForCausalLM"}));
+    EXPECT_EQ(document["model_type"], "mixtral");
+    EXPECT_EQ(document["moe_type"], "modulelist");
+    EXPECT_EQ(document["auto_map"],
+              Json::object({{"AutoConfig",
+                             "configuration_llama_moe.PublishedLlamaMoeConfig"},
+                            {"AutoModel", "modeling_llama_moe.MixtralModel"},
+                            {"AutoModelForCausalLM",
+                             "modeling_llama_moe.MixtralForCausalLM"}}));
+    ASSERT_TRUE(document.contains("intermediate_size_residual"));
+    EXPECT_TRUE(document["intermediate_size_residual"].is_null());
+    MOE_ASSERT_OK_AND_ASSIGN(const MoeConfig back, ParseMoeConfig(text));
+    EXPECT_EQ(back.config_style, CheckpointForm::PUBLISHED);
+    EXPECT_EQ(FormatMoeConfig(back), text);
+  }
+}
+
+// Defaults of transformers 4.57, which are others than LLaMA's.
+TEST(MoeConfigTest, ReadsAMixtralOfAnotherMaking) {
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const MoeConfig config,
+      ParseMoeConfig(R"({"model_type": "mixtral", "vocab_size": 512,
+          "hidden_size": 128, "intermediate_size": 64,
+          "num_hidden_layers": 4, "num_attention_heads": 8})"));
+  EXPECT_EQ(config.num_local_experts, 8);
+  EXPECT_EQ(config.num_experts_per_tok, 2);
+  EXPECT_EQ(config.router_aux_loss_coef, 0.001);
+  EXPECT_EQ(config.expert_intermediate_size, 64);
+  EXPECT_EQ(config.decoder.num_key_value_heads, 8);
+  EXPECT_EQ(config.decoder.rope.theta, 1e6);
+  EXPECT_EQ(config.decoder.rms_norm_eps, 1e-5);
+  EXPECT_EQ(config.decoder.max_position_embeddings, 131072);
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const MoeConfig as_many,
+      ParseMoeConfig(R"({"model_type": "mixtral", "vocab_size": 512,
+          "hidden_size": 128, "intermediate_size": 64,
+          "num_key_value_heads": null,
+          "num_hidden_layers": 4, "num_attention_heads": 4})"));
+  EXPECT_EQ(as_many.decoder.num_key_value_heads, 4);
+  EXPECT_THAT(ParseMoeConfig(R"({"model_type": "mixtral", "vocab_size": 512,
+          "hidden_size": 128, "intermediate_size": 64, "sliding_window": 4096,
+          "num_hidden_layers": 4, "num_attention_heads": 8})"),
+              StatusIs(absl::StatusCode::kUnimplemented,
+                       HasSubstr("sliding_window is 4096; wanted is null")));
+  EXPECT_THAT(
+      ParseMoeConfig(R"({"model_type": "mixtral", "vocab_size": 512,
+          "hidden_size": 128, "intermediate_size": 64, "scale_factor": 4,
+          "num_hidden_layers": 4, "num_attention_heads": 8})"),
+      StatusIs(absl::StatusCode::kUnimplemented, HasSubstr("scale_factor 4")));
+  EXPECT_THAT(ParseMoeConfig(R"({"model_type": "mixtral", "vocab_size": 512,
+          "hidden_size": 128, "intermediate_size": 64,
+          "num_local_experts": 9223372036854775807,
+          "num_hidden_layers": 4, "num_attention_heads": 8})"),
+              StatusIs(kInvalid, HasSubstr("num_local_experts")));
+}
+
 // Under "mixtral", transformers would read 8 KV heads and a theta of 1e6.
+TEST(MoeConfigTest, KeepsTheTokenizersCode) {
+  MoeConfig config = Sample();
+  const Json plain = ParseJson(FormatMoeConfig(config)).value();
+  config.decoder.document["auto_map"] = {
+      {"AutoTokenizer", {nullptr, "tokenization_fox.FoxTokenizer"}},
+      {"AutoModelForCausalLM", "modeling_fox.FoxModel"}};
+  Json document = ParseJson(FormatMoeConfig(config)).value();
+  EXPECT_EQ(document["auto_map"]["AutoTokenizer"],
+            Json({nullptr, "tokenization_fox.FoxTokenizer"}));
+  document["auto_map"].erase("AutoTokenizer");
+  EXPECT_EQ(document, plain);
+}
+
 TEST(MoeConfigTest, WritesOutWhatTheDenseConfigLeftToItsDefaults) {
   MoeConfig config = Sample();
   config.decoder = ParseLlamaConfig(R"({"model_type": "llama",
@@ -217,12 +375,6 @@ TEST(MoeConfigTest, RefusesOtherModels) {
   EXPECT_THAT(
       ParseMoeConfig(absl::StrReplaceAll(text, {{"modulelist", "megablocks"}})),
       StatusIs(absl::StatusCode::kUnimplemented, HasSubstr("moe_type")));
-  Json exported = ParseJson(text).value();
-  exported.erase("moe_type");
-  EXPECT_THAT(
-      ParseMoeConfig(FormatJson(exported)),
-      StatusIs(absl::StatusCode::kUnimplemented,
-               HasSubstr("take the checkpoint that it was exported from")));
   EXPECT_THAT(ParseMoeConfig(absl::StrReplaceAll(
                   text, {{"\"dense_intermediate_size\"", "\"other\""}})),
               StatusIs(kInvalid, HasSubstr("dense_intermediate_size")));

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
@@ -59,9 +60,33 @@ absl::StatusOr<SafetensorsFile> SafetensorsFile::Open(absl::string_view path) {
 SafetensorsFile::SafetensorsFile(RandomAccessFile file,
                                  SafetensorsHeader header)
     : file_(std::move(file)), header_(std::move(header)) {
+  IndexTensors();
+}
+
+void SafetensorsFile::IndexTensors() {
+  index_.clear();
   for (size_t i = 0; i < header_.tensors.size(); ++i) {
     index_.emplace(header_.tensors[i].spec.name, i);
   }
+}
+
+void SafetensorsFile::RenameTensors(
+    absl::FunctionRef<std::string(absl::string_view)> rename) {
+  for (SafetensorsTensor& tensor : header_.tensors) {
+    tensor.spec.name = rename(tensor.spec.name);
+  }
+  IndexTensors();
+  MOE_CHECK(index_.size() == header_.tensors.size());
+}
+
+void SafetensorsFile::PassOver(absl::string_view name) {
+  std::vector<SafetensorsTensor>& tensors = header_.tensors;
+  tensors.erase(std::remove_if(tensors.begin(), tensors.end(),
+                               [&](const SafetensorsTensor& tensor) {
+                                 return tensor.spec.name == name;
+                               }),
+                tensors.end());
+  IndexTensors();
 }
 
 const SafetensorsTensor* SafetensorsFile::Find(absl::string_view name) const {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -38,6 +39,12 @@ class SafetensorsFile {
   // Null if there is no such tensor. Valid as long as this object.
   const SafetensorsTensor* Find(absl::string_view name) const;
 
+  // Lists each tensor under the name that `rename` gives for its own; no two
+  // may get the same.
+  void RenameTensors(absl::FunctionRef<std::string(absl::string_view)> rename);
+  // Lists the tensor no more. The file keeps it.
+  void PassOver(absl::string_view name);
+
   // Fills `out` from byte `offset_bytes` of the tensor's data on. The range
   // must lie within the tensor, which must be one of tensors().
   absl::Status Read(const SafetensorsTensor& tensor, uint64_t offset_bytes,
@@ -46,6 +53,8 @@ class SafetensorsFile {
 
  private:
   SafetensorsFile(RandomAccessFile file, SafetensorsHeader header);
+
+  void IndexTensors();
 
   RandomAccessFile file_;
   SafetensorsHeader header_;

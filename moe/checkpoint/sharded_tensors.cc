@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
@@ -15,6 +16,7 @@
 #include "moe/base/file_system.h"
 #include "moe/base/random_access_file.h"
 #include "moe/base/status_macros.h"
+#include "moe/checkpoint/directory_contents.h"
 #include "moe/checkpoint/safetensors_file.h"
 #include "moe/checkpoint/shard_index.h"
 
@@ -29,25 +31,11 @@ std::string PathIn(absl::string_view directory, absl::string_view name) {
 }
 
 absl::Status NoModel(absl::string_view directory) {
-  if (!PathExists(directory)) {
-    return absl::NotFoundError(
-        absl::StrCat(directory,
-                     " does not exist; wanted is the directory of a "
-                     "Hugging Face checkpoint"));
-  }
-  std::string hint;
-  for (const char* name : {"pytorch_model.bin", "pytorch_model.bin.index.json",
-                           "consolidated.00.pth"}) {
-    if (PathExists(PathIn(directory, name))) {
-      hint = absl::StrCat("; it has ", name,
-                          ", which is another format: load the model with "
-                          "transformers and save "
-                          "it with save_pretrained, which writes safetensors");
-    }
-  }
-  return absl::NotFoundError(absl::StrCat(directory, " has neither ",
-                                          kSingleShardFile, " nor ",
-                                          kShardIndexFile, hint));
+  const absl::string_view has =
+      PathExists(directory) ? " has neither " : " does not exist: neither ";
+  return absl::NotFoundError(absl::StrCat(directory, has, kSingleShardFile,
+                                          " nor ", kShardIndexFile,
+                                          WhatIsThereInstead(directory)));
 }
 
 // Each tensor of a shard stands in the index, for that shard.
@@ -127,11 +115,27 @@ absl::StatusOr<ShardedTensors> ShardedTensors::Open(
 ShardedTensors::ShardedTensors(std::vector<SafetensorsFile> shards,
                                std::optional<ShardIndex> index)
     : shards_(std::move(shards)), index_(std::move(index)) {
+  LocateTensors();
+}
+
+void ShardedTensors::LocateTensors() {
+  locations_.clear();
   for (size_t s = 0; s < shards_.size(); ++s) {
     for (size_t t = 0; t < shards_[s].tensors().size(); ++t) {
       locations_.emplace(shards_[s].tensors()[t].spec.name, std::pair(s, t));
     }
   }
+}
+
+void ShardedTensors::RenameTensors(
+    absl::FunctionRef<std::string(absl::string_view)> rename) {
+  for (SafetensorsFile& shard : shards_) shard.RenameTensors(rename);
+  LocateTensors();
+}
+
+void ShardedTensors::PassOver(absl::string_view name) {
+  for (SafetensorsFile& shard : shards_) shard.PassOver(name);
+  LocateTensors();
 }
 
 TensorLocation ShardedTensors::Find(absl::string_view name) const {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -38,6 +39,10 @@ class ShardedTensors {
 
   // In the order of the names of their files.
   absl::Span<const SafetensorsFile> shards() const { return shards_; }
+  // As SafetensorsFile's, of all shards. The index keeps the files' names.
+  void RenameTensors(absl::FunctionRef<std::string(absl::string_view)> rename);
+  void PassOver(absl::string_view name);
+
   // Nothing where there is a single file and no index.
   const std::optional<ShardIndex>& index() const { return index_; }
 
@@ -48,6 +53,8 @@ class ShardedTensors {
  private:
   ShardedTensors(std::vector<SafetensorsFile> shards,
                  std::optional<ShardIndex> index);
+
+  void LocateTensors();
 
   std::vector<SafetensorsFile> shards_;
   std::optional<ShardIndex> index_;

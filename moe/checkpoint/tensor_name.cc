@@ -1,5 +1,6 @@
 #include "moe/checkpoint/tensor_name.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -20,6 +21,14 @@ namespace {
 constexpr absl::string_view kLayers = "model.layers.";
 constexpr absl::string_view kWeight = ".weight";
 constexpr absl::string_view kBias = ".bias";
+
+// See IsDerivedBuffer.
+constexpr absl::string_view kRotary = "rotary_emb";
+constexpr std::array<absl::string_view, 7> kBuffers = {
+    "inv_freq",    "original_inv_freq", "cos_cached", "sin_cached",
+    "causal_mask", "masked_bias",       "attn_mask"};
+constexpr std::array<absl::string_view, 3> kAttentions = {"attn", "attention",
+                                                          "self_attn"};
 
 enum class Experts { kNever, kOptional, kAlways };
 
@@ -139,9 +148,17 @@ std::string FormatTensorName(const TensorName& name) {
 }
 
 bool IsDerivedBuffer(absl::string_view text) {
-  if (!absl::ConsumePrefix(&text, kLayers)) return false;
-  return ConsumeNumber(&text).has_value() &&
-         text == "self_attn.rotary_emb.inv_freq";
+  const std::vector<absl::string_view> parts = absl::StrSplit(text, '.');
+  if (std::find(parts.begin(), parts.end() - 1, kRotary) != parts.end() - 1) {
+    return true;
+  }
+  if (std::find(kBuffers.begin(), kBuffers.end(), parts.back()) !=
+      kBuffers.end()) {
+    return true;
+  }
+  return parts.size() > 1 && parts.back() == "bias" &&
+         std::find(kAttentions.begin(), kAttentions.end(),
+                   parts[parts.size() - 2]) != kAttentions.end();
 }
 
 }  // namespace moe

@@ -67,9 +67,11 @@ std::optional<TensorName> ParseTensorName(absl::string_view text);
 // The inverse. `name` must be one that ParseTensorName gives.
 std::string FormatTensorName(const TensorName& name);
 
-// Whether the name is of a buffer that old exports of LLaMA hold
-// ("model.layers.3.self_attn.rotary_emb.inv_freq"). It follows from the
-// configuration; readers ignore it and writers leave it out.
+// Whether the name is of a buffer that follows from the configuration, wherever
+// it stands: of a rotary embedding ("rotary_emb.inv_freq" and whatever else is
+// below rotary_emb, "inv_freq", "cos_cached", "sin_cached"), or a causal mask
+// ("causal_mask", "masked_bias", "self_attn.bias"). Readers ignore it and
+// writers leave it out.
 bool IsDerivedBuffer(absl::string_view text);
 
 }  // namespace moe

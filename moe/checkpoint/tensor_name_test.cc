@@ -91,10 +91,23 @@ TEST(TensorNameTest, OtherTextsAreNoNames) {
   }
 }
 
-TEST(TensorNameTest, DerivedBuffers) {
-  EXPECT_TRUE(IsDerivedBuffer("model.layers.0.self_attn.rotary_emb.inv_freq"));
-  EXPECT_FALSE(IsDerivedBuffer("model.layers.self_attn.rotary_emb.inv_freq"));
-  EXPECT_FALSE(IsDerivedBuffer("model.layers.0.self_attn.q_proj.weight"));
+TEST(TensorNameTest, DerivedBuffersWhereverTheyStand) {
+  for (const char* text :
+       {"model.layers.0.self_attn.rotary_emb.inv_freq",
+        "module.model.layers.0.self_attn.rotary_emb.inv_freq",
+        "model.rotary_emb.inv_freq", "model.rotary_emb.original_inv_freq",
+        "rotary_emb.cos", "inv_freq", "layers.3.attn.cos_cached",
+        "model.sin_cached", "model.causal_mask",
+        "model.layers.0.attn.masked_bias", "model.layers.0.self_attn.bias"}) {
+    EXPECT_TRUE(IsDerivedBuffer(text)) << text;
+  }
+  for (const char* text :
+       {"", "rotary_emb", "bias", "model.layers.0.self_attn.q_proj.weight",
+        "model.layers.0.self_attn.q_proj.bias", "model.norm.weight",
+        "model.layers.0.self_attn.my_inv_freq",
+        "model.layers.0.rotary_emb_x.weight"}) {
+    EXPECT_FALSE(IsDerivedBuffer(text)) << text;
+  }
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <exception>
 #include <functional>
 #include <mutex>
 #include <thread>
@@ -16,8 +17,9 @@
 namespace moe {
 
 // Hands bytes to `append` in the order in which they came. After its first
-// error nothing more is handed over, and every Wait gives that error. For one
-// caller.
+// error nothing more is handed over, and every Wait gives that error; what it
+// throws is thrown by Wait. Where no thread can be started, Append hands the
+// bytes over itself. For one caller.
 class BackgroundAppender {
  public:
   explicit BackgroundAppender(
@@ -38,6 +40,8 @@ class BackgroundAppender {
 
  private:
   void Run();
+  // Calls append_, and keeps what it throws.
+  absl::Status HandOver(absl::string_view bytes);
 
   const std::function<absl::Status(absl::string_view)> append_;
   std::mutex mutex_;
@@ -47,7 +51,8 @@ class BackgroundAppender {
   int64_t num_done_ = 0;
   bool stopping_ = false;
   absl::Status status_;
-  std::thread thread_;  // Last: it uses the others.
+  std::exception_ptr failure_;  // Then status_ is an error.
+  std::thread thread_;          // Last: it uses the others.
 };
 
 }  // namespace moe

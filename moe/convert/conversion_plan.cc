@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "moe/base/check.h"
 #include "moe/base/file_system.h"
@@ -19,7 +20,10 @@
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/checkpoint.h"
 #include "moe/checkpoint/checkpoint_writer.h"
+#include "moe/checkpoint/companion_files.h"
+#include "moe/checkpoint/json.h"
 #include "moe/checkpoint/moe_config.h"
+#include "moe/checkpoint/path_fields.h"
 #include "moe/checkpoint/safetensors_file.h"
 #include "moe/checkpoint/safetensors_header.h"
 #include "moe/checkpoint/sharded_tensors.h"
@@ -61,6 +65,44 @@ TensorSet TensorsOf(const CheckpointPlan& plan) {
   return tensors;
 }
 
+SafetensorsMetadata WithoutPaths(const SafetensorsFile& shard,
+                                 std::vector<LeftBehind>& left_behind) {
+  SafetensorsMetadata metadata;
+  for (const auto& [key, value] : shard.metadata()) {
+    if (IsAbsolutePath(value)) {
+      left_behind.push_back(PathFieldOf(SplitPath(shard.path()).name, key));
+    } else {
+      metadata[key] = value;
+    }
+  }
+  return metadata;
+}
+
+// One entry for all that is no part of the model, if there is something.
+void AddOthers(const std::vector<std::string>& names, ConversionPlan& plan) {
+  std::vector<std::string> others;
+  for (const std::string& name : names) {
+    if (plan.checkpoint.contents.count(name) == 0) others.push_back(name);
+  }
+  if (others.empty()) return;
+  plan.left_behind.push_back(
+      {absl::StrJoin(others, ", "), "no part of the weights or the tokenizer"});
+}
+
+// What another checkpoint gets of the files beside the weights. What the plan
+// writes goes before what would be copied.
+absl::Status AddCompanions(const Checkpoint& from, ConversionPlan& plan) {
+  MOE_ASSIGN_OR_RETURN(CompanionCopies found, from.CompanionsToCopy());
+  for (const auto& [name, text] : plan.checkpoint.contents) {
+    found.copies.erase(name);
+  }
+  AddOthers(found.others, plan);
+  plan.checkpoint.copies = std::move(found.copies);
+  plan.checkpoint.contents.merge(found.contents);
+  MoveOnto(std::move(found.left_behind), plan.left_behind);
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 void TensorGroup::Add(TensorGroup other) {
@@ -82,8 +124,13 @@ absl::StatusOr<ConversionPlan> PlanConversion(
   ConversionPlan plan;
   plan.checkpoint.contents = std::move(contents);
   plan.checkpoint.has_index = from.tensors().index().has_value();
+  Json document = DecoderConfig(from.config()).document;
+  for (const std::string& field : RemovePathFields(document)) {
+    plan.left_behind.push_back(PathFieldOf(kConfigFile, field));
+  }
   for (const SafetensorsFile& file : from.tensors().shards()) {
-    ShardPlan shard = {SplitPath(file.path()).name, {}, file.metadata()};
+    ShardPlan shard = {
+        SplitPath(file.path()).name, {}, WithoutPaths(file, plan.left_behind)};
     for (const SafetensorsTensor& tensor : file.tensors()) {
       // An opened checkpoint has no others but derived buffers.
       if (IsDerivedBuffer(tensor.spec.name)) continue;
@@ -97,18 +144,15 @@ absl::StatusOr<ConversionPlan> PlanConversion(
     if (shard.tensors.empty()) continue;
     plan.checkpoint.shards.push_back(std::move(shard));
   }
-  MOE_ASSIGN_OR_RETURN(const std::vector<std::string> companions,
-                       from.CompanionFiles());
-  for (const std::string& name : companions) {
-    plan.checkpoint.copies[name] = absl::StrCat(from.directory(), "/", name);
-  }
+  MOE_RETURN_IF_ERROR(AddCompanions(from, plan));
   return plan;
 }
 
 absl::StatusOr<ConversionPlan> PlanMoeConversion(const Checkpoint& from,
                                                  const MoeConfig& config,
                                                  ConvertTensor convert) {
-  std::map<std::string, std::string> contents = ModelCodeFiles();
+  std::map<std::string, std::string> contents;
+  if (!IsPlainMixtral(config)) contents = ModelCodeFiles();
   contents[kConfigFile] = FormatMoeConfig(config);
   MOE_ASSIGN_OR_RETURN(ConversionPlan plan,
                        PlanConversion(from, std::move(contents), convert));
@@ -120,6 +164,7 @@ absl::StatusOr<WrittenCheckpoint> WriteConversion(
     ConversionPlan plan, const Checkpoint& from, const ConversionOutput& output,
     const ConversionResources& resources) {
   WrittenCheckpoint written;
+  written.left_behind = std::move(plan.left_behind);
   written.num_shards = static_cast<int64_t>(plan.checkpoint.shards.size());
   for (const ShardPlan& shard : plan.checkpoint.shards) {
     written.num_tensors += static_cast<int64_t>(shard.tensors.size());
@@ -140,6 +185,7 @@ absl::StatusOr<WrittenCheckpoint> WriteConversion(
                                            },
                                            resources));
   MOE_RETURN_IF_ERROR(CheckFloatEnvironment("writing the checkpoint"));
+  if (output.before_commit != nullptr) output.before_commit();
   MOE_RETURN_IF_ERROR(writer->Finish());
   resources.progress.Finish();
   return written;

@@ -9,6 +9,7 @@
 #define MOE_CONVERT_CONVERSION_PLAN_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -18,6 +19,7 @@
 #include "moe/base/file_system.h"
 #include "moe/checkpoint/checkpoint.h"
 #include "moe/checkpoint/checkpoint_writer.h"
+#include "moe/checkpoint/companion_files.h"
 #include "moe/checkpoint/moe_config.h"
 #include "moe/checkpoint/sharded_tensors.h"
 #include "moe/checkpoint/tensor.h"
@@ -43,6 +45,8 @@ struct ConversionPlan {
   CheckpointPlan checkpoint;
   // The data of all shards.
   std::vector<TensorPiece> pieces;
+  // What of the input the new checkpoint does not get.
+  std::vector<LeftBehind> left_behind = {};
 };
 
 using ConvertTensor = absl::FunctionRef<absl::StatusOr<TensorGroup>(
@@ -52,15 +56,18 @@ using ConvertTensor = absl::FunctionRef<absl::StatusOr<TensorGroup>(
 // the place of its tensors, in their order; an index where the input has one.
 // Copies the companion files and writes `contents`: config.json, model code.
 // Buffers that follow from the configuration are left out, and so is a shard
-// in which nothing is left. Sets the floating-point modes of the calling thread
-// before `convert` computes anything.
+// in which nothing is left. No path of another machine goes along: companion
+// files that FindCompanionCopies leaves behind, path fields of the
+// configuration, and entries of a shard's metadata whose value IsAbsolutePath
+// are left behind, and the plan says so. Sets the floating-point modes of the
+// calling thread before `convert` computes anything.
 absl::StatusOr<ConversionPlan> PlanConversion(
     const Checkpoint& from, std::map<std::string, std::string> contents,
     ConvertTensor convert);
 
 // PlanConversion to an MoE checkpoint of that configuration, with the model
-// code that loads it. What `convert` gives must be what the configuration
-// calls for.
+// code that loads it, which a plain Mixtral does not need. What `convert` gives
+// must be what the configuration calls for.
 absl::StatusOr<ConversionPlan> PlanMoeConversion(const Checkpoint& from,
                                                  const MoeConfig& config,
                                                  ConvertTensor convert);
@@ -70,6 +77,8 @@ struct ConversionOutput {
   // As CheckpointWriterOptions.
   bool overwrite = false;
   FileSystem* file_system = &PosixFileSystem();
+  // Called when all is written, before the checkpoint is at `path`.
+  std::function<void()> before_commit = nullptr;
 };
 
 struct WrittenCheckpoint {
@@ -78,6 +87,8 @@ struct WrittenCheckpoint {
   // Of the tensors' data: total_size of the index.
   int64_t total_bytes = 0;
   ScaledCounts scaled;
+  // As the plan has it.
+  std::vector<LeftBehind> left_behind = {};
 };
 
 // Writes the plan, made from `from`. The errors of CheckpointWriter, those of

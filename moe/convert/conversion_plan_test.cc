@@ -2,13 +2,17 @@
 
 #include <cfenv>
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/file_system.h"
 #include "moe/base/float_environment.h"
 #include "moe/base/progress.h"
 #include "moe/base/random_access_file.h"
@@ -17,6 +21,7 @@
 #include "moe/base/testing/temp_directory.h"
 #include "moe/base/thread_pool.h"
 #include "moe/checkpoint/checkpoint.h"
+#include "moe/checkpoint/companion_files.h"
 #include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/safetensors_file.h"
 #include "moe/checkpoint/sharded_tensors.h"
@@ -33,8 +38,11 @@ using ::moe::testing::TempDirectory;
 using ::moe::testing::TinyModel;
 using ::moe::testing::WriteTinyModel;
 using ::testing::AllOf;
+using ::testing::AnyOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::Pair;
 
 absl::StatusOr<TensorGroup> AsItIs(const TensorName& name,
                                    const TensorLocation& from) {
@@ -83,6 +91,72 @@ TEST(ConversionPlanTest, WithoutChangesIsACopy) {
                HasSubstr("never written to")));
 }
 
+// Neither somebody's key nor a path of their machine gets into what is made.
+TEST(ConversionPlanTest, CallsBackBeforeTheCheckpointIsThere) {
+  const TempDirectory directory;
+  WriteTinyModel({}, directory.Path("from"));
+  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint from,
+                           Checkpoint::Open(directory.Path("from")));
+  MOE_ASSERT_OK_AND_ASSIGN(const ConversionPlan plan,
+                           PlanConversion(from, {}, AsItIs));
+  ThreadPool pool(1);
+  Progress progress(Progress::Style::kSilent, {});
+  int num_calls = 0;
+  ConversionOutput output = {directory.Path("to")};
+  output.before_commit = [&] {
+    ++num_calls;
+    EXPECT_FALSE(PathExists(directory.Path("to")));
+  };
+  MOE_EXPECT_OK(WriteConversion(plan, from, output, {pool, progress}).status());
+  EXPECT_EQ(num_calls, 1);
+  EXPECT_TRUE(PathExists(directory.Path("to")));
+}
+
+TEST(ConversionPlanTest, LeavesWhatIsPrivateBehind) {
+  const TempDirectory directory;
+  WriteTinyModel({}, directory.Path("from"));
+  directory.Write("key", "secret");
+  std::filesystem::create_symlink("../key", directory.Path("from/LICENSE-x"));
+  directory.Write("from/LICENSE", "terms");
+  directory.Write("from/tokenizer_config.json",
+                  R"({"a": 1, "tokenizer_file": "/home/ann/t.json"})");
+  MOE_ASSERT_OK(WriteSafetensorsFile(
+      directory.Path("from/model.safetensors"),
+      ReadTensors(directory.Path("from")),
+      {{"format", "pt"}, {"source", "/home/ann"}}, /*overwrite=*/true));
+  MOE_ASSERT_OK_AND_ASSIGN(
+      std::string config, ReadFile(directory.Path("from/config.json"), 100000));
+  config.insert(1, R"("_name_or_path": "/home/ann/model",)");
+  directory.Write("from/config.json", config);
+  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint from,
+                           Checkpoint::Open(directory.Path("from")));
+  MOE_ASSERT_OK_AND_ASSIGN(ConversionPlan plan,
+                           PlanConversion(from, {{kConfigFile, "{}"}}, AsItIs));
+  ThreadPool pool(1);
+  Progress progress(Progress::Style::kSilent, {});
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const WrittenCheckpoint written,
+      WriteConversion(plan, from, {directory.Path("to")}, {pool, progress}));
+  std::vector<std::string> left;
+  for (const LeftBehind& one : written.left_behind) left.push_back(one.name);
+  EXPECT_THAT(left, ElementsAre("config.json: _name_or_path",
+                                "model.safetensors: source", "LICENSE-x",
+                                "tokenizer_config.json: tokenizer_file"));
+  EXPECT_FALSE(PathExists(directory.Path("to/LICENSE-x")));
+  EXPECT_TRUE(PathExists(directory.Path("to/LICENSE")));
+  for (const auto& entry :
+       std::filesystem::directory_iterator(directory.Path("to"))) {
+    MOE_ASSERT_OK_AND_ASSIGN(const std::string bytes,
+                             ReadFile(entry.path().string(), 1 << 20));
+    EXPECT_THAT(bytes, Not(AnyOf(HasSubstr("/home/ann"), HasSubstr("secret"))))
+        << entry.path();
+  }
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const SafetensorsFile shard,
+      SafetensorsFile::Open(directory.Path("to/model.safetensors")));
+  EXPECT_THAT(shard.metadata(), ElementsAre(Pair("format", "pt")));
+}
+
 // inv_freq follows from the configuration; old exports have it.
 TEST(ConversionPlanTest, LeavesDerivedBuffersOut) {
   const TempDirectory directory;
@@ -106,6 +180,51 @@ TEST(ConversionPlanTest, LeavesDerivedBuffersOut) {
 }
 
 // A shard in which nothing is left is not written.
+// A tokenizer's code travels, but not over a file that the plan writes.
+TEST(ConversionPlanTest, NamesInOneEntryWhatIsNoPartOfTheModel) {
+  const TempDirectory directory;
+  WriteTinyModel({}, directory.Path("from"));
+  for (const char* name :
+       {"README.md", "original/params.json", "tokenization_fox.py",
+        "tokenization_ours.py", "ours.py"}) {
+    directory.Write(absl::StrCat("from/", name), "from");
+  }
+  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint from,
+                           Checkpoint::Open(directory.Path("from")));
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const ConversionPlan plan,
+      PlanConversion(from,
+                     {{"ours.py", "plan"}, {"tokenization_ours.py", "plan"}},
+                     AsItIs));
+  ASSERT_EQ(plan.left_behind.size(), 1u);
+  EXPECT_EQ(plan.left_behind[0].name, "README.md, original/");
+  EXPECT_EQ(plan.checkpoint.copies.count("tokenization_fox.py"), 1u);
+  EXPECT_EQ(plan.checkpoint.copies.count("tokenization_ours.py"), 0u);
+  EXPECT_EQ(plan.checkpoint.contents.at("tokenization_ours.py"), "plan");
+}
+
+TEST(ConversionPlanTest, ATiedCopyIsNotWrittenTwice) {
+  const TempDirectory directory;
+  TinyModel model;
+  model.tied = true;
+  WriteTinyModel(model, directory.Path("from"));
+  HostTensors tensors = ReadTensors(directory.Path("from"));
+  const HostTensors written = tensors;
+  tensors["lm_head.weight"] = tensors["model.embed_tokens.weight"];
+  MOE_ASSERT_OK(WriteSafetensorsFile(directory.Path("from/model.safetensors"),
+                                     tensors, {}, /*overwrite=*/true));
+  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint from,
+                           Checkpoint::Open(directory.Path("from")));
+  MOE_ASSERT_OK_AND_ASSIGN(ConversionPlan plan,
+                           PlanConversion(from, {{kConfigFile, "{}"}}, AsItIs));
+  ThreadPool pool(1);
+  Progress progress(Progress::Style::kSilent, {});
+  MOE_ASSERT_OK(
+      WriteConversion(plan, from, {directory.Path("to")}, {pool, progress})
+          .status());
+  EXPECT_EQ(ReadTensors(directory.Path("to")), written);
+}
+
 TEST(ConversionPlanTest, ATensorMayGoNowhere) {
   const TempDirectory directory;
   TinyModel model;

@@ -7,7 +7,9 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
 #include "moe/base/byte_size.h"
+#include "moe/base/escape_control.h"
 #include "moe/base/with_commas.h"
+#include "moe/checkpoint/companion_files.h"
 #include "moe/checkpoint/json.h"
 #include "moe/checkpoint/moe_config.h"
 #include "moe/convert/conversion_plan.h"
@@ -44,6 +46,7 @@ void AddWritten(const WrittenCheckpoint& written, Json& json) {
   json["num_shards"] = written.num_shards;
   json["num_tensors"] = written.num_tensors;
   json["total_size"] = written.total_bytes;
+  json["left_behind"] = LeftBehindToJson(written.left_behind);
 }
 
 std::string FormatLayers(const MoeConfig& config) {
@@ -77,13 +80,18 @@ std::string FormatNeurons(const MlpConversion& conversion,
 }
 
 std::string FormatWritten(const WrittenCheckpoint& written) {
-  return absl::StrCat(
+  std::string text = absl::StrCat(
       Row("tensors",
           absl::StrCat(WithCommas(written.num_tensors), " in ",
                        written.num_shards,
                        written.num_shards == 1 ? " file" : " files")),
       Row("size", absl::StrCat(FormatByteSize(written.total_bytes), " (",
                                WithCommas(written.total_bytes), " bytes)")));
+  for (const LeftBehind& left : written.left_behind) {
+    text += Row("left behind",
+                absl::StrCat(EscapeControl(left.name), ": ", left.why));
+  }
+  return text;
 }
 
 }  // namespace

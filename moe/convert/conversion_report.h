@@ -25,9 +25,10 @@ struct ConversionSources {
 // {"checkpoint": PATH, "kind", "num_experts", "top_k", "scale_factor",
 // "expert_size", "residual_size", "num_moe_layers", "num_contract_layers",
 // "gate_weights", "neuron_indices", "seed", "num_unused_neurons",
-// "num_shared_neurons", "num_shards", "num_tensors", "total_size"}; a path is
-// null where there was no file, the seed where nothing was drawn, the residual
-// size where there is no such expert.
+// "num_shared_neurons", "num_shards", "num_tensors", "total_size",
+// "left_behind": [{"name", "why"}]}; a path is null where there was no file,
+// the seed where nothing was drawn, the residual size where there is no such
+// expert.
 Json MlpConversionToJson(absl::string_view path,
                          const MlpConversion& conversion,
                          const ConversionSources& sources);
@@ -37,7 +38,7 @@ std::string FormatMlpConversion(absl::string_view path,
 
 // {"checkpoint", "attn_experts", "top_k_attn", "scale_factor_attn",
 // "num_moe_layers", "num_contract_layers", "gate_weights", "seed",
-// "num_shards", "num_tensors", "total_size"}
+// "num_shards", "num_tensors", "total_size", "left_behind"}
 Json AttentionConversionToJson(absl::string_view path,
                                const AttentionConversion& conversion,
                                const ConversionSources& sources);
@@ -46,7 +47,8 @@ std::string FormatAttentionConversion(absl::string_view path,
                                       const ConversionSources& sources);
 
 // {"checkpoint", "target", "scale_factor", "num_scaled_weights",
-// "num_rounded_weights", "num_shards", "num_tensors", "total_size"}
+// "num_rounded_weights", "num_shards", "num_tensors", "total_size",
+// "left_behind"}
 Json ExportToJson(absl::string_view path, absl::string_view target,
                   const ExportedCheckpoint& exported);
 std::string FormatExport(absl::string_view path, absl::string_view target,

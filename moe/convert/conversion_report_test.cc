@@ -10,6 +10,8 @@
 namespace moe {
 namespace {
 
+using ::testing::EndsWith;
+
 MoeConfig Config() {
   MoeConfig config;
   config.decoder.num_hidden_layers = 32;
@@ -55,7 +57,21 @@ TEST(ConversionReportTest, OfResidualMlps) {
                   {"num_shared_neurons", 12345},
                   {"num_shards", 2},
                   {"num_tensors", 1234},
-                  {"total_size", 4096}}));
+                  {"total_size", 4096},
+                  {"left_behind", Json::array()}}));
+}
+
+TEST(ConversionReportTest, SaysWhatWasLeftBehind) {
+  MlpConversion conversion = {Config(), Written(), /*has_random_routers=*/true,
+                              0, 0};
+  conversion.written.left_behind = {{"LICENSE\n\x1b", "it is a link"},
+                                    {"NOTICE", "it is no file"}};
+  EXPECT_THAT(FormatMlpConversion("/out", conversion, {}),
+              EndsWith("  left behind         LICENSE\\u000a\\u001b: it is a "
+                       "link\n"
+                       "  left behind         NOTICE: it is no file\n"));
+  EXPECT_EQ(MlpConversionToJson("/out", conversion, {})["left_behind"][1],
+            Json({{"name", "NOTICE"}, {"why", "it is no file"}}));
 }
 
 TEST(ConversionReportTest, OfVanillaMlps) {
@@ -103,7 +119,8 @@ TEST(ConversionReportTest, OfAttention) {
                   {"seed", 0},
                   {"num_shards", 1},
                   {"num_tensors", 1234},
-                  {"total_size", 4096}}));
+                  {"total_size", 4096},
+                  {"left_behind", Json::array()}}));
   conversion.config.num_local_experts = 0;
   EXPECT_THAT(FormatAttentionConversion("/out", conversion, {}),
               ::testing::HasSubstr("  MLP experts         none\n"));
@@ -129,7 +146,8 @@ TEST(ConversionReportTest, OfAnExport) {
                   {"num_rounded_weights", 0},
                   {"num_shards", 2},
                   {"num_tensors", 1234},
-                  {"total_size", 4096}}));
+                  {"total_size", 4096},
+                  {"left_behind", Json::array()}}));
   exported = {Written(), 1.0};
   EXPECT_THAT(FormatExport("/out", "mixtral", exported),
               ::testing::HasSubstr("  scale factor        1\n"));

@@ -91,7 +91,8 @@ TensorGroup AttentionConverter::Slices(const TensorName& name,
   const size_t axis = name.kind == TensorKind::kOutput ? 1 : 0;
   TensorGroup group;
   if (name.kind == TensorKind::kQuery && !name.is_bias) {
-    const TensorSpec router = RouterSpec(config_, name.layer, spec.dtype);
+    const TensorSpec router =
+        RouterSpec(config_, name.layer, RouterDtypeOf(routers_, spec.dtype));
     group = {{router}, {RouterPiece(routers_, name.layer, router)}};
   }
   for (int64_t e = 0; e < config_.attn_experts; ++e) {
@@ -178,6 +179,7 @@ absl::StatusOr<MoeConfig> ConfigOf(const Checkpoint& from,
     config.decoder = *from.dense_config();
     config.num_moe_contract_layers = options.num_moe_contract_layers();
   }
+  if (options.has_config_style()) config.config_style = options.config_style();
   config.use_attn_moe = true;
   config.top_k_attn = options.top_k_attn();
   config.scale_factor_attn = options.scale_factor_attn();
@@ -198,7 +200,8 @@ absl::StatusOr<MoeConfig> ConfigOf(const Checkpoint& from,
 }
 
 absl::Status CheckGates(const Checkpoint& from, const MoeConfig& config,
-                        const AttentionArtifacts& artifacts) {
+                        const AttentionArtifacts& artifacts,
+                        const RouterSource& routers) {
   if (artifacts.gate_weights == nullptr) return absl::OkStatus();
   const LlamaConfig& decoder = config.decoder;
   const std::string& path = artifacts.gate_weights_path;
@@ -211,8 +214,10 @@ absl::Status CheckGates(const Checkpoint& from, const MoeConfig& config,
     const TensorLocation query = from.tensors().Find(
         FormatTensorName({TensorKind::kQuery, i, /*expert=*/-1, false}));
     MOE_RETURN_IF_ERROR(Annotate(
-        CheckRouterFits(*artifacts.gate_weights, i,
-                        RouterSpec(config, i, query.tensor->spec.dtype)),
+        CheckRouterFits(
+            *artifacts.gate_weights, i,
+            RouterSpec(config, i,
+                       RouterDtypeOf(routers, query.tensor->spec.dtype))),
         path));
   }
   return absl::OkStatus();
@@ -228,11 +233,11 @@ absl::StatusOr<AttentionConversion> ConvertAttention(
   MOE_RETURN_IF_ERROR(CheckConvertible(from));
   AttentionConversion conversion;
   MOE_ASSIGN_OR_RETURN(conversion.config, ConfigOf(from, options));
-  MOE_RETURN_IF_ERROR(CheckGates(from, conversion.config, artifacts));
   conversion.has_random_routers = artifacts.gate_weights == nullptr;
-  const RouterSource routers = {artifacts.gate_weights,
-                                static_cast<uint64_t>(options.seed()),
-                                "convert_mixtral_attn_moe"};
+  const RouterSource routers = {
+      artifacts.gate_weights, static_cast<uint64_t>(options.seed()),
+      "convert_mixtral_attn_moe", options.router_dtype()};
+  MOE_RETURN_IF_ERROR(CheckGates(from, conversion.config, artifacts, routers));
   const AttentionConverter converter(conversion.config, routers);
   MOE_ASSIGN_OR_RETURN(
       ConversionPlan plan,

@@ -124,7 +124,8 @@ TensorGroup MlpConverter::Weights(const MlpKind& kind, const TensorName& name,
   const std::vector<TensorName> names = Names(kind, name);
   TensorGroup group;
   if (kind.dense == TensorKind::kMlpGate) {
-    const TensorSpec router = RouterSpec(config_, name.layer, spec.dtype);
+    const TensorSpec router =
+        RouterSpec(config_, name.layer, RouterDtypeOf(routers_, spec.dtype));
     group = {{router}, {RouterPiece(routers_, name.layer, router)}};
   }
   for (size_t i = 0; i < names.size(); ++i) {
@@ -271,12 +272,14 @@ MoeConfig ConfigOf(const LlamaConfig& dense, const NeuronIndices& indices,
   }
   config.scale_factor = options.scale_factor();
   config.num_moe_contract_layers = options.num_moe_contract_layers();
+  config.config_style = options.config_style();
   return config;
 }
 
 // A residual conversion takes the first rows of what may have more.
 absl::Status CheckGates(const Checkpoint& dense, const MoeConfig& config,
-                        const MlpArtifacts& artifacts) {
+                        const MlpArtifacts& artifacts,
+                        const RouterSource& routers) {
   const bool residual = config.intermediate_size_residual.has_value();
   const std::string& path = artifacts.gate_weights_path;
   if (artifacts.gate_weights == nullptr) {
@@ -298,10 +301,12 @@ absl::Status CheckGates(const Checkpoint& dense, const MoeConfig& config,
     if (config.IsContractLayer(i)) continue;
     const TensorLocation gate = dense.tensors().Find(FormatTensorName(
         {TensorKind::kMlpGate, i, /*expert=*/-1, /*is_bias=*/false}));
-    MOE_RETURN_IF_ERROR(
-        Annotate(CheckRouterFits(
-                     gates, i, RouterSpec(config, i, gate.tensor->spec.dtype)),
-                 path));
+    MOE_RETURN_IF_ERROR(Annotate(
+        CheckRouterFits(
+            gates, i,
+            RouterSpec(config, i,
+                       RouterDtypeOf(routers, gate.tensor->spec.dtype))),
+        path));
   }
   return absl::OkStatus();
 }
@@ -331,12 +336,12 @@ absl::StatusOr<MlpConversion> ConvertMlp(const Checkpoint& dense,
   MlpConversion conversion;
   conversion.config = ConfigOf(*dense.dense_config(), indices, options);
   MOE_RETURN_IF_ERROR(ValidateMoeConfig(conversion.config));
-  MOE_RETURN_IF_ERROR(CheckGates(dense, conversion.config, artifacts));
   conversion.has_random_routers = artifacts.gate_weights == nullptr;
   CountNeurons(indices, conversion);
   const RouterSource routers = {artifacts.gate_weights,
                                 static_cast<uint64_t>(options.seed()),
-                                "convert_mixtral"};
+                                "convert_mixtral", options.router_dtype()};
+  MOE_RETURN_IF_ERROR(CheckGates(dense, conversion.config, artifacts, routers));
   const MlpConverter converter(conversion.config, indices, routers);
   MOE_ASSIGN_OR_RETURN(ConversionPlan plan,
                        PlanMoeConversion(dense, conversion.config,

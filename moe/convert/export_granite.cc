@@ -157,7 +157,7 @@ absl::StatusOr<TensorGroup> GraniteConverter::Convert(
 }
 
 Json GraniteDocument(const MoeConfig& config) {
-  Json document = DocumentWithoutOurFields(config);
+  Json document = DocumentWithoutOwnFields(config);
   document["architectures"] = {"GraniteMoeSharedForCausalLM"};
   document["model_type"] = "granitemoeshared";
   document["shared_intermediate_size"] = *config.intermediate_size_residual;

@@ -17,19 +17,6 @@
 
 namespace moe {
 
-Json DocumentWithoutOurFields(const MoeConfig& config) {
-  absl::StatusOr<Json> document = ParseJsonObject(FormatMoeConfig(config));
-  MOE_CHECK(document.ok());
-  for (const char* field :
-       {"auto_map", "dense_intermediate_size", "intermediate_size_residual",
-        "scale_factor", "moe_type", "num_moe_contract_layers", "use_attn_moe",
-        "top_k_attn", "attn_experts", "scale_factor_attn", "add_rescale_bias",
-        "mlp_bias"}) {
-    document->erase(field);
-  }
-  return *document;
-}
-
 TensorPiece ScaledBy(double scale_factor, const TensorLocation& from) {
   if (scale_factor == 1.0) return CopyPiece{from};
   return ScaledPiece{from, scale_factor};
@@ -63,10 +50,12 @@ absl::StatusOr<ConversionPlan> PlanMixtral(const Checkpoint& from,
         "the checkpoint as it is, with trust_remote_code=True"));
   }
   MOE_RETURN_IF_ERROR(CheckScaleFactor(from, config));
-  Json document = DocumentWithoutOurFields(config);
-  document.erase("attention_bias");
+  MoeConfig mixtral = config;
+  mixtral.scale_factor = 1.0;
+  mixtral.config_style = CheckpointForm::OWN;
+  MOE_CHECK(IsPlainMixtral(mixtral));
   return PlanConversion(
-      from, {{kConfigFile, FormatJson(document)}},
+      from, {{kConfigFile, FormatMoeConfig(mixtral)}},
       [&](const TensorName& name,
           const TensorLocation& location) -> absl::StatusOr<TensorGroup> {
         TensorGroup group = CopyAs(name, location);

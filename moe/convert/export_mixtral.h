@@ -7,7 +7,6 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "moe/checkpoint/checkpoint.h"
-#include "moe/checkpoint/json.h"
 #include "moe/checkpoint/moe_config.h"
 #include "moe/checkpoint/sharded_tensors.h"
 #include "moe/convert/conversion_plan.h"
@@ -19,10 +18,6 @@ namespace moe {
 // what Mixtral does not.
 absl::StatusOr<ConversionPlan> PlanMixtral(const Checkpoint& from,
                                            const MoeConfig& config);
-
-// The document of `config` without the fields that only this project's model
-// code reads.
-Json DocumentWithoutOurFields(const MoeConfig& config);
 
 // InvalidArgument for a scale factor that float32 has as 0 or infinity.
 absl::Status CheckScaleFactor(const Checkpoint& from, const MoeConfig& config);

@@ -124,11 +124,11 @@ TEST(ExportMixtralTest, TheConfigurationIsMixtralsOwn) {
   // No code, but the tokenizer.
   EXPECT_TRUE(PathExists(directory.Path("mixtral/tokenizer.json")));
   EXPECT_FALSE(PathExists(directory.Path("mixtral/modeling_llama_moe.py")));
-  // Nothing that this project would take for its own.
-  EXPECT_THAT(
-      Checkpoint::Open(directory.Path("mixtral")).status(),
-      StatusIs(absl::StatusCode::kUnimplemented,
-               HasSubstr("take the checkpoint that it was exported from")));
+  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint opened,
+                           Checkpoint::Open(directory.Path("mixtral")));
+  ASSERT_NE(opened.moe_config(), nullptr);
+  EXPECT_TRUE(IsPlainMixtral(*opened.moe_config()));
+  EXPECT_EQ(FormatMoeConfig(*opened.moe_config()), text);
 }
 
 }  // namespace

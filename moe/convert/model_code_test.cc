@@ -31,11 +31,15 @@ TEST(ModelCodeTest, IsTheFilesByteForByte) {
 // config.json names them in auto_map.
 TEST(ModelCodeTest, HasTheClassesThatConfigJsonNames) {
   const std::map<std::string, std::string> files = ModelCodeFiles();
-  EXPECT_THAT(files.at(kModelConfigurationFile),
-              HasSubstr("\nclass LlamaMoeConfig("));
-  EXPECT_THAT(files.at(kModelCodeFile), HasSubstr("\nclass MixtralModel("));
-  EXPECT_THAT(files.at(kModelCodeFile),
-              HasSubstr("\nclass MixtralForCausalLM("));
+  for (const char* name : {"LlamaMoeConfig", "PublishedLlamaMoeConfig"}) {
+    EXPECT_THAT(files.at(kModelConfigurationFile),
+                HasSubstr(absl::StrCat("\nclass ", name, "(")));
+  }
+  for (const char* name : {"LlamaMoeModel", "LlamaMoeForCausalLM",
+                           "MixtralModel", "MixtralForCausalLM"}) {
+    EXPECT_THAT(files.at(kModelCodeFile),
+                HasSubstr(absl::StrCat("\nclass ", name, "(")));
+  }
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "moe/base/philox.h"
 #include "moe/checkpoint/artifact/gate_weights.h"
 #include "moe/checkpoint/artifact/matrix.h"
+#include "moe/checkpoint/checkpoint_form.pb.h"
 #include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/tensor.h"
 #include "moe/convert/tensor_piece.h"
@@ -37,6 +38,10 @@ absl::Span<const float> GivenRows(const GateWeights& gate_weights,
 }
 
 }  // namespace
+
+Dtype RouterDtypeOf(const RouterSource& source, Dtype weights) {
+  return source.dtype == CheckpointForm::FLOAT32 ? Dtype::kF32 : weights;
+}
 
 std::string RouterBytes(const RouterSource& source, int64_t layer,
                         const TensorSpec& spec) {
@@ -69,8 +74,7 @@ absl::Status CheckRouterFits(const GateWeights& gate_weights, int64_t layer,
       *found % spec.shape[1], "] is ", rows[static_cast<size_t>(*found)],
       ", beyond the largest ", DtypeName(spec.dtype),
       ", in which the checkpoint's weights are stored; scale the gate weights "
-      "down, or convert ",
-      spec.dtype == Dtype::kF16 ? "a BF16 or F32" : "an F32", " checkpoint"));
+      "down, or convert with --router_dtype=float32"));
 }
 
 }  // namespace moe

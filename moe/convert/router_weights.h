@@ -8,6 +8,8 @@
 
 #include "absl/status/status.h"
 #include "moe/checkpoint/artifact/gate_weights.h"
+#include "moe/checkpoint/checkpoint_form.pb.h"
+#include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/tensor.h"
 #include "moe/convert/tensor_piece.h"
 
@@ -21,7 +23,11 @@ struct RouterSource {
   // Of the random numbers: the routers of layer L are drawn from the stream
   // "STEP/layer/L".
   std::string step;
+  CheckpointForm::RouterDtype dtype = CheckpointForm::CHECKPOINT;
 };
+
+// The type that a router is stored in, beside weights of type `weights`.
+Dtype RouterDtypeOf(const RouterSource& source, Dtype weights);
 
 // A router [num_experts, hidden_size] in the type of `spec`.
 //

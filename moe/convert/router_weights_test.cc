@@ -110,6 +110,13 @@ TEST(GivenRouterTest, TakesTheFirstRowsAndRoundsToNearestEven) {
   EXPECT_EQ(Floats(Dtype::kF32, piece.generate()), gates.layers[1].values);
 }
 
+TEST(RouterDtypeTest, IsThatOfTheWeightsOrFloat32) {
+  RouterSource source;
+  EXPECT_EQ(RouterDtypeOf(source, Dtype::kBF16), Dtype::kBF16);
+  source.dtype = CheckpointForm::FLOAT32;
+  EXPECT_EQ(RouterDtypeOf(source, Dtype::kBF16), Dtype::kF32);
+}
+
 TEST(CheckRouterFitsTest, NamesWhatIsBeyondTheType) {
   const GateWeights gates = Given({1.0f, 65504.0f, 2.0f, -65520.0f});
   MOE_EXPECT_OK(CheckRouterFits(gates, 1, {"r", Dtype::kBF16, {2, 2}}));
@@ -119,8 +126,8 @@ TEST(CheckRouterFitsTest, NamesWhatIsBeyondTheType) {
       StatusIs(
           absl::StatusCode::kInvalidArgument,
           AllOf(HasSubstr("layers.1[1, 1] is -65520"), HasSubstr("largest F16"),
-                HasSubstr("scale the gate weights down, or convert a BF16 "
-                          "or F32 checkpoint"))));
+                HasSubstr("scale the gate weights down, or convert with "
+                          "--router_dtype=float32"))));
 }
 
 }  // namespace

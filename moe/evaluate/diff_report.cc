@@ -10,6 +10,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "moe/base/escape_control.h"
 #include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/json.h"
 #include "moe/checkpoint/tensor.h"
@@ -107,8 +108,9 @@ std::string FormatElements(const ElementDiff& elements,
 }
 
 std::string FormatTensor(const TensorDiff& tensor) {
-  std::string text = absl::StrFormat(
-      "  %-9s  %s  ", TensorStatusName(tensor.status), tensor.name);
+  std::string text =
+      absl::StrFormat("  %-9s  %s  ", TensorStatusName(tensor.status),
+                      EscapeControl(tensor.name));
   if (tensor.elements.has_value()) {
     return absl::StrCat(text, FormatSpec(*tensor.a), "\n",
                         FormatElements(*tensor.elements, *tensor.a));
@@ -128,9 +130,10 @@ std::string FormatConfig(const CheckpointDiff& diff) {
       "config.json: ", diff.config.size(),
       diff.config.size() == 1 ? " field differs\n" : " fields differ\n");
   for (const ConfigFieldDiff& field : diff.config) {
-    absl::StrAppend(&text, "  ", field.field, ": A ",
-                    field.a.value_or("has no such field"), ", B ",
-                    field.b.value_or("has no such field"), "\n");
+    absl::StrAppend(&text, "  ", EscapeControl(field.field), ": A ",
+                    EscapeControl(field.a.value_or("has no such field")),
+                    ", B ",
+                    EscapeControl(field.b.value_or("has no such field")), "\n");
   }
   return text;
 }
@@ -231,7 +234,8 @@ Json TensorToJson(const TensorDiff& tensor) {
 }  // namespace
 
 std::string FormatDiff(const CheckpointDiff& diff, int64_t max_listed) {
-  return absl::StrCat("A: ", diff.a_path, "\nB: ", diff.b_path, "\n",
+  return absl::StrCat("A: ", EscapeControl(diff.a_path),
+                      "\nB: ", EscapeControl(diff.b_path), "\n",
                       FormatConfig(diff), FormatCounts(diff),
                       FormatTensors(diff, max_listed), Verdict(diff));
 }

@@ -52,6 +52,20 @@ CheckpointDiff Sample() {
   return diff;
 }
 
+// A name or value from a file makes no line of its own.
+TEST(FormatDiffTest, ControlCharactersAreEscaped) {
+  CheckpointDiff diff = Sample();
+  diff.b_path = "ri\nght";
+  diff.config = {{"a\x1b", "\"\u009b\"", std::nullopt}};
+  diff.tensors = {{"w\nx\t\u202e", TensorStatus::kOnlyInA, Spec("w", {1}),
+                   std::nullopt, std::nullopt}};
+  EXPECT_THAT(
+      FormatDiff(diff, 0),
+      AllOf(HasSubstr("B: ri\\u000aght\n"),
+            HasSubstr("  a\\u001b: A \"\\u009b\", B has no such field\n"),
+            HasSubstr("  w\\u000ax\\u0009\\u202e  F32 [1]\n")));
+}
+
 TEST(FormatDiffTest, ListsWhatIsNotTheSame) {
   // Position 1 is [0, 1] of [2, 3], and 5 is [1, 2]; |A-B|/|A| is 0.5 / 5.
   EXPECT_EQ(FormatDiff(Sample(), 0),

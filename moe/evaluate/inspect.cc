@@ -121,12 +121,30 @@ int64_t CountInactive(const MoeConfig& config,
   return inactive;
 }
 
-void CountTensors(Inspection& inspection) {
+// Gives the tensors the names that the checkpoint has for them.
+void UseModelNames(const Checkpoint& checkpoint,
+                   std::vector<SourceTensor>& tensors) {
+  for (SourceTensor& tensor : tensors) {
+    tensor.spec.name = checkpoint.name_prefix().ModelName(tensor.spec.name);
+  }
+}
+
+// Whether the model computes with a tensor of its files: a copy of a tied
+// embedding is none of its own, and neither is what the configuration says.
+bool IsParameter(const std::optional<Checkpoint>& checkpoint,
+                 const std::string& name) {
+  if (IsDerivedBuffer(name)) return false;
+  return !checkpoint.has_value() ||
+         checkpoint->tensors().Find(name).tensor != nullptr;
+}
+
+void CountTensors(const std::optional<Checkpoint>& checkpoint,
+                  Inspection& inspection) {
   for (const SourceTensor& tensor : inspection.tensors) {
     inspection.num_bytes += NumBytes(tensor.spec);
     DtypeCount& count = inspection.dtypes[tensor.spec.dtype];
     ++count.num_tensors;
-    if (IsDerivedBuffer(tensor.spec.name)) continue;
+    if (!IsParameter(checkpoint, tensor.spec.name)) continue;
     count.num_parameters += NumParameters(tensor.spec);
     inspection.num_parameters += NumParameters(tensor.spec);
   }
@@ -252,10 +270,11 @@ absl::StatusOr<Inspection> Inspect(absl::string_view path,
   inspection.tensors.assign(source->tensors().begin(), source->tensors().end());
   if (checkpoint.has_value()) {
     inspection.config = checkpoint->config();
+    UseModelNames(*checkpoint, inspection.tensors);
     MOE_ASSIGN_OR_RETURN(inspection.companion_files,
                          checkpoint->CompanionFiles());
   }
-  CountTensors(inspection);
+  CountTensors(checkpoint, inspection);
   GroupTensors(inspection.tensors, inspection.groups, inspection.others);
   if (options.check_values) {
     MOE_RETURN_IF_ERROR(

@@ -13,6 +13,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "moe/base/byte_size.h"
+#include "moe/base/escape_control.h"
 #include "moe/base/file_system.h"
 #include "moe/base/with_commas.h"
 #include "moe/checkpoint/checkpoint.h"
@@ -129,18 +130,28 @@ std::string ArtifactKind(const Inspection& inspection) {
   }
   const auto& metadata = inspection.files[0].metadata;
   const auto found = metadata.find("artifact");
-  return found == metadata.end() ? ""
-                                 : absl::StrCat(", artifact ", found->second);
+  return found == metadata.end()
+             ? ""
+             : absl::StrCat(", artifact ", EscapeControl(found->second));
+}
+
+// The model_type of an inspected checkpoint.
+absl::string_view ModelType(const Inspection& inspection) {
+  const MoeConfig* const moe = MoePart(inspection);
+  return moe != nullptr ? ModelTypeOf(*moe) : "llama";
 }
 
 std::string Title(const Inspection& inspection) {
   const absl::string_view what =
-      !inspection.config.has_value() ? SourceKindName(inspection.kind)
-      : MoePart(inspection) != nullptr
-          ? "MoE checkpoint made from LLaMA (model_type mixtral)"
-          : "dense LLaMA checkpoint (model_type llama)";
-  return absl::StrCat(inspection.path, ": ", what, ArtifactKind(inspection),
-                      "\n");
+      !inspection.config.has_value()   ? SourceKindName(inspection.kind)
+      : MoePart(inspection) != nullptr ? "MoE checkpoint made from LLaMA"
+                                       : "dense LLaMA checkpoint";
+  const std::string model_type =
+      inspection.config.has_value()
+          ? absl::StrCat(" (model_type ", ModelType(inspection), ")")
+          : "";
+  return absl::StrCat(EscapeControl(inspection.path), ": ", what, model_type,
+                      ArtifactKind(inspection), "\n");
 }
 
 std::string FormatDtypes(const Inspection& inspection) {
@@ -207,13 +218,21 @@ std::string FormatSpec(const TensorSpec& spec) {
   return absl::StrCat(DtypeName(spec.dtype), " ", FormatShape(spec.shape));
 }
 
+std::string NameAndSpec(const TensorSpec& spec) {
+  return absl::StrCat(EscapeControl(spec.name), "  ", FormatSpec(spec));
+}
+
+std::string FileName(const SourceFile& file) {
+  return EscapeControl(SplitPath(file.path).name);
+}
+
 // One line for a group of one tensor each; otherwise one more for each tensor.
 std::string FormatGroup(const Inspection& inspection,
                         const TensorGroup& group) {
-  const std::string name = absl::StrCat(group.prefix, Numbers(group));
+  const std::string name =
+      absl::StrCat(EscapeControl(group.prefix), Numbers(group));
   if (group.tensors.size() == 1) {
-    return absl::StrCat("  ", name, group.tensors[0].name, "  ",
-                        FormatSpec(group.tensors[0]), "\n");
+    return absl::StrCat("  ", name, NameAndSpec(group.tensors[0]), "\n");
   }
   std::string text = absl::StrCat(
       "  ", name, "  ", group.first == group.last ? "" : "each ",
@@ -227,7 +246,7 @@ std::string FormatGroup(const Inspection& inspection,
   text += "\n";
   if (group.tensors.size() > kMaxTensorsOfGroup) return text;
   for (const TensorSpec& tensor : group.tensors) {
-    absl::StrAppend(&text, "    ", tensor.name, "  ", FormatSpec(tensor), "\n");
+    absl::StrAppend(&text, "    ", NameAndSpec(tensor), "\n");
   }
   return text;
 }
@@ -235,7 +254,7 @@ std::string FormatGroup(const Inspection& inspection,
 std::string FormatContents(const Inspection& inspection) {
   std::string text = absl::StrCat("tensors: ", inspection.tensors.size(), "\n");
   for (const TensorSpec& tensor : inspection.others) {
-    absl::StrAppend(&text, "  ", tensor.name, "  ", FormatSpec(tensor), "\n");
+    absl::StrAppend(&text, "  ", NameAndSpec(tensor), "\n");
   }
   for (const TensorGroup& group : inspection.groups) {
     text += FormatGroup(inspection, group);
@@ -246,22 +265,24 @@ std::string FormatContents(const Inspection& inspection) {
 std::string FormatFiles(const Inspection& inspection) {
   std::string text = "files:\n";
   for (const SourceFile& file : inspection.files) {
-    absl::StrAppend(&text, "  ", SplitPath(file.path).name, "  ",
+    absl::StrAppend(&text, "  ", FileName(file), "  ",
                     FormatByteSize(static_cast<int64_t>(file.size_bytes)), ", ",
                     file.num_tensors,
                     file.num_tensors == 1 ? " tensor\n" : " tensors\n");
     for (const auto& [key, value] : file.metadata) {
-      absl::StrAppend(&text, "    ", key, ": ", value, "\n");
+      absl::StrAppend(&text, "    ", EscapeControl(key), ": ",
+                      EscapeControl(value), "\n");
     }
   }
   if (!inspection.companion_files.empty()) {
-    absl::StrAppend(&text, "  beside them: ",
-                    absl::StrJoin(inspection.companion_files, ", "), "\n");
+    absl::StrAppend(
+        &text, "  beside them: ",
+        EscapeControl(absl::StrJoin(inspection.companion_files, ", ")), "\n");
   }
   if (inspection.digests.empty()) return text;
   text += "sha256:\n";
   for (const auto& [name, digest] : inspection.digests) {
-    absl::StrAppend(&text, "  ", digest, "  ", name, "\n");
+    absl::StrAppend(&text, "  ", digest, "  ", EscapeControl(name), "\n");
   }
   return text;
 }
@@ -269,20 +290,20 @@ std::string FormatFiles(const Inspection& inspection) {
 std::string FormatTensorTable(const Inspection& inspection) {
   size_t width = 4;
   for (const SourceTensor& tensor : inspection.tensors) {
-    width = std::max(width, tensor.spec.name.size());
+    width = std::max(width, EscapeControl(tensor.spec.name).size());
   }
   const int columns = static_cast<int>(std::min<size_t>(width, 80));
   std::string text =
       absl::StrFormat("%-*s  %-7s %-16s %12s %14s  %s\n", columns, "name",
                       "dtype", "shape", "bytes", "offset", "file");
   for (const SourceTensor& tensor : inspection.tensors) {
-    absl::StrAppendFormat(&text, "%-*s  %-7s %-16s %12d %14s  %s\n", columns,
-                          tensor.spec.name, DtypeName(tensor.spec.dtype),
-                          FormatShape(tensor.spec.shape), NumBytes(tensor.spec),
-                          tensor.offset_bytes.has_value()
-                              ? absl::StrCat(*tensor.offset_bytes)
-                              : "-",
-                          SplitPath(inspection.files[tensor.file].path).name);
+    absl::StrAppendFormat(
+        &text, "%-*s  %-7s %-16s %12d %14s  %s\n", columns,
+        EscapeControl(tensor.spec.name), DtypeName(tensor.spec.dtype),
+        FormatShape(tensor.spec.shape), NumBytes(tensor.spec),
+        tensor.offset_bytes.has_value() ? absl::StrCat(*tensor.offset_bytes)
+                                        : "-",
+        FileName(inspection.files[tensor.file]));
   }
   return text;
 }
@@ -430,7 +451,7 @@ Json InspectionToJson(const Inspection& inspection, bool list_tensors) {
                      ? std::string("checkpoint")
                      : std::string(SourceKindName(inspection.kind));
   if (inspection.config.has_value()) {
-    json["model_type"] = moe != nullptr ? "mixtral" : "llama";
+    json["model_type"] = std::string(ModelType(inspection));
     json["decoder"] = DecoderToJson(DecoderConfig(*inspection.config));
     if (moe != nullptr) json["moe"] = MoeToJson(*moe);
   }

@@ -7,6 +7,7 @@
 #include "gtest/gtest.h"
 #include "moe/base/progress.h"
 #include "moe/base/testing/status_matchers.h"
+#include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/json.h"
 #include "moe/checkpoint/moe_config.h"
 #include "moe/checkpoint/tensor.h"
@@ -16,6 +17,7 @@ namespace moe {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::AnyOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -51,6 +53,33 @@ TEST(FormatInspectionTest, ShowsADenseCheckpoint) {
       "    format: pt\n"
       "  beside them: chat_template.jinja, generation_config.json, "
       "special_tokens_map.json, tokenizer.json, tokenizer_config.json\n");
+}
+
+// A name or value from a file makes no line of its own.
+TEST(FormatInspectionTest, ControlCharactersAreEscaped) {
+  Inspection inspection;
+  inspection.path = "pa\nth";
+  const std::string bad = "\n\t\x1b[2J\u009b\u202e\xff";
+  const std::string escaped = "\\u000a\\u0009\\u001b[2J\\u009b\\u202e\\xff";
+  const TensorSpec spec = {"t" + bad, Dtype::kF32, {1}};
+  inspection.files = {{"dir/f" + bad, 4, 1, {{"k" + bad, "v" + bad}}}};
+  inspection.others = {spec};
+  inspection.tensors = {{spec, 0, 0}};
+  inspection.groups = {{"g" + bad, 0, 0, {spec}, 1, 4}};
+  inspection.companion_files = {"LICENSE" + bad};
+  inspection.digests = {{"d" + bad, "0123"}};
+  const std::string text = FormatInspection(inspection, true);
+  EXPECT_THAT(text, AllOf(HasSubstr("pa\\u000ath: "),
+                          HasSubstr("  t" + escaped + "  F32 [1]\n"),
+                          HasSubstr("  g" + escaped + "0t" + escaped + "  F32"),
+                          HasSubstr("  f" + escaped + "  4 B, 1 tensor\n"),
+                          HasSubstr("    k" + escaped + ": v" + escaped + "\n"),
+                          HasSubstr("beside them: LICENSE" + escaped + "\n"),
+                          HasSubstr("  0123  d" + escaped + "\n"),
+                          HasSubstr("\nt" + escaped + "  F32 "),
+                          HasSubstr("  f" + escaped + "\n")));
+  EXPECT_THAT(text, Not(AnyOf(HasSubstr("\t"), HasSubstr("\x1b"),
+                              HasSubstr("\u009b"), HasSubstr("\xff"))));
 }
 
 TEST(FormatInspectionTest, ShowsScalingAndShards) {

@@ -71,7 +71,7 @@ class SafetensorsSource : public TensorSource {
   }
 
   const Files open_files_;
-  std::vector<TensorLocation> places_;  // Of each of tensors().
+  std::vector<TensorLocation> places_;  // In the order of tensors().
 };
 
 template <typename T>
@@ -92,16 +92,17 @@ class PtSource : public TensorSource {
   absl::Status Load() {
     MOE_ASSIGN_OR_RETURN(const RandomAccessFile file,
                          RandomAccessFile::Open(path()));
-    MOE_ASSIGN_OR_RETURN(PtValue root, ReadPtFile(path()));
+    MOE_ASSIGN_OR_RETURN(const PtValue root, ReadPtFile(path()));
     files_.push_back({path(), file.size_bytes(), 0, {}});
-    MOE_RETURN_IF_ERROR(Annotate(Flatten("", std::move(root)), path()));
+    name_bytes_left_ = kFewNameBytes + kNameBytesPerByte * file.size_bytes();
+    MOE_RETURN_IF_ERROR(Annotate(Flatten("", root), path()));
     files_[0].num_tensors = static_cast<int64_t>(tensors_.size());
     return absl::OkStatus();
   }
 
   absl::Status Read(size_t tensor, uint64_t offset_bytes,
                     absl::Span<char> out) const override {
-    const std::string& bytes = data_[tensor];
+    const std::string& bytes = data_[tensor]->bytes;
     MOE_CHECK(offset_bytes + out.size() <= bytes.size());
     std::memcpy(out.data(), bytes.data() + offset_bytes, out.size());
     return absl::OkStatus();
@@ -115,51 +116,62 @@ class PtSource : public TensorSource {
     return prefix.empty() ? name : absl::StrCat(prefix, ".", name);
   }
 
-  absl::Status Add(absl::string_view prefix, HostTensor tensor) {
+  absl::Status Add(absl::string_view prefix, Shared<HostTensor> tensor) {
     const std::string name(prefix.empty() ? "value" : prefix);
+    if (name.size() > name_bytes_left_) {
+      return absl::ResourceExhaustedError(absl::StrCat(
+          "expected names that are not much longer than the file together, "
+          "found more: a long key stands before very many values; shorten the "
+          "keys"));
+    }
+    name_bytes_left_ -= name.size();
     if (!names_.insert(name).second) {
       return absl::InvalidArgumentError(
           absl::StrCat("two values flatten to the name \"", name,
                        "\"; they cannot be told apart by name"));
     }
-    tensors_.push_back(
-        {{name, tensor.dtype, std::move(tensor.shape)}, 0, std::nullopt});
-    data_.push_back(std::move(tensor.bytes));
+    tensors_.push_back({{name, tensor->dtype, tensor->shape}, 0, std::nullopt});
+    data_.push_back(std::move(tensor));
     return absl::OkStatus();
   }
 
-  // The reader bounds the depth of the tree.
-  absl::Status Flatten(const std::string& prefix, PtValue value) {
-    if (auto* const tensor = std::get_if<HostTensor>(&value.value)) {
-      return Add(prefix, std::move(*tensor));
+  // The reader bounds the depth of the tree and the number of its values.
+  absl::Status Flatten(const std::string& prefix, const PtValue& value) {
+    if (const auto* const tensor =
+            std::get_if<Shared<HostTensor>>(&value.value)) {
+      return Add(prefix, *tensor);
     }
-    if (const auto* const number = std::get_if<int64_t>(&value.value)) {
+    if (const auto* const number = value.As<int64_t>()) {
       return Add(prefix, NumbersTensor<int64_t>(Dtype::kI64, {}, {number, 1}));
     }
-    if (const auto* const number = std::get_if<double>(&value.value)) {
+    if (const auto* const number = value.As<double>()) {
       return Add(prefix, NumbersTensor<double>(Dtype::kF64, {}, {number, 1}));
     }
-    if (const auto* const ints = std::get_if<PtInts>(&value.value)) {
+    if (const auto* const ints = value.As<PtInts>()) {
       return Add(prefix,
                  NumbersTensor<int64_t>(
                      Dtype::kI64, {static_cast<int64_t>(ints->size())}, *ints));
     }
-    if (auto* const list = std::get_if<PtList>(&value.value)) {
+    if (const auto* const list = value.As<PtList>()) {
       for (size_t i = 0; i < list->size(); ++i) {
-        MOE_RETURN_IF_ERROR(Flatten(Join(prefix, static_cast<int64_t>(i)),
-                                    std::move((*list)[i])));
+        MOE_RETURN_IF_ERROR(
+            Flatten(Join(prefix, static_cast<int64_t>(i)), (*list)[i]));
       }
       return absl::OkStatus();
     }
-    for (PtEntry& entry : std::get<PtDict>(value.value).entries) {
-      MOE_RETURN_IF_ERROR(
-          Flatten(Join(prefix, entry.key), std::move(entry.value)));
+    for (const PtEntry& entry : value.As<PtDict>()->entries) {
+      MOE_RETURN_IF_ERROR(Flatten(Join(prefix, entry.key), entry.value));
     }
     return absl::OkStatus();
   }
 
+  // A key stands in the file once, and in the name of every value below it.
+  static constexpr uint64_t kFewNameBytes = 1 << 24;
+  static constexpr uint64_t kNameBytesPerByte = 16;
+
+  uint64_t name_bytes_left_ = 0;
   absl::flat_hash_set<std::string> names_;
-  std::vector<std::string> data_;  // Of each of tensors().
+  std::vector<Shared<HostTensor>> data_;  // In the order of tensors().
 };
 
 absl::Status CheckNotJson(const RandomAccessFile& file) {

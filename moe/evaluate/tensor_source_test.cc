@@ -105,6 +105,24 @@ TEST(OpenTensorSourceTest, RefusesPtNamesThatCollide) {
                                  "\"0\"")));
 }
 
+// The names of a value's parts repeat the keys above it: a key of 60 kB over a
+// thousand numbers makes 60 MB out of a file of some 70 kB.
+TEST(OpenTensorSourceTest, RefusesNamesThatAFileOfThatSizeCannotHold) {
+  const TempDirectory directory;
+  PtList numbers(1000, PtValue{0.5});
+  PtDict root;
+  root.Add(std::string(60000, 'k'), {numbers});
+  const std::string path = directory.Path("artifact.pt");
+  MOE_ASSERT_OK(WritePtFile({root}, path, false));
+  EXPECT_THAT(OpenTensorSource(path),
+              StatusIs(absl::StatusCode::kResourceExhausted,
+                       HasSubstr("artifact.pt: expected names")));
+  PtDict short_key;
+  short_key.Add(std::string(60, 'k'), {numbers});
+  MOE_ASSERT_OK(WritePtFile({short_key}, path, true));
+  MOE_EXPECT_OK(OpenTensorSource(path));
+}
+
 TEST(OpenTensorSourceTest, SaysWhatIsWrongWithAPath) {
   const TempDirectory directory;
   EXPECT_THAT(

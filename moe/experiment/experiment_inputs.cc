@@ -1,5 +1,7 @@
 #include "moe/experiment/experiment_inputs.h"
 
+#include <algorithm>
+#include <cstddef>
 #include <map>
 #include <string>
 #include <utility>
@@ -9,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "moe/base/file_stamp.h"
 #include "moe/base/file_system.h"
 #include "moe/base/status_macros.h"
 #include "moe/experiment/experiment_lock.pb.h"
@@ -16,8 +19,17 @@
 #include "moe/experiment/file_digest.h"
 #include "moe/experiment/step_plan.h"
 #include "moe/experiment/text_proto.h"
+#include "moe/text/dataset/dataset_files.h"
 
 namespace moe {
+namespace {
+
+absl::StatusOr<std::vector<std::string>> DataFiles(const std::string& path) {
+  MOE_ASSIGN_OR_RETURN(DatasetFiles files, ListDatasetFiles(path));
+  return std::move(files.paths);
+}
+
+}  // namespace
 
 std::string RecordPath(absl::string_view step_directory) {
   return absl::StrCat(step_directory, ".record.textproto");
@@ -99,6 +111,7 @@ absl::StatusOr<std::string> ExperimentInputs::DigestOf(const StepInput& input) {
 
 absl::StatusOr<std::vector<FileDigest>> ExperimentInputs::Model() {
   if (!model_.has_value()) {
+    MOE_RETURN_IF_ERROR(Stamp(places_.model, ModelFiles));
     MOE_ASSIGN_OR_RETURN(model_, DigestModel(places_.model, progress_));
   }
   return *model_;
@@ -109,6 +122,7 @@ absl::StatusOr<std::vector<FileDigest>> ExperimentInputs::DataOf(
   const auto known = data_.find(file);
   if (known != data_.end()) return known->second;
   MOE_ASSIGN_OR_RETURN(const std::string path, DataPath(file));
+  MOE_RETURN_IF_ERROR(Stamp(path, DataFiles));
   MOE_ASSIGN_OR_RETURN(std::vector<FileDigest> files, DigestData(path));
   return data_[file] = std::move(files);
 }
@@ -125,6 +139,44 @@ absl::StatusOr<std::vector<FileDigest>> ExperimentInputs::Data(
   files.reserve(by_name.size());
   for (const auto& [name, file] : by_name) files.push_back(file);
   return files;
+}
+
+absl::Status ExperimentInputs::Stamp(const std::string& at,
+                                     const Lister& list) {
+  StampedFiles files = {at, list, {}, {}};
+  MOE_ASSIGN_OR_RETURN(files.paths, list(at));
+  for (const std::string& path : files.paths) {
+    MOE_ASSIGN_OR_RETURN(const FileStamp stamp, StampOf(path));
+    files.stamps.push_back(stamp);
+  }
+  stamped_.push_back(std::move(files));
+  return absl::OkStatus();
+}
+
+absl::Status ExperimentInputs::CheckUnchanged(const StampedFiles& files) {
+  for (size_t i = 0; i < files.paths.size(); ++i) {
+    MOE_RETURN_IF_ERROR(CheckStamp(files.paths[i], files.stamps[i]));
+  }
+  MOE_ASSIGN_OR_RETURN(const std::vector<std::string> now,
+                       files.list(files.at));
+  for (const std::string& path : now) {
+    const bool known = std::find(files.paths.begin(), files.paths.end(),
+                                 path) != files.paths.end();
+    if (known) continue;
+    return absl::DataLossError(absl::StrCat(
+        path,
+        ": expected no new file beside those that were read before, found "
+        "one; leave the inputs alone while a command works, and start it "
+        "again"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ExperimentInputs::CheckUnchanged() const {
+  for (const StampedFiles& files : stamped_) {
+    MOE_RETURN_IF_ERROR(CheckUnchanged(files));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace moe

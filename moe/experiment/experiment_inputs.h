@@ -4,6 +4,7 @@
 #ifndef MOE_EXPERIMENT_EXPERIMENT_INPUTS_H_
 #define MOE_EXPERIMENT_EXPERIMENT_INPUTS_H_
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -12,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "moe/base/file_stamp.h"
 #include "moe/base/progress.h"
 #include "moe/experiment/experiment_lock.pb.h"
 #include "moe/experiment/experiment_spec.pb.h"
@@ -47,12 +49,33 @@ class ExperimentInputs {
   // The files that the experiment's datasets read, sorted by name, each once.
   absl::StatusOr<std::vector<FileDigest>> Data(const ExperimentSpec& spec);
 
+  // OK if the files of model and data that were digested so far are still the
+  // ones that were read, and no other files are there now. DataLoss otherwise:
+  // what was made meanwhile may be of other bytes than the digests say.
+  absl::Status CheckUnchanged() const;
+
+  const Places& places() const { return places_; }
+
  private:
   struct MadeStep {
     std::string directory;
     std::vector<FileDigest> files;
   };
 
+  // Lists the files that lie at a path.
+  using Lister = std::function<absl::StatusOr<std::vector<std::string>>(
+      const std::string&)>;
+  // Files as they were just before they were digested.
+  struct StampedFiles {
+    std::string at;
+    Lister list;
+    std::vector<std::string> paths;
+    std::vector<FileStamp> stamps;
+  };
+
+  // Adds what is at the path to stamped_.
+  absl::Status Stamp(const std::string& at, const Lister& list);
+  static absl::Status CheckUnchanged(const StampedFiles& files);
   absl::StatusOr<std::string> DataPath(absl::string_view file) const;
   absl::StatusOr<std::vector<FileDigest>> DataOf(const std::string& file);
   absl::StatusOr<const MadeStep*> Find(const std::string& name) const;
@@ -62,6 +85,7 @@ class ExperimentInputs {
   std::map<std::string, MadeStep> steps_;
   std::optional<std::vector<FileDigest>> model_;
   std::map<std::string, std::vector<FileDigest>> data_;  // By file.
+  std::vector<StampedFiles> stamped_;
 };
 
 }  // namespace moe

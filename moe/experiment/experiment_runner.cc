@@ -22,6 +22,7 @@
 #include "moe/experiment/step_plan.h"
 #include "moe/experiment/step_runner.h"
 #include "moe/experiment/step_timing.h"
+#include "moe/experiment/step_timing.pb.h"
 #include "moe/experiment/text_proto.h"
 
 namespace moe {
@@ -66,24 +67,29 @@ absl::StatusOr<std::unique_ptr<PathLock>> TakeSavePath(
         absl::StrCat("another run works in ", path, "; wait for its end"));
   }
   MOE_RETURN_IF_ERROR(CheckSavePath(spec, path));
+  const absl::StatusOr<ExperimentSpec> there =
+      ReadTextProto<ExperimentSpec>(absl::StrCat(path, "/", kSpecFile));
+  if (there.ok() && FormatTextProto(*there) == FormatTextProto(spec)) {
+    return lock;
+  }
   MOE_RETURN_IF_ERROR(write_spec());
   return lock;
 }
 
-// An older timing is gone before there is a new record, so that one never
-// stands beside another run's result. Without one nothing but a number in the
-// report is lost.
+// The timing is there before the record, so that no step that is done has none.
+// An older one is gone before, as it would stand beside another run's result.
 absl::StatusOr<StepRecord> RunTimed(const PlannedStep& step,
                                     const std::string& directory,
                                     const StepContext& context) {
+  MOE_RETURN_IF_ERROR(CheckStepTarget(directory, context.inputs.places()));
   const std::string timing_path = TimingPath(directory);
-  if (PathExists(timing_path)) {
-    MOE_RETURN_IF_ERROR(PosixFileSystem().RemoveAll(timing_path));
-  }
+  MOE_RETURN_IF_ERROR(RemoveTextProto<StepTiming>(timing_path));
   const StepStopwatch stopwatch;
-  MOE_ASSIGN_OR_RETURN(StepRecord record, RunStep(step, directory, context));
-  MOE_RETURN_IF_ERROR(WriteTiming(stopwatch.Read(), timing_path));
-  return record;
+  StepContext timed = context;
+  timed.before_record = [&] {
+    return WriteTiming(stopwatch.Read(), timing_path);
+  };
+  return RunStep(step, directory, timed);
 }
 
 absl::Status RunOneStep(const PlannedStep& step, const std::string& directory,
@@ -106,6 +112,18 @@ absl::Status RunOneStep(const PlannedStep& step, const std::string& directory,
   return absl::OkStatus();
 }
 
+// Whether every step could write what it makes, asked before hours of work. A
+// step that has a record may not have to.
+absl::Status CheckStepTargets(const std::vector<PlannedStep>& steps,
+                              const ExperimentRun& run) {
+  for (const PlannedStep& step : steps) {
+    const std::string directory = absl::StrCat(run.save_path, "/", step.name);
+    if (PathExists(RecordPath(directory))) continue;
+    MOE_RETURN_IF_ERROR(CheckStepTarget(directory, run.places));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<ExperimentLock> RunExperiment(const ExperimentSpec& spec,
@@ -115,6 +133,7 @@ absl::StatusOr<ExperimentLock> RunExperiment(const ExperimentSpec& spec,
                                              Progress& progress) {
   MOE_ASSIGN_OR_RETURN(const std::vector<PlannedStep> steps, PlanSteps(spec));
   MOE_RETURN_IF_ERROR(ValidateCriteria(spec));
+  MOE_RETURN_IF_ERROR(CheckStepTargets(steps, run));
   MOE_ASSIGN_OR_RETURN(const std::unique_ptr<PathLock> lock,
                        TakeSavePath(spec, run.save_path));
   ExperimentInputs inputs(run.places, progress);
@@ -130,6 +149,7 @@ absl::StatusOr<ExperimentLock> RunExperiment(const ExperimentSpec& spec,
       return Annotate(status, absl::StrCat("step \"", steps[i].name, "\""));
     }
   }
+  MOE_RETURN_IF_ERROR(inputs.CheckUnchanged());
   MOE_ASSIGN_OR_RETURN(ExperimentLock result,
                        LockOfResults(spec, run.save_path, inputs, progress));
   MOE_RETURN_IF_ERROR(

@@ -1,5 +1,7 @@
 #include "moe/experiment/experiment_runner.h"
 
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
@@ -78,11 +80,9 @@ class ExperimentRunnerTest : public ::testing::Test {
                                  : "importance_scores";
     const std::string bytes =
         HexSha256Of(absl::StrJoin(words.begin(), words.end() - 1, " "));
-    const std::string step = SplitPath(save_path).name;
-    directory_.Write(absl::StrCat("out/", step, "/", name, ".safetensors"),
-                     bytes);
-    directory_.Write(absl::StrCat("out/", step, "/", name, ".report.json"),
-                     "{}");
+    std::filesystem::create_directories(save_path);
+    std::ofstream(absl::StrCat(save_path, "/", name, ".safetensors")) << bytes;
+    std::ofstream(absl::StrCat(save_path, "/", name, ".report.json")) << "{}";
     return absl::OkStatus();
   }
 
@@ -173,6 +173,22 @@ TEST_F(ExperimentRunnerTest, KeepsOffDirectoriesOfSomethingElse) {
   EXPECT_THAT(Run().status(),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("results of experiment \"chain\"")));
+}
+
+TEST_F(ExperimentRunnerTest, AsksBeforeItRunsWhetherEveryStepCanWrite) {
+  ASSERT_THAT(Run(), IsOk());
+  ASSERT_THAT(PosixFileSystem().RemoveAll(directory_.Path("out/router")),
+              IsOk());
+  ASSERT_THAT(PosixFileSystem().RemoveAll(
+                  directory_.Path("out/router.record.textproto")),
+              IsOk());
+  ASSERT_THAT(PosixFileSystem().RemoveAll(
+                  directory_.Path("out/neurons.record.textproto")),
+              IsOk());
+  directory_.Write("out/neurons/thesis.tex", "x");
+  EXPECT_THAT(Run().status(), StatusIs(absl::StatusCode::kFailedPrecondition,
+                                       HasSubstr("thesis.tex")));
+  EXPECT_THAT(commands_, IsEmpty());
 }
 
 TEST_F(ExperimentRunnerTest, OneRunAtATime) {

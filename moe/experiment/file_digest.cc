@@ -55,8 +55,7 @@ absl::StatusOr<FileDigest> DigestFile(absl::string_view directory,
   return digest;
 }
 
-absl::StatusOr<std::vector<FileDigest>> DigestModel(absl::string_view path,
-                                                    Progress& progress) {
+absl::StatusOr<std::vector<std::string>> ModelFiles(absl::string_view path) {
   MOE_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(path));
   MOE_ASSIGN_OR_RETURN(std::vector<std::string> names,
                        checkpoint.CompanionFiles());
@@ -67,6 +66,15 @@ absl::StatusOr<std::vector<FileDigest>> DigestModel(absl::string_view path,
   for (const SafetensorsFile& shard : checkpoint.tensors().shards()) {
     names.push_back(SplitPath(shard.path()).name);
   }
+  std::sort(names.begin(), names.end());
+  for (std::string& name : names) name = absl::StrCat(path, "/", name);
+  return names;
+}
+
+absl::StatusOr<std::vector<FileDigest>> DigestModel(absl::string_view path,
+                                                    Progress& progress) {
+  MOE_ASSIGN_OR_RETURN(std::vector<std::string> names, ModelFiles(path));
+  for (std::string& name : names) name = SplitPath(name).name;
   return DigestNames(path, std::move(names), "digests of the model", progress);
 }
 

@@ -19,9 +19,12 @@ namespace moe {
 absl::StatusOr<FileDigest> DigestFile(absl::string_view directory,
                                       absl::string_view name);
 
-// Everything of a checkpoint that a step may read: config.json, shards, their
-// index, tokenizer and other companion files; sorted by name. Errors of
-// Checkpoint::Open and of reading.
+// The paths of everything of a checkpoint that a step may read: config.json,
+// shards, their index, tokenizer and other companion files; sorted. Errors of
+// Checkpoint::Open.
+absl::StatusOr<std::vector<std::string>> ModelFiles(absl::string_view path);
+
+// The same, digested. Errors of reading too.
 absl::StatusOr<std::vector<FileDigest>> DigestModel(absl::string_view path,
                                                     Progress& progress);
 

@@ -11,6 +11,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
+#include "moe/base/escape_control.h"
 #include "moe/base/status_macros.h"
 #include "moe/experiment/acceptance.h"
 #include "moe/experiment/evaluation_metrics.h"
@@ -58,9 +59,9 @@ std::string InputRows(const ExperimentSpec& spec, const LockVerdict& verdict,
 void AppendDifferences(const std::vector<LockDifference>& differences,
                        absl::string_view where, std::string& text) {
   for (const LockDifference& difference : differences) {
-    absl::StrAppend(&text, "  ", where, difference.what,
-                    "\n    pinned: ", difference.pinned,
-                    "\n    found:  ", difference.found, "\n");
+    absl::StrAppend(&text, "  ", where, EscapeControl(difference.what),
+                    "\n    pinned: ", EscapeControl(difference.pinned),
+                    "\n    found:  ", EscapeControl(difference.found), "\n");
   }
 }
 
@@ -85,8 +86,13 @@ std::string DifferencesText(const LockCheck& check) {
   }
   const std::vector<std::string> causes = check.LikelyCauses();
   if (!causes.empty()) {
-    absl::StrAppend(&text, "Likely causes:\n  - ",
-                    absl::StrJoin(causes, "\n  - "), "\n");
+    absl::StrAppend(
+        &text, "Likely causes:\n  - ",
+        absl::StrJoin(causes, "\n  - ",
+                      [](std::string* out, const std::string& cause) {
+                        *out += EscapeControl(cause);
+                      }),
+        "\n");
   }
   return text;
 }
@@ -163,7 +169,7 @@ std::string SummarizeStep(const StepLock& step) {
   std::vector<std::string> parts;
   if (step.files_size() == 1) {
     parts.push_back(
-        absl::StrCat(step.files(0).name(), " ",
+        absl::StrCat(EscapeControl(step.files(0).name()), " ",
                      step.files(0).sha256().substr(0, kShownDigits)));
   } else if (step.files_size() > 1) {
     parts.push_back(FilesText(step.files()));

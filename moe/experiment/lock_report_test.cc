@@ -115,6 +115,16 @@ TEST_F(LockReportTest, SaysWhatDiffersWhereAndWhy) {
                       "--seed=1\n")));
 }
 
+// Names of files come from whoever made the results.
+TEST_F(LockReportTest, ControlCharactersAreEscaped) {
+  ExperimentLock found = lock_;
+  found.mutable_steps(0)->mutable_files(0)->set_name("a\n\x1b");
+  EXPECT_THAT(FormatVerdict(spec_, Judge(lock_, found), found, "out"),
+              AllOf(HasSubstr("DIFFERS    a\\u000a\\u001b 2222"),
+                    HasSubstr("mlp: a\\u000a\\u001b\n    pinned: "),
+                    Not(HasSubstr("\x1b"))));
+}
+
 TEST_F(LockReportTest, FailsWhereACriterionIsNotMet) {
   spec_.mutable_criteria(0)->set_at_most(2.0);
   const LockVerdict verdict = Judge(lock_, lock_);

@@ -19,7 +19,7 @@ namespace {
 using ::google::protobuf::FieldDescriptor;
 using ::google::protobuf::Message;
 
-// Empty for a false bool.
+// Empty for a false bool that is never unset.
 std::string ValueOf(const Message& options, const FieldDescriptor& field) {
   const google::protobuf::Reflection& values = *options.GetReflection();
   switch (field.cpp_type()) {
@@ -28,7 +28,10 @@ std::string ValueOf(const Message& options, const FieldDescriptor& field) {
     case FieldDescriptor::CPPTYPE_DOUBLE:
       return FormatShortest(values.GetDouble(options, &field));
     case FieldDescriptor::CPPTYPE_BOOL:
-      return values.GetBool(options, &field) ? "true" : "";
+      if (values.GetBool(options, &field)) return "true";
+      return field.has_presence() ? "false" : "";
+    case FieldDescriptor::CPPTYPE_STRING:
+      return values.GetString(options, &field);
     case FieldDescriptor::CPPTYPE_ENUM:
       return absl::AsciiStrToLower(
           std::string(values.GetEnum(options, &field)->name()));

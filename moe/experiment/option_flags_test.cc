@@ -11,6 +11,7 @@
 #include "moe/convert/mlp_options.pb.h"
 #include "moe/gates/clustering_options.pb.h"
 #include "moe/split/split_options.pb.h"
+#include "moe/text/dataset/dataset_options.pb.h"
 
 namespace moe {
 namespace {
@@ -44,6 +45,14 @@ TEST(OptionFlagsTest, WritesEnumsBoolsAndDoubles) {
   EXPECT_THAT(
       OptionFlags(attention),
       ElementsAre("--top_k_attn=2", "--scale_factor_attn=0.1", "--seed=0"));
+}
+
+TEST(OptionFlagsTest, WritesABoolThatIsSetToFalse) {
+  TokenizeOptions options;
+  EXPECT_THAT(OptionFlags(options), ElementsAre("--chat_template=auto"));
+  options.set_add_bos(false);
+  EXPECT_THAT(OptionFlags(options),
+              ElementsAre("--chat_template=auto", "--add_bos=false"));
 }
 
 TEST(OptionFlagsTest, LeavesOutWhatIsNoFlag) {

@@ -23,6 +23,7 @@
 #include "moe/experiment/experiment_inputs.h"
 #include "moe/experiment/experiment_spec.pb.h"
 #include "moe/gates/clustering_options.h"
+#include "moe/text/dataset/dataset_options.h"
 #include "moe/text/dataset/load_dataset.h"
 #include "moe/text/dataset/token_sequences.h"
 #include "moe/text/tokenizer/tokenizer.h"
@@ -314,8 +315,6 @@ absl::StatusOr<std::vector<StepCost>> EstimateSteps(
   for (const SafetensorsFile& shard : checkpoint.tensors().shards()) {
     model.stored_bytes += static_cast<int64_t>(shard.size_bytes());
   }
-  MOE_ASSIGN_OR_RETURN(const std::unique_ptr<Tokenizer> tokenizer,
-                       LoadTokenizer(places.model));
   ThreadPool pool(num_threads);
   const ExperimentInputs inputs(places, progress);
   std::map<std::string, DatasetSize> datasets;
@@ -323,6 +322,9 @@ absl::StatusOr<std::vector<StepCost>> EstimateSteps(
     MOE_ASSIGN_OR_RETURN(const std::string path,
                          inputs.PathOf({"", InputSource::kData, dataset.name(),
                                         dataset.file()}));
+    MOE_ASSIGN_OR_RETURN(
+        const std::unique_ptr<Tokenizer> tokenizer,
+        LoadTokenizer(places.model, TextEndsOf(dataset.tokenize())));
     MOE_ASSIGN_OR_RETURN(
         datasets[dataset.name()],
         SizeOf(dataset, path, *tokenizer, model.config, pool, progress));

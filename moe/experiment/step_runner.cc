@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <filesystem>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -14,8 +14,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "google/protobuf/util/message_differencer.h"
+#include "moe/base/atomic_write.h"
+#include "moe/base/directory_manifest.h"
 #include "moe/base/file_system.h"
+#include "moe/base/path_overlap.h"
 #include "moe/base/progress.h"
+#include "moe/base/staging_directory.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/artifact/artifact_part.h"
 #include "moe/experiment/evaluation_metrics.h"
@@ -29,19 +33,14 @@
 namespace moe {
 namespace {
 
-// Deeper directories are no step's.
-absl::Status RemoveIfThere(const std::string& path) {
-  if (!PathExists(path)) return absl::OkStatus();
-  return PosixFileSystem().RemoveAll(path);
-}
+// What the record in a step's directory calls it (see WriteManifest).
+constexpr char kStepKind[] = "step";
 
-absl::Status MakeRoom(const std::string& directory) {
-  MOE_RETURN_IF_ERROR(RemoveIfThere(RecordPath(directory)));
-  return RemoveIfThere(directory);
-}
-
-absl::Status WriteRecord(const StepRecord& record,
-                         absl::string_view directory) {
+absl::Status WriteRecord(const StepRecord& record, absl::string_view directory,
+                         const StepContext& context) {
+  if (context.before_record != nullptr) {
+    MOE_RETURN_IF_ERROR(context.before_record());
+  }
   return WriteTextProto(
       record, "# What a step of an experiment has made, and from what.\n",
       RecordPath(directory));
@@ -88,24 +87,51 @@ absl::Status CollectOutput(const PlannedStep& step,
   return CollectArtifact(OutputName(step.output), directory, record);
 }
 
-// Runs the words into an empty place, and writes the record.
+// Makes what a step makes in the directory that it is given, which is new.
+using MakeStep = std::function<absl::Status(const std::string& directory)>;
+
+// Has it made beside `directory` and puts it in its place, without a record of
+// the step, which is gone before.
+absl::Status MakeInPlace(const std::string& directory,
+                         const StepContext& context, const MakeStep& make) {
+  MOE_RETURN_IF_ERROR(CheckStepTarget(directory, context.inputs.places()));
+  MOE_ASSIGN_OR_RETURN(const std::string target, FollowTargetLink(directory));
+  FileSystem& file_system = PosixFileSystem();
+  MOE_ASSIGN_OR_RETURN(const std::unique_ptr<StagingDirectory> staging,
+                       StagingDirectory::Create(target, file_system));
+  MOE_RETURN_IF_ERROR(make(staging->content()));
+  MOE_RETURN_IF_ERROR(context.inputs.CheckUnchanged());
+  MOE_RETURN_IF_ERROR(
+      WriteManifest(file_system, staging->content(), kStepKind));
+  MOE_RETURN_IF_ERROR(file_system.SyncDirectory(staging->content()));
+  MOE_RETURN_IF_ERROR(RemoveTextProto<StepRecord>(RecordPath(directory)));
+  return MoveIntoPlace(*staging, target, kStepKind, file_system);
+}
+
+// Words for a command that is to write to a directory.
+using WordsFor = std::function<absl::StatusOr<std::vector<std::string>>(
+    const std::string& directory)>;
+
 absl::StatusOr<StepRecord> RunAndRecord(const PlannedStep& step,
-                                        const std::vector<std::string>& words,
+                                        const WordsFor& words_for,
                                         const std::string& directory,
                                         const StepContext& context) {
   StepRecord record;
   record.set_numerics_contract(kNumericsContractVersion);
   MOE_ASSIGN_OR_RETURN(*record.mutable_step(),
                        DescribeStep(step, context.inputs));
-  MOE_RETURN_IF_ERROR(MakeRoom(directory));
-  MOE_RETURN_IF_ERROR(context.run_command(words));
-  if (absl::Status status =
-          CollectOutput(step, directory, context.progress, record);
-      !status.ok()) {
+  const MakeStep make = [&](const std::string& staged) -> absl::Status {
+    MOE_ASSIGN_OR_RETURN(const std::vector<std::string> words,
+                         words_for(staged));
+    MOE_RETURN_IF_ERROR(context.run_command(words));
+    const absl::Status status =
+        CollectOutput(step, staged, context.progress, record);
+    if (status.ok()) return status;
     return absl::DataLossError(absl::StrCat(
         step.command, " has not made what it should: ", status.message()));
-  }
-  MOE_RETURN_IF_ERROR(WriteRecord(record, directory));
+  };
+  MOE_RETURN_IF_ERROR(MakeInPlace(directory, context, make));
+  MOE_RETURN_IF_ERROR(WriteRecord(record, directory, context));
   return record;
 }
 
@@ -139,20 +165,13 @@ absl::Status CheckSameStep(const StepRecord& record,
 
 absl::Status CopyMade(const FileDigest& file, absl::string_view from,
                       absl::string_view to) {
-  const std::filesystem::path source = absl::StrCat(from, "/", file.name());
-  const std::filesystem::path target = absl::StrCat(to, "/", file.name());
-  std::error_code error;
-  std::filesystem::create_directories(target.parent_path(), error);
-  if (!error) std::filesystem::copy_file(source, target, error);
-  if (error) {
-    return absl::UnavailableError(absl::StrCat("copying ", source.string(),
-                                               " to ", target.string(), ": ",
-                                               error.message()));
-  }
+  const std::string source = absl::StrCat(from, "/", file.name());
+  MOE_RETURN_IF_ERROR(
+      CopyFileAtomically(source, absl::StrCat(to, "/", file.name())));
   MOE_ASSIGN_OR_RETURN(const FileDigest copied, DigestFile(to, file.name()));
   if (SameFile(copied, file)) return absl::OkStatus();
   return absl::DataLossError(
-      absl::StrCat(source.string(), " is not what its step made"));
+      absl::StrCat(source, " is not what its step made"));
 }
 
 template <typename List>
@@ -229,12 +248,23 @@ std::optional<StepRecord> FindFinishedStep(const StepLock& description,
   return there ? std::optional<StepRecord>(*std::move(record)) : std::nullopt;
 }
 
+absl::Status CheckStepTarget(absl::string_view directory,
+                             const ExperimentInputs::Places& places) {
+  MOE_RETURN_IF_ERROR(CheckApart(directory, places.model));
+  MOE_RETURN_IF_ERROR(CheckApart(directory, places.data));
+  MOE_RETURN_IF_ERROR(CheckIsTextProto(StepRecord(), RecordPath(directory)));
+  MOE_ASSIGN_OR_RETURN(const std::string target, FollowTargetLink(directory));
+  if (!PathExists(target)) return absl::OkStatus();
+  return CheckReplaceable(target, kStepKind);
+}
+
 absl::StatusOr<StepRecord> RunStep(const PlannedStep& step,
                                    absl::string_view directory,
                                    const StepContext& context) {
-  MOE_ASSIGN_OR_RETURN(const std::vector<std::string> words,
-                       StepWords(step, directory, context));
-  return RunAndRecord(step, words, std::string(directory), context);
+  const WordsFor words_for = [&](const std::string& staged) {
+    return StepWords(step, staged, context);
+  };
+  return RunAndRecord(step, words_for, std::string(directory), context);
 }
 
 absl::StatusOr<StepRecord> TakeStep(const PlannedStep& step,
@@ -247,14 +277,17 @@ absl::StatusOr<StepRecord> TakeStep(const PlannedStep& step,
   MOE_ASSIGN_OR_RETURN(const StepLock description,
                        DescribeStep(step, context.inputs));
   MOE_RETURN_IF_ERROR(CheckSameStep(record, description, path));
-  MOE_RETURN_IF_ERROR(MakeRoom(std::string(directory)));
-  for (const FileDigest& file : record.step().files()) {
-    MOE_RETURN_IF_ERROR(CopyMade(file, from, directory));
-  }
-  for (const FileDigest& file : record.reports()) {
-    MOE_RETURN_IF_ERROR(CopyMade(file, from, directory));
-  }
-  MOE_RETURN_IF_ERROR(WriteRecord(record, directory));
+  const MakeStep copy = [&](const std::string& staged) -> absl::Status {
+    for (const FileDigest& file : record.step().files()) {
+      MOE_RETURN_IF_ERROR(CopyMade(file, from, staged));
+    }
+    for (const FileDigest& file : record.reports()) {
+      MOE_RETURN_IF_ERROR(CopyMade(file, from, staged));
+    }
+    return absl::OkStatus();
+  };
+  MOE_RETURN_IF_ERROR(MakeInPlace(std::string(directory), context, copy));
+  MOE_RETURN_IF_ERROR(WriteRecord(record, directory, context));
   return record;
 }
 
@@ -267,26 +300,31 @@ absl::Status RunStepShard(const PlannedStep& step, const StepShard& shard,
                           absl::string_view directory,
                           const StepContext& context) {
   MOE_RETURN_IF_ERROR(CheckCanShard(step));
-  MOE_ASSIGN_OR_RETURN(std::vector<std::string> words,
-                       StepWords(step, directory, context));
-  words.push_back(Flag("shards", absl::StrCat(shard.num_shards)));
-  words.push_back(Flag("shard", absl::StrCat(shard.shard)));
-  MOE_RETURN_IF_ERROR(RemoveIfThere(std::string(directory)));
-  return context.run_command(words);
+  const MakeStep make = [&](const std::string& staged) -> absl::Status {
+    MOE_ASSIGN_OR_RETURN(std::vector<std::string> words,
+                         StepWords(step, staged, context));
+    words.push_back(Flag("shards", absl::StrCat(shard.num_shards)));
+    words.push_back(Flag("shard", absl::StrCat(shard.shard)));
+    return context.run_command(words);
+  };
+  return MakeInPlace(std::string(directory), context, make);
 }
 
 absl::StatusOr<StepRecord> MergeStepShards(
     const PlannedStep& step, const std::vector<std::string>& parts,
     absl::string_view directory, const StepContext& context) {
   MOE_RETURN_IF_ERROR(CheckCanShard(step));
-  std::vector<std::string> words = {step.command, Flag("save_path", directory),
-                                    "--merge"};
-  const auto num_shards = static_cast<int64_t>(parts.size());
-  for (int64_t shard = 0; shard < num_shards; ++shard) {
-    words.push_back(
-        PathOfPart(parts[shard], OutputName(step.output), num_shards, shard));
-  }
-  return RunAndRecord(step, words, std::string(directory), context);
+  const WordsFor words_for = [&](const std::string& staged) {
+    std::vector<std::string> words = {step.command, Flag("save_path", staged),
+                                      "--merge"};
+    const auto num_shards = static_cast<int64_t>(parts.size());
+    for (int64_t shard = 0; shard < num_shards; ++shard) {
+      words.push_back(
+          PathOfPart(parts[shard], OutputName(step.output), num_shards, shard));
+    }
+    return absl::StatusOr<std::vector<std::string>>(std::move(words));
+  };
+  return RunAndRecord(step, words_for, std::string(directory), context);
 }
 
 }  // namespace moe

@@ -33,6 +33,9 @@ struct StepContext {
   // --memory_budget of the steps that walk over a model; empty for the
   // command's own. No result depends on it.
   std::string memory_budget = {};
+  // Called when the step's directory is there, before its record is: a step
+  // without a record is run again.
+  std::function<absl::Status()> before_record = nullptr;
 };
 
 // What the step's result follows from: its lock without files and metrics.
@@ -51,9 +54,16 @@ std::optional<StepRecord> FindFinishedStep(const StepLock& description,
                                            absl::string_view directory,
                                            Progress& progress);
 
-// Runs the step, replaces what is at `directory`, and writes the record beside
-// it last. The errors of the command; DataLoss if it did not make what its step
-// makes.
+// OK if a step may write to `directory`: nothing is there, or an empty
+// directory, or what a step made before and nothing else; it is apart from
+// model and data, and the record beside it, if there is one, is a step's.
+absl::Status CheckStepTarget(absl::string_view directory,
+                             const ExperimentInputs::Places& places);
+
+// Runs the step beside `directory`, puts the result in the place of what is
+// there (CheckStepTarget), and writes the record beside it last. The errors of
+// the command; DataLoss if it did not make what its step makes, or if model or
+// data changed meanwhile.
 absl::StatusOr<StepRecord> RunStep(const PlannedStep& step,
                                    absl::string_view directory,
                                    const StepContext& context);

@@ -1,6 +1,8 @@
 #include "moe/experiment/step_runner.h"
 
+#include <chrono>
 #include <filesystem>
+#include <fstream>
 #include <optional>
 #include <string>
 #include <utility>
@@ -8,7 +10,9 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "moe/base/file_system.h"
@@ -45,15 +49,52 @@ class StepRunnerTest : public ::testing::Test {
 
   std::string Made() const { return directory_.Path("made/scores"); }
 
-  // Writes `contents` for each name below the step's directory.
+  // Writes `contents` for each name below the directory that it is told.
   CommandRunner Writing(std::vector<std::string> names) {
     return [this, names](const std::vector<std::string>& words) {
       words_ = words;
+      const std::string directory = Target(words);
       for (const std::string& name : names) {
-        directory_.Write(absl::StrCat("made/scores/", name), contents_);
+        const std::filesystem::path path = absl::StrCat(directory, "/", name);
+        std::filesystem::create_directories(path.parent_path());
+        std::ofstream(path) << contents_;
       }
       return absl::OkStatus();
     };
+  }
+
+  // Where the words say to write to.
+  static std::string Target(const std::vector<std::string>& words) {
+    for (absl::string_view word : words) {
+      if (absl::ConsumePrefix(&word, "--save_path=")) return std::string(word);
+      if (absl::ConsumePrefix(&word, "--report_out=")) {
+        return SplitPath(word).parent;
+      }
+    }
+    return "";
+  }
+
+  // The command's words, with the step's directory where they name the one
+  // beside it.
+  std::vector<std::string> Words() const {
+    std::vector<std::string> words = words_;
+    for (std::string& word : words) {
+      word = absl::StrReplaceAll(word, {{Target(words_), Made()}});
+    }
+    return words;
+  }
+
+  // As a person does, some time after the step was made.
+  void Change(const std::string& name) {
+    const std::string path =
+        directory_.Write(absl::StrCat("made/scores/", name), "abd");
+    const auto later =
+        std::filesystem::last_write_time(path) + std::chrono::seconds(1);
+    std::filesystem::last_write_time(path, later);
+  }
+
+  void RemoveMade() {
+    ASSERT_THAT(PosixFileSystem().RemoveAll(Made()), IsOk());
   }
 
   absl::StatusOr<StepRecord> Run() {
@@ -87,7 +128,7 @@ class StepRunnerTest : public ::testing::Test {
 
 TEST_F(StepRunnerTest, RunsTheCommandAndRecordsWhatItMade) {
   MOE_ASSERT_OK_AND_ASSIGN(const StepRecord record, Run());
-  EXPECT_THAT(words_,
+  EXPECT_THAT(Words(),
               ElementsAre("split_gradient_get_grads",
                           "--model_path=testdata/llama_gqa_bf16",
                           absl::StrCat("--dataset_dir_or_path=",
@@ -113,6 +154,17 @@ TEST_F(StepRunnerTest, GivesTheMemoryBudgetToStepsThatWalk) {
   EXPECT_THAT(words, Not(::testing::Contains("--memory_budget=2GiB")));
 }
 
+TEST_F(StepRunnerTest, AStepIsDoneOnlyAfterWhatComesBeforeItsRecord) {
+  StepContext context = {inputs_, run_, progress_};
+  context.before_record = [&] {
+    EXPECT_TRUE(PathExists(Made()));
+    return absl::UnavailableError("no time");
+  };
+  EXPECT_THAT(RunStep(step_, Made(), context).status(),
+              StatusIs(absl::StatusCode::kUnavailable, "no time"));
+  EXPECT_FALSE(PathExists(RecordPath(Made())));
+}
+
 TEST_F(StepRunnerTest, RecognizesWhatIsThere) {
   EXPECT_FALSE(Find().has_value());
   ASSERT_THAT(Run(), IsOk());
@@ -130,11 +182,13 @@ TEST_F(StepRunnerTest, DoesNotTakeWhatIsNotTheSame) {
   EXPECT_FALSE(Find().has_value()) << "another input";
   step_ = step;
   ASSERT_TRUE(Find().has_value());
-  directory_.Write("made/scores/importance_scores.report.json", "abd");
+  Change("importance_scores.report.json");
   EXPECT_FALSE(Find().has_value()) << "another report";
+  RemoveMade();
   ASSERT_THAT(Run(), IsOk());
-  directory_.Write("made/scores/importance_scores.safetensors", "abd");
+  Change("importance_scores.safetensors");
   EXPECT_FALSE(Find().has_value()) << "another file";
+  RemoveMade();
   ASSERT_THAT(Run(), IsOk());
   std::filesystem::remove(Made() + "/importance_scores.safetensors");
   EXPECT_FALSE(Find().has_value()) << "a missing file";
@@ -150,17 +204,77 @@ TEST_F(StepRunnerTest, DoesNotTakeWhatAnotherContractMade) {
   EXPECT_FALSE(Find().has_value());
 }
 
-TEST_F(StepRunnerTest, ReplacesWhatIsThereAndItsRecord) {
-  directory_.Write("made/scores/left_over", "x");
-  directory_.Write("made/scores.record.textproto", "x");
+TEST_F(StepRunnerTest, ReplacesWhatAStepMadeAndItsRecord) {
+  run_ = Writing({"importance_scores.safetensors",
+                  "importance_scores.report.json", "left_over"});
+  ASSERT_THAT(Run(), IsOk());
+  run_ = Writing(
+      {"importance_scores.safetensors", "importance_scores.report.json"});
   ASSERT_THAT(Run(), IsOk());
   EXPECT_FALSE(PathExists(Made() + "/left_over"));
+  EXPECT_THAT(ListDirectory(directory_.Path("made")),
+              IsOkAndHolds(ElementsAre("scores", "scores.record.textproto")));
+}
+
+TEST_F(StepRunnerTest, KeepsWhatItDidNotMake) {
+  const auto refused = [&](absl::string_view message) {
+    EXPECT_THAT(Run(), StatusIs(absl::StatusCode::kFailedPrecondition,
+                                HasSubstr(message)));
+    EXPECT_THAT(words_, ::testing::IsEmpty()) << "the command has run";
+  };
+  directory_.Write("made/scores/thesis.tex", "x");
+  refused("no record of one");
+  EXPECT_TRUE(PathExists(Made() + "/thesis.tex"));
+  RemoveMade();
+  directory_.Write("made/scores.record.textproto", "my notes");
+  refused("expected StepRecord as text");
+  std::filesystem::remove(RecordPath(Made()));
+  ASSERT_THAT(Run(), IsOk());
+  words_.clear();
+  Change("importance_scores.safetensors");
+  refused("was changed");
+  directory_.Write("made/scores/thesis.tex", "x");
+  refused("also thesis.tex");
+}
+
+TEST_F(StepRunnerTest, AFailureLeavesWhatWasThere) {
+  ASSERT_THAT(Run(), IsOk());
   run_ = [](const std::vector<std::string>&) {
     return absl::InternalError("broken off");
   };
   EXPECT_THAT(Run(),
               StatusIs(absl::StatusCode::kInternal, HasSubstr("broken off")));
-  EXPECT_FALSE(PathExists(RecordPath(Made())));
+  EXPECT_TRUE(Find().has_value());
+}
+
+TEST_F(StepRunnerTest, KeepsAwayFromModelAndData) {
+  for (const std::string& directory :
+       {directory_.Path("data"), directory_.Path("data/new"), directory_.path(),
+        std::string("testdata/llama_gqa_bf16")}) {
+    EXPECT_THAT(RunStep(step_, directory, {inputs_, run_, progress_}),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         HasSubstr("never written to")))
+        << directory;
+  }
+}
+
+TEST_F(StepRunnerTest, AModelThatChangesMeanwhileIsAnError) {
+  const std::string model = directory_.Path("model");
+  std::filesystem::copy("testdata/llama_gqa_bf16", model);
+  StepRecord record;
+  *record.mutable_step() = gates_;
+  for (const char* name : {"config.json", "tokenizer.json", "LICENSE-new"}) {
+    ExperimentInputs inputs({model, directory_.Path("data")}, progress_);
+    inputs.AddStep("made/router", record);
+    const CommandRunner change = [&](const std::vector<std::string>& words) {
+      std::ofstream(absl::StrCat(model, "/", name), std::ios::app) << " ";
+      return run_(words);
+    };
+    EXPECT_THAT(RunStep(step_, Made(), {inputs, change, progress_}),
+                StatusIs(absl::StatusCode::kDataLoss, HasSubstr(name)));
+    EXPECT_FALSE(PathExists(Made()));
+    EXPECT_FALSE(PathExists(RecordPath(Made())));
+  }
 }
 
 TEST_F(StepRunnerTest, RefusesACommandThatMadeNothing) {
@@ -184,7 +298,7 @@ TEST_F(StepRunnerTest, PinsScaleFactorsBelowAnAlignedCheckpoint) {
                   "alignment/scale_factors.safetensors",
                   "alignment/scale_factors.report.json"});
   MOE_ASSERT_OK_AND_ASSIGN(const StepRecord record, Run());
-  EXPECT_EQ(words_.back(),
+  EXPECT_EQ(Words().back(),
             absl::StrCat("--scale_factors_path=", Made(), "/alignment"));
   ASSERT_EQ(record.step().files_size(), 3);
   EXPECT_EQ(record.step().files(0).name(), "config.json");
@@ -194,8 +308,9 @@ TEST_F(StepRunnerTest, PinsScaleFactorsBelowAnAlignedCheckpoint) {
   ASSERT_EQ(record.reports_size(), 1);
   EXPECT_EQ(record.reports(0).name(), "alignment/scale_factors.report.json");
   EXPECT_TRUE(Find().has_value());
-  directory_.Write("made/scores/alignment/scale_factors.safetensors", "abd");
+  Change("alignment/scale_factors.safetensors");
   EXPECT_FALSE(Find().has_value());
+  RemoveMade();
   run_ = Writing({"model.safetensors", "config.json"});
   EXPECT_THAT(Run(), StatusIs(absl::StatusCode::kDataLoss,
                               HasSubstr("alignment/scale_factors")));
@@ -227,7 +342,7 @@ TEST_F(StepRunnerTest, DoesNotTakeWhatWasMadeOtherwise) {
                              HasSubstr("--seed=1"), HasSubstr("--seed=2"))));
   EXPECT_FALSE(PathExists(taken));
   step_.arguments = {"--seed=1"};
-  directory_.Write("made/scores/importance_scores.safetensors", "abd");
+  Change("importance_scores.safetensors");
   EXPECT_THAT(TakeStep(step_, Made(), taken, context),
               StatusIs(absl::StatusCode::kDataLoss,
                        HasSubstr("is not what its step made")));
@@ -240,7 +355,7 @@ TEST_F(StepRunnerTest, PinsNumbersOfAnEvaluation) {
                   "losses_digest": "ab"})";
   run_ = Writing({"evaluation.report.json"});
   MOE_ASSERT_OK_AND_ASSIGN(const StepRecord record, Run());
-  EXPECT_EQ(words_.back(),
+  EXPECT_EQ(Words().back(),
             absl::StrCat("--report_out=", Made(), "/evaluation.report.json"));
   EXPECT_EQ(record.step().files_size(), 0);
   ASSERT_EQ(record.step().metrics_size(), 4);
@@ -258,7 +373,7 @@ TEST_F(StepRunnerTest, MakesPartsAndMergesThem) {
   MOE_ASSERT_OK_AND_ASSIGN(
       const StepRecord merged,
       MergeStepShards(step_, {"p/0", "p/1"}, Made(), context));
-  EXPECT_THAT(words_,
+  EXPECT_THAT(Words(),
               ElementsAre("split_gradient_get_grads",
                           absl::StrCat("--save_path=", Made()), "--merge",
                           "p/0/importance_scores.part-0-of-2.safetensors",

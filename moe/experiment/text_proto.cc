@@ -1,6 +1,7 @@
 #include "moe/experiment/text_proto.h"
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "absl/status/status.h"
@@ -13,7 +14,9 @@
 #include "google/protobuf/text_format.h"
 #include "moe/base/atomic_write.h"
 #include "moe/base/file_system.h"
+#include "moe/base/path_overlap.h"
 #include "moe/base/random_access_file.h"
+#include "moe/base/status_macros.h"
 
 namespace moe {
 namespace {
@@ -58,13 +61,33 @@ std::string FormatTextProto(const google::protobuf::Message& message) {
 
 absl::Status WriteTextProto(const google::protobuf::Message& message,
                             absl::string_view comment, absl::string_view path) {
+  MOE_RETURN_IF_ERROR(CheckIsTextProto(message, path));
   const std::string text = absl::StrCat(comment, FormatTextProto(message));
   return WriteFileAtomically(path, /*overwrite=*/true, [&](WritableFile& file) {
     return file.Append(text);
   });
 }
 
+absl::Status CheckIsTextProto(const google::protobuf::Message& message,
+                              absl::string_view path) {
+  MOE_ASSIGN_OR_RETURN(const std::string target, FollowTargetLink(path));
+  if (!PathExists(target)) return absl::OkStatus();
+  const absl::StatusOr<std::string> text = internal::ReadText(target);
+  const std::unique_ptr<google::protobuf::Message> other(message.New());
+  if (text.ok() && ParseTextProto(*text, target, *other).ok()) {
+    return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError(absl::StrCat(
+      target, ": expected ", message.GetDescriptor()->name(),
+      " as text, which may be replaced, found something else; choose another "
+      "path, or remove it yourself"));
+}
+
 namespace internal {
+
+absl::Status RemoveFile(absl::string_view path) {
+  return PosixFileSystem().RemoveAll(path);
+}
 
 absl::StatusOr<std::string> ReadText(absl::string_view path) {
   return ReadFile(path, kMaxTextBytes);

@@ -28,14 +28,25 @@ absl::StatusOr<Message> ReadTextProto(absl::string_view path);
 std::string FormatTextProto(const google::protobuf::Message& message);
 
 // FormatTextProto under lines of comment, written whole or not at all, over a
-// file that is there.
+// file that reads as a message of the same type. FailedPrecondition, and
+// nothing written, for any other file.
 absl::Status WriteTextProto(const google::protobuf::Message& message,
                             absl::string_view comment, absl::string_view path);
+
+// OK if nothing is at `path`, or a file that reads as a message of the type of
+// `message`, so that it may be replaced or removed.
+absl::Status CheckIsTextProto(const google::protobuf::Message& message,
+                              absl::string_view path);
+
+// Removes such a file, if it is there.
+template <typename Message>
+absl::Status RemoveTextProto(absl::string_view path);
 
 // ---- Implementation ----
 
 namespace internal {
 absl::StatusOr<std::string> ReadText(absl::string_view path);
+absl::Status RemoveFile(absl::string_view path);
 }  // namespace internal
 
 template <typename Message>
@@ -48,6 +59,12 @@ absl::StatusOr<Message> ReadTextProto(absl::string_view path) {
     return status;
   }
   return message;
+}
+
+template <typename Message>
+absl::Status RemoveTextProto(absl::string_view path) {
+  const absl::Status status = CheckIsTextProto(Message(), path);
+  return status.ok() ? internal::RemoveFile(path) : status;
 }
 
 }  // namespace moe

@@ -28,9 +28,11 @@ using ::moe::cli::testing::Outcome;
 using ::moe::cli::testing::RunCli;
 using ::moe::testing::TempDirectory;
 using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 // 4 layers, hidden size 128, BF16.
 constexpr char kModel[] = "testdata/llama_gqa_bf16";
@@ -127,7 +129,7 @@ TEST_F(AlignCommandsTest, WritesACheckpointFactorsAndAReport) {
       NamesIn(Path("aligned.alignment")),
       ElementsAre("scale_factors.report.json", "scale_factors.safetensors"));
   EXPECT_THAT(NamesIn(Path("aligned")),
-              ElementsAre("chat_template.jinja", "config.json",
+              ElementsAre(".llama_moe", "chat_template.jinja", "config.json",
                           "configuration_llama_moe.py",
                           "generation_config.json", "model.safetensors",
                           "modeling_llama_moe.py", "special_tokens_map.json",
@@ -144,12 +146,39 @@ TEST_F(AlignCommandsTest, WritesACheckpointFactorsAndAReport) {
   EXPECT_EQ(report["reference_sha256"],
             HexSha256Of(FileText(Path("reference/distribution.safetensors"))));
   EXPECT_EQ(report["alignment_mode"], "exact");
+  EXPECT_EQ(report["left_behind"], Json::array());
+  // What is printed has paths, and what is written has names.
+  EXPECT_EQ(report["checkpoint"], Path("aligned"));
+  EXPECT_EQ(report["reference_distribution"],
+            Path("reference/distribution.safetensors"));
+  MOE_ASSERT_OK_AND_ASSIGN(
+      Json written, ParseJsonObject(FileText(
+                        Path("aligned.alignment/scale_factors.report.json"))));
+  EXPECT_EQ(written["checkpoint"], "aligned");
+  EXPECT_EQ(written["reference_distribution"], "distribution.safetensors");
+  written["checkpoint"] = report["checkpoint"];
+  written["reference_distribution"] = report["reference_distribution"];
+  EXPECT_EQ(written, report);
   ASSERT_EQ(report["blocks"].size(), 4u);
   for (const Json& block : report["blocks"]) {
     EXPECT_EQ(block["part"], "mlp");
     EXPECT_LT(block["divergence_after"].get<double>(),
               1e-3 * block["divergence_before"].get<double>());
   }
+}
+
+TEST_F(AlignCommandsTest, LeavesAndNamesALinkOutOfTheModel) {
+  Prepare();
+  directory_.Write("key", "secret");
+  std::filesystem::create_symlink("../key", Path("moe/LICENSE-x"));
+  const Outcome outcome = Align("moe", "aligned");
+  ASSERT_EQ(outcome.exit_status, 0) << outcome.err;
+  EXPECT_THAT(outcome.out,
+              HasSubstr("LICENSE-x: it is a link to a file outside "
+                        "of the model's folder"));
+  EXPECT_THAT(NamesIn(Path("aligned")), Not(Contains("LICENSE-x")));
+  EXPECT_THAT(FileText(Path("aligned.alignment/scale_factors.report.json")),
+              HasSubstr("LICENSE-x"));
 }
 
 // From the reference as Python reads it, with another mode and elsewhere.

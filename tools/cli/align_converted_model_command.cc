@@ -1,5 +1,6 @@
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -11,12 +12,16 @@
 #include "moe/align/aligned_checkpoint.h"
 #include "moe/align/alignment_inputs.h"
 #include "moe/align/alignment_report.h"
+#include "moe/base/escape_control.h"
+#include "moe/base/file_system.h"
+#include "moe/base/mutation_gate.h"
 #include "moe/base/sha256.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/artifact/artifact_io.h"
 #include "moe/checkpoint/artifact/distribution.h"
 #include "moe/checkpoint/artifact/scale_factors.h"
 #include "moe/checkpoint/checkpoint.h"
+#include "moe/checkpoint/companion_files.h"
 #include "moe/checkpoint/json.h"
 #include "moe/convert/conversion_plan.h"
 #include "moe/convert/piece_stream.h"
@@ -86,19 +91,38 @@ absl::StatusOr<Distribution> CheckAndReadReference(const AlignFlags& flags) {
   return reference;
 }
 
+// What is written: names without folders, as it lies beside what is published.
 absl::StatusOr<Json> ReportOf(const AlignFlags& flags,
                               const Alignment& alignment,
                               const WrittenCheckpoint& written) {
   Json report = Json::object();
-  report["checkpoint"] = flags.save_path;
+  report["checkpoint"] = SplitPath(flags.save_path).name;
   report["num_shards"] = written.num_shards;
   report["num_tensors"] = written.num_tensors;
   report["total_size"] = written.total_bytes;
-  report["reference_distribution"] = flags.reference_distribution_file;
+  report["left_behind"] = LeftBehindToJson(written.left_behind);
+  report["reference_distribution"] =
+      SplitPath(flags.reference_distribution_file).name;
   MOE_ASSIGN_OR_RETURN(report["reference_sha256"],
                        HexSha256OfFile(flags.reference_distribution_file));
   report.update(AlignmentReportToJson(alignment, OptionsOf(flags)));
   return report;
+}
+
+// What --json prints: the report, with paths as they were given.
+Json WithPaths(Json report, const AlignFlags& flags) {
+  report["checkpoint"] = flags.save_path;
+  report["reference_distribution"] = flags.reference_distribution_file;
+  return report;
+}
+
+std::string FormatLeftBehind(const WrittenCheckpoint& written) {
+  std::string text;
+  for (const LeftBehind& left : written.left_behind) {
+    text += FormatLine("left behind",
+                       absl::StrCat(EscapeControl(left.name), ": ", left.why));
+  }
+  return text;
 }
 
 absl::StatusOr<int> Run(const AlignFlags& flags, CommandContext& context) {
@@ -113,10 +137,14 @@ absl::StatusOr<int> Run(const AlignFlags& flags, CommandContext& context) {
                                   {session->sequences(), reference,
                                    flags.reference_distribution_file, options},
                                   SingleWalk(), resources));
+  // A signal ends the command before all its files are there or after.
+  std::optional<MutationSection> section;
+  ConversionOutput output = flags.Output();
+  output.before_commit = [&] { section.emplace(); };
   MOE_ASSIGN_OR_RETURN(
       const WrittenCheckpoint written,
       WriteAlignedCheckpoint(session->model().checkpoint(), alignment.factors,
-                             options, flags.Output(),
+                             options, output,
                              {resources.pool, resources.progress}));
   MOE_ASSIGN_OR_RETURN(Json report, ReportOf(flags, alignment, written));
   const ArtifactMetadata metadata = {
@@ -127,23 +155,27 @@ absl::StatusOr<int> Run(const AlignFlags& flags, CommandContext& context) {
       const Json whole,
       WriteArtifactAndReport(alignment.factors, metadata,
                              WithDataset(report, session->dataset()), factors));
-  PrintReport({factors, ScaleFactors::kName, flags.json}, whole,
-              absl::StrCat(FormatLine("aligned checkpoint", flags.save_path),
-                           FormatDataset(session->dataset()),
-                           FormatAlignmentReport(alignment, options)),
-              context);
+  section.reset();
+  PrintReport(
+      {factors, ScaleFactors::kName, flags.json}, WithPaths(whole, flags),
+      absl::StrCat(FormatLine("aligned checkpoint", flags.save_path),
+                   FormatLeftBehind(written), FormatDataset(session->dataset()),
+                   FormatAlignmentReport(alignment, options)),
+      context);
   return kSuccess;
 }
 
 void AddOutputFlags(FlagSet& set, AlignFlags* flags) {
   set.AddString({.names = {"save_path"},
                  .what = "directory of the aligned checkpoint",
-                 .required = true},
+                 .required = true,
+                 .path = PathRole::kOutputDirectory},
                 &flags->save_path);
   set.AddString({.names = {"scale_factors_path"},
                  .what = "directory for scale_factors.safetensors and "
                          "scale_factors.report.json, made where missing; "
-                         "SAVE_PATH.alignment where it is not given"},
+                         "SAVE_PATH.alignment where it is not given",
+                 .path = PathRole::kOutputFolder},
                 &flags->scale_factors_path);
   set.AddChoice({.names = {"format"},
                  .what = "pt writes scale_factors.pt too, for torch.load in "
@@ -161,7 +193,8 @@ CommandAction Declare(FlagSet& set) {
   set.AddString({.names = {"reference_distribution_file"},
                  .what = "what get_hidden_distribution recorded of the dense "
                          "model, .safetensors or .pt",
-                 .required = true},
+                 .required = true,
+                 .path = PathRole::kInput},
                 &flags->reference_distribution_file);
   set.AddChoice({.names = {"alignment_mode"},
                  .what = "exact gives each block, its residual expert "

@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "moe/base/mutation_gate.h"
 #include "moe/checkpoint/artifact/artifact_io.h"
 #include "moe/checkpoint/json.h"
 #include "moe/text/dataset/load_dataset.h"
@@ -103,6 +104,8 @@ absl::StatusOr<Json> WriteArtifactAndReport(const Artifact& artifact,
                                             const Json& report,
                                             const ArtifactFlags& flags) {
   const ArtifactPaths paths = PathsOfArtifact(flags, Artifact::kName);
+  // A signal ends the command before all of it or after.
+  const MutationSection section;
   if (flags.overwrite) {
     absl::Status status = internal::RemoveReport(paths);
     if (!status.ok()) return status;

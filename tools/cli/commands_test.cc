@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -18,6 +19,7 @@
 #include "moe/checkpoint/safetensors_file.h"
 #include "moe/checkpoint/tensor.h"
 #include "moe/text/dataset/token_artifact.h"
+#include "tools/cli/flag_set.h"
 #include "tools/cli/testing/run_cli.h"
 
 namespace moe::cli {
@@ -27,6 +29,7 @@ using ::moe::cli::testing::Outcome;
 using ::moe::cli::testing::RunCli;
 using ::moe::testing::TempDirectory;
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -57,6 +60,35 @@ TEST(CommandsTest, EveryCommandHasHelp) {
   }
 }
 
+// Tries every flag of every command, those of the frame included.
+TEST(CommandsTest, NoFlagGoesWithoutItsValue) {
+  for (const Command& command : AllCommands()) {
+    CLI::App app;
+    FlagSet flags(app);
+    command.declare(flags);
+    std::vector<std::string> names = flags.Names();
+    names.emplace_back("--progress");
+    for (const std::string& name : names) {
+      SCOPED_TRACE(command.name + " " + name);
+      const Outcome empty = RunCli({command.name, name + "="});
+      EXPECT_EQ(empty.exit_status, 2);
+      EXPECT_THAT(empty.err, HasSubstr(": " + name + "= has nothing after"));
+      if (flags.IsSwitch(name)) continue;
+      // RunCli adds --progress=none.
+      const Outcome missing = RunCli({command.name, name});
+      EXPECT_EQ(missing.exit_status, 2);
+      EXPECT_THAT(
+          missing.err,
+          HasSubstr(
+              ": " + name +
+              " wants a value, and the next word is \"--progress=none\""));
+      // A negative number is a value, whether it may be one or not.
+      EXPECT_EQ(RunCli({command.name, name, "-1"}).err,
+                RunCli({command.name, name + "=-1"}).err);
+    }
+  }
+}
+
 TEST(InspectCommandTest, TakesThePathInEveryForm) {
   const std::string want = RunCli({"inspect", kGqa}).out;
   EXPECT_THAT(want, HasSubstr("dense LLaMA checkpoint"));
@@ -79,6 +111,26 @@ TEST(InspectCommandTest, PrintsJson) {
   const Outcome outcome = RunCli({"inspect", kGqa, "--json"});
   MOE_ASSERT_OK_AND_ASSIGN(const Json json, ParseJsonObject(outcome.out));
   EXPECT_EQ(json["model_type"], "llama");
+}
+
+// In JSON the escapes are JSON's own: what is read is what was in the file.
+TEST(InspectCommandTest, NoNameActsOnATerminal) {
+  const TempDirectory directory;
+  const std::string name = "w\x1b[2J\x7f\u009b\u202e\u200b\n\u00e4";
+  const std::string path = directory.Path("a.safetensors");
+  MOE_ASSERT_OK(WriteSafetensorsFile(
+      path, {{name, {Dtype::kBF16, {1}, std::string(2, '\0')}}}, {}, false));
+  const Outcome table = RunCli({"inspect", path});
+  EXPECT_THAT(table.out,
+              HasSubstr("  w\\u001b[2J\\u007f\\u009b\\u202e\\u200b\\u000a"
+                        "\u00e4  BF16 [1]\n"));
+  const Outcome json = RunCli({"inspect", path, "--json", "--tensors"});
+  for (const char* raw : {"\x1b", "\x7f", "\u009b", "\u202e", "\u200b"}) {
+    EXPECT_THAT(table.out, Not(HasSubstr(raw)));
+    EXPECT_THAT(json.out, Not(HasSubstr(raw)));
+  }
+  MOE_ASSERT_OK_AND_ASSIGN(const Json document, ParseJsonObject(json.out));
+  EXPECT_EQ(document["tensors"][0]["name"], name);
 }
 
 TEST(InspectCommandTest, RefusesWhatIsNotInOrder) {
@@ -160,10 +212,11 @@ TEST(TokenizeCommandTest, WritesAnArtifactThatInspectKnows) {
   const std::string path = directory.Path("tokens.safetensors");
   const Outcome outcome = RunCli(TokenizeArgs(path));
   EXPECT_EQ(outcome.exit_status, 0) << outcome.err;
-  EXPECT_THAT(outcome.out,
-              AllOf(HasSubstr(path + ": token artifact\n"),
-                    HasSubstr("chat template                      llama3\n"),
-                    HasSubstr("sequences                          320\n")));
+  EXPECT_THAT(
+      outcome.out,
+      AllOf(HasSubstr(path + ": token artifact\n"),
+            HasSubstr("chat template                      checkpoint\n"),
+            HasSubstr("sequences                          320\n")));
   MOE_ASSERT_OK_AND_ASSIGN(const TokenArtifact artifact,
                            ReadTokenArtifact(path));
   EXPECT_EQ(artifact.dataset.sequences.num_sequences(), 320);
@@ -171,7 +224,7 @@ TEST(TokenizeCommandTest, WritesAnArtifactThatInspectKnows) {
   EXPECT_THAT(
       RunCli({"inspect", path}).out,
       AllOf(HasSubstr("artifact tokens\n"), HasSubstr("input_ids  I32 ["),
-            HasSubstr("chat_template: llama3\n")));
+            HasSubstr("chat_template: checkpoint\n")));
 }
 
 TEST(TokenizeCommandTest, WritesTheSameBytesAgain) {
@@ -200,9 +253,7 @@ TEST(TokenizeCommandTest, ReplacesOnRequestOnly) {
 TEST(TokenizeCommandTest, ReplacesTokenArtifactsOnly) {
   const TempDirectory directory;
   const std::string path = directory.Write("a.jsonl", "{\"text\": \"a\"}\n");
-  std::vector<std::string> args = With(TokenizeArgs(path), "--overwrite");
-  args[2] = "--dataset_dir_or_path=" + path;
-  const Outcome refused = RunCli(args);
+  const Outcome refused = RunCli(With(TokenizeArgs(path), "--overwrite"));
   EXPECT_EQ(refused.exit_status, 2);
   EXPECT_THAT(refused.err, HasSubstr(path + " is no token artifact"));
   MOE_ASSERT_OK_AND_ASSIGN(const std::string kept, ReadFile(path, 100));
@@ -213,7 +264,9 @@ TEST(TokenizeCommandTest, ReplacesTokenArtifactsOnly) {
   std::filesystem::copy_file(model, copy);
   EXPECT_THAT(RunCli(With(TokenizeArgs(copy), "--overwrite")).err,
               HasSubstr(copy + " is no token artifact"));
-  args[3] = "--save_path=" + directory.Path("c");
+  std::vector<std::string> args =
+      With(TokenizeArgs(directory.Path("c")), "--overwrite");
+  args[2] = "--dataset_dir_or_path=" + path;
   EXPECT_EQ(RunCli(args).exit_status, 0);
   args[2] = "--dataset_dir_or_path=testdata/stories";
   EXPECT_THAT(RunCli(args).out,
@@ -289,7 +342,7 @@ TEST(TokenizeCommandTest, BadLinesEndItOrAreListed) {
   EXPECT_EQ(listed.exit_status, 0);
   EXPECT_THAT(listed.out,
               AllOf(HasSubstr("bad lines left out                 1\n"),
-                    HasSubstr("bad lines:\n  " + data + ":2: text is 1")));
+                    HasSubstr("bad lines:\n  d.jsonl:2: text is 1")));
 }
 
 TEST(TokenizeCommandTest, TheVocabularyFitsTheModel) {
@@ -303,12 +356,38 @@ TEST(TokenizeCommandTest, TheVocabularyFitsTheModel) {
   std::vector<std::string> args = TokenizeArgs(directory.Path("a"));
   args[1] = "--model_path=" + model;
   EXPECT_EQ(RunCli(args).exit_status, 0);  // There is no config.json.
-  directory.Write("model/config.json", "{\"vocab_size\": 511}");
+  // The vocabulary without the added tokens, the last of which is <|eot_id|>.
+  directory.Write("model/config.json", "{\"vocab_size\": 506}");
   const Outcome outcome = RunCli(With(args, "--overwrite"));
   EXPECT_EQ(outcome.exit_status, 2);
   EXPECT_THAT(outcome.err,
-              HasSubstr("model/config.json: the tokenizer has ids up to 511, "
-                        "and the model's embedding has 511 rows"));
+              HasSubstr("model/config.json: the tokenizer has ids up to 506, "
+                        "and the model's embedding has 506 rows"));
+  directory.Write("model/config.json", "{\"vocab_size\": 511}");
+  EXPECT_THAT(RunCli(With(args, "--overwrite")).err,
+              HasSubstr("the token \"<|eot_id|>\" has the id 511, and the "
+                        "model's embedding has 511 rows"));
+}
+
+TEST(TokenizeCommandTest, PutsTheTokensThatAreAskedForAroundAText) {
+  const TempDirectory directory;
+  const std::string path = directory.Path("a");
+  std::vector<std::string> args = TokenizeArgs(path);
+  args[2] = "--dataset_dir_or_path=" +
+            directory.Write("d.jsonl", "{\"text\": \"<|eot_id|>\"}\n");
+  const auto ids = [&](const std::vector<std::string>& flags) {
+    std::vector<std::string> all = With(args, "--overwrite");
+    all.insert(all.end(), flags.begin(), flags.end());
+    EXPECT_EQ(RunCli(all).exit_status, 0);
+    const auto tokens = ReadTokenArtifact(path).value().dataset.sequences;
+    return std::vector<int32_t>(tokens.input_ids(0).begin(),
+                                tokens.input_ids(0).end());
+  };
+  EXPECT_THAT(ids({}), ElementsAre(507, 511));
+  EXPECT_THAT(ids({"--add_bos=auto", "--add_eos=true"}),
+              ElementsAre(507, 511, 508));
+  EXPECT_THAT(ids({"--add_bos=false"}), ElementsAre(511));
+  EXPECT_THAT(RunCli(With(args, "--add_bos=yes")).err, HasSubstr("--add_bos"));
 }
 
 TEST(TokenizeCommandTest, RefusesValuesOutOfRange) {

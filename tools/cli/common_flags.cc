@@ -11,7 +11,8 @@ void AddModelPath(FlagSet& flags, const std::string& what,
   flags.AddString({.names = {"model_path", "model_name_or_path"},
                    .positional = positional,
                    .what = what,
-                   .required = true},
+                   .required = true,
+                   .path = PathRole::kModel},
                   value);
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/thread_pool.h"
 #include "moe/checkpoint/checkpoint.h"
@@ -20,12 +21,29 @@ void AddConversionFlags(FlagSet& flags, const std::string& input,
   AddModelPath(flags, input, "", &values->model_path);
   flags.AddString({.names = {"save_path"},
                    .what = "directory of the new checkpoint",
-                   .required = true},
+                   .required = true,
+                   .path = PathRole::kOutputDirectory},
                   &values->save_path);
   flags.AddBool(
       {.names = {"overwrite"}, .what = "replace a checkpoint that is there"},
       &values->overwrite);
   AddJson(flags, &values->json);
+}
+
+void AddCheckpointFormFlags(FlagSet& flags, const std::string& otherwise,
+                            ConversionFlags* values) {
+  flags.AddChoice(
+      {.names = {"config_style"},
+       .what = absl::StrCat(
+           "how config.json names the model: own, \"mixtral\" for what is one "
+           "to the letter and else \"llama_moe\"; or published, \"mixtral\" "
+           "always, for the published training code; ",
+           otherwise, " where it is not given")},
+      {"own", "published"}, &values->config_style);
+  flags.AddChoice({.names = {"router_dtype"},
+                   .what = "type of the routers' weights; checkpoint, that of "
+                           "the other weights, where it is not given"},
+                  {"checkpoint", "float32"}, &values->router_dtype);
 }
 
 absl::StatusOr<int> RunConversion(

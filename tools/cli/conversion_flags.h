@@ -7,7 +7,9 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/ascii.h"
 #include "moe/checkpoint/checkpoint.h"
+#include "moe/checkpoint/checkpoint_form.pb.h"
 #include "moe/checkpoint/json.h"
 #include "moe/convert/conversion_plan.h"
 #include "moe/convert/piece_stream.h"
@@ -21,6 +23,9 @@ struct ConversionFlags {
   std::string save_path;
   bool overwrite = false;
   bool json = false;
+  // Empty where they are not given.
+  std::string config_style;
+  std::string router_dtype;
 
   ConversionOutput Output() const { return {save_path, overwrite}; }
 };
@@ -29,6 +34,27 @@ struct ConversionFlags {
 // "dense checkpoint directory".
 void AddConversionFlags(FlagSet& flags, const std::string& input,
                         ConversionFlags* values);
+
+// --config_style and --router_dtype, of what makes experts. `otherwise` is the
+// style where none is given: "own".
+void AddCheckpointFormFlags(FlagSet& flags, const std::string& otherwise,
+                            ConversionFlags* values);
+
+// Sets the fields of these flags, where they are given, in MlpConversionOptions
+// or AttentionConversionOptions.
+template <typename Options>
+void SetCheckpointForm(const ConversionFlags& flags, Options& options) {
+  CheckpointForm::ConfigStyle style;
+  if (CheckpointForm::ConfigStyle_Parse(
+          absl::AsciiStrToUpper(flags.config_style), &style)) {
+    options.set_config_style(style);
+  }
+  CheckpointForm::RouterDtype dtype;
+  if (CheckpointForm::RouterDtype_Parse(
+          absl::AsciiStrToUpper(flags.router_dtype), &dtype)) {
+    options.set_router_dtype(dtype);
+  }
+}
 
 // What a conversion says at its end: as JSON, or as a table.
 struct ConversionSummary {

@@ -18,7 +18,9 @@
 #include "moe/checkpoint/artifact/matrix.h"
 #include "moe/checkpoint/artifact/neuron_indices.h"
 #include "moe/checkpoint/checkpoint.h"
+#include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/json.h"
+#include "moe/checkpoint/safetensors_file.h"
 #include "tools/cli/testing/run_cli.h"
 
 namespace moe::cli {
@@ -89,6 +91,67 @@ class ConvertCommandsTest : public ::testing::Test {
   const TempDirectory directory_;
 };
 
+// The model_type that a command gives its checkpoint.
+std::string ModelType(const std::string& directory) {
+  const std::string text =
+      ReadFile(directory + "/config.json", uint64_t{1} << 20).value();
+  return ParseJson(text).value()["model_type"];
+}
+
+TEST_F(ConvertCommandsTest, OnlyAMixtralToTheLetterSaysThatItIsOne) {
+  const std::string attention = "convert_mixtral_attn_moe";
+  const std::string published = "--config_style=published";
+  EXPECT_EQ(RunOn("convert_mixtral", kModel, Path("scaled")).exit_status, 0);
+  EXPECT_EQ(ModelType(Path("scaled")), "llama_moe");
+  EXPECT_EQ(
+      RunOn("convert_mixtral", kModel, Path("plain"), {"--scale_factor=1"})
+          .exit_status,
+      0);
+  EXPECT_EQ(ModelType(Path("plain")), "mixtral");
+  EXPECT_FALSE(PathExists(Path("plain/modeling_llama_moe.py")));
+  EXPECT_EQ(RunOn(attention, Path("plain"), Path("plain_attention"),
+                  {"--top_k_attn=2"})
+                .exit_status,
+            0);
+  EXPECT_EQ(ModelType(Path("plain_attention")), "llama_moe");
+  EXPECT_TRUE(PathExists(Path("plain_attention/modeling_llama_moe.py")));
+  EXPECT_EQ(RunOn("convert_mixtral", kModel, Path("published"), {published})
+                .exit_status,
+            0);
+  EXPECT_EQ(ModelType(Path("published")), "mixtral");
+  EXPECT_TRUE(PathExists(Path("published/modeling_llama_moe.py")));
+  // What is made from it keeps its style, unless another is wanted.
+  EXPECT_EQ(
+      RunOn(attention, Path("published"), Path("kept"), {"--top_k_attn=2"})
+          .exit_status,
+      0);
+  EXPECT_EQ(ModelType(Path("kept")), "mixtral");
+  EXPECT_EQ(RunOn(attention, Path("published"), Path("own"),
+                  {"--top_k_attn=2", "--config_style=own"})
+                .exit_status,
+            0);
+  EXPECT_EQ(ModelType(Path("own")), "llama_moe");
+}
+
+TEST_F(ConvertCommandsTest, RoutersStayInFloat32WhereThatIsWanted) {
+  for (const char* command : {"convert_mixtral", "convert_mixtral_attn_moe"}) {
+    const std::string to = Path(command);
+    std::vector<std::string> flags = {"--router_dtype=float32"};
+    if (command != std::string("convert_mixtral")) {
+      flags.push_back("--top_k_attn=2");
+    }
+    ASSERT_EQ(RunOn(command, kModel, to, flags).exit_status, 0);
+    MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint opened, Checkpoint::Open(to));
+    int num_float32 = 0;
+    for (const SafetensorsFile& shard : opened.tensors().shards()) {
+      for (const SafetensorsTensor& tensor : shard.tensors()) {
+        if (tensor.spec.dtype == Dtype::kF32) ++num_float32;
+      }
+    }
+    EXPECT_EQ(num_float32, 4) << command;
+  }
+}
+
 TEST_F(ConvertCommandsTest, VanillaWithoutAnythingGiven) {
   const Outcome outcome = RunOn("convert_mixtral", kModel, Path("moe"));
   EXPECT_EQ(outcome.err, "");
@@ -102,7 +165,7 @@ TEST_F(ConvertCommandsTest, VanillaWithoutAnythingGiven) {
             HasSubstr("  neurons             sequential\n"),
             HasSubstr("in 1 file\n"), HasSubstr(" bytes)\n")));
   EXPECT_THAT(ListDirectory(Path("moe")).value(),
-              ElementsAre("chat_template.jinja", "config.json",
+              ElementsAre(".llama_moe", "chat_template.jinja", "config.json",
                           "configuration_llama_moe.py",
                           "generation_config.json", "model.safetensors",
                           "modeling_llama_moe.py", "special_tokens_map.json",
@@ -218,7 +281,8 @@ TEST_F(ConvertCommandsTest, ReplacesOnlyACheckpointAndOnlyWhenItIsTold) {
   const Outcome mine =
       RunOn("convert_mixtral", kModel, Path("mine"), {"--overwrite"});
   EXPECT_EQ(mine.exit_status, 2);
-  EXPECT_THAT(mine.err, HasSubstr("does not look like a checkpoint"));
+  EXPECT_THAT(mine.err,
+              HasSubstr("expected a checkpoint that llama_moe wrote"));
   EXPECT_EQ(Read("mine/thesis.txt"), "mine");
   const Outcome itself = RunOn("convert_mixtral_attn_moe", Path("moe"),
                                Path("moe"), {"--overwrite", "--top_k_attn=1"});

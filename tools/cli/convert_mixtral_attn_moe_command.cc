@@ -41,6 +41,7 @@ AttentionConversionOptions OptionsOf(const ConvertAttentionFlags& flags) {
     options.set_num_moe_contract_layers(*flags.num_moe_contract_layers);
   }
   options.set_seed(flags.seed);
+  SetCheckpointForm(flags.conversion, options);
   return options;
 }
 
@@ -90,13 +91,17 @@ CommandAction Declare(FlagSet& set) {
                 &flags->scale_factor_attn);
   set.AddString({.names = {"attn_gate_weights_file"},
                  .what = "router weights, .safetensors or .pt; without them, "
-                         "routers are drawn by --seed"},
+                         "routers are drawn by --seed",
+                 .path = PathRole::kInput},
                 &flags->attn_gate_weights_file);
   set.AddInt({.names = {"num_moe_contract_layers"},
               .what = "layers at each end that stay dense; those of an MoE "
                       "checkpoint, and 0 for a dense one where it is not given",
               .unit = "layers"},
              {.min = 0}, &flags->num_moe_contract_layers);
+  AddCheckpointFormFlags(set,
+                         "that of an MoE checkpoint, and own for a dense one",
+                         &flags->conversion);
   set.AddInt({.names = {"seed"}, .what = "of the routers that are drawn"},
              {.min = 0}, &flags->seed);
   return [flags](CommandContext& context) { return Run(*flags, context); };

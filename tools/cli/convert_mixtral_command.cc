@@ -79,6 +79,7 @@ MlpConversionOptions OptionsOf(const ConvertMixtralFlags& flags,
   options.set_num_moe_contract_layers(flags.num_moe_contract_layers);
   options.set_seed(flags.seed);
   options.set_share_neurons(flags.share_neurons);
+  SetCheckpointForm(flags.conversion, options);
   return options;
 }
 
@@ -116,7 +117,8 @@ void DeclareFiles(FlagSet& set, bool required, ConvertMixtralFlags& flags) {
                           "first num_experts rows are taken"
                         : "router weights, .safetensors or .pt; without them, "
                           "routers are drawn by --seed",
-       .required = required},
+       .required = required,
+       .path = PathRole::kInput},
       &flags.gate_weights_file);
   set.AddString(
       {.names = {"neuron_indices_file"},
@@ -125,7 +127,8 @@ void DeclareFiles(FlagSet& set, bool required, ConvertMixtralFlags& flags) {
                      ".safetensors or .pt"
                    : "neurons of each expert, .safetensors or .pt; without "
                      "them, experts are even cuts of the neurons in order",
-       .required = required},
+       .required = required,
+       .path = PathRole::kInput},
       &flags.neuron_indices_file);
   set.AddBool({.names = {"share_neurons"},
                .what = "take indices by which several experts have the same "
@@ -161,6 +164,7 @@ CommandAction Declare(FlagSet& set, MlpConversionOptions::Kind kind) {
               .what = "layers at each end that stay dense",
               .unit = "layers"},
              {.min = 0}, &flags->num_moe_contract_layers);
+  AddCheckpointFormFlags(set, "own", &flags->conversion);
   // A residual conversion draws nothing.
   if (!residual) {
     set.AddInt({.names = {"seed"}, .what = "of the routers that are drawn"},
@@ -173,7 +177,8 @@ constexpr char kNotes[] =
     "Every weight of an expert is a dense weight, bit for bit; only routers "
     "are "
     "new. Given router\nweights are F32 and are rounded to the checkpoint's "
-    "type, to nearest even. The new checkpoint has\nthe shards of the old one, "
+    "type, to nearest even, but with --router_dtype=float32. The new "
+    "checkpoint has\nthe shards of the old one, "
     "its tokenizer and the Python code with which transformers loads it\n"
     "(trust_remote_code=True). It appears at --save_path whole or not at all. "
     "MOE_NUM_THREADS sets the\nnumber of threads, which the result does not "

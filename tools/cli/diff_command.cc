@@ -66,13 +66,17 @@ CommandAction Declare(FlagSet& set) {
   const auto flags = std::make_shared<DiffFlags>();
   const std::string what =
       "checkpoint directory, .safetensors file or .pt file";
-  set.AddString(
-      {.names = {}, .positional = "A", .what = what, .required = true},
-      &flags->a);
+  set.AddString({.names = {},
+                 .positional = "A",
+                 .what = what,
+                 .required = true,
+                 .path = PathRole::kModel},
+                &flags->a);
   set.AddString({.names = {},
                  .positional = "B",
                  .what = what + " to compare it with",
-                 .required = true},
+                 .required = true,
+                 .path = PathRole::kModel},
                 &flags->b);
   DeclareTolerances(set, *flags);
   set.AddBool({.names = {"ignore_config"},

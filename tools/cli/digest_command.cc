@@ -57,7 +57,8 @@ CommandAction Declare(FlagSet& set) {
   set.AddString({.names = {},
                  .positional = "PATH",
                  .what = "checkpoint directory, or a file",
-                 .required = true},
+                 .required = true,
+                 .path = PathRole::kModel},
                 &flags->path);
   set.AddString({.names = {"expected"}, .what = "the digest that it should be"},
                 &flags->expected);

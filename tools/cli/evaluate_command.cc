@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "moe/base/available_memory.h"
 #include "moe/base/byte_size.h"
 #include "moe/base/file_system.h"
+#include "moe/base/mutation_gate.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/json.h"
@@ -81,9 +83,11 @@ struct EvaluateTask {
 };
 
 // Logits of the first sequences go to the file as they come: data in the order
-// logits.0, logits.1, ..., input_ids.0, ...
+// logits.0, logits.1, ..., input_ids.0, ... The section is entered before the
+// file gets its name.
 absl::StatusOr<LossEvaluation> EvaluateAndWriteLogits(
-    const EvaluateFlags& flags, const EvaluateTask& task) {
+    const EvaluateFlags& flags, const EvaluateTask& task,
+    std::optional<MutationSection>& section) {
   const TokenSequences& sequences = task.sequences;
   const int64_t count =
       std::min(task.options.num_logits_sequences(), sequences.num_sequences());
@@ -120,6 +124,7 @@ absl::StatusOr<LossEvaluation> EvaluateAndWriteLogits(
           absl::string_view(reinterpret_cast<const char*>(ids.data()),
                             ids.size() * sizeof(int32_t))));
     }
+    section.emplace();
     return writer.Finish();
   };
   MOE_RETURN_IF_ERROR(
@@ -222,16 +227,19 @@ absl::StatusOr<int> Run(const EvaluateFlags& flags, CommandContext& context) {
   const EvaluateTask task = {session->model(), session->sequences(),
                              OptionsOf(flags), session->resources()};
   const absl::Time start = absl::Now();
+  // A signal ends the command before all its files are there or after.
+  std::optional<MutationSection> section;
   MOE_ASSIGN_OR_RETURN(
       const LossEvaluation evaluation,
       flags.logits_out.empty()
           ? EvaluateLoss(task.model, task.sequences, task.options, SingleWalk(),
                          nullptr, task.resources)
-          : EvaluateAndWriteLogits(flags, task));
+          : EvaluateAndWriteLogits(flags, task, section));
   const double sec = absl::ToDoubleSeconds(absl::Now() - start);
   const Timing timing = {sec, static_cast<double>(evaluation.num_tokens) / sec};
   Json result = ResultToJson(flags, session->dataset(), evaluation);
   MOE_RETURN_IF_ERROR(WriteReport(flags, result));
+  section.reset();
   if (flags.json) {
     AddTiming(timing, result);
     context.out << FormatJson(result);
@@ -257,7 +265,8 @@ CommandAction Declare(FlagSet& set) {
               &flags->bfloat16_products);
   set.AddString({.names = {"logits_out"},
                  .what = "safetensors file for the logits of the first "
-                         "sequences, as logits.N and input_ids.N"},
+                         "sequences, as logits.N and input_ids.N",
+                 .path = PathRole::kOutputFile},
                 &flags->logits_out);
   set.AddInt({.names = {"num_logits_sequences"},
               .what = "how many of them",
@@ -265,7 +274,8 @@ CommandAction Declare(FlagSet& set) {
              {.min = 1}, &flags->num_logits_sequences);
   set.AddString({.names = {"report_out"},
                  .what = "file for the result as JSON, without timings: the "
-                         "same wherever it runs"},
+                         "same wherever it runs",
+                 .path = PathRole::kOutputFile},
                 &flags->report_out);
   set.AddBool(
       {.names = {"overwrite"}, .what = "replace --logits_out and --report_out"},

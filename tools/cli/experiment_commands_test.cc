@@ -275,9 +275,12 @@ TEST_F(ExperimentCommandsTest, ReportsOnResults) {
   ASSERT_EQ(run.exit_status, 0) << run.err;
   EXPECT_THAT(run.out, HasSubstr("/out/report/report.html\n"));
   const std::string json = FileText(directory_.Path("out/report/report.json"));
-  EXPECT_THAT(json, AllOf(HasSubstr("\"status\": \"none\""),
-                          HasSubstr("--model_path=testdata/llama_gqa_bf16"),
-                          HasSubstr("\"wall_seconds\"")));
+  EXPECT_THAT(json,
+              AllOf(HasSubstr("\"status\": \"none\""),
+                    HasSubstr("llama_moe run --experiment=chain.textproto "
+                              "\\\\\\n  --model_path=MODEL "
+                              "\\\\\\n  --dataset_dir_or_path=DATA "),
+                    HasSubstr("\"wall_seconds\"")));
 
   const auto report = [&](const std::string& name,
                           std::vector<std::string> more) {
@@ -299,7 +302,8 @@ TEST_F(ExperimentCommandsTest, ReportsOnResults) {
   const std::string text = FileText(directory_.Path("whole/report.json"));
   EXPECT_THAT(text, AllOf(HasSubstr("\"status\": \"verified\""),
                           HasSubstr("./bazelw run //my:chain"),
-                          HasSubstr("--model_path=llama_gqa_bf16")));
+                          HasSubstr(" --lock=lock.textproto "),
+                          Not(HasSubstr(directory_.path()))));
   // With model and data: the same files, found there.
   const Outcome again =
       report("again", {lock, "--model_path=testdata/llama_gqa_bf16",

@@ -27,14 +27,16 @@ namespace moe::cli {
 void AddExperimentFlags(FlagSet& flags, ExperimentFlags* values) {
   flags.AddString({.names = {"experiment"},
                    .what = "the experiment's spec, a .textproto file",
-                   .required = true},
+                   .required = true,
+                   .path = PathRole::kInput},
                   &values->experiment);
   AddModelPath(flags, "directory of the dense checkpoint", "",
                &values->model_path);
   flags.AddString({.names = {"dataset_dir_or_path"},
                    .what = "the data: a file of JSON lines, a directory of "
                            "them, or a token artifact",
-                   .required = true},
+                   .required = true,
+                   .path = PathRole::kInput},
                   &values->dataset);
 }
 

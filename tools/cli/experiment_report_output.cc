@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/string_view.h"
+#include "moe/base/file_system.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/json.h"
 #include "moe/experiment/report/experiment_report.h"
@@ -28,20 +29,18 @@ std::string Quoted(const std::string& word) {
   return absl::StrCat("'", absl::StrReplaceAll(word, {{"'", "'\\''"}}), "'");
 }
 
-std::string OrElse(const std::string& text, const std::string& other) {
-  return text.empty() ? other : text;
+std::string FileName(const std::string& path) {
+  return Quoted(SplitPath(path).name);
 }
 
+// Where anything lies is the machine's own affair: files by their names, and
+// stand-ins for model and data.
 std::string RunLine(const ExperimentReportRequest& request) {
-  const ExperimentFlags& flags = request.flags;
-  std::string line =
-      absl::StrCat("llama_moe run --experiment=", Quoted(flags.experiment),
-                   " \\\n  --model_path=",
-                   Quoted(OrElse(flags.model_path, request.spec.model())),
-                   " \\\n  --dataset_dir_or_path=",
-                   Quoted(OrElse(flags.dataset, request.spec.data())));
+  std::string line = absl::StrCat(
+      "llama_moe run --experiment=", FileName(request.experiment),
+      " \\\n  --model_path=MODEL \\\n  --dataset_dir_or_path=DATA");
   if (!request.lock.empty()) {
-    absl::StrAppend(&line, " \\\n  --lock=", Quoted(request.lock));
+    absl::StrAppend(&line, " \\\n  --lock=", FileName(request.lock));
   }
   return absl::StrCat(line, " \\\n  --save_path=new_results");
 }

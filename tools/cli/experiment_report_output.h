@@ -9,7 +9,6 @@
 #include "absl/status/status.h"
 #include "moe/experiment/experiment_lock.pb.h"
 #include "moe/experiment/experiment_spec.pb.h"
-#include "tools/cli/experiment_flags.h"
 
 namespace moe::cli {
 
@@ -17,10 +16,10 @@ struct ExperimentReportRequest {
   const ExperimentSpec& spec;
   const ExperimentLock& found;
   const std::optional<ExperimentLock>& pinned;
-  // Where spec, model and data lie, for the line that makes the results again;
-  // where model or data is empty, its name in the spec stands for it.
-  const ExperimentFlags& flags;
-  std::string lock;    // Path; may be empty.
+  // Paths of the spec and of the lock, which may be empty. Their names without
+  // folders go into the report.
+  std::string experiment;
+  std::string lock;
   std::string target;  // "//experiments:gsp_vanilla"; may be empty.
   std::string results;
   std::string save_path;

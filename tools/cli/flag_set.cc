@@ -11,11 +11,15 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
+#include "absl/types/span.h"
+#include "moe/base/check.h"
 #include "moe/base/status_macros.h"
 
 namespace moe::cli {
@@ -38,6 +42,26 @@ std::string FormatAnyRange(Range range, bool has_min, bool has_max) {
 std::string Want(absl::string_view kind, const std::string& allowed) {
   return allowed.empty() ? std::string(kind)
                          : absl::StrCat(kind, ", ", allowed);
+}
+
+bool IsFlagWord(absl::string_view word) {
+  return absl::StartsWith(word, "--") || word == "-h";
+}
+
+absl::Status EmptyValue(absl::string_view name, bool is_switch) {
+  return absl::InvalidArgumentError(
+      is_switch
+          ? absl::StrCat("--", name, "= has nothing after \"=\"; write --",
+                         name, ", --", name, "=true or --", name, "=false")
+          : absl::StrCat("--", name, "= has nothing after \"=\"; write --",
+                         name, "=VALUE, or leave the flag out"));
+}
+
+absl::Status NoValue(absl::string_view name, absl::string_view next) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("--", name, " wants a value, and the next word is \"", next,
+                   "\"; write --", name, "=VALUE, or --", name, "=", next,
+                   " if that is the value"));
 }
 
 // `Target` is int64_t or an optional of it.
@@ -188,6 +212,33 @@ std::string FlagSet::Label(const Flag& flag) {
                                  : absl::StrCat("--", flag.spec.names[0]);
 }
 
+const FlagSet::Flag* FlagSet::Find(absl::string_view name) const {
+  for (const Flag& flag : flags_) {
+    const std::vector<std::string>& names = flag.spec.names;
+    if (std::find(names.begin(), names.end(), name) != names.end()) {
+      return &flag;
+    }
+  }
+  return nullptr;
+}
+
+absl::Status FlagSet::CheckWords(absl::Span<const std::string> words) const {
+  for (size_t i = 0; i < words.size() && words[i] != "--"; ++i) {
+    absl::string_view name = words[i];
+    if (!absl::ConsumePrefix(&name, "--")) continue;
+    const bool has_empty_value = absl::ConsumeSuffix(&name, "=");
+    const Flag* const flag = Find(name);
+    if (flag == nullptr) continue;
+    const bool is_switch = flag->value_name.empty();
+    if (has_empty_value) return EmptyValue(name, is_switch);
+    // The last word's value CLI11 misses itself.
+    if (is_switch || i + 1 == words.size()) continue;
+    ++i;
+    if (IsFlagWord(words[i])) return NoValue(name, words[i]);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status FlagSet::StoreFlag(const Flag& flag) {
   const std::vector<std::string>& given = flag.option->results();
   if (given.size() > 1 && !flag.is_list) {
@@ -237,6 +288,28 @@ absl::Status FlagSet::Store() const {
     MOE_RETURN_IF_ERROR(CheckPresence(flag));
   }
   return absl::OkStatus();
+}
+
+std::vector<GivenPath> FlagSet::GivenPaths() const {
+  std::vector<GivenPath> paths;
+  for (const Flag& flag : flags_) {
+    if (flag.spec.path == PathRole::kNone) continue;
+    for (const std::string& value : flag.option->results()) {
+      const bool is_named = flag.spec.path == PathRole::kNamedInput;
+      paths.push_back({Label(flag), flag.spec.path,
+                       is_named ? value.substr(value.find('=') + 1) : value});
+    }
+  }
+  return paths;
+}
+
+absl::Status FlagSet::ReplacePath(const std::string& flag,
+                                  const std::string& path) {
+  const auto found =
+      std::find_if(flags_.begin(), flags_.end(),
+                   [&](const Flag& one) { return Label(one) == flag; });
+  MOE_CHECK(found != flags_.end());
+  return found->set_value(path);
 }
 
 std::string FlagSet::Usage() const {
@@ -302,6 +375,11 @@ std::vector<std::string> FlagSet::Names() const {
     }
   }
   return names;
+}
+
+bool FlagSet::IsSwitch(absl::string_view name) const {
+  const Flag* const flag = Find(absl::StripPrefix(name, "--"));
+  return flag != nullptr && flag->value_name.empty();
 }
 
 std::vector<std::string> FlagSet::Positionals() const {

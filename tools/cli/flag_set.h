@@ -25,8 +25,22 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 
 namespace moe::cli {
+
+// What a flag's value, a path, is to the command. Before a command starts, its
+// outputs are held to be apart from its inputs (PreparePaths).
+enum class PathRole {
+  kNone,        // No path.
+  kInput,       // A file or directory that is read.
+  kModel,       // A checkpoint that is read: see ResolveModelPath.
+  kNamedInput,  // NAME=PATH, of such a one.
+  kResults,     // A directory that is read, and in which outputs may lie.
+  kOutputFile,
+  kOutputDirectory,  // Made and replaced as a whole.
+  kOutputFolder,     // Files are written into it, beside others.
+};
 
 struct FlagSpec {
   // Without dashes; the first is the flag's name, the others are aliases. Empty
@@ -39,6 +53,13 @@ struct FlagSpec {
   // "tensors"; empty where there is none.
   std::string unit = {};
   bool required = false;
+  PathRole path = PathRole::kNone;
+};
+
+struct GivenPath {
+  std::string flag;  // "--save_path"
+  PathRole role = PathRole::kNone;
+  std::string path;
 };
 
 // Both ends are allowed.
@@ -80,9 +101,21 @@ class FlagSet {
   // together: with it, none of them is required, and none may be given.
   void SetAlternative(const std::string& name);
 
+  // Whether every flag among a command line's words has its value, which CLI11
+  // does not see: it takes the next word as a value, whatever it is.
+  // InvalidArgument for "--name=" with nothing behind it, and for "--name" of a
+  // flag that takes a value where the next word is a flag too (it begins with
+  // "--", or is "-h"). A value that begins so is written "--name=--value".
+  absl::Status CheckWords(absl::Span<const std::string> words) const;
+
   // Sets the values. InvalidArgument, with the flag, for the first that is
   // malformed, out of range, given twice, or missing though required.
   absl::Status Store() const;
+
+  // After Store: the paths that were given.
+  std::vector<GivenPath> GivenPaths() const;
+  // After Store: gives the flag that takes one path another one.
+  absl::Status ReplacePath(const std::string& flag, const std::string& path);
 
   // "PATH [flags]".
   std::string Usage() const;
@@ -90,6 +123,8 @@ class FlagSet {
   std::string Help() const;
   // "--model_path", of all flags with their aliases, for suggestions.
   std::vector<std::string> Names() const;
+  // Whether the flag, "--overwrite", stands without a value.
+  bool IsSwitch(absl::string_view name) const;
   // The positional arguments' names, in their order.
   std::vector<std::string> Positionals() const;
 
@@ -109,6 +144,7 @@ class FlagSet {
   };
 
   void Add(Flag flag, bool is_switch);
+  const Flag* Find(absl::string_view name) const;
   bool IsGiven(const std::string& name) const;
   absl::Status CheckPresence(const Flag& flag) const;
   static absl::Status StoreFlag(const Flag& flag);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "moe/base/testing/status_matchers.h"
@@ -124,6 +125,53 @@ TEST(FlagSetTest, NamesFlagValueAndRange) {
               IsInvalid("--metric is \"L2\"; wanted is one of l2, cos"));
 }
 
+TEST(FlagSetTest, AFlagDoesNotTakeTheNextOneForItsValue) {
+  const Sample sample;
+  EXPECT_THAT(sample.flags.CheckWords({"--model_name_or_path", "--json"}),
+              IsInvalid("--model_name_or_path wants a value, and the next word "
+                        "is \"--json\"; write --model_name_or_path=VALUE, or "
+                        "--model_name_or_path=--json if that is the value"));
+  for (const char* next : {"--json", "--rtol=1", "--bogus", "--", "-h"}) {
+    for (const char* flag : {"--seed", "--rtol", "--metric", "--max_ulp"}) {
+      EXPECT_THAT(sample.flags.CheckWords({"dir", flag, next}),
+                  StatusIs(absl::StatusCode::kInvalidArgument,
+                           HasSubstr(absl::StrCat(flag, "=", next))));
+    }
+  }
+}
+
+TEST(FlagSetTest, NothingAfterTheEqualsSignIsAnError) {
+  const Sample sample;
+  EXPECT_THAT(sample.flags.CheckWords({"--metric=", "cos"}),
+              IsInvalid("--metric= has nothing after \"=\"; write "
+                        "--metric=VALUE, or leave the flag out"));
+  EXPECT_THAT(sample.flags.CheckWords({"--json="}),
+              IsInvalid("--json= has nothing after \"=\"; write --json, "
+                        "--json=true or --json=false"));
+}
+
+TEST(FlagSetTest, OtherWordsAreValues) {
+  const Sample sample;
+  for (const std::vector<std::string>& words :
+       std::vector<std::vector<std::string>>{
+           {"--seed", "-1", "--json", "-x"},
+           {"--model_path=--json", "--metric", "-"},
+           {"--seed", "seed", "--json=true"},
+           {"--", "--seed", "--json"},
+           {"--bogus=", "--bogus", "--json", "--", "--metric="},
+           // CLI11 misses the value itself.
+           {"--seed"}}) {
+    EXPECT_THAT(sample.flags.CheckWords(words), IsOk());
+  }
+}
+
+TEST(FlagSetTest, KnowsItsSwitches) {
+  const Sample sample;
+  EXPECT_TRUE(sample.flags.IsSwitch("--json"));
+  EXPECT_FALSE(sample.flags.IsSwitch("--model_name_or_path"));
+  EXPECT_FALSE(sample.flags.IsSwitch("--bogus"));
+}
+
 TEST(FlagSetTest, RefusesAFlagGivenTwice) {
   EXPECT_THAT(Sample().Parse({"dir", "--seed=1", "--seed=2"}),
               IsInvalid("--seed is given twice: \"1\" and \"2\""));
@@ -194,6 +242,18 @@ TEST(FlagSetTest, AListTakesWhatFollows) {
     EXPECT_THAT(sample.merge, ElementsAre("a", "b"));
     EXPECT_EQ(sample.out, "x");
   }
+}
+
+TEST(FlagSetTest, AListWithoutAValueIsAnError) {
+  const Alternatives sample;
+  EXPECT_THAT(sample.flags.CheckWords({"--merge", "--out=x"}),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("--merge wants a value")));
+  EXPECT_THAT(sample.flags.CheckWords({"--merge=", "a"}),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("--merge= has nothing")));
+  EXPECT_THAT(sample.flags.CheckWords({"--merge", "a", "b", "--out=x"}),
+              IsOk());
 }
 
 TEST(FlagSetTest, AnAlternativeReplacesFlags) {

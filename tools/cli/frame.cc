@@ -5,9 +5,11 @@
 #include <deque>
 #include <exception>
 #include <memory>
+#include <new>
 #include <optional>
 #include <ostream>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -19,11 +21,15 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "moe/base/escape_control.h"
+#include "moe/base/out_of_memory.h"
 #include "moe/base/progress.h"
 #include "moe/base/status_macros.h"
 #include "tools/cli/command.h"
+#include "tools/cli/escaping_stream.h"
 #include "tools/cli/flag_set.h"
 #include "tools/cli/nearest_name.h"
+#include "tools/cli/prepare_paths.h"
 #include "tools/cli/version.h"
 
 namespace moe::cli {
@@ -70,7 +76,7 @@ struct Line {
     }
   }
 
-  const Subcommand* Chosen() const {
+  Subcommand* Chosen() {
     const auto found = std::find_if(
         subcommands.begin(), subcommands.end(),
         [](const Subcommand& subcommand) { return subcommand.app.parsed(); });
@@ -81,6 +87,9 @@ struct Line {
   CLI::Option* help = nullptr;
   CLI::Option* version = nullptr;
   std::deque<Subcommand> subcommands;
+  // Set by Parse.
+  std::vector<std::string> args;
+  absl::Status parse_error;  // What CLI11 found wrong, if anything.
 };
 
 std::string ListCommands(absl::Span<const Command> commands,
@@ -187,45 +196,65 @@ Progress::Style ParseStyle(const std::string& name) {
   return StyleForStandardError();
 }
 
-absl::StatusOr<int> RunCommand(const Subcommand& subcommand, std::ostream& out,
+absl::StatusOr<int> RunCommand(Subcommand& subcommand, std::ostream& out,
                                std::ostream& err) {
   MOE_RETURN_IF_ERROR(subcommand.flags.Store());
+  MOE_ASSIGN_OR_RETURN(const std::vector<std::string> notes,
+                       PreparePaths(subcommand.flags));
+  for (const std::string& note : notes) {
+    err << kProgram << " " << subcommand.command.name << ": "
+        << EscapeControlInText(note) << "\n";
+  }
   Progress::Sink sink = StandardErrorSink();
   sink.write = [&err](absl::string_view text) {
     err << text;
     err.flush();
   };
   Progress progress(ParseStyle(subcommand.progress), std::move(sink));
-  CommandContext context{out, progress};
+  EscapingStream escaping(out);
+  CommandContext context{escaping, progress};
   MOE_ASSIGN_OR_RETURN(const int exit_status, subcommand.action(context));
-  out.flush();
-  if (!out.good()) {
+  escaping.Finish();
+  if (!escaping.good()) {
     return absl::DataLossError("standard output cannot be written to");
   }
   return exit_status;
 }
 
-// What nobody asked for, and what CLI11 found wrong, if anything.
-absl::Status CheckArguments(const Line& line, const Subcommand& chosen,
-                            const absl::Status& parse_error) {
+// The words after the command's name.
+absl::Span<const std::string> WordsOf(const Subcommand& subcommand,
+                                      absl::Span<const std::string> args) {
+  const Command& command = subcommand.command;
+  const auto name =
+      std::find_if(args.begin(), args.end(), [&](const std::string& word) {
+        const std::vector<std::string>& aliases = command.aliases;
+        return word == command.name ||
+               std::find(aliases.begin(), aliases.end(), word) != aliases.end();
+      });
+  if (name == args.end()) return {};
+  return args.subspan(static_cast<size_t>(name - args.begin()) + 1);
+}
+
+// Flags without values, what nobody asked for, and what CLI11 found wrong.
+absl::Status CheckArguments(const Line& line, const Subcommand& chosen) {
+  MOE_RETURN_IF_ERROR(chosen.flags.CheckWords(WordsOf(chosen, line.args)));
   const std::vector<std::string> strays = Extras(line.root);
   if (!strays.empty()) return MisplacedFlag(strays[0]);
   const std::vector<std::string> extras = Extras(chosen.app);
   if (!extras.empty()) return UnknownArgument(chosen, extras);
-  return parse_error;
+  return line.parse_error;
 }
 
-// What was asked for; `parse_error` is what CLI11 found wrong, if anything.
-absl::StatusOr<int> Act(const Line& line, absl::Span<const Command> commands,
-                        const absl::Status& parse_error, std::ostream& out,
-                        std::ostream& err) {
-  const Subcommand* const chosen = line.Chosen();
+// What was asked for.
+absl::StatusOr<int> Act(Line& line, absl::Span<const Command> commands,
+                        std::ostream& out, std::ostream& err) {
+  Subcommand* const chosen = line.Chosen();
   if (chosen != nullptr) {
     if (chosen->help->count() > 0) {
       out << CommandHelp(*chosen);
       return kSuccess;
     }
-    MOE_RETURN_IF_ERROR(CheckArguments(line, *chosen, parse_error));
+    MOE_RETURN_IF_ERROR(CheckArguments(line, *chosen));
     return RunCommand(*chosen, out, err);
   }
   if (line.help->count() > 0) {
@@ -245,14 +274,14 @@ absl::StatusOr<int> Act(const Line& line, absl::Span<const Command> commands,
   return kError;
 }
 
-absl::StatusOr<int> ActInside(const Line& line, const Subcommand& chosen,
-                              const absl::Status& parse_error,
+absl::StatusOr<int> ActInside(const Line& line, Subcommand& chosen,
                               CommandContext& context) {
   if (chosen.help->count() > 0) {
     return absl::InvalidArgumentError("--help is for a person");
   }
-  MOE_RETURN_IF_ERROR(CheckArguments(line, chosen, parse_error));
+  MOE_RETURN_IF_ERROR(CheckArguments(line, chosen));
   MOE_RETURN_IF_ERROR(chosen.flags.Store());
+  MOE_RETURN_IF_ERROR(PreparePaths(chosen.flags).status());
   return chosen.action(context);
 }
 
@@ -264,15 +293,31 @@ std::vector<std::string> WithoutHelpCommand(
   return {args[1], "--help"};
 }
 
-absl::Status Parse(Line& line, std::vector<std::string> args) {
+// What was thrown where there was no memory or no thread, or by a library.
+absl::Status StatusOfException(const std::exception& error) {
+  if (const auto* const no_memory =
+          dynamic_cast<const std::bad_alloc*>(&error)) {
+    return OutOfMemoryStatus(*no_memory);
+  }
+  const auto* const system = dynamic_cast<const std::system_error*>(&error);
+  if (system != nullptr &&
+      system->code() == std::errc::resource_unavailable_try_again) {
+    return absl::ResourceExhaustedError(
+        "the system gives no more threads; set MOE_NUM_THREADS to fewer, or "
+        "allow the process more (ulimit -u, pids.max of its control group)");
+  }
+  return absl::InternalError(error.what());
+}
+
+void Parse(std::vector<std::string> args, Line& line) {
+  line.args = args;
   // CLI11 takes them from the back.
   std::reverse(args.begin(), args.end());
   try {
     line.root.parse(std::move(args));
   } catch (const CLI::ParseError& error) {
-    return FromCli11(error);
+    line.parse_error = FromCli11(error);
   }
-  return absl::OkStatus();
 }
 
 }  // namespace
@@ -285,23 +330,22 @@ int RunCommandLine(absl::Span<const Command> commands,
   try {
     Line line(commands);
     const std::vector<std::string> words = WithoutHelpCommand(args);
-    const absl::Status parse_error = Parse(line, words);
-    if (const Subcommand* const chosen = line.Chosen()) {
+    Parse(words, line);
+    if (Subcommand* const chosen = line.Chosen()) {
       absl::StrAppend(&speaker, " ", chosen->command.name);
     }
     // `help X` where there is no X says so, as X alone does.
     if (line.Chosen() == nullptr && words != args && words.size() > 1) {
       status = UnknownCommand(commands, words[0]);
     } else {
-      const absl::StatusOr<int> result =
-          Act(line, commands, parse_error, out, err);
+      const absl::StatusOr<int> result = Act(line, commands, out, err);
       if (result.ok()) return *result;
       status = result.status();
     }
   } catch (const std::exception& error) {
-    status = absl::InternalError(error.what());
+    status = StatusOfException(error);
   }
-  err << speaker << ": " << status.message() << "\n";
+  err << speaker << ": " << EscapeControlInText(status.message()) << "\n";
   return kError;
 }
 
@@ -310,17 +354,16 @@ absl::StatusOr<int> RunInnerCommand(absl::Span<const Command> commands,
                                     CommandContext& context) {
   try {
     Line line(commands);
-    const absl::Status parse_error = Parse(line, args);
-    const Subcommand* const chosen = line.Chosen();
+    Parse(args, line);
+    Subcommand* const chosen = line.Chosen();
     if (chosen == nullptr) {
       return UnknownCommand(commands, args.empty() ? "" : args[0]);
     }
-    const absl::StatusOr<int> result =
-        ActInside(line, *chosen, parse_error, context);
+    const absl::StatusOr<int> result = ActInside(line, *chosen, context);
     return result.ok() ? result
                        : Annotate(result.status(), chosen->command.name);
   } catch (const std::exception& error) {
-    return absl::InternalError(error.what());
+    return StatusOfException(error);
   }
 }
 

@@ -205,6 +205,30 @@ TEST(RunCommandLineTest, RefusesArgumentsThatDoNotFit) {
               "bar, lines, none");
 }
 
+TEST(RunCommandLineTest, AFlagDoesNotTakeTheNextOneForItsValue) {
+  ExpectError({"say", "--words", "--progress=none"},
+              "llama_moe echo: --words wants a value, and the next word is "
+              "\"--progress=none\"; write --words=VALUE, or "
+              "--words=--progress=none if that is the value");
+  ExpectError({"echo", "--text=", "hello"},
+              "llama_moe echo: --text= has nothing after \"=\"; write "
+              "--text=VALUE, or leave the flag out");
+  EXPECT_EQ(RunCli({"echo", "--text=--progress"}).out, "--progress");
+  EXPECT_EQ(RunCli({"echo", "--text", "-1"}).out, "-1");
+}
+
+// Neither a file's name nor its content acts on a terminal.
+TEST(RunCommandLineTest, ControlCharactersAreEscaped) {
+  EXPECT_EQ(RunCli({"echo", "a\tb\n\x1b[2J\u009b\u202e\x9b"}).out,
+            "a\tb\n\\u001b[2J\\u009b\\u202e\\x9b");
+  ExpectError({"echo", "one", "t\x1bw\no\x9b"},
+              "llama_moe echo: there is one argument too many, "
+              "\"t\\u001bw\no\\x9b\"; wanted is TEXT");
+  ExpectError({"\x1b[2J"},
+              "llama_moe: there is no command \"\\u001b[2J\" (llama_moe --help "
+              "lists the commands)");
+}
+
 TEST(RunCommandLineTest, NoticesThatTheOutputCannotBeWritten) {
   std::ostringstream out;
   out.setstate(std::ios::badbit);
@@ -244,6 +268,8 @@ TEST_F(RunInnerCommandTest, ReturnsErrorsWithTheCommandsName) {
   for (const std::vector<std::string>& args :
        std::vector<std::vector<std::string>>{{"echo"},
                                              {"echo", "a", "b"},
+                                             {"echo", "--text="},
+                                             {"echo", "--text", "--words=a"},
                                              {"echo", "--texts=a"},
                                              {"echo", "--help"},
                                              {"eco"},

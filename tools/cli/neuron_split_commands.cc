@@ -45,10 +45,12 @@ struct SplitFlags {
 void AddSplitFlags(FlagSet& set, SplitFlags* flags) {
   set.AddString({.names = {"score_file"},
                  .what = "importance scores, .safetensors or .pt",
-                 .required = true},
+                 .required = true,
+                 .path = PathRole::kInput},
                 &flags->score_file);
   set.AddString({.names = {"model_path", "model_name_or_path"},
-                 .what = "dense checkpoint that the scores are held against"},
+                 .what = "dense checkpoint that the scores are held against",
+                 .path = PathRole::kInput},
                 &flags->model_path);
   set.AddChoice({.names = {"criterion"},
                  .what = "whether the largest or the smallest scores are best"},

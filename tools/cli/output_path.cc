@@ -3,7 +3,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <string>
+#include <system_error>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -29,7 +31,9 @@ absl::Status CheckDirectoryOf(const OutputFile& file) {
 }
 
 absl::Status CheckReplaceable(const OutputFile& file) {
-  if (file.is_replaceable(file.path)) return absl::OkStatus();
+  std::error_code error;
+  const bool is_empty = std::filesystem::is_empty(file.path, error) && !error;
+  if (is_empty || file.is_replaceable(file.path)) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(
       file.path, " is no ", file.what,
       ", and --overwrite replaces nothing else; choose another path, or remove "

@@ -58,5 +58,13 @@ TEST(CheckOutputFileTest, ReplacesItsOwnKindAlone) {
       StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
+TEST(CheckOutputFileTest, ReplacesAnEmptyFileIfAsked) {
+  const testing::TempDirectory directory;
+  const std::string empty = directory.Write("empty", "");
+  MOE_EXPECT_OK(CheckOutputFile(FileAt(empty, true)));
+  EXPECT_THAT(CheckOutputFile(FileAt(empty, false)),
+              StatusIs(absl::StatusCode::kAlreadyExists));
+}
+
 }  // namespace
 }  // namespace moe::cli

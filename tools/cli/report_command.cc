@@ -69,9 +69,9 @@ absl::StatusOr<int> Run(const ReportFlags& flags, CommandContext& context) {
                        LockOfFlag(flags.lock));
   MOE_ASSIGN_OR_RETURN(const ExperimentLock found,
                        FoundLock(flags, read.spec, pinned, context));
-  MOE_RETURN_IF_ERROR(WriteReport({read.spec, found, pinned, flags.experiment,
-                                   flags.lock, flags.target, flags.results,
-                                   flags.save_path, flags.overwrite}));
+  MOE_RETURN_IF_ERROR(WriteReport(
+      {read.spec, found, pinned, flags.experiment.experiment, flags.lock,
+       flags.target, flags.results, flags.save_path, flags.overwrite}));
   context.out << flags.save_path << "/" << kReportHtml << "\n"
               << flags.save_path << "/" << kReportJson << "\n";
   return kSuccess;
@@ -80,22 +80,27 @@ absl::StatusOr<int> Run(const ReportFlags& flags, CommandContext& context) {
 void DeclareInputs(FlagSet& set, ReportFlags* flags) {
   set.AddString({.names = {"experiment"},
                  .what = "the experiment's spec, a .textproto file",
-                 .required = true},
+                 .required = true,
+                 .path = PathRole::kInput},
                 &flags->experiment.experiment);
   set.AddString({.names = {"results"},
                  .what = "directory of the results, as run lays them out",
-                 .required = true},
+                 .required = true,
+                 .path = PathRole::kResults},
                 &flags->results);
   set.AddString({.names = {"lock"},
                  .what = "the lock that the results are held to; without one "
-                         "the report says that there was none"},
+                         "the report says that there was none",
+                 .path = PathRole::kInput},
                 &flags->lock);
   set.AddString({.names = {"model_path"},
                  .what = "directory of the dense checkpoint, to read it again; "
-                         "needs --dataset_dir_or_path"},
+                         "needs --dataset_dir_or_path",
+                 .path = PathRole::kInput},
                 &flags->experiment.model_path);
   set.AddString({.names = {"dataset_dir_or_path"},
-                 .what = "the data, to read them again"},
+                 .what = "the data, to read them again",
+                 .path = PathRole::kInput},
                 &flags->experiment.dataset);
 }
 
@@ -109,7 +114,8 @@ CommandAction Declare(FlagSet& set) {
   set.AddString({.names = {"save_path"},
                  .what = "directory for report.html and report.json, which is "
                          "made",
-                 .required = true},
+                 .required = true,
+                 .path = PathRole::kOutputDirectory},
                 &flags->save_path);
   set.AddBool({.names = {"overwrite"}, .what = "replace a report there"},
               &flags->overwrite);

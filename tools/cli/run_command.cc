@@ -107,9 +107,9 @@ absl::StatusOr<int> Run(const RunFlags& flags, CommandContext& context) {
   context.out << FormatVerdict(read.spec, verdict, found, flags.save_path);
   const std::string report =
       absl::StrCat(flags.save_path, "/", kReportDirectory);
-  MOE_RETURN_IF_ERROR(WriteReport({read.spec, found, pinned, flags.experiment,
-                                   flags.lock, "", flags.save_path, report,
-                                   /*overwrite=*/true}));
+  MOE_RETURN_IF_ERROR(WriteReport(
+      {read.spec, found, pinned, flags.experiment.experiment, flags.lock, "",
+       flags.save_path, report, /*overwrite=*/true}));
   context.out << "report: " << report << "/" << kReportHtml << "\n";
   return verdict.Passed() ? kSuccess : kDiffers;
 }
@@ -119,10 +119,12 @@ CommandAction Declare(FlagSet& set) {
   AddExperimentFlags(set, &flags->experiment);
   set.AddString({.names = {"save_path"},
                  .what = "directory for the results; a run that was broken off "
-                         "goes on there"},
+                         "goes on there",
+                 .path = PathRole::kOutputFolder},
                 &flags->save_path);
   set.AddString({.names = {"lock"},
-                 .what = "hold the results to this lock, a .textproto file"},
+                 .what = "hold the results to this lock, a .textproto file",
+                 .path = PathRole::kInput},
                 &flags->lock);
   AddMemoryBudget(set, &flags->memory_budget);
   set.AddBool({.names = {"dry_run"},

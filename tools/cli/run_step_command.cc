@@ -15,6 +15,7 @@
 #include "moe/experiment/step_runner.h"
 #include "moe/experiment/step_timing.h"
 #include "moe/experiment/step_timing.pb.h"
+#include "moe/experiment/text_proto.h"
 #include "moe/model/walk/shard_options.pb.h"
 #include "tools/cli/command.h"
 #include "tools/cli/commands.h"
@@ -103,6 +104,9 @@ absl::StatusOr<int> Run(const RunStepFlags& flags, CommandContext& context) {
   const StepContext step_context = {inputs, run_command, context.progress,
                                     flags.memory_budget};
   MOE_RETURN_IF_ERROR(CheckTake(flags));
+  if (!flags.timing_out.empty()) {
+    MOE_RETURN_IF_ERROR(CheckIsTextProto(StepTiming(), flags.timing_out));
+  }
   const StepStopwatch stopwatch;
   MOE_RETURN_IF_ERROR(Make(flags, shard, step, step_context));
   if (!flags.timing_out.empty()) {
@@ -120,11 +124,13 @@ CommandAction Declare(FlagSet& set) {
       &flags->step);
   set.AddStrings({.names = {"made"},
                   .what = "STEP=DIRECTORY: what an earlier step has made, with "
-                          "its record beside"},
+                          "its record beside",
+                  .path = PathRole::kNamedInput},
                  &flags->made);
   set.AddString({.names = {"save_path"},
                  .what = "directory for what the step makes, which is replaced",
-                 .required = true},
+                 .required = true,
+                 .path = PathRole::kOutputDirectory},
                 &flags->save_path);
   set.AddInt(
       {.names = {"shards"}, .what = "make one of so many parts; needs --shard"},
@@ -134,16 +140,19 @@ CommandAction Declare(FlagSet& set) {
       {.min = 0}, &flags->shard);
   set.AddStrings({.names = {"merge"},
                   .what = "directories of all parts, in their order, to make "
-                          "the step's result from"},
+                          "the step's result from",
+                  .path = PathRole::kInput},
                  &flags->merge);
   set.AddString({.names = {"take"},
                  .what = "directory of the same step of another experiment, "
-                         "to copy; an error if it was made otherwise"},
+                         "to copy; an error if it was made otherwise",
+                 .path = PathRole::kInput},
                 &flags->take);
   AddMemoryBudget(set, &flags->memory_budget);
   set.AddString({.names = {"timing_out"},
                  .what = "write how long it took to this file; no step reads "
-                         "it"},
+                         "it",
+                 .path = PathRole::kOutputFile},
                 &flags->timing_out);
   return [flags](CommandContext& context) { return Run(*flags, context); };
 }

@@ -40,7 +40,8 @@ void AddShardFlags(FlagSet& flags, ShardFlags* values) {
   flags.SetAlternative("merge");
   flags.AddStrings({.names = {"merge"},
                     .what = "make the artifact from the parts of all shards, "
-                            "in any order"},
+                            "in any order",
+                    .path = PathRole::kInput},
                    &values->merge);
 }
 

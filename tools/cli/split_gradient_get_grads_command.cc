@@ -142,7 +142,8 @@ CommandAction Declare(FlagSet& set) {
   set.AddString({.names = {"gate_weights_file"},
                  .what = "router weights by which tokens are put into "
                          "clusters, .safetensors or .pt",
-                 .required = true},
+                 .required = true,
+                 .path = PathRole::kInput},
                 &flags->gate_weights_file);
   AddShardFlags(set, &flags->shard);
   AddArtifactFlags(set, ImportanceScores::kName, &flags->artifact);

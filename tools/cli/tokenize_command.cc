@@ -1,5 +1,6 @@
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -12,15 +13,18 @@
 #include "moe/base/thread_pool.h"
 #include "moe/checkpoint/checkpoint.h"
 #include "moe/checkpoint/json.h"
+#include "moe/text/dataset/chat_template_source.h"
 #include "moe/text/dataset/dataset_options.h"
 #include "moe/text/dataset/dataset_options.pb.h"
 #include "moe/text/dataset/dataset_report.h"
+#include "moe/text/dataset/embedding_rows.h"
 #include "moe/text/dataset/token_artifact.h"
 #include "moe/text/dataset/tokenize_dataset.h"
 #include "moe/text/tokenizer/tokenizer.h"
 #include "tools/cli/command.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/common_flags.h"
+#include "tools/cli/dataset_flags.h"
 #include "tools/cli/flag_set.h"
 #include "tools/cli/output_path.h"
 #include "tools/cli/version.h"
@@ -35,24 +39,11 @@ struct TokenizeFlags {
   std::string model_path;
   std::string dataset;
   std::string save_path;
-  std::string chat_template = "auto";
-  bool keep_system = false;
+  TokenizationFlags tokenization;
   int64_t model_max_length = kDefaultModelMaxLength;
-  bool skip_bad_lines = false;
   bool overwrite = false;
   bool json = false;
 };
-
-absl::StatusOr<TokenizeOptions> OptionsOf(const TokenizeFlags& flags) {
-  TokenizeOptions options;
-  MOE_ASSIGN_OR_RETURN(const TokenizeOptions::ChatTemplate chat_template,
-                       ParseChatTemplateName(flags.chat_template));
-  options.set_chat_template(chat_template);
-  options.set_keep_system(flags.keep_system);
-  options.set_model_max_length(flags.model_max_length);
-  options.set_skip_bad_lines(flags.skip_bad_lines);
-  return options;
-}
 
 absl::Status CheckSavePath(const TokenizeFlags& flags) {
   return CheckOutputFile(
@@ -62,10 +53,10 @@ absl::Status CheckSavePath(const TokenizeFlags& flags) {
 }
 
 // Where the tokenizer lies beside a model, its ids need rows in the embedding.
-absl::Status CheckModel(const std::string& directory,
-                        const Tokenizer& tokenizer) {
+absl::StatusOr<std::optional<int64_t>> EmbeddingRows(
+    const std::string& directory) {
   const std::string path = absl::StrCat(directory, "/", kConfigFile);
-  if (!PathExists(path)) return absl::OkStatus();
+  if (!PathExists(path)) return std::nullopt;
   MOE_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxConfigBytes));
   absl::StatusOr<Json> config = ParseJsonObject(text);
   if (!config.ok()) return Annotate(config.status(), path);
@@ -73,27 +64,36 @@ absl::Status CheckModel(const std::string& directory,
   // this program converts may have a tokenizer that it can use.
   const absl::StatusOr<int64_t> rows = Get<int64_t>(*config, "vocab_size");
   if (!rows.ok()) return Annotate(rows.status(), path);
-  return Annotate(CheckVocabularyFits(tokenizer.vocab_size(), *rows), path);
+  return std::optional<int64_t>(*rows);
 }
 
 absl::StatusOr<TokenArtifact> Tokenize(const TokenizeFlags& flags,
                                        CommandContext& context) {
   TokenizeRequest request;
-  MOE_ASSIGN_OR_RETURN(request.options, OptionsOf(flags));
+  MOE_ASSIGN_OR_RETURN(request.options, OptionsOf(flags.tokenization));
+  request.options.set_model_max_length(flags.model_max_length);
   MOE_RETURN_IF_ERROR(ValidateTokenizeOptions(request.options));
   MOE_ASSIGN_OR_RETURN(const int num_threads, NumThreadsFromEnvironment());
-  MOE_ASSIGN_OR_RETURN(const std::unique_ptr<Tokenizer> tokenizer,
-                       LoadTokenizer(flags.model_path));
-  MOE_RETURN_IF_ERROR(CheckModel(flags.model_path, *tokenizer));
+  MOE_ASSIGN_OR_RETURN(
+      const std::unique_ptr<Tokenizer> tokenizer,
+      LoadTokenizer(flags.model_path, TextEndsOf(request.options)));
+  MOE_ASSIGN_OR_RETURN(request.embedding_rows, EmbeddingRows(flags.model_path));
+  if (request.embedding_rows.has_value()) {
+    MOE_RETURN_IF_ERROR(
+        Annotate(CheckTokenizerFits(*tokenizer, *request.embedding_rows),
+                 absl::StrCat(flags.model_path, "/", kConfigFile)));
+  }
   request.path = flags.dataset;
   request.tokenizer = tokenizer.get();
+  MOE_ASSIGN_OR_RETURN(request.chat_template,
+                       LoadChatTemplate(flags.model_path));
   request.vocab_size = tokenizer->vocab_size();
   ThreadPool pool(num_threads);
   TokenArtifact artifact;
   MOE_ASSIGN_OR_RETURN(artifact.dataset,
                        TokenizeDataset(request, pool, context.progress));
   artifact.info = {kToolVersion, tokenizer->digest(), tokenizer->vocab_size(),
-                   flags.keep_system, flags.model_max_length};
+                   request.options.keep_system(), flags.model_max_length};
   return artifact;
 }
 
@@ -102,7 +102,7 @@ absl::Status Report(const TokenizeFlags& flags, const TokenArtifact& artifact,
   const TokenizedDataset& dataset = artifact.dataset;
   MOE_ASSIGN_OR_RETURN(const std::string digest,
                        HexSha256OfFile(flags.save_path));
-  const std::string chat_template(ChatTemplateName(dataset.chat_template));
+  const std::string chat_template = ChatTemplateName(dataset.chat_template);
   if (flags.json) {
     Json json = Json::object();
     json["path"] = flags.save_path;
@@ -135,31 +135,24 @@ CommandAction Declare(FlagSet& set) {
       {.names = {"model_path", "model_name_or_path", "tokenizer_path"},
        .what = "directory of the tokenizer: a checkpoint's, or one "
                "with tokenizer.json or tokenizer.model alone",
-       .required = true},
+       .required = true,
+       .path = PathRole::kModel},
       &flags->model_path);
   set.AddString({.names = {"dataset_dir_or_path"},
-                 .what = "file of JSON lines, plain or compressed by gzip or "
-                         "Zstandard, or a directory of them",
-                 .required = true},
+                 .what = kDatasetKinds,
+                 .required = true,
+                 .path = PathRole::kInput},
                 &flags->dataset);
   set.AddString({.names = {"save_path"},
                  .what = "the file to write, a safetensors file",
-                 .required = true},
+                 .required = true,
+                 .path = PathRole::kOutputFile},
                 &flags->save_path);
-  set.AddChoice({.names = {"chat_template"},
-                 .what = "how conversations are written down; auto picks by "
-                         "the vocabulary"},
-                {"auto", "llama3", "chatml", "none"}, &flags->chat_template);
-  set.AddBool({.names = {"keep_system"},
-               .what = "write the system turns of conversations too"},
-              &flags->keep_system);
+  AddTokenizationFlags(set, &flags->tokenization);
   set.AddInt({.names = {"model_max_length"},
               .what = "keep so many tokens of each sequence",
               .unit = "tokens"},
              {.min = 1}, &flags->model_max_length);
-  set.AddBool({.names = {"skip_bad_lines"},
-               .what = "leave out lines that are malformed, and list them"},
-              &flags->skip_bad_lines);
   set.AddBool({.names = {"overwrite"},
                .what = "replace a token artifact that is there"},
               &flags->overwrite);
@@ -176,9 +169,10 @@ Command TokenizeCommand() {
       .summary = "tokenizes a dataset once, for every step that reads one",
       .section = CommandSection::kHelper,
       .notes =
-          "A line is {\"conversations\": [{\"from\", \"value\"}]}, "
-          "{\"messages\": [{\"role\", \"content\"}]},\n{\"text\"} or "
-          "{\"input_ids\", \"labels\"}. The file that is written holds the "
+          "A row in JSON is {\"messages\": [{\"role\", \"content\"}]}, "
+          "{\"conversations\": [{\"from\", \"value\"}]},\n{\"instruction\", "
+          "\"input\", \"output\"}, {\"prompt\", \"completion\"}, {\"text\"} or "
+          "{\"input_ids\", \"labels\"}.\nThe file that is written holds the "
           "sequences in the\norder of the files and lines; every "
           "--dataset_dir_or_path takes it. MOE_NUM_THREADS sets\nthe number "
           "of threads, which the result does not depend on. Exit status: 0, or "

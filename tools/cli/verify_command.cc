@@ -10,6 +10,7 @@
 #include "moe/experiment/experiment_lock.pb.h"
 #include "moe/experiment/experiment_result.h"
 #include "moe/experiment/lock_report.h"
+#include "moe/experiment/text_proto.h"
 #include "tools/cli/command.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/experiment_flags.h"
@@ -43,6 +44,9 @@ absl::StatusOr<int> Update(const VerifyFlags& flags, const ReadExperiment& read,
 absl::StatusOr<int> Run(const VerifyFlags& flags, CommandContext& context) {
   MOE_ASSIGN_OR_RETURN(const ReadExperiment read,
                        ReadExperimentOfFlags(flags.experiment));
+  if (!flags.update_lock.empty()) {
+    MOE_RETURN_IF_ERROR(CheckIsTextProto(ExperimentLock(), flags.update_lock));
+  }
   ExperimentInputs inputs(flags.experiment.Places(), context.progress);
   MOE_ASSIGN_OR_RETURN(
       const ExperimentLock found,
@@ -65,13 +69,16 @@ CommandAction Declare(FlagSet& set) {
   AddExperimentFlags(set, &flags->experiment);
   set.AddString({.names = {"results"},
                  .what = "directory of the results, as run lays them out",
-                 .required = true},
+                 .required = true,
+                 .path = PathRole::kResults},
                 &flags->results);
-  set.AddString(
-      {.names = {"lock"}, .what = "the lock that the results are held to"},
-      &flags->lock);
+  set.AddString({.names = {"lock"},
+                 .what = "the lock that the results are held to",
+                 .path = PathRole::kInput},
+                &flags->lock);
   set.AddString({.names = {"update_lock"},
-                 .what = "write the results' lock to this file instead"},
+                 .what = "write the results' lock to this file instead",
+                 .path = PathRole::kOutputFile},
                 &flags->update_lock);
   return [flags](CommandContext& context) { return Run(*flags, context); };
 }

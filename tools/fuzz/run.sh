@@ -59,7 +59,7 @@ for target in "${targets[@]}"; do
   mkdir -p "${corpus}"
   "${bin}/${package}/${name}" -max_total_time="${seconds}" -print_final_stats=1 \
     -max_len=16384 -artifact_prefix="${corpus}/" "${corpus}" testdata/malformed \
-    testdata/configs testdata/stories testdata/tokenizers/malformed testdata/tokenizers/texts \
+    testdata/configs testdata/pt testdata/stories testdata/tokenizers/malformed testdata/tokenizers/texts \
     >"${corpus}.log" 2>&1 &
   pids+=($!)
 done

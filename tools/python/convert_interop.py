@@ -230,6 +230,32 @@ def check_weights(directory: pathlib.Path, work: pathlib.Path) -> Iterator[str]:
         yield from (f"{name}: {problem}" for problem in problems)
 
 
+def check_forms(work: pathlib.Path) -> Iterator[str]:
+    """Which loaders a checkpoint is for, and the type of its routers."""
+    model_types = {
+        "vanilla": "llama_moe",
+        "plain_mixtral": "mixtral",
+        "published": "mixtral",
+        "published_attention": "mixtral",
+        "float32_attention_routers": "llama_moe",
+    }
+    for name, want in model_types.items():
+        config = read_config(work / name)
+        if config["model_type"] != want:
+            yield f"{name}: model_type is {config['model_type']}, want {want}"
+        if ("auto_map" in config) == (name == "plain_mixtral"):
+            yield f"{name}: auto_map is {config.get('auto_map')}"
+        if ("intermediate_size_residual" in config) != name.startswith("published"):
+            yield f"{name}: intermediate_size_residual is not what the style has"
+    given = torch.load(work / "gate_weights.pt", weights_only=True)
+    routers = read_tensors(work / "float32_attention_routers")
+    for i, want in given.items():
+        yield from expect(routers, f"model.layers.{i}.block_sparse_moe.gate.weight", want)
+        dtype = routers[f"model.layers.{i}.self_attn.gate.weight"].dtype
+        if dtype != torch.float32:
+            yield f"float32_attention_routers: the router of layer {i} is {dtype}"
+
+
 @torch.no_grad()
 def logits_of(
     directory: pathlib.Path,
@@ -294,6 +320,7 @@ def logit_pairs(
         yield Pair(what, evaluated[name], travelling[name], limits[name])
     for name, exported, kind in (
         ("vanilla", "mixtral", "Mixtral"),
+        ("plain_mixtral", "plain_mixtral", "Mixtral"),
         ("residual", "granite", "GraniteMoeShared"),
     ):
         if (work / exported).exists():
@@ -324,6 +351,7 @@ def main() -> None:
         return
     is_real = sys.argv[4:] == ["--real"]
     problems = list(check_weights(directory, work))
+    problems += check_forms(work)
     problems += check_logits(directory, work, is_real)
     for problem in problems:
         print(f"{directory}: {problem}")

@@ -260,7 +260,7 @@ class FilesTest(unittest.TestCase):
         path, trust = str(self.directory), {"trust_remote_code": True}
         config = transformers.AutoConfig.from_pretrained(path, **trust)
         self.assertEqual(type(config).__name__, "LlamaMoeConfig")
-        self.assertEqual(config.model_type, "mixtral")
+        self.assertEqual(config.model_type, "llama_moe")
         decoder = transformers.AutoModel.from_pretrained(path, **trust)
         model = transformers.AutoModelForCausalLM.from_pretrained(path, **trust)
         fresh = transformers.AutoModelForCausalLM.from_config(config, **trust)
@@ -271,13 +271,52 @@ class FilesTest(unittest.TestCase):
         self.assertTrue(torch.equal(model.lm_head(hidden), model(ids).logits))
         self.assertEqual(set(fresh.state_dict()), set(tensors))
         self.assertTrue(torch.isfinite(fresh(ids).logits).all())
-        # Without the code, transformers takes this for a Mixtral.
-        native = transformers.AutoConfig.from_pretrained(path)
-        self.assertTrue(type(native).__module__.startswith("transformers.models.mixtral"))
+
+    def test_without_the_code_it_is_refused_by_name(self):
+        options = tiny_moe.Options(**ATTENTION)
+        tensors = tiny_moe.random_tensors(options, 1)
+        tiny_moe.write(options, tensors, self.directory, with_code=True)
+        with self.assertRaisesRegex(ValueError, "trust_remote_code"):
+            transformers.AutoModelForCausalLM.from_pretrained(
+                str(self.directory), trust_remote_code=False
+            )
+        self._put({"auto_map": None})
+        with self.assertRaisesRegex(ValueError, "llama_moe"):
+            transformers.AutoModelForCausalLM.from_pretrained(
+                str(self.directory), trust_remote_code=False
+            )
+
+    def test_the_published_style_computes_the_same(self):
+        options = tiny_moe.Options(**ATTENTION)
+        tensors = tiny_moe.random_tensors(options, 1)
+        ids = random_ids(2, 9)
+        logits = []
+        for style in (tiny_moe.OWN_CLASSES, tiny_moe.PUBLISHED_CLASSES):
+            tiny_moe.write(options, tensors, self.directory, with_code=True)
+            self._put(style)
+            model = transformers.AutoModelForCausalLM.from_pretrained(
+                str(self.directory), trust_remote_code=True
+            )
+            self.assertEqual([type(model).__name__], style["architectures"])
+            self.assertEqual(model.config.model_type, style["model_type"])
+            logits.append(model(ids).logits)
+            saved = self.directory / "saved"
+            model.save_pretrained(saved)
+            config = json.loads((saved / "config.json").read_text("utf-8"))
+            self.assertEqual(config["model_type"], style["model_type"])
+        self.assertTrue(torch.equal(*logits))
+
+    def _put(self, fields):
+        """Sets fields of the written config.json, or drops them for None."""
+        path = self.directory / "config.json"
+        config = {**json.loads(path.read_text("utf-8")), **fields}
+        config = {name: value for name, value in config.items() if value is not None}
+        path.write_text(json.dumps(config), "utf-8")
 
     def test_equals_mixtral_where_that_can_hold_it(self):
         options = tiny_moe.Options(num_local_experts=6, num_experts_per_tok=3)
         tiny_moe.write(options, tiny_moe.random_tensors(options, 1), self.directory)
+        self._put({"model_type": "mixtral", "auto_map": None})
         native = transformers.AutoModelForCausalLM.from_pretrained(
             str(self.directory), dtype=torch.float32
         ).eval()

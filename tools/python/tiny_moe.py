@@ -24,10 +24,24 @@ import torch
 CODE_DIR = pathlib.Path(__file__).resolve().parents[2] / "moe/convert/huggingface"
 CODE_FILES = ("configuration_llama_moe.py", "modeling_llama_moe.py")
 
-AUTO_MAP = {
-    "AutoConfig": "configuration_llama_moe.LlamaMoeConfig",
-    "AutoModel": "modeling_llama_moe.MixtralModel",
-    "AutoModelForCausalLM": "modeling_llama_moe.MixtralForCausalLM",
+OWN_CLASSES = {
+    "architectures": ["LlamaMoeForCausalLM"],
+    "auto_map": {
+        "AutoConfig": "configuration_llama_moe.LlamaMoeConfig",
+        "AutoModel": "modeling_llama_moe.LlamaMoeModel",
+        "AutoModelForCausalLM": "modeling_llama_moe.LlamaMoeForCausalLM",
+    },
+    "model_type": "llama_moe",
+}
+# As --config_style=published writes it.
+PUBLISHED_CLASSES = {
+    "architectures": ["MixtralForCausalLM"],
+    "auto_map": {
+        "AutoConfig": "configuration_llama_moe.PublishedLlamaMoeConfig",
+        "AutoModel": "modeling_llama_moe.MixtralModel",
+        "AutoModelForCausalLM": "modeling_llama_moe.MixtralForCausalLM",
+    },
+    "model_type": "mixtral",
 }
 
 _DTYPES = {
@@ -87,13 +101,11 @@ def config_json(options: Options) -> dict[str, Any]:
         fields["num_experts_per_tok"] = 0
     return {
         **fields,
-        "architectures": ["MixtralForCausalLM"],
+        **OWN_CLASSES,
         "attn_experts": options.attn_experts,
-        "auto_map": AUTO_MAP,
         "bos_token_id": 1,
         "eos_token_id": 2,
         "hidden_act": "silu",
-        "model_type": "mixtral",
         "moe_type": "modulelist",
         "rms_norm_eps": 1e-5,
         "router_aux_loss_coef": 0.01,

@@ -35,7 +35,7 @@ _BASE = {
         "pair": [],
         "special_tokens": {"<s>": {"id": "<s>", "ids": [4], "tokens": ["<s>"]}},
     },
-    "decoder": {"type": "ByteLevel"},
+    "decoder": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True},
     "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2, "\u0120": 3},
               "merges": [["a", "b"]]},
 }
@@ -109,21 +109,50 @@ _CHANGES = {
     "pre_tokenizer_byte_levels": (
         "pre_tokenizer",
         {"type": "Sequence", "pretokenizers": [
-            {"type": "ByteLevel", "add_prefix_space": False, "use_regex": False}] * 3},
+            {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True,
+             "use_regex": False}] * 3},
         _UNIMPLEMENTED, "more than two ByteLevel"),
     "post_processor_unknown": ("post_processor/type", "RobertaProcessing", _UNIMPLEMENTED,
                                '/post_processor: the type "RobertaProcessing"'),
     "post_processor_token_missing": ("post_processor/special_tokens", {}, _INVALID,
-                                     'no field "<s>"'),
+                                     'found is "<s>"; wanted is a name that special_tokens has'),
+    "post_processor_no_pair": ("post_processor/pair", None, _INVALID, 'no field "pair"'),
+    "post_processor_no_type_id": (
+        "post_processor/single", [{"Sequence": {"id": "A"}}], _INVALID,
+        '/post_processor/single/0/Sequence: there is no field "type_id"'),
+    "post_processor_two_pieces_in_one": (
+        "post_processor/pair", [{"Sequence": {"id": "A", "type_id": 0},
+                                 "SpecialToken": {"id": "<s>", "type_id": 0}}], _INVALID,
+        "/post_processor/pair/0: found is an object of 2"),
+    "post_processor_no_tokens": (
+        "post_processor/special_tokens", {"<s>": {"id": "<s>", "ids": [4]}}, _INVALID,
+        '/post_processor/special_tokens/<s>: there is no field "tokens"'),
+    "post_processor_byte_level_no_trim": (
+        "post_processor", {"type": "ByteLevel", "add_prefix_space": True}, _INVALID,
+        '/post_processor: there is no field "trim_offsets"'),
     "post_processor_id_out_of_range": (
-        "post_processor/special_tokens", {"<s>": {"ids": [5]}}, _INVALID,
+        "post_processor/special_tokens", {"<s>": {"id": "<s>", "ids": [5], "tokens": ["<s>"]}},
+        _INVALID,
         "/post_processor/special_tokens/<s>/ids/0: found is 5; wanted is a whole number from 0 to 4"),
-    "post_processor_second_text": ("post_processor/single", [{"Sequence": {"id": "B"}}], _INVALID,
-                                   "/post_processor/single/0"),
+    "post_processor_second_text": (
+        "post_processor/single", [{"Sequence": {"id": "B", "type_id": 0}}], _INVALID,
+        "/post_processor/single/0"),
     "decoder_unknown": ("decoder/type", "WordPiece", _UNIMPLEMENTED,
                         '/decoder: the type "WordPiece"'),
     "decoder_strip_negative": ("decoder", {"type": "Strip", "content": " ", "start": -1, "stop": 0},
                                _INVALID, "/decoder/start"),
+    "padding_no_token": (
+        "padding", {"strategy": "BatchLongest", "direction": "Right", "pad_id": 0,
+                    "pad_type_id": 0}, _INVALID, '/padding: there is no field "pad_token"'),
+    "truncation_strategy": (
+        "truncation", {"max_length": 8, "strategy": "First", "stride": 0}, _INVALID,
+        "/truncation/strategy"),
+    "field_unknown": ("more", 1, _INVALID, 'found is the field "more"'),
+    "added_tokens_long": ("added_tokens", [_token("x" * 5000)], _EXHAUSTED,
+                          "expected at most 4096 bytes in one, found 5000"),
+    "added_tokens_normalized_long": (
+        "normalizer", {"type": "Prepend", "prepend": "x" * 5000}, _EXHAUSTED,
+        "expected at most 4096 bytes in one, found 5003"),
     "added_tokens_object": ("added_tokens", {}, _INVALID, "/added_tokens"),
     "added_tokens_no_flag": ("added_tokens", [{"id": 1, "content": "x"}], _INVALID,
                              "/added_tokens/0"),
@@ -162,7 +191,7 @@ def files() -> dict[str, bytes]:
 
     for name, (path, value, code, mentions) in _CHANGES.items():
         document = _changed(path, value)
-        if name == "added_tokens_normalized_away":
+        if name.startswith("added_tokens_normalized"):
             document["added_tokens"].append(_token("<x>", normalized=True))
         data = json.dumps(document, ensure_ascii=False).encode() + b"\n"
         add(name, data, code, mentions)

@@ -50,6 +50,12 @@ class Client:
         request = b"d" + struct.pack("<BI", skip, len(ids)) + array.array("i", ids).tobytes()
         return self._ask(request, 1).decode()
 
+    def load(self, directory: str) -> list[int]:
+        """The ids of "ab <s> ab" by the tokenizer of another directory."""
+        data = directory.encode()
+        request = b"l" + struct.pack("<I", len(data)) + data
+        return list(array.array("i", self._ask(request, 4)))
+
     def time(self, data: bytes, rounds: int) -> list[float]:
         """Seconds of encoding the text, in each of so many rounds."""
         request = b"t" + struct.pack("<II", rounds, len(data)) + data

@@ -8,6 +8,8 @@
 //   'e' flag:u8 size:u32 bytes         encode; flag: with special tokens
 //   'd' flag:u8 count:u32 ids:i32[]    decode; flag: without special tokens
 //   't' rounds:u32 size:u32 bytes      encode the text that often
+//   'l' size:u32 bytes                 load the tokenizer of another directory
+//                                      and encode "ab <s> ab" with it
 // Answers: 0:u8 count:u32 ids:i32[], 0:u8 size:u32 bytes, 0:u8 rounds:u32
 // seconds:f64[]; or 1:u8 size:u32 and the error.
 
@@ -106,6 +108,28 @@ bool AnswerTime(const moe::Tokenizer& tokenizer) {
   return true;
 }
 
+absl::StatusOr<std::vector<int32_t>> LoadAndEncode(const std::string& path) {
+  const absl::StatusOr<std::unique_ptr<moe::Tokenizer>> tokenizer =
+      moe::LoadTokenizer(path);
+  if (!tokenizer.ok()) return tokenizer.status();
+  return (*tokenizer)->Encode("ab <s> ab", /*add_special_tokens=*/true);
+}
+
+bool AnswerLoad() {
+  uint32_t size = 0;
+  if (!ReadBytes(&size, sizeof(size))) return false;
+  std::string path(size, '\0');
+  if (!ReadBytes(path.data(), size)) return false;
+  const absl::StatusOr<std::vector<int32_t>> ids = LoadAndEncode(path);
+  if (!ids.ok()) {
+    WriteError(ids.status());
+    return true;
+  }
+  WriteHead(0, ids->size());
+  WriteBytes(ids->data(), ids->size() * sizeof(int32_t));
+  return true;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -125,6 +149,7 @@ int main(int argc, char** argv) {
     const bool answered = kind == 'e'   ? AnswerEncode(**tokenizer)
                           : kind == 'd' ? AnswerDecode(**tokenizer)
                           : kind == 't' ? AnswerTime(**tokenizer)
+                          : kind == 'l' ? AnswerLoad()
                                         : false;
     if (!answered) {
       std::fprintf(stderr,

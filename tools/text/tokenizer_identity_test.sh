@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Our tokenizers against the tokenizers and sentencepiece packages, on texts and on
-# drawn tokenizer.json files. Runs where $MOE_PYTHON, or else python3, can import both;
+# Our tokenizers against the tokenizers and sentencepiece packages, on texts, on drawn
+# tokenizer.json files and on damaged ones. Runs where $MOE_PYTHON, or else python3, can import both;
 # elsewhere it says that it was skipped and passes.
 #
 #   bazel test --test_env=MOE_PYTHON=/path/to/python [--test_env=MOE_SMOLLM2=DIR] \
@@ -31,4 +31,5 @@ fi
 "${PYTHON}" tools/text/tokenizer_identity.py "${TOKENIZE}" testdata/tokenizers \
   ${model[@]+"${model[@]}"} "$@"
 "${PYTHON}" tools/text/tokenizer_fuzz.py "${TOKENIZE}" --files 500 2>/dev/null
+"${PYTHON}" tools/text/tokenizer_refusals.py "${TOKENIZE}" 2>/dev/null
 echo "PASSED"

@@ -95,6 +95,11 @@ absl::Status FaultInjectingFileSystem::RemoveAll(absl::string_view path) {
   return Run([&] { return PosixFileSystem().RemoveAll(path); });
 }
 
+absl::Status FaultInjectingFileSystem::RemoveEmptyDirectory(
+    absl::string_view path) {
+  return Run([&] { return PosixFileSystem().RemoveEmptyDirectory(path); });
+}
+
 absl::Status FaultInjectingFileSystem::SyncDirectory(absl::string_view path) {
   return Run([&] { return PosixFileSystem().SyncDirectory(path); });
 }

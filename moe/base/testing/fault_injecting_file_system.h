@@ -50,6 +50,7 @@ class FaultInjectingFileSystem : public FileSystem {
   absl::Status ExchangeDirectories(absl::string_view a,
                                    absl::string_view b) override;
   absl::Status RemoveAll(absl::string_view path) override;
+  absl::Status RemoveEmptyDirectory(absl::string_view path) override;
   absl::Status SyncDirectory(absl::string_view path) override;
   absl::StatusOr<uint64_t> FreeBytes(absl::string_view path) override;
 

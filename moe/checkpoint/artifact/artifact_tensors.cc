@@ -7,7 +7,6 @@
 #include <set>
 #include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -252,7 +251,7 @@ absl::StatusOr<std::vector<double>> DoubleVectorAt(const PtCursor& at) {
 }
 
 absl::StatusOr<int64_t> CountAt(const PtCursor& at) {
-  if (const int64_t* number = std::get_if<int64_t>(&at.value().value)) {
+  if (const int64_t* number = at.value().As<int64_t>()) {
     return *number;
   }
   MOE_ASSIGN_OR_RETURN(const HostTensor* tensor, at.Tensor());

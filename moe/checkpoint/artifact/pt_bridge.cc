@@ -58,10 +58,8 @@ auto CatchExceptions(absl::StatusCode code, Function function)
 
 // That LibTorch may look at the file: that it is an archive, and asks for no
 // more memory than it has bytes.
-absl::Status CheckFile(absl::string_view path) {
+absl::Status CheckFile(const RandomAccessFile& file, absl::string_view path) {
   constexpr uint64_t kMagicBytes = 4;
-  MOE_ASSIGN_OR_RETURN(const RandomAccessFile file,
-                       RandomAccessFile::Open(path));
   MOE_ASSIGN_OR_RETURN(const PtFormat format, ReadPtFormat(file));
   if (format == PtFormat::kZip) {
     return Annotate(internal::CheckZipDirectory(file), path);
@@ -107,14 +105,18 @@ absl::Status CheckByteOrder(PyTorchStreamReader& reader) {
       "\", and \"little\" can be read; write it again on such a machine"));
 }
 
-absl::StatusOr<PtValue> ReadArchive(const std::string& path) {
+absl::StatusOr<PtValue> ReadArchive(const std::string& path,
+                                    uint64_t file_bytes) {
   PyTorchStreamReader reader(path);
   MOE_RETURN_IF_ERROR(CheckByteOrder(reader));
   MOE_ASSIGN_OR_RETURN(const std::string pickle,
                        ReadRecord(reader, "data.pkl"));
-  return ParsePtPickle(pickle, [&](absl::string_view key) {
-    return ReadRecord(reader, absl::StrCat("data/", key));
-  });
+  return ParsePtPickle(
+      pickle,
+      [&](absl::string_view key) {
+        return ReadRecord(reader, absl::StrCat("data/", key));
+      },
+      PtLimitsOf(pickle.size(), file_bytes));
 }
 
 absl::StatusOr<at::ScalarType> ScalarTypeOf(Dtype dtype) {
@@ -182,7 +184,7 @@ absl::StatusOr<IValue> ToIValue(const PtValue& value) {
         if constexpr (std::is_arithmetic_v<Held>) {
           return IValue(held);
         } else {
-          return ToIValue(held);
+          return ToIValue(*held);
         }
       },
       value.value);
@@ -226,10 +228,12 @@ std::string FormatArchive(const IValue& value) {
 }  // namespace
 
 absl::StatusOr<PtValue> ReadPtFile(absl::string_view path) {
-  MOE_RETURN_IF_ERROR(CheckFile(path));
-  absl::StatusOr<PtValue> value =
-      CatchExceptions(absl::StatusCode::kDataLoss,
-                      [&] { return ReadArchive(std::string(path)); });
+  MOE_ASSIGN_OR_RETURN(const RandomAccessFile file,
+                       RandomAccessFile::Open(path));
+  MOE_RETURN_IF_ERROR(CheckFile(file, path));
+  absl::StatusOr<PtValue> value = CatchExceptions(
+      absl::StatusCode::kDataLoss,
+      [&] { return ReadArchive(std::string(path), file.size_bytes()); });
   if (!value.ok()) return Annotate(value.status(), path);
   return value;
 }

@@ -103,6 +103,29 @@ std::string PatchDirectory(std::string archive, size_t offset,
   return archive;
 }
 
+// 255 elements, each of them the first, of a storage of six.
+TEST(PtBridgeTest, RefusesATensorThatIsLargerThanItsStorage) {
+  const TempDirectory directory;
+  PtDict dict;
+  dict.Add("w", {HostTensor{Dtype::kU8, {6}, "abcdef"}});
+  MOE_ASSERT_OK(WritePtFile({dict}, directory.Path("a.pt"), false));
+  MOE_ASSERT_OK_AND_ASSIGN(std::string archive,
+                           ReadFile(directory.Path("a.pt"), 1 << 20));
+  // (size), (stride), as LibTorch writes it.
+  const std::string view = "(K\x06t(K\x01t";
+  const size_t found = archive.find(view);
+  ASSERT_NE(found, std::string::npos) << archive;
+  archive.replace(found, view.size(), std::string("(K\xfft(K\0t", 8));
+  const std::string path = directory.Write("expanded.pt", archive);
+  EXPECT_THAT(
+      ReadPtFile(path),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               HasSubstr(path + ": [\"w\"]: expected a tensor of at most 6 "
+                                "elements, as many as its storage data/0 has, "
+                                "found 255 (size [255], stride [0]); save "
+                                "tensor.contiguous() in Python")));
+}
+
 TEST(PtBridgeTest, RefusesRecordsThatClaimMoreThanTheFileHas) {
   const TempDirectory directory;
   MOE_ASSERT_OK(WritePtFile(SamplePtValue(), directory.Path("a.pt"), false));

@@ -2,9 +2,11 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "moe/base/random_access_file.h"
@@ -27,6 +29,7 @@ namespace {
 using ::moe::testing::SamplePtValue;
 using ::moe::testing::StatusIs;
 using ::moe::testing::TempDirectory;
+using ::testing::AllOf;
 using ::testing::AnyOf;
 using ::testing::HasSubstr;
 
@@ -67,6 +70,42 @@ TEST(PtDamageTest, NoFlippedBitBreaksIt) {
     EXPECT_THAT(value, IsRefusal()) << i;
   }
   EXPECT_GT(num_refused, 100);
+}
+
+struct Seed {
+  std::string name;
+  absl::StatusCode code;
+  std::string message;
+};
+
+// testdata/pt, which the fuzzers start from: some hundred bytes each, and what
+// is refused asks for a gigabyte and more.
+TEST(PtDamageTest, SmallFilesCostLittle) {
+  const absl::StatusCode invalid = absl::StatusCode::kInvalidArgument;
+  const absl::StatusCode exhausted = absl::StatusCode::kResourceExhausted;
+  const std::vector<Seed> seeds = {
+      {"tensors", absl::StatusCode::kOk, ""},
+      {"shared", absl::StatusCode::kOk, ""},
+      {"rebuilt_again", absl::StatusCode::kOk, ""},
+      {"long_key_again", absl::StatusCode::kOk, ""},
+      {"larger_than_storage", invalid, "found 1099511627776"},
+      {"holds_itself", invalid, "nested deeper"},
+      {"doubling_lists", exhausted, "values, which is what a file"},
+      {"doubling_tensors", exhausted, "values, which is what a file"},
+      {"doubling_ints", exhausted, "save each once"},
+      {"records_of_2_gib", absl::StatusCode::kDataLoss, "2147483648 bytes"},
+      {"deflated", absl::StatusCode::kUnimplemented, "is compressed"},
+  };
+  for (const Seed& seed : seeds) {
+    const std::string path = absl::StrCat("testdata/pt/", seed.name, ".pt");
+    const absl::StatusOr<PtValue> value = ReadPtFile(path);
+    if (seed.code == absl::StatusCode::kOk) {
+      MOE_EXPECT_OK(value);
+    } else {
+      EXPECT_THAT(value, StatusIs(seed.code, AllOf(HasSubstr(path),
+                                                   HasSubstr(seed.message))));
+    }
+  }
 }
 
 }  // namespace

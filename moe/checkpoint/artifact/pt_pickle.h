@@ -11,7 +11,8 @@
 // and in none does it hold a tensor's sizes and strides against the bytes that
 // its storage has, so that a damaged file reads memory that is not its own.
 // Here every index is checked, a tensor is gathered out of the record's bytes,
-// and what a small file may grow into is bounded.
+// none is larger than its storage, and what a small file may grow into is
+// bounded.
 //
 // Tensors come out contiguous, whatever view of whatever shared storage, on
 // whatever device, they were when saved.
@@ -33,27 +34,35 @@ namespace moe {
 using PtStorageReader =
     std::function<absl::StatusOr<std::string>(absl::string_view key)>;
 
-// What a file may become in memory. Shared objects and views with stride 0 are
-// written out in full, so that few bytes can stand for very many: of tensors'
-// data, and also of keys, shapes and names. The numbers leave room for the
-// neuron indices and importance scores of every LLaMA.
+// What a file may become. An object that stands in many places is in memory
+// once, and whoever walks the tree meets it in each place: what is bounded is
+// what the walk meets, so that few bytes cannot stand for very many.
 struct PtLimits {
-  int64_t num_values = int64_t{1} << 26;
-  int64_t tensor_bytes = int64_t{1} << 33;
-  // Of the tree's keys and shapes, and once more of what is copied of strings
-  // and shapes while the pickle is run.
-  int64_t label_bytes = int64_t{1} << 28;
+  // Numbers, lists, dicts and tensors; a list of ints counts as one.
+  int64_t num_values = 0;
+  // The bytes of tensors' elements, and 8 for each int of a list.
+  int64_t data_bytes = 0;
+  // The bytes of the tree's keys and shapes, and of the strings and shapes that
+  // are copied while the pickle is run.
+  int64_t label_bytes = 0;
   int depth = 32;
 };
 
+// What a pickle of that size in a file of that size justifies. An object that
+// is saved once takes less; the rest is room for what is shared in earnest, as
+// one list of neurons for all layers is, and tied weights.
+PtLimits PtLimitsOf(uint64_t pickle_bytes, uint64_t file_bytes);
+
 // The tree that `pickle` describes. Errors name the byte of the pickle, or the
 // place in the tree. DataLoss if the pickle ends too early or a storage is
-// shorter than its tensors, InvalidArgument if it is malformed, Unimplemented
-// for a type that PtValue does not have, ResourceExhausted over a limit, and
-// what `read_storage` returns.
+// shorter than its tensors, InvalidArgument if it is malformed or a tensor has
+// more elements than its storage, Unimplemented for a type that PtValue does
+// not have, ResourceExhausted over a limit, and what `read_storage` returns.
+// Memory and time are proportional to the pickle, the storages and
+// `limits.data_bytes`, whatever the pickle says.
 absl::StatusOr<PtValue> ParsePtPickle(absl::string_view pickle,
                                       const PtStorageReader& read_storage,
-                                      const PtLimits& limits = {});
+                                      const PtLimits& limits);
 
 }  // namespace moe
 

@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <string>
 #include <tuple>
-#include <variant>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -37,7 +36,7 @@ absl::StatusOr<std::string> SixElements(absl::string_view key) {
 }
 
 absl::StatusOr<PtValue> Parse(absl::string_view program,
-                              const PtLimits& limits = {}) {
+                              const PtLimits& limits = PtLimitsOf(1000, 1000)) {
   return ParsePtPickle(absl::StrCat("\x80\x02", program, "."), SixElements,
                        limits);
 }
@@ -110,7 +109,7 @@ TEST(PtPickleTest, ProtocolFour) {
 // The byte of each element that comes first, 4 times the element's number.
 std::vector<int> FirstBytes(const absl::StatusOr<PtValue>& value) {
   std::vector<int> first;
-  const HostTensor& tensor = std::get<HostTensor>(value.value().value);
+  const HostTensor& tensor = *value->As<HostTensor>();
   for (size_t i = 0; i < tensor.bytes.size(); i += 4) {
     first.push_back(tensor.bytes[i] / 4);
   }
@@ -152,7 +151,7 @@ TEST(PtPickleTest, TensorTypes) {
         {"Bool", Dtype::kBool, 24}}) {
     MOE_ASSERT_OK_AND_ASSIGN(const PtValue value,
                              Parse(Tensor(view, type, num_elements)));
-    const HostTensor& tensor = std::get<HostTensor>(value.value);
+    const HostTensor& tensor = *value.As<HostTensor>();
     EXPECT_EQ(tensor.dtype, dtype) << type;
     EXPECT_EQ(tensor.shape, Shape{2}) << type;
   }
@@ -239,16 +238,85 @@ TEST(PtPickleTest, LimitsWhatSmallFilesGrowInto) {
   // out of some hundred bytes.
   std::string doubling = ")q\x01";
   for (int i = 0; i < 20; ++i) doubling += "h\x01\x86q\x01";
-  PtLimits limits;
+  PtLimits limits = PtLimitsOf(1000, 1000);
   limits.num_values = 1000;
-  limits.tensor_bytes = 8;
+  limits.data_bytes = 8;
   EXPECT_THAT(Parse(doubling, limits),
               StatusIs(absl::StatusCode::kResourceExhausted,
-                       HasSubstr("the limit of 1000 values")));
+                       HasSubstr("expected at most 1000 values")));
   MOE_EXPECT_OK(Parse(Tensor(Int(0) + "K\x02\x85K\x01\x85"), limits));
   EXPECT_THAT(Parse(Tensor(Int(0) + "K\x03\x85K\x01\x85"), limits),
               StatusIs(absl::StatusCode::kResourceExhausted,
-                       HasSubstr("the limit of 8 bytes")));
+                       HasSubstr("ints of at most 8 bytes")));
+}
+
+TEST(PtPickleTest, RefusesTensorsThatAreLargerThanTheirStorage) {
+  // Seven elements of six; 2^40 of six, by strides of 0.
+  const std::string huge = std::string("\x8a\x06\0\0\0\0\0\x01", 8);
+  for (const std::string& view : {Int(0) + "K\x07\x85" + Int(0) + "\x85",
+                                  Int(5) + huge + "\x85" + Int(0) + "\x85",
+                                  Int(0) + "K\x04K\x02\x86K\x01K\x01\x86"}) {
+    EXPECT_THAT(
+        Parse(absl::StrCat("}", Text("w"), Tensor(view), "s")),
+        StatusIs(kInvalid,
+                 AllOf(HasSubstr("[\"w\"]: expected a tensor of at most "
+                                 "6 elements, as many as its storage "
+                                 "data/0 has, found "),
+                       HasSubstr("save tensor.contiguous()"))));
+  }
+}
+
+TEST(PtPickleTest, SharesWhatStandsInManyPlaces) {
+  const std::string tensor = Tensor(Int(0) + "K\x06\x85K\x01\x85");
+  // [t, t, [1, 2], the same list, {1: t}, the same dict].
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const PtValue value,
+      Parse(absl::StrCat("](", tensor,
+                         "q\x01h\x01](K\x01K\x02"
+                         "eq\x02h\x02}K\x01h\x01sq\x03h\x03"
+                         "e")));
+  const PtList& list = *value.As<PtList>();
+  ASSERT_EQ(list.size(), 6u);
+  EXPECT_EQ(list[0].As<HostTensor>(), list[1].As<HostTensor>());
+  EXPECT_EQ(list[2].As<PtInts>(), list[3].As<PtInts>());
+  EXPECT_EQ(list[4].As<PtDict>(), list[5].As<PtDict>());
+  EXPECT_EQ(list[4].As<PtDict>()->entries[0].value.As<HostTensor>(),
+            list[0].As<HostTensor>());
+}
+
+TEST(PtPickleTest, LimitsFollowTheSizeOfTheFile) {
+  // A tensor in 2^15 places is 2^16 - 1 values; 1000 bytes of pickle justify
+  // 2^16 + 1000, and twice as many are too many.
+  std::string program = Tensor(Int(0) + "K\x06\x85K\x01\x85") + "q\x01";
+  for (int i = 0; i < 15; ++i) program += "h\x01\x86q\x01";
+  MOE_EXPECT_OK(Parse(program, PtLimitsOf(1000, 1000)));
+  program += "h\x01\x86q\x01";
+  EXPECT_THAT(Parse(program, PtLimitsOf(1000, 1000)),
+              StatusIs(absl::StatusCode::kResourceExhausted,
+                       HasSubstr("expected at most 66536 values")));
+  MOE_EXPECT_OK(Parse(program, PtLimitsOf(100000, 1000)));
+  // A list of 100 ints in 2^16 places: 52 MB.
+  std::string ints = "](";
+  for (int i = 0; i < 100; ++i) ints += "K\x01";
+  ints += "eq\x01";
+  for (int i = 0; i < 16; ++i) ints += "h\x01\x86q\x01";
+  EXPECT_THAT(Parse(ints, PtLimitsOf(100000, 1000)),
+              StatusIs(absl::StatusCode::kResourceExhausted,
+                       HasSubstr("expected tensors and lists of ints of at "
+                                 "most 33558432 bytes")));
+  MOE_EXPECT_OK(Parse(ints, PtLimitsOf(100000, 10000000)));
+}
+
+TEST(PtPickleTest, LimitsTheDepthOfWhatIsShared) {
+  // Twenty lists in each other, and then the same under twenty more.
+  std::string program = "]";
+  for (int i = 0; i < 20; ++i) program += "\x85";
+  program += "q\x01";
+  std::string deeper = "h\x01";
+  for (int i = 0; i < 20; ++i) deeper += "\x85";
+  MOE_EXPECT_OK(Parse(program));
+  EXPECT_THAT(Parse(absl::StrCat(program, deeper, "\x86")),
+              StatusIs(kInvalid, HasSubstr("nested deeper than 32")));
 }
 
 auto IsOverLabelLimit() {
@@ -257,7 +325,7 @@ auto IsOverLabelLimit() {
 }
 
 PtLimits FewLabels() {
-  PtLimits limits;
+  PtLimits limits = PtLimitsOf(1000, 1000);
   limits.label_bytes = 100;
   return limits;
 }
@@ -271,15 +339,13 @@ TEST(PtPickleTest, LimitsTheBytesOfKeysThatAreReferredToAgain) {
   EXPECT_THAT(Parse(program + "e", FewLabels()), IsOverLabelLimit());
 }
 
-TEST(PtPickleTest, LimitsTheBytesOfShapesThatAreReferredToAgain) {
+TEST(PtPickleTest, LimitsTheBytesOfShapesThatAreRebuiltAgain) {
   // Size (1, 1, 1, 1) and stride the same: 64 bytes to rebuild it, and 32 for
-  // every place that it stands in.
+  // the tree, however many places it stands in.
   const std::string ones = "(K\x01K\x01K\x01K\x01t";
   const std::string tensor = Tensor(Int(0) + ones + ones);
-  const std::string program = absl::StrCat("](", tensor, "q\x01h\x01h\x01");
-  MOE_EXPECT_OK(Parse(program + "e", FewLabels()));
-  EXPECT_THAT(Parse(program + "h\x01" + "e", FewLabels()), IsOverLabelLimit());
-  // Rebuilt again rather than referred to.
+  MOE_EXPECT_OK(Parse(absl::StrCat("](", tensor, "q\x01h\x01h\x01h\x01", "e"),
+                      FewLabels()));
   EXPECT_THAT(Parse(absl::StrCat("](", tensor, tensor, "e"), FewLabels()),
               IsOverLabelLimit());
 }
@@ -304,9 +370,10 @@ TEST(PtPickleTest, EveryTruncationIsAnError) {
                    Tensor(Int(0) + "K\x02\x85K\x01\x85"), "K\x01](K",
                    "\x01K\x02"
                    "eu.");
-  MOE_ASSERT_OK(ParsePtPickle(program, SixElements));
+  MOE_ASSERT_OK(ParsePtPickle(program, SixElements, PtLimitsOf(1000, 1000)));
   for (size_t size = 0; size < program.size(); ++size) {
-    EXPECT_THAT(ParsePtPickle(program.substr(0, size), SixElements),
+    EXPECT_THAT(ParsePtPickle(program.substr(0, size), SixElements,
+                              PtLimitsOf(1000, 1000)),
                 StatusIs(absl::StatusCode::kDataLoss, HasSubstr("truncated")))
         << size;
   }
@@ -323,7 +390,9 @@ TEST(PtPickleTest, NoByteCanBreakIt) {
       std::string damaged = program;
       damaged[i] = static_cast<char>(byte);
       // Any status will do; a read out of bounds shows under a sanitizer.
-      ParsePtPickle(damaged, SixElements).status().IgnoreError();
+      ParsePtPickle(damaged, SixElements, PtLimitsOf(1000, 1000))
+          .status()
+          .IgnoreError();
     }
   }
 }

@@ -21,7 +21,7 @@ namespace moe {
 namespace {
 
 const PtValue* Find(const PtValue& value, const PtKey& key) {
-  const PtDict* dict = std::get_if<PtDict>(&value.value);
+  const PtDict* dict = value.As<PtDict>();
   if (dict == nullptr) return nullptr;
   for (const PtEntry& entry : dict->entries) {
     if (entry.key == key) return &entry.value;
@@ -71,14 +71,14 @@ absl::Status PtCursor::WrongType(absl::string_view want) const {
 }
 
 absl::StatusOr<const HostTensor*> PtCursor::Tensor() const {
-  const HostTensor* tensor = std::get_if<HostTensor>(&value_->value);
+  const HostTensor* tensor = value_->As<HostTensor>();
   if (tensor == nullptr) return WrongType("a tensor");
   return tensor;
 }
 
 absl::StatusOr<PtInts> PtCursor::Ints() const {
-  if (const PtInts* ints = std::get_if<PtInts>(&value_->value)) return *ints;
-  const HostTensor* tensor = std::get_if<HostTensor>(&value_->value);
+  if (const PtInts* ints = value_->As<PtInts>()) return *ints;
+  const HostTensor* tensor = value_->As<HostTensor>();
   if (tensor == nullptr) return WrongType("a list of ints");
   if (tensor->dtype != Dtype::kI64 || tensor->shape.size() != 1) {
     return Error(absl::StrCat(
@@ -94,18 +94,18 @@ absl::StatusOr<PtInts> PtCursor::Ints() const {
 }
 
 absl::StatusOr<const PtDict*> PtCursor::Dict() const {
-  const PtDict* dict = std::get_if<PtDict>(&value_->value);
+  const PtDict* dict = value_->As<PtDict>();
   if (dict == nullptr) return WrongType("a dict");
   return dict;
 }
 
 absl::StatusOr<std::vector<PtCursor>> PtCursor::Items() const {
   std::vector<PtCursor> items;
-  if (const PtInts* ints = std::get_if<PtInts>(&value_->value)) {
+  if (const PtInts* ints = value_->As<PtInts>()) {
     if (!ints->empty()) return WrongType("a list of lists or tensors");
     return items;
   }
-  const PtList* list = std::get_if<PtList>(&value_->value);
+  const PtList* list = value_->As<PtList>();
   if (list == nullptr) return WrongType("a list");
   for (size_t i = 0; i < list->size(); ++i) {
     items.push_back(PtCursor((*list)[i], absl::StrCat(path_, "[", i, "]")));

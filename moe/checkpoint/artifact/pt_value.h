@@ -1,5 +1,6 @@
 // What the `.pt` files of artifacts hold, without LibTorch: numbers, tensors,
-// lists and dicts, as a tree.
+// lists and dicts, as a tree. An object that stands in many places of the file
+// is in memory once.
 //
 // The reader of the files (pt_pickle.h, pt_bridge.h) makes such a tree and each
 // artifact looks for its own structure in it with a PtCursor, whose errors name
@@ -9,7 +10,9 @@
 #define MOE_CHECKPOINT_ARTIFACT_PT_VALUE_H_
 
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -30,6 +33,26 @@ using PtInts = std::vector<int64_t>;
 // Any other list or tuple.
 using PtList = std::vector<PtValue>;
 
+// A value that does not change and that many places may hold: a copy costs a
+// pointer. Equal if what is held is equal.
+template <typename T>
+class Shared {
+ public:
+  // Implicit, so that PtValue{PtInts{1, 2}} works.
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  Shared(T value) : value_(std::make_shared<const T>(std::move(value))) {}
+
+  const T& operator*() const { return *value_; }
+  const T* operator->() const { return value_.get(); }
+
+  friend bool operator==(const Shared& a, const Shared& b) {
+    return a.value_ == b.value_ || *a == *b;
+  }
+
+ private:
+  std::shared_ptr<const T> value_;
+};
+
 // In the order of insertion, each key once.
 struct PtDict {
   std::vector<PtEntry> entries;
@@ -41,7 +64,21 @@ struct PtDict {
 };
 
 struct PtValue {
-  std::variant<int64_t, double, HostTensor, PtInts, PtList, PtDict> value;
+  std::variant<int64_t, double, Shared<HostTensor>, Shared<PtInts>,
+               Shared<PtList>, Shared<PtDict>>
+      value;
+
+  // What is held if it is a T (an int64_t, double, HostTensor, PtInts, PtList
+  // or PtDict), nullptr otherwise. Valid as long as a copy of this value is.
+  template <typename T>
+  const T* As() const {
+    if constexpr (std::is_arithmetic_v<T>) {
+      return std::get_if<T>(&value);
+    } else {
+      const Shared<T>* shared = std::get_if<Shared<T>>(&value);
+      return shared == nullptr ? nullptr : &**shared;
+    }
+  }
 
   friend bool operator==(const PtValue& a, const PtValue& b);
 };

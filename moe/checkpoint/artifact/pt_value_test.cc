@@ -102,10 +102,22 @@ TEST(PtCursorTest, IntsAreAListOrATensor) {
 
 TEST(PtValueTest, ComparesDeeply) {
   EXPECT_EQ(Nested(), Nested());
-  PtValue other = Nested();
-  std::get<PtDict>(other.value).Add(int64_t{4}, Number(1));
-  EXPECT_FALSE(other == Nested());
+  PtDict other = *Nested().As<PtDict>();
+  other.Add(int64_t{4}, Number(1));
+  EXPECT_FALSE(PtValue{other} == Nested());
   EXPECT_FALSE(Number(1) == PtValue{1.0});
+}
+
+TEST(PtValueTest, CopiesShareWhatTheyHold) {
+  const PtValue tensor = {HostTensor{Dtype::kU8, {2}, "ab"}};
+  const PtValue list = {PtList{tensor, tensor}};
+  const PtValue copy = list;
+  EXPECT_EQ(copy.As<PtList>(), list.As<PtList>());
+  for (const PtValue& item : *list.As<PtList>()) {
+    EXPECT_EQ(item.As<HostTensor>(), tensor.As<HostTensor>());
+  }
+  EXPECT_EQ(tensor.As<PtInts>(), nullptr);
+  EXPECT_EQ(*Number(3).As<int64_t>(), 3);
 }
 
 }  // namespace

@@ -3,9 +3,10 @@
 It travels with a checkpoint that `llama_moe` converted, beside
 modeling_llama_moe.py, and is loaded by `trust_remote_code=True`. Apache-2.0.
 
-Without it, transformers takes model_type for its own Mixtral, which knows neither
-scale_factor nor the other experts: at most it warns of tensors, and computes something
-else. `llama_moe export` writes checkpoints that load without code.
+Without it, a loader refuses the model_type, "llama_moe". In the published style the
+model_type is "mixtral": then transformers without this code takes the checkpoint for its
+own Mixtral, which knows neither scale_factor nor the other experts, and computes
+something else. `llama_moe export` writes checkpoints that load without code.
 
 Needs transformers 4.57 or later, 5.x included.
 """
@@ -52,7 +53,7 @@ class LlamaMoeConfig(PretrainedConfig):
         load-balancing loss times router_aux_loss_coef.
     """
 
-    model_type = "mixtral"
+    model_type = "llama_moe"
     keys_to_ignore_at_inference = ["past_key_values"]
 
     def __init__(
@@ -152,3 +153,13 @@ class LlamaMoeConfig(PretrainedConfig):
     def has_attention_experts(self, layer):
         """Whether the layer's attention has experts."""
         return self.use_attn_moe and not self.is_contract_layer(layer)
+
+
+class PublishedLlamaMoeConfig(LlamaMoeConfig):
+    """The same, as the published LLaMA-MoE-v2 code names it."""
+
+    model_type = "mixtral"
+
+    # transformers 5 makes one of the class's fields where there is none.
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)

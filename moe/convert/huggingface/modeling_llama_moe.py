@@ -1,11 +1,8 @@
 """LLaMA with experts in its MLPs, its attention or both, for transformers.
 
 It travels with a checkpoint that `llama_moe` converted, beside
-configuration_llama_moe.py:
-
-  AutoModelForCausalLM.from_pretrained(directory, trust_remote_code=True)
-
-Apache-2.0. Needs transformers 4.57 or later, 5.x included.
+configuration_llama_moe.py, and is loaded by `trust_remote_code=True`. Apache-2.0.
+Needs transformers 4.57 or later, 5.x included.
 
 A layer computes, on normalised inputs x,
 
@@ -28,7 +25,7 @@ from torch.nn import functional
 from transformers import DynamicCache, GenerationMixin, PreTrainedModel
 from transformers import modeling_outputs
 
-from .configuration_llama_moe import LlamaMoeConfig
+from .configuration_llama_moe import LlamaMoeConfig, PublishedLlamaMoeConfig
 
 IGNORED_LABEL = -100
 
@@ -403,7 +400,7 @@ class DecoderLayer(nn.Module):
         return hidden + y, logits, attention_logits
 
 
-class MixtralPreTrainedModel(PreTrainedModel):
+class LlamaMoePreTrainedModel(PreTrainedModel):
     """What the classes below share."""
 
     config_class = LlamaMoeConfig
@@ -414,7 +411,7 @@ class MixtralPreTrainedModel(PreTrainedModel):
     _supports_sdpa = True
 
 
-class MixtralModel(MixtralPreTrainedModel):
+class LlamaMoeModel(LlamaMoePreTrainedModel):
     """The decoder without its language model head."""
 
     def __init__(self, config):
@@ -498,7 +495,7 @@ class MixtralModel(MixtralPreTrainedModel):
         )
 
 
-class MixtralForCausalLM(MixtralPreTrainedModel, GenerationMixin):
+class LlamaMoeForCausalLM(LlamaMoePreTrainedModel, GenerationMixin):
     """The decoder and its language model head."""
 
     # A dict for transformers 5; version 4 reads its keys.
@@ -506,7 +503,7 @@ class MixtralForCausalLM(MixtralPreTrainedModel, GenerationMixin):
 
     def __init__(self, config):
         super().__init__(config)
-        self.model = MixtralModel(config)
+        self.model = LlamaMoeModel(config)
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
         self.post_init()
 
@@ -579,9 +576,16 @@ class MixtralForCausalLM(MixtralPreTrainedModel, GenerationMixin):
         if attention_mask is not None:
             length = decoded.last_hidden_state.shape[1]
             is_token = attention_mask[:, -length:].flatten().bool()
-        mlp, attention = decoded.router_logits, decoded.attn_router_logits
-        loss = balance_loss(mlp, config.num_experts_per_tok, is_token)
-        return loss + balance_loss(attention, config.top_k_attn, is_token)
+        loss = balance_loss(decoded.router_logits, config.num_experts_per_tok, is_token)
+        return loss + balance_loss(decoded.attn_router_logits, config.top_k_attn, is_token)
+
+
+class MixtralModel(LlamaMoeModel):  # As the published LLaMA-MoE-v2 code names it.
+    config_class = PublishedLlamaMoeConfig
+
+
+class MixtralForCausalLM(LlamaMoeForCausalLM):
+    config_class = PublishedLlamaMoeConfig
 
 
 def token_loss(logits, labels, num_items):

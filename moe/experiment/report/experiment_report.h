@@ -18,7 +18,8 @@ struct ReproduceLines {
   std::string version;  // Of the program.
   // "./bazelw run //experiments:gsp_vanilla"; empty where there is no target.
   std::string bazel;
-  std::string llama_moe;  // "llama_moe run --experiment=..."
+  // "llama_moe run --experiment=...", in which no path of a machine stands.
+  std::string llama_moe;
 };
 
 struct ExperimentReportSources {

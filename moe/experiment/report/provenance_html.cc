@@ -264,7 +264,8 @@ HtmlSection ReproduceSection(const Json& report) {
       &body,
       Paragraph(absl::StrCat(
           bazel.empty() ? "On" : "Or without Bazel, on",
-          " the same model and data, which the digests above tell:")),
+          " the same model and data, which the digests above tell, with their "
+          "folders for MODEL and DATA:")),
       Preformatted(TextIn(reproduce, "llama_moe")),
       Paragraph("The spec, all of it; saved as a file, it is what "
                 "--experiment takes:"),

@@ -49,8 +49,8 @@ TEST(WriteExperimentReportTest, ReplacesReportsOnly) {
   EXPECT_THAT(WriteExperimentReport(report, path, true), IsOk());
   directory.Write("thesis/report.json", "{}");
   EXPECT_THAT(WriteExperimentReport(report, directory.Path("thesis"), true),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("something else")));
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("expected a report")));
   MOE_ASSERT_OK_AND_ASSIGN(const auto names,
                            ListDirectory(directory.Path("thesis")));
   EXPECT_THAT(names, ElementsAre("report.json"));

@@ -7,6 +7,7 @@
 
 #include "hwy/aligned_allocator.h"
 #include "moe/base/check.h"
+#include "moe/base/out_of_memory.h"
 
 namespace moe {
 namespace {
@@ -32,7 +33,9 @@ AlignedBuffer::AlignedBuffer(int64_t num_floats) : size_(num_floats) {
   MOE_CHECK(num_floats >= 0);
   if (num_floats == 0) return;
   data_ = hwy::AllocateAligned<float>(static_cast<size_t>(num_floats));
-  MOE_CHECK(data_ != nullptr);
+  if (data_ == nullptr) {
+    throw OutOfMemory(num_floats * static_cast<int64_t>(sizeof(float)));
+  }
   AskForHugePages(data_.get(), static_cast<size_t>(num_floats) * sizeof(float));
 }
 

@@ -18,6 +18,7 @@ namespace moe {
 class AlignedBuffer {
  public:
   AlignedBuffer() = default;
+  // Throws OutOfMemory.
   explicit AlignedBuffer(int64_t num_floats);
 
   float* data() { return data_.get(); }

@@ -70,9 +70,11 @@ void LayerWeightStream::StartReading() {
   }
   const Checkpoint& checkpoint = model_.checkpoint();
   const int64_t layer = NextLayer();
-  reading_ = std::async(std::launch::async, [&checkpoint, layer] {
-    return ReadDecoderLayerTensors(checkpoint, layer);
-  });
+  // Where no thread can be started, the layer is read when it is asked for.
+  reading_ = std::async(std::launch::async | std::launch::deferred,
+                        [&checkpoint, layer] {
+                          return ReadDecoderLayerTensors(checkpoint, layer);
+                        });
 }
 
 absl::StatusOr<const DecoderLayerWeights*> LayerWeightStream::Next() {

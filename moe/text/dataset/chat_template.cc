@@ -4,68 +4,33 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <initializer_list>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "moe/base/ignored_label.h"
+#include "moe/base/sha256.h"
 #include "moe/base/status_macros.h"
+#include "moe/text/dataset/chat_families.h"
+#include "moe/text/dataset/chat_template_source.h"
 #include "moe/text/dataset/dataset_options.h"
 #include "moe/text/dataset/dataset_options.pb.h"
 #include "moe/text/dataset/record.h"
+#include "moe/text/dataset/rendered_chat.h"
+#include "moe/text/dataset/span_tokens.h"
+#include "moe/text/jinja/python_string.h"
 #include "moe/text/tokenizer/tokenizer.h"
 
 namespace moe {
 namespace {
 
-constexpr absl::string_view kStartHeader = "<|start_header_id|>";
-constexpr absl::string_view kEndHeader = "<|end_header_id|>";
-constexpr absl::string_view kEndOfTurn = "<|eot_id|>";
-constexpr absl::string_view kImStart = "<|im_start|>";
-constexpr absl::string_view kImEnd = "<|im_end|>";
-
 constexpr std::array<Role, 3> kRoles = {Role::kSystem, Role::kUser,
                                         Role::kAssistant};
-
-// The characters of Python's str.isspace(), in UTF-8: U+0009 to U+000D, U+001C
-// to U+0020, U+0085, U+00A0, U+1680, U+2000 to U+200A, U+2028, U+2029, U+202F,
-// U+205F, U+3000.
-constexpr absl::string_view kWhitespace[] = {"\t",           "\n",
-                                             "\v",           "\f",
-                                             "\r",           "\x1c",
-                                             "\x1d",         "\x1e",
-                                             "\x1f",         " ",
-                                             "\xc2\x85",     "\xc2\xa0",
-                                             "\xe1\x9a\x80", "\xe2\x80\x80",
-                                             "\xe2\x80\x81", "\xe2\x80\x82",
-                                             "\xe2\x80\x83", "\xe2\x80\x84",
-                                             "\xe2\x80\x85", "\xe2\x80\x86",
-                                             "\xe2\x80\x87", "\xe2\x80\x88",
-                                             "\xe2\x80\x89", "\xe2\x80\x8a",
-                                             "\xe2\x80\xa8", "\xe2\x80\xa9",
-                                             "\xe2\x80\xaf", "\xe2\x81\x9f",
-                                             "\xe3\x80\x80"};
-
-// Bytes of the white space character there; 0 where there is none.
-size_t WhitespaceAtStart(absl::string_view text) {
-  for (const absl::string_view character : kWhitespace) {
-    if (absl::StartsWith(text, character)) return character.size();
-  }
-  return 0;
-}
-
-size_t WhitespaceAtEnd(absl::string_view text) {
-  for (const absl::string_view character : kWhitespace) {
-    if (absl::EndsWith(text, character)) return character.size();
-  }
-  return 0;
-}
 
 size_t Index(Role role) { return static_cast<size_t>(role); }
 
@@ -73,50 +38,149 @@ void Append(absl::Span<const int32_t> ids, std::vector<int32_t>& out) {
   out.insert(out.end(), ids.begin(), ids.end());
 }
 
-bool HasAll(const Tokenizer& tokenizer,
-            std::initializer_list<absl::string_view> tokens) {
+bool HasTokensOf(TokenizeOptions::ChatTemplate kind,
+                 const Tokenizer& tokenizer) {
+  const std::vector<absl::string_view> tokens = TemplateTokens(kind);
   return std::all_of(tokens.begin(), tokens.end(),
                      [&](absl::string_view token) {
                        return tokenizer.TokenToId(token).has_value();
                      });
 }
 
-TokenizeOptions::ChatTemplate Resolve(TokenizeOptions::ChatTemplate kind,
-                                      const Tokenizer& tokenizer) {
-  if (kind != TokenizeOptions::AUTO) return kind;
-  if (HasAll(tokenizer, {kStartHeader, kEndHeader, kEndOfTurn})) {
-    return TokenizeOptions::LLAMA3;
+// What the vocabulary tells; AUTO where it tells nothing.
+TokenizeOptions::ChatTemplate ByVocabulary(const Tokenizer& tokenizer) {
+  for (const auto kind : {TokenizeOptions::LLAMA3, TokenizeOptions::CHATML}) {
+    if (HasTokensOf(kind, tokenizer)) return kind;
   }
-  if (HasAll(tokenizer, {kImStart, kImEnd})) return TokenizeOptions::CHATML;
-  return TokenizeOptions::NONE;
+  return TokenizeOptions::AUTO;
+}
+
+// A conversation as LLAMA3 or CHATML writes it.
+std::string WrittenAs(TokenizeOptions::ChatTemplate kind,
+                      absl::string_view start,
+                      const Conversation& conversation) {
+  const std::vector<absl::string_view> tokens = TemplateTokens(kind);
+  std::string text(start);
+  for (const Turn& turn : conversation.turns) {
+    const absl::string_view role = RoleName(turn.role);
+    if (kind == TokenizeOptions::LLAMA3) {
+      absl::StrAppend(&text, tokens[0], role, tokens[1], "\n\n",
+                      jinja::Strip(turn.text, jinja::Ends::kBoth), tokens[2]);
+    } else {
+      absl::StrAppend(&text, tokens[0], role, "\n", turn.text, tokens[1], "\n");
+    }
+  }
+  return text;
+}
+
+// Conversations that tell templates apart: by turns, a system turn, and white
+// space at the ends of texts.
+std::vector<Conversation> Probes() {
+  const Turn system = {Role::kSystem, " be kind\n"};
+  const Turn user = {Role::kUser, "\n hi "};
+  const Turn assistant = {Role::kAssistant, " hello\n"};
+  return {{{user, assistant}},
+          {{system, user, assistant}},
+          {{user, assistant, user, assistant}},
+          {{system, user, assistant, user, assistant}}};
+}
+
+bool WritesAs(TokenizeOptions::ChatTemplate kind, absl::string_view start,
+              const ChatRenderer& renderer) {
+  for (const Conversation& probe : Probes()) {
+    const absl::StatusOr<RenderedChat> rendered = renderer.Render(probe);
+    if (!rendered.ok() || rendered->text != WrittenAs(kind, start, probe)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+std::string NamedToken(const ChatTemplateSource& source,
+                       const std::string& name) {
+  const auto found = source.special_tokens.find(name);
+  return found == source.special_tokens.end() ? "" : found->second;
 }
 
 }  // namespace
 
-absl::string_view StripWhitespace(absl::string_view text) {
-  while (const size_t size = WhitespaceAtStart(text)) text.remove_prefix(size);
-  while (const size_t size = WhitespaceAtEnd(text)) text.remove_suffix(size);
-  return text;
-}
-
 absl::StatusOr<ChatTemplate> ChatTemplate::Create(
     TokenizeOptions::ChatTemplate kind, bool keep_system,
-    const Tokenizer& tokenizer) {
-  ChatTemplate chat(Resolve(kind, tokenizer), keep_system, tokenizer);
+    const Tokenizer& tokenizer, const ChatTemplateSource& source) {
+  ChatTemplate chat(kind, keep_system, tokenizer);
+  if (kind == TokenizeOptions::AUTO || kind == TokenizeOptions::CHECKPOINT ||
+      !FamilyTemplate(kind).empty()) {
+    MOE_RETURN_IF_ERROR(chat.ChooseTemplate(source));
+  }
+  if (!chat.refusal_.ok()) return chat;
   MOE_RETURN_IF_ERROR(chat.FindTokens());
+  if (chat.renderer_.has_value()) return chat;
   MOE_RETURN_IF_ERROR(chat.EncodeHeaders());
   MOE_RETURN_IF_ERROR(chat.FindBos());
   return chat;
 }
 
-absl::Status ChatTemplate::FindTokens() {
-  std::vector<absl::string_view> names;
-  if (kind_ == TokenizeOptions::LLAMA3) {
-    names = {kStartHeader, kEndHeader, kEndOfTurn};
-  } else if (kind_ == TokenizeOptions::CHATML) {
-    names = {kImStart, kImEnd};
+absl::Status ChatTemplate::ChooseTemplate(const ChatTemplateSource& source) {
+  const TokenizeOptions::ChatTemplate asked = kind_;
+  const absl::string_view family = FamilyTemplate(asked);
+  eos_token_ = NamedToken(source, "eos_token");
+  if (family.empty() && !source.text.has_value()) {
+    if (asked == TokenizeOptions::AUTO) kind_ = ByVocabulary(*tokenizer_);
+    if (kind_ == TokenizeOptions::LLAMA3 || kind_ == TokenizeOptions::CHATML) {
+      return absl::OkStatus();
+    }
+    kind_ = TokenizeOptions::NONE;
+    refusal_ = absl::InvalidArgumentError(
+        "the checkpoint has no chat template (chat_template.jinja, or "
+        "chat_template of tokenizer_config.json), and its vocabulary tells "
+        "none: name one for conversations, with --chat_template");
+    return absl::OkStatus();
   }
-  for (const absl::string_view name : names) {
+  if (family.empty()) kind_ = TokenizeOptions::CHECKPOINT;
+  const std::string text(family.empty() ? absl::string_view(*source.text)
+                                        : family);
+  absl::StatusOr<ChatRenderer> renderer =
+      ChatRenderer::Create(text, source.special_tokens);
+  if (!renderer.ok()) {
+    refusal_ = absl::Status(
+        renderer.status().code(),
+        absl::StrCat(
+            "the checkpoint's chat template: ", renderer.status().message(),
+            "; name another for conversations, with --chat_template"));
+    return absl::OkStatus();
+  }
+  if (family.empty()) {
+    MOE_ASSIGN_OR_RETURN(const TokenizeOptions::ChatTemplate kind,
+                         RecogniseKind(source, *renderer));
+    if (kind != TokenizeOptions::CHECKPOINT) {
+      kind_ = kind;
+      return absl::OkStatus();
+    }
+  }
+  renderer_ = *std::move(renderer);
+  Sha256 sha;
+  sha.Update(text);
+  for (const auto& [name, token] : source.special_tokens) {
+    sha.Update(absl::StrCat("\n", name, " ", token.size(), " ", token));
+  }
+  digest_ = sha.HexDigest();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<TokenizeOptions::ChatTemplate> ChatTemplate::RecogniseKind(
+    const ChatTemplateSource& source, const ChatRenderer& renderer) const {
+  const TokenizeOptions::ChatTemplate kind = ByVocabulary(*tokenizer_);
+  const bool is_llama3 = kind == TokenizeOptions::LLAMA3;
+  MOE_ASSIGN_OR_RETURN(const bool puts_bos, PutsBos());
+  // CHATML would put a BOS there, and a template that is so written has none.
+  const bool fits = is_llama3 || (kind == TokenizeOptions::CHATML && !puts_bos);
+  const std::string start = is_llama3 ? NamedToken(source, "bos_token") : "";
+  return fits && WritesAs(kind, start, renderer) ? kind
+                                                 : TokenizeOptions::CHECKPOINT;
+}
+
+absl::Status ChatTemplate::FindTokens() {
+  for (const absl::string_view name : TemplateTokens(kind_)) {
     const auto id = tokenizer_->TokenToId(name);
     if (!id.has_value()) {
       return absl::InvalidArgumentError(
@@ -156,12 +220,16 @@ absl::Status ChatTemplate::EncodeHeaders() {
   return absl::OkStatus();
 }
 
+absl::StatusOr<bool> ChatTemplate::PutsBos() const {
+  MOE_ASSIGN_OR_RETURN(const std::vector<int32_t> around,
+                       tokenizer_->Encode("", true));
+  return !around.empty() && around[0] == tokenizer_->bos_id();
+}
+
 absl::Status ChatTemplate::FindBos() {
   const auto bos = tokenizer_->bos_id();
   if (!bos.has_value()) return absl::OkStatus();
-  MOE_ASSIGN_OR_RETURN(const std::vector<int32_t> around,
-                       tokenizer_->Encode("", true));
-  const bool starts_with_bos = !around.empty() && around[0] == *bos;
+  MOE_ASSIGN_OR_RETURN(const bool starts_with_bos, PutsBos());
   if (kind_ == TokenizeOptions::LLAMA3 || starts_with_bos) start_ids_ = {*bos};
   if (kind_ == TokenizeOptions::LLAMA3) special_ids_.push_back(*bos);
   return absl::OkStatus();
@@ -186,9 +254,10 @@ absl::StatusOr<std::vector<int32_t>> ChatTemplate::EncodeText(
 
 absl::Status ChatTemplate::AppendTurn(const Turn& turn,
                                       EncodedConversation& out) const {
-  const absl::string_view text = kind_ == TokenizeOptions::LLAMA3
-                                     ? StripWhitespace(turn.text)
-                                     : absl::string_view(turn.text);
+  const absl::string_view text =
+      kind_ == TokenizeOptions::LLAMA3
+          ? jinja::Strip(turn.text, jinja::Ends::kBoth)
+          : absl::string_view(turn.text);
   MOE_ASSIGN_OR_RETURN(const std::vector<int32_t> ids, EncodeText(turn, text));
   if (std::find_first_of(ids.begin(), ids.end(), special_ids_.begin(),
                          special_ids_.end()) != ids.end()) {
@@ -209,8 +278,54 @@ absl::Status ChatTemplate::AppendTurn(const Turn& turn,
   return absl::OkStatus();
 }
 
+absl::Status ChatTemplate::CheckTurns(const Conversation& conversation) const {
+  for (size_t i = 0; i < conversation.turns.size(); ++i) {
+    const Turn& turn = conversation.turns[i];
+    if (turn.role != Role::kTool && turn.tool_calls.empty()) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        "turn ", i, " is a tool's ",
+        turn.role == Role::kTool ? "answer (role tool)"
+                                 : "call (role assistant, tool_calls)",
+        ", for which the chat template ", ChatTemplateName(kind_),
+        " has no rule; leave such conversations out, with --skip_bad_lines"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<EncodedConversation> ChatTemplate::EncodeRendered(
+    const Conversation& conversation) const {
+  MOE_ASSIGN_OR_RETURN(RenderedChat chat, renderer_->Render(conversation));
+  if (!chat.is_marked) {
+    for (Span& span : chat.spans) {
+      MOE_ASSIGN_OR_RETURN(span.second, EndOfTurn(*tokenizer_, chat.text,
+                                                  span.second, eos_token_));
+    }
+  }
+  MOE_ASSIGN_OR_RETURN(SpanTokens encoded,
+                       EncodeSpans(*tokenizer_, chat.text, chat.spans));
+  EncodedConversation out;
+  out.input_ids = std::move(encoded.ids);
+  out.labels.assign(out.input_ids.size(), kIgnoredLabel);
+  for (const Span& span : encoded.tokens) {
+    std::copy(out.input_ids.begin() + static_cast<ptrdiff_t>(span.first),
+              out.input_ids.begin() + static_cast<ptrdiff_t>(span.second),
+              out.labels.begin() + static_cast<ptrdiff_t>(span.first));
+  }
+  return out;
+}
+
 absl::StatusOr<EncodedConversation> ChatTemplate::Encode(
     const Conversation& conversation) const {
+  MOE_RETURN_IF_ERROR(refusal_);
+  if (renderer_.has_value()) {
+    Conversation kept;
+    for (const Turn& turn : conversation.turns) {
+      if (turn.role != Role::kSystem || keep_system_)
+        kept.turns.push_back(turn);
+    }
+    return EncodeRendered(kept);
+  }
+  MOE_RETURN_IF_ERROR(CheckTurns(conversation));
   EncodedConversation out;
   out.input_ids = start_ids_;
   bool is_first = true;

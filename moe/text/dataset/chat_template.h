@@ -1,10 +1,18 @@
 // How a conversation is written down as tokens, and which of them are the
 // assistant's.
 //
-//   llama3   BOS, then for each turn
-//            <|start_header_id|>ROLE<|end_header_id|>\n\nTEXT<|eot_id|>
-//   chatml   for each turn <|im_start|>ROLE\nTEXT<|im_end|>\n
-//   none     the turns' texts, "\n" between two of them
+//   llama3      BOS, then for each turn
+//               <|start_header_id|>ROLE<|end_header_id|>\n\nTEXT<|eot_id|>
+//   chatml      for each turn <|im_start|>ROLE\nTEXT<|im_end|>\n
+//   none        the turns' texts, "\n" between two of them
+//   checkpoint  by the checkpoint's own template in Jinja (rendered_chat.h)
+//   llama2, ... by that of a family (chat_families.h)
+//
+// What follows is of the first three. A text that is rendered is encoded at
+// once; the labelled tokens of an assistant's turn are those that the template
+// marks, or those of TEXT and of the end-of-turn token behind it
+// (span_tokens.h). A checkpoint whose template writes as llama3 or chatml does,
+// has that.
 //
 // A system turn is left out unless it is asked for. llama3 takes the white
 // space from both ends of every TEXT, as the chat template that Meta publishes
@@ -45,8 +53,10 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "moe/text/dataset/chat_template_source.h"
 #include "moe/text/dataset/dataset_options.pb.h"
 #include "moe/text/dataset/record.h"
+#include "moe/text/dataset/rendered_chat.h"
 #include "moe/text/tokenizer/tokenizer.h"
 
 namespace moe {
@@ -61,20 +71,28 @@ struct EncodedConversation {
 
 class ChatTemplate {
  public:
-  // Resolves AUTO by the vocabulary. InvalidArgument if the vocabulary lacks a
-  // token that `kind` needs. The tokenizer must outlive the template.
-  static absl::StatusOr<ChatTemplate> Create(TokenizeOptions::ChatTemplate kind,
-                                             bool keep_system,
-                                             const Tokenizer& tokenizer);
+  // Resolves AUTO by the checkpoint's template, or else by the vocabulary.
+  // InvalidArgument if the vocabulary lacks one of the TemplateTokens. The
+  // tokenizer must outlive the template.
+  static absl::StatusOr<ChatTemplate> Create(
+      TokenizeOptions::ChatTemplate kind, bool keep_system,
+      const Tokenizer& tokenizer, const ChatTemplateSource& source = {});
 
   // Never AUTO.
   TokenizeOptions::ChatTemplate kind() const { return kind_; }
+  // SHA-256, in hexadecimal, over a template that is rendered and the special
+  // tokens that it is given. Empty for the others.
+  const std::string& digest() const { return digest_; }
 
-  // Thread-safe. Errors of Tokenizer::Encode.
+  // Thread-safe. Errors of Tokenizer::Encode; InvalidArgument, with the turn,
+  // for a call of a tool and its answer, for which there is no rule; of a
+  // template that is rendered, those of ChatRenderer::Render. The error of
+  // every conversation where there is no template.
   absl::StatusOr<EncodedConversation> Encode(
       const Conversation& conversation) const;
 
  private:
+  // Those that a template here has a rule for: not of tools.
   static constexpr size_t kNumRoles = 3;
 
   // What stands before a text in the stretch that is encoded at once.
@@ -87,9 +105,18 @@ class ChatTemplate {
                const Tokenizer& tokenizer)
       : kind_(kind), keep_system_(keep_system), tokenizer_(&tokenizer) {}
 
+  absl::Status ChooseTemplate(const ChatTemplateSource& source);
+  // LLAMA3 or CHATML where the checkpoint's template writes as that does.
+  absl::StatusOr<TokenizeOptions::ChatTemplate> RecogniseKind(
+      const ChatTemplateSource& source, const ChatRenderer& renderer) const;
+  // Whether the tokenizer puts a BOS before a text.
+  absl::StatusOr<bool> PutsBos() const;
+  absl::StatusOr<EncodedConversation> EncodeRendered(
+      const Conversation& conversation) const;
   absl::Status FindTokens();
   absl::Status EncodeHeaders();
   absl::Status FindBos();
+  absl::Status CheckTurns(const Conversation& conversation) const;
   absl::Status AppendTurn(const Turn& turn, EncodedConversation& out) const;
   absl::StatusOr<std::vector<int32_t>> EncodeText(const Turn& turn,
                                                   absl::string_view text) const;
@@ -97,6 +124,10 @@ class ChatTemplate {
   TokenizeOptions::ChatTemplate kind_;
   bool keep_system_;
   const Tokenizer* tokenizer_;
+  std::optional<ChatRenderer> renderer_;
+  absl::Status refusal_;  // The error of every conversation.
+  std::string eos_token_;
+  std::string digest_;
   std::vector<int32_t> special_ids_;  // All that a template puts in.
   std::vector<int32_t> start_ids_;    // BOS, or nothing.
   std::optional<int32_t> end_of_turn_;
@@ -106,10 +137,6 @@ class ChatTemplate {
   std::vector<int32_t> opening_[kNumRoles];
   Header header_[kNumRoles];
 };
-
-// Without the white space at both ends, of the characters that Python's
-// str.strip() takes for it.
-absl::string_view StripWhitespace(absl::string_view text);
 
 }  // namespace moe
 

@@ -12,6 +12,7 @@
 #include "moe/base/ignored_label.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/testing/status_matchers.h"
+#include "moe/text/dataset/chat_template_source.h"
 #include "moe/text/dataset/dataset_options.pb.h"
 #include "moe/text/dataset/record.h"
 #include "moe/text/dataset/testing/byte_tokenizer.h"
@@ -215,6 +216,84 @@ TEST(ChatTemplateTest, AutoPicksByTheVocabulary) {
   EXPECT_EQ(kind({"<|im_start|>"}), TokenizeOptions::NONE);
 }
 
+constexpr char kChatmlText[] =
+    "{% for m in messages %}{{ '<|im_start|>' + m.role + '\\n' + m.content + "
+    "'<|im_end|>\\n' }}{% endfor %}";
+constexpr char kLlama3Text[] =
+    "{{ bos_token }}{% for m in messages %}{{ '<|start_header_id|>' + m.role + "
+    "'<|end_header_id|>\\n\\n' + m.content | trim + '<|eot_id|>' }}{% endfor "
+    "%}";
+
+ChatTemplateSource SourceOf(const std::string& text) {
+  return {text, {{"bos_token", "<|begin_of_text|>"}}};
+}
+
+TEST(ChatTemplateTest, AutoTakesTheCheckpointsOwn) {
+  const auto create = [](const std::string& text, const Tokenizer& tokenizer) {
+    return ChatTemplate::Create(TokenizeOptions::AUTO, false, tokenizer,
+                                SourceOf(text))
+        .value();
+  };
+  const ByteTokenizer chatml = ByteTokenizer::Chatml();
+  EXPECT_EQ(create(kChatmlText, chatml).kind(), TokenizeOptions::CHATML);
+  EXPECT_EQ(create(kChatmlText, chatml).digest(), "");
+  const ByteTokenizer llama3({"<|begin_of_text|>", "<|start_header_id|>",
+                              "<|end_header_id|>", "<|eot_id|>"},
+                             "<|begin_of_text|>", true);
+  EXPECT_EQ(create(kLlama3Text, llama3).kind(), TokenizeOptions::LLAMA3);
+  // Whatever the vocabulary tells.
+  const ChatTemplate other = create(kChatmlText, llama3);
+  EXPECT_EQ(other.kind(), TokenizeOptions::CHECKPOINT);
+  EXPECT_NE(other.digest(), "");
+  EXPECT_NE(other.digest(),
+            create(std::string(kChatmlText) + "x", llama3).digest());
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const EncodedConversation encoded,
+      other.Encode({{{Role::kUser, "a"}, {Role::kAssistant, "b"}}}));
+  MOE_ASSERT_OK_AND_ASSIGN(const Encoded described, Describe(llama3, encoded));
+  EXPECT_EQ(described.text,
+            "<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\nb<|im_end|>"
+            "\n");
+  EXPECT_THAT(described.runs, ElementsAre("b"));
+}
+
+TEST(ChatTemplateTest, TheEndOfATurnIsLabelledBehindAnEmptyAnswerToo) {
+  const ByteTokenizer tokenizer({"<end>"}, "", false);
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const ChatTemplate chat,
+      ChatTemplate::Create(
+          TokenizeOptions::AUTO, false, tokenizer,
+          SourceOf("{% for m in messages %}{{ m.role + m.content }}<end>"
+                   "{% endfor %}")));
+  MOE_ASSERT_OK_AND_ASSIGN(const EncodedConversation encoded,
+                           chat.Encode({{{Role::kUser, "a"},
+                                         {Role::kAssistant, ""},
+                                         {Role::kAssistant, "b"}}}));
+  MOE_ASSERT_OK_AND_ASSIGN(const Encoded described,
+                           Describe(tokenizer, encoded));
+  EXPECT_THAT(described.runs, ElementsAre("<end>", "b<end>"));
+}
+
+TEST(ChatTemplateTest, WithoutAnyTemplateConversationsAreRefused) {
+  const ByteTokenizer tokenizer({}, "", false);
+  const Conversation conversation{{{Role::kAssistant, "a"}}};
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const ChatTemplate none,
+      ChatTemplate::Create(TokenizeOptions::AUTO, false, tokenizer));
+  EXPECT_THAT(none.Encode(conversation).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("name one for conversations, with "
+                                 "--chat_template")));
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const ChatTemplate malformed,
+      ChatTemplate::Create(TokenizeOptions::AUTO, false, tokenizer,
+                           SourceOf("{% frobnicate %}")));
+  EXPECT_THAT(malformed.Encode(conversation).status().message(),
+              HasSubstr("the checkpoint's chat template: line 1: "));
+  EXPECT_THAT(Encode(tokenizer, TokenizeOptions::NONE, conversation).status(),
+              ::moe::testing::IsOk());
+}
+
 TEST(ChatTemplateTest, MissingTokensAreNamed) {
   const ByteTokenizer chatml = ByteTokenizer::Chatml();
   EXPECT_THAT(
@@ -226,6 +305,14 @@ TEST(ChatTemplateTest, MissingTokensAreNamed) {
       ChatTemplate::Create(TokenizeOptions::CHATML, false, llama3).status(),
       StatusIs(absl::StatusCode::kInvalidArgument,
                HasSubstr("chatml needs the token <|im_start|>")));
+  EXPECT_THAT(
+      ChatTemplate::Create(TokenizeOptions::GEMMA, false, llama3).status(),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               HasSubstr("gemma needs the token <start_of_turn>")));
+  EXPECT_THAT(
+      ChatTemplate::Create(TokenizeOptions::PHI3, false, llama3).status(),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               HasSubstr("phi3 needs the token <|user|>")));
 }
 
 TEST(ChatTemplateTest, AMergeAcrossTheHeaderKeepsLabelsExact) {
@@ -258,18 +345,6 @@ TEST(ChatTemplateTest, SpecialTokensInTextsDoNotMoveLabels) {
             {Role::kAssistant, "z"}}}));
   EXPECT_THAT(encoded.runs, ElementsAre("z<|eot_id|>"));
   EXPECT_EQ(encoded.num_texts_with_special_tokens, 1);
-}
-
-TEST(StripWhitespaceTest, TakesWhatPythonTakes) {
-  EXPECT_EQ(StripWhitespace(""), "");
-  EXPECT_EQ(StripWhitespace(" \t\r\n\v\f"), "");
-  EXPECT_EQ(StripWhitespace("\x1c\x1f a \x85 b\xe3\x80\x80\xe1\x9a\x80"),
-            "a \x85 b");
-  // U+200B and U+FEFF are no white space.
-  EXPECT_EQ(StripWhitespace("\xe2\x80\x8b"
-                            "a\xef\xbb\xbf"),
-            "\xe2\x80\x8b"
-            "a\xef\xbb\xbf");
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <new>
 #include <optional>
 #include <string>
 #include <utility>
@@ -100,7 +101,8 @@ class CompressedFileReader::GzipDecoder : public Decoder {
  public:
   GzipDecoder() {
     // 15: the largest window; 16 more: a gzip header and no other.
-    MOE_CHECK(inflateInit2(&stream_, 15 + 16) == Z_OK);
+    // Fails for want of memory alone.
+    if (inflateInit2(&stream_, 15 + 16) != Z_OK) throw std::bad_alloc();
   }
   GzipDecoder(const GzipDecoder&) = delete;
   GzipDecoder& operator=(const GzipDecoder&) = delete;
@@ -150,7 +152,7 @@ class CompressedFileReader::GzipDecoder : public Decoder {
 class CompressedFileReader::ZstdDecoder : public Decoder {
  public:
   ZstdDecoder() : context_(ZSTD_createDCtx()) {
-    MOE_CHECK(context_ != nullptr);
+    if (context_ == nullptr) throw std::bad_alloc();
     MOE_CHECK(!ZSTD_isError(ZSTD_DCtx_setParameter(
         context_.get(), ZSTD_d_windowLogMax, kMaxZstdWindowLog)));
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <initializer_list>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -21,32 +22,83 @@
 namespace moe {
 namespace {
 
-bool HasDatasetName(absl::string_view name) {
-  if (absl::StartsWith(name, ".")) return false;
-  if (!absl::ConsumeSuffix(&name, ".gz")) absl::ConsumeSuffix(&name, ".zst");
-  return absl::EndsWith(name, ".jsonl") || absl::EndsWith(name, ".json");
+// Files that libraries and people put beside data.
+bool DescribesDataset(absl::string_view name) {
+  for (const absl::string_view file :
+       {"dataset_info.json", "dataset_infos.json", "dataset_dict.json",
+        "state.json"}) {
+    if (name == file) return true;
+  }
+  for (const absl::string_view stem :
+       {"README", "LICENSE", "LICENCE", "NOTICE", "CITATION", "CHANGELOG"}) {
+    if (absl::StartsWithIgnoreCase(name, absl::StrCat(stem, "."))) return true;
+  }
+  return false;
 }
 
-absl::StatusOr<DatasetFiles> ListDirectoryFiles(absl::string_view directory) {
-  MOE_ASSIGN_OR_RETURN(const std::vector<std::string> names,
-                       ListDirectory(directory));
+bool HasDatasetName(absl::string_view name,
+                    std::initializer_list<absl::string_view> ends) {
+  if (absl::StartsWith(name, ".") || DescribesDataset(name)) return false;
+  if (!absl::ConsumeSuffix(&name, ".gz")) absl::ConsumeSuffix(&name, ".zst");
+  for (const absl::string_view end : ends) {
+    if (absl::EndsWithIgnoreCase(name, end)) return true;
+  }
+  return false;
+}
+
+// What to do with the first of these that is there.
+std::string AboutTables(const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    if (absl::EndsWith(name, ".parquet") || absl::EndsWith(name, ".arrow")) {
+      // datasets writes folders of Arrow files, and reads them by another
+      // function.
+      const bool is_arrow = absl::EndsWith(name, ".arrow");
+      return absl::StrCat(
+          "; ", name, " is not read: python3 -c \"import datasets; datasets.",
+          is_arrow ? "load_from_disk('DIRECTORY')"
+                   : "load_dataset('DIRECTORY', split='train')",
+          ".to_json('NEW.jsonl')\" makes JSON lines of it");
+    }
+  }
+  return "";
+}
+
+constexpr std::initializer_list<absl::string_view> kJsonEnds = {".jsonl",
+                                                                ".json"};
+constexpr std::initializer_list<absl::string_view> kOtherEnds = {".csv", ".tsv",
+                                                                 ".txt"};
+
+DatasetFiles Choose(absl::string_view directory,
+                    const std::vector<std::string>& names,
+                    std::initializer_list<absl::string_view> ends) {
   DatasetFiles files;
   for (const std::string& name : names) {
     std::string path =
         absl::StrCat(absl::StripSuffix(directory, "/"), "/", name);
     std::error_code error;
-    if (HasDatasetName(name) && !std::filesystem::is_directory(path, error)) {
+    if (HasDatasetName(name, ends) &&
+        !std::filesystem::is_directory(path, error)) {
       files.paths.push_back(std::move(path));
     } else {
       files.passed_over.push_back(name);
     }
   }
-  if (!files.paths.empty()) return files;
+  return files;
+}
+
+absl::StatusOr<DatasetFiles> ListDirectoryFiles(absl::string_view directory) {
+  MOE_ASSIGN_OR_RETURN(const std::vector<std::string> names,
+                       ListDirectory(directory));
+  for (const auto ends : {kJsonEnds, kOtherEnds}) {
+    DatasetFiles files = Choose(directory, names, ends);
+    if (!files.paths.empty()) return files;
+  }
   return absl::InvalidArgumentError(absl::StrCat(
       directory, ": the directory has no file of a dataset among ",
       names.size(),
-      " names; wanted is .jsonl or .json, or these with .gz or .zst (a token "
-      "artifact is named itself, not by its directory)"));
+      " names; wanted is .jsonl, .json, .csv, .tsv or .txt, or these with .gz "
+      "or .zst (a token artifact is named itself, not by its directory)",
+      AboutTables(names)));
 }
 
 }  // namespace

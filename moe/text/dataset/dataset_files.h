@@ -19,10 +19,13 @@ struct DatasetFiles {
 };
 
 // A file stands for itself, whatever it is called. Of a directory, the files
-// whose names end with .jsonl or .json, and these with .gz or .zst behind, in
-// the order of their names' bytes; names that start with a dot, other names and
-// directories inside are passed over. NotFound if there is nothing at `path`,
-// InvalidArgument if a directory has no such file.
+// whose names end with .jsonl or .json, or where there are none with .csv, .tsv
+// or .txt, and these with .gz or .zst behind, in the order of their names'
+// bytes. Passed over are names that start with a dot, what describes a dataset
+// (dataset_info.json, state.json, README.txt, LICENSE.txt and the like), other
+// names and directories inside. NotFound if there is nothing at `path`,
+// InvalidArgument if a directory has no such file; it names Parquet and Arrow
+// files, which are not read.
 absl::StatusOr<DatasetFiles> ListDatasetFiles(absl::string_view path);
 
 // Whether the file starts as a safetensors file does, which no text of JSON

@@ -33,7 +33,8 @@ TEST(DatasetFilesTest, ADirectoryIsSortedByBytes) {
   const TempDirectory directory;
   for (const char* name :
        {"b.jsonl", "B.json", "a10.jsonl.gz", "a9.json.zst", ".hidden.jsonl",
-        "README.md", "data.gz", "sub/x.jsonl"}) {
+        "README.md", "data.gz", "sub/x.jsonl", "c.txt", "d.CSV", "e.tsv.gz",
+        "dataset_info.json", "state.json", "LICENSE.txt"}) {
     directory.Write(name, "");
   }
   MOE_ASSERT_OK_AND_ASSIGN(const DatasetFiles files,
@@ -43,11 +44,26 @@ TEST(DatasetFilesTest, ADirectoryIsSortedByBytes) {
       ElementsAre(directory.Path("B.json"), directory.Path("a10.jsonl.gz"),
                   directory.Path("a9.json.zst"), directory.Path("b.jsonl")));
   EXPECT_THAT(files.passed_over,
-              ElementsAre(".hidden.jsonl", "README.md", "data.gz", "sub"));
+              ElementsAre(".hidden.jsonl", "LICENSE.txt", "README.md", "c.txt",
+                          "d.CSV", "data.gz", "dataset_info.json", "e.tsv.gz",
+                          "state.json", "sub"));
   // A separator behind the name changes nothing.
   MOE_ASSERT_OK_AND_ASSIGN(const DatasetFiles same,
                            ListDatasetFiles(directory.path() + "/"));
   EXPECT_EQ(same.paths, files.paths);
+}
+
+TEST(DatasetFilesTest, TablesAndTextsCountWhereThereIsNoJson) {
+  const TempDirectory directory;
+  for (const char* name : {"c.txt", "d.CSV", "e.tsv.gz", "README.txt"}) {
+    directory.Write(name, "");
+  }
+  MOE_ASSERT_OK_AND_ASSIGN(const DatasetFiles files,
+                           ListDatasetFiles(directory.path()));
+  EXPECT_THAT(files.paths,
+              ElementsAre(directory.Path("c.txt"), directory.Path("d.CSV"),
+                          directory.Path("e.tsv.gz")));
+  EXPECT_THAT(files.passed_over, ElementsAre("README.txt"));
 }
 
 TEST(DatasetFilesTest, NothingThereIsAnError) {
@@ -59,6 +75,14 @@ TEST(DatasetFilesTest, NothingThereIsAnError) {
   EXPECT_THAT(ListDatasetFiles(directory.path()).status(),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("has no file of a dataset among 1 names")));
+  directory.Write("train.parquet", "");
+  EXPECT_THAT(ListDatasetFiles(directory.path()).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("train.parquet is not read: python3 -c")));
+  directory.Write("data-00000-of-00001.arrow", "");
+  EXPECT_THAT(ListDatasetFiles(directory.path()).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("datasets.load_from_disk('DIRECTORY')")));
 }
 
 TEST(DatasetFilesTest, TellsSafetensorsByContent) {

@@ -1,26 +1,22 @@
 #include "moe/text/dataset/dataset_options.h"
 
-#include <array>
 #include <cstdint>
 #include <limits>
-#include <utility>
+#include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "moe/base/status_macros.h"
 #include "moe/text/dataset/dataset_options.pb.h"
+#include "moe/text/tokenizer/tokenizer.h"
 
 namespace moe {
 namespace {
-
-constexpr std::array<
-    std::pair<TokenizeOptions::ChatTemplate, absl::string_view>, 4>
-    kTemplateNames = {{{TokenizeOptions::AUTO, "auto"},
-                       {TokenizeOptions::LLAMA3, "llama3"},
-                       {TokenizeOptions::CHATML, "chatml"},
-                       {TokenizeOptions::NONE, "none"}}};
 
 absl::Status CheckAtLeast(absl::string_view field, int64_t value, int64_t min) {
   if (value >= min) return absl::OkStatus();
@@ -34,7 +30,7 @@ absl::Status ValidateTokenizeOptions(const TokenizeOptions& options) {
   if (!TokenizeOptions::ChatTemplate_IsValid(options.chat_template())) {
     return absl::InvalidArgumentError(
         absl::StrCat("chat_template is ", options.chat_template(),
-                     "; wanted is AUTO, LLAMA3, CHATML or NONE"));
+                     "; wanted is a ChatTemplate"));
   }
   return CheckAtLeast("model_max_length", ModelMaxLength(options), 1);
 }
@@ -52,6 +48,13 @@ int64_t ModelMaxLength(const TokenizeOptions& options) {
                                         : kDefaultModelMaxLength;
 }
 
+TextEnds TextEndsOf(const TokenizeOptions& options) {
+  TextEnds ends;
+  if (options.has_add_bos()) ends.add_bos = options.add_bos();
+  if (options.has_add_eos()) ends.add_eos = options.add_eos();
+  return ends;
+}
+
 int64_t BatchSize(const BatchOptions& options) {
   return options.has_batch_size() ? options.batch_size() : kDefaultBatchSize;
 }
@@ -63,22 +66,30 @@ int64_t MaxSequences(const BatchOptions& options) {
   return options.max_steps() * BatchSize(options);
 }
 
-absl::string_view ChatTemplateName(
-    TokenizeOptions::ChatTemplate chat_template) {
-  for (const auto& [value, name] : kTemplateNames) {
-    if (value == chat_template) return name;
+std::string ChatTemplateName(TokenizeOptions::ChatTemplate chat_template) {
+  return absl::AsciiStrToLower(
+      TokenizeOptions::ChatTemplate_Name(chat_template));
+}
+
+std::vector<std::string> ChatTemplateNames() {
+  std::vector<std::string> names;
+  for (int i = 0; i < TokenizeOptions::ChatTemplate_ARRAYSIZE; ++i) {
+    names.push_back(
+        ChatTemplateName(static_cast<TokenizeOptions::ChatTemplate>(i)));
   }
-  return "unknown";
+  return names;
 }
 
 absl::StatusOr<TokenizeOptions::ChatTemplate> ParseChatTemplateName(
     absl::string_view name) {
-  for (const auto& [value, known] : kTemplateNames) {
-    if (known == name) return value;
+  TokenizeOptions::ChatTemplate found;
+  if (TokenizeOptions::ChatTemplate_Parse(absl::AsciiStrToUpper(name),
+                                          &found)) {
+    return found;
   }
   return absl::InvalidArgumentError(
-      absl::StrCat("the chat template is \"", name,
-                   "\"; wanted is auto, llama3, chatml or none"));
+      absl::StrCat("the chat template is \"", name, "\"; wanted is one of ",
+                   absl::StrJoin(ChatTemplateNames(), ", ")));
 }
 
 }  // namespace moe

@@ -5,11 +5,14 @@
 #define MOE_TEXT_DATASET_DATASET_OPTIONS_H_
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "moe/text/dataset/dataset_options.pb.h"
+#include "moe/text/tokenizer/tokenizer.h"
 
 namespace moe {
 
@@ -23,13 +26,17 @@ absl::Status ValidateBatchOptions(const BatchOptions& options);
 int64_t ModelMaxLength(const TokenizeOptions& options);
 int64_t BatchSize(const BatchOptions& options);
 
+// What the options ask LoadTokenizer for.
+TextEnds TextEndsOf(const TokenizeOptions& options);
+
 // How many sequences the options ask for: max_steps * batch_size, and the
 // largest int64 where max_steps is not set or the product does not fit.
 int64_t MaxSequences(const BatchOptions& options);
 
-// "auto", "llama3", "chatml", "none", as on the command line. InvalidArgument
-// for any other name.
-absl::string_view ChatTemplateName(TokenizeOptions::ChatTemplate chat_template);
+// "auto", "llama3", ..., as on the command line: the names of the values, in
+// small letters. InvalidArgument for any other name.
+std::string ChatTemplateName(TokenizeOptions::ChatTemplate chat_template);
+std::vector<std::string> ChatTemplateNames();
 absl::StatusOr<TokenizeOptions::ChatTemplate> ParseChatTemplateName(
     absl::string_view name);
 

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
 
 #include "absl/status/status.h"
 #include "gmock/gmock.h"
@@ -27,6 +28,16 @@ TEST(DatasetOptionsTest, DefaultsAreValid) {
   EXPECT_EQ(BatchSize({}), 1);
 }
 
+TEST(DatasetOptionsTest, EndsOfTextsAreSetOrFollowTheFiles) {
+  TokenizeOptions options;
+  EXPECT_EQ(TextEndsOf(options).add_bos, std::nullopt);
+  EXPECT_EQ(TextEndsOf(options).add_eos, std::nullopt);
+  options.set_add_bos(false);
+  options.set_add_eos(true);
+  EXPECT_EQ(TextEndsOf(options).add_bos, false);
+  EXPECT_EQ(TextEndsOf(options).add_eos, true);
+}
+
 TEST(DatasetOptionsTest, EveryBadFieldIsNamed) {
   TokenizeOptions tokenize;
   tokenize.set_model_max_length(0);
@@ -35,9 +46,9 @@ TEST(DatasetOptionsTest, EveryBadFieldIsNamed) {
       StatusIs(kInvalid, Eq("model_max_length is 0; wanted is 1 or more")));
   tokenize.set_model_max_length(1);
   EXPECT_THAT(ValidateTokenizeOptions(tokenize), IsOk());
-  tokenize.set_chat_template(static_cast<TokenizeOptions::ChatTemplate>(9));
+  tokenize.set_chat_template(static_cast<TokenizeOptions::ChatTemplate>(99));
   EXPECT_THAT(ValidateTokenizeOptions(tokenize),
-              StatusIs(kInvalid, HasSubstr("chat_template is 9")));
+              StatusIs(kInvalid, HasSubstr("chat_template is 99")));
   BatchOptions batch;
   batch.set_seed(-1);
   EXPECT_THAT(ValidateBatchOptions(batch),
@@ -69,8 +80,8 @@ TEST(DatasetOptionsTest, TemplateNamesAreReadAsTheyAreWritten) {
     EXPECT_THAT(ParseChatTemplateName(ChatTemplateName(value)),
                 IsOkAndHolds(value));
   }
-  EXPECT_THAT(ParseChatTemplateName("vicuna"),
-              StatusIs(kInvalid, HasSubstr("\"vicuna\"")));
+  EXPECT_THAT(ParseChatTemplateName("fox"),
+              StatusIs(kInvalid, HasSubstr("\"fox\"")));
 }
 
 }  // namespace

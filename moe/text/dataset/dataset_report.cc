@@ -10,6 +10,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
+#include "moe/base/escape_control.h"
 #include "moe/checkpoint/json.h"
 #include "moe/text/dataset/token_sequences.h"
 
@@ -25,6 +26,7 @@ struct Count {
 std::vector<Count> Counts(const DatasetReport& report) {
   return {
       {"num_lines", "lines", report.num_lines},
+      {"num_empty_rows", "empty rows passed over", report.num_empty_rows},
       {"num_bad_lines", "bad lines left out", report.num_bad_lines},
       {"num_sequences", "sequences", report.num_sequences},
       {"num_tokens", "tokens", report.num_tokens},
@@ -68,13 +70,14 @@ std::string FormatDatasetReport(const DatasetReport& report) {
     absl::StrAppendFormat(&text, "  %-34s %d\n", count.title, count.value);
   }
   if (!report.files_passed_over.empty()) {
-    absl::StrAppend(&text, "files passed over: ",
-                    absl::StrJoin(report.files_passed_over, ", "), "\n");
+    absl::StrAppend(
+        &text, "files passed over: ",
+        EscapeControl(absl::StrJoin(report.files_passed_over, ", ")), "\n");
   }
   if (report.bad_lines.empty()) return text;
   absl::StrAppend(&text, "bad lines:\n");
   for (const std::string& line : report.bad_lines) {
-    absl::StrAppend(&text, "  ", line, "\n");
+    absl::StrAppend(&text, "  ", EscapeControl(line), "\n");
   }
   const int64_t num_listed = static_cast<int64_t>(report.bad_lines.size());
   if (report.num_bad_lines > num_listed) {

@@ -17,9 +17,12 @@ namespace moe {
 inline constexpr size_t kMaxListedBadLines = 20;
 
 struct DatasetReport {
-  int64_t num_lines = 0;  // Read, blank ones left out.
+  int64_t num_lines = 0;  // Rows read, blank lines left out.
+  // Rows without a turn, a character or a token, passed over.
+  int64_t num_empty_rows = 0;
   int64_t num_bad_lines = 0;
-  // The messages of the first kMaxListedBadLines, "path:line: what".
+  // The messages of the first kMaxListedBadLines, "file:line: what": the file's
+  // name, without its folder, as reports lie beside what is published.
   std::vector<std::string> bad_lines;
   int64_t num_sequences = 0;
   int64_t num_tokens = 0;

@@ -9,6 +9,7 @@
 namespace moe {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -37,6 +38,16 @@ TEST(DatasetReportTest, ListsBadLinesUpToALimit) {
   EXPECT_THAT(text, Not(HasSubstr("f:21")));
 }
 
+TEST(DatasetReportTest, ControlCharactersAreEscaped) {
+  DatasetReport report;
+  report.num_bad_lines = 1;
+  report.bad_lines = {"f\n:1: \x1b"};
+  report.files_passed_over = {"a\n", "b\u202e"};
+  EXPECT_THAT(FormatDatasetReport(report),
+              AllOf(HasSubstr("\n  f\\u000a:1: \\u001b\n"),
+                    HasSubstr("files passed over: a\\u000a, b\\u202e\n")));
+}
+
 TEST(DatasetReportTest, LeavesOutWhatIsZero) {
   DatasetReport report;
   report.num_lines = 3;
@@ -55,7 +66,7 @@ TEST(DatasetReportTest, JsonHasEveryField) {
   EXPECT_EQ(json["num_lines"], 3);
   EXPECT_EQ(json["num_bad_lines"], 0);
   EXPECT_EQ(json["bad_lines"][0], "f:1: x");
-  EXPECT_EQ(json.size(), 11);  // 9 counts and 2 lists.
+  EXPECT_EQ(json.size(), 12);  // 10 counts and 2 lists.
 }
 
 }  // namespace

@@ -17,6 +17,7 @@ namespace {
 absl::StatusOr<EncodedRecord> EncodeWhole(const RecordEncoder& encoder,
                                           Record record) {
   EncodedRecord out;
+  if (IsEmpty(record)) return out;
   if (auto* tokens = std::get_if<TokenIds>(&record)) {
     out.input_ids = std::move(tokens->input_ids);
     out.labels = std::move(tokens->labels);
@@ -48,10 +49,6 @@ absl::StatusOr<EncodedRecord> EncodeRecord(const RecordEncoder& encoder,
                                            Record record) {
   MOE_ASSIGN_OR_RETURN(EncodedRecord out,
                        EncodeWhole(encoder, std::move(record)));
-  if (out.input_ids.empty()) {
-    return absl::InvalidArgumentError(
-        "the text gives no token; wanted is at least one");
-  }
   const int64_t size = static_cast<int64_t>(out.input_ids.size());
   if (size > encoder.model_max_length) {
     out.num_truncated_tokens = size - encoder.model_max_length;

@@ -33,10 +33,11 @@ struct RecordEncoder {
 // A conversation by its template; a text with what the tokenizer's
 // post-processor puts around it, every token labelled; token ids as they are.
 // The first `model_max_length` tokens are kept. What is left may have no label
-// that counts; it is kept all the same, for its hidden states.
+// that counts; it is kept all the same, for its hidden states. An empty record,
+// and a text that gives no token, give none, whatever stands around a text.
 //
-// InvalidArgument if a text gives no token at all, or if there is no tokenizer
-// and the record is not of token ids. Deterministic and thread-safe.
+// InvalidArgument if there is no tokenizer and the record is not of token ids,
+// or if the template has no rule for a turn. Deterministic and thread-safe.
 absl::StatusOr<EncodedRecord> EncodeRecord(const RecordEncoder& encoder,
                                            Record record);
 

@@ -20,6 +20,7 @@ using ::moe::testing::StatusIs;
 using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 class EncodeRecordTest : public ::testing::Test {
  protected:
@@ -59,16 +60,31 @@ TEST_F(EncodeRecordTest, ASequenceThatLosesItsLabelsIsKept) {
   EXPECT_EQ(encoded.num_truncated_tokens, 16);  // 24 - 8
 }
 
-TEST_F(EncodeRecordTest, AnEmptyTextNeedsABos) {
-  MOE_ASSERT_OK_AND_ASSIGN(const EncodedRecord encoded,
-                           EncodeRecord(encoder_, PlainText{""}));
-  EXPECT_THAT(encoded.input_ids, ElementsAre(257));
+// With a tokenizer that puts a BOS before a text as with one that does not.
+TEST_F(EncodeRecordTest, AnEmptyRecordGivesNoToken) {
   const ByteTokenizer chatml = ByteTokenizer::Chatml();
   const ChatTemplate chat =
       ChatTemplate::Create(TokenizeOptions::CHATML, false, chatml).value();
-  EXPECT_THAT(EncodeRecord({&chatml, &chat, 100}, PlainText{""}),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("the text gives no token")));
+  for (const RecordEncoder& encoder :
+       {encoder_, RecordEncoder{&chatml, &chat, 100}}) {
+    for (const Record& record :
+         {Record(PlainText{""}), Record(Conversation{}), Record(TokenIds{})}) {
+      MOE_ASSERT_OK_AND_ASSIGN(const EncodedRecord encoded,
+                               EncodeRecord(encoder, record));
+      EXPECT_THAT(encoded.input_ids, IsEmpty());
+      EXPECT_THAT(encoded.labels, IsEmpty());
+    }
+  }
+}
+
+TEST_F(EncodeRecordTest, ATemplateWithoutARuleForToolsRefusesThem) {
+  for (const Turn& turn :
+       {Turn{Role::kTool, "sun", ""}, Turn{Role::kAssistant, "", "[{}]"}}) {
+    EXPECT_THAT(
+        EncodeRecord(encoder_, Conversation{{{Role::kUser, "a"}, turn}}),
+        StatusIs(absl::StatusCode::kInvalidArgument,
+                 HasSubstr("turn 1 is a tool")));
+  }
 }
 
 TEST_F(EncodeRecordTest, TextWantsATokenizer) {

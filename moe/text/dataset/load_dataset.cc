@@ -11,10 +11,12 @@
 #include "moe/base/progress.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/thread_pool.h"
+#include "moe/text/dataset/chat_template.h"
 #include "moe/text/dataset/dataset_files.h"
 #include "moe/text/dataset/dataset_options.h"
 #include "moe/text/dataset/dataset_options.pb.h"
 #include "moe/text/dataset/dataset_report.h"
+#include "moe/text/dataset/embedding_rows.h"
 #include "moe/text/dataset/token_artifact.h"
 #include "moe/text/dataset/token_batches.h"
 #include "moe/text/dataset/token_sequences.h"
@@ -27,8 +29,26 @@ absl::Status CheckTokenizer(const DatasetRequest& request) {
   if (request.tokenizer == nullptr || !request.embedding_rows.has_value()) {
     return absl::OkStatus();
   }
-  return CheckVocabularyFits(request.tokenizer->vocab_size(),
-                             *request.embedding_rows);
+  return CheckTokenizerFits(*request.tokenizer, *request.embedding_rows);
+}
+
+// An artifact that a checkpoint's own template made is for that template.
+absl::Status CheckTemplateDigest(const DatasetRequest& request,
+                                 const TokenArtifact& artifact) {
+  if (request.tokenizer == nullptr ||
+      artifact.dataset.chat_template != TokenizeOptions::CHECKPOINT) {
+    return absl::OkStatus();
+  }
+  MOE_ASSIGN_OR_RETURN(
+      const ChatTemplate chat_template,
+      ChatTemplate::Create(TokenizeOptions::AUTO, false, *request.tokenizer,
+                           request.chat_template));
+  if (chat_template.digest() == artifact.dataset.chat_template_digest) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      "was made with a checkpoint's own chat template, and the model's is "
+      "another; tokenize the dataset again with the model's");
 }
 
 absl::Status CheckArtifactOptions(const DatasetRequest& request,
@@ -39,7 +59,8 @@ absl::Status CheckArtifactOptions(const DatasetRequest& request,
     return absl::InvalidArgumentError(absl::StrCat(
         "was made by the tokenizer with digest ", info.tokenizer_digest,
         ", and the model's has ", request.tokenizer->digest(),
-        "; tokenize the dataset again with the model's"));
+        "; tokenize the dataset again with the model's, and with the same "
+        "--add_bos and --add_eos"));
   }
   const auto want = request.tokenize.chat_template();
   if (want != TokenizeOptions::AUTO && want != artifact.dataset.chat_template) {
@@ -48,6 +69,7 @@ absl::Status CheckArtifactOptions(const DatasetRequest& request,
         ChatTemplateName(artifact.dataset.chat_template), ", and ",
         ChatTemplateName(want), " was asked for; tokenize the dataset again"));
   }
+  MOE_RETURN_IF_ERROR(CheckTemplateDigest(request, artifact));
   if (request.tokenize.keep_system() && !info.keep_system) {
     return absl::InvalidArgumentError(
         "was made without system turns, and keep_system was asked for; "
@@ -62,7 +84,12 @@ absl::Status CheckArtifactOptions(const DatasetRequest& request,
         max_length, " was asked for; tokenize the dataset again"));
   }
   if (!request.embedding_rows.has_value()) return absl::OkStatus();
-  return CheckVocabularyFits(info.vocab_size, *request.embedding_rows);
+  // The tokenizer's own vocabulary fits already.
+  if (request.tokenizer == nullptr) {
+    return CheckVocabularyFits(info.vocab_size, *request.embedding_rows);
+  }
+  return CheckTokensFit(artifact.dataset.sequences.input_ids(),
+                        request.tokenizer, *request.embedding_rows);
 }
 
 // Cuts what is longer than `max_length`, which is less than it was cut to
@@ -102,7 +129,9 @@ absl::StatusOr<TokenizedDataset> ReadLines(const DatasetRequest& request,
   TokenizeRequest lines;
   lines.path = request.path;
   lines.tokenizer = request.tokenizer;
+  lines.chat_template = request.chat_template;
   lines.options = request.tokenize;
+  lines.embedding_rows = request.embedding_rows;
   if (request.tokenizer != nullptr) {
     lines.vocab_size = request.tokenizer->vocab_size();
   } else if (request.embedding_rows.has_value()) {

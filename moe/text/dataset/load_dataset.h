@@ -19,6 +19,7 @@
 #include "absl/status/statusor.h"
 #include "moe/base/progress.h"
 #include "moe/base/thread_pool.h"
+#include "moe/text/dataset/chat_template_source.h"
 #include "moe/text/dataset/dataset_options.pb.h"
 #include "moe/text/dataset/dataset_report.h"
 #include "moe/text/dataset/token_batches.h"
@@ -33,6 +34,8 @@ struct DatasetRequest {
   // Of the model. May be null for a token artifact, and where every line holds
   // token ids.
   const Tokenizer* tokenizer = nullptr;
+  // The model's, too.
+  ChatTemplateSource chat_template;
   // Of the model: vocab_size of its config.json. Nothing where there is no
   // model.
   std::optional<int64_t> embedding_rows;
@@ -51,12 +54,13 @@ struct LoadedDataset {
 //
 // A token artifact was made with options of its own. It is refused with
 // InvalidArgument if it was made by another tokenizer than the one given, with
-// another chat template than the one asked for (auto takes any), without the
+// another chat template than the one asked for (auto takes any but
+// another checkpoint's own), without the
 // system turns that are asked for, or if sequences were cut to less than the
 // model_max_length that is asked for (nothing said takes any). Its sequences
 // are cut to model_max_length where they are longer.
 //
-// Other errors: those of Validate*Options, CheckVocabularyFits,
+// Other errors: those of Validate*Options, CheckTokenizerFits, CheckTokensFit,
 // TokenizeDataset, ReadTokenArtifact. Memory: 8 bytes a token of the dataset
 // and 8 a token that is drawn.
 absl::StatusOr<LoadedDataset> LoadDataset(const DatasetRequest& request,

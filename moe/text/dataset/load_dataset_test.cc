@@ -11,6 +11,7 @@
 #include "moe/base/random_access_file.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/testing/temp_directory.h"
+#include "moe/text/dataset/chat_template_source.h"
 #include "moe/text/dataset/dataset_options.h"
 #include "moe/text/dataset/dataset_options.pb.h"
 #include "moe/text/dataset/testing/byte_tokenizer.h"
@@ -49,10 +50,12 @@ class LoadDatasetTest : public ::testing::Test {
   }
 
   // As the command `tokenize` does it.
-  std::string WriteArtifact(const std::string& path,
-                            const TokenizeOptions& options) const {
+  std::string WriteArtifact(
+      const std::string& path, const TokenizeOptions& options,
+      const ChatTemplateSource& chat_template = {}) const {
     TokenizeRequest request;
     request.path = path;
+    request.chat_template = chat_template;
     request.tokenizer = &tokenizer_;
     request.vocab_size = tokenizer_.vocab_size();
     request.options = options;
@@ -184,15 +187,41 @@ TEST_F(LoadDatasetTest, ArtifactsOfOtherOptionsAreRefused) {
                                                         chatml.digest()))));
 }
 
+TEST_F(LoadDatasetTest, AnArtifactIsForTheTemplateThatMadeIt) {
+  ChatTemplateSource own;
+  own.text = "{% for m in messages %}{{ m.content }}<|eot_id|>{% endfor %}";
+  TokenizeOptions options;
+  options.set_model_max_length(600);
+  DatasetRequest request = Request(WriteArtifact(kStories, options, own));
+  request.chat_template = own;
+  EXPECT_THAT(RunLoadDataset(request), IsOk());
+  *request.chat_template.text += "x";
+  EXPECT_THAT(RunLoadDataset(request).status(),
+              StatusIs(kInvalid, HasSubstr("the model's is another")));
+}
+
 TEST_F(LoadDatasetTest, TheVocabularyFitsTheEmbedding) {
   DatasetRequest request = Request(kStories);
   request.embedding_rows = 261;  // The tokenizer's ids are 0 to 260.
   EXPECT_THAT(RunLoadDataset(request), IsOk());
+  request.embedding_rows = 256;  // Its own vocabulary's are 0 to 256.
+  EXPECT_THAT(RunLoadDataset(request).status(),
+              StatusIs(kInvalid, HasSubstr("ids up to 256, and the model's "
+                                           "embedding has 256 rows")));
+  // An added token is refused where a text has it: the conversations end turns
+  // with <|eot_id|>, 260.
   request.embedding_rows = 260;
   EXPECT_THAT(RunLoadDataset(request).status(),
-              StatusIs(kInvalid, HasSubstr("ids up to 260, and the model's "
-                                           "embedding has 260 rows")));
-  request.path = WriteArtifact(kStories, {});
+              StatusIs(kInvalid, HasSubstr("the token \"<|eot_id|>\" has the "
+                                           "id 260")));
+  const std::string texts = absl::StrCat(kStories, "/text.jsonl");
+  request.path = texts;
+  EXPECT_THAT(RunLoadDataset(request), IsOk());
+  request.path = WriteArtifact(texts, request.tokenize);
+  EXPECT_THAT(RunLoadDataset(request), IsOk());
+  request.path = WriteArtifact(kStories, request.tokenize);
+  EXPECT_THAT(RunLoadDataset(request).status(),
+              StatusIs(kInvalid, HasSubstr("has the id 260")));
   request.tokenizer = nullptr;
   EXPECT_THAT(RunLoadDataset(request).status(),
               StatusIs(kInvalid, HasSubstr("260 rows")));

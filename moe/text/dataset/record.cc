@@ -25,29 +25,48 @@ struct NamedRole {
   Role role;
 };
 
-// How a form of conversations writes its turns.
-struct TurnForm {
-  absl::string_view list;
-  absl::string_view speaker;
-  absl::string_view text;
-  std::array<NamedRole, 3> roles;
+constexpr absl::string_view kFunctionCall = "function_call";
+
+constexpr NamedRole kRoles[] = {{"system", Role::kSystem},
+                                {"developer", Role::kSystem},
+                                {"user", Role::kUser},
+                                {"human", Role::kUser},
+                                {"prompter", Role::kUser},
+                                {"assistant", Role::kAssistant},
+                                {"gpt", Role::kAssistant},
+                                {"chatgpt", Role::kAssistant},
+                                {"model", Role::kAssistant},
+                                {"bot", Role::kAssistant},
+                                {kFunctionCall, Role::kAssistant},
+                                {"tool", Role::kTool},
+                                {"function", Role::kTool},
+                                {"observation", Role::kTool},
+                                {"ipython", Role::kTool}};
+
+// The keys of the two common forms of turns.
+constexpr std::array<absl::string_view, 2> kSpeakerKeys = {"role", "from"};
+constexpr std::array<absl::string_view, 2> kTextKeys = {"content", "value"};
+
+// The fields that make a form. Those with a second one need both, of which the
+// second may have another name.
+struct Form {
+  absl::string_view field;
+  std::array<absl::string_view, 2> with;
+  // Counts only where none of the others is there: rows of the others often
+  // have such fields besides.
+  bool is_weak = false;
 };
 
-constexpr TurnForm kShareGpt = {"conversations",
-                                "from",
-                                "value",
-                                {{{"human", Role::kUser},
-                                  {"gpt", Role::kAssistant},
-                                  {"system", Role::kSystem}}}};
-constexpr TurnForm kMessages = {"messages",
-                                "role",
-                                "content",
-                                {{{"user", Role::kUser},
-                                  {"assistant", Role::kAssistant},
-                                  {"system", Role::kSystem}}}};
-
-constexpr absl::string_view kForms =
-    "\"conversations\", \"messages\", \"text\" or \"input_ids\"";
+constexpr Form kForms[] = {{"conversations", {}},
+                           {"messages", {}},
+                           {"text", {}},
+                           {"input_ids", {}},
+                           {"conversation", {}, true},
+                           {"dialog", {}, true},
+                           {"dialogue", {}, true},
+                           {"chat", {}, true},
+                           {"instruction", {"output", "response"}, true},
+                           {"prompt", {"completion", "response"}, true}};
 
 // Cut short.
 std::string Shown(const Json& value) {
@@ -58,30 +77,120 @@ std::string Shown(const Json& value) {
   return text;
 }
 
-absl::StatusOr<Role> ParseRole(const TurnForm& form, const Json& turn) {
-  MOE_ASSIGN_OR_RETURN(const std::string name,
-                       Get<std::string>(turn, form.speaker));
-  for (const NamedRole& named : form.roles) {
-    if (named.name == name) return named.role;
-  }
-  return absl::InvalidArgumentError(
-      absl::StrCat(form.speaker, " is ", Shown(Json(name)), "; wanted is ",
-                   absl::StrJoin(form.roles, " or ",
-                                 [](std::string* out, const NamedRole& named) {
-                                   absl::StrAppend(out, "\"", named.name, "\"");
-                                 })));
+// "A" or "B".
+std::string Either(const std::array<absl::string_view, 2>& keys) {
+  return absl::StrCat("\"", keys[0], "\" or \"", keys[1], "\"");
 }
 
-absl::StatusOr<Turn> ParseTurn(const TurnForm& form, const Json& json) {
-  if (!json.is_object()) {
+// The one of the keys that the turn has, whatever is under it.
+absl::StatusOr<absl::string_view> KeyOf(
+    const Json& turn, const std::array<absl::string_view, 2>& keys) {
+  const bool has_first = turn.contains(std::string(keys[0]));
+  if (has_first && turn.contains(std::string(keys[1]))) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "has both \"", keys[0], "\" and \"", keys[1], "\"; wanted is one"));
+  }
+  if (has_first || turn.contains(std::string(keys[1])))
+    return keys[has_first ? 0 : 1];
+  return absl::InvalidArgumentError(
+      absl::StrCat("there is no field ", Either(keys)));
+}
+
+absl::StatusOr<std::string> ParseRole(const Json& turn) {
+  MOE_ASSIGN_OR_RETURN(const absl::string_view key, KeyOf(turn, kSpeakerKeys));
+  const Json& value = turn[std::string(key)];
+  if (!value.is_string()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("the turn is a JSON ", json.type_name(),
-                     "; wanted is an object with \"", form.speaker, "\" and \"",
-                     form.text, "\""));
+        absl::StrCat(key, " is ", Shown(value), "; wanted is a string"));
+  }
+  std::string name = value.get<std::string>();
+  if (RoleOf(name).has_value()) return name;
+  return absl::InvalidArgumentError(absl::StrCat(
+      key, " is ", Shown(value), "; wanted is ",
+      absl::StrJoin(kRoles, ", ", [](std::string* out, const NamedRole& named) {
+        absl::StrAppend(out, "\"", named.name, "\"");
+      })));
+}
+
+// One of a content's parts.
+absl::StatusOr<std::string> ParsePart(const Json& part) {
+  if (part.is_string()) return part.get<std::string>();
+  if (!part.is_object()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "is ", Shown(part), "; wanted is a part of type \"text\""));
+  }
+  MOE_ASSIGN_OR_RETURN(const std::string type,
+                       GetOr<std::string>(part, "type", "text"));
+  if (type != "text") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("is a part of type ", Shown(Json(type)),
+                     "; wanted are parts of type \"text\" alone"));
+  }
+  return Get<std::string>(part, "text");
+}
+
+// A text, or a list of parts.
+absl::StatusOr<std::string> ParseContent(absl::string_view field,
+                                         const Json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  if (!value.is_array()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(field, " is ", Shown(value), "; wanted is a string"));
+  }
+  std::string text;
+  for (size_t i = 0; i < value.size(); ++i) {
+    const absl::StatusOr<std::string> part = ParsePart(value[i]);
+    if (!part.ok()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(field, "[", i, "] ", part.status().message()));
+    }
+    text += *part;
+  }
+  return text;
+}
+
+// What is under a field that may be absent.
+absl::StatusOr<std::string> ContentOr(const Json& row, absl::string_view field,
+                                      absl::string_view otherwise) {
+  const Json* const value = FindField(row, field);
+  if (value == nullptr) return std::string(otherwise);
+  return ParseContent(field, *value);
+}
+
+// The text of a function_call, {"name": ..., "arguments": ...}, as the
+// tool_calls of a message.
+absl::StatusOr<std::string> ToolCallsOf(const std::string& text) {
+  MOE_ASSIGN_OR_RETURN(const Json call, ParseJson(text));
+  Json calls = Json::array();
+  for (const Json& one : call.is_array() ? call : Json::array({call})) {
+    calls.push_back({{"type", "function"}, {"function", one}});
+  }
+  return calls.dump();
+}
+
+absl::StatusOr<Turn> ParseTurn(const Json& json) {
+  if (!json.is_object()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the turn is a JSON ", json.type_name(), "; wanted is an object with ",
+        Either(kSpeakerKeys), " and ", Either(kTextKeys)));
   }
   Turn turn;
-  MOE_ASSIGN_OR_RETURN(turn.role, ParseRole(form, json));
-  MOE_ASSIGN_OR_RETURN(turn.text, Get<std::string>(json, form.text));
+  MOE_ASSIGN_OR_RETURN(const std::string role, ParseRole(json));
+  turn.role = *RoleOf(role);
+  const Json* const tool_calls = FindField(json, "tool_calls");
+  if (tool_calls != nullptr && !tool_calls->empty()) {
+    turn.tool_calls = tool_calls->dump();
+    const absl::StatusOr<absl::string_view> key = KeyOf(json, kTextKeys);
+    if (!key.ok() || json[std::string(*key)].is_null()) return turn;
+  }
+  MOE_ASSIGN_OR_RETURN(const absl::string_view key, KeyOf(json, kTextKeys));
+  MOE_ASSIGN_OR_RETURN(turn.text, ParseContent(key, json[std::string(key)]));
+  if (role == kFunctionCall) {
+    absl::StatusOr<std::string> calls = ToolCallsOf(turn.text);
+    if (!calls.ok()) return Annotate(calls.status(), key);
+    turn.tool_calls = *std::move(calls);
+    turn.text.clear();
+  }
   return turn;
 }
 
@@ -92,30 +201,70 @@ absl::Status CheckArray(absl::string_view field, const Json& value,
         absl::StrCat(field, " is a JSON ", value.type_name(),
                      "; wanted is an array of ", of));
   }
-  if (!value.empty()) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat(field, " is empty; wanted is at least one of ", of));
+  return absl::OkStatus();
 }
 
-absl::StatusOr<Record> ParseConversation(const TurnForm& form,
-                                         const Json& list) {
-  MOE_RETURN_IF_ERROR(CheckArray(form.list, list, "turns"));
-  Conversation conversation;
-  for (const Json& json : list) {
-    absl::StatusOr<Turn> turn = ParseTurn(form, json);
+absl::Status AddTurns(absl::string_view field, const Json& list,
+                      Conversation& conversation) {
+  MOE_RETURN_IF_ERROR(CheckArray(field, list, "turns"));
+  for (size_t i = 0; i < list.size(); ++i) {
+    absl::StatusOr<Turn> turn = ParseTurn(list[i]);
     if (!turn.ok()) {
-      return Annotate(
-          turn.status(),
-          absl::StrCat(form.list, "[", conversation.turns.size(), "]"));
+      return Annotate(turn.status(), absl::StrCat(field, "[", i, "]"));
     }
     conversation.turns.push_back(*std::move(turn));
   }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Record> CheckAssistant(absl::string_view field,
+                                      Conversation conversation) {
+  bool has_assistant = conversation.turns.empty();
   for (const Turn& turn : conversation.turns) {
-    if (turn.role == Role::kAssistant) return Record(std::move(conversation));
+    has_assistant = has_assistant || turn.role == Role::kAssistant;
   }
+  if (has_assistant) return Record(std::move(conversation));
   return absl::InvalidArgumentError(absl::StrCat(
-      form.list, " has no turn of the assistant (\"", form.speaker, "\": \"",
-      form.roles[1].name, "\"); wanted is at least one"));
+      field, " has no turn of the assistant; wanted is at least one"));
+}
+
+absl::StatusOr<Record> ParseConversation(absl::string_view field,
+                                         const Json& list) {
+  Conversation conversation;
+  MOE_RETURN_IF_ERROR(AddTurns(field, list, conversation));
+  return CheckAssistant(field, std::move(conversation));
+}
+
+// A text is a turn of that role; a list has turns of its own.
+absl::Status AddText(const Json& row, absl::string_view field, Role role,
+                     Conversation& conversation) {
+  const Json& value = row[std::string(field)];
+  const bool has_turns =
+      value.is_array() && !value.empty() && value[0].is_object() &&
+      (value[0].contains("role") || value[0].contains("from"));
+  if (has_turns) return AddTurns(field, value, conversation);
+  MOE_ASSIGN_OR_RETURN(std::string text, ParseContent(field, value));
+  conversation.turns.push_back({role, std::move(text)});
+  return absl::OkStatus();
+}
+
+// An instruction or a prompt, and what answers it.
+absl::StatusOr<Record> ParsePair(const Json& row, absl::string_view field,
+                                 absl::string_view answer) {
+  Conversation conversation;
+  MOE_ASSIGN_OR_RETURN(std::string system, ContentOr(row, "system", ""));
+  if (!system.empty()) {
+    conversation.turns.push_back({Role::kSystem, std::move(system)});
+  }
+  MOE_RETURN_IF_ERROR(AddText(row, field, Role::kUser, conversation));
+  if (field == "instruction") {
+    MOE_ASSIGN_OR_RETURN(const std::string input, ContentOr(row, "input", ""));
+    if (!input.empty()) {
+      absl::StrAppend(&conversation.turns.back().text, "\n", input);
+    }
+  }
+  MOE_RETURN_IF_ERROR(AddText(row, answer, Role::kAssistant, conversation));
+  return CheckAssistant(answer, std::move(conversation));
 }
 
 // An integer of [0, vocab_size).
@@ -150,43 +299,109 @@ absl::StatusOr<std::vector<int32_t>> ParseIds(absl::string_view field,
   return ids;
 }
 
-absl::StatusOr<Record> ParseTokenIds(const Json& line, int64_t vocab_size) {
-  TokenIds tokens;
-  MOE_ASSIGN_OR_RETURN(
-      tokens.input_ids,
-      ParseIds("input_ids", line["input_ids"], vocab_size, false));
-  const Json* const labels = FindField(line, "labels");
-  if (labels == nullptr) {
-    tokens.labels = tokens.input_ids;
-    return Record(std::move(tokens));
+// Leaves out the tokens whose mask is 0.
+absl::Status ApplyMask(const Json& mask, TokenIds& tokens) {
+  constexpr char kField[] = "attention_mask";
+  MOE_RETURN_IF_ERROR(CheckArray(kField, mask, "0 and 1"));
+  if (mask.size() != tokens.input_ids.size()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        kField, " has ", mask.size(), " entries and input_ids has ",
+        tokens.input_ids.size(), "; wanted is the same number"));
   }
-  MOE_ASSIGN_OR_RETURN(tokens.labels,
-                       ParseIds("labels", *labels, vocab_size, true));
-  if (tokens.labels.size() == tokens.input_ids.size()) {
-    return Record(std::move(tokens));
+  size_t num_kept = 0;
+  for (size_t i = 0; i < mask.size(); ++i) {
+    const std::optional<int32_t> is_token = ParseId(mask[i], 2);
+    if (!is_token.has_value()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          kField, "[", i, "] is ", Shown(mask[i]), "; wanted is 0 or 1"));
+    }
+    if (*is_token == 0) continue;
+    tokens.input_ids[num_kept] = tokens.input_ids[i];
+    tokens.labels[num_kept] = tokens.labels[i];
+    ++num_kept;
   }
-  return absl::InvalidArgumentError(absl::StrCat(
-      "labels has ", tokens.labels.size(), " entries and input_ids has ",
-      tokens.input_ids.size(), "; wanted is the same number"));
+  tokens.input_ids.resize(num_kept);
+  tokens.labels.resize(num_kept);
+  return absl::OkStatus();
 }
 
-// Which of the four forms the line has.
-absl::StatusOr<absl::string_view> FormOf(const Json& line) {
-  absl::string_view found;
-  for (const absl::string_view form :
-       {kShareGpt.list, kMessages.list, absl::string_view("text"),
-        absl::string_view("input_ids")}) {
-    if (FindField(line, form) == nullptr) continue;
-    if (!found.empty()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("has both \"", found, "\" and \"", form,
-                       "\"; wanted is one of ", kForms));
-    }
-    found = form;
+absl::StatusOr<Record> ParseTokenIds(const Json& row, int64_t vocab_size) {
+  TokenIds tokens;
+  MOE_ASSIGN_OR_RETURN(tokens.input_ids, ParseIds("input_ids", row["input_ids"],
+                                                  vocab_size, false));
+  tokens.labels = tokens.input_ids;
+  const Json* const labels = FindField(row, "labels");
+  if (labels != nullptr) {
+    MOE_ASSIGN_OR_RETURN(tokens.labels,
+                         ParseIds("labels", *labels, vocab_size, true));
   }
-  if (!found.empty()) return found;
+  if (tokens.labels.size() != tokens.input_ids.size()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "labels has ", tokens.labels.size(), " entries and input_ids has ",
+        tokens.input_ids.size(), "; wanted is the same number"));
+  }
+  const Json* const mask = FindField(row, "attention_mask");
+  if (mask != nullptr) MOE_RETURN_IF_ERROR(ApplyMask(*mask, tokens));
+  return Record(std::move(tokens));
+}
+
+// The second field that a form has; empty where the row lacks it.
+absl::string_view SecondField(const Json& row, const Form& form) {
+  for (const absl::string_view with : form.with) {
+    if (FindField(row, with) != nullptr) return with;
+  }
+  return "";
+}
+
+bool HasForm(const Json& row, const Form& form) {
+  const Json* const value = FindField(row, form.field);
+  if (value == nullptr) return false;
+  if (!form.with[0].empty()) return !SecondField(row, form).empty();
+  // Words that say many things are turns where they are a list.
+  return !form.is_weak || value->is_array();
+}
+
+// "A", or "A" with "B".
+std::string FormName(const Form& form) {
+  return form.with[0].empty()
+             ? absl::StrCat("\"", form.field, "\"")
+             : absl::StrCat("\"", form.field, "\" with \"", form.with[0], "\"");
+}
+
+absl::StatusOr<const Form*> FormOf(const Json& row) {
+  const Form* found = nullptr;
+  for (const Form& form : kForms) {
+    if (!HasForm(row, form)) continue;
+    if (found != nullptr && form.is_weak && !found->is_weak) continue;
+    if (found != nullptr) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "has both ", FormName(*found), " and ", FormName(form),
+          "; wanted is one of them, or --text_column with the name of the "
+          "field that is the text"));
+    }
+    found = &form;
+  }
+  if (found != nullptr) return found;
+  std::string null_field;
+  for (const Form& form : kForms) {
+    if (row.contains(std::string(form.field)) &&
+        row[std::string(form.field)].is_null()) {
+      null_field = absl::StrCat("; \"", form.field, "\" is null");
+      break;
+    }
+  }
   return absl::InvalidArgumentError(
-      absl::StrCat("there is none of the fields ", kForms));
+      absl::StrCat("there is none of the fields ",
+                   absl::StrJoin(kForms, ", ",
+                                 [](std::string* out, const Form& form) {
+                                   absl::StrAppend(out, FormName(form));
+                                 }),
+                   null_field, "; --text_column names another"));
+}
+
+absl::StatusOr<Record> ParseText(const Json& row, absl::string_view field) {
+  MOE_ASSIGN_OR_RETURN(std::string text, Get<std::string>(row, field));
+  return Record(PlainText{std::move(text)});
 }
 
 }  // namespace
@@ -199,22 +414,40 @@ absl::string_view RoleName(Role role) {
       return "user";
     case Role::kAssistant:
       return "assistant";
+    case Role::kTool:
+      return "tool";
   }
   return "";
 }
 
-absl::StatusOr<Record> ParseRecord(absl::string_view line, int64_t vocab_size) {
-  MOE_ASSIGN_OR_RETURN(const Json json, ParseJsonObject(line));
-  MOE_ASSIGN_OR_RETURN(const absl::string_view form, FormOf(json));
-  if (form == kShareGpt.list) {
-    return ParseConversation(kShareGpt, json[std::string(form)]);
+std::optional<Role> RoleOf(absl::string_view name) {
+  for (const NamedRole& named : kRoles) {
+    if (named.name == name) return named.role;
   }
-  if (form == kMessages.list) {
-    return ParseConversation(kMessages, json[std::string(form)]);
+  return std::nullopt;
+}
+
+bool IsEmpty(const Record& record) {
+  if (const auto* conversation = std::get_if<Conversation>(&record)) {
+    return conversation->turns.empty();
   }
-  if (form == "input_ids") return ParseTokenIds(json, vocab_size);
-  MOE_ASSIGN_OR_RETURN(std::string text, Get<std::string>(json, "text"));
-  return Record(PlainText{std::move(text)});
+  if (const auto* text = std::get_if<PlainText>(&record)) {
+    return text->text.empty();
+  }
+  return std::get<TokenIds>(record).input_ids.empty();
+}
+
+absl::StatusOr<Record> ParseRecord(absl::string_view row, int64_t vocab_size,
+                                   absl::string_view text_column) {
+  MOE_ASSIGN_OR_RETURN(const Json json, ParseJsonObject(row));
+  if (!text_column.empty()) return ParseText(json, text_column);
+  MOE_ASSIGN_OR_RETURN(const Form* const form, FormOf(json));
+  if (form->field == "text") return ParseText(json, form->field);
+  if (form->field == "input_ids") return ParseTokenIds(json, vocab_size);
+  if (!form->with[0].empty()) {
+    return ParsePair(json, form->field, SecondField(json, *form));
+  }
+  return ParseConversation(form->field, json[std::string(form->field)]);
 }
 
 }  // namespace moe

@@ -36,6 +36,91 @@ TEST(RecordTest, ReadsBothFormsOfConversations) {
       IsOkAndHolds(want));
 }
 
+TEST(RecordTest, TakesTheKeysAndRolesThatDatasetsUse) {
+  const Record want =
+      Conversation{{{Role::kUser, "Hi"}, {Role::kAssistant, "Hello"}}};
+  for (const char* row :
+       {R"({"messages": [{"from": "user", "value": "Hi"},
+                         {"from": "assistant", "value": "Hello"}]})",
+        R"({"dialog": [{"role": "human", "content": "Hi"},
+                       {"role": "model", "content": "Hello"}]})",
+        R"({"conversations": [{"role": "prompter", "content": "Hi"},
+                              {"from": "chatgpt", "content": "Hello"}]})",
+        R"({"chat": [{"role": "user", "content": [{"type": "text", "text": "H"},
+                                                  {"text": "i"}]},
+                     {"role": "bot", "content": ["Hel", "lo"]}]})",
+        R"({"prompt": "Hi", "completion": "Hello"})",
+        R"({"prompt": [{"role": "user", "content": "Hi"}], "id": 3,
+            "completion": [{"role": "assistant", "content": "Hello"}]})",
+        R"({"instruction": "Hi", "input": "", "output": "Hello"})",
+        R"({"messages": [{"role": "user", "content": "Hi"},
+                         {"role": "assistant", "content": "Hello"}],
+            "prompt": "Hi", "completion": "Hey"})",
+        R"({"instruction": "Hi", "response": "Hello", "chat": "no list"})"}) {
+    EXPECT_THAT(ParseRecord(row, kVocabSize), IsOkAndHolds(want)) << row;
+  }
+  EXPECT_THAT(
+      ParseRecord(R"({"system": "Be kind.", "instruction": "Say", "input": "hi",
+                      "output": "hi"})",
+                  kVocabSize),
+      IsOkAndHolds(Record(Conversation{{{Role::kSystem, "Be kind."},
+                                        {Role::kUser, "Say\nhi"},
+                                        {Role::kAssistant, "hi"}}})));
+}
+
+TEST(RecordTest, TakesTheTurnsOfTools) {
+  const std::string calls =
+      R"([{"type":"function","function":{"name":"w","arguments":{}}}])";
+  const Record want = Conversation{{{Role::kUser, "Weather?"},
+                                    {Role::kAssistant, "", calls},
+                                    {Role::kTool, "sun"},
+                                    {Role::kAssistant, "Sunny."}}};
+  EXPECT_THAT(ParseRecord(R"({"messages": [
+                  {"role": "user", "content": "Weather?"},
+                  {"role": "assistant", "content": null, "tool_calls": [
+                      {"type": "function",
+                       "function": {"name": "w", "arguments": {}}}]},
+                  {"role": "tool", "content": "sun"},
+                  {"role": "assistant", "content": "Sunny."}]})",
+                          kVocabSize),
+              IsOkAndHolds(want));
+  EXPECT_THAT(ParseRecord(R"({"conversations": [
+                  {"from": "human", "value": "Weather?"},
+                  {"from": "function_call",
+                   "value": "{\"name\": \"w\", \"arguments\": {}}"},
+                  {"from": "observation", "value": "sun"},
+                  {"from": "gpt", "value": "Sunny."}]})",
+                          kVocabSize),
+              IsOkAndHolds(want));
+}
+
+TEST(RecordTest, TokensThatAreMaskedAreNone) {
+  EXPECT_THAT(
+      ParseRecord(R"({"input_ids": [9, 1, 2, 9], "attention_mask": [0, 1, 1, 0],
+                      "labels": [-100, -100, 2, -100]})",
+                  kVocabSize),
+      IsOkAndHolds(Record(TokenIds{{1, 2}, {-100, 2}})));
+}
+
+TEST(RecordTest, EmptyRowsAreEmptyRecords) {
+  for (const char* row :
+       {R"({"text": ""})", R"({"messages": []})", R"({"input_ids": []})",
+        R"({"input_ids": [1], "attention_mask": [0]})"}) {
+    MOE_ASSERT_OK_AND_ASSIGN(const Record record, ParseRecord(row, kVocabSize));
+    EXPECT_TRUE(IsEmpty(record)) << row;
+  }
+  EXPECT_FALSE(IsEmpty(PlainText{" "}));
+}
+
+TEST(RecordTest, ANamedColumnIsTheText) {
+  constexpr char kRow[] = R"({"instruction": "a", "output": "b", "text": "c"})";
+  EXPECT_THAT(ParseRecord(kRow, kVocabSize, "text"),
+              IsOkAndHolds(Record(PlainText{"c"})));
+  EXPECT_THAT(ParseRecord(kRow, kVocabSize, "story"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("there is no field \"story\"")));
+}
+
 TEST(RecordTest, ReadsTextAndTokenIds) {
   EXPECT_THAT(ParseRecord(R"({"text": "a \u0000 b"})", kVocabSize),
               IsOkAndHolds(Record(PlainText{std::string("a \0 b", 5)})));
@@ -86,37 +171,52 @@ TEST(RecordTest, EveryDefectHasItsMessage) {
       {R"({"text": "\ud800"})", "malformed JSON"},
       {R"({"text": "a", "text": "b"})", "the field \"text\" occurs twice"},
       {R"(["a"])", "the document is a JSON array; wanted is an object"},
+      {"{}", "there is none of the fields \"conversations\", \"messages\", "},
       {"{}",
-       "there is none of the fields \"conversations\", \"messages\", "
-       "\"text\" or \"input_ids\""},
+       "\"instruction\" with \"output\", \"prompt\" with "
+       "\"completion\"; --text_column"},
+      {R"({"text": null})", "\"text\" is null; --text_column names another"},
+      {R"({"prompt": "a"})", "there is none of the fields"},
+      {R"({"instruction": "a", "output": "b", "prompt": "c", "completion": "d"})",
+       "has both \"instruction\" with \"output\" and \"prompt\" with "
+       "\"completion\"; wanted is one of them, or --text_column"},
       {R"({"text": "a", "input_ids": [1]})",
        "has both \"text\" and \"input_ids\""},
       {R"({"text": 3})", "text is 3; wanted is a string"},
       {R"({"conversations": {}})",
        "conversations is a JSON object; wanted is an array of turns"},
-      {R"({"conversations": []})",
-       "conversations is empty; wanted is at least one of turns"},
       {R"({"conversations": ["a"]})",
        "conversations[0]: the turn is a JSON string; wanted is an object with "
-       "\"from\" and \"value\""},
+       "\"role\" or \"from\" and \"content\" or \"value\""},
       {R"({"conversations": [{"from": "human", "value": "a"}]})",
-       "conversations has no turn of the assistant (\"from\": \"gpt\")"},
+       "conversations has no turn of the assistant"},
       {R"({"conversations": [{"from": "gpt", "value": "a"},
-                             {"from": "user", "value": "b"}]})",
-       "conversations[1]: from is \"user\"; wanted is \"human\" or \"gpt\" or "
-       "\"system\""},
+                             {"from": "fox", "value": "b"}]})",
+       "conversations[1]: from is \"fox\"; wanted is \"system\", "
+       "\"developer\", "
+       "\"user\""},
       {R"({"conversations": [{"from": 1, "value": "a"}]})",
        "conversations[0]: from is 1; wanted is a string"},
       {R"({"conversations": [{"from": "gpt"}]})",
-       "conversations[0]: there is no field \"value\""},
-      {R"({"conversations": [{"from": "gpt", "value": ["a"]}]})",
-       "conversations[0]: value is [\"a\"]; wanted is a string"},
-      {R"({"messages": [{"role": "tool", "content": "a"}]})",
-       "messages[0]: role is \"tool\"; wanted is \"user\" or \"assistant\" or "
-       "\"system\""},
-      {R"({"messages": [{"from": "gpt", "value": "a"}]})",
-       "messages[0]: there is no field \"role\""},
-      {R"({"input_ids": []})", "input_ids is empty"},
+       "conversations[0]: there is no field \"content\" or \"value\""},
+      {R"({"conversations": [{"from": "gpt", "role": "user", "value": "a"}]})",
+       "conversations[0]: has both \"role\" and \"from\"; wanted is one"},
+      {R"({"conversations": [{"from": "gpt", "value": [{"type": "image"}]}]})",
+       "conversations[0]: value[0] is a part of type \"image\"; wanted are "
+       "parts "
+       "of type \"text\" alone"},
+      {R"({"conversations": [{"from": "gpt", "value": [3]}]})",
+       "conversations[0]: value[0] is 3; wanted is a part"},
+      {R"({"messages": [{"role": "assistant", "content": null}]})",
+       "messages[0]: content is null; wanted is a string"},
+      {R"({"conversations": [{"from": "function_call", "value": "call w"}]})",
+       "conversations[0]: value: malformed JSON"},
+      {R"({"prompt": "a", "completion": 3})",
+       "completion is 3; wanted is a string"},
+      {R"({"input_ids": [1, 2], "attention_mask": [1]})",
+       "attention_mask has 1 entries and input_ids has 2"},
+      {R"({"input_ids": [1], "attention_mask": [2]})",
+       "attention_mask[0] is 2; wanted is 0 or 1"},
       {R"({"input_ids": "1"})",
        "input_ids is a JSON string; wanted is an array"},
       {R"({"input_ids": [1, 100]})",

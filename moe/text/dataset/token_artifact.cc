@@ -54,6 +54,12 @@ std::string TokensDigest(const TokenSequences& sequences) {
   return digest.HexDigest();
 }
 
+// Only of a template that is rendered.
+constexpr char kChatTemplateDigest[] = "chat_template_digest";
+
+// Only where there are such rows: files without any stay as they were.
+constexpr char kNumEmptyRows[] = "num_empty_rows";
+
 // The whole numbers of the metadata, each with where it is kept.
 struct NumberField {
   const char* name;
@@ -118,13 +124,18 @@ SafetensorsMetadata ToMetadata(const TokenArtifact& artifact) {
       {"tool_version", info.tool_version},
       {"step", std::string(kStep)},
       {"tokenizer_digest", info.tokenizer_digest},
-      {"chat_template",
-       std::string(ChatTemplateName(artifact.dataset.chat_template))},
+      {"chat_template", ChatTemplateName(artifact.dataset.chat_template)},
       {"keep_system", info.keep_system ? "true" : "false"},
       {"sources", FormatSources(artifact.dataset.sources)},
       {"tokens_digest", TokensDigest(artifact.dataset.sequences)}};
   for (const NumberField& field : NumberFields(info, report)) {
     metadata[field.name] = absl::StrCat(*field.value);
+  }
+  if (!artifact.dataset.chat_template_digest.empty()) {
+    metadata[kChatTemplateDigest] = artifact.dataset.chat_template_digest;
+  }
+  if (report.num_empty_rows > 0) {
+    metadata[kNumEmptyRows] = absl::StrCat(report.num_empty_rows);
   }
   return metadata;
 }
@@ -171,13 +182,20 @@ absl::Status ReadFields(const SafetensorsMetadata& metadata,
                        Field(metadata, "chat_template"));
   MOE_ASSIGN_OR_RETURN(artifact.dataset.chat_template,
                        ParseChatTemplateName(chat_template));
+  if (metadata.contains(kChatTemplateDigest)) {
+    artifact.dataset.chat_template_digest = metadata.at(kChatTemplateDigest);
+  }
   MOE_ASSIGN_OR_RETURN(const std::string keep_system,
                        Field(metadata, "keep_system"));
   if (keep_system != "true" && keep_system != "false") {
     return WrongField("keep_system", keep_system, "true or false");
   }
   info.keep_system = keep_system == "true";
-  for (const NumberField& field : NumberFields(info, artifact.dataset.report)) {
+  std::vector<NumberField> fields = NumberFields(info, artifact.dataset.report);
+  if (metadata.contains(kNumEmptyRows)) {
+    fields.push_back({kNumEmptyRows, &artifact.dataset.report.num_empty_rows});
+  }
+  for (const NumberField& field : fields) {
     MOE_ASSIGN_OR_RETURN(const std::string text, Field(metadata, field.name));
     if (!absl::SimpleAtoi(text, field.value) || *field.value < 0) {
       return WrongField(field.name, text, "a whole number, 0 or more");

@@ -168,8 +168,8 @@ TEST_F(BadArtifactTest, EveryFieldIsChecked) {
   EXPECT_THAT(ReadWith("format_version", "2"),
               StatusIs(absl::StatusCode::kUnimplemented,
                        HasSubstr("has format version \"2\"")));
-  EXPECT_THAT(ReadWith("chat_template", "vicuna"),
-              StatusIs(kInvalid, HasSubstr("\"vicuna\"")));
+  EXPECT_THAT(ReadWith("chat_template", "fox"),
+              StatusIs(kInvalid, HasSubstr("\"fox\"")));
   EXPECT_THAT(ReadWith("keep_system", "1"),
               StatusIs(kInvalid, HasSubstr("keep_system is \"1\"")));
   EXPECT_THAT(ReadWith("vocab_size", "-1"),

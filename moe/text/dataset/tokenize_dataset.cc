@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -9,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "moe/base/file_system.h"
@@ -22,30 +24,61 @@
 #include "moe/text/dataset/dataset_options.h"
 #include "moe/text/dataset/dataset_options.pb.h"
 #include "moe/text/dataset/dataset_report.h"
+#include "moe/text/dataset/embedding_rows.h"
 #include "moe/text/dataset/encode_record.h"
-#include "moe/text/dataset/line_reader.h"
 #include "moe/text/dataset/record.h"
+#include "moe/text/dataset/row_reader.h"
 #include "moe/text/dataset/token_sequences.h"
+#include "moe/text/tokenizer/utf8.h"
 
 namespace moe {
 namespace {
 
 // What is read before the threads set to work: enough to keep them busy.
 constexpr size_t kBlockBytes = size_t{8} << 20;
-constexpr size_t kBlockLines = 4096;
-// Lines that a thread takes at once.
+constexpr size_t kBlockRows = 4096;
+// Rows that a thread takes at once.
 constexpr int64_t kGrain = 4;
 
-absl::StatusOr<EncodedRecord> EncodeLine(const RecordEncoder& encoder,
-                                         int64_t vocab_size, const Line& line) {
-  if (line.too_long) {
-    return absl::ResourceExhaustedError(absl::StrCat(
-        "the line has more than ", kMaxLineBytes,
-        " bytes, the limit; wanted is one JSON object a line, of at most that "
-        "size"));
+absl::Status CheckUtf8(absl::string_view text) {
+  if (IsWellFormedUtf8(text)) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      "the row is not UTF-8; if the file is in Windows-1252 or Latin-1, iconv "
+      "-f WINDOWS-1252 -t UTF-8 FILE > NEW makes a file that is");
+}
+
+// Where a row in JSON has NaN or Infinity, which Python writes and JSON does
+// not have; empty where it has neither.
+std::string FindNonFinite(absl::string_view row) {
+  bool in_string = false;
+  for (size_t i = 0; i < row.size(); ++i) {
+    if (in_string && row[i] == '\\') {
+      ++i;
+    } else if (row[i] == '"') {
+      in_string = !in_string;
+    } else if (!in_string) {
+      for (const absl::string_view word : {"NaN", "Infinity"}) {
+        if (absl::StartsWith(row.substr(i), word)) {
+          return absl::StrCat(word, " at byte ", i + 1,
+                              " is no JSON; wanted is a number or null");
+        }
+      }
+    }
   }
-  MOE_ASSIGN_OR_RETURN(Record record, ParseRecord(line.text, vocab_size));
-  return EncodeRecord(encoder, std::move(record));
+  return "";
+}
+
+absl::StatusOr<Record> RecordOf(const Row& row, int64_t vocab_size,
+                                const std::string& text_column) {
+  MOE_RETURN_IF_ERROR(row.status);
+  MOE_RETURN_IF_ERROR(CheckUtf8(row.text));
+  if (row.is_text) return Record(PlainText{row.text});
+  absl::StatusOr<Record> record =
+      ParseRecord(row.text, vocab_size, text_column);
+  if (record.ok()) return record;
+  const std::string non_finite = FindNonFinite(row.text);
+  if (non_finite.empty()) return record;
+  return absl::InvalidArgumentError(non_finite);
 }
 
 // A parser's message may quote as much of the line as there is.
@@ -63,8 +96,8 @@ absl::Status CheckHoldsLines(const std::string& path) {
   if (!is_safetensors) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(
       path,
-      " is a safetensors file; wanted are JSON lines (what takes a dataset "
-      "takes a token artifact as it is)"));
+      " is a safetensors file; wanted are JSON lines, a JSON array, CSV, TSV "
+      "or text (what takes a dataset takes a token artifact as it is)"));
 }
 
 // Reads files one after another and gathers what they hold.
@@ -79,21 +112,21 @@ class DatasetTokenizer {
 
   absl::Status ReadFile(const std::string& path) {
     MOE_RETURN_IF_ERROR(CheckHoldsLines(path));
-    MOE_ASSIGN_OR_RETURN(LineReader reader, LineReader::Open(path));
+    MOE_ASSIGN_OR_RETURN(const std::unique_ptr<RowReader> reader,
+                         RowReader::Open(path, request_.options));
+    const CompressedFileReader& file = reader->file();
     uint64_t position = 0;
     while (!IsDone()) {
-      MOE_ASSIGN_OR_RETURN(const std::vector<Line> lines, ReadBlock(reader));
-      if (lines.empty()) break;
-      MOE_RETURN_IF_ERROR(EncodeBlock(path, lines));
-      progress_.Advance(
-          static_cast<int64_t>(reader.file().position_bytes() - position));
-      position = reader.file().position_bytes();
+      MOE_ASSIGN_OR_RETURN(const std::vector<Row> rows, ReadBlock(*reader));
+      if (rows.empty()) break;
+      MOE_RETURN_IF_ERROR(EncodeBlock(path, rows));
+      progress_.Advance(static_cast<int64_t>(file.position_bytes() - position));
+      position = file.position_bytes();
     }
-    std::optional<std::string> digest = reader.file().HexDigest();
+    std::optional<std::string> digest = file.HexDigest();
     if (digest.has_value()) {
-      result_.sources.push_back({SplitPath(path).name,
-                                 reader.file().size_bytes(),
-                                 *std::move(digest)});
+      result_.sources.push_back(
+          {SplitPath(path).name, file.size_bytes(), *std::move(digest)});
     }
     return absl::OkStatus();
   }
@@ -105,47 +138,64 @@ class DatasetTokenizer {
   TokenizedDataset TakeResult() { return std::move(result_); }
 
  private:
-  static absl::StatusOr<std::vector<Line>> ReadBlock(LineReader& reader) {
-    std::vector<Line> lines;
+  static absl::StatusOr<std::vector<Row>> ReadBlock(RowReader& reader) {
+    std::vector<Row> rows;
     size_t num_bytes = 0;
-    while (num_bytes < kBlockBytes && lines.size() < kBlockLines) {
-      absl::StatusOr<std::optional<Line>> line = reader.Next();
-      MOE_RETURN_IF_ERROR(line.status());
-      if (!line->has_value()) break;
-      num_bytes += (*line)->text.size();
-      lines.push_back(**std::move(line));
+    while (num_bytes < kBlockBytes && rows.size() < kBlockRows) {
+      absl::StatusOr<std::optional<Row>> row = reader.Next();
+      MOE_RETURN_IF_ERROR(row.status());
+      if (!row->has_value()) break;
+      num_bytes += (*row)->text.size();
+      rows.push_back(**std::move(row));
     }
-    return lines;
+    return rows;
+  }
+
+  absl::StatusOr<EncodedRecord> EncodeRow(const Row& row) const {
+    MOE_ASSIGN_OR_RETURN(
+        Record record,
+        RecordOf(row, request_.vocab_size, request_.options.text_column()));
+    MOE_ASSIGN_OR_RETURN(EncodedRecord encoded,
+                         EncodeRecord(encoder_, std::move(record)));
+    if (request_.embedding_rows.has_value()) {
+      MOE_RETURN_IF_ERROR(CheckTokensFit(encoded.input_ids, request_.tokenizer,
+                                         *request_.embedding_rows));
+    }
+    return encoded;
   }
 
   absl::Status EncodeBlock(const std::string& path,
-                           const std::vector<Line>& lines) {
-    std::vector<absl::StatusOr<EncodedRecord>> records(lines.size());
-    pool_.ParallelFor(0, static_cast<int64_t>(lines.size()), kGrain,
+                           const std::vector<Row>& rows) {
+    std::vector<absl::StatusOr<EncodedRecord>> records(rows.size());
+    pool_.ParallelFor(0, static_cast<int64_t>(rows.size()), kGrain,
                       [&](int64_t begin, int64_t end) {
                         for (int64_t i = begin; i < end; ++i) {
                           const size_t k = static_cast<size_t>(i);
-                          records[k] = EncodeLine(encoder_, request_.vocab_size,
-                                                  lines[k]);
+                          records[k] = EncodeRow(rows[k]);
                         }
                       });
-    for (size_t k = 0; k < lines.size() && !IsDone(); ++k) {
+    for (size_t k = 0; k < rows.size() && !IsDone(); ++k) {
       ++result_.report.num_lines;
       if (records[k].ok()) {
         Add(*records[k]);
         continue;
       }
-      const absl::Status status =
-          Annotate(CutMessage(records[k].status()),
-                   absl::StrCat(path, ":", lines[k].number));
-      if (!request_.options.skip_bad_lines()) return status;
-      result_.report.AddBadLine(status);
+      const absl::Status status = CutMessage(records[k].status());
+      const auto in = [&](absl::string_view file) {
+        return Annotate(status, absl::StrCat(file, ":", rows[k].line));
+      };
+      if (!request_.options.skip_bad_lines()) return in(path);
+      result_.report.AddBadLine(in(SplitPath(path).name));
     }
     return absl::OkStatus();
   }
 
   void Add(const EncodedRecord& record) {
     DatasetReport& report = result_.report;
+    if (record.input_ids.empty()) {
+      ++report.num_empty_rows;
+      return;
+    }
     result_.sequences.Append(record.input_ids, record.labels);
     report.num_texts_with_special_tokens +=
         record.num_texts_with_special_tokens;
@@ -177,7 +227,13 @@ absl::Status CheckNotEmpty(const TokenizeRequest& request,
     return absl::InvalidArgumentError(absl::StrCat(
         request.path, ": the dataset has no line; wanted is at least one"));
   }
-  if (report.num_lines > report.num_bad_lines) return absl::OkStatus();
+  const int64_t num_left = report.num_lines - report.num_bad_lines;
+  if (num_left > report.num_empty_rows) return absl::OkStatus();
+  if (num_left > 0) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        request.path, ": all of the dataset's ", report.num_lines,
+        " rows are empty", num_left < report.num_lines ? " or bad" : ""));
+  }
   return absl::InvalidArgumentError(
       absl::StrCat(request.path, ": all of the dataset's ", report.num_lines,
                    " lines are bad; the first: ", report.bad_lines[0]));
@@ -214,25 +270,21 @@ absl::StatusOr<TokenizedDataset> TokenizeDataset(const TokenizeRequest& request,
   encoder.model_max_length = ModelMaxLength(request.options);
   std::optional<ChatTemplate> chat_template;
   if (request.tokenizer != nullptr) {
-    MOE_ASSIGN_OR_RETURN(chat_template,
-                         ChatTemplate::Create(request.options.chat_template(),
-                                              request.options.keep_system(),
-                                              *request.tokenizer));
+    MOE_ASSIGN_OR_RETURN(
+        chat_template,
+        ChatTemplate::Create(request.options.chat_template(),
+                             request.options.keep_system(), *request.tokenizer,
+                             request.chat_template));
     encoder.chat_template = &*chat_template;
   }
   MOE_ASSIGN_OR_RETURN(TokenizedDataset dataset,
                        ReadFiles(request, encoder, pool, progress));
-  if (chat_template.has_value()) dataset.chat_template = chat_template->kind();
+  if (chat_template.has_value()) {
+    dataset.chat_template = chat_template->kind();
+    dataset.chat_template_digest = chat_template->digest();
+  }
   CountTokens(dataset.sequences, dataset.report);
   return dataset;
-}
-
-absl::Status CheckVocabularyFits(int64_t vocab_size, int64_t embedding_rows) {
-  if (vocab_size <= embedding_rows) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(
-      "the tokenizer has ids up to ", vocab_size - 1,
-      ", and the model's embedding has ", embedding_rows,
-      " rows (vocab_size); wanted is a tokenizer that belongs to the model"));
 }
 
 }  // namespace moe

@@ -18,6 +18,7 @@
 #include "absl/strings/string_view.h"
 #include "moe/base/progress.h"
 #include "moe/base/thread_pool.h"
+#include "moe/text/dataset/chat_template_source.h"
 #include "moe/text/dataset/dataset_options.pb.h"
 #include "moe/text/dataset/dataset_report.h"
 #include "moe/text/dataset/token_sequences.h"
@@ -30,10 +31,15 @@ struct TokenizeRequest {
   std::string path;
   // Null if every line holds token ids.
   const Tokenizer* tokenizer = nullptr;
+  // The same checkpoint's.
+  ChatTemplateSource chat_template;
   TokenizeOptions options;
   // Ids on lines lie in [0, vocab_size): the tokenizer's, or where there is
   // none the rows of the model's embedding.
   int64_t vocab_size = int64_t{1} << 31;
+  // The model's, where there is one: a line with a token that has no row is
+  // bad (CheckTokensFit).
+  std::optional<int64_t> embedding_rows;
   // Stop reading when there are so many.
   int64_t max_sequences = std::numeric_limits<int64_t>::max();
 };
@@ -51,6 +57,7 @@ struct TokenizedDataset {
   TokenSequences sequences;
   // How conversations were written: never AUTO. NONE without a tokenizer.
   TokenizeOptions::ChatTemplate chat_template = TokenizeOptions::NONE;
+  std::string chat_template_digest;  // See ChatTemplate::digest.
   // Those that were read to their end.
   std::vector<DatasetSource> sources;
   DatasetReport report;
@@ -58,20 +65,15 @@ struct TokenizedDataset {
 
 // The sequences of the dataset, in the order of the files and lines.
 //
-// The first bad line is an error, "path:line: what", of ParseRecord,
-// EncodeRecord, or ResourceExhausted for a line of more than kMaxLineBytes, cut
-// to some hundred bytes;
-// with skip_bad_lines it is counted. A file that cannot be read, or whose
+// The first bad row is an error, "path:line: what", of ParseRecord,
+// EncodeRecord, ResourceExhausted for a row of more than kMaxLineBytes, or
+// InvalidArgument for one that is not UTF-8, cut to some hundred bytes; with
+// skip_bad_lines it is counted. A file that cannot be read, or whose
 // compressed data are damaged, is an error in any case; so is a dataset
-// without one line that serves, InvalidArgument.
+// without one row that serves, InvalidArgument.
 absl::StatusOr<TokenizedDataset> TokenizeDataset(const TokenizeRequest& request,
                                                  ThreadPool& pool,
                                                  Progress& progress);
-
-// InvalidArgument, with both numbers, if the tokenizer has ids that the model's
-// embedding has no row for. More rows than ids is fine: embeddings are padded
-// at times.
-absl::Status CheckVocabularyFits(int64_t vocab_size, int64_t embedding_rows);
 
 }  // namespace moe
 

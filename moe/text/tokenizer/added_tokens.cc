@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "moe/base/check.h"
@@ -23,7 +25,44 @@ namespace {
 constexpr char kWordCharacter[] =
     R"(\A[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}])";
 
+// The beginning of a token, for messages.
+std::string Shortened(absl::string_view content) {
+  constexpr size_t kMaxShownBytes = 40;
+  if (content.size() <= kMaxShownBytes) return std::string(content);
+  return absl::StrCat(ReplaceIllFormedUtf8(content.substr(0, kMaxShownBytes)),
+                      "...");
+}
+
 }  // namespace
+
+bool SameFlags(const AddedToken& a, const AddedToken& b) {
+  return a.single_word == b.single_word && a.lstrip == b.lstrip &&
+         a.rstrip == b.rstrip && a.normalized == b.normalized &&
+         a.special == b.special;
+}
+
+absl::Status AddedTokenBudget::Spend(absl::string_view content) {
+  ++num_tokens_;
+  num_bytes_ += content.size();
+  const auto over = [content](absl::string_view what, size_t most,
+                              size_t found) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("the added token \"", Shortened(content),
+                     "\": expected at most ", most, what, ", found ", found,
+                     "; remove added tokens that the model does not "
+                     "use"));
+  };
+  if (content.size() > kMaxBytesOfOne) {
+    return over(" bytes in one", kMaxBytesOfOne, content.size());
+  }
+  if (num_tokens_ > kMaxTokens) {
+    return over(" added tokens", kMaxTokens, num_tokens_);
+  }
+  if (num_bytes_ > kMaxBytes) {
+    return over(" bytes in all added tokens", kMaxBytes, num_bytes_);
+  }
+  return absl::OkStatus();
+}
 
 AddedTokenMatcher::AddedTokenMatcher(absl::Span<const AddedToken> tokens,
                                      absl::Span<const std::string> forms)

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "moe/text/tokenizer/regex.h"
@@ -29,6 +30,30 @@ struct AddedToken {
   bool rstrip = false;       // Takes the white space after it.
   bool normalized = false;
   bool special = false;
+};
+
+// All but the id and the content is the same.
+bool SameFlags(const AddedToken& a, const AddedToken& b);
+
+// Bounds the added tokens of one tokenizer, as each byte of one is a node of
+// the trie that is looked through.
+class AddedTokenBudget {
+ public:
+  // The longest in use have some hundred bytes.
+  static constexpr size_t kMaxBytesOfOne = 4096;
+  // Eight times the largest number in use, 65,536 tokens for sounds beside
+  // those of Llama 3.
+  static constexpr size_t kMaxTokens = size_t{1} << 19;
+  // 16 for each of the most tokens; the trie of so many takes some 500 MiB.
+  static constexpr size_t kMaxBytes = size_t{16} << 19;
+
+  // ResourceExhausted with the token's beginning if it is too long, or one too
+  // many.
+  absl::Status Spend(absl::string_view content);
+
+ private:
+  size_t num_tokens_ = 0;
+  size_t num_bytes_ = 0;
 };
 
 // A stretch of text: a token's, or between tokens.

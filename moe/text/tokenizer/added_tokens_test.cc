@@ -3,15 +3,19 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/testing/status_matchers.h"
 
 namespace moe {
 namespace {
 
+using ::moe::testing::StatusIs;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 AddedToken Token(int32_t id, absl::string_view content) {
@@ -77,6 +81,37 @@ TEST(AddedTokensTest, FormsMayDiffer) {
   ASSERT_EQ(pieces.size(), 2u);
   EXPECT_EQ(pieces[1].id, 5);
   EXPECT_FALSE(matcher.IsEmpty());
+}
+
+TEST(AddedTokenBudgetTest, BoundsTheLengthOfOne) {
+  AddedTokenBudget budget;
+  MOE_EXPECT_OK(budget.Spend(std::string(4096, 'x')));
+  EXPECT_THAT(
+      budget.Spend(std::string(4097, 'x')),
+      StatusIs(absl::StatusCode::kResourceExhausted,
+               HasSubstr(absl::StrCat(
+                   "the added token \"", std::string(40, 'x'),
+                   "...\": expected at most 4096 bytes in one, found 4097; "
+                   "remove"))));
+}
+
+TEST(AddedTokenBudgetTest, BoundsTheirNumber) {
+  AddedTokenBudget budget;
+  for (int i = 0; i < 524288; ++i) MOE_ASSERT_OK(budget.Spend("x"));
+  EXPECT_THAT(budget.Spend("y"),
+              StatusIs(absl::StatusCode::kResourceExhausted,
+                       HasSubstr("the added token \"y\": expected at most "
+                                 "524288 added tokens, found 524289")));
+}
+
+TEST(AddedTokenBudgetTest, BoundsTheBytesOfAll) {
+  AddedTokenBudget budget;
+  const std::string token(4096, 'x');
+  for (int i = 0; i < 2048; ++i) MOE_ASSERT_OK(budget.Spend(token));
+  EXPECT_THAT(budget.Spend("y"),
+              StatusIs(absl::StatusCode::kResourceExhausted,
+                       HasSubstr("expected at most 8388608 bytes in all added "
+                                 "tokens, found 8388609")));
 }
 
 }  // namespace

@@ -86,6 +86,7 @@ absl::Status BpeTokenizer::PrepareMatchers() {
   std::vector<std::string> forms[2];
   absl::flat_hash_set<std::string> normalized_forms;
   RegexScratch scratch;
+  AddedTokenBudget budget;
   for (const AddedToken& token : parts_.added_tokens) {
     std::string form = token.content;
     if (token.normalized) {
@@ -96,6 +97,8 @@ absl::Status BpeTokenizer::PrepareMatchers() {
             "\" when it is normalized, which is nothing or another token"));
       }
     }
+    // What a normalizer makes of a token may be longer.
+    MOE_RETURN_IF_ERROR(budget.Spend(form));
     tokens[token.normalized].push_back(token);
     forms[token.normalized].push_back(std::move(form));
   }

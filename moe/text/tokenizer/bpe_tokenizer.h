@@ -68,6 +68,9 @@ class BpeTokenizer final : public Tokenizer {
   absl::StatusOr<std::string> Decode(absl::Span<const int32_t> ids,
                                      bool skip_special_tokens) const override;
   int64_t vocab_size() const override { return vocab_size_; }
+  int64_t base_vocab_size() const override {
+    return static_cast<int64_t>(parts_.model.tokens().size());
+  }
   absl::optional<int32_t> TokenToId(absl::string_view token) const override;
   absl::optional<int32_t> bos_id() const override;
   absl::optional<int32_t> eos_id() const override;

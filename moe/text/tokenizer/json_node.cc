@@ -1,5 +1,6 @@
 #include "moe/text/tokenizer/json_node.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -9,7 +10,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/json.h"
 #include "moe/text/tokenizer/utf8.h"
@@ -30,6 +33,14 @@ std::string Shown(const SortedJson& value) {
   return text;
 }
 
+// A path with one more name. Every item below has its own copy of the path, so
+// a long name is shortened, or a file of 1 MB could take 100 GB.
+std::string Join(absl::string_view path, absl::string_view name) {
+  if (name.size() <= kMaxShownBytes) return absl::StrCat(path, "/", name);
+  return absl::StrCat(
+      path, "/", ReplaceIllFormedUtf8(name.substr(0, kMaxShownBytes)), "...");
+}
+
 }  // namespace
 
 absl::Status JsonNode::Error(absl::string_view what) const {
@@ -48,12 +59,19 @@ absl::Status JsonNode::UnknownType(absl::string_view type,
                    "\" is not implemented; those that are: ", implemented));
 }
 
-absl::StatusOr<std::optional<JsonNode>> JsonNode::Find(
+absl::StatusOr<std::optional<JsonNode>> JsonNode::FindEvenNull(
     absl::string_view field) const {
   if (!value_->is_object()) return WrongType("an object");
   const auto found = value_->find(std::string(field));
-  if (found == value_->end() || found->is_null()) return std::nullopt;
-  return JsonNode(&*found, absl::StrCat(path_, "/", field));
+  if (found == value_->end()) return std::nullopt;
+  return JsonNode(&*found, Join(path_, field));
+}
+
+absl::StatusOr<std::optional<JsonNode>> JsonNode::Find(
+    absl::string_view field) const {
+  MOE_ASSIGN_OR_RETURN(std::optional<JsonNode> node, FindEvenNull(field));
+  if (node.has_value() && node->value().is_null()) return std::nullopt;
+  return node;
 }
 
 absl::StatusOr<JsonNode> JsonNode::Get(absl::string_view field) const {
@@ -72,6 +90,27 @@ absl::StatusOr<std::vector<JsonNode>> JsonNode::Items() const {
     items.push_back(JsonNode(&item, absl::StrCat(path_, "/", items.size())));
   }
   return items;
+}
+
+absl::StatusOr<JsonNode::Choice> JsonNode::AsChoice(
+    absl::string_view choices) const {
+  if (!value_->is_object() || value_->size() != 1) {
+    return WrongType(absl::StrCat("an object with one field of ", choices));
+  }
+  const auto field = value_->begin();
+  return Choice{field.key(), JsonNode(&*field, Join(path_, field.key()))};
+}
+
+absl::Status JsonNode::OnlyFields(
+    absl::Span<const absl::string_view> known) const {
+  if (!value_->is_object()) return WrongType("an object");
+  for (const auto& [name, value] : value_->items()) {
+    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    return Error(absl::StrCat("found is the field \"", name,
+                              "\"; wanted are only ",
+                              absl::StrJoin(known, ", "), "; remove it"));
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::string> JsonNode::AsString() const {
@@ -103,6 +142,13 @@ absl::StatusOr<int64_t> JsonNode::AsInt(int64_t min, int64_t max) const {
     return WrongType(absl::StrCat("a whole number from ", min, " to ", max));
   }
   return value_->get<int64_t>();
+}
+
+absl::StatusOr<uint64_t> JsonNode::AsUnsigned(uint64_t max) const {
+  if (!value_->is_number_unsigned() || value_->get<uint64_t>() > max) {
+    return WrongType(absl::StrCat("a whole number from 0 to ", max));
+  }
+  return value_->get<uint64_t>();
 }
 
 absl::StatusOr<std::string> JsonNode::GetString(absl::string_view field) const {

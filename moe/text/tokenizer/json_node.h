@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "moe/checkpoint/json.h"
 
 namespace moe {
@@ -32,13 +33,24 @@ class JsonNode {
   absl::StatusOr<JsonNode> Get(absl::string_view field) const;
   // The field; none if it is absent or null.
   absl::StatusOr<std::optional<JsonNode>> Find(absl::string_view field) const;
+  // The field, be it null; none if it is absent.
+  absl::StatusOr<std::optional<JsonNode>> FindEvenNull(
+      absl::string_view field) const;
   absl::StatusOr<std::vector<JsonNode>> Items() const;
+  // The one field of an object: how the tokenizers package writes which of
+  // several `choices` a value is, and the value.
+  struct Choice;
+  absl::StatusOr<Choice> AsChoice(absl::string_view choices) const;
+  // InvalidArgument if the object has other fields than these.
+  absl::Status OnlyFields(absl::Span<const absl::string_view> known) const;
 
   absl::StatusOr<std::string> AsString() const;
   // A string of one character.
   absl::StatusOr<std::string> AsCharacter() const;
   absl::StatusOr<bool> AsBool() const;
   absl::StatusOr<int64_t> AsInt(int64_t min, int64_t max) const;
+  // A whole number from 0 to `max`.
+  absl::StatusOr<uint64_t> AsUnsigned(uint64_t max) const;
 
   absl::StatusOr<std::string> GetString(absl::string_view field) const;
   absl::StatusOr<bool> GetBool(absl::string_view field) const;
@@ -56,6 +68,11 @@ class JsonNode {
 
   const SortedJson* value_;
   std::string path_;
+};
+
+struct JsonNode::Choice {
+  std::string name;
+  JsonNode value;
 };
 
 }  // namespace moe

@@ -1,8 +1,10 @@
 #include "moe/text/tokenizer/json_node.h"
 
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "moe/base/testing/status_matchers.h"
@@ -59,6 +61,60 @@ TEST(JsonNodeTest, AbsentAndNullAreAlike) {
   EXPECT_THAT(root.Get("t")->Find("x"),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("/t: found is true; wanted is an object")));
+}
+
+TEST(JsonNodeTest, NullMayMatter) {
+  const SortedJson document = ParseSortedJson(R"({"n":null})").value();
+  const JsonNode root(document);
+  EXPECT_THAT(root.FindEvenNull("n").value()->AsString(),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("/n: found is null; wanted is a string")));
+  EXPECT_FALSE(root.FindEvenNull("x")->has_value());
+}
+
+TEST(JsonNodeTest, Choices) {
+  const SortedJson document =
+      ParseSortedJson(R"({"one":{"A":7},"none":{},"two":{"A":1,"B":2}})")
+          .value();
+  const JsonNode root(document);
+  MOE_ASSERT_OK_AND_ASSIGN(const JsonNode one, root.Get("one"));
+  MOE_ASSERT_OK_AND_ASSIGN(const JsonNode::Choice choice, one.AsChoice("A, B"));
+  EXPECT_EQ(choice.name, "A");
+  EXPECT_EQ(choice.value.path(), "/one/A");
+  EXPECT_THAT(choice.value.AsUnsigned(7), IsOkAndHolds(7u));
+  EXPECT_THAT(choice.value.AsUnsigned(6),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("wanted is a whole number from 0 to 6")));
+  for (const char* field : {"none", "two"}) {
+    EXPECT_THAT(root.Get(field)->AsChoice("A, B").status(),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         HasSubstr("wanted is an object with one field of A, "
+                                   "B")));
+  }
+}
+
+TEST(JsonNodeTest, OnlyKnownFields) {
+  const SortedJson document = ParseSortedJson(R"({"a":1,"b":2})").value();
+  const JsonNode root(document);
+  MOE_EXPECT_OK(root.OnlyFields({"a", "b", "c"}));
+  EXPECT_THAT(root.OnlyFields({"a", "c"}),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("/: found is the field \"b\"; wanted are only "
+                                 "a, c; remove it")));
+}
+
+// A name of 100,000 bytes over as many items would take 10 GB.
+TEST(JsonNodeTest, PathsAreShort) {
+  const std::string name(100'000, 'n');
+  SortedJson document;
+  document[name] = std::vector<int>(100'000);
+  MOE_ASSERT_OK_AND_ASSIGN(const JsonNode list, JsonNode(document).Get(name));
+  EXPECT_EQ(list.path(), absl::StrCat("/", std::string(60, 'n'), "..."));
+  MOE_ASSERT_OK_AND_ASSIGN(const std::vector<JsonNode> items, list.Items());
+  EXPECT_EQ(items.back().path(), list.path() + "/99999");
+  MOE_ASSERT_OK_AND_ASSIGN(const JsonNode::Choice choice,
+                           JsonNode(document).AsChoice("any"));
+  EXPECT_EQ(choice.value.path(), list.path());
 }
 
 TEST(JsonNodeTest, UnknownTypes) {

@@ -32,6 +32,10 @@ class PostProcessor {
 
   const std::vector<TemplatePiece>& pieces() const { return pieces_; }
 
+  // The special tokens before the first text and behind the last one.
+  std::vector<int32_t> IdsBefore() const;
+  std::vector<int32_t> IdsBehind() const;
+
   // The ids under the template; without `add_special_tokens`, only its texts.
   std::vector<int32_t> Run(std::vector<int32_t> ids,
                            bool add_special_tokens) const;

@@ -18,6 +18,19 @@ TEST(PostProcessorTest, PutsSpecialTokensAround) {
   EXPECT_THAT(processor.Run({}, true), ElementsAre(1, 2, 3));
 }
 
+TEST(PostProcessorTest, KnowsItsEnds) {
+  const PostProcessor processor({std::vector<int32_t>{1, 2}, TextPlace{},
+                                 std::vector<int32_t>{3}, TextPlace{},
+                                 std::vector<int32_t>{4}});
+  EXPECT_THAT(processor.IdsBefore(), ElementsAre(1, 2));
+  EXPECT_THAT(processor.IdsBehind(), ElementsAre(4));
+  EXPECT_THAT(PostProcessor::Identity().IdsBefore(), ElementsAre());
+  EXPECT_THAT(PostProcessor::Identity().IdsBehind(), ElementsAre());
+  const PostProcessor no_text({std::vector<int32_t>{1}});
+  EXPECT_THAT(no_text.IdsBefore(), ElementsAre(1));
+  EXPECT_THAT(no_text.IdsBehind(), ElementsAre());
+}
+
 TEST(PostProcessorTest, IdentityAndRepeats) {
   EXPECT_THAT(PostProcessor::Identity().Run({7}, true), ElementsAre(7));
   EXPECT_THAT(PostProcessor({TextPlace{}, TextPlace{}}).Run({7}, false),

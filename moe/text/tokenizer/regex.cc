@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <string>
 #include <utility>
 
@@ -13,7 +14,6 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "moe/base/check.h"
 #include "moe/base/status_macros.h"
 #include "moe/text/tokenizer/regex_translation.h"
 #include "moe/text/tokenizer/utf8.h"
@@ -42,7 +42,7 @@ struct RegexScratch::Parts {
         context(pcre2_match_context_create(nullptr)),
         stack(pcre2_jit_stack_create(kFirstJitStackBytes, kMaxJitStackBytes,
                                      nullptr)) {
-    MOE_CHECK(data != nullptr && context != nullptr);
+    if (data == nullptr || context == nullptr) throw std::bad_alloc();
     pcre2_set_match_limit(context, kMatchLimit);
     if (stack != nullptr) pcre2_jit_stack_assign(context, nullptr, stack);
   }
@@ -82,7 +82,7 @@ absl::StatusOr<Regex> Regex::CreateFromPcre2(absl::string_view pattern) {
                         decltype(&pcre2_compile_context_free)>
       context(pcre2_compile_context_create(nullptr),
               &pcre2_compile_context_free);
-  MOE_CHECK(context != nullptr);
+  if (context == nullptr) throw std::bad_alloc();
   pcre2_set_newline(context.get(), PCRE2_NEWLINE_LF);
   auto code = std::make_shared<Code>();
   int error = 0;

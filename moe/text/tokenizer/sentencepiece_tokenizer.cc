@@ -59,7 +59,7 @@ SentencePieceTokenizer::Create(absl::string_view serialized,
   MOE_RETURN_IF_ERROR(tokenizer->AddTokens(config));
   tokenizer->adds_bos_ = config.add_bos_token.value_or(true);
   tokenizer->adds_eos_ = config.add_eos_token.value_or(false);
-  tokenizer->digest_ = std::string(digest);
+  tokenizer->digest_ = DigestWith(std::string(digest), tokenizer->changes_);
   return tokenizer;
 }
 
@@ -92,12 +92,17 @@ absl::Status SentencePieceTokenizer::AddTokens(const TokenizerConfig& config) {
     MOE_RETURN_IF_ERROR(AddToken(token));
   }
   std::optional<int32_t> unk_id;
-  MOE_RETURN_IF_ERROR(
-      AddNamed("bos_token", config.bos_token, model_->bos_id(), &bos_id_));
-  MOE_RETURN_IF_ERROR(
-      AddNamed("eos_token", config.eos_token, model_->eos_id(), &eos_id_));
-  MOE_RETURN_IF_ERROR(
-      AddNamed("unk_token", config.unk_token, model_->unk_id(), &unk_id));
+  MOE_RETURN_IF_ERROR(AddNamed(config.bos_token, model_->bos_id(), &bos_id_));
+  MOE_RETURN_IF_ERROR(AddNamed(config.eos_token, model_->eos_id(), &eos_id_));
+  MOE_RETURN_IF_ERROR(AddNamed(config.unk_token, model_->unk_id(), &unk_id));
+  for (const absl::string_view field : kNamedTokens) {
+    const auto named = config.named_tokens.find(std::string(field));
+    if (named == config.named_tokens.end() || !named->second) continue;
+    MOE_RETURN_IF_ERROR(AddSpecial(named->second->token));
+  }
+  for (const SpecialToken& special : config.additional_tokens) {
+    MOE_RETURN_IF_ERROR(AddSpecial(special.token));
+  }
   std::vector<std::string> forms;
   for (const AddedToken& token : added_tokens_) forms.push_back(token.content);
   if (!forms.empty()) matcher_.emplace(added_tokens_, forms);
@@ -124,18 +129,16 @@ absl::Status SentencePieceTokenizer::AddToken(AddedToken token) {
 
 // The token that a file names, or the model's own, as a special token.
 absl::Status SentencePieceTokenizer::AddNamed(
-    absl::string_view field, const std::optional<std::string>& name,
-    int32_t model_id, std::optional<int32_t>* id) {
+    const std::optional<std::string>& name, int32_t model_id,
+    std::optional<int32_t>* id) {
   AddedToken token;
   token.special = true;
   if (name.has_value()) {
-    const absl::optional<int32_t> named = TokenToId(*name);
-    if (!named.has_value()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(field, " is \"", *name, "\", which is no token"));
-    }
     token.content = *name;
-    token.id = *named;
+    if (!TokenToId(*name).has_value()) {
+      MOE_RETURN_IF_ERROR(AddSpecial(token));
+    }
+    token.id = *TokenToId(*name);
   } else if (model_id >= 0) {
     token.content = model_->PieceOf(model_id);
     token.id = model_id;
@@ -146,6 +149,28 @@ absl::Status SentencePieceTokenizer::AddNamed(
   const auto known = added_by_id_.find(token.id);
   if (known == added_by_id_.end()) return AddToken(std::move(token));
   added_tokens_[known->second].special = true;
+  return absl::OkStatus();
+}
+
+// A special token that a file names. One that is known is marked as special.
+absl::Status SentencePieceTokenizer::AddSpecial(AddedToken token) {
+  if (token.content.empty()) return absl::OkStatus();
+  const absl::optional<int32_t> id = TokenToId(token.content);
+  const auto known =
+      id.has_value() ? added_by_id_.find(*id) : added_by_id_.end();
+  if (known != added_by_id_.end()) {
+    AddedToken& there = added_tokens_[known->second];
+    if (there.special) return absl::OkStatus();
+    there.special = true;
+  } else {
+    const auto num_outside = std::count_if(
+        added_tokens_.begin(), added_tokens_.end(),
+        [this](const AddedToken& t) { return t.id >= model_->size(); });
+    token.id = id.value_or(model_->size() + static_cast<int32_t>(num_outside));
+    MOE_RETURN_IF_ERROR(AddToken(token));
+  }
+  absl::StrAppend(&changes_, token.content.size(), ":", token.content, token.id,
+                  token.lstrip, token.rstrip, token.single_word, "\n");
   return absl::OkStatus();
 }
 

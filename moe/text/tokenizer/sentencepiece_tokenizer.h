@@ -35,8 +35,9 @@ namespace moe {
 
 class SentencePieceTokenizer final : public Tokenizer {
  public:
-  // InvalidArgument if the bytes are no SentencePiece model, an added token has
-  // an id that is another's, or bos_token or eos_token is no token.
+  // InvalidArgument if the bytes are no SentencePiece model, or an added token
+  // has an id that is another's. A special token of `config` that is no token
+  // yet gets the next free id.
   static absl::StatusOr<std::unique_ptr<SentencePieceTokenizer>> Create(
       absl::string_view serialized, const TokenizerConfig& config,
       absl::string_view digest);
@@ -46,6 +47,7 @@ class SentencePieceTokenizer final : public Tokenizer {
   absl::StatusOr<std::string> Decode(absl::Span<const int32_t> ids,
                                      bool skip_special_tokens) const override;
   int64_t vocab_size() const override { return vocab_size_; }
+  int64_t base_vocab_size() const override { return model_->size(); }
   absl::optional<int32_t> TokenToId(absl::string_view token) const override;
   absl::optional<int32_t> bos_id() const override;
   absl::optional<int32_t> eos_id() const override;
@@ -56,9 +58,9 @@ class SentencePieceTokenizer final : public Tokenizer {
   absl::Status LoadModels(absl::string_view serialized, bool legacy);
   absl::Status AddTokens(const TokenizerConfig& config);
   absl::Status AddToken(AddedToken token);
-  absl::Status AddNamed(absl::string_view field,
-                        const std::optional<std::string>& name,
+  absl::Status AddNamed(const std::optional<std::string>& name,
                         int32_t model_id, std::optional<int32_t>* id);
+  absl::Status AddSpecial(AddedToken token);
 
   absl::Status EncodeLegacy(absl::string_view text,
                             std::vector<int32_t>* ids) const;
@@ -82,6 +84,7 @@ class SentencePieceTokenizer final : public Tokenizer {
   bool adds_bos_ = true;
   bool adds_eos_ = false;
   std::string digest_;
+  std::string changes_;  // By AddSpecial.
 };
 
 }  // namespace moe

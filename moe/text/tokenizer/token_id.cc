@@ -3,11 +3,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/optional.h"
 #include "absl/types/span.h"
+#include "moe/base/sha256.h"
 
 namespace moe {
 
@@ -24,6 +27,14 @@ absl::Status CheckTokenIds(absl::Span<const int32_t> ids, int64_t vocab_size) {
                      "; the tokenizer has ids from 0 to ", vocab_size - 1));
   }
   return absl::OkStatus();
+}
+
+std::string DigestWith(std::string digest, absl::string_view changes) {
+  if (changes.empty()) return digest;
+  Sha256 sha;
+  sha.Update(digest);
+  sha.Update(changes);
+  return sha.HexDigest();
 }
 
 }  // namespace moe

@@ -1,12 +1,14 @@
-// What all kinds of tokenizers do with token ids.
+// What all kinds of tokenizers do with token ids, and with digests.
 
 #ifndef MOE_TEXT_TOKENIZER_TOKEN_ID_H_
 #define MOE_TEXT_TOKENIZER_TOKEN_ID_H_
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/optional.h"
 #include "absl/types/span.h"
 
@@ -19,6 +21,10 @@ absl::optional<int32_t> ToAbsl(const std::optional<int32_t>& id);
 // InvalidArgument, with the index and the value, for the first of `ids` that
 // lies outside [0, vocab_size).
 absl::Status CheckTokenIds(absl::Span<const int32_t> ids, int64_t vocab_size);
+
+// The digest of a tokenizer that the files beside it have changed, `changes`
+// saying how; `digest` itself where that is empty.
+std::string DigestWith(std::string digest, absl::string_view changes);
 
 }  // namespace moe
 

@@ -15,6 +15,7 @@
 #include "moe/base/status_macros.h"
 #include "moe/text/tokenizer/bpe_tokenizer.h"
 #include "moe/text/tokenizer/sentencepiece_tokenizer.h"
+#include "moe/text/tokenizer/text_ends.h"
 #include "moe/text/tokenizer/tokenizer_config.h"
 #include "moe/text/tokenizer/tokenizer_json.h"
 
@@ -96,23 +97,30 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> AtPath(
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizer(
-    const std::string& dir) {
+absl::StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizer(const std::string& dir,
+                                                         const TextEnds& ends) {
   MOE_RETURN_IF_ERROR(
       Annotate(ListDirectory(dir).status(), "the directory of a tokenizer"));
   TokenizerConfig config;
   MOE_RETURN_IF_ERROR(MergeFile(absl::StrCat(dir, "/tokenizer_config.json"),
                                 MergeTokenizerConfig, &config));
   MOE_RETURN_IF_ERROR(MergeFile(absl::StrCat(dir, "/special_tokens_map.json"),
-                                MergeTokenizerConfig, &config));
+                                MergeSpecialTokensMap, &config));
 
   const std::string json_path = absl::StrCat(dir, "/tokenizer.json");
   MOE_ASSIGN_OR_RETURN(const std::optional<std::string> json,
                        ReadIfThere(json_path, kMaxTokenizerBytes));
+  // transformers reads the one file where there is not the other.
+  if (!json.has_value() || !config.has_added_tokens_decoder) {
+    MOE_RETURN_IF_ERROR(MergeFile(absl::StrCat(dir, "/added_tokens.json"),
+                                  MergeAddedTokens, &config));
+  }
   if (json.has_value()) {
-    return AtPath(ParseTokenizerJson(*json, {config.bos_token, config.eos_token,
-                                             DigestOfJson(*json, config),
-                                             config.add_prefix_space}),
+    return AtPath(ParseTokenizerJson(
+                      *json,
+                      {config.bos_token, config.eos_token,
+                       DigestOfJson(*json, config), config.add_prefix_space},
+                      config, ends),
                   json_path);
   }
 
@@ -123,11 +131,18 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizer(
     return absl::NotFoundError(absl::StrCat(
         dir, ": there is neither a tokenizer.json nor a tokenizer.model"));
   }
-  MOE_RETURN_IF_ERROR(MergeFile(absl::StrCat(dir, "/added_tokens.json"),
-                                MergeAddedTokens, &config));
-  return AtPath(SentencePieceTokenizer::Create(*model, config,
-                                               DigestOfModel(*model, config)),
-                model_path);
+  if (ends.add_bos.has_value()) config.add_bos_token = ends.add_bos;
+  if (ends.add_eos.has_value()) config.add_eos_token = ends.add_eos;
+  MOE_ASSIGN_OR_RETURN(
+      std::unique_ptr<Tokenizer> tokenizer,
+      AtPath(SentencePieceTokenizer::Create(*model, config,
+                                            DigestOfModel(*model, config)),
+             model_path));
+  MOE_RETURN_IF_ERROR(
+      Annotate(CheckTextEnds(ends, tokenizer->bos_id().has_value(),
+                             tokenizer->eos_id().has_value()),
+               model_path));
+  return tokenizer;
 }
 
 }  // namespace moe

@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -48,6 +49,10 @@ class Tokenizer {
   // have at least.
   virtual int64_t vocab_size() const = 0;
 
+  // The same without the added tokens, which may lie beyond the embedding as
+  // long as no text has them.
+  virtual int64_t base_vocab_size() const { return vocab_size(); }
+
   // The id of any token, special ones by their name.
   virtual absl::optional<int32_t> TokenToId(absl::string_view token) const = 0;
 
@@ -61,13 +66,21 @@ class Tokenizer {
   virtual const std::string& digest() const = 0;
 };
 
+// Whether the BOS stands before a text, and the EOS behind it. What is not set
+// follows the tokenizer's files (text_ends.h).
+struct TextEnds {
+  std::optional<bool> add_bos;
+  std::optional<bool> add_eos;
+};
+
 // The tokenizer of a checkpoint directory: tokenizer.json, else
-// tokenizer.model; with tokenizer_config.json and special_tokens_map.json,
-// where they are there. NotFound if there is no tokenizer, InvalidArgument if a
-// file is malformed, ResourceExhausted if one is too large, Unimplemented if it
+// tokenizer.model; with tokenizer_config.json, special_tokens_map.json and
+// added_tokens.json, where they are there. NotFound if there is no tokenizer,
+// InvalidArgument if a file is malformed or a token that `ends` asks for is
+// not there, ResourceExhausted if a file is too large, Unimplemented if it
 // wants something that is not implemented; all with the file's path.
 absl::StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizer(
-    const std::string& dir);
+    const std::string& dir, const TextEnds& ends = {});
 
 }  // namespace moe
 

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
@@ -22,17 +23,78 @@ namespace {
 
 constexpr int64_t kMaxId = std::numeric_limits<int32_t>::max();
 
-absl::Status MergeToken(const JsonNode& root, absl::string_view field,
-                        std::optional<std::string>* token) {
-  if (token->has_value()) return absl::OkStatus();
-  MOE_ASSIGN_OR_RETURN(const std::optional<JsonNode> node, root.Find(field));
-  if (!node.has_value()) return absl::OkStatus();
-  if (node->value().is_object()) {
-    MOE_ASSIGN_OR_RETURN(*token, node->GetString("content"));
-  } else {
-    MOE_ASSIGN_OR_RETURN(*token, node->AsString());
+// A token as it stands in a file: its text, or an object with its flags. Named
+// by a special field, it is special whatever the object says.
+absl::StatusOr<SpecialToken> ParseSpecialToken(const JsonNode& node) {
+  SpecialToken special;
+  AddedToken& token = special.token;
+  token.special = true;
+  if (!node.value().is_object()) {
+    MOE_ASSIGN_OR_RETURN(token.content, node.AsString());
+    return special;
+  }
+  special.has_flags = true;
+  MOE_ASSIGN_OR_RETURN(token.content, node.GetString("content"));
+  MOE_ASSIGN_OR_RETURN(token.lstrip, node.GetBoolOr("lstrip", false));
+  MOE_ASSIGN_OR_RETURN(token.rstrip, node.GetBoolOr("rstrip", false));
+  MOE_ASSIGN_OR_RETURN(token.single_word, node.GetBoolOr("single_word", false));
+  MOE_ASSIGN_OR_RETURN(token.normalized, node.GetBoolOr("normalized", false));
+  return special;
+}
+
+absl::Status ReadNamedTokens(const JsonNode& root, TokenizerConfig* config) {
+  for (const absl::string_view field : kNamedTokens) {
+    MOE_ASSIGN_OR_RETURN(const std::optional<JsonNode> node,
+                         root.FindEvenNull(field));
+    if (!node.has_value()) continue;
+    std::optional<SpecialToken> token;
+    if (!node->value().is_null()) {
+      MOE_ASSIGN_OR_RETURN(token, ParseSpecialToken(*node));
+    }
+    std::optional<SpecialToken>& known =
+        config->named_tokens[std::string(field)];
+    if (!known.has_value()) known = std::move(token);
   }
   return absl::OkStatus();
+}
+
+// transformers 4 has additional_special_tokens as a list and
+// extra_special_tokens as an object; 5 has the latter as a list.
+absl::Status ReadAdditionalTokens(const JsonNode& root,
+                                  TokenizerConfig* config) {
+  for (const absl::string_view field :
+       {"additional_special_tokens", "extra_special_tokens"}) {
+    MOE_ASSIGN_OR_RETURN(const std::optional<JsonNode> node, root.Find(field));
+    if (!node.has_value()) continue;
+    std::vector<JsonNode> items;
+    if (node->value().is_object()) {
+      for (const auto& [name, value] : node->value().items()) {
+        MOE_ASSIGN_OR_RETURN(const JsonNode item, node->Get(name));
+        items.push_back(item);
+      }
+    } else {
+      MOE_ASSIGN_OR_RETURN(items, node->Items());
+    }
+    for (const JsonNode& item : items) {
+      MOE_ASSIGN_OR_RETURN(SpecialToken token, ParseSpecialToken(item));
+      config->additional_tokens.push_back(std::move(token));
+    }
+  }
+  return absl::OkStatus();
+}
+
+void TakeName(const TokenizerConfig& from, absl::string_view field,
+              std::optional<std::string>* name) {
+  const auto found = from.named_tokens.find(std::string(field));
+  if (name->has_value() || found == from.named_tokens.end()) return;
+  if (found->second.has_value()) *name = found->second->token.content;
+}
+
+// Those that `config` has not yet.
+void TakeNames(const TokenizerConfig& from, TokenizerConfig* config) {
+  TakeName(from, "bos_token", &config->bos_token);
+  TakeName(from, "eos_token", &config->eos_token);
+  TakeName(from, "unk_token", &config->unk_token);
 }
 
 absl::Status MergeFlag(const JsonNode& root, absl::string_view field,
@@ -41,6 +103,17 @@ absl::Status MergeFlag(const JsonNode& root, absl::string_view field,
   MOE_ASSIGN_OR_RETURN(const std::optional<JsonNode> node, root.Find(field));
   if (!node.has_value()) return absl::OkStatus();
   MOE_ASSIGN_OR_RETURN(*flag, node->AsBool());
+  return absl::OkStatus();
+}
+
+absl::Status CheckBudget(const TokenizerConfig& config) {
+  AddedTokenBudget budget;
+  for (const AddedToken& token : config.added_tokens) {
+    MOE_RETURN_IF_ERROR(budget.Spend(token.content));
+  }
+  for (const SpecialToken& special : config.additional_tokens) {
+    MOE_RETURN_IF_ERROR(budget.Spend(special.token.content));
+  }
   return absl::OkStatus();
 }
 
@@ -59,6 +132,7 @@ absl::Status MergeAddedTokensDecoder(const JsonNode& root,
                        root.Find("added_tokens_decoder"));
   if (!decoder.has_value()) return absl::OkStatus();
   if (!decoder->value().is_object()) return decoder->WrongType("an object");
+  config->has_added_tokens_decoder = true;
   absl::flat_hash_set<std::string> known = KnownTokens(*config);
   for (const auto& [key, value] : decoder->value().items()) {
     MOE_ASSIGN_OR_RETURN(const JsonNode node, decoder->Get(key));
@@ -72,11 +146,13 @@ absl::Status MergeAddedTokensDecoder(const JsonNode& root,
     MOE_ASSIGN_OR_RETURN(token.single_word,
                          node.GetBoolOr("single_word", false));
     MOE_ASSIGN_OR_RETURN(token.special, node.GetBoolOr("special", false));
+    MOE_ASSIGN_OR_RETURN(token.normalized,
+                         node.GetBoolOr("normalized", !token.special));
     if (!token.content.empty() && known.insert(token.content).second) {
       config->added_tokens.push_back(std::move(token));
     }
   }
-  return absl::OkStatus();
+  return Annotate(CheckBudget(*config), decoder->path());
 }
 
 }  // namespace
@@ -85,15 +161,47 @@ absl::Status MergeTokenizerConfig(absl::string_view text,
                                   TokenizerConfig* config) {
   MOE_ASSIGN_OR_RETURN(const SortedJson document, ParseSortedJson(text));
   const JsonNode root(document);
-  MOE_RETURN_IF_ERROR(MergeToken(root, "bos_token", &config->bos_token));
-  MOE_RETURN_IF_ERROR(MergeToken(root, "eos_token", &config->eos_token));
-  MOE_RETURN_IF_ERROR(MergeToken(root, "unk_token", &config->unk_token));
+  MOE_RETURN_IF_ERROR(ReadNamedTokens(root, config));
+  MOE_RETURN_IF_ERROR(ReadAdditionalTokens(root, config));
+  TakeNames(*config, config);
+  if (config->tokenizer_class.empty()) {
+    MOE_ASSIGN_OR_RETURN(const std::optional<JsonNode> node,
+                         root.Find("tokenizer_class"));
+    if (node.has_value()) {
+      MOE_ASSIGN_OR_RETURN(config->tokenizer_class, node->AsString());
+    }
+  }
   MOE_RETURN_IF_ERROR(MergeFlag(root, "add_bos_token", &config->add_bos_token));
   MOE_RETURN_IF_ERROR(MergeFlag(root, "add_eos_token", &config->add_eos_token));
   MOE_RETURN_IF_ERROR(MergeFlag(root, "legacy", &config->legacy));
   MOE_RETURN_IF_ERROR(
       MergeFlag(root, "add_prefix_space", &config->add_prefix_space));
   return MergeAddedTokensDecoder(root, config);
+}
+
+absl::Status MergeSpecialTokensMap(absl::string_view text,
+                                   TokenizerConfig* config) {
+  MOE_ASSIGN_OR_RETURN(const SortedJson document, ParseSortedJson(text));
+  const JsonNode root(document);
+  TokenizerConfig map;
+  MOE_RETURN_IF_ERROR(ReadNamedTokens(root, &map));
+  MOE_RETURN_IF_ERROR(ReadAdditionalTokens(root, &map));
+  if (config->has_added_tokens_decoder) {
+    TakeNames(map, config);
+    return absl::OkStatus();
+  }
+  TakeNames(map, &map);
+  TakeNames(*config, &map);
+  config->bos_token = map.bos_token;
+  config->eos_token = map.eos_token;
+  config->unk_token = map.unk_token;
+  for (auto& [field, token] : map.named_tokens) {
+    config->named_tokens[field] = std::move(token);
+  }
+  config->additional_tokens.insert(config->additional_tokens.end(),
+                                   map.additional_tokens.begin(),
+                                   map.additional_tokens.end());
+  return CheckBudget(*config);
 }
 
 absl::Status MergeAddedTokens(absl::string_view text, TokenizerConfig* config) {
@@ -110,7 +218,7 @@ absl::Status MergeAddedTokens(absl::string_view text, TokenizerConfig* config) {
     token.content = content;
     config->added_tokens.push_back(std::move(token));
   }
-  return absl::OkStatus();
+  return CheckBudget(*config);
 }
 
 }  // namespace moe

@@ -4,6 +4,8 @@
 #ifndef MOE_TEXT_TOKENIZER_TOKENIZER_CONFIG_H_
 #define MOE_TEXT_TOKENIZER_TOKENIZER_CONFIG_H_
 
+#include <array>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,25 +17,53 @@
 
 namespace moe {
 
+// The special tokens that have a name, in the order in which transformers adds
+// them.
+inline constexpr std::array<absl::string_view, 7> kNamedTokens = {
+    "bos_token", "eos_token", "unk_token", "sep_token",
+    "pad_token", "cls_token", "mask_token"};
+
+// A special token that a file names. Without flags it is a string there.
+struct SpecialToken {
+  AddedToken token;
+  bool has_flags = false;
+};
+
 struct TokenizerConfig {
   // As strings or as objects with "content".
   std::optional<std::string> bos_token;
   std::optional<std::string> eos_token;
   std::optional<std::string> unk_token;
-  // For tokenizer.model only: a tokenizer.json says it in its post-processor.
+  // Fields of kNamedTokens that a file has; none where the field is null.
+  std::map<std::string, std::optional<SpecialToken>> named_tokens;
+  // additional_special_tokens, then extra_special_tokens.
+  std::vector<SpecialToken> additional_tokens;
+  // The class of transformers that reads the tokenizer; empty where no file
+  // says it.
+  std::string tokenizer_class;
+  // A tokenizer.json has its post-processor, too: text_ends.h says which
+  // counts.
   std::optional<bool> add_bos_token;
   std::optional<bool> add_eos_token;
   std::optional<bool> legacy;
   // For tokenizer.json only: TokenizerNames says how.
   std::optional<bool> add_prefix_space;
-  // Of added_tokens_decoder; for tokenizer.model only, too.
+  // Those of added_tokens_decoder and added_tokens.json.
   std::vector<AddedToken> added_tokens;
+  bool has_added_tokens_decoder = false;
 };
 
-// Takes what `config` has not yet from the text of a tokenizer_config.json or a
-// special_tokens_map.json. InvalidArgument, with the place, if it is malformed.
+// Takes what `config` has not yet from the text of a tokenizer_config.json.
+// InvalidArgument, with the place, if it is malformed.
 absl::Status MergeTokenizerConfig(absl::string_view text,
                                   TokenizerConfig* config);
+
+// The same of a special_tokens_map.json, after the tokenizer_config.json. As in
+// transformers, its tokens stand in for those of a tokenizer_config.json
+// without an added_tokens_decoder. Beside one, only a bos_token, eos_token or
+// unk_token that `config` does not have is taken.
+absl::Status MergeSpecialTokensMap(absl::string_view text,
+                                   TokenizerConfig* config);
 
 // Takes the tokens of an added_tokens.json, {"token": id, …}, that `config` has
 // not yet.

@@ -49,6 +49,49 @@ TEST(TokenizerConfigTest, AddedTokens) {
   EXPECT_EQ(config.added_tokens[1].id, 8);
 }
 
+TEST(TokenizerConfigTest, SpecialTokens) {
+  TokenizerConfig config;
+  MOE_ASSERT_OK(MergeTokenizerConfig(
+      R"({"tokenizer_class":"LlamaTokenizer","pad_token":null,
+          "mask_token":{"content":"<m>","lstrip":true},
+          "additional_special_tokens":["<x>"],
+          "extra_special_tokens":{"image":"<i>"}})",
+      &config));
+  EXPECT_EQ(config.tokenizer_class, "LlamaTokenizer");
+  EXPECT_EQ(config.named_tokens.count("sep_token"), 0u);
+  ASSERT_EQ(config.named_tokens.count("pad_token"), 1u);
+  EXPECT_FALSE(config.named_tokens["pad_token"].has_value());
+  ASSERT_TRUE(config.named_tokens["mask_token"].has_value());
+  EXPECT_TRUE(config.named_tokens["mask_token"]->has_flags);
+  EXPECT_TRUE(config.named_tokens["mask_token"]->token.lstrip);
+  ASSERT_EQ(config.additional_tokens.size(), 2u);
+  EXPECT_EQ(config.additional_tokens[1].token.content, "<i>");
+  EXPECT_FALSE(config.has_added_tokens_decoder);
+  MOE_ASSERT_OK(
+      MergeTokenizerConfig(R"({"extra_special_tokens":["<j>"]})", &config));
+  EXPECT_EQ(config.additional_tokens[2].token.content, "<j>");
+}
+
+TEST(TokenizerConfigTest, TheMapComesFirstWithoutADecoder) {
+  constexpr char kMap[] =
+      R"({"bos_token":"<m>","additional_special_tokens":["<y>"]})";
+  TokenizerConfig config;
+  MOE_ASSERT_OK(MergeTokenizerConfig(
+      R"({"bos_token":"<c>","eos_token":"</c>"})", &config));
+  MOE_ASSERT_OK(MergeSpecialTokensMap(kMap, &config));
+  EXPECT_THAT(config.bos_token, Optional(std::string("<m>")));
+  EXPECT_THAT(config.eos_token, Optional(std::string("</c>")));
+  EXPECT_EQ(config.named_tokens["bos_token"]->token.content, "<m>");
+  EXPECT_EQ(config.additional_tokens.size(), 1u);
+  TokenizerConfig decoder;
+  MOE_ASSERT_OK(
+      MergeTokenizerConfig(R"({"added_tokens_decoder":{}})", &decoder));
+  MOE_ASSERT_OK(MergeSpecialTokensMap(kMap, &decoder));
+  EXPECT_THAT(decoder.bos_token, Optional(std::string("<m>")));
+  EXPECT_EQ(decoder.named_tokens.size(), 0u);
+  EXPECT_EQ(decoder.additional_tokens.size(), 0u);
+}
+
 TEST(TokenizerConfigTest, Malformed) {
   const auto error = [](const char* text, const char* message) {
     TokenizerConfig config;
@@ -64,11 +107,32 @@ TEST(TokenizerConfigTest, Malformed) {
   error(R"({"added_tokens_decoder":{"x":{"content":"a"}}})",
         "/added_tokens_decoder/x");
   error(R"({"added_tokens_decoder":[]})", "/added_tokens_decoder");
+  error(R"({"pad_token":1})", "/pad_token");
+  error(R"({"tokenizer_class":1})", "/tokenizer_class");
+  error(R"({"additional_special_tokens":"<x>"})", "/additional_special_tokens");
+  error(R"({"extra_special_tokens":{"i":1}})", "/extra_special_tokens/i");
   TokenizerConfig config;
   EXPECT_THAT(MergeAddedTokens(R"({"a":-1})", &config),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("/a")));
   EXPECT_THAT(MergeAddedTokens("[]", &config),
               StatusIs(absl::StatusCode::kInvalidArgument));
+}
+
+TEST(TokenizerConfigTest, RefusesAddedTokensThatAreTooLong) {
+  const std::string token(5000, 'x');
+  const auto is_refusal =
+      StatusIs(absl::StatusCode::kResourceExhausted,
+               HasSubstr("expected at most 4096 bytes in one, found 5000"));
+  TokenizerConfig config;
+  EXPECT_THAT(
+      MergeAddedTokens(absl::StrCat(R"({")", token, R"(":7})"), &config),
+      is_refusal);
+  TokenizerConfig other;
+  EXPECT_THAT(MergeTokenizerConfig(
+                  absl::StrCat(R"({"added_tokens_decoder":{"7":{"content":")",
+                               token, R"("}}})"),
+                  &other),
+              is_refusal);
 }
 
 // Looking through them all for each one would take minutes.

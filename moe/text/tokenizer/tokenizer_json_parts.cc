@@ -21,8 +21,8 @@
 #include "moe/text/tokenizer/json_node.h"
 #include "moe/text/tokenizer/normalizer.h"
 #include "moe/text/tokenizer/pattern.h"
-#include "moe/text/tokenizer/post_processor.h"
 #include "moe/text/tokenizer/pre_tokenizer.h"
+#include "moe/text/tokenizer/tokenizer_json_fields.h"
 #include "moe/text/tokenizer/unicode.h"
 
 namespace moe {
@@ -33,7 +33,6 @@ constexpr char kNormalizers[] =
 constexpr char kPreTokenizers[] =
     "ByteLevel, Digits, Metaspace, Split, Whitespace, WhitespaceSplit, "
     "Sequence";
-constexpr char kPostProcessors[] = "ByteLevel, TemplateProcessing, Sequence";
 constexpr char kDecoders[] =
     "ByteFallback, ByteLevel, Fuse, Metaspace, Replace, Strip, Sequence";
 
@@ -44,11 +43,6 @@ constexpr char kWhitespaceRegex[] =
 
 // Each doubles a text at most.
 constexpr int kMaxByteLevels = 2;
-
-absl::Status TooManySteps(const JsonNode& node) {
-  return absl::ResourceExhaustedError(absl::StrCat(
-      node.path(), ": there are more than ", kMaxTokenizerSteps, " steps"));
-}
 
 template <typename Step>
 absl::Status AddStep(const JsonNode& node, Step step,
@@ -79,14 +73,14 @@ absl::StatusOr<T> At(const JsonNode& node, absl::StatusOr<T> result) {
 // {"String": …} or {"Regex": …}.
 absl::StatusOr<Pattern> ParsePattern(const JsonNode& node) {
   MOE_ASSIGN_OR_RETURN(const JsonNode pattern, node.Get("pattern"));
-  MOE_ASSIGN_OR_RETURN(const std::optional<JsonNode> regex,
-                       pattern.Find("Regex"));
-  if (regex.has_value()) {
-    MOE_ASSIGN_OR_RETURN(const std::string text, regex->AsString());
-    return At(*regex, Pattern::FromRegex(text));
+  MOE_ASSIGN_OR_RETURN(const JsonNode::Choice choice,
+                       pattern.AsChoice("String, Regex"));
+  MOE_ASSIGN_OR_RETURN(const std::string text, choice.value.AsString());
+  if (choice.name == "Regex") {
+    return At(choice.value, Pattern::FromRegex(text));
   }
-  MOE_ASSIGN_OR_RETURN(const std::string text, pattern.GetString("String"));
-  return At(pattern, Pattern::FromString(text));
+  if (choice.name == "String") return At(pattern, Pattern::FromString(text));
+  return pattern.WrongType("an object with one field of String, Regex");
 }
 
 absl::StatusOr<ReplaceStep> ParseReplace(const JsonNode& node) {
@@ -161,7 +155,7 @@ absl::StatusOr<MetaspaceFields> ParseMetaspace(const JsonNode& node) {
   MOE_ASSIGN_OR_RETURN(fields.replacement, replacement.AsCharacter());
   std::string scheme = "always";
   MOE_ASSIGN_OR_RETURN(const std::optional<JsonNode> scheme_node,
-                       node.Find("prepend_scheme"));
+                       node.FindEvenNull("prepend_scheme"));
   if (scheme_node.has_value()) {
     MOE_ASSIGN_OR_RETURN(scheme, scheme_node->AsString());
   }
@@ -187,13 +181,12 @@ absl::StatusOr<MetaspaceFields> ParseMetaspace(const JsonNode& node) {
 
 absl::Status AddByteLevelSteps(const JsonNode& node,
                                std::vector<PreTokenizerStep>* steps) {
-  MOE_ASSIGN_OR_RETURN(const bool adds_space, node.GetBool("add_prefix_space"));
-  MOE_ASSIGN_OR_RETURN(const bool use_regex, node.GetBoolOr("use_regex", true));
-  if (adds_space) {
+  MOE_ASSIGN_OR_RETURN(const ByteLevelFields fields, ParseByteLevel(node));
+  if (fields.add_prefix_space) {
     MOE_RETURN_IF_ERROR(
         AddStep<PreTokenizerStep>(node, PrefixSpaceStep{}, steps));
   }
-  if (use_regex) {
+  if (fields.use_regex) {
     MOE_ASSIGN_OR_RETURN(Pattern pattern, Pattern::FromRegex(kGpt2Regex));
     MOE_RETURN_IF_ERROR(AddStep<PreTokenizerStep>(
         node, SplitStep{std::move(pattern), SplitBehavior::kIsolated, false},
@@ -239,7 +232,10 @@ absl::Status AddPreTokenizerSteps(const JsonNode& node,
 absl::StatusOr<DecoderStep> ParseDecoderStep(const JsonNode& node,
                                              absl::string_view type) {
   if (type == "ByteFallback") return ByteFallbackDecoder{};
-  if (type == "ByteLevel") return ByteLevelDecoder{};
+  if (type == "ByteLevel") {
+    MOE_RETURN_IF_ERROR(ParseByteLevel(node).status());
+    return ByteLevelDecoder{};
+  }
   if (type == "Fuse") return FuseDecoder{};
   if (type == "Metaspace") {
     MOE_ASSIGN_OR_RETURN(MetaspaceFields fields, ParseMetaspace(node));
@@ -269,70 +265,6 @@ absl::Status AddDecoderSteps(const JsonNode& node,
   }
   MOE_ASSIGN_OR_RETURN(DecoderStep step, ParseDecoderStep(node, type));
   return AddStep(node, std::move(step), steps);
-}
-
-// The ids of a special token of a template: its entry in "special_tokens".
-absl::StatusOr<std::vector<int32_t>> ParseTemplateToken(
-    const JsonNode& node, const JsonNode& special_tokens, int64_t vocab_size) {
-  MOE_ASSIGN_OR_RETURN(const std::string name, node.GetString("id"));
-  MOE_ASSIGN_OR_RETURN(const JsonNode token, special_tokens.Get(name));
-  MOE_ASSIGN_OR_RETURN(const JsonNode list, token.Get("ids"));
-  MOE_ASSIGN_OR_RETURN(const std::vector<JsonNode> items, list.Items());
-  std::vector<int32_t> ids;
-  for (const JsonNode& item : items) {
-    MOE_ASSIGN_OR_RETURN(const int64_t id, item.AsInt(0, vocab_size - 1));
-    ids.push_back(static_cast<int32_t>(id));
-  }
-  if (ids.size() > kMaxTokenizerSteps) return TooManySteps(list);
-  return ids;
-}
-
-absl::StatusOr<TemplatePiece> ParseTemplatePiece(const JsonNode& node,
-                                                 const JsonNode& special_tokens,
-                                                 int64_t vocab_size) {
-  MOE_ASSIGN_OR_RETURN(const std::optional<JsonNode> sequence,
-                       node.Find("Sequence"));
-  if (!sequence.has_value()) {
-    MOE_ASSIGN_OR_RETURN(const JsonNode token, node.Get("SpecialToken"));
-    return ParseTemplateToken(token, special_tokens, vocab_size);
-  }
-  MOE_ASSIGN_OR_RETURN(const JsonNode id, sequence->Get("id"));
-  MOE_ASSIGN_OR_RETURN(const std::string name, id.AsString());
-  if (name != "A") return id.WrongType("\"A\", the one text there is");
-  return TextPlace{};
-}
-
-// Of a Sequence, the one template among its processors.
-absl::Status AddTemplates(const JsonNode& node, int64_t vocab_size,
-                          std::optional<PostProcessor>* found) {
-  MOE_ASSIGN_OR_RETURN(const std::string type, node.GetString("type"));
-  if (type == "ByteLevel") return absl::OkStatus();
-  if (type == "Sequence") {
-    MOE_ASSIGN_OR_RETURN(const JsonNode list, node.Get("processors"));
-    MOE_ASSIGN_OR_RETURN(const std::vector<JsonNode> items, list.Items());
-    for (const JsonNode& item : items) {
-      MOE_RETURN_IF_ERROR(AddTemplates(item, vocab_size, found));
-    }
-    return absl::OkStatus();
-  }
-  if (type != "TemplateProcessing") {
-    return node.UnknownType(type, kPostProcessors);
-  }
-  if (found->has_value()) {
-    return node.UnknownType("TemplateProcessing after another",
-                            kPostProcessors);
-  }
-  MOE_ASSIGN_OR_RETURN(const JsonNode tokens, node.Get("special_tokens"));
-  MOE_ASSIGN_OR_RETURN(const JsonNode single, node.Get("single"));
-  MOE_ASSIGN_OR_RETURN(const std::vector<JsonNode> items, single.Items());
-  std::vector<TemplatePiece> pieces;
-  for (const JsonNode& item : items) {
-    MOE_ASSIGN_OR_RETURN(TemplatePiece piece,
-                         ParseTemplatePiece(item, tokens, vocab_size));
-    MOE_RETURN_IF_ERROR(AddStep(item, std::move(piece), &pieces));
-  }
-  *found = PostProcessor(std::move(pieces));
-  return absl::OkStatus();
 }
 
 absl::StatusOr<std::pair<std::string, std::string>> ParseMerge(
@@ -423,12 +355,6 @@ absl::StatusOr<AddedToken> ParseAddedToken(const JsonNode& node) {
   return token;
 }
 
-bool SameFlags(const AddedToken& a, const AddedToken& b) {
-  return a.single_word == b.single_word && a.lstrip == b.lstrip &&
-         a.rstrip == b.rstrip && a.normalized == b.normalized &&
-         a.special == b.special;
-}
-
 }  // namespace
 
 absl::StatusOr<Normalizer> ParseNormalizer(const JsonNode& node) {
@@ -453,13 +379,6 @@ absl::StatusOr<ParsedPreTokenizer> ParsePreTokenizer(const JsonNode& node) {
   return ParsedPreTokenizer{PreTokenizer(std::move(steps)), words_are_bytes};
 }
 
-absl::StatusOr<PostProcessor> ParsePostProcessor(const JsonNode& node,
-                                                 int64_t vocab_size) {
-  std::optional<PostProcessor> found;
-  MOE_RETURN_IF_ERROR(AddTemplates(node, vocab_size, &found));
-  return found.has_value() ? *std::move(found) : PostProcessor::Identity();
-}
-
 absl::StatusOr<Decoder> ParseDecoder(const JsonNode& node) {
   std::vector<DecoderStep> steps;
   MOE_RETURN_IF_ERROR(AddDecoderSteps(node, &steps));
@@ -469,7 +388,8 @@ absl::StatusOr<Decoder> ParseDecoder(const JsonNode& node) {
 absl::StatusOr<BpeSpec> ParseBpe(const JsonNode& node) {
   // Files of the package's first versions name no type; those are BPE where
   // they have merges.
-  MOE_ASSIGN_OR_RETURN(const std::optional<JsonNode> type, node.Find("type"));
+  MOE_ASSIGN_OR_RETURN(const std::optional<JsonNode> type,
+                       node.FindEvenNull("type"));
   if (type.has_value()) {
     MOE_ASSIGN_OR_RETURN(const std::string name, type->AsString());
     if (name != "BPE") return node.UnknownType(name, "BPE");
@@ -498,6 +418,7 @@ absl::StatusOr<std::vector<AddedToken>> ParseAddedTokens(
   MOE_ASSIGN_OR_RETURN(const std::vector<JsonNode> items, node.Items());
   std::vector<AddedToken> tokens;
   absl::flat_hash_map<std::string, size_t> seen;
+  AddedTokenBudget budget;
   auto next_id = static_cast<int32_t>(model.num_tokens());
   for (const JsonNode& item : items) {
     MOE_ASSIGN_OR_RETURN(AddedToken token, ParseAddedToken(item));
@@ -521,6 +442,8 @@ absl::StatusOr<std::vector<AddedToken>> ParseAddedTokens(
             "\" in the vocabulary, because ids below are not used"));
       }
     }
+    const absl::Status status = budget.Spend(token.content);
+    if (!status.ok()) return Annotate(status, item.path());
     tokens.push_back(std::move(token));
   }
   return tokens;

@@ -1,8 +1,9 @@
 // The pieces of a tokenizer.json, each from its own part of the document.
 //
 // What is implemented is listed in each piece's header; all else is
-// Unimplemented, with the type's name and its place in the document. Fields
-// that the tokenizers package does not read are not looked at.
+// Unimplemented, with the type's name and its place in the document. What the
+// tokenizers package refuses is refused; fields that it does not read are not
+// looked at.
 
 #ifndef MOE_TEXT_TOKENIZER_TOKENIZER_JSON_PARTS_H_
 #define MOE_TEXT_TOKENIZER_TOKENIZER_JSON_PARTS_H_
@@ -17,13 +18,9 @@
 #include "moe/text/tokenizer/decoder.h"
 #include "moe/text/tokenizer/json_node.h"
 #include "moe/text/tokenizer/normalizer.h"
-#include "moe/text/tokenizer/post_processor.h"
 #include "moe/text/tokenizer/pre_tokenizer.h"
 
 namespace moe {
-
-// More steps than any file has; all are run one in another.
-inline constexpr size_t kMaxTokenizerSteps = 64;
 
 absl::StatusOr<Normalizer> ParseNormalizer(const JsonNode& node);
 
@@ -35,10 +32,6 @@ struct ParsedPreTokenizer {
 };
 absl::StatusOr<ParsedPreTokenizer> ParsePreTokenizer(const JsonNode& node);
 
-// Ids of special tokens lie in [0, vocab_size).
-absl::StatusOr<PostProcessor> ParsePostProcessor(const JsonNode& node,
-                                                 int64_t vocab_size);
-
 absl::StatusOr<Decoder> ParseDecoder(const JsonNode& node);
 
 // All but words_are_bytes.
@@ -48,7 +41,7 @@ absl::StatusOr<BpeSpec> ParseBpe(const JsonNode& node);
 // them: that of the same token in the vocabulary, else the next one after
 // `num_tokens` of the vocabulary, whatever the file's own "id" says.
 // InvalidArgument if such an id is already another token's, or a token is there
-// twice with different flags.
+// twice with different flags, ResourceExhausted over an AddedTokenBudget.
 absl::StatusOr<std::vector<AddedToken>> ParseAddedTokens(const JsonNode& node,
                                                          const BpeModel& model);
 

@@ -16,7 +16,10 @@ namespace moe {
 namespace {
 
 using ::moe::testing::IsOk;
+using ::moe::testing::StatusIs;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 // What is malformed is in malformed_tokenizer_test, what the pieces do in their
 // own tests; here is how they are put together.
@@ -27,7 +30,7 @@ TEST(TokenizerJsonPartsTest, ALastByteLevelLeavesBytes) {
     return ParsePreTokenizer(JsonNode(document)).value();
   };
   constexpr char kByteLevel[] =
-      R"({"type":"ByteLevel","add_prefix_space":false,"use_regex":false})";
+      R"({"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":false})";
   EXPECT_TRUE(parse(kByteLevel).words_are_bytes);
   EXPECT_FALSE(
       parse(R"({"type":"Digits","individual_digits":true})").words_are_bytes);
@@ -71,15 +74,42 @@ TEST(TokenizerJsonPartsTest, MergesInBothForms) {
   }
 }
 
-TEST(TokenizerJsonPartsTest, TheOneTemplateOfASequence) {
+TEST(TokenizerJsonPartsTest, RefusesAnAddedTokenThatIsTooLong) {
+  BpeSpec spec;
+  spec.vocab = {{"a", 0}};
+  const BpeModel model = BpeModel::Create(spec).value();
   const SortedJson document =
-      ParseSortedJson(R"({"type":"Sequence","processors":[{"type":"ByteLevel"},
-        {"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<s>"}},
-         {"Sequence":{"id":"A"}}],"special_tokens":{"<s>":{"ids":[3,4]}}}]})")
+      ParseSortedJson(
+          absl::StrCat(R"([{"id":1,"content":")", std::string(5000, 'x'),
+                       R"(","single_word":false,"lstrip":false,)",
+                       R"("rstrip":false,"normalized":false,"special":true}])"))
           .value();
-  MOE_ASSERT_OK_AND_ASSIGN(const PostProcessor processor,
-                           ParsePostProcessor(JsonNode(document), 5));
-  EXPECT_THAT(processor.Run({1}, true), ElementsAre(3, 4, 1));
+  EXPECT_THAT(ParseAddedTokens(JsonNode(document), model),
+              StatusIs(absl::StatusCode::kResourceExhausted,
+                       AllOf(HasSubstr("/0: the added token \"xxx"),
+                             HasSubstr("at most 4096 bytes in one, found "
+                                       "5000"))));
+}
+
+TEST(TokenizerJsonPartsTest, APatternIsOneOfTwo) {
+  const auto parse = [](absl::string_view pattern) {
+    const SortedJson document =
+        ParseSortedJson(
+            absl::StrCat(R"({"type":"Replace","content":"","pattern":)",
+                         pattern, "}"))
+            .value();
+    return ParseNormalizer(JsonNode(document)).status();
+  };
+  MOE_EXPECT_OK(parse(R"({"String":"a"})"));
+  MOE_EXPECT_OK(parse(R"({"Regex":"a"})"));
+  for (const char* pattern :
+       {R"({"Regex":"a","String":"a"})", R"({"Regex":"a","more":1})",
+        R"({"Other":"a"})", "{}", R"("a")"}) {
+    EXPECT_THAT(parse(pattern),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         HasSubstr("one field of String, Regex")))
+        << pattern;
+  }
 }
 
 }  // namespace

@@ -36,14 +36,20 @@ TEST(TokenizerJsonTest, TheLeastThereIs) {
   EXPECT_EQ(tokenizer->digest(), "d");
 }
 
-TEST(TokenizerJsonTest, TruncationAndPaddingAreNotLookedAt) {
-  MOE_ASSERT_OK_AND_ASSIGN(
-      const auto tokenizer,
-      ParseTokenizerJson(
-          absl::StrCat(R"({"truncation":{"max_length":1},"padding":{},)",
-                       kModel, "}"),
-          {}));
+TEST(TokenizerJsonTest, TextsAreNeitherCutNorPadded) {
+  const auto parse = [](absl::string_view max_length) {
+    return ParseTokenizerJson(
+        absl::StrCat(
+            R"({"truncation":{"max_length":)", max_length,
+            R"(,"strategy":"LongestFirst","stride":0},)",
+            R"("padding":{"strategy":{"Fixed":8},"direction":"Right",)",
+            R"("pad_id":0,"pad_type_id":0,"pad_token":"a"},)", kModel, "}"),
+        {});
+  };
+  MOE_ASSERT_OK_AND_ASSIGN(const auto tokenizer, parse("1"));
   EXPECT_THAT(tokenizer->Encode("aa", true), IsOkAndHolds(ElementsAre(0, 0)));
+  EXPECT_THAT(parse("-1"), StatusIs(absl::StatusCode::kInvalidArgument,
+                                    HasSubstr("/truncation/max_length")));
 }
 
 TEST(TokenizerJsonTest, FirstMetaspaceOnlyWhereFirstCanBeTold) {

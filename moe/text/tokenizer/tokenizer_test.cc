@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "gmock/gmock.h"
@@ -37,6 +38,13 @@ TEST(TokenizerTest, ReadsTheConfigsBeside) {
   directory.Write("tokenizer_config.json",
                   R"({"bos_token":"a","add_bos_token":true})");
   MOE_ASSERT_OK_AND_ASSIGN(tokenizer, LoadTokenizer(directory.path()));
+  // As in transformers, the special_tokens_map.json comes first where there is
+  // no added_tokens_decoder.
+  EXPECT_EQ(tokenizer->bos_id(), 1);
+  EXPECT_EQ(tokenizer->eos_id(), 1);
+  directory.Write("tokenizer_config.json",
+                  R"({"bos_token":"a","added_tokens_decoder":{}})");
+  MOE_ASSERT_OK_AND_ASSIGN(tokenizer, LoadTokenizer(directory.path()));
   EXPECT_EQ(tokenizer->bos_id(), 0);
   EXPECT_EQ(tokenizer->eos_id(), 1);
   // A tokenizer.json says in its post-processor what is added.
@@ -47,11 +55,11 @@ TEST(TokenizerTest, TakesThePrefixSpaceOfTheConfigForOneByteLevel) {
   // U+0120 is what ByteLevel makes of a space.
   constexpr char kByteLevel[] =
       R"({"model":{"type":"BPE","vocab":{"a":0,"\u0120":1},"merges":[]},)"
-      R"("pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false}})";
+      R"("pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true}})";
   constexpr char kSequence[] =
       R"({"model":{"type":"BPE","vocab":{"a":0,"\u0120":1},"merges":[]},)"
       R"("pre_tokenizer":{"type":"Sequence","pretokenizers":[)"
-      R"({"type":"ByteLevel","add_prefix_space":false}]}})";
+      R"({"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true}]}})";
   const TempDirectory directory;
   directory.Write("tokenizer.json", kByteLevel);
   const std::string digest = DigestOf(directory);
@@ -95,10 +103,57 @@ TEST(TokenizerTest, ModelsOfSentencePiece) {
   MOE_ASSERT_OK_AND_ASSIGN(tokenizer, LoadTokenizer(directory.path()));
   EXPECT_EQ(tokenizer->vocab_size(), 2001);
   EXPECT_NE(tokenizer->digest(), digest);
+  MOE_ASSERT_OK_AND_ASSIGN(const auto the, tokenizer->Encode("the", false));
+  MOE_ASSERT_OK_AND_ASSIGN(tokenizer,
+                           LoadTokenizer(directory.path(), {false, true}));
+  std::vector<int32_t> ids = the;
+  ids.push_back(2);  // EOS.
+  EXPECT_THAT(tokenizer->Encode("the", true), IsOkAndHolds(ids));
   // A tokenizer.json comes first.
   directory.Write("tokenizer.json", kJson);
+  directory.Write("tokenizer_config.json", R"({"added_tokens_decoder":{}})");
   MOE_ASSERT_OK_AND_ASSIGN(tokenizer, LoadTokenizer(directory.path()));
   EXPECT_EQ(tokenizer->vocab_size(), 2);
+}
+
+TEST(TokenizerTest, TokensOfTheFilesBesideAreTokens) {
+  const TempDirectory directory;
+  directory.Write("tokenizer.json", kJson);
+  const std::string digest = DigestOf(directory);
+  directory.Write("tokenizer_config.json", R"({"tokenizer_class":"X",
+      "added_tokens_decoder":{"2":{"content":"<d>","special":true}}})");
+  MOE_ASSERT_OK_AND_ASSIGN(auto tokenizer, LoadTokenizer(directory.path()));
+  EXPECT_THAT(tokenizer->Encode("a<d>a", true),
+              IsOkAndHolds(ElementsAre(0, 2, 0)));
+  EXPECT_EQ(tokenizer->vocab_size(), 3);
+  EXPECT_EQ(tokenizer->base_vocab_size(), 2);
+  EXPECT_NE(tokenizer->digest(), digest);
+  // Beside an added_tokens_decoder, added_tokens.json is not read.
+  directory.Write("added_tokens.json", R"({"<t>":2})");
+  EXPECT_EQ(DigestOf(directory), tokenizer->digest());
+  directory.Write("tokenizer_config.json", R"({"tokenizer_class":"X"})");
+  MOE_ASSERT_OK_AND_ASSIGN(tokenizer, LoadTokenizer(directory.path()));
+  EXPECT_THAT(tokenizer->Encode("a<t><d>", true),
+              IsOkAndHolds(ElementsAre(0, 2)));
+}
+
+TEST(TokenizerTest, TheEndsOfTextsThatAreAskedFor) {
+  const TempDirectory directory;
+  directory.Write("tokenizer.json", kJson);
+  const std::string digest = DigestOf(directory);
+  EXPECT_THAT(LoadTokenizer(directory.path(), {true, {}}),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("--add_bos=true asks for the bos_token")));
+  directory.Write("tokenizer_config.json", R"({"bos_token":"<s>"})");
+  MOE_ASSERT_OK_AND_ASSIGN(auto plain, LoadTokenizer(directory.path()));
+  MOE_ASSERT_OK_AND_ASSIGN(auto with_bos,
+                           LoadTokenizer(directory.path(), {true, {}}));
+  EXPECT_THAT(with_bos->Encode("a", true), IsOkAndHolds(ElementsAre(1, 0)));
+  EXPECT_NE(with_bos->digest(), plain->digest());
+  // What is as it would be changes nothing.
+  MOE_ASSERT_OK_AND_ASSIGN(auto without_bos,
+                           LoadTokenizer(directory.path(), {false, {}}));
+  EXPECT_EQ(without_bos->digest(), plain->digest());
 }
 
 TEST(TokenizerTest, WantsADirectory) {

@@ -39,6 +39,7 @@ class ByteTokenizer : public Tokenizer {
   absl::StatusOr<std::string> Decode(absl::Span<const int32_t> ids,
                                      bool skip_special_tokens) const override;
   int64_t vocab_size() const override;
+  int64_t base_vocab_size() const override { return kFirstSpecial; }
   absl::optional<int32_t> TokenToId(absl::string_view token) const override;
   absl::optional<int32_t> bos_id() const override;
   absl::optional<int32_t> eos_id() const override { return absl::nullopt; }

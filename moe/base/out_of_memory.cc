@@ -1,0 +1,24 @@
+#include "moe/base/out_of_memory.h"
+
+#include <new>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "moe/base/available_memory.h"
+#include "moe/base/byte_size.h"
+
+namespace moe {
+
+absl::Status OutOfMemoryStatus(const std::bad_alloc& error) {
+  const auto* const known = dynamic_cast<const OutOfMemory*>(&error);
+  const std::string wanted =
+      known != nullptr ? FormatByteSize(known->num_bytes()) : "some memory";
+  return absl::ResourceExhaustedError(absl::StrCat(
+      "out of memory: ", wanted, " more was wanted, and the system gave none (",
+      DescribeMemory(),
+      "); give a smaller --memory_budget, fewer threads (MOE_NUM_THREADS), or "
+      "the process more memory (ulimit -v)"));
+}
+
+}  // namespace moe

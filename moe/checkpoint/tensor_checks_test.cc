@@ -1,0 +1,140 @@
+#include "moe/checkpoint/tensor_checks.h"
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "moe/base/testing/status_matchers.h"
+#include "moe/base/testing/temp_directory.h"
+#include "moe/checkpoint/dtype.h"
+#include "moe/checkpoint/json.h"
+#include "moe/checkpoint/llama_config.h"
+#include "moe/checkpoint/safetensors_file.h"
+#include "moe/checkpoint/sharded_tensors.h"
+#include "moe/checkpoint/tensor.h"
+#include "moe/checkpoint/tensor_set.h"
+
+namespace moe {
+namespace {
+
+using ::moe::testing::IsOk;
+using ::moe::testing::StatusIs;
+using ::moe::testing::TempDirectory;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::IsNull;
+using ::testing::NotNull;
+
+constexpr absl::StatusCode kInvalid = absl::StatusCode::kInvalidArgument;
+constexpr char kHead[] = "lm_head.weight";
+constexpr char kEmbedding[] = "model.embed_tokens.weight";
+
+// The embedding has more than 1 MiB.
+LlamaConfig ConfigOf(bool tied) {
+  LlamaConfig config;
+  config.vocab_size = 70000;
+  config.hidden_size = 8;
+  config.tie_word_embeddings = tied;
+  config.document = {{"tie_word_embeddings", tied}};
+  return config;
+}
+
+class TensorChecksTest : public ::testing::Test {
+ protected:
+  TensorChecksTest() {
+    tensors_[kEmbedding] = Filled({70000, 8});
+    tensors_["model.norm.weight"] = Filled({8});
+  }
+
+  static HostTensor Filled(Shape shape) {
+    int64_t size = 2;
+    for (const int64_t dimension : shape) size *= dimension;
+    return {Dtype::kBF16, shape, std::string(static_cast<size_t>(size), 'x')};
+  }
+  ShardedTensors Open() const {
+    MOE_EXPECT_OK(WriteSafetensorsFile(directory_.Path("model.safetensors"),
+                                       tensors_, {}, /*overwrite=*/true));
+    return ShardedTensors::Open(directory_.path()).value();
+  }
+  absl::Status Check(const LlamaConfig& config) const {
+    return CheckTensors(DenseTensorSet(config), config, Open());
+  }
+
+  const TempDirectory directory_;
+  HostTensors tensors_;
+};
+
+TEST_F(TensorChecksTest, PassesOverTheEmbeddingsCopy) {
+  tensors_[kHead] = tensors_[kEmbedding];
+  ShardedTensors tensors = Open();
+  EXPECT_THAT(PassOverTiedHead(ConfigOf(/*tied=*/true), tensors), IsOk());
+  EXPECT_THAT(tensors.Find(kHead).tensor, IsNull());
+  EXPECT_THAT(tensors.Find(kEmbedding).tensor, NotNull());
+  EXPECT_EQ(tensors.num_tensors(), 2u);
+}
+
+TEST_F(TensorChecksTest, AnUntiedHeadIsATensorOfItsOwn) {
+  tensors_[kHead] = tensors_[kEmbedding];
+  ShardedTensors tensors = Open();
+  EXPECT_THAT(PassOverTiedHead(ConfigOf(/*tied=*/false), tensors), IsOk());
+  EXPECT_THAT(tensors.Find(kHead).tensor, NotNull());
+}
+
+TEST_F(TensorChecksTest, RefusesAHeadThatIsNotTheEmbedding) {
+  const LlamaConfig config = ConfigOf(/*tied=*/true);
+  tensors_[kHead] = tensors_[kEmbedding];
+  // The last byte is of element 70000 * 8 - 1.
+  tensors_[kHead].bytes.back() = 'y';
+  ShardedTensors tensors = Open();
+  EXPECT_THAT(
+      PassOverTiedHead(config, tensors),
+      StatusIs(kInvalid, AllOf(HasSubstr("tie_word_embeddings: true"),
+                               HasSubstr("element 559999"),
+                               HasSubstr("set tie_word_embeddings to false"),
+                               HasSubstr("remove the tensor"))));
+  tensors_[kHead] = Filled({69999, 8});
+  ShardedTensors shorter = Open();
+  EXPECT_THAT(PassOverTiedHead(config, shorter),
+              StatusIs(kInvalid, HasSubstr("[69999, 8]")));
+}
+
+TEST_F(TensorChecksTest, AMissingHeadMayBeTied) {
+  LlamaConfig config = ConfigOf(/*tied=*/false);
+  EXPECT_THAT(
+      Check(config),
+      StatusIs(kInvalid, AllOf(HasSubstr("\"lm_head.weight\" is missing"),
+                               HasSubstr("tie_word_embeddings is false"),
+                               HasSubstr("set tie_word_embeddings to true"))));
+  config.document = Json::object();
+  EXPECT_THAT(
+      Check(config),
+      StatusIs(kInvalid, HasSubstr("tie_word_embeddings is not there, which "
+                                   "means false")));
+}
+
+TEST_F(TensorChecksTest, TakesTheTensorsAndDerivedBuffers) {
+  tensors_["model.rotary_emb.inv_freq"] = Filled({4});
+  EXPECT_THAT(Check(ConfigOf(/*tied=*/true)), IsOk());
+}
+
+TEST_F(TensorChecksTest, ShowsTheNearestNameOfAMissingTensor) {
+  tensors_["module.model.norm.weight"] = tensors_["model.norm.weight"];
+  tensors_.erase("model.norm.weight");
+  EXPECT_THAT(
+      Check(ConfigOf(/*tied=*/true)),
+      StatusIs(kInvalid,
+               AllOf(HasSubstr("\"model.norm.weight\" is missing"),
+                     HasSubstr("found is \"module.model.norm.weight\""))));
+}
+
+TEST_F(TensorChecksTest, CallsAnAdapterThat) {
+  tensors_["model.layers.0.self_attn.q_proj.lora_A.weight"] = Filled({2, 8});
+  EXPECT_THAT(Check(ConfigOf(/*tied=*/true)),
+              StatusIs(kInvalid, AllOf(HasSubstr("q_proj.lora_A.weight"),
+                                       HasSubstr("merge_and_unload"))));
+}
+
+}  // namespace
+}  // namespace moe

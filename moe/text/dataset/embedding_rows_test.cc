@@ -1,0 +1,49 @@
+#include "moe/text/dataset/embedding_rows.h"
+
+#include "absl/status/status.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "moe/base/testing/status_matchers.h"
+#include "moe/text/dataset/testing/byte_tokenizer.h"
+
+namespace moe {
+namespace {
+
+using ::moe::testing::ByteTokenizer;
+using ::moe::testing::IsOk;
+using ::moe::testing::StatusIs;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
+
+TEST(CheckVocabularyFitsTest, EveryIdNeedsARow) {
+  EXPECT_THAT(CheckVocabularyFits(512, 512), IsOk());
+  EXPECT_THAT(CheckVocabularyFits(500, 512), IsOk());
+  EXPECT_THAT(CheckVocabularyFits(513, 512),
+              StatusIs(kInvalid, HasSubstr("ids up to 512, and the model's "
+                                           "embedding has 512 rows")));
+}
+
+TEST(CheckTokenizerFitsTest, AddedTokensMayLieBeyond) {
+  const ByteTokenizer tokenizer = ByteTokenizer::Llama3();  // 257 and 4 more.
+  EXPECT_THAT(CheckTokenizerFits(tokenizer, 257), IsOk());
+  EXPECT_THAT(CheckTokenizerFits(tokenizer, 256),
+              StatusIs(kInvalid, HasSubstr("256 rows")));
+}
+
+TEST(CheckTokensFitTest, SaysWhichTokenAndWhatToDo) {
+  const ByteTokenizer tokenizer = ByteTokenizer::Llama3();
+  EXPECT_THAT(CheckTokensFit({1, 259}, &tokenizer, 260), IsOk());
+  EXPECT_THAT(
+      CheckTokensFit({1, 260, 300}, &tokenizer, 260),
+      StatusIs(kInvalid,
+               AllOf(HasSubstr("the token \"<|eot_id|>\" has the id 260, and "
+                               "the model's embedding has 260 rows"),
+                     HasSubstr("resize_token_embeddings(261)"))));
+  EXPECT_THAT(CheckTokensFit({300}, nullptr, 260),
+              StatusIs(kInvalid, HasSubstr("a token has the id 300")));
+}
+
+}  // namespace
+}  // namespace moe

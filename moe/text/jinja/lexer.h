@@ -1,0 +1,49 @@
+// A template's text, cut into tokens, with the white space taken away that
+// Jinja takes away.
+//
+// As transformers sets Jinja up: trim_blocks (the line break behind a tag goes)
+// and lstrip_blocks (the blanks before a tag at the beginning of a line go);
+// "-" and "+" at a tag's ends overrule them. The template's last line break
+// goes.
+
+#ifndef MOE_TEXT_JINJA_LEXER_H_
+#define MOE_TEXT_JINJA_LEXER_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace moe::jinja {
+
+struct Token {
+  enum class Kind {
+    kData,  // Text as it is.
+    kVariableBegin,
+    kVariableEnd,
+    kBlockBegin,
+    kBlockEnd,
+    kName,
+    kString,  // Its escapes are resolved.
+    kInteger,
+    kFloat,
+    kOperator,
+    kEnd,
+  };
+  Kind kind;
+  std::string text;
+  int line;  // From 1.
+};
+
+// InvalidArgument: "line N: what".
+absl::Status AtLine(int line, absl::string_view what);
+
+// The tokens, kEnd last. InvalidArgument for a tag or text that has no end, and
+// for a character that no token begins with.
+absl::StatusOr<std::vector<Token>> Lex(absl::string_view text);
+
+}  // namespace moe::jinja
+
+#endif  // MOE_TEXT_JINJA_LEXER_H_

@@ -1,0 +1,242 @@
+#include "moe/text/tokenizer/config_tokens.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
+#include "moe/base/notice.h"
+#include "moe/text/tokenizer/added_tokens.h"
+#include "moe/text/tokenizer/bpe_model.h"
+#include "moe/text/tokenizer/tokenizer_config.h"
+
+namespace moe {
+namespace {
+
+constexpr char kEndOfText[] = "<|endoftext|>";
+constexpr TokenizerClass kPlain = {};
+constexpr TokenizerClass kClasses[] = {
+    {"LlamaTokenizer", "<s>", "</s>", "<unk>", "", true, true},
+    {"CodeLlamaTokenizer", "<s>", "</s>", "<unk>", "", true, true},
+    {"GemmaTokenizer", "<bos>", "<eos>", "<unk>", "<pad>", true, true},
+    {"CohereTokenizer", "<BOS_TOKEN>", "<|END_OF_TURN_TOKEN|>", "<UNK>", "",
+     true, true},
+    {"GPTNeoXTokenizer", kEndOfText, kEndOfText, kEndOfText, "", true, false},
+    {"GPT2Tokenizer", kEndOfText, kEndOfText, kEndOfText, "", false, false},
+    {"Qwen2Tokenizer", "", kEndOfText, kEndOfText, kEndOfText, false, false},
+};
+
+// The tokens of the class's own that complete code.
+constexpr absl::string_view kCodeLlamaTokens[] = {
+    "\xE2\x96\x81<PRE>", "\xE2\x96\x81<MID>", "\xE2\x96\x81<SUF>",
+    "\xE2\x96\x81<EOT>"};
+
+SpecialToken Named(absl::string_view content) {
+  SpecialToken special;
+  special.token.content = std::string(content);
+  special.token.special = true;
+  return special;
+}
+
+absl::string_view DefaultName(const TokenizerClass& of,
+                              absl::string_view field) {
+  if (field == "bos_token") return of.bos_token;
+  if (field == "eos_token") return of.eos_token;
+  if (field == "unk_token") return of.unk_token;
+  if (field == "pad_token") return of.pad_token;
+  return "";
+}
+
+// Under their names, the tokens whose flags a named token takes.
+using KnownTokens = absl::flat_hash_map<std::string, AddedToken>;
+
+// All special tokens in the order in which they are added. The first of a name
+// counts.
+std::vector<SpecialToken> SpecialTokens(const TokenizerConfig& config,
+                                        const KnownTokens& known) {
+  const TokenizerClass& of = FindTokenizerClass(config.tokenizer_class);
+  std::vector<SpecialToken> all;
+  for (const absl::string_view field : kNamedTokens) {
+    const auto found = config.named_tokens.find(std::string(field));
+    if (found == config.named_tokens.end()) {
+      all.push_back(Named(DefaultName(of, field)));
+      continue;
+    }
+    if (!found->second.has_value()) continue;
+    all.push_back(*found->second);
+    const auto same = known.find(all.back().token.content);
+    if (same != known.end()) all.back() = {same->second, true};
+  }
+  all.insert(all.end(), config.additional_tokens.begin(),
+             config.additional_tokens.end());
+  if (of.name == "CodeLlamaTokenizer") {
+    for (const absl::string_view token : kCodeLlamaTokens) {
+      all.push_back(Named(token));
+    }
+  }
+  absl::flat_hash_set<std::string> seen;
+  std::vector<SpecialToken> first;
+  for (const SpecialToken& token : all) {
+    if (seen.insert(token.token.content).second) first.push_back(token);
+  }
+  return first;
+}
+
+// What the files name, without the names that a class has.
+absl::flat_hash_set<std::string> NamesInFiles(const TokenizerConfig& config) {
+  absl::flat_hash_set<std::string> names;
+  for (const auto& [field, named] : config.named_tokens) {
+    if (named.has_value()) names.insert(named->token.content);
+  }
+  for (const SpecialToken& special : config.additional_tokens) {
+    names.insert(special.token.content);
+  }
+  return names;
+}
+
+// A token to add. `id` is the one that its file says, or -1.
+std::vector<AddedToken> TokensToAdd(const TokenizerConfig& config,
+                                    const std::vector<AddedToken>& of_file) {
+  KnownTokens in_file;
+  for (const AddedToken& token : of_file) {
+    in_file.emplace(token.content, token);
+  }
+  std::map<int32_t, AddedToken> by_id;
+  for (const AddedToken& token : config.added_tokens) by_id[token.id] = token;
+  KnownTokens known;
+  if (config.has_added_tokens_decoder) {
+    for (const auto& [id, token] : by_id) known[token.content] = token;
+  } else {
+    // A token of added_tokens.json whose id one of tokenizer.json has is lost.
+    for (const AddedToken& token : of_file) by_id.erase(token.id);
+    known = in_file;
+  }
+  const std::vector<SpecialToken> special = SpecialTokens(config, known);
+  absl::flat_hash_set<std::string> names;
+  for (const SpecialToken& token : special) names.insert(token.token.content);
+
+  std::vector<AddedToken> tokens;
+  const absl::flat_hash_set<std::string> in_files = NamesInFiles(config);
+  absl::flat_hash_set<std::string> are_there;
+  for (const auto& [content, token] : in_file) are_there.insert(content);
+  for (auto& [id, token] : by_id) {
+    if (!config.has_added_tokens_decoder) {
+      token.special = in_files.contains(token.content);
+      token.normalized = !token.special;
+    }
+    const auto same = in_file.find(token.content);
+    if (same != in_file.end() && SameFlags(same->second, token)) continue;
+    are_there.insert(token.content);
+    tokens.push_back(token);
+  }
+  for (const SpecialToken& token : special) {
+    if (!token.has_flags && are_there.contains(token.token.content)) continue;
+    tokens.push_back(token.token);
+    tokens.back().id = -1;
+  }
+  for (AddedToken& token : tokens) {
+    token.special = token.special || names.contains(token.content);
+  }
+  return tokens;
+}
+
+// The tokens of a tokenizer that grow as those of the tokenizers package do.
+class TokenAdder {
+ public:
+  TokenAdder(const BpeModel& model, std::vector<AddedToken>* tokens)
+      : model_(model), tokens_(*tokens) {
+    for (size_t i = 0; i < tokens_.size(); ++i) Know(i);
+  }
+
+  void Add(AddedToken token) {
+    if (token.content.empty()) return;
+    const auto known = index_.find(token.content);
+    if (known != index_.end()) {
+      AddedToken& there = tokens_[known->second];
+      CheckId(token, there.id);
+      token.id = there.id;
+      if (SameFlags(there, token)) return;
+      // Of special tokens the package keeps the first in what it looks for, of
+      // others all; what is looked for in the text as it is comes first.
+      token.normalized = there.normalized &&
+                         ((there.special && token.special) || token.normalized);
+      there = std::move(token);
+      Note(there);
+      return;
+    }
+    const std::optional<int32_t> in_model = model_.TokenToId(token.content);
+    const int32_t id = in_model.value_or(next_id_);
+    const auto slot = static_cast<size_t>(id);
+    if (!in_model.has_value() && slot < model_.tokens().size() &&
+        model_.tokens()[slot].has_value()) {
+      SayNotice(absl::StrCat("the special token \"", token.content,
+                             "\" is left out: its id would be ", id,
+                             ", which is another token's in tokenizer.json; "
+                             "add it to tokenizer.json"));
+      return;
+    }
+    CheckId(token, id);
+    token.id = id;
+    Note(token);
+    tokens_.push_back(std::move(token));
+    Know(tokens_.size() - 1);
+  }
+
+  std::string TakeChanges() { return std::move(changes_); }
+
+ private:
+  void Know(size_t i) {
+    index_.emplace(tokens_[i].content, i);
+    const int32_t after = tokens_[i].id + 1;
+    if (tokens_[i].id >= next_id_) next_id_ = after;
+  }
+
+  void Note(const AddedToken& token) {
+    absl::StrAppend(&changes_, token.content.size(), ":", token.content,
+                    token.id, " ", token.single_word, token.lstrip,
+                    token.rstrip, token.normalized, token.special, "\n");
+  }
+
+  static void CheckId(const AddedToken& token, int32_t id) {
+    if (token.id < 0 || token.id == id) return;
+    SayNotice(absl::StrCat("the files beside tokenizer.json give the token \"",
+                           token.content, "\" the id ", token.id,
+                           ", and it has ", id, ", as in transformers 4.57"));
+  }
+
+  const BpeModel& model_;
+  std::vector<AddedToken>& tokens_;
+  absl::flat_hash_map<std::string, size_t> index_;
+  int32_t next_id_ = static_cast<int32_t>(model_.num_tokens());
+  std::string changes_;
+};
+
+}  // namespace
+
+const TokenizerClass& FindTokenizerClass(absl::string_view name) {
+  name = absl::StripSuffix(name, "Fast");
+  const auto* const found =
+      std::find_if(std::begin(kClasses), std::end(kClasses),
+                   [name](const TokenizerClass& c) { return c.name == name; });
+  return found == std::end(kClasses) ? kPlain : *found;
+}
+
+std::string AddConfigTokens(const TokenizerConfig& config,
+                            const BpeModel& model,
+                            std::vector<AddedToken>* tokens) {
+  std::vector<AddedToken> to_add = TokensToAdd(config, *tokens);
+  TokenAdder adder(model, tokens);
+  for (AddedToken& token : to_add) adder.Add(std::move(token));
+  return adder.TakeChanges();
+}
+
+}  // namespace moe

@@ -1,0 +1,141 @@
+#include "tools/cli/prepare_paths.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "moe/base/status_macros.h"
+#include "moe/base/testing/status_matchers.h"
+#include "moe/base/testing/temp_directory.h"
+#include "tools/cli/flag_set.h"
+
+namespace moe::cli {
+namespace {
+
+using ::moe::testing::IsOk;
+using ::moe::testing::IsOkAndHolds;
+using ::moe::testing::StatusIs;
+using ::moe::testing::TempDirectory;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class PreparePathsTest : public ::testing::Test {
+ protected:
+  PreparePathsTest() {
+    directory_.Write("model/config.json", "{}");
+    directory_.Write("data.jsonl", "");
+    directory_.Write("results/lock", "");
+  }
+
+  // Prepares flags whose paths lie below the directory.
+  absl::StatusOr<std::vector<std::string>> Prepare(const std::string& file,
+                                                   const std::string& whole,
+                                                   const std::string& folder) {
+    CLI::App app;
+    FlagSet flags(app);
+    std::string model;
+    std::vector<std::string> made;
+    std::string results;
+    flags.AddString({.names = {"model"}, .path = PathRole::kInput}, &model);
+    flags.AddStrings({.names = {"made"}, .path = PathRole::kNamedInput}, &made);
+    flags.AddString({.names = {"results"}, .path = PathRole::kResults},
+                    &results);
+    flags.AddString({.names = {"file"}, .path = PathRole::kOutputFile}, &file_);
+    flags.AddString({.names = {"whole"}, .path = PathRole::kOutputDirectory},
+                    &whole_);
+    flags.AddString({.names = {"folder"}, .path = PathRole::kOutputFolder},
+                    &folder_);
+    std::vector<std::string> args = {
+        absl::StrCat("--model=", directory_.Path("model")),
+        absl::StrCat("--made=data=", directory_.Path("data.jsonl")),
+        absl::StrCat("--results=", directory_.Path("results")),
+        absl::StrCat("--file=", directory_.Path(file)),
+        absl::StrCat("--whole=", directory_.Path(whole)),
+        absl::StrCat("--folder=", directory_.Path(folder))};
+    std::reverse(args.begin(), args.end());
+    app.parse(args);
+    MOE_RETURN_IF_ERROR(flags.Store());
+    return PreparePaths(flags);
+  }
+
+  TempDirectory directory_;
+  std::string file_;
+  std::string whole_;
+  std::string folder_;
+};
+
+TEST_F(PreparePathsTest, TakesWhatIsApart) {
+  EXPECT_THAT(Prepare("a/f", "a/w", "a"), IsOkAndHolds(ElementsAre()));
+  EXPECT_THAT(Prepare("results/f", "results/w", "results/o"), IsOk());
+  // Files are written beside the inputs, and over none.
+  EXPECT_THAT(Prepare("f", "w", "."), IsOk());
+}
+
+TEST_F(PreparePathsTest, RefusesOutputsInAndAroundInputs) {
+  std::filesystem::create_directory_symlink(directory_.Path("model"),
+                                            directory_.Path("link"));
+  struct Case {
+    const char* file;
+    const char* whole;
+    const char* folder;
+    const char* message;
+  };
+  for (const Case& c : {
+           Case{"data.jsonl", "w", "o", "is the input --made"},
+           {"model/f", "w", "o", "lies in the input --model"},
+           {"link/f", "w", "o", "lies in the input --model"},
+           {"f", "model", "o", "is the input --model"},
+           {"f", "link", "o", "is the input --model"},
+           {"f", "model/new/er", "o", "lies in the input --model"},
+           {"f", "results", "o", "is the input --results"},
+           {"f", ".", "o", "holds the input --model"},
+           {"f", "w", "model", "is the input --model"},
+           {"f", "w", "model/new", "lies in the input --model"},
+           {"f", "f", "o", "are both"},
+       }) {
+    EXPECT_THAT(
+        Prepare(c.file, c.whole, c.folder),
+        StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(c.message)));
+  }
+}
+
+TEST_F(PreparePathsTest, FollowsALinkOnceAndSaysSo) {
+  std::filesystem::create_symlink("disk", directory_.Path("link"));
+  const std::string disk =
+      std::filesystem::canonical(directory_.path()).string() + "/disk";
+  EXPECT_THAT(Prepare("f", "link/", "o"),
+              IsOkAndHolds(ElementsAre(HasSubstr("writing to " + disk))));
+  EXPECT_EQ(whole_, disk);
+  std::filesystem::create_symlink("link", directory_.Path("chain"));
+  EXPECT_THAT(Prepare("f", "chain", "o"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("is a symbolic link too")));
+}
+
+TEST_F(PreparePathsTest, AModelInACacheIsItsSnapshot) {
+  const std::string folder = directory_.Path("hub/models--acme--Fox");
+  directory_.Write("hub/models--acme--Fox/snapshots/1f/config.json", "{}");
+  CLI::App app;
+  FlagSet flags(app);
+  std::string model;
+  flags.AddString({.names = {}, .positional = "PATH", .path = PathRole::kModel},
+                  &model);
+  flags.AddString({.names = {"out"}, .path = PathRole::kOutputFile}, &file_);
+  app.parse(absl::StrCat(folder, " --out=", folder, "/blobs/x"));
+  EXPECT_THAT(flags.Store(), IsOk());
+  // The blobs are an input as the snapshot is.
+  EXPECT_THAT(PreparePaths(flags),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("lies in the input PATH")));
+  EXPECT_EQ(model, folder + "/snapshots/1f");
+}
+
+}  // namespace
+}  // namespace moe::cli
