@@ -10,7 +10,6 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "moe/align/align_options.h"
 #include "moe/align/align_options.pb.h"
 #include "moe/align/alignment_inputs.h"
 #include "moe/align/block_alignment.h"
@@ -18,6 +17,7 @@
 #include "moe/align/distribution_sums.h"
 #include "moe/align/stored_bias.h"
 #include "moe/base/memory_budget.h"
+#include "moe/base/options/options.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/thread_pool.h"
 #include "moe/checkpoint/artifact/distribution.h"
@@ -245,7 +245,7 @@ absl::StatusOr<Alignment> AlignModel(Model& model,
                                      const AlignmentInputs& inputs,
                                      const WalkOptions& walk_options,
                                      const WalkResources& resources) {
-  MOE_RETURN_IF_ERROR(ValidateAlignOptions(inputs.options));
+  MOE_RETURN_IF_ERROR(CheckOptions(inputs.options));
   MOE_RETURN_IF_ERROR(CheckAlignable(model.checkpoint(), inputs.options));
   MOE_RETURN_IF_ERROR(CheckReference(*model.moe_config(), inputs.reference,
                                      inputs.reference_path));

@@ -1,9 +1,9 @@
-#include "moe/align/align_options.h"
 
 #include "absl/status/status.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "moe/align/align_options.pb.h"
+#include "moe/base/options/options.h"
 #include "moe/base/testing/status_matchers.h"
 
 namespace moe {
@@ -14,18 +14,18 @@ using ::testing::HasSubstr;
 
 TEST(AlignOptionsTest, NamesTheField) {
   AlignOptions options;
-  MOE_EXPECT_OK(ValidateAlignOptions(options));
+  MOE_EXPECT_OK(CheckOptions(options));
   options.set_alignment_mode(static_cast<AlignOptions::Mode>(7));
   EXPECT_THAT(
-      ValidateAlignOptions(options),
+      CheckOptions(options),
       StatusIs(absl::StatusCode::kInvalidArgument,
-               HasSubstr("alignment_mode is 7; allowed: EXACT or PUBLISHED")));
+               HasSubstr("alignment_mode is 7; allowed: exact, published")));
   options = AlignOptions();
   options.set_alignment_parts(static_cast<AlignOptions::Parts>(2));
   EXPECT_THAT(
-      ValidateAlignOptions(options),
+      CheckOptions(options),
       StatusIs(absl::StatusCode::kInvalidArgument,
-               HasSubstr("alignment_parts is 2; allowed: FULL or MAGNITUDE")));
+               HasSubstr("alignment_parts is 2; allowed: full, magnitude")));
 }
 
 }  // namespace

@@ -11,10 +11,10 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
-#include "moe/align/align_options.h"
 #include "moe/align/align_options.pb.h"
 #include "moe/align/alignment_inputs.h"
 #include "moe/align/stored_bias.h"
+#include "moe/base/options/options.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/artifact/layer_parts.h"
 #include "moe/checkpoint/artifact/scale_factors.h"
@@ -129,7 +129,7 @@ class AlignedConverter {
 absl::StatusOr<ConversionPlan> PlanAligned(const Checkpoint& from,
                                            const ScaleFactors& factors,
                                            const AlignOptions& options) {
-  MOE_RETURN_IF_ERROR(ValidateAlignOptions(options));
+  MOE_RETURN_IF_ERROR(CheckOptions(options));
   MOE_RETURN_IF_ERROR(CheckAlignable(from, options));
   MOE_RETURN_IF_ERROR(
       CheckFactors(*from.moe_config(), factors, ScaleFactors::kName));
@@ -160,7 +160,7 @@ ScaleFactors NoChange(const MoeConfig& config) {
 absl::Status CheckAlignedOutput(const Checkpoint& from,
                                 const AlignOptions& options,
                                 const ConversionOutput& output) {
-  MOE_RETURN_IF_ERROR(ValidateAlignOptions(options));
+  MOE_RETURN_IF_ERROR(CheckOptions(options));
   MOE_RETURN_IF_ERROR(CheckAlignable(from, options));
   const ScaleFactors factors = NoChange(*from.moe_config());
   MOE_ASSIGN_OR_RETURN(ConversionPlan plan,

@@ -9,6 +9,7 @@
 #define MOE_BASE_OUT_OF_MEMORY_H_
 
 #include <cstdint>
+#include <exception>
 #include <new>
 
 #include "absl/status/status.h"
@@ -28,6 +29,9 @@ class OutOfMemory : public std::bad_alloc {
 // ResourceExhausted: what was wanted, if it is known, what there is, and what a
 // user can do.
 absl::Status OutOfMemoryStatus(const std::bad_alloc& error);
+
+// Of what was thrown where there was no memory or no thread, or by a library.
+absl::Status StatusOfException(const std::exception& error);
 
 }  // namespace moe
 

@@ -1,61 +1,62 @@
 #include "moe/convert/conversion_options.h"
 
 #include <cstdint>
-#include <limits>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/string_view.h"
 #include "moe/base/option_checks.h"
+#include "moe/base/options/options.h"
 #include "moe/base/status_macros.h"
+#include "moe/checkpoint/artifact/gate_weights.h"
+#include "moe/checkpoint/artifact/neuron_indices.h"
 #include "moe/convert/attention_options.pb.h"
 #include "moe/convert/mlp_options.pb.h"
 
 namespace moe {
 namespace {
 
-absl::Status CheckScale(double scale, absl::string_view field) {
-  // Written so that NaN is refused.
-  return CheckField(scale > 0.0 && scale <= std::numeric_limits<double>::max(),
-                    field, scale, "a number above 0");
-}
-
-absl::Status CheckContractLayers(int64_t count) {
-  return CheckField(count >= 0, "num_moe_contract_layers", count, "0 or more");
+int64_t NumExpertsOf(const GateWeights* gate_weights,
+                     const NeuronIndices* neuron_indices) {
+  if (neuron_indices != nullptr && !neuron_indices->layers.empty()) {
+    return neuron_indices->layers[0].experts.rows;
+  }
+  if (gate_weights != nullptr && !gate_weights->layers.empty()) {
+    return gate_weights->layers[0].rows;
+  }
+  return 8;
 }
 
 }  // namespace
 
 absl::Status ValidateMlpConversionOptions(const MlpConversionOptions& options) {
-  MOE_RETURN_IF_ERROR(
-      CheckField(MlpConversionOptions::Kind_IsValid(options.kind()), "kind",
-                 static_cast<int>(options.kind()), "VANILLA or RESIDUAL"));
-  MOE_RETURN_IF_ERROR(CheckField(options.num_experts() >= 1, "num_experts",
-                                 options.num_experts(), "1 or more"));
-  MOE_RETURN_IF_ERROR(CheckField(
-      options.top_k() >= 1 && options.top_k() <= options.num_experts(), "top_k",
-      options.top_k(),
-      absl::StrCat("1 to ", options.num_experts(), " (num_experts)")));
-  MOE_RETURN_IF_ERROR(CheckScale(options.scale_factor(), "scale_factor"));
-  MOE_RETURN_IF_ERROR(CheckContractLayers(options.num_moe_contract_layers()));
-  return CheckSeed(options.seed());
+  MOE_RETURN_IF_ERROR(CheckOptions(options));
+  if (!options.has_top_k() || !options.has_num_experts()) {
+    return absl::OkStatus();
+  }
+  return CheckField(
+      options.top_k() <= options.num_experts(), "top_k", options.top_k(),
+      absl::StrCat("1 to ", options.num_experts(), " (num_experts)"));
 }
 
 absl::Status ValidateAttentionConversionOptions(
     const AttentionConversionOptions& options) {
-  const int64_t split = AttentionSplit(options);
-  MOE_RETURN_IF_ERROR(CheckField(split >= 1 && (split & (split - 1)) == 0,
-                                 "attn_split", split, "1, 2, 4, 8, ..."));
-  MOE_RETURN_IF_ERROR(CheckField(options.top_k_attn() >= 1, "top_k_attn",
-                                 options.top_k_attn(), "1 or more"));
-  MOE_RETURN_IF_ERROR(
-      CheckScale(options.scale_factor_attn(), "scale_factor_attn"));
-  MOE_RETURN_IF_ERROR(CheckContractLayers(options.num_moe_contract_layers()));
-  return CheckSeed(options.seed());
+  MOE_RETURN_IF_ERROR(CheckOptions(options));
+  const int64_t split = options.attn_split();
+  return CheckField((split & (split - 1)) == 0, "attn_split", split,
+                    "1, 2, 4, 8, ...");
 }
 
-int64_t AttentionSplit(const AttentionConversionOptions& options) {
-  return options.has_attn_split() ? options.attn_split() : 1;
+MlpConversionOptions WithPublishedSettings(
+    const MlpConversionOptions& options, const GateWeights* gate_weights,
+    const NeuronIndices* neuron_indices) {
+  const bool residual = options.kind() == MlpConversionOptions::RESIDUAL;
+  MlpConversionOptions all = options;
+  if (!all.has_num_experts()) {
+    all.set_num_experts(NumExpertsOf(gate_weights, neuron_indices));
+  }
+  if (!all.has_top_k()) all.set_top_k(residual ? 1 : 2);
+  if (!all.has_scale_factor()) all.set_scale_factor(residual ? 1.0 : 4.0);
+  return all;
 }
 
 }  // namespace moe

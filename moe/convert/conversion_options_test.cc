@@ -53,21 +53,18 @@ TEST(MlpConversionOptionsTest, EveryFieldIsChecked) {
   const Case cases[] = {
       {[](auto& o) { o.set_num_experts(0); },
        "num_experts is 0; allowed: 1 or more"},
-      {[](auto& o) { o.set_top_k(0); },
-       "top_k is 0; allowed: 1 to 8 (num_experts)"},
+      {[](auto& o) { o.set_top_k(0); }, "top_k is 0; allowed: 1 or more"},
       {[](auto& o) { o.set_top_k(9); },
        "top_k is 9; allowed: 1 to 8 (num_experts)"},
       {[](auto& o) { o.set_scale_factor(0.0); },
-       "scale_factor is 0; allowed: a number above 0"},
+       "scale_factor is 0; allowed: above 0"},
       {[](auto& o) { o.set_scale_factor(kNan); },
-       "scale_factor is nan; allowed: a number above 0"},
+       "scale_factor is nan; allowed: above 0"},
       {[](auto& o) { o.set_scale_factor(kInfinity); },
-       "scale_factor is inf; allowed: a number above 0"},
+       "scale_factor is inf; allowed: above 0"},
       {[](auto& o) { o.set_num_moe_contract_layers(-1); },
        "num_moe_contract_layers is -1; allowed: 0 or more"},
       {[](auto& o) { o.set_seed(-1); }, "seed is -1; allowed: 0 or more"},
-      {[](auto& o) { o.set_kind(static_cast<MlpConversionOptions::Kind>(7)); },
-       "kind is 7; allowed: VANILLA or RESIDUAL"},
   };
   for (const Case& c : cases) {
     MlpConversionOptions options = Mlp();
@@ -79,11 +76,10 @@ TEST(MlpConversionOptionsTest, EveryFieldIsChecked) {
 
 TEST(AttentionConversionOptionsTest, GoodOnesPass) {
   MOE_EXPECT_OK(ValidateAttentionConversionOptions(Attention()));
-  EXPECT_EQ(AttentionSplit(Attention()), 1);
+  EXPECT_EQ(Attention().attn_split(), 1);
   AttentionConversionOptions options = Attention();
   options.set_attn_split(4);
   MOE_EXPECT_OK(ValidateAttentionConversionOptions(options));
-  EXPECT_EQ(AttentionSplit(options), 4);
 }
 
 TEST(AttentionConversionOptionsTest, EveryFieldIsChecked) {
@@ -93,13 +89,13 @@ TEST(AttentionConversionOptionsTest, EveryFieldIsChecked) {
   };
   const Case cases[] = {
       {[](auto& o) { o.set_attn_split(0); },
-       "attn_split is 0; allowed: 1, 2, 4, 8, ..."},
+       "attn_split is 0; allowed: 1 or more"},
       {[](auto& o) { o.set_attn_split(6); },
        "attn_split is 6; allowed: 1, 2, 4, 8, ..."},
       {[](auto& o) { o.set_top_k_attn(0); },
        "top_k_attn is 0; allowed: 1 or more"},
       {[](auto& o) { o.set_scale_factor_attn(-1.0); },
-       "scale_factor_attn is -1; allowed: a number above 0"},
+       "scale_factor_attn is -1; allowed: above 0"},
       {[](auto& o) { o.set_num_moe_contract_layers(-2); },
        "num_moe_contract_layers is -2; allowed: 0 or more"},
       {[](auto& o) { o.set_seed(-1); }, "seed is -1; allowed: 0 or more"},

@@ -183,7 +183,7 @@ absl::StatusOr<MoeConfig> ConfigOf(const Checkpoint& from,
   config.use_attn_moe = true;
   config.top_k_attn = options.top_k_attn();
   config.scale_factor_attn = options.scale_factor_attn();
-  const int64_t split = AttentionSplit(options);
+  const int64_t split = options.attn_split();
   const LlamaConfig& decoder = config.decoder;
   const int64_t heads_per_group =
       decoder.num_attention_heads / decoder.num_key_value_heads;

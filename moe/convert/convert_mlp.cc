@@ -325,10 +325,13 @@ void CountNeurons(const NeuronIndices& indices, MlpConversion& conversion) {
 }  // namespace
 
 absl::StatusOr<MlpConversion> ConvertMlp(const Checkpoint& dense,
-                                         const MlpConversionOptions& options,
+                                         const MlpConversionOptions& given,
                                          const MlpArtifacts& artifacts,
                                          const ConversionOutput& output,
                                          const ConversionResources& resources) {
+  MOE_RETURN_IF_ERROR(ValidateMlpConversionOptions(given));
+  const MlpConversionOptions options = WithPublishedSettings(
+      given, artifacts.gate_weights, artifacts.neuron_indices);
   MOE_RETURN_IF_ERROR(ValidateMlpConversionOptions(options));
   MOE_RETURN_IF_ERROR(CheckDense(dense));
   MOE_ASSIGN_OR_RETURN(const NeuronIndices indices,

@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "moe/base/float_environment.h"
-#include "moe/base/option_checks.h"
+#include "moe/base/options/options.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/checkpoint.h"
 #include "moe/checkpoint/llama_config.h"
@@ -58,19 +58,12 @@ absl::Status CheckExportable(const MoeConfig& config,
 
 }  // namespace
 
-absl::Status ValidateExportOptions(const ExportOptions& options) {
-  return CheckField(options.target() == ExportOptions::MIXTRAL ||
-                        options.target() == ExportOptions::GRANITEMOESHARED,
-                    "target", static_cast<int>(options.target()),
-                    "MIXTRAL or GRANITEMOESHARED");
-}
-
 absl::StatusOr<ExportedCheckpoint> ExportCheckpoint(
     const Checkpoint& from, const ExportOptions& options,
     const ConversionOutput& output, const ConversionResources& resources) {
   // What is computed before there is a plan is under the contract, too.
   SetFloatEnvironment();
-  MOE_RETURN_IF_ERROR(ValidateExportOptions(options));
+  MOE_RETURN_IF_ERROR(CheckOptions(options));
   const bool is_mixtral = options.target() == ExportOptions::MIXTRAL;
   const MoeConfig* const config = from.moe_config();
   if (config == nullptr) {

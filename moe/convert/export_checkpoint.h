@@ -20,9 +20,6 @@
 
 namespace moe {
 
-// OK, or InvalidArgument with the field, its value and what is allowed.
-absl::Status ValidateExportOptions(const ExportOptions& options);
-
 struct ExportedCheckpoint {
   WrittenCheckpoint written;
   double scale_factor = 1.0;

@@ -12,6 +12,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "moe/base/float_environment.h"
+#include "moe/base/options/options.h"
 #include "moe/base/progress.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/testing/status_matchers.h"
@@ -51,13 +52,13 @@ absl::StatusOr<ExportedCheckpoint> Export(const std::string& from,
 
 TEST(ExportOptionsTest, ATargetIsNeeded) {
   ExportOptions options;
-  EXPECT_THAT(ValidateExportOptions(options),
+  EXPECT_THAT(CheckOptions(options),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       "target is 0; allowed: MIXTRAL or GRANITEMOESHARED"));
+                       ::testing::HasSubstr("target is not set")));
   options.set_target(ExportOptions::MIXTRAL);
-  MOE_EXPECT_OK(ValidateExportOptions(options));
+  MOE_EXPECT_OK(CheckOptions(options));
   options.set_target(ExportOptions::GRANITEMOESHARED);
-  MOE_EXPECT_OK(ValidateExportOptions(options));
+  MOE_EXPECT_OK(CheckOptions(options));
 }
 
 struct BadCase {

@@ -18,6 +18,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "moe/base/file_system.h"
+#include "moe/base/options/options.h"
 #include "moe/base/progress.h"
 #include "moe/base/random_access_file.h"
 #include "moe/base/status_macros.h"
@@ -125,17 +126,6 @@ absl::Status Compare(const TensorSource& a, const TensorSource& b,
   return absl::OkStatus();
 }
 
-absl::Status OutOfRange(absl::string_view field, const std::string& value,
-                        absl::string_view want) {
-  return absl::InvalidArgumentError(
-      absl::StrCat(field, " is ", value, "; wanted is ", want));
-}
-
-absl::Status CheckTolerance(absl::string_view field, double value) {
-  if (value >= 0.0 && std::isfinite(value)) return absl::OkStatus();
-  return OutOfRange(field, absl::StrCat(value), "a finite number, 0 or more");
-}
-
 // Adds the leaves of `value`: what is no object, and objects without fields.
 void AddLeaves(const std::string& name, const Json& value,
                std::vector<std::pair<std::string, const Json*>>& leaves) {
@@ -213,22 +203,12 @@ bool CheckpointDiff::Same() const {
              static_cast<int64_t>(tensors.size());
 }
 
-absl::Status ValidateDiffOptions(const DiffOptions& options) {
-  MOE_RETURN_IF_ERROR(CheckTolerance("rtol", options.rtol()));
-  MOE_RETURN_IF_ERROR(CheckTolerance("atol", options.atol()));
-  if (options.max_ulp() < 0) {
-    return OutOfRange("max_ulp", absl::StrCat(options.max_ulp()),
-                      "a whole number, 0 or more");
-  }
-  return absl::OkStatus();
-}
-
 absl::StatusOr<std::vector<TensorDiff>> DiffTensors(const TensorSource& a,
                                                     const TensorSource& b,
                                                     const DiffOptions& options,
                                                     ThreadPool& pool,
                                                     Progress& progress) {
-  MOE_RETURN_IF_ERROR(ValidateDiffOptions(options));
+  MOE_RETURN_IF_ERROR(CheckOptions(options));
   std::vector<Job> jobs = MakeJobs(a, b);
   int64_t total_bytes = 0;
   for (const Job& job : jobs) {
@@ -284,7 +264,7 @@ absl::StatusOr<CheckpointDiff> DiffCheckpoints(absl::string_view a_path,
                                                const DiffOptions& options,
                                                ThreadPool& pool,
                                                Progress& progress) {
-  MOE_RETURN_IF_ERROR(ValidateDiffOptions(options));
+  MOE_RETURN_IF_ERROR(CheckOptions(options));
   CheckpointDiff diff;
   diff.a_path = std::string(a_path);
   diff.b_path = std::string(b_path);

@@ -71,12 +71,9 @@ struct CheckpointDiff {
   bool Same() const;
 };
 
-// InvalidArgument with the field's name, its value and the allowed range.
-absl::Status ValidateDiffOptions(const DiffOptions& options);
-
 // Compares the tensors. Reads both sides in pieces of 1 MiB for each thread,
 // and twice where they differ. Independent of the number of threads. Errors are
-// those of ValidateDiffOptions and of reading; of several, the first in the
+// those of CheckOptions and of reading; of several, the first in the
 // order of the tensors.
 absl::StatusOr<std::vector<TensorDiff>> DiffTensors(const TensorSource& a,
                                                     const TensorSource& b,

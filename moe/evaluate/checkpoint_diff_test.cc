@@ -13,6 +13,7 @@
 #include "absl/types/span.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/options/options.h"
 #include "moe/base/progress.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/testing/temp_directory.h"
@@ -157,17 +158,17 @@ TEST(ValidateDiffOptionsTest, NamesTheField) {
                     HasSubstr(std::string(field)));
   };
   DiffOptions options;
-  EXPECT_THAT(ValidateDiffOptions(options), IsOk());
+  EXPECT_THAT(CheckOptions(options), IsOk());
   options.set_rtol(-1.0);
-  EXPECT_THAT(ValidateDiffOptions(options), invalid("rtol is -1;"));
+  EXPECT_THAT(CheckOptions(options), invalid("rtol is -1;"));
   options.set_rtol(std::numeric_limits<double>::quiet_NaN());
-  EXPECT_THAT(ValidateDiffOptions(options), invalid("rtol is nan;"));
+  EXPECT_THAT(CheckOptions(options), invalid("rtol is nan;"));
   options.clear_rtol();
   options.set_atol(std::numeric_limits<double>::infinity());
-  EXPECT_THAT(ValidateDiffOptions(options), invalid("atol is inf;"));
+  EXPECT_THAT(CheckOptions(options), invalid("atol is inf;"));
   options.clear_atol();
   options.set_max_ulp(-3);
-  EXPECT_THAT(ValidateDiffOptions(options), invalid("max_ulp is -3;"));
+  EXPECT_THAT(CheckOptions(options), invalid("max_ulp is -3;"));
 }
 
 TEST(DiffJsonTest, ComparesLeavesByName) {

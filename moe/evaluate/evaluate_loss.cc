@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "moe/base/options/options.h"
 #include "moe/base/sha256.h"
 #include "moe/base/status_macros.h"
 #include "moe/evaluate/evaluate_options.pb.h"
@@ -102,12 +103,7 @@ absl::Status ValidateEvaluateOptions(const EvaluateOptions& options) {
         "bfloat16_products is set, and numerics is exact, which multiplies "
         "float32; set numerics to aten");
   }
-  if (options.num_logits_sequences() < 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("num_logits_sequences is ", options.num_logits_sequences(),
-                     "; allowed: 0 or more"));
-  }
-  return absl::OkStatus();
+  return CheckOptions(options);
 }
 
 absl::StatusOr<LossEvaluation> EvaluateLoss(Model& model,

@@ -11,10 +11,10 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "moe/base/option_checks.h"
+#include "moe/base/options/options.h"
 #include "moe/base/status_macros.h"
 #include "moe/experiment/experiment_lock.pb.h"
 #include "moe/experiment/experiment_spec.pb.h"
-#include "moe/experiment/option_flags.h"
 
 namespace moe {
 namespace {

@@ -128,7 +128,7 @@ absl::Status CheckStepTargets(const std::vector<PlannedStep>& steps,
 
 absl::StatusOr<ExperimentLock> RunExperiment(const ExperimentSpec& spec,
                                              const ExperimentRun& run,
-                                             const CommandRunner& run_command,
+                                             const StepExecutor& execute,
                                              const StepObserver& observe,
                                              Progress& progress) {
   MOE_ASSIGN_OR_RETURN(const std::vector<PlannedStep> steps, PlanSteps(spec));
@@ -137,8 +137,7 @@ absl::StatusOr<ExperimentLock> RunExperiment(const ExperimentSpec& spec,
   MOE_ASSIGN_OR_RETURN(const std::unique_ptr<PathLock> lock,
                        TakeSavePath(spec, run.save_path));
   ExperimentInputs inputs(run.places, progress);
-  const StepContext context = {inputs, run_command, progress,
-                               run.memory_budget};
+  const StepContext context = {inputs, execute, progress, run.memory_budget};
   const auto num_steps = static_cast<int64_t>(steps.size());
   for (int64_t i = 0; i < num_steps; ++i) {
     const std::string directory =

@@ -57,7 +57,7 @@ struct ExperimentRun {
 // another run works there. A step's error has its name in front.
 absl::StatusOr<ExperimentLock> RunExperiment(const ExperimentSpec& spec,
                                              const ExperimentRun& run,
-                                             const CommandRunner& run_command,
+                                             const StepExecutor& execute,
                                              const StepObserver& observe,
                                              Progress& progress);
 

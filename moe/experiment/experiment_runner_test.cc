@@ -21,6 +21,7 @@
 #include "moe/experiment/experiment_lock.pb.h"
 #include "moe/experiment/experiment_spec.pb.h"
 #include "moe/experiment/text_proto.h"
+#include "moe/steps/step_kind.h"
 
 namespace moe {
 namespace {
@@ -93,8 +94,8 @@ class ExperimentRunnerTest : public ::testing::Test {
         spec_,
         {{"testdata/llama_gqa_bf16", directory_.Path("data")},
          directory_.Path("out")},
-        [this](const std::vector<std::string>& words) {
-          return RunCommand(words);
+        [this](const StepRequest& request) {
+          return RunCommand(WordsOf(request));
         },
         [this](const StepEvent& event) {
           events_.push_back(absl::StrCat(event.number, "/", event.num_steps,

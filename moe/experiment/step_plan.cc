@@ -12,21 +12,22 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
-#include "moe/align/align_options.h"
+#include "google/protobuf/descriptor.h"
+#include "google/protobuf/message.h"
 #include "moe/base/check.h"
-#include "moe/base/option_checks.h"
+#include "moe/base/options/options.h"
 #include "moe/base/status_macros.h"
-#include "moe/convert/conversion_options.h"
 #include "moe/experiment/experiment_spec.pb.h"
-#include "moe/experiment/option_flags.h"
 #include "moe/experiment/spec_name.h"
-#include "moe/gates/clustering_options.h"
-#include "moe/gates/random_selection_options.h"
-#include "moe/split/split_options.h"
-#include "moe/text/dataset/dataset_options.h"
+#include "moe/steps/all_steps.h"
+#include "moe/steps/step_kind.h"
 
 namespace moe {
 namespace {
+
+using ::google::protobuf::Descriptor;
+using ::google::protobuf::FieldDescriptor;
+using ::google::protobuf::Message;
 
 using Steps = std::vector<PlannedStep>;
 
@@ -34,6 +35,38 @@ absl::Status Wanted(absl::string_view field, absl::string_view found,
                     absl::string_view wanted) {
   return absl::InvalidArgumentError(
       absl::StrCat(field, " is \"", found, "\"; wanted is ", wanted));
+}
+
+std::string FieldText(const Message& message, const std::string& name) {
+  const FieldDescriptor* const field =
+      message.GetDescriptor()->FindFieldByName(name);
+  MOE_CHECK(field != nullptr);
+  return message.GetReflection()->GetString(message, field);
+}
+
+// Whether the fields that are no options have the values that the kind has.
+bool IsOfKind(const StepKind& kind, const Message* options) {
+  if (options == nullptr || kind.options == nullptr) return true;
+  const Descriptor& type = *options->GetDescriptor();
+  for (int i = 0; i < type.field_count(); ++i) {
+    const FieldDescriptor& field = *type.field(i);
+    if (OptionOf(field).what().empty() &&
+        OptionText(*options, field) != OptionText(*kind.options, field)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+// The kind of a step of a spec; such a field has one.
+const StepKind& KindOf(absl::string_view field, const Message* options) {
+  const std::vector<StepKind>& kinds = AllSteps();
+  const auto found =
+      std::find_if(kinds.begin(), kinds.end(), [&](const StepKind& kind) {
+        return kind.field == field && IsOfKind(kind, options);
+      });
+  MOE_CHECK(found != kinds.end());
+  return *found;
 }
 
 // Makes one step of the spec, given those before it.
@@ -44,266 +77,129 @@ class StepPlanner {
 
   absl::StatusOr<PlannedStep> Plan(const ExperimentStep& step) {
     planned_.name = step.name();
-    MOE_RETURN_IF_ERROR(PlanByKind(step));
+    const FieldDescriptor* const field =
+        step.GetReflection()->GetOneofFieldDescriptor(
+            step, ExperimentStep::descriptor()->FindOneofByName("step"));
+    if (field == nullptr) {
+      return absl::InvalidArgumentError(
+          "has no kind; wanted is one of the fields of ExperimentStep, such as "
+          "hidden_clustering");
+    }
+    const Message& body = step.GetReflection()->GetMessage(step, field);
+    const FieldDescriptor* const options_field =
+        body.GetDescriptor()->FindFieldByName("options");
+    const Message* const options =
+        options_field == nullptr
+            ? nullptr
+            : &body.GetReflection()->GetMessage(body, options_field);
+    planned_.request = NewRequest(KindOf(field->name(), options));
+    for (const StepInputKind& input : kind().inputs) {
+      MOE_RETURN_IF_ERROR(AddInput(body, input));
+    }
+    if (options != nullptr) {
+      planned_.request.options->CopyFrom(*options);
+      MOE_RETURN_IF_ERROR(Annotate(CheckStepOptions(*options), "options"));
+    }
     return std::move(planned_);
   }
 
  private:
-  absl::Status PlanByKind(const ExperimentStep& step) {
-    switch (step.step_case()) {
-      case ExperimentStep::kHiddenClustering:
-        return Plan(step.hidden_clustering());
-      case ExperimentStep::kRandomSelection:
-        return Plan(step.random_selection());
-      case ExperimentStep::kNeuronImportance:
-        return Plan(step.neuron_importance());
-      case ExperimentStep::kSplit:
-        return Plan(step.split());
-      case ExperimentStep::kSplitResidual:
-        return Plan(step.split_residual());
-      case ExperimentStep::kNaiveSplit:
-        return Plan(step.naive_split());
-      case ExperimentStep::kConvertMlp:
-        return Plan(step.convert_mlp());
-      case ExperimentStep::kConvertAttention:
-        return Plan(step.convert_attention());
-      case ExperimentStep::kEvaluate:
-        return Plan(step.evaluate());
-      case ExperimentStep::kHiddenDistribution:
-        return Plan(step.hidden_distribution());
-      case ExperimentStep::kAlign:
-        return Plan(step.align());
-      case ExperimentStep::STEP_NOT_SET:
-        break;
+  const StepKind& kind() const { return *planned_.request.kind; }
+
+  absl::Status AddInput(const Message& body, const StepInputKind& input) {
+    const std::string name =
+        input.field.empty() ? "" : FieldText(body, input.field);
+    switch (input.source) {
+      case StepInputKind::kDenseModel:
+        AddModel(input);
+        return absl::OkStatus();
+      case StepInputKind::kModel:
+        if (!name.empty()) return AddMade(input, name);
+        AddModel(input);
+        return absl::OkStatus();
+      case StepInputKind::kDataset:
+        return AddDataset(input, name);
+      case StepInputKind::kMade:
+        if (name.empty() && !input.required) return absl::OkStatus();
+        return AddMade(input, name);
     }
-    return absl::InvalidArgumentError(
-        "says not what is done; wanted is one of the fields of ExperimentStep, "
-        "such as hidden_clustering");
-  }
-
-  absl::Status Plan(const HiddenClusteringStep& step) {
-    Start("hidden_clustering", OutputKind::kGateWeights);
-    AddModel();
-    MOE_RETURN_IF_ERROR(AddDataset(step.dataset()));
-    MOE_RETURN_IF_ERROR(
-        CheckOptions(ValidateClusteringOptions(step.options())));
-    MOE_RETURN_IF_ERROR(CheckSeedIsDatasets(step));
-    AddArguments(OptionFlags(step.options(), {"seed"}));
+    MOE_CHECK(false);
     return absl::OkStatus();
   }
 
-  absl::Status Plan(const RandomSelectionStep& step) {
-    Start("random_selection", OutputKind::kGateWeights);
-    AddModel();
-    MOE_RETURN_IF_ERROR(AddDataset(step.dataset()));
-    MOE_RETURN_IF_ERROR(
-        CheckOptions(ValidateRandomSelectionOptions(step.options())));
-    MOE_RETURN_IF_ERROR(CheckSeedIsDatasets(step));
-    AddArguments(OptionFlags(step.options(), {"seed"}));
-    return absl::OkStatus();
-  }
-
-  absl::Status Plan(const NeuronImportanceStep& step) {
-    Start("split_gradient_get_grads", OutputKind::kImportanceScores);
-    AddModel();
-    MOE_RETURN_IF_ERROR(AddDataset(step.dataset()));
-    return AddStep({"gate_weights", "gate_weights_file"},
-                   OutputKind::kGateWeights, step.gate_weights());
-  }
-
-  absl::Status Plan(const VanillaSplitStep& step) {
-    Start("split_gradient", OutputKind::kNeuronIndices);
-    AddModel();
-    MOE_RETURN_IF_ERROR(AddScores(step.importance_scores()));
-    MOE_RETURN_IF_ERROR(
-        CheckOptions(ValidateVanillaSplitOptions(step.options())));
-    AddArguments(OptionFlags(step.options()));
-    return absl::OkStatus();
-  }
-
-  absl::Status Plan(const ResidualSplitStep& step) {
-    Start("split_gradient_residual", OutputKind::kNeuronIndices);
-    AddModel();
-    MOE_RETURN_IF_ERROR(AddScores(step.importance_scores()));
-    MOE_RETURN_IF_ERROR(
-        CheckOptions(ValidateResidualSplitOptions(step.options())));
-    AddArguments(OptionFlags(step.options()));
-    return absl::OkStatus();
-  }
-
-  absl::Status Plan(const NaiveSplitStep& step) {
-    const NaiveSplitOptions& options = step.options();
-    MOE_RETURN_IF_ERROR(CheckOptions(ValidateNaiveSplitOptions(options)));
-    const bool random = options.method() == NaiveSplitOptions::RANDOM;
-    Start(random ? "split_random" : "split_sequential",
-          OutputKind::kNeuronIndices);
-    AddModel();
-    return AddDrawing(options, "method", random);
-  }
-
-  absl::Status Plan(const MlpConversionStep& step) {
-    const MlpConversionOptions& options = step.options();
-    MOE_RETURN_IF_ERROR(CheckOptions(ValidateMlpConversionOptions(options)));
-    const bool residual = options.kind() == MlpConversionOptions::RESIDUAL;
-    Start(residual ? "convert_mixtral_residual" : "convert_mixtral",
-          OutputKind::kCheckpoint);
-    AddModel();
-    if (residual || !step.gate_weights().empty()) {
-      MOE_RETURN_IF_ERROR(AddStep({"gate_weights", "gate_weights_file"},
-                                  OutputKind::kGateWeights,
-                                  step.gate_weights()));
-    }
-    if (residual || !step.neuron_indices().empty()) {
-      MOE_RETURN_IF_ERROR(AddStep({"neuron_indices", "neuron_indices_file"},
-                                  OutputKind::kNeuronIndices,
-                                  step.neuron_indices()));
-    }
-    return AddDrawing(options, "kind", !residual);
-  }
-
-  absl::Status Plan(const AttentionConversionStep& step) {
-    Start("convert_mixtral_attn_moe", OutputKind::kCheckpoint);
-    MOE_RETURN_IF_ERROR(AddCheckpoint(step.checkpoint()));
-    if (!step.gate_weights().empty()) {
-      MOE_RETURN_IF_ERROR(AddStep({"gate_weights", "attn_gate_weights_file"},
-                                  OutputKind::kGateWeights,
-                                  step.gate_weights()));
-    }
-    MOE_RETURN_IF_ERROR(
-        CheckOptions(ValidateAttentionConversionOptions(step.options())));
-    AddArguments(OptionFlags(step.options()));
-    return absl::OkStatus();
-  }
-
-  absl::Status Plan(const HiddenDistributionStep& step) {
-    Start("get_hidden_distribution", OutputKind::kDistribution);
-    MOE_RETURN_IF_ERROR(AddCheckpoint(step.checkpoint()));
-    return AddDataset(step.dataset());
-  }
-
-  absl::Status Plan(const AlignmentStep& step) {
-    Start("align_converted_model", OutputKind::kAlignedCheckpoint);
-    MOE_RETURN_IF_ERROR(AddStep({"checkpoint", "model_path"},
-                                OutputKind::kCheckpoint, step.checkpoint()));
-    MOE_RETURN_IF_ERROR(AddStep({"distribution", "reference_distribution_file"},
-                                OutputKind::kDistribution,
-                                step.distribution()));
-    MOE_RETURN_IF_ERROR(AddDataset(step.dataset()));
-    MOE_RETURN_IF_ERROR(CheckOptions(ValidateAlignOptions(step.options())));
-    AddArguments(OptionFlags(step.options()));
-    return absl::OkStatus();
-  }
-
-  absl::Status Plan(const EvaluationStep& step) {
-    Start("evaluate", OutputKind::kEvaluation);
-    MOE_RETURN_IF_ERROR(AddCheckpoint(step.checkpoint()));
-    return AddDataset(step.dataset());
-  }
-
-  void Start(absl::string_view command, OutputKind output) {
-    planned_.command = std::string(command);
-    planned_.output = output;
-  }
-
-  void AddArguments(std::vector<std::string> flags) {
-    planned_.arguments.insert(planned_.arguments.end(), flags.begin(),
-                              flags.end());
-  }
-
-  void AddModel() {
+  void AddModel(const StepInputKind& input) {
     planned_.inputs.push_back(
-        {"model_path", InputSource::kModel, spec_.model(), ""});
+        {input.flag, InputSource::kModel, spec_.model(), ""});
   }
 
-  absl::Status AddCheckpoint(const std::string& step) {
-    if (step.empty()) {
-      AddModel();
-      return absl::OkStatus();
-    }
-    return AddStep({"checkpoint", "model_path"}, OutputKind::kCheckpoint, step);
-  }
-
-  absl::Status AddScores(const std::string& step) {
-    return AddStep({"importance_scores", "score_file"},
-                   OutputKind::kImportanceScores, step);
-  }
-
-  absl::Status AddDataset(const std::string& name) {
+  absl::Status AddDataset(const StepInputKind& input, const std::string& name) {
     const auto& datasets = spec_.datasets();
     const auto found = std::find_if(
         datasets.begin(), datasets.end(),
         [&](const ExperimentDataset& d) { return d.name() == name; });
     if (found == datasets.end()) {
-      return Wanted("dataset", name, "the name of one of the datasets");
+      return Wanted(input.field, name, "the name of one of the datasets");
     }
     planned_.inputs.push_back(
-        {"dataset_dir_or_path", InputSource::kData, name, found->file()});
-    AddArguments(OptionFlags(found->tokenize()));
-    AddArguments(OptionFlags(found->batch()));
-    seed_ = found->batch().seed();
+        {input.flag, InputSource::kData, name, found->file()});
+    planned_.request.tokenize = found->tokenize();
+    planned_.request.batch = found->batch();
+    dataset_ = name;
     return absl::OkStatus();
   }
 
-  struct Reference {
-    absl::string_view field;
-    absl::string_view flag;
-  };
-
-  absl::Status AddStep(const Reference& reference, OutputKind kind,
-                       const std::string& name) {
+  absl::Status AddMade(const StepInputKind& input, const std::string& name) {
     std::vector<std::string> candidates;
     for (const PlannedStep& step : earlier_) {
-      const bool fits = kind == OutputKind::kCheckpoint
-                            ? IsCheckpoint(step.output)
-                            : step.output == kind;
+      const bool fits = IsCheckpoint(input.made) ? IsCheckpoint(step.output())
+                                                 : step.output() == input.made;
       if (fits) candidates.push_back(step.name);
     }
     if (std::find(candidates.begin(), candidates.end(), name) ==
         candidates.end()) {
       return Wanted(
-          reference.field, name,
+          input.field, name,
           candidates.empty()
-              ? absl::StrCat("a step that makes ", OutputName(kind),
+              ? absl::StrCat("a step that makes ", OutputName(input.made),
                              ", and none stands before this one")
-              : absl::StrCat("an earlier step that makes ", OutputName(kind),
-                             ": ", absl::StrJoin(candidates, ", ")));
+              : absl::StrCat("an earlier step that makes ",
+                             OutputName(input.made), ": ",
+                             absl::StrJoin(candidates, ", ")));
     }
-    planned_.inputs.push_back({std::string(reference.flag), InputSource::kStep,
-                               name, OutputFile(kind)});
+    planned_.inputs.push_back(
+        {input.flag, InputSource::kStep, name, OutputFile(input.made)});
     return absl::OkStatus();
   }
 
-  static absl::Status CheckOptions(const absl::Status& status) {
-    return Annotate(status, "options");
-  }
-
-  template <typename Step>
-  absl::Status CheckSeedIsDatasets(const Step& step) const {
-    if (step.options().seed() == seed_) return absl::OkStatus();
-    return absl::InvalidArgumentError(absl::StrCat(
-        "options: seed is ", step.options().seed(), ", and that of dataset \"",
-        step.dataset(), "\" is ", seed_,
-        "; the command has one --seed for both, so they have to be the same"));
-  }
-
-  // Flags of options that choose the command and may draw random numbers.
-  template <typename Options>
-  absl::Status AddDrawing(const Options& options, absl::string_view choice,
-                          bool draws) {
-    if (!draws && options.seed() != 0) {
+  absl::Status CheckStepOptions(const Message& options) const {
+    MOE_RETURN_IF_ERROR(ValidateStepOptions(kind(), options));
+    for (const absl::string_view name : kind().left_out) {
+      const FieldDescriptor& field =
+          *options.GetDescriptor()->FindFieldByName(std::string(name));
+      const std::string text = OptionText(options, field);
+      if (text == OptionText(*kind().options, field)) continue;
       return absl::InvalidArgumentError(
-          absl::StrCat("options: seed is ", options.seed(), ", and ",
-                       planned_.command, " draws nothing; leave it out"));
+          absl::StrCat(name, " is ", text, ", and ", kind().name,
+                       " has no use for it; leave it out"));
     }
-    AddArguments(draws ? OptionFlags(options, {choice})
-                       : OptionFlags(options, {choice, "seed"}));
-    return absl::OkStatus();
+    return SharesSeed(kind()) ? CheckSeedIsDatasets(options) : absl::OkStatus();
+  }
+
+  absl::Status CheckSeedIsDatasets(const Message& options) const {
+    const int64_t seed = options.GetReflection()->GetInt64(
+        options, options.GetDescriptor()->FindFieldByName("seed"));
+    const int64_t of_dataset = planned_.request.batch.seed();
+    if (seed == of_dataset) return absl::OkStatus();
+    return absl::InvalidArgumentError(absl::StrCat(
+        "seed is ", seed, ", and that of dataset \"", dataset_, "\" is ",
+        of_dataset,
+        "; the command has one --seed for both, so they have to be the same"));
   }
 
   const ExperimentSpec& spec_;
   const Steps& earlier_;
   PlannedStep planned_;
-  int64_t seed_ = 0;
+  std::string dataset_;
 };
 
 // "steps[2] "scores"".
@@ -352,52 +248,13 @@ absl::Status CheckHead(const ExperimentSpec& spec) {
 
 }  // namespace
 
-absl::string_view OutputName(OutputKind kind) {
-  switch (kind) {
-    case OutputKind::kGateWeights:
-      return "gate_weights";
-    case OutputKind::kImportanceScores:
-      return "importance_scores";
-    case OutputKind::kNeuronIndices:
-      return "neuron_indices";
-    case OutputKind::kDistribution:
-      return "distribution";
-    case OutputKind::kCheckpoint:
-      return "checkpoint";
-    case OutputKind::kAlignedCheckpoint:
-      return "aligned_checkpoint";
-    case OutputKind::kEvaluation:
-      return "evaluation";
-  }
-  MOE_CHECK(false);
-  return "";
-}
-
-std::string OutputFile(OutputKind kind) {
-  switch (kind) {
-    case OutputKind::kCheckpoint:
-    case OutputKind::kAlignedCheckpoint:
-      return "";
-    case OutputKind::kEvaluation:
-      return "evaluation.report.json";
-    default:
-      return absl::StrCat(OutputName(kind), ".safetensors");
-  }
-}
-
-bool IsCheckpoint(OutputKind kind) {
-  return kind == OutputKind::kCheckpoint ||
-         kind == OutputKind::kAlignedCheckpoint;
-}
-
 absl::Status ValidateExperimentDataset(const ExperimentDataset& dataset) {
   const std::string& file = dataset.file();
   if (file.find('/') != std::string::npos || file == "." || file == "..") {
     return Wanted("file", file, "the name of a file in the data's directory");
   }
-  MOE_RETURN_IF_ERROR(
-      Annotate(ValidateTokenizeOptions(dataset.tokenize()), "tokenize"));
-  return Annotate(ValidateBatchOptions(dataset.batch()), "batch");
+  MOE_RETURN_IF_ERROR(Annotate(CheckOptions(dataset.tokenize()), "tokenize"));
+  return Annotate(CheckOptions(dataset.batch()), "batch");
 }
 
 absl::StatusOr<std::vector<PlannedStep>> PlanSteps(const ExperimentSpec& spec) {

@@ -1,5 +1,5 @@
-// The steps of an experiment as commands of llama_moe: what each reads, with
-// which flags it runs, what it makes. Nothing is opened.
+// The steps of an experiment as requests: of which kind each is, what it reads,
+// with which options it runs. Nothing is opened.
 
 #ifndef MOE_EXPERIMENT_STEP_PLAN_H_
 #define MOE_EXPERIMENT_STEP_PLAN_H_
@@ -11,30 +11,9 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "moe/experiment/experiment_spec.pb.h"
+#include "moe/steps/step_kind.h"
 
 namespace moe {
-
-enum class OutputKind {
-  kGateWeights,
-  kImportanceScores,
-  kNeuronIndices,
-  kDistribution,
-  kCheckpoint,
-  kAlignedCheckpoint,  // A checkpoint, with scale factors below it.
-  kEvaluation,
-};
-
-// "gate_weights": the artifact's name, also for the other kinds: "checkpoint",
-// "aligned_checkpoint", "evaluation".
-absl::string_view OutputName(OutputKind kind);
-// "gate_weights.safetensors"; empty for a checkpoint, which is a directory.
-std::string OutputFile(OutputKind kind);
-
-// Aligned or not.
-bool IsCheckpoint(OutputKind kind);
-// Where scale_factors.safetensors lies in the directory of an aligned
-// checkpoint, which holds the model's files but for this.
-inline constexpr absl::string_view kAlignmentDirectory = "alignment";
 
 // Beside what the steps make, so that no step can be called this.
 inline constexpr absl::string_view kReportDirectory = "report";
@@ -53,11 +32,13 @@ struct StepInput {
 
 struct PlannedStep {
   std::string name;
-  std::string command;  // "split_gradient"
-  OutputKind output = OutputKind::kCheckpoint;
   std::vector<StepInput> inputs;
-  // "--num_experts=8": all flags but those of inputs and of where to write.
-  std::vector<std::string> arguments;
+  // With the kind, the dataset's options and the step's; paths are not known
+  // yet.
+  StepRequest request;
+
+  const std::string& command() const { return request.kind->name; }
+  OutputKind output() const { return request.kind->made; }
 };
 
 // OK, or InvalidArgument with the field, what it is and what is allowed. The

@@ -13,6 +13,7 @@
 #include "moe/base/testing/status_matchers.h"
 #include "moe/experiment/experiment_spec.pb.h"
 #include "moe/experiment/text_proto.h"
+#include "moe/steps/step_kind.h"
 
 namespace moe {
 namespace {
@@ -107,7 +108,7 @@ std::string Inputs(const PlannedStep& step) {
 }
 
 std::string Arguments(const PlannedStep& step) {
-  return absl::StrJoin(step.arguments, " ");
+  return absl::StrJoin(ArgumentsOf(step.request), " ");
 }
 
 TEST(PlanStepsTest, MakesCommandsOfSteps) {
@@ -115,8 +116,9 @@ TEST(PlanStepsTest, MakesCommandsOfSteps) {
                            PlanSteps(SpecOf(kSpec)));
   std::vector<std::string> lines;
   for (const PlannedStep& step : steps) {
-    lines.push_back(absl::StrCat(step.name, ": ", step.command, " ",
-                                 Inputs(step), " > ", OutputName(step.output)));
+    lines.push_back(absl::StrCat(step.name, ": ", step.command(), " ",
+                                 Inputs(step), " > ",
+                                 OutputName(step.output())));
   }
   EXPECT_THAT(
       lines,
@@ -174,9 +176,9 @@ TEST(PlanStepsTest, ChoosesCommandsByOptions) {
   NaiveSplitStep& naive = *spec.mutable_steps(2)->mutable_naive_split();
   naive.mutable_options()->set_num_experts(8);
   MOE_ASSERT_OK_AND_ASSIGN(std::vector<PlannedStep> steps, PlanSteps(spec));
-  EXPECT_EQ(steps[2].command, "split_sequential");
+  EXPECT_EQ(steps[2].command(), "split_sequential");
   EXPECT_EQ(Arguments(steps[2]), "--num_experts=8");
-  EXPECT_EQ(steps[3].command, "convert_mixtral_residual");
+  EXPECT_EQ(steps[3].command(), "convert_mixtral_residual");
   EXPECT_THAT(Arguments(steps[3]), Not(HasSubstr("--seed")));
   naive.mutable_options()->set_method(NaiveSplitOptions::RANDOM);
   naive.mutable_options()->set_seed(9);
@@ -189,8 +191,8 @@ TEST(PlanStepsTest, ChoosesCommandsByOptions) {
   random.mutable_options()->set_num_experts(8);
   random.mutable_options()->set_seed(3);
   MOE_ASSERT_OK_AND_ASSIGN(steps, PlanSteps(spec));
-  EXPECT_EQ(steps[0].command, "random_selection");
-  EXPECT_EQ(steps[2].command, "split_random");
+  EXPECT_EQ(steps[0].command(), "random_selection");
+  EXPECT_EQ(steps[2].command(), "split_random");
   EXPECT_EQ(Arguments(steps[2]), "--num_experts=8 --seed=9");
   EXPECT_EQ(Inputs(steps[3]), "model_path=tiny");
 }
@@ -248,7 +250,7 @@ TEST(PlanStepsTest, NamesStepAndFieldOfAMistake) {
        "}",
        "steps[6] \"reference\": checkpoint is \"aligned\"; wanted is"},
       {"evaluate { dataset: \"held_out\" }", "",
-       "steps[8] \"dense\": says not what is done"},
+       "steps[8] \"dense\": has no kind"},
   };
   for (const Mistake& mistake : mistakes) {
     const std::string text =
@@ -301,9 +303,12 @@ TEST(PlanStepsTest, RefusesASeedWhereNothingIsDrawn) {
       *spec.mutable_steps(3)->mutable_convert_mlp()->mutable_options();
   options.set_kind(MlpConversionOptions::RESIDUAL);
   options.set_seed(1);
-  EXPECT_THAT(PlanSteps(spec).status(),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("convert_mixtral_residual draws nothing")));
+  EXPECT_THAT(
+      PlanSteps(spec).status(),
+      StatusIs(
+          absl::StatusCode::kInvalidArgument,
+          HasSubstr(
+              "seed is 1, and convert_mixtral_residual has no use for it")));
 }
 
 TEST(PlanStepsTest, RefusesAnExperimentWithoutSteps) {
@@ -318,7 +323,7 @@ TEST(FindStepTest, ListsTheStepsThereAre) {
   MOE_ASSERT_OK_AND_ASSIGN(const std::vector<PlannedStep> steps,
                            PlanSteps(SpecOf(kSpec)));
   MOE_ASSERT_OK_AND_ASSIGN(const PlannedStep step, FindStep(steps, "mlp"));
-  EXPECT_EQ(step.command, "convert_mixtral");
+  EXPECT_EQ(step.command(), "convert_mixtral");
   EXPECT_THAT(FindStep(steps, "nlp").status(),
               StatusIs(absl::StatusCode::kNotFound,
                        HasSubstr("it has: router, scores, neurons, mlp")));

@@ -29,6 +29,7 @@
 #include "moe/experiment/step_plan.h"
 #include "moe/experiment/text_proto.h"
 #include "moe/kernels/numerics_contract.h"
+#include "moe/steps/step_kind.h"
 
 namespace moe {
 namespace {
@@ -44,10 +45,6 @@ absl::Status WriteRecord(const StepRecord& record, absl::string_view directory,
   return WriteTextProto(
       record, "# What a step of an experiment has made, and from what.\n",
       RecordPath(directory));
-}
-
-std::string Flag(absl::string_view name, absl::string_view value) {
-  return absl::StrCat("--", name, "=", value);
 }
 
 // The artifact, which is pinned, and its report, which is not.
@@ -67,16 +64,16 @@ absl::Status CollectOutput(const PlannedStep& step,
                            const std::string& directory, Progress& progress,
                            StepRecord& record) {
   StepLock& lock = *record.mutable_step();
-  if (IsCheckpoint(step.output)) {
+  if (IsCheckpoint(step.output())) {
     MOE_ASSIGN_OR_RETURN(const std::vector<FileDigest> files,
                          DigestDirectory(directory, progress));
     lock.mutable_files()->Add(files.begin(), files.end());
-    if (step.output == OutputKind::kCheckpoint) return absl::OkStatus();
+    if (step.output() == OutputKind::kCheckpoint) return absl::OkStatus();
     return CollectArtifact(absl::StrCat(kAlignmentDirectory, "/scale_factors"),
                            directory, record);
   }
-  if (step.output == OutputKind::kEvaluation) {
-    const std::string name = OutputFile(step.output);
+  if (step.output() == OutputKind::kEvaluation) {
+    const std::string name = OutputFile(step.output());
     MOE_ASSIGN_OR_RETURN(*record.add_reports(), DigestFile(directory, name));
     MOE_ASSIGN_OR_RETURN(
         const std::vector<Metric> metrics,
@@ -84,7 +81,7 @@ absl::Status CollectOutput(const PlannedStep& step,
     lock.mutable_metrics()->Add(metrics.begin(), metrics.end());
     return absl::OkStatus();
   }
-  return CollectArtifact(OutputName(step.output), directory, record);
+  return CollectArtifact(OutputName(step.output()), directory, record);
 }
 
 // Makes what a step makes in the directory that it is given, which is new.
@@ -108,12 +105,12 @@ absl::Status MakeInPlace(const std::string& directory,
   return MoveIntoPlace(*staging, target, kStepKind, file_system);
 }
 
-// Words for a command that is to write to a directory.
-using WordsFor = std::function<absl::StatusOr<std::vector<std::string>>(
-    const std::string& directory)>;
+// A request that is to write to a directory.
+using RequestFor =
+    std::function<absl::StatusOr<StepRequest>(const std::string& directory)>;
 
 absl::StatusOr<StepRecord> RunAndRecord(const PlannedStep& step,
-                                        const WordsFor& words_for,
+                                        const RequestFor& request_for,
                                         const std::string& directory,
                                         const StepContext& context) {
   StepRecord record;
@@ -121,14 +118,13 @@ absl::StatusOr<StepRecord> RunAndRecord(const PlannedStep& step,
   MOE_ASSIGN_OR_RETURN(*record.mutable_step(),
                        DescribeStep(step, context.inputs));
   const MakeStep make = [&](const std::string& staged) -> absl::Status {
-    MOE_ASSIGN_OR_RETURN(const std::vector<std::string> words,
-                         words_for(staged));
-    MOE_RETURN_IF_ERROR(context.run_command(words));
+    MOE_ASSIGN_OR_RETURN(const StepRequest request, request_for(staged));
+    MOE_RETURN_IF_ERROR(context.execute(request));
     const absl::Status status =
         CollectOutput(step, staged, context.progress, record);
     if (status.ok()) return status;
     return absl::DataLossError(absl::StrCat(
-        step.command, " has not made what it should: ", status.message()));
+        step.command(), " has not made what it should: ", status.message()));
   };
   MOE_RETURN_IF_ERROR(MakeInPlace(directory, context, make));
   MOE_RETURN_IF_ERROR(WriteRecord(record, directory, context));
@@ -183,9 +179,9 @@ bool FilesAreThere(const List& files, absl::string_view directory) {
 }
 
 absl::Status CheckCanShard(const PlannedStep& step) {
-  if (CanShard(step)) return absl::OkStatus();
+  if (step.request.kind->can_shard) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(
-      "step \"", step.name, "\" cannot be shared out: ", step.command,
+      "step \"", step.name, "\" cannot be shared out: ", step.command(),
       " has no --shards"));
 }
 
@@ -195,41 +191,29 @@ absl::StatusOr<StepLock> DescribeStep(const PlannedStep& step,
                                       ExperimentInputs& inputs) {
   StepLock lock;
   lock.set_name(step.name);
-  lock.set_command(step.command);
+  lock.set_command(step.command());
   for (const StepInput& input : step.inputs) {
     StepInputDigest& digest = *lock.add_inputs();
     digest.set_flag(input.flag);
     digest.set_from(input.name);
     MOE_ASSIGN_OR_RETURN(*digest.mutable_sha256(), inputs.DigestOf(input));
   }
-  lock.mutable_arguments()->Add(step.arguments.begin(), step.arguments.end());
+  const std::vector<std::string> arguments = ArgumentsOf(step.request);
+  lock.mutable_arguments()->Add(arguments.begin(), arguments.end());
   return lock;
 }
 
-absl::StatusOr<std::vector<std::string>> StepWords(const PlannedStep& step,
-                                                   absl::string_view directory,
-                                                   const StepContext& context) {
-  std::vector<std::string> words = {step.command};
-  bool walks = false;
+absl::StatusOr<StepRequest> RequestOf(const PlannedStep& step,
+                                      absl::string_view directory,
+                                      const StepContext& context) {
+  StepRequest request = step.request;
   for (const StepInput& input : step.inputs) {
-    MOE_ASSIGN_OR_RETURN(const std::string path, context.inputs.PathOf(input));
-    words.push_back(Flag(input.flag, path));
-    walks = walks || input.source == InputSource::kData;
+    MOE_ASSIGN_OR_RETURN(request.paths[input.flag],
+                         context.inputs.PathOf(input));
   }
-  words.insert(words.end(), step.arguments.begin(), step.arguments.end());
-  if (walks && !context.memory_budget.empty()) {
-    words.push_back(Flag("memory_budget", context.memory_budget));
-  }
-  words.push_back(
-      step.output == OutputKind::kEvaluation
-          ? Flag("report_out",
-                 absl::StrCat(directory, "/", OutputFile(step.output)))
-          : Flag("save_path", directory));
-  if (step.output == OutputKind::kAlignedCheckpoint) {
-    words.push_back(Flag("scale_factors_path",
-                         absl::StrCat(directory, "/", kAlignmentDirectory)));
-  }
-  return words;
+  if (Walks(*request.kind)) request.memory_budget = context.memory_budget;
+  WriteTo(std::string(directory), request);
+  return request;
 }
 
 std::optional<StepRecord> FindFinishedStep(const StepLock& description,
@@ -261,10 +245,10 @@ absl::Status CheckStepTarget(absl::string_view directory,
 absl::StatusOr<StepRecord> RunStep(const PlannedStep& step,
                                    absl::string_view directory,
                                    const StepContext& context) {
-  const WordsFor words_for = [&](const std::string& staged) {
-    return StepWords(step, staged, context);
+  const RequestFor request_for = [&](const std::string& staged) {
+    return RequestOf(step, staged, context);
   };
-  return RunAndRecord(step, words_for, std::string(directory), context);
+  return RunAndRecord(step, request_for, std::string(directory), context);
 }
 
 absl::StatusOr<StepRecord> TakeStep(const PlannedStep& step,
@@ -291,21 +275,15 @@ absl::StatusOr<StepRecord> TakeStep(const PlannedStep& step,
   return record;
 }
 
-bool CanShard(const PlannedStep& step) {
-  return step.output == OutputKind::kImportanceScores ||
-         step.output == OutputKind::kDistribution;
-}
-
 absl::Status RunStepShard(const PlannedStep& step, const StepShard& shard,
                           absl::string_view directory,
                           const StepContext& context) {
   MOE_RETURN_IF_ERROR(CheckCanShard(step));
   const MakeStep make = [&](const std::string& staged) -> absl::Status {
-    MOE_ASSIGN_OR_RETURN(std::vector<std::string> words,
-                         StepWords(step, staged, context));
-    words.push_back(Flag("shards", absl::StrCat(shard.num_shards)));
-    words.push_back(Flag("shard", absl::StrCat(shard.shard)));
-    return context.run_command(words);
+    MOE_ASSIGN_OR_RETURN(StepRequest request, RequestOf(step, staged, context));
+    request.shard.set_num_shards(shard.num_shards);
+    request.shard.set_shard(shard.shard);
+    return context.execute(request);
   };
   return MakeInPlace(std::string(directory), context, make);
 }
@@ -314,17 +292,18 @@ absl::StatusOr<StepRecord> MergeStepShards(
     const PlannedStep& step, const std::vector<std::string>& parts,
     absl::string_view directory, const StepContext& context) {
   MOE_RETURN_IF_ERROR(CheckCanShard(step));
-  const WordsFor words_for = [&](const std::string& staged) {
-    std::vector<std::string> words = {step.command, Flag("save_path", staged),
-                                      "--merge"};
+  const auto request_for =
+      [&](const std::string& staged) -> absl::StatusOr<StepRequest> {
+    StepRequest request = step.request;
     const auto num_shards = static_cast<int64_t>(parts.size());
     for (int64_t shard = 0; shard < num_shards; ++shard) {
-      words.push_back(
-          PathOfPart(parts[shard], OutputName(step.output), num_shards, shard));
+      request.merge.push_back(PathOfPart(
+          parts[shard], OutputName(step.output()), num_shards, shard));
     }
-    return absl::StatusOr<std::vector<std::string>>(std::move(words));
+    WriteTo(staged, request);
+    return request;
   };
-  return RunAndRecord(step, words_for, std::string(directory), context);
+  return RunAndRecord(step, request_for, std::string(directory), context);
 }
 
 }  // namespace moe

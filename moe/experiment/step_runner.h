@@ -1,7 +1,7 @@
 // One step of an experiment: run, recorded, and recognized when it is there.
 //
-// A step is the command that its plan names, with nothing in between: what it
-// makes is what a person gets who types the same line.
+// A step is the request that its plan holds, with nothing in between: what it
+// makes is what a person gets who types its command (WordsOf).
 
 #ifndef MOE_EXPERIMENT_STEP_RUNNER_H_
 #define MOE_EXPERIMENT_STEP_RUNNER_H_
@@ -19,16 +19,16 @@
 #include "moe/experiment/experiment_inputs.h"
 #include "moe/experiment/experiment_lock.pb.h"
 #include "moe/experiment/step_plan.h"
+#include "moe/steps/step_kind.h"
 
 namespace moe {
 
-// Runs a command of llama_moe, whose name is the first word.
-using CommandRunner =
-    std::function<absl::Status(const std::vector<std::string>& words)>;
+// Runs a request.
+using StepExecutor = std::function<absl::Status(const StepRequest& request)>;
 
 struct StepContext {
   ExperimentInputs& inputs;
-  const CommandRunner& run_command;
+  const StepExecutor& execute;
   Progress& progress;
   // --memory_budget of the steps that walk over a model; empty for the
   // command's own. No result depends on it.
@@ -42,10 +42,10 @@ struct StepContext {
 absl::StatusOr<StepLock> DescribeStep(const PlannedStep& step,
                                       ExperimentInputs& inputs);
 
-// The command's words; it is to write to `directory`.
-absl::StatusOr<std::vector<std::string>> StepWords(const PlannedStep& step,
-                                                   absl::string_view directory,
-                                                   const StepContext& context);
+// The step's request with its paths; it is to write to `directory`.
+absl::StatusOr<StepRequest> RequestOf(const PlannedStep& step,
+                                      absl::string_view directory,
+                                      const StepContext& context);
 
 // The record beside `directory`, if the step was done: under this numerics
 // contract, from what `description` says, and its files still are what they
@@ -77,15 +77,12 @@ absl::StatusOr<StepRecord> TakeStep(const PlannedStep& step,
                                     absl::string_view directory,
                                     const StepContext& context);
 
-// Whether several runs can share the step's work, each making a part.
-bool CanShard(const PlannedStep& step);
-
 struct StepShard {
   int64_t num_shards = 1;
   int64_t shard = 0;
 };
-// Makes a part, at `directory`, without a record. InvalidArgument unless
-// CanShard.
+// Makes a part, at `directory`, without a record. InvalidArgument unless the
+// step's kind can_shard.
 absl::Status RunStepShard(const PlannedStep& step, const StepShard& shard,
                           absl::string_view directory,
                           const StepContext& context);

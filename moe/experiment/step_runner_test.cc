@@ -23,6 +23,8 @@
 #include "moe/experiment/experiment_lock.pb.h"
 #include "moe/experiment/step_plan.h"
 #include "moe/experiment/text_proto.h"
+#include "moe/steps/all_steps.h"
+#include "moe/steps/step_kind.h"
 
 namespace moe {
 namespace {
@@ -35,6 +37,17 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
+
+// Of a kind that makes this, by seed 1.
+StepRequest RequestMaking(OutputKind made) {
+  for (const StepKind& kind : AllSteps()) {
+    if (kind.made != made) continue;
+    StepRequest request = NewRequest(kind);
+    request.batch.set_seed(1);
+    return request;
+  }
+  return {};
+}
 
 // Steps against a command that writes what it is told to.
 class StepRunnerTest : public ::testing::Test {
@@ -50,10 +63,10 @@ class StepRunnerTest : public ::testing::Test {
   std::string Made() const { return directory_.Path("made/scores"); }
 
   // Writes `contents` for each name below the directory that it is told.
-  CommandRunner Writing(std::vector<std::string> names) {
-    return [this, names](const std::vector<std::string>& words) {
-      words_ = words;
-      const std::string directory = Target(words);
+  StepExecutor Writing(std::vector<std::string> names) {
+    return [this, names](const StepRequest& request) {
+      words_ = WordsOf(request);
+      const std::string directory = Target(words_);
       for (const std::string& name : names) {
         const std::filesystem::path path = absl::StrCat(directory, "/", name);
         std::filesystem::create_directories(path.parent_path());
@@ -114,15 +127,13 @@ class StepRunnerTest : public ::testing::Test {
   StepLock gates_;
   PlannedStep step_ = {
       "scores",
-      "split_gradient_get_grads",
-      OutputKind::kImportanceScores,
       {{"model_path", InputSource::kModel, "tiny", ""},
        {"dataset_dir_or_path", InputSource::kData, "all", "a.jsonl"},
        {"gate_weights_file", InputSource::kStep, "router", "g.safetensors"}},
-      {"--seed=1"}};
+      RequestMaking(OutputKind::kImportanceScores)};
   std::string contents_ = "abc";
   std::vector<std::string> words_;
-  CommandRunner run_ = Writing(
+  StepExecutor run_ = Writing(
       {"importance_scores.safetensors", "importance_scores.report.json"});
 };
 
@@ -134,7 +145,8 @@ TEST_F(StepRunnerTest, RunsTheCommandAndRecordsWhatItMade) {
                           absl::StrCat("--dataset_dir_or_path=",
                                        directory_.Path("data/a.jsonl")),
                           "--gate_weights_file=made/router/g.safetensors",
-                          "--seed=1", absl::StrCat("--save_path=", Made())));
+                          "--chat_template=auto", "--seed=1",
+                          absl::StrCat("--save_path=", Made())));
   ASSERT_EQ(record.step().files_size(), 1);
   EXPECT_EQ(record.step().files(0).name(), "importance_scores.safetensors");
   EXPECT_EQ(record.step().files(0).bytes(), 3);
@@ -146,12 +158,12 @@ TEST_F(StepRunnerTest, RunsTheCommandAndRecordsWhatItMade) {
 
 TEST_F(StepRunnerTest, GivesTheMemoryBudgetToStepsThatWalk) {
   const StepContext context = {inputs_, run_, progress_, "2GiB"};
-  MOE_ASSERT_OK_AND_ASSIGN(std::vector<std::string> words,
-                           StepWords(step_, "x", context));
-  EXPECT_THAT(words, ::testing::Contains("--memory_budget=2GiB"));
-  step_.inputs.erase(step_.inputs.begin() + 1);
-  MOE_ASSERT_OK_AND_ASSIGN(words, StepWords(step_, "x", context));
-  EXPECT_THAT(words, Not(::testing::Contains("--memory_budget=2GiB")));
+  MOE_ASSERT_OK_AND_ASSIGN(StepRequest request, RequestOf(step_, "x", context));
+  EXPECT_EQ(request.memory_budget, "2GiB");
+  EXPECT_THAT(WordsOf(request), ::testing::Contains("--memory_budget=2GiB"));
+  step_.request = RequestMaking(OutputKind::kNeuronIndices);
+  MOE_ASSERT_OK_AND_ASSIGN(request, RequestOf(step_, "x", context));
+  EXPECT_EQ(request.memory_budget, "");
 }
 
 TEST_F(StepRunnerTest, AStepIsDoneOnlyAfterWhatComesBeforeItsRecord) {
@@ -175,7 +187,7 @@ TEST_F(StepRunnerTest, RecognizesWhatIsThere) {
 TEST_F(StepRunnerTest, DoesNotTakeWhatIsNotTheSame) {
   ASSERT_THAT(Run(), IsOk());
   const PlannedStep step = step_;
-  step_.arguments = {"--seed=2"};
+  step_.request.batch.set_seed(2);
   EXPECT_FALSE(Find().has_value()) << "another argument";
   step_ = step;
   step_.inputs.pop_back();
@@ -239,9 +251,7 @@ TEST_F(StepRunnerTest, KeepsWhatItDidNotMake) {
 
 TEST_F(StepRunnerTest, AFailureLeavesWhatWasThere) {
   ASSERT_THAT(Run(), IsOk());
-  run_ = [](const std::vector<std::string>&) {
-    return absl::InternalError("broken off");
-  };
+  run_ = [](const StepRequest&) { return absl::InternalError("broken off"); };
   EXPECT_THAT(Run(),
               StatusIs(absl::StatusCode::kInternal, HasSubstr("broken off")));
   EXPECT_TRUE(Find().has_value());
@@ -266,9 +276,9 @@ TEST_F(StepRunnerTest, AModelThatChangesMeanwhileIsAnError) {
   for (const char* name : {"config.json", "tokenizer.json", "LICENSE-new"}) {
     ExperimentInputs inputs({model, directory_.Path("data")}, progress_);
     inputs.AddStep("made/router", record);
-    const CommandRunner change = [&](const std::vector<std::string>& words) {
+    const StepExecutor change = [&](const StepRequest& request) {
       std::ofstream(absl::StrCat(model, "/", name), std::ios::app) << " ";
-      return run_(words);
+      return run_(request);
     };
     EXPECT_THAT(RunStep(step_, Made(), {inputs, change, progress_}),
                 StatusIs(absl::StatusCode::kDataLoss, HasSubstr(name)));
@@ -284,7 +294,7 @@ TEST_F(StepRunnerTest, RefusesACommandThatMadeNothing) {
 }
 
 TEST_F(StepRunnerTest, PinsEveryFileOfACheckpoint) {
-  step_.output = OutputKind::kCheckpoint;
+  step_.request = RequestMaking(OutputKind::kCheckpoint);
   run_ = Writing({"model.safetensors", "config.json"});
   MOE_ASSERT_OK_AND_ASSIGN(const StepRecord record, Run());
   ASSERT_EQ(record.step().files_size(), 2);
@@ -293,7 +303,7 @@ TEST_F(StepRunnerTest, PinsEveryFileOfACheckpoint) {
 }
 
 TEST_F(StepRunnerTest, PinsScaleFactorsBelowAnAlignedCheckpoint) {
-  step_.output = OutputKind::kAlignedCheckpoint;
+  step_.request = RequestMaking(OutputKind::kAlignedCheckpoint);
   run_ = Writing({"model.safetensors", "config.json",
                   "alignment/scale_factors.safetensors",
                   "alignment/scale_factors.report.json"});
@@ -335,13 +345,13 @@ TEST_F(StepRunnerTest, DoesNotTakeWhatWasMadeOtherwise) {
   const StepContext context = {inputs_, run_, progress_};
   ASSERT_THAT(Run(), IsOk());
   const std::string taken = directory_.Path("taken");
-  step_.arguments = {"--seed=2"};
+  step_.request.batch.set_seed(2);
   EXPECT_THAT(TakeStep(step_, Made(), taken, context),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        AllOf(HasSubstr("is not what step \"scores\" makes"),
                              HasSubstr("--seed=1"), HasSubstr("--seed=2"))));
   EXPECT_FALSE(PathExists(taken));
-  step_.arguments = {"--seed=1"};
+  step_.request.batch.set_seed(1);
   Change("importance_scores.safetensors");
   EXPECT_THAT(TakeStep(step_, Made(), taken, context),
               StatusIs(absl::StatusCode::kDataLoss,
@@ -350,7 +360,7 @@ TEST_F(StepRunnerTest, DoesNotTakeWhatWasMadeOtherwise) {
 }
 
 TEST_F(StepRunnerTest, PinsNumbersOfAnEvaluation) {
-  step_.output = OutputKind::kEvaluation;
+  step_.request = RequestMaking(OutputKind::kEvaluation);
   contents_ = R"({"loss": 1.5, "perplexity": 4.5, "num_predicted_tokens": 7,
                   "losses_digest": "ab"})";
   run_ = Writing({"evaluation.report.json"});
@@ -364,7 +374,6 @@ TEST_F(StepRunnerTest, PinsNumbersOfAnEvaluation) {
 }
 
 TEST_F(StepRunnerTest, MakesPartsAndMergesThem) {
-  ASSERT_TRUE(CanShard(step_));
   const StepContext context = {inputs_, run_, progress_};
   ASSERT_THAT(RunStepShard(step_, {2, 1}, Made(), context), IsOk());
   EXPECT_THAT(words_, ::testing::Contains("--shards=2"));
@@ -382,20 +391,8 @@ TEST_F(StepRunnerTest, MakesPartsAndMergesThem) {
   EXPECT_EQ(FormatTextProto(merged), FormatTextProto(whole));
 }
 
-TEST_F(StepRunnerTest, SharesOutWhatTheCommandsShareOut) {
-  for (const auto& [kind, can] :
-       {std::pair{OutputKind::kImportanceScores, true},
-        {OutputKind::kDistribution, true},
-        {OutputKind::kGateWeights, false},
-        {OutputKind::kAlignedCheckpoint, false},
-        {OutputKind::kEvaluation, false}}) {
-    step_.output = kind;
-    EXPECT_EQ(CanShard(step_), can) << OutputName(kind);
-  }
-}
-
 TEST_F(StepRunnerTest, RefusesPartsOfWhatCannotBeShared) {
-  step_.output = OutputKind::kCheckpoint;
+  step_.request = RequestMaking(OutputKind::kCheckpoint);
   const StepContext context = {inputs_, run_, progress_};
   EXPECT_THAT(RunStepShard(step_, {2, 1}, Made(), context),
               StatusIs(absl::StatusCode::kInvalidArgument,

@@ -13,11 +13,11 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "moe/base/memory_budget.h"
+#include "moe/base/options/options.h"
 #include "moe/base/philox.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/thread_pool.h"
 #include "moe/gates/balanced_assignment.h"
-#include "moe/gates/clustering_options.h"
 #include "moe/gates/clustering_options.pb.h"
 #include "moe/gates/gate_option_checks.h"
 #include "moe/gates/kmeans_points.h"
@@ -102,7 +102,7 @@ class BalancedKmeans {
                                   [&](const Run* run) {
                                     return run->result.has_converged ||
                                            run->result.num_iterations >=
-                                               MaxIterations(options_);
+                                               options_.max_iter();
                                   }),
                    active.end());
     }
@@ -258,7 +258,7 @@ absl::StatusOr<ClusteringMemory> ClusteringMemory::Reserve(
   const int64_t room = (budget.limit_bytes() - budget.reserved_bytes()) / 4;
   ClusteringMemory memory;
   memory.restarts_at_once =
-      std::clamp<int64_t>(room / bytes, 1, NumRestarts(options));
+      std::clamp<int64_t>(room / bytes, 1, options.n_init());
   MOE_ASSIGN_OR_RETURN(
       memory.reservation,
       budget.Reserve(memory.restarts_at_once * bytes + norm_bytes,
@@ -268,7 +268,7 @@ absl::StatusOr<ClusteringMemory> ClusteringMemory::Reserve(
 
 absl::Status CheckClustering(int64_t num_points,
                              const ClusteringOptions& options) {
-  MOE_RETURN_IF_ERROR(ValidateClusteringOptions(options));
+  MOE_RETURN_IF_ERROR(CheckOptions(options));
   MOE_RETURN_IF_ERROR(CheckEnoughTokens(num_points, options.num_experts()));
   if (num_points > kMaxAssignedTokens) {
     return absl::InvalidArgumentError(
@@ -282,7 +282,7 @@ absl::StatusOr<Clustering> ClusterBalanced(
     HiddenStates& points, const ClusteringOptions& options,
     absl::string_view stream_name, const ClusteringResources& resources) {
   MOE_RETURN_IF_ERROR(CheckClustering(points.num_tokens(), options));
-  const int64_t num_restarts = NumRestarts(options);
+  const int64_t num_restarts = options.n_init();
   const int64_t at_once = resources.memory.restarts_at_once;
   MOE_ASSIGN_OR_RETURN(
       KmeansPoints kmeans_points,

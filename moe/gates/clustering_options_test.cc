@@ -1,10 +1,10 @@
-#include "moe/gates/clustering_options.h"
 
 #include <cmath>
 
 #include "absl/status/status.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/options/options.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/gates/clustering_options.pb.h"
 
@@ -22,13 +22,15 @@ ClusteringOptions Valid() {
 }
 
 TEST(ClusteringOptionsTest, HaveDefaults) {
-  MOE_EXPECT_OK(ValidateClusteringOptions(Valid()));
-  EXPECT_EQ(MaxIterations(Valid()), 100);
-  EXPECT_EQ(NumRestarts(Valid()), 16);
+  MOE_EXPECT_OK(CheckOptions(Valid()));
+  EXPECT_EQ(ClusteringOptions().max_iter(), 100);
+  EXPECT_EQ(ClusteringOptions().n_init(), 16);
+  EXPECT_EQ(ClusteringOptions().num_experts(), 8);
+  EXPECT_EQ(ClusteringOptions().balance_jitter_factor(), 0.4);
 }
 
 void ExpectRefused(const ClusteringOptions& options, const char* message) {
-  EXPECT_THAT(ValidateClusteringOptions(options),
+  EXPECT_THAT(CheckOptions(options),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(message)));
 }
 

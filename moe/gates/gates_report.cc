@@ -11,7 +11,6 @@
 #include "absl/strings/string_view.h"
 #include "moe/checkpoint/json.h"
 #include "moe/gates/balanced_kmeans.h"
-#include "moe/gates/clustering_options.h"
 #include "moe/gates/clustering_options.pb.h"
 #include "moe/gates/hidden_clustering.h"
 #include "moe/gates/random_selection.h"
@@ -52,8 +51,8 @@ Json ClusteringReportToJson(const ClusteringOptions& options,
   json["options"] = {{"num_experts", options.num_experts()},
                      {"balance_jitter_factor", options.balance_jitter_factor()},
                      {"distance_metric", MetricName(options)},
-                     {"max_iter", MaxIterations(options)},
-                     {"n_init", NumRestarts(options)},
+                     {"max_iter", options.max_iter()},
+                     {"n_init", options.n_init()},
                      {"seed", options.seed()}};
   json["layers"] = Json::array();
   for (size_t i = 0; i < clustering.layers.size(); ++i) {

@@ -12,13 +12,13 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "moe/base/options/options.h"
 #include "moe/base/philox.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/artifact/gate_weights.h"
 #include "moe/checkpoint/artifact/matrix.h"
 #include "moe/gates/gate_option_checks.h"
 #include "moe/gates/mlp_inputs.h"
-#include "moe/gates/random_selection_options.h"
 #include "moe/gates/random_selection_options.pb.h"
 #include "moe/gates/routed_counts.h"
 #include "moe/kernels/simd/matrix_view.h"
@@ -73,7 +73,7 @@ absl::StatusOr<RandomSelection> SelectHiddenStates(
     DenseModel& model, const TokenSequences& sequences,
     const RandomSelectionOptions& options, const WalkOptions& walk_options,
     const WalkResources& resources) {
-  MOE_RETURN_IF_ERROR(ValidateRandomSelectionOptions(options));
+  MOE_RETURN_IF_ERROR(CheckOptions(options));
   MOE_RETURN_IF_ERROR(
       CheckEnoughTokens(sequences.num_tokens(), options.num_experts()));
   RandomSelection selection;

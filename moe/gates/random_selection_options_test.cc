@@ -1,8 +1,8 @@
-#include "moe/gates/random_selection_options.h"
 
 #include "absl/status/status.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/options/options.h"
 #include "moe/base/testing/status_matchers.h"
 
 namespace moe {
@@ -14,14 +14,15 @@ using ::testing::HasSubstr;
 
 TEST(ValidateRandomSelectionOptionsTest, NamesTheField) {
   RandomSelectionOptions options;
-  EXPECT_THAT(ValidateRandomSelectionOptions(options),
+  options.set_num_experts(0);
+  EXPECT_THAT(CheckOptions(options),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("num_experts is 0")));
   options.set_num_experts(8);
-  EXPECT_THAT(ValidateRandomSelectionOptions(options), IsOk());
+  EXPECT_THAT(CheckOptions(options), IsOk());
   options.set_seed(-1);
   EXPECT_THAT(
-      ValidateRandomSelectionOptions(options),
+      CheckOptions(options),
       StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("seed is -1")));
 }
 

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
+#include "moe/base/options/options.h"
 #include "moe/base/philox.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/thread_pool.h"
@@ -100,20 +101,20 @@ absl::StatusOr<NeuronSplit> SplitLayers(const ImportanceScores& scores,
 absl::StatusOr<NeuronSplit> SplitNeurons(const ImportanceScores& scores,
                                          const VanillaSplitOptions& options,
                                          ThreadPool& pool) {
-  MOE_RETURN_IF_ERROR(ValidateVanillaSplitOptions(options));
+  MOE_RETURN_IF_ERROR(CheckOptions(options));
   return SplitLayers(scores, options.num_experts(), options, pool);
 }
 
 absl::StatusOr<NeuronSplit> SplitNeuronsWithResidual(
     const ImportanceScores& scores, const ResidualSplitOptions& options,
     ThreadPool& pool) {
-  MOE_RETURN_IF_ERROR(ValidateResidualSplitOptions(options));
+  MOE_RETURN_IF_ERROR(CheckOptions(options));
   return SplitLayers(scores, options.num_experts_moe(), options, pool);
 }
 
 absl::StatusOr<NeuronIndices> SplitNeuronsNaively(
     const MlpShape& shape, const NaiveSplitOptions& options) {
-  MOE_RETURN_IF_ERROR(ValidateNaiveSplitOptions(options));
+  MOE_RETURN_IF_ERROR(CheckOptions(options));
   MOE_ASSIGN_OR_RETURN(const int64_t expert_size,
                        ExpertSize(options, shape.intermediate_size));
   NeuronIndices indices;

@@ -6,26 +6,11 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "moe/base/option_checks.h"
 #include "moe/base/status_macros.h"
 #include "moe/split/split_options.pb.h"
 
 namespace moe {
 namespace {
-
-template <typename Options>
-absl::Status CheckExpertSize(const Options& options) {
-  if (!options.has_expert_size()) return absl::OkStatus();
-  return CheckField(options.expert_size() >= 1, "expert_size",
-                    options.expert_size(), "1 or more");
-}
-
-template <typename Options>
-absl::Status CheckCriterion(const Options& options) {
-  return CheckField(SplitCriterion::Value_IsValid(options.criterion()),
-                    "criterion", static_cast<int>(options.criterion()),
-                    "MAX or MIN");
-}
 
 // Of `num_parts` parts: where neurons are not shared, they take all neurons.
 absl::StatusOr<int64_t> EvenSize(int64_t intermediate_size, int64_t num_parts,
@@ -72,29 +57,6 @@ absl::StatusOr<int64_t> SizeOf(const Options& options,
 }
 
 }  // namespace
-
-absl::Status ValidateVanillaSplitOptions(const VanillaSplitOptions& options) {
-  MOE_RETURN_IF_ERROR(CheckNumExperts(options.num_experts()));
-  MOE_RETURN_IF_ERROR(CheckCriterion(options));
-  return CheckExpertSize(options);
-}
-
-absl::Status ValidateResidualSplitOptions(const ResidualSplitOptions& options) {
-  MOE_RETURN_IF_ERROR(
-      CheckNumExperts(options.num_experts_moe(), "num_experts_moe"));
-  MOE_RETURN_IF_ERROR(
-      CheckNumExperts(options.num_experts_residual(), "num_experts_residual"));
-  MOE_RETURN_IF_ERROR(CheckCriterion(options));
-  return CheckExpertSize(options);
-}
-
-absl::Status ValidateNaiveSplitOptions(const NaiveSplitOptions& options) {
-  MOE_RETURN_IF_ERROR(
-      CheckField(NaiveSplitOptions::Method_IsValid(options.method()), "method",
-                 static_cast<int>(options.method()), "SEQUENTIAL or RANDOM"));
-  MOE_RETURN_IF_ERROR(CheckNumExperts(options.num_experts()));
-  return CheckSeed(options.seed());
-}
 
 absl::StatusOr<int64_t> ExpertSize(const VanillaSplitOptions& options,
                                    int64_t intermediate_size) {

@@ -6,16 +6,10 @@
 
 #include <cstdint>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "moe/split/split_options.pb.h"
 
 namespace moe {
-
-// OK, or InvalidArgument with the field, its value and what is allowed.
-absl::Status ValidateVanillaSplitOptions(const VanillaSplitOptions& options);
-absl::Status ValidateResidualSplitOptions(const ResidualSplitOptions& options);
-absl::Status ValidateNaiveSplitOptions(const NaiveSplitOptions& options);
 
 // Neurons of an expert, for an MLP of `intermediate_size` neurons. The options
 // must be valid. InvalidArgument, with what is allowed, if the neurons do not

@@ -6,6 +6,7 @@
 #include "absl/status/status.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/options/options.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/split/split_options.pb.h"
 
@@ -34,44 +35,41 @@ ResidualSplitOptions Residual(int64_t num_moe, int64_t num_residual) {
 }
 
 TEST(SplitOptionsTest, VanillaNamesTheField) {
-  MOE_EXPECT_OK(ValidateVanillaSplitOptions(Vanilla(1)));
-  MOE_EXPECT_OK(ValidateVanillaSplitOptions(Vanilla(1024)));
-  EXPECT_THAT(ValidateVanillaSplitOptions(Vanilla(0)),
+  MOE_EXPECT_OK(CheckOptions(Vanilla(1)));
+  MOE_EXPECT_OK(CheckOptions(Vanilla(1024)));
+  EXPECT_THAT(CheckOptions(Vanilla(0)),
               Refuses("num_experts is 0; allowed: 1 to 1024"));
   VanillaSplitOptions options = Vanilla(8);
   options.set_expert_size(0);
-  EXPECT_THAT(ValidateVanillaSplitOptions(options),
+  EXPECT_THAT(CheckOptions(options),
               Refuses("expert_size is 0; allowed: 1 or more"));
   options = Vanilla(8);
   options.set_criterion(static_cast<SplitCriterion::Value>(7));
-  EXPECT_THAT(ValidateVanillaSplitOptions(options),
-              Refuses("criterion is 7; allowed: MAX or MIN"));
+  EXPECT_THAT(CheckOptions(options),
+              Refuses("criterion is 7; allowed: max, min"));
 }
 
 TEST(SplitOptionsTest, ResidualNamesTheField) {
-  MOE_EXPECT_OK(ValidateResidualSplitOptions(Residual(7, 1)));
-  EXPECT_THAT(ValidateResidualSplitOptions(Residual(0, 1)),
+  MOE_EXPECT_OK(CheckOptions(Residual(7, 1)));
+  EXPECT_THAT(CheckOptions(Residual(0, 1)),
               Refuses("num_experts_moe is 0; allowed: 1 to 1024"));
-  EXPECT_THAT(ValidateResidualSplitOptions(Residual(7, 0)),
+  EXPECT_THAT(CheckOptions(Residual(7, 0)),
               Refuses("num_experts_residual is 0; allowed: 1 to 1024"));
   ResidualSplitOptions options = Residual(7, 1);
   options.set_expert_size(-3);
-  EXPECT_THAT(ValidateResidualSplitOptions(options),
+  EXPECT_THAT(CheckOptions(options),
               Refuses("expert_size is -3; allowed: 1 or more"));
 }
 
 TEST(SplitOptionsTest, NaiveNamesTheField) {
   NaiveSplitOptions options;
   options.set_num_experts(8);
-  MOE_EXPECT_OK(ValidateNaiveSplitOptions(options));
+  MOE_EXPECT_OK(CheckOptions(options));
   options.set_seed(-1);
-  EXPECT_THAT(ValidateNaiveSplitOptions(options), Refuses("seed is -1"));
+  EXPECT_THAT(CheckOptions(options), Refuses("seed is -1"));
   options.set_seed(0);
-  options.set_method(static_cast<NaiveSplitOptions::Method>(2));
-  EXPECT_THAT(ValidateNaiveSplitOptions(options), Refuses("method is 2"));
-  options.clear_method();
   options.set_num_experts(1025);
-  EXPECT_THAT(ValidateNaiveSplitOptions(options), Refuses("num_experts"));
+  EXPECT_THAT(CheckOptions(options), Refuses("num_experts"));
 }
 
 TEST(SplitOptionsTest, ExpertsOfOneSizeTakeAllNeurons) {

@@ -4,34 +4,23 @@
 #include <string>
 #include <vector>
 
+#include "moe/steps/all_steps.h"
+#include "moe/steps/step_kind.h"
 #include "tools/cli/command.h"
 #include "tools/cli/frame.h"
+#include "tools/cli/step_command.h"
 
 namespace moe::cli {
 
 std::vector<Command> AllCommands() {
-  return {HiddenClusteringCommand(),
-          RandomSelectionCommand(),
-          SplitGradientGetGradsCommand(),
-          SplitGradientCommand(),
-          SplitGradientResidualCommand(),
-          SplitSequentialCommand(),
-          SplitRandomCommand(),
-          ConvertMixtralCommand(),
-          ConvertMixtralResidualCommand(),
-          ConvertMixtralAttnMoeCommand(),
-          GetHiddenDistributionCommand(),
-          AlignConvertedModelCommand(),
-          RunCommand(),
-          TokenizeCommand(),
-          EvaluateCommand(),
-          InspectCommand(),
-          DiffCommand(),
-          DigestCommand(),
-          ExportCommand(),
-          VerifyCommand(),
-          ReportCommand(),
-          RunStepCommand()};
+  std::vector<Command> commands;
+  for (const StepKind& kind : AllSteps()) commands.push_back(StepCommand(kind));
+  for (const Command& command :
+       {RunCommand(), TokenizeCommand(), InspectCommand(), DiffCommand(),
+        DigestCommand(), VerifyCommand(), ReportCommand(), RunStepCommand()}) {
+    commands.push_back(command);
+  }
+  return commands;
 }
 
 int RunLlamaMoe(const std::vector<std::string>& args, std::ostream& out,

@@ -1,5 +1,6 @@
-// Every command of llama_moe, in the order in which --help lists them. A new
-// command is a function here and an entry in commands.cc.
+// Every command of llama_moe, in the order in which --help lists them: those of
+// the steps (moe/steps/all_steps.h), and those beside them, which are a
+// function here and an entry in commands.cc.
 
 #ifndef TOOLS_CLI_COMMANDS_H_
 #define TOOLS_CLI_COMMANDS_H_
@@ -15,20 +16,6 @@ namespace moe::cli {
 Command InspectCommand();
 Command DiffCommand();
 Command DigestCommand();
-Command EvaluateCommand();
-Command GetHiddenDistributionCommand();
-Command HiddenClusteringCommand();
-Command RandomSelectionCommand();
-Command SplitGradientCommand();
-Command SplitGradientGetGradsCommand();
-Command SplitGradientResidualCommand();
-Command SplitRandomCommand();
-Command SplitSequentialCommand();
-Command ConvertMixtralCommand();
-Command ConvertMixtralResidualCommand();
-Command AlignConvertedModelCommand();
-Command ConvertMixtralAttnMoeCommand();
-Command ExportCommand();
 Command TokenizeCommand();
 Command RunCommand();
 Command RunStepCommand();

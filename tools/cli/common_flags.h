@@ -10,6 +10,8 @@
 
 namespace moe::cli {
 
+inline constexpr char kModelPathAlias[] = "model_name_or_path";
+
 // --model_path, alias --model_name_or_path, required. With `positional`, the
 // value may also stand alone under that name.
 void AddModelPath(FlagSet& flags, const std::string& what,
@@ -17,6 +19,9 @@ void AddModelPath(FlagSet& flags, const std::string& what,
 
 // --json
 void AddJson(FlagSet& flags, bool* value);
+
+// --memory_budget; see MemoryBudgetOf.
+void AddMemoryBudget(FlagSet& flags, std::string* value);
 
 }  // namespace moe::cli
 

@@ -1,9 +1,9 @@
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "moe/base/options/option.pb.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/thread_pool.h"
 #include "moe/checkpoint/json.h"
@@ -21,45 +21,20 @@ namespace {
 struct DiffFlags {
   std::string a;
   std::string b;
-  std::optional<double> rtol;
-  std::optional<double> atol;
-  std::optional<int64_t> max_ulp;
-  bool ignore_config = false;
+  DiffOptions options;
   int64_t max_listed = 50;
   bool json = false;
 };
 
-DiffOptions OptionsOf(const DiffFlags& flags) {
-  DiffOptions options;
-  if (flags.rtol.has_value()) options.set_rtol(*flags.rtol);
-  if (flags.atol.has_value()) options.set_atol(*flags.atol);
-  if (flags.max_ulp.has_value()) options.set_max_ulp(*flags.max_ulp);
-  options.set_ignore_config(flags.ignore_config);
-  return options;
-}
-
 absl::StatusOr<int> Run(const DiffFlags& flags, CommandContext& context) {
   MOE_ASSIGN_OR_RETURN(const int num_threads, NumThreadsFromEnvironment());
   ThreadPool pool(num_threads);
-  MOE_ASSIGN_OR_RETURN(const CheckpointDiff diff,
-                       DiffCheckpoints(flags.a, flags.b, OptionsOf(flags), pool,
-                                       context.progress));
+  MOE_ASSIGN_OR_RETURN(
+      const CheckpointDiff diff,
+      DiffCheckpoints(flags.a, flags.b, flags.options, pool, context.progress));
   context.out << (flags.json ? FormatJson(DiffToJson(diff))
                              : FormatDiff(diff, flags.max_listed));
   return diff.Same() ? kSuccess : kDiffers;
-}
-
-void DeclareTolerances(FlagSet& set, DiffFlags& flags) {
-  set.AddDouble({.names = {"rtol"},
-                 .what = "elements pass where |a-b| <= atol + rtol * |b|"},
-                {.min = 0.0}, &flags.rtol);
-  set.AddDouble({.names = {"atol"}, .what = "see --rtol"}, {.min = 0.0},
-                &flags.atol);
-  set.AddInt({.names = {"max_ulp"},
-              .what = "elements pass where b is at most so many representable "
-                      "numbers from a",
-              .unit = "ULP"},
-             {.min = 0}, &flags.max_ulp);
 }
 
 CommandAction Declare(FlagSet& set) {
@@ -70,18 +45,15 @@ CommandAction Declare(FlagSet& set) {
                  .positional = "A",
                  .what = what,
                  .required = true,
-                 .path = PathRole::kModel},
+                 .path = Option::MODEL_PATH},
                 &flags->a);
   set.AddString({.names = {},
                  .positional = "B",
                  .what = what + " to compare it with",
                  .required = true,
-                 .path = PathRole::kModel},
+                 .path = Option::MODEL_PATH},
                 &flags->b);
-  DeclareTolerances(set, *flags);
-  set.AddBool({.names = {"ignore_config"},
-               .what = "leave config.json out of the comparison"},
-              &flags->ignore_config);
+  set.AddOptions(&flags->options);
   set.AddInt({.names = {"max_listed"},
               .what = "list at most so many of the tensors that are not the "
                       "same; 0 lists all",

@@ -7,6 +7,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "moe/base/file_system.h"
+#include "moe/base/options/option.pb.h"
 #include "moe/base/sha256.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/checkpoint.h"
@@ -58,7 +59,7 @@ CommandAction Declare(FlagSet& set) {
                  .positional = "PATH",
                  .what = "checkpoint directory, or a file",
                  .required = true,
-                 .path = PathRole::kModel},
+                 .path = Option::MODEL_PATH},
                 &flags->path);
   set.AddString({.names = {"expected"}, .what = "the digest that it should be"},
                 &flags->expected);

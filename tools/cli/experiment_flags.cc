@@ -1,13 +1,14 @@
 #include "tools/cli/experiment_flags.h"
 
 #include <optional>
-#include <sstream>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "moe/base/options/option.pb.h"
+#include "moe/base/progress.h"
 #include "moe/base/status_macros.h"
 #include "moe/experiment/acceptance.h"
 #include "moe/experiment/experiment_lock.pb.h"
@@ -16,11 +17,9 @@
 #include "moe/experiment/step_plan.h"
 #include "moe/experiment/step_runner.h"
 #include "moe/experiment/text_proto.h"
-#include "tools/cli/command.h"
-#include "tools/cli/commands.h"
+#include "moe/steps/step_kind.h"
 #include "tools/cli/common_flags.h"
 #include "tools/cli/flag_set.h"
-#include "tools/cli/frame.h"
 
 namespace moe::cli {
 
@@ -28,7 +27,7 @@ void AddExperimentFlags(FlagSet& flags, ExperimentFlags* values) {
   flags.AddString({.names = {"experiment"},
                    .what = "the experiment's spec, a .textproto file",
                    .required = true,
-                   .path = PathRole::kInput},
+                   .path = Option::INPUT_PATH},
                   &values->experiment);
   AddModelPath(flags, "directory of the dense checkpoint", "",
                &values->model_path);
@@ -36,7 +35,7 @@ void AddExperimentFlags(FlagSet& flags, ExperimentFlags* values) {
                    .what = "the data: a file of JSON lines, a directory of "
                            "them, or a token artifact",
                    .required = true,
-                   .path = PathRole::kInput},
+                   .path = Option::INPUT_PATH},
                   &values->dataset);
 }
 
@@ -58,15 +57,9 @@ absl::StatusOr<std::optional<ExperimentLock>> LockOfFlag(
   return ReadLock(path);
 }
 
-CommandRunner InnerCommands(CommandContext& context) {
-  return [&context](const std::vector<std::string>& words) -> absl::Status {
-    std::ostringstream unheard;
-    CommandContext inner{unheard, context.progress};
-    MOE_ASSIGN_OR_RETURN(const int exit_status,
-                         RunInnerCommand(AllCommands(), words, inner));
-    if (exit_status == kSuccess) return absl::OkStatus();
-    return absl::InternalError(
-        absl::StrCat(words[0], " ended with exit status ", exit_status));
+StepExecutor InProcess(Progress& progress) {
+  return [&progress](const StepRequest& request) {
+    return Annotate(RunRequest(request, progress).status(), request.kind->name);
   };
 }
 

@@ -8,12 +8,12 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "moe/base/progress.h"
 #include "moe/experiment/experiment_inputs.h"
 #include "moe/experiment/experiment_lock.pb.h"
 #include "moe/experiment/experiment_spec.pb.h"
 #include "moe/experiment/step_plan.h"
 #include "moe/experiment/step_runner.h"
-#include "tools/cli/command.h"
 #include "tools/cli/flag_set.h"
 
 namespace moe::cli {
@@ -42,8 +42,8 @@ absl::StatusOr<ReadExperiment> ReadExperimentOfFlags(
 absl::StatusOr<std::optional<ExperimentLock>> LockOfFlag(
     const std::string& path);
 
-// Runs commands inside `context`, without what they print.
-CommandRunner InnerCommands(CommandContext& context);
+// Runs steps here. An error has the step's command in front.
+StepExecutor InProcess(Progress& progress);
 
 }  // namespace moe::cli
 

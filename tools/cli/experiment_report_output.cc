@@ -14,7 +14,7 @@
 #include "moe/checkpoint/json.h"
 #include "moe/experiment/report/experiment_report.h"
 #include "moe/experiment/report/write_report.h"
-#include "tools/cli/version.h"
+#include "moe/steps/version.h"
 
 namespace moe::cli {
 namespace {

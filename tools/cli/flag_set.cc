@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -19,11 +20,18 @@
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "absl/types/span.h"
+#include "google/protobuf/descriptor.h"
+#include "google/protobuf/message.h"
 #include "moe/base/check.h"
+#include "moe/base/options/option.pb.h"
+#include "moe/base/options/options.h"
 #include "moe/base/status_macros.h"
 
 namespace moe::cli {
 namespace {
+
+using ::google::protobuf::FieldDescriptor;
+using ::google::protobuf::Message;
 
 absl::Status WrongValue(const std::string& text, absl::string_view want) {
   return absl::InvalidArgumentError(
@@ -94,6 +102,31 @@ std::function<absl::Status(const std::string&)> DoubleSetter(DoubleRange range,
   };
 }
 
+// "N"; empty for a switch.
+std::string ValueName(const FieldDescriptor& field) {
+  switch (field.cpp_type()) {
+    case FieldDescriptor::CPPTYPE_INT64:
+      return "N";
+    case FieldDescriptor::CPPTYPE_DOUBLE:
+      return "NUMBER";
+    case FieldDescriptor::CPPTYPE_BOOL:
+      return field.has_default_value() ? "" : "auto|true|false";
+    case FieldDescriptor::CPPTYPE_ENUM:
+      return absl::StrJoin(ChoicesOf(field), "|");
+    default:
+      return "TEXT";
+  }
+}
+
+// As the flag's help has it; empty for none.
+std::string DefaultText(const Message& options, const FieldDescriptor& field) {
+  const Option& option = OptionOf(field);
+  if (!option.otherwise().empty()) return option.otherwise();
+  const std::unique_ptr<Message> unset(options.New());
+  if (field.has_default_value()) return OptionText(*unset, field);
+  return field.cpp_type() == FieldDescriptor::CPPTYPE_BOOL ? "auto" : "";
+}
+
 }  // namespace
 
 std::string FormatRange(IntRange range) {
@@ -147,6 +180,35 @@ void FlagSet::AddChoice(const FlagSpec& spec,
     return absl::OkStatus();
   };
   Add(std::move(flag), false);
+}
+
+void FlagSet::AddOptions(Message* options,
+                         absl::Span<const absl::string_view> left_out) {
+  for (const FieldDescriptor* field : OptionFields(*options, left_out)) {
+    const Option& option = OptionOf(*field);
+    FlagSpec spec;
+    spec.names = {std::string(field->name())};
+    spec.names.insert(spec.names.end(), option.aliases().begin(),
+                      option.aliases().end());
+    spec.what = option.what();
+    spec.unit = option.unit();
+    spec.required = option.required();
+    spec.path = option.path();
+    Flag flag{spec, ValueName(*field), DefaultText(*options, *field),
+              // The choices stand in the value's name.
+              field->cpp_type() == FieldDescriptor::CPPTYPE_ENUM
+                  ? ""
+                  : AllowedValues(*field),
+              nullptr};
+    const bool is_switch = flag.value_name.empty();
+    flag.set_value = [options, field](const std::string& text) {
+      const absl::Status status = SetOption(*field, text, *options);
+      return status.ok() ? status
+                         : absl::InvalidArgumentError(
+                               absl::StrCat(" ", status.message()));
+    };
+    Add(std::move(flag), is_switch);
+  }
 }
 
 void FlagSet::AddBool(const FlagSpec& spec, bool* value) {
@@ -293,9 +355,9 @@ absl::Status FlagSet::Store() const {
 std::vector<GivenPath> FlagSet::GivenPaths() const {
   std::vector<GivenPath> paths;
   for (const Flag& flag : flags_) {
-    if (flag.spec.path == PathRole::kNone) continue;
+    if (flag.spec.path == Option::NO_PATH) continue;
     for (const std::string& value : flag.option->results()) {
-      const bool is_named = flag.spec.path == PathRole::kNamedInput;
+      const bool is_named = flag.spec.path == Option::NAMED_INPUT_PATH;
       paths.push_back({Label(flag), flag.spec.path,
                        is_named ? value.substr(value.find('=') + 1) : value});
     }

@@ -26,21 +26,10 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "google/protobuf/message.h"
+#include "moe/base/options/option.pb.h"
 
 namespace moe::cli {
-
-// What a flag's value, a path, is to the command. Before a command starts, its
-// outputs are held to be apart from its inputs (PreparePaths).
-enum class PathRole {
-  kNone,        // No path.
-  kInput,       // A file or directory that is read.
-  kModel,       // A checkpoint that is read: see ResolveModelPath.
-  kNamedInput,  // NAME=PATH, of such a one.
-  kResults,     // A directory that is read, and in which outputs may lie.
-  kOutputFile,
-  kOutputDirectory,  // Made and replaced as a whole.
-  kOutputFolder,     // Files are written into it, beside others.
-};
 
 struct FlagSpec {
   // Without dashes; the first is the flag's name, the others are aliases. Empty
@@ -53,12 +42,12 @@ struct FlagSpec {
   // "tensors"; empty where there is none.
   std::string unit = {};
   bool required = false;
-  PathRole path = PathRole::kNone;
+  Option::Path path = Option::NO_PATH;
 };
 
 struct GivenPath {
   std::string flag;  // "--save_path"
-  PathRole role = PathRole::kNone;
+  Option::Path role = Option::NO_PATH;
   std::string path;
 };
 
@@ -88,6 +77,12 @@ class FlagSet {
   void AddStrings(const FlagSpec& spec, std::vector<std::string>* values);
   void AddChoice(const FlagSpec& spec, const std::vector<std::string>& choices,
                  std::string* value);
+  // A flag for each option of the message (moe/base/options) but those of the
+  // names in `left_out`: what its annotation says is what the flag says. Store
+  // sets the fields of the flags that are given. The message must live until
+  // then.
+  void AddOptions(google::protobuf::Message* options,
+                  absl::Span<const absl::string_view> left_out = {});
   // `--name`, `--name=true` or `--name=false`.
   void AddBool(const FlagSpec& spec, bool* value);
   void AddInt(const FlagSpec& spec, IntRange range, int64_t* value);

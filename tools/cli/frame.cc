@@ -5,11 +5,9 @@
 #include <deque>
 #include <exception>
 #include <memory>
-#include <new>
 #include <optional>
 #include <ostream>
 #include <string>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -25,12 +23,12 @@
 #include "moe/base/out_of_memory.h"
 #include "moe/base/progress.h"
 #include "moe/base/status_macros.h"
+#include "moe/steps/version.h"
 #include "tools/cli/command.h"
 #include "tools/cli/escaping_stream.h"
 #include "tools/cli/flag_set.h"
 #include "tools/cli/nearest_name.h"
 #include "tools/cli/prepare_paths.h"
-#include "tools/cli/version.h"
 
 namespace moe::cli {
 namespace {
@@ -274,39 +272,12 @@ absl::StatusOr<int> Act(Line& line, absl::Span<const Command> commands,
   return kError;
 }
 
-absl::StatusOr<int> ActInside(const Line& line, Subcommand& chosen,
-                              CommandContext& context) {
-  if (chosen.help->count() > 0) {
-    return absl::InvalidArgumentError("--help is for a person");
-  }
-  MOE_RETURN_IF_ERROR(CheckArguments(line, chosen));
-  MOE_RETURN_IF_ERROR(chosen.flags.Store());
-  MOE_RETURN_IF_ERROR(PreparePaths(chosen.flags).status());
-  return chosen.action(context);
-}
-
 // `help X` is `X --help`.
 std::vector<std::string> WithoutHelpCommand(
     const std::vector<std::string>& args) {
   if (args.empty() || args[0] != "help") return args;
   if (args.size() == 1 || absl::StartsWith(args[1], "-")) return {"--help"};
   return {args[1], "--help"};
-}
-
-// What was thrown where there was no memory or no thread, or by a library.
-absl::Status StatusOfException(const std::exception& error) {
-  if (const auto* const no_memory =
-          dynamic_cast<const std::bad_alloc*>(&error)) {
-    return OutOfMemoryStatus(*no_memory);
-  }
-  const auto* const system = dynamic_cast<const std::system_error*>(&error);
-  if (system != nullptr &&
-      system->code() == std::errc::resource_unavailable_try_again) {
-    return absl::ResourceExhaustedError(
-        "the system gives no more threads; set MOE_NUM_THREADS to fewer, or "
-        "allow the process more (ulimit -u, pids.max of its control group)");
-  }
-  return absl::InternalError(error.what());
 }
 
 void Parse(std::vector<std::string> args, Line& line) {
@@ -347,24 +318,6 @@ int RunCommandLine(absl::Span<const Command> commands,
   }
   err << speaker << ": " << EscapeControlInText(status.message()) << "\n";
   return kError;
-}
-
-absl::StatusOr<int> RunInnerCommand(absl::Span<const Command> commands,
-                                    const std::vector<std::string>& args,
-                                    CommandContext& context) {
-  try {
-    Line line(commands);
-    Parse(args, line);
-    Subcommand* const chosen = line.Chosen();
-    if (chosen == nullptr) {
-      return UnknownCommand(commands, args.empty() ? "" : args[0]);
-    }
-    const absl::StatusOr<int> result = ActInside(line, *chosen, context);
-    return result.ok() ? result
-                       : Annotate(result.status(), chosen->command.name);
-  } catch (const std::exception& error) {
-    return StatusOfException(error);
-  }
 }
 
 }  // namespace moe::cli

@@ -11,7 +11,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "tools/cli/command.h"
 
@@ -26,13 +25,6 @@ namespace moe::cli {
 int RunCommandLine(absl::Span<const Command> commands,
                    const std::vector<std::string>& args, std::ostream& out,
                    std::ostream& err);
-
-// Runs `args` as part of another command, in its context: the exit status, or
-// the error, with the inner command's name in front. Help and --progress are
-// not for here: InvalidArgument for help, and the context's progress is used.
-absl::StatusOr<int> RunInnerCommand(absl::Span<const Command> commands,
-                                    const std::vector<std::string>& args,
-                                    CommandContext& context);
 
 }  // namespace moe::cli
 

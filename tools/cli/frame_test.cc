@@ -238,47 +238,5 @@ TEST(RunCommandLineTest, NoticesThatTheOutputCannotBeWritten) {
             "llama_moe echo: standard output cannot be written to\n");
 }
 
-class RunInnerCommandTest : public ::testing::Test {
- protected:
-  absl::StatusOr<int> Run(const std::vector<std::string>& args) {
-    CommandContext context{out_, progress_};
-    return RunInnerCommand(Commands(), args, context);
-  }
-
-  std::ostringstream out_;
-  std::string shown_;
-  Progress progress_{
-      Progress::Style::kLines,
-      {[this](absl::string_view text) { shown_ += std::string(text); },
-       [] { return absl::UnixEpoch(); }}};
-};
-
-TEST_F(RunInnerCommandTest, UsesTheContextOfTheOuterOne) {
-  EXPECT_THAT(Run({"echo", "--text=a"}), IsOkAndHolds(kSuccess));
-  EXPECT_THAT(Run({"say", "differs"}), IsOkAndHolds(kDiffers));
-  EXPECT_EQ(out_.str(), "adiffers");
-  EXPECT_THAT(shown_, HasSubstr("writing"));
-}
-
-TEST_F(RunInnerCommandTest, ReturnsErrorsWithTheCommandsName) {
-  EXPECT_THAT(Run({"echo", "error"}),
-              StatusIs(absl::StatusCode::kNotFound, "echo: no such text"));
-  EXPECT_THAT(Run({"echo", "throw"}),
-              StatusIs(absl::StatusCode::kInternal, "out of text"));
-  for (const std::vector<std::string>& args :
-       std::vector<std::vector<std::string>>{{"echo"},
-                                             {"echo", "a", "b"},
-                                             {"echo", "--text="},
-                                             {"echo", "--text", "--words=a"},
-                                             {"echo", "--texts=a"},
-                                             {"echo", "--help"},
-                                             {"eco"},
-                                             {}}) {
-    EXPECT_THAT(Run(args), StatusIs(absl::StatusCode::kInvalidArgument,
-                                    Not(StartsWith("llama_moe"))));
-  }
-  EXPECT_EQ(out_.str(), "");
-}
-
 }  // namespace
 }  // namespace moe::cli

@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "moe/base/options/option.pb.h"
 #include "moe/base/path_overlap.h"
 #include "moe/base/status_macros.h"
 #include "tools/cli/flag_set.h"
@@ -16,9 +17,9 @@ namespace moe::cli {
 namespace {
 
 bool IsOutput(const GivenPath& path) {
-  return path.role == PathRole::kOutputFile ||
-         path.role == PathRole::kOutputDirectory ||
-         path.role == PathRole::kOutputFolder;
+  return path.role == Option::OUTPUT_FILE ||
+         path.role == Option::OUTPUT_DIRECTORY ||
+         path.role == Option::OUTPUT_FOLDER;
 }
 
 absl::Status CheckPair(const GivenPath& output, const GivenPath& input) {
@@ -30,11 +31,11 @@ absl::Status CheckPair(const GivenPath& output, const GivenPath& input) {
       how = "is";
       break;
     case Overlap::kInside:
-      if (input.role == PathRole::kResults) return absl::OkStatus();
+      if (input.role == Option::RESULTS_PATH) return absl::OkStatus();
       how = "lies in";
       break;
     case Overlap::kHolds:
-      if (output.role != PathRole::kOutputDirectory) return absl::OkStatus();
+      if (output.role != Option::OUTPUT_DIRECTORY) return absl::OkStatus();
       how = "holds";
       break;
   }
@@ -63,7 +64,7 @@ absl::Status CheckOutputs(const std::vector<GivenPath>& paths) {
 // whole folder in a cache is an input.
 absl::Status ResolveModels(FlagSet& flags, std::vector<GivenPath>& paths) {
   for (GivenPath& model : paths) {
-    if (model.role != PathRole::kModel) continue;
+    if (model.role != Option::MODEL_PATH) continue;
     MOE_ASSIGN_OR_RETURN(
         const ModelPath found,
         ResolveModelPath(model.path, HubCacheFromEnvironment()));

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/options/option.pb.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/testing/temp_directory.h"
@@ -43,14 +44,15 @@ class PreparePathsTest : public ::testing::Test {
     std::string model;
     std::vector<std::string> made;
     std::string results;
-    flags.AddString({.names = {"model"}, .path = PathRole::kInput}, &model);
-    flags.AddStrings({.names = {"made"}, .path = PathRole::kNamedInput}, &made);
-    flags.AddString({.names = {"results"}, .path = PathRole::kResults},
+    flags.AddString({.names = {"model"}, .path = Option::INPUT_PATH}, &model);
+    flags.AddStrings({.names = {"made"}, .path = Option::NAMED_INPUT_PATH},
+                     &made);
+    flags.AddString({.names = {"results"}, .path = Option::RESULTS_PATH},
                     &results);
-    flags.AddString({.names = {"file"}, .path = PathRole::kOutputFile}, &file_);
-    flags.AddString({.names = {"whole"}, .path = PathRole::kOutputDirectory},
+    flags.AddString({.names = {"file"}, .path = Option::OUTPUT_FILE}, &file_);
+    flags.AddString({.names = {"whole"}, .path = Option::OUTPUT_DIRECTORY},
                     &whole_);
-    flags.AddString({.names = {"folder"}, .path = PathRole::kOutputFolder},
+    flags.AddString({.names = {"folder"}, .path = Option::OUTPUT_FOLDER},
                     &folder_);
     std::vector<std::string> args = {
         absl::StrCat("--model=", directory_.Path("model")),
@@ -125,9 +127,9 @@ TEST_F(PreparePathsTest, AModelInACacheIsItsSnapshot) {
   CLI::App app;
   FlagSet flags(app);
   std::string model;
-  flags.AddString({.names = {}, .positional = "PATH", .path = PathRole::kModel},
-                  &model);
-  flags.AddString({.names = {"out"}, .path = PathRole::kOutputFile}, &file_);
+  flags.AddString(
+      {.names = {}, .positional = "PATH", .path = Option::MODEL_PATH}, &model);
+  flags.AddString({.names = {"out"}, .path = Option::OUTPUT_FILE}, &file_);
   app.parse(absl::StrCat(folder, " --out=", folder, "/blobs/x"));
   EXPECT_THAT(flags.Store(), IsOk());
   // The blobs are an input as the snapshot is.

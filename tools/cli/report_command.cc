@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "moe/base/file_system.h"
+#include "moe/base/options/option.pb.h"
 #include "moe/base/status_macros.h"
 #include "moe/experiment/experiment_inputs.h"
 #include "moe/experiment/experiment_lock.pb.h"
@@ -81,26 +82,26 @@ void DeclareInputs(FlagSet& set, ReportFlags* flags) {
   set.AddString({.names = {"experiment"},
                  .what = "the experiment's spec, a .textproto file",
                  .required = true,
-                 .path = PathRole::kInput},
+                 .path = Option::INPUT_PATH},
                 &flags->experiment.experiment);
   set.AddString({.names = {"results"},
                  .what = "directory of the results, as run lays them out",
                  .required = true,
-                 .path = PathRole::kResults},
+                 .path = Option::RESULTS_PATH},
                 &flags->results);
   set.AddString({.names = {"lock"},
                  .what = "the lock that the results are held to; without one "
                          "the report says that there was none",
-                 .path = PathRole::kInput},
+                 .path = Option::INPUT_PATH},
                 &flags->lock);
   set.AddString({.names = {"model_path"},
                  .what = "directory of the dense checkpoint, to read it again; "
                          "needs --dataset_dir_or_path",
-                 .path = PathRole::kInput},
+                 .path = Option::INPUT_PATH},
                 &flags->experiment.model_path);
   set.AddString({.names = {"dataset_dir_or_path"},
                  .what = "the data, to read them again",
-                 .path = PathRole::kInput},
+                 .path = Option::INPUT_PATH},
                 &flags->experiment.dataset);
 }
 
@@ -115,7 +116,7 @@ CommandAction Declare(FlagSet& set) {
                  .what = "directory for report.html and report.json, which is "
                          "made",
                  .required = true,
-                 .path = PathRole::kOutputDirectory},
+                 .path = Option::OUTPUT_DIRECTORY},
                 &flags->save_path);
   set.AddBool({.names = {"overwrite"}, .what = "replace a report there"},
               &flags->overwrite);

@@ -9,6 +9,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/time.h"
+#include "moe/base/options/option.pb.h"
 #include "moe/base/status_macros.h"
 #include "moe/experiment/experiment_lock.pb.h"
 #include "moe/experiment/experiment_result.h"
@@ -19,9 +20,11 @@
 #include "moe/experiment/step_plan.h"
 #include "moe/experiment/step_runner.h"
 #include "moe/experiment/text_proto.h"
+#include "moe/steps/step_kind.h"
+#include "moe/steps/walk_session.h"
 #include "tools/cli/command.h"
 #include "tools/cli/commands.h"
-#include "tools/cli/dataset_flags.h"
+#include "tools/cli/common_flags.h"
 #include "tools/cli/experiment_flags.h"
 #include "tools/cli/experiment_report_output.h"
 #include "tools/cli/flag_set.h"
@@ -43,7 +46,7 @@ StepObserver Observer(CommandContext& context) {
     if (event.record == nullptr) {
       context.out << absl::StrFormat("[%d/%d] %s: %s\n", event.number,
                                      event.num_steps, event.step.name,
-                                     event.step.command);
+                                     event.step.command());
     } else {
       context.out << "  "
                   << (event.was_there
@@ -64,15 +67,15 @@ absl::StatusOr<int> DryRun(const RunFlags& flags, const ReadExperiment& read,
   const std::string save_path =
       flags.save_path.empty() ? "SAVE_PATH" : flags.save_path;
   ExperimentInputs inputs(flags.experiment.Places(), context.progress);
-  const CommandRunner none;
+  const StepExecutor none;
   const StepContext step_context = {inputs, none, context.progress,
                                     flags.memory_budget};
   for (const PlannedStep& step : read.steps) {
     const std::string directory = absl::StrCat(save_path, "/", step.name);
-    MOE_ASSIGN_OR_RETURN(const std::vector<std::string> words,
-                         StepWords(step, directory, step_context));
+    MOE_ASSIGN_OR_RETURN(const StepRequest request,
+                         RequestOf(step, directory, step_context));
     context.out << step.name << ":\n  llama_moe "
-                << absl::StrJoin(words, " \\\n    ") << "\n";
+                << absl::StrJoin(WordsOf(request), " \\\n    ") << "\n";
     StepRecord record;
     record.mutable_step()->set_name(step.name);
     inputs.AddStep(directory, record);
@@ -82,7 +85,7 @@ absl::StatusOr<int> DryRun(const RunFlags& flags, const ReadExperiment& read,
 }
 
 absl::Status CheckFlags(const RunFlags& flags) {
-  MOE_RETURN_IF_ERROR(MemoryBudgetOfFlag(flags.memory_budget).status());
+  MOE_RETURN_IF_ERROR(MemoryBudgetOf(flags.memory_budget).status());
   if (flags.dry_run || !flags.save_path.empty()) return absl::OkStatus();
   return absl::InvalidArgumentError(
       "--save_path is missing, the directory for the results; only --dry_run "
@@ -101,7 +104,7 @@ absl::StatusOr<int> Run(const RunFlags& flags, CommandContext& context) {
       RunExperiment(
           read.spec,
           {flags.experiment.Places(), flags.save_path, flags.memory_budget},
-          InnerCommands(context), Observer(context), context.progress));
+          InProcess(context.progress), Observer(context), context.progress));
   MOE_ASSIGN_OR_RETURN(const LockVerdict verdict,
                        JudgeResults(read.spec, pinned, found));
   context.out << FormatVerdict(read.spec, verdict, found, flags.save_path);
@@ -120,11 +123,11 @@ CommandAction Declare(FlagSet& set) {
   set.AddString({.names = {"save_path"},
                  .what = "directory for the results; a run that was broken off "
                          "goes on there",
-                 .path = PathRole::kOutputFolder},
+                 .path = Option::OUTPUT_FOLDER},
                 &flags->save_path);
   set.AddString({.names = {"lock"},
                  .what = "hold the results to this lock, a .textproto file",
-                 .path = PathRole::kInput},
+                 .path = Option::INPUT_PATH},
                 &flags->lock);
   AddMemoryBudget(set, &flags->memory_budget);
   set.AddBool({.names = {"dry_run"},

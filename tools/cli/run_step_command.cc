@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "moe/base/options/option.pb.h"
 #include "moe/base/status_macros.h"
 #include "moe/experiment/experiment_inputs.h"
 #include "moe/experiment/step_plan.h"
@@ -17,9 +18,10 @@
 #include "moe/experiment/step_timing.pb.h"
 #include "moe/experiment/text_proto.h"
 #include "moe/model/walk/shard_options.pb.h"
+#include "moe/steps/walk_session.h"
 #include "tools/cli/command.h"
 #include "tools/cli/commands.h"
-#include "tools/cli/dataset_flags.h"
+#include "tools/cli/common_flags.h"
 #include "tools/cli/experiment_flags.h"
 #include "tools/cli/flag_set.h"
 #include "tools/cli/shard_flags.h"
@@ -88,7 +90,7 @@ StepTiming TimingOf(const RunStepFlags& flags, const StepStopwatch& stopwatch) {
 }
 
 absl::StatusOr<int> Run(const RunStepFlags& flags, CommandContext& context) {
-  MOE_RETURN_IF_ERROR(MemoryBudgetOfFlag(flags.memory_budget).status());
+  MOE_RETURN_IF_ERROR(MemoryBudgetOf(flags.memory_budget).status());
   MOE_ASSIGN_OR_RETURN(
       const ShardOptions shard,
       ShardOptionsOf({flags.num_shards, flags.shard, flags.merge}));
@@ -100,8 +102,8 @@ absl::StatusOr<int> Run(const RunStepFlags& flags, CommandContext& context) {
   for (const std::string& made : flags.made) {
     MOE_RETURN_IF_ERROR(ReadMade(made, inputs));
   }
-  const CommandRunner run_command = InnerCommands(context);
-  const StepContext step_context = {inputs, run_command, context.progress,
+  const StepExecutor execute = InProcess(context.progress);
+  const StepContext step_context = {inputs, execute, context.progress,
                                     flags.memory_budget};
   MOE_RETURN_IF_ERROR(CheckTake(flags));
   if (!flags.timing_out.empty()) {
@@ -125,12 +127,12 @@ CommandAction Declare(FlagSet& set) {
   set.AddStrings({.names = {"made"},
                   .what = "STEP=DIRECTORY: what an earlier step has made, with "
                           "its record beside",
-                  .path = PathRole::kNamedInput},
+                  .path = Option::NAMED_INPUT_PATH},
                  &flags->made);
   set.AddString({.names = {"save_path"},
                  .what = "directory for what the step makes, which is replaced",
                  .required = true,
-                 .path = PathRole::kOutputDirectory},
+                 .path = Option::OUTPUT_DIRECTORY},
                 &flags->save_path);
   set.AddInt(
       {.names = {"shards"}, .what = "make one of so many parts; needs --shard"},
@@ -141,18 +143,18 @@ CommandAction Declare(FlagSet& set) {
   set.AddStrings({.names = {"merge"},
                   .what = "directories of all parts, in their order, to make "
                           "the step's result from",
-                  .path = PathRole::kInput},
+                  .path = Option::INPUT_PATH},
                  &flags->merge);
   set.AddString({.names = {"take"},
                  .what = "directory of the same step of another experiment, "
                          "to copy; an error if it was made otherwise",
-                 .path = PathRole::kInput},
+                 .path = Option::INPUT_PATH},
                 &flags->take);
   AddMemoryBudget(set, &flags->memory_budget);
   set.AddString({.names = {"timing_out"},
                  .what = "write how long it took to this file; no step reads "
                          "it",
-                 .path = PathRole::kOutputFile},
+                 .path = Option::OUTPUT_FILE},
                 &flags->timing_out);
   return [flags](CommandContext& context) { return Run(*flags, context); };
 }

@@ -7,12 +7,17 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "moe/base/file_system.h"
+#include "moe/base/options/option.pb.h"
+#include "moe/base/options/options.h"
 #include "moe/base/random_access_file.h"
 #include "moe/base/sha256.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/thread_pool.h"
 #include "moe/checkpoint/checkpoint.h"
 #include "moe/checkpoint/json.h"
+#include "moe/steps/output_path.h"
+#include "moe/steps/step_inputs.h"
+#include "moe/steps/version.h"
 #include "moe/text/dataset/chat_template_source.h"
 #include "moe/text/dataset/dataset_options.h"
 #include "moe/text/dataset/dataset_options.pb.h"
@@ -24,10 +29,7 @@
 #include "tools/cli/command.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/common_flags.h"
-#include "tools/cli/dataset_flags.h"
 #include "tools/cli/flag_set.h"
-#include "tools/cli/output_path.h"
-#include "tools/cli/version.h"
 
 namespace moe::cli {
 namespace {
@@ -39,8 +41,7 @@ struct TokenizeFlags {
   std::string model_path;
   std::string dataset;
   std::string save_path;
-  TokenizationFlags tokenization;
-  int64_t model_max_length = kDefaultModelMaxLength;
+  TokenizeOptions options;
   bool overwrite = false;
   bool json = false;
 };
@@ -70,9 +71,8 @@ absl::StatusOr<std::optional<int64_t>> EmbeddingRows(
 absl::StatusOr<TokenArtifact> Tokenize(const TokenizeFlags& flags,
                                        CommandContext& context) {
   TokenizeRequest request;
-  MOE_ASSIGN_OR_RETURN(request.options, OptionsOf(flags.tokenization));
-  request.options.set_model_max_length(flags.model_max_length);
-  MOE_RETURN_IF_ERROR(ValidateTokenizeOptions(request.options));
+  request.options = flags.options;
+  MOE_RETURN_IF_ERROR(CheckOptions(request.options));
   MOE_ASSIGN_OR_RETURN(const int num_threads, NumThreadsFromEnvironment());
   MOE_ASSIGN_OR_RETURN(
       const std::unique_ptr<Tokenizer> tokenizer,
@@ -93,7 +93,8 @@ absl::StatusOr<TokenArtifact> Tokenize(const TokenizeFlags& flags,
   MOE_ASSIGN_OR_RETURN(artifact.dataset,
                        TokenizeDataset(request, pool, context.progress));
   artifact.info = {kToolVersion, tokenizer->digest(), tokenizer->vocab_size(),
-                   request.options.keep_system(), flags.model_max_length};
+                   request.options.keep_system(),
+                   ModelMaxLength(request.options)};
   return artifact;
 }
 
@@ -136,23 +137,19 @@ CommandAction Declare(FlagSet& set) {
        .what = "directory of the tokenizer: a checkpoint's, or one "
                "with tokenizer.json or tokenizer.model alone",
        .required = true,
-       .path = PathRole::kModel},
+       .path = Option::MODEL_PATH},
       &flags->model_path);
   set.AddString({.names = {"dataset_dir_or_path"},
                  .what = kDatasetKinds,
                  .required = true,
-                 .path = PathRole::kInput},
+                 .path = Option::INPUT_PATH},
                 &flags->dataset);
   set.AddString({.names = {"save_path"},
                  .what = "the file to write, a safetensors file",
                  .required = true,
-                 .path = PathRole::kOutputFile},
+                 .path = Option::OUTPUT_FILE},
                 &flags->save_path);
-  AddTokenizationFlags(set, &flags->tokenization);
-  set.AddInt({.names = {"model_max_length"},
-              .what = "keep so many tokens of each sequence",
-              .unit = "tokens"},
-             {.min = 1}, &flags->model_max_length);
+  set.AddOptions(&flags->options);
   set.AddBool({.names = {"overwrite"},
                .what = "replace a token artifact that is there"},
               &flags->overwrite);

@@ -5,6 +5,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "moe/base/options/option.pb.h"
 #include "moe/base/status_macros.h"
 #include "moe/experiment/experiment_inputs.h"
 #include "moe/experiment/experiment_lock.pb.h"
@@ -70,15 +71,15 @@ CommandAction Declare(FlagSet& set) {
   set.AddString({.names = {"results"},
                  .what = "directory of the results, as run lays them out",
                  .required = true,
-                 .path = PathRole::kResults},
+                 .path = Option::RESULTS_PATH},
                 &flags->results);
   set.AddString({.names = {"lock"},
                  .what = "the lock that the results are held to",
-                 .path = PathRole::kInput},
+                 .path = Option::INPUT_PATH},
                 &flags->lock);
   set.AddString({.names = {"update_lock"},
                  .what = "write the results' lock to this file instead",
-                 .path = PathRole::kOutputFile},
+                 .path = Option::OUTPUT_FILE},
                 &flags->update_lock);
   return [flags](CommandContext& context) { return Run(*flags, context); };
 }

@@ -185,10 +185,9 @@ absl::StatusOr<Json> ExpertLoadToJson(const ExperimentSpec& spec,
   Json loads = Json::array();
   for (const ExperimentStep& step : spec.steps()) {
     if (!step.has_evaluate()) continue;
-    PlannedStep planned;
-    planned.name = step.name();
-    planned.output = OutputKind::kEvaluation;
-    MOE_ASSIGN_OR_RETURN(const Json report, ReadStepReport(planned, results));
+    MOE_ASSIGN_OR_RETURN(
+        const Json report,
+        ReadStepReport(step.name(), OutputKind::kEvaluation, results));
     MOE_RETURN_IF_ERROR(
         Annotate(AddLoads(step.evaluate(), step.name(), report, loads),
                  absl::StrCat("report of step \"", step.name(), "\"")));

@@ -44,7 +44,8 @@ const Section* SectionOf(OutputKind kind) {
 
 absl::StatusOr<Json> EntryOf(const PlannedStep& step, const Section& section,
                              absl::string_view results) {
-  MOE_ASSIGN_OR_RETURN(const Json report, ReadStepReport(step, results));
+  MOE_ASSIGN_OR_RETURN(const Json report,
+                       ReadStepReport(step.name, step.output(), results));
   const absl::StatusOr<std::vector<Json>> rows =
       ObjectsIn(report, section.rows);
   if (!rows.ok()) {
@@ -53,7 +54,7 @@ absl::StatusOr<Json> EntryOf(const PlannedStep& step, const Section& section,
   }
   Json entry = Json::object();
   entry["step"] = step.name;
-  entry["command"] = step.command;
+  entry["command"] = step.command();
   CopyFields(report, {"options", "alignment_mode", "alignment_parts"}, entry);
   entry[section.rows] = *rows;
   return entry;
@@ -69,7 +70,7 @@ absl::StatusOr<Json> ModelSectionsToJson(const ExperimentSpec& spec,
     sections[name] = Json::array();
   }
   for (const PlannedStep& step : steps) {
-    const Section* const section = SectionOf(step.output);
+    const Section* const section = SectionOf(step.output());
     if (section == nullptr) continue;
     MOE_ASSIGN_OR_RETURN(const Json entry, EntryOf(step, *section, results));
     sections[section->name].push_back(entry);

@@ -148,7 +148,7 @@ PlannedStep Plan(const ExperimentSpec& spec, const std::string& name) {
 StepLock Describe(const PlannedStep& step) {
   StepLock lock;
   lock.set_name(step.name);
-  lock.set_command(step.command);
+  lock.set_command(step.command());
   for (const StepInput& input : step.inputs) {
     StepInputDigest& digest = *lock.add_inputs();
     digest.set_flag(input.flag);
@@ -158,7 +158,8 @@ StepLock Describe(const PlannedStep& step) {
                    : input.source == InputSource::kModel ? "config.json"
                                                          : "e")}));
   }
-  lock.mutable_arguments()->Add(step.arguments.begin(), step.arguments.end());
+  const std::vector<std::string> arguments = ArgumentsOf(step.request);
+  lock.mutable_arguments()->Add(arguments.begin(), arguments.end());
   return lock;
 }
 
@@ -224,7 +225,7 @@ void SmallExperiment::WriteStep(const ExperimentStep& step,
     *lock.add_files() = *DigestFile(directory, "result");
   }
   lock.mutable_metrics()->Add(metrics.begin(), metrics.end());
-  const std::string file = StepReportFile(planned.output);
+  const std::string file = StepReportFile(planned.output());
   if (!file.empty()) {
     directory_.Write(absl::StrCat(step.name(), "/", file), report);
     *record.add_reports() = *DigestFile(directory, file);

@@ -40,11 +40,11 @@ std::string StepReportFile(OutputKind kind) {
   return absl::StrCat(OutputName(kind), ".report.json");
 }
 
-absl::StatusOr<Json> ReadStepReport(const PlannedStep& step,
+absl::StatusOr<Json> ReadStepReport(absl::string_view step, OutputKind made,
                                     absl::string_view results) {
-  const std::string file = StepReportFile(step.output);
+  const std::string file = StepReportFile(made);
   if (file.empty()) return Json::object();
-  const std::string path = absl::StrCat(results, "/", step.name, "/", file);
+  const std::string path = absl::StrCat(results, "/", step, "/", file);
   MOE_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxReportBytes));
   absl::StatusOr<Json> report = ParseJsonObject(text);
   return report.ok() ? report : Annotate(report.status(), path);

@@ -10,7 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "moe/checkpoint/json.h"
-#include "moe/experiment/step_plan.h"
+#include "moe/steps/step_kind.h"
 
 namespace moe {
 
@@ -18,9 +18,10 @@ namespace moe {
 // writes none.
 std::string StepReportFile(OutputKind kind);
 
-// The report of a step whose results lie in RESULTS/STEP. An empty object for a
-// step that writes none. Errors of reading and of JSON, with the path.
-absl::StatusOr<Json> ReadStepReport(const PlannedStep& step,
+// The report of the step of that name, whose results lie in RESULTS/STEP. An
+// empty object for a step that writes none. Errors of reading and of JSON, with
+// the path.
+absl::StatusOr<Json> ReadStepReport(absl::string_view step, OutputKind made,
                                     absl::string_view results);
 
 // The objects of a list in a report. InvalidArgument, with the field, where it

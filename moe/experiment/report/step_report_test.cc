@@ -9,7 +9,7 @@
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/testing/temp_directory.h"
 #include "moe/checkpoint/json.h"
-#include "moe/experiment/step_plan.h"
+#include "moe/steps/step_kind.h"
 
 namespace moe {
 namespace {
@@ -18,13 +18,6 @@ using ::moe::testing::StatusIs;
 using ::moe::testing::TempDirectory;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-PlannedStep Step(OutputKind output) {
-  PlannedStep step;
-  step.name = "some";
-  step.output = output;
-  return step;
-}
 
 TEST(StepReportFileTest, IsWhatTheCommandsWrite) {
   EXPECT_EQ(StepReportFile(OutputKind::kGateWeights),
@@ -40,21 +33,21 @@ TEST(ReadStepReportTest, ReadsItOrSaysWhy) {
   directory.Write("some/distribution.report.json", R"({"a": [1]})");
   MOE_ASSERT_OK_AND_ASSIGN(
       const Json report,
-      ReadStepReport(Step(OutputKind::kDistribution), directory.path()));
+      ReadStepReport("some", OutputKind::kDistribution, directory.path()));
   EXPECT_EQ(report["a"][0], 1);
   MOE_ASSERT_OK_AND_ASSIGN(
       const Json none,
-      ReadStepReport(Step(OutputKind::kCheckpoint), directory.path()));
+      ReadStepReport("some", OutputKind::kCheckpoint, directory.path()));
   EXPECT_THAT(none, IsEmpty());
-  EXPECT_THAT(
-      ReadStepReport(Step(OutputKind::kGateWeights), directory.path()).status(),
-      StatusIs(absl::StatusCode::kNotFound,
-               HasSubstr("some/gate_weights.report.json")));
+  EXPECT_THAT(ReadStepReport("some", OutputKind::kGateWeights, directory.path())
+                  .status(),
+              StatusIs(absl::StatusCode::kNotFound,
+                       HasSubstr("some/gate_weights.report.json")));
   directory.Write("some/evaluation.report.json", "[");
-  EXPECT_THAT(
-      ReadStepReport(Step(OutputKind::kEvaluation), directory.path()).status(),
-      StatusIs(absl::StatusCode::kInvalidArgument,
-               HasSubstr("some/evaluation.report.json")));
+  EXPECT_THAT(ReadStepReport("some", OutputKind::kEvaluation, directory.path())
+                  .status(),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("some/evaluation.report.json")));
 }
 
 TEST(ObjectsInTest, TakesListsOfObjectsOnly) {

@@ -1,5 +1,4 @@
-// What the options of datasets may be, and what they are where they are not
-// set.
+// What the options of datasets mean.
 
 #ifndef MOE_TEXT_DATASET_DATASET_OPTIONS_H_
 #define MOE_TEXT_DATASET_DATASET_OPTIONS_H_
@@ -8,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "moe/text/dataset/dataset_options.pb.h"
@@ -17,14 +15,8 @@
 namespace moe {
 
 inline constexpr int64_t kDefaultModelMaxLength = 2048;
-inline constexpr int64_t kDefaultBatchSize = 1;
-
-// OK, or InvalidArgument with the field, its value and what is allowed.
-absl::Status ValidateTokenizeOptions(const TokenizeOptions& options);
-absl::Status ValidateBatchOptions(const BatchOptions& options);
 
 int64_t ModelMaxLength(const TokenizeOptions& options);
-int64_t BatchSize(const BatchOptions& options);
 
 // What the options ask LoadTokenizer for.
 TextEnds TextEndsOf(const TokenizeOptions& options);

@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/options/options.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/text/dataset/dataset_options.pb.h"
 
@@ -22,10 +23,10 @@ using ::testing::HasSubstr;
 constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
 
 TEST(DatasetOptionsTest, DefaultsAreValid) {
-  EXPECT_THAT(ValidateTokenizeOptions({}), IsOk());
-  EXPECT_THAT(ValidateBatchOptions({}), IsOk());
+  EXPECT_THAT(CheckOptions(TokenizeOptions()), IsOk());
+  EXPECT_THAT(CheckOptions(BatchOptions()), IsOk());
   EXPECT_EQ(ModelMaxLength({}), 2048);
-  EXPECT_EQ(BatchSize({}), 1);
+  EXPECT_EQ(BatchOptions().batch_size(), 1);
 }
 
 TEST(DatasetOptionsTest, EndsOfTextsAreSetOrFollowTheFiles) {
@@ -42,25 +43,25 @@ TEST(DatasetOptionsTest, EveryBadFieldIsNamed) {
   TokenizeOptions tokenize;
   tokenize.set_model_max_length(0);
   EXPECT_THAT(
-      ValidateTokenizeOptions(tokenize),
-      StatusIs(kInvalid, Eq("model_max_length is 0; wanted is 1 or more")));
+      CheckOptions(tokenize),
+      StatusIs(kInvalid, Eq("model_max_length is 0; allowed: 1 or more")));
   tokenize.set_model_max_length(1);
-  EXPECT_THAT(ValidateTokenizeOptions(tokenize), IsOk());
+  EXPECT_THAT(CheckOptions(tokenize), IsOk());
   tokenize.set_chat_template(static_cast<TokenizeOptions::ChatTemplate>(99));
-  EXPECT_THAT(ValidateTokenizeOptions(tokenize),
+  EXPECT_THAT(CheckOptions(tokenize),
               StatusIs(kInvalid, HasSubstr("chat_template is 99")));
   BatchOptions batch;
   batch.set_seed(-1);
-  EXPECT_THAT(ValidateBatchOptions(batch),
-              StatusIs(kInvalid, Eq("seed is -1; wanted is 0 or more")));
+  EXPECT_THAT(CheckOptions(batch),
+              StatusIs(kInvalid, Eq("seed is -1; allowed: 0 or more")));
   batch.set_seed(0);
   batch.set_max_steps(0);
-  EXPECT_THAT(ValidateBatchOptions(batch),
-              StatusIs(kInvalid, Eq("max_steps is 0; wanted is 1 or more")));
+  EXPECT_THAT(CheckOptions(batch),
+              StatusIs(kInvalid, Eq("max_steps is 0; allowed: 1 or more")));
   batch.set_max_steps(1);
   batch.set_batch_size(-3);
-  EXPECT_THAT(ValidateBatchOptions(batch),
-              StatusIs(kInvalid, Eq("batch_size is -3; wanted is 1 or more")));
+  EXPECT_THAT(CheckOptions(batch),
+              StatusIs(kInvalid, Eq("batch_size is -3; allowed: 1 or more")));
 }
 
 TEST(DatasetOptionsTest, CountsSequences) {

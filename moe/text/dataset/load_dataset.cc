@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "moe/base/options/options.h"
 #include "moe/base/progress.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/thread_pool.h"
@@ -154,8 +155,8 @@ absl::StatusOr<bool> IsArtifact(const std::string& path) {
 absl::StatusOr<LoadedDataset> LoadDataset(const DatasetRequest& request,
                                           ThreadPool& pool,
                                           Progress& progress) {
-  MOE_RETURN_IF_ERROR(ValidateTokenizeOptions(request.tokenize));
-  MOE_RETURN_IF_ERROR(ValidateBatchOptions(request.batch));
+  MOE_RETURN_IF_ERROR(CheckOptions(request.tokenize));
+  MOE_RETURN_IF_ERROR(CheckOptions(request.batch));
   MOE_RETURN_IF_ERROR(CheckTokenizer(request));
   MOE_ASSIGN_OR_RETURN(const bool is_artifact, IsArtifact(request.path));
   MOE_ASSIGN_OR_RETURN(TokenizedDataset dataset,

@@ -12,6 +12,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "moe/base/check.h"
+#include "moe/base/options/options.h"
 #include "moe/base/philox.h"
 #include "moe/base/sha256.h"
 #include "moe/base/status_macros.h"
@@ -85,16 +86,16 @@ std::vector<int64_t> DrawSequences(int64_t num_sequences,
 
 absl::StatusOr<TokenBatches> MakeBatches(TokenSequences sequences,
                                          const BatchOptions& options) {
-  MOE_RETURN_IF_ERROR(ValidateBatchOptions(options));
+  MOE_RETURN_IF_ERROR(CheckOptions(options));
   if (options.no_shuffle() &&
       sequences.num_sequences() <= MaxSequences(options)) {
-    return TokenBatches(std::move(sequences), BatchSize(options));
+    return TokenBatches(std::move(sequences), options.batch_size());
   }
   TokenSequences drawn;
   for (const int64_t i : DrawSequences(sequences.num_sequences(), options)) {
     drawn.Append(sequences.input_ids(i), sequences.labels(i));
   }
-  return TokenBatches(std::move(drawn), BatchSize(options));
+  return TokenBatches(std::move(drawn), options.batch_size());
 }
 
 }  // namespace moe

@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "moe/base/file_system.h"
+#include "moe/base/options/options.h"
 #include "moe/base/progress.h"
 #include "moe/base/random_access_file.h"
 #include "moe/base/status_macros.h"
@@ -264,7 +265,7 @@ absl::StatusOr<TokenizedDataset> ReadFiles(const TokenizeRequest& request,
 absl::StatusOr<TokenizedDataset> TokenizeDataset(const TokenizeRequest& request,
                                                  ThreadPool& pool,
                                                  Progress& progress) {
-  MOE_RETURN_IF_ERROR(ValidateTokenizeOptions(request.options));
+  MOE_RETURN_IF_ERROR(CheckOptions(request.options));
   RecordEncoder encoder;
   encoder.tokenizer = request.tokenizer;
   encoder.model_max_length = ModelMaxLength(request.options);

@@ -1,0 +1,28 @@
+#include "moe/steps/all_steps.h"
+
+#include <vector>
+
+#include "moe/steps/step_kind.h"
+
+namespace moe {
+
+const std::vector<StepKind>& AllSteps() {
+  static const auto* const steps =
+      new std::vector<StepKind>{HiddenClusteringKind(),
+                                RandomSelectionKind(),
+                                ImportanceScoresKind(),
+                                VanillaSplitKind(),
+                                ResidualSplitKind(),
+                                SequentialSplitKind(),
+                                RandomSplitKind(),
+                                MlpConversionKind(),
+                                ResidualMlpConversionKind(),
+                                AttentionConversionKind(),
+                                HiddenDistributionKind(),
+                                AlignmentKind(),
+                                EvaluationKind(),
+                                ExportKind()};
+  return *steps;
+}
+
+}  // namespace moe

@@ -1,0 +1,117 @@
+// Writes a step's artifact and its report, and says so.
+
+#ifndef MOE_STEPS_ARTIFACT_OUTPUT_H_
+#define MOE_STEPS_ARTIFACT_OUTPUT_H_
+
+#include <functional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "moe/base/mutation_gate.h"
+#include "moe/checkpoint/artifact/artifact_io.h"
+#include "moe/checkpoint/json.h"
+#include "moe/steps/output_options.pb.h"
+#include "moe/steps/step_kind.h"
+#include "moe/steps/version.h"
+#include "moe/text/dataset/load_dataset.h"
+
+namespace moe {
+
+// Whether the artifact and its report could be written at the end, asked before
+// the work. AlreadyExists for one that is there without --overwrite;
+// InvalidArgument where --save_path is a file, or something else would be
+// replaced; otherwise what the system reports of the directory.
+template <typename Artifact>
+absl::Status CheckArtifactOutput(const ArtifactOutput& output);
+
+// Who made an artifact, for its metadata.
+inline ArtifactMetadata MetadataOf(const StepRequest& request, int64_t seed) {
+  return {kToolVersion, request.kind->name, /*spec_digest=*/"",
+          static_cast<uint64_t>(seed)};
+}
+
+struct ArtifactPaths {
+  std::string artifact;  // SAVE_PATH/gate_weights.safetensors
+  std::string pt;        // SAVE_PATH/gate_weights.pt
+  std::string report;    // SAVE_PATH/gate_weights.report.json
+};
+ArtifactPaths PathsOfArtifact(const ArtifactOutput& output,
+                              absl::string_view name);
+
+// Writes the artifact as WriteArtifact does, and beside it the report, to which
+// it adds "artifact" and its "sha256" in front. Returns the whole report. An
+// older report is gone before the artifact is replaced, so that one never
+// stands beside another artifact than its own.
+template <typename Artifact>
+absl::StatusOr<Json> WriteArtifactAndReport(const Artifact& artifact,
+                                            const ArtifactMetadata& metadata,
+                                            const Json& report,
+                                            const ArtifactOutput& output);
+
+// Whether the file is a report that says so, in its "artifact".
+bool IsReportOf(const std::string& path, absl::string_view name);
+
+// `report` with what the walk went over behind what it has: "num_sequences",
+// "num_tokens", "tokens_digest", and the "dataset" that they were drawn from.
+Json WithDataset(Json report, const LoadedDataset& dataset);
+
+// What was written, with its digest, and `text`, the step's own.
+StepOutcome OutcomeOf(const ArtifactOutput& output, absl::string_view name,
+                      const Json& report, absl::string_view text);
+
+// For that text: "  NAME  VALUE\n", the value in a fixed column.
+std::string FormatLine(absl::string_view name, absl::string_view value);
+
+// For that text: what the walk went over, as WithDataset has it, and the
+// dataset's report.
+std::string FormatDataset(const LoadedDataset& dataset);
+
+// ---- Implementation ----
+
+namespace internal {
+absl::Status RemoveReport(const ArtifactPaths& paths);
+absl::StatusOr<Json> WriteReport(const ArtifactPaths& paths,
+                                 absl::string_view name, const Json& report,
+                                 bool overwrite);
+absl::Status CheckOutput(
+    const ArtifactOutput& output, absl::string_view name,
+    const std::function<bool(const std::string&)>& is_pt_of_artifact);
+}  // namespace internal
+
+template <typename Artifact>
+absl::Status CheckArtifactOutput(const ArtifactOutput& output) {
+  return internal::CheckOutput(output, Artifact::kName,
+                               [](const std::string& path) {
+                                 return ReadArtifact<Artifact>(path).ok();
+                               });
+}
+
+template <typename Artifact>
+absl::StatusOr<Json> WriteArtifactAndReport(const Artifact& artifact,
+                                            const ArtifactMetadata& metadata,
+                                            const Json& report,
+                                            const ArtifactOutput& output) {
+  const ArtifactPaths paths = PathsOfArtifact(output, Artifact::kName);
+  // A signal ends the command before all of it or after.
+  const MutationSection section;
+  if (output.overwrite()) {
+    absl::Status status = internal::RemoveReport(paths);
+    if (!status.ok()) return status;
+  }
+  ArtifactWriteOptions options;
+  options.pt = output.format() == OutputFormat::PT;
+  options.overwrite = output.overwrite();
+  if (absl::Status status =
+          WriteArtifact(artifact, metadata, output.save_path(), options);
+      !status.ok()) {
+    return status;
+  }
+  return internal::WriteReport(paths, Artifact::kName, report,
+                               output.overwrite());
+}
+
+}  // namespace moe
+
+#endif  // MOE_STEPS_ARTIFACT_OUTPUT_H_

@@ -1,0 +1,130 @@
+// split_gradient_get_grads: importance scores of neurons by gradients.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "moe/base/sha256.h"
+#include "moe/base/status_macros.h"
+#include "moe/checkpoint/artifact/artifact_io.h"
+#include "moe/checkpoint/artifact/gate_weights.h"
+#include "moe/checkpoint/artifact/importance_scores.h"
+#include "moe/checkpoint/artifact/matrix.h"
+#include "moe/checkpoint/llama_config.h"
+#include "moe/model/walk/shard_options.pb.h"
+#include "moe/split/importance_report.h"
+#include "moe/split/importance_sums.h"
+#include "moe/split/neuron_importance.h"
+#include "moe/steps/all_steps.h"
+#include "moe/steps/cost_model.h"
+#include "moe/steps/dense_config.h"
+#include "moe/steps/output_options.pb.h"
+#include "moe/steps/sharded_sums.h"
+#include "moe/steps/step_inputs.h"
+#include "moe/steps/step_kind.h"
+#include "moe/steps/walk_session.h"
+
+namespace moe {
+namespace {
+
+constexpr char kGatesFlag[] = "gate_weights_file";
+
+struct ImportanceStep {
+  using Artifact = ImportanceScores;
+  using Sums = ImportanceSums;
+  using ModelType = DenseModel;
+
+  // Holds the gates against the model.
+  static absl::StatusOr<ImportanceStep> Prepare(const StepRequest& request) {
+    const std::string path = request.Path(kGatesFlag);
+    MOE_ASSIGN_OR_RETURN(GateWeights gates, ReadArtifact<GateWeights>(path));
+    MOE_ASSIGN_OR_RETURN(const LlamaConfig config,
+                         DenseConfigOf(request.Path(kModelPathFlag)));
+    const int64_t num_clusters =
+        gates.layers.empty() ? 0 : gates.layers.front().rows;
+    MOE_RETURN_IF_ERROR(ValidateGateWeights(
+        gates, {config.num_hidden_layers, num_clusters, config.hidden_size},
+        path));
+    return ImportanceStep{std::move(gates)};
+  }
+
+  // Of the values, whatever file they came from.
+  std::vector<std::string> Digests() const {
+    Sha256 sha256;
+    for (const Matrix<float>& gate : gates.layers) {
+      sha256.Update(absl::StrCat(gate.rows, " ", gate.cols, "\n"));
+      sha256.Update(
+          absl::string_view(reinterpret_cast<const char*>(gate.values.data()),
+                            gate.values.size() * sizeof(float)));
+    }
+    return {sha256.HexDigest()};
+  }
+
+  absl::StatusOr<ImportanceSums> Sum(WalkSession& session,
+                                     const ShardOptions& shard) const {
+    return SumNeuronImportance(session.model(),
+                               {session.dataset().batches, gates, shard},
+                               SingleWalk(), session.resources());
+  }
+
+  static absl::StatusOr<Finished<ImportanceScores>> Finish(
+      const ImportanceSums& sums) {
+    MOE_RETURN_IF_ERROR(sums.CheckLabels());
+    ImportanceScores scores = sums.Scores();
+    Json report = ImportanceReportToJson(sums, scores);
+    std::string text = FormatImportanceReport(sums, scores);
+    return Finished<ImportanceScores>{std::move(scores), std::move(report),
+                                      std::move(text)};
+  }
+
+  GateWeights gates;
+};
+
+// Down, each layer again, and back: 4 walks forward and 3 heads. All layers'
+// hidden states are kept.
+void Cost(const CostedStep& step, CostModel& model) {
+  const std::string& dataset = step.reads.at(kDatasetFlag);
+  const int64_t num_clusters = model.num_clusters(step.reads.at(kGatesFlag));
+  model.Walk(dataset, ActiveShare());
+  StepCost& cost = model.step();
+  cost.flops = 4.0 * cost.flops + 3.0 * model.HeadFlops(dataset);
+  cost.read_bytes *= 2;
+  cost.memory_bytes +=
+      (model.config().num_hidden_layers - 1) * model.HiddenBytes(dataset);
+  model.Writes(model.ScoreBytes(num_clusters));
+  model.num_clusters(step.name) = num_clusters;
+}
+
+}  // namespace
+
+StepKind ImportanceScoresKind() {
+  StepKind kind;
+  kind.name = "split_gradient_get_grads";
+  kind.summary = "scores neurons by gradients, for each cluster of tokens";
+  kind.notes =
+      "For every layer, cluster and neuron, the mean over the cluster's tokens "
+      "of |activation * its gradient|.";
+  kind.field = "neuron_importance";
+  kind.inputs = {DenseModelInput(),
+                 DatasetInput(),
+                 {.flag = kGatesFlag,
+                  .source = StepInputKind::kMade,
+                  .field = "gate_weights",
+                  .made = OutputKind::kGateWeights,
+                  .what = "router weights by which tokens are put into "
+                          "clusters, .safetensors or .pt"}};
+  kind.made = OutputKind::kImportanceScores;
+  kind.output = std::make_shared<ArtifactOutput>();
+  kind.run = RunSharded<ImportanceStep>;
+  kind.cost = Cost;
+  kind.can_shard = true;
+  return kind;
+}
+
+}  // namespace moe

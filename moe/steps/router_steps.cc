@@ -1,0 +1,133 @@
+// hidden_clustering and random_selection: router weights from hidden states.
+
+#include <cstdint>
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "moe/base/progress.h"
+#include "moe/base/status_macros.h"
+#include "moe/checkpoint/artifact/gate_weights.h"
+#include "moe/checkpoint/json.h"
+#include "moe/gates/clustering_options.pb.h"
+#include "moe/gates/gates_report.h"
+#include "moe/gates/hidden_clustering.h"
+#include "moe/gates/random_selection.h"
+#include "moe/gates/random_selection_options.pb.h"
+#include "moe/steps/all_steps.h"
+#include "moe/steps/artifact_output.h"
+#include "moe/steps/cost_model.h"
+#include "moe/steps/output_options.pb.h"
+#include "moe/steps/step_inputs.h"
+#include "moe/steps/step_kind.h"
+#include "moe/steps/walk_session.h"
+
+namespace moe {
+namespace {
+
+absl::StatusOr<StepOutcome> WriteGates(const StepRequest& request,
+                                       const GateWeights& gates,
+                                       const Json& report,
+                                       const LoadedDataset& dataset,
+                                       const std::string& text) {
+  const auto& output = request.OutputAs<ArtifactOutput>();
+  MOE_ASSIGN_OR_RETURN(
+      const Json whole,
+      WriteArtifactAndReport(gates, MetadataOf(request, request.batch.seed()),
+                             WithDataset(report, dataset), output));
+  return OutcomeOf(output, GateWeights::kName, whole,
+                   absl::StrCat(FormatDataset(dataset), text));
+}
+
+absl::StatusOr<StepOutcome> Cluster(const StepRequest& request,
+                                    Progress& progress) {
+  const auto& options = request.OptionsAs<ClusteringOptions>();
+  MOE_RETURN_IF_ERROR(
+      CheckArtifactOutput<GateWeights>(request.OutputAs<ArtifactOutput>()));
+  MOE_ASSIGN_OR_RETURN(const std::unique_ptr<WalkSession> session,
+                       WalkSession::Open(request, progress));
+  MOE_ASSIGN_OR_RETURN(
+      const HiddenClustering clustering,
+      ClusterHiddenStates(session->model(), session->sequences(), options,
+                          SingleWalk(), session->resources()));
+  return WriteGates(request, clustering.gate_weights,
+                    ClusteringReportToJson(options, clustering),
+                    session->dataset(), FormatClusteringReport(clustering));
+}
+
+absl::StatusOr<StepOutcome> Select(const StepRequest& request,
+                                   Progress& progress) {
+  const auto& options = request.OptionsAs<RandomSelectionOptions>();
+  MOE_RETURN_IF_ERROR(
+      CheckArtifactOutput<GateWeights>(request.OutputAs<ArtifactOutput>()));
+  MOE_ASSIGN_OR_RETURN(const std::unique_ptr<WalkSession> session,
+                       WalkSession::Open(request, progress));
+  MOE_ASSIGN_OR_RETURN(
+      const RandomSelection selection,
+      SelectHiddenStates(session->model(), session->sequences(), options,
+                         SingleWalk(), session->resources()));
+  return WriteGates(request, selection.gate_weights,
+                    SelectionReportToJson(options, selection),
+                    session->dataset(), FormatSelectionReport(selection));
+}
+
+// A walk, and for every restart as many iterations as there may be: each
+// compares every token with every centroid.
+void ClusterCost(const CostedStep& step, CostModel& model) {
+  const auto& options = step.OptionsAs<ClusteringOptions>();
+  const std::string& dataset = step.reads.at(kDatasetFlag);
+  model.Walk(dataset, ActiveShare());
+  model.step().flops += 2.0 * model.num_tokens(dataset) *
+                        static_cast<double>(options.num_experts()) *
+                        static_cast<double>(model.config().hidden_size) *
+                        static_cast<double>(model.config().num_hidden_layers) *
+                        static_cast<double>(options.max_iter()) *
+                        static_cast<double>(options.n_init());
+  model.Writes(model.GateBytes(options.num_experts()));
+  model.num_clusters(step.name) = options.num_experts();
+}
+
+void SelectCost(const CostedStep& step, CostModel& model) {
+  const auto& options = step.OptionsAs<RandomSelectionOptions>();
+  model.Walk(step.reads.at(kDatasetFlag), ActiveShare());
+  model.Writes(model.GateBytes(options.num_experts()));
+  model.num_clusters(step.name) = options.num_experts();
+}
+
+}  // namespace
+
+StepKind HiddenClusteringKind() {
+  StepKind kind;
+  kind.name = "hidden_clustering";
+  kind.summary = "makes router weights by balanced k-means of hidden states";
+  kind.notes =
+      "For every layer, the inputs of the MLP of all tokens are put into "
+      "clusters of bounded size; the centroids are the router's weights.";
+  kind.field = "hidden_clustering";
+  kind.inputs = {DenseModelInput(), DatasetInput()};
+  kind.made = OutputKind::kGateWeights;
+  kind.options = std::make_shared<ClusteringOptions>();
+  kind.output = std::make_shared<ArtifactOutput>();
+  kind.run = Cluster;
+  kind.cost = ClusterCost;
+  return kind;
+}
+
+StepKind RandomSelectionKind() {
+  StepKind kind;
+  kind.name = "random_selection";
+  kind.summary = "makes router weights from hidden states drawn at random";
+  kind.notes =
+      "For every layer, the inputs of the MLP of a few tokens, all different, "
+      "are the router's weights.";
+  kind.field = "random_selection";
+  kind.inputs = {DenseModelInput(), DatasetInput()};
+  kind.made = OutputKind::kGateWeights;
+  kind.options = std::make_shared<RandomSelectionOptions>();
+  kind.output = std::make_shared<ArtifactOutput>();
+  kind.run = Select;
+  kind.cost = SelectCost;
+  return kind;
+}
+
+}  // namespace moe

@@ -1,0 +1,74 @@
+// What every step works with that walks over a model: the model, the dataset,
+// the memory and the threads.
+
+#ifndef MOE_STEPS_WALK_SESSION_H_
+#define MOE_STEPS_WALK_SESSION_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "moe/base/memory_budget.h"
+#include "moe/base/progress.h"
+#include "moe/base/thread_pool.h"
+#include "moe/model/walk/dense_model.h"
+#include "moe/model/walk/model.h"
+#include "moe/model/walk/walk_options.h"
+#include "moe/steps/step_kind.h"
+#include "moe/text/dataset/load_dataset.h"
+#include "moe/text/dataset/token_sequences.h"
+
+namespace moe {
+
+// The inputs' flags of a step that walks.
+inline constexpr char kModelPathFlag[] = "model_path";
+inline constexpr char kDatasetFlag[] = "dataset_dir_or_path";
+
+// The size that --memory_budget names; empty stands for three quarters of the
+// memory that is available. InvalidArgument, with the flag, for what is no
+// size.
+absl::StatusOr<int64_t> MemoryBudgetOf(const std::string& value);
+
+// Of a DenseModel, or of any Model.
+template <typename ModelType>
+class WalkSessionOf {
+ public:
+  // Opens the model and loads the dataset, tokenized by the tokenizer that lies
+  // beside the model unless it is a token artifact. The errors of
+  // MOE_NUM_THREADS and MOE_SIMD_TARGET, MemoryBudgetOf, ModelType::Open,
+  // LoadTokenizer and LoadDataset.
+  static absl::StatusOr<std::unique_ptr<WalkSessionOf>> Open(
+      const StepRequest& request, Progress& progress);
+
+  WalkSessionOf(const WalkSessionOf&) = delete;
+  WalkSessionOf& operator=(const WalkSessionOf&) = delete;
+
+  ModelType& model() { return *model_; }
+  const LoadedDataset& dataset() const { return dataset_; }
+  const TokenSequences& sequences() const {
+    return dataset_.batches.sequences();
+  }
+  WalkResources resources() { return {budget_, pool_, progress_}; }
+
+ private:
+  WalkSessionOf(int64_t budget_bytes, int num_threads, Progress& progress)
+      : budget_(budget_bytes), pool_(num_threads), progress_(progress) {}
+
+  MemoryBudget budget_;
+  ThreadPool pool_;
+  Progress& progress_;
+  // After the budget, which counts its weights.
+  std::unique_ptr<ModelType> model_;
+  LoadedDataset dataset_;
+};
+
+using WalkSession = WalkSessionOf<DenseModel>;
+using AnyWalkSession = WalkSessionOf<Model>;
+
+// For steps that walk once: packed weights are of no use afterwards.
+WalkOptions SingleWalk();
+
+}  // namespace moe
+
+#endif  // MOE_STEPS_WALK_SESSION_H_
