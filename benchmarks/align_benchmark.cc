@@ -21,6 +21,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "benchmark/benchmark.h"
+#include "benchmarks/benchmark_main.h"
 #include "benchmarks/measure.h"
 #include "benchmarks/random_model.h"
 #include "moe/align/align_model.h"
@@ -118,4 +119,4 @@ BENCHMARK(BM_Align)
 }  // namespace
 }  // namespace moe
 
-BENCHMARK_MAIN();
+int main(int argc, char** argv) { return moe::RunBenchmarks(argc, argv); }

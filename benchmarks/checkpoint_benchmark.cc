@@ -17,6 +17,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "benchmark/benchmark.h"
+#include "benchmarks/benchmark_main.h"
 #include "benchmarks/beside_cp.h"
 #include "moe/base/check.h"
 #include "moe/base/status_macros.h"
@@ -59,4 +60,4 @@ BENCHMARK(BM_CopyBesideCp)
 }  // namespace
 }  // namespace moe
 
-BENCHMARK_MAIN();
+int main(int argc, char** argv) { return moe::RunBenchmarks(argc, argv); }

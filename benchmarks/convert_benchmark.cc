@@ -26,6 +26,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "benchmark/benchmark.h"
+#include "benchmarks/benchmark_main.h"
 #include "benchmarks/beside_cp.h"
 #include "moe/base/check.h"
 #include "moe/base/philox.h"
@@ -183,4 +184,4 @@ BENCHMARK(BM_Export)
 }  // namespace
 }  // namespace moe
 
-BENCHMARK_MAIN();
+int main(int argc, char** argv) { return moe::RunBenchmarks(argc, argv); }

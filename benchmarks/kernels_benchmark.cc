@@ -32,13 +32,12 @@
 #include <cstring>
 #include <functional>
 #include <numeric>
-#include <string>
 #include <utility>
 #include <vector>
 
-#include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "benchmark/benchmark.h"
+#include "benchmarks/benchmark_main.h"
 #include "benchmarks/measure.h"
 #include "benchmarks/peak_flops.h"
 #include "moe/base/check.h"
@@ -55,7 +54,6 @@
 #include "moe/kernels/rows/swiglu.h"
 #include "moe/kernels/simd/aligned_buffer.h"
 #include "moe/kernels/simd/matrix_view.h"
-#include "moe/kernels/simd/simd_target.h"
 
 namespace moe {
 namespace {
@@ -361,18 +359,4 @@ BENCHMARK(BM_Exp);
 }  // namespace
 }  // namespace moe
 
-int main(int argc, char** argv) {
-  const absl::StatusOr<moe::SimdTarget> target =
-      moe::SimdTargetFromEnvironment();
-  if (!target.ok()) {
-    std::fprintf(stderr, "kernels_benchmark: %s\n",
-                 std::string(target.status().message()).c_str());
-    return 1;
-  }
-  std::fprintf(stderr, "SIMD target: %s\n",
-               std::string(moe::SimdTargetName(*target)).c_str());
-  benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
-  benchmark::RunSpecifiedBenchmarks();
-  return 0;
-}
+int main(int argc, char** argv) { return moe::RunBenchmarks(argc, argv); }

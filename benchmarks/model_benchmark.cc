@@ -19,29 +19,12 @@
 //                            with the loss, which it contains, over the latter
 // A ratio is the median over the rounds of the ratios within each.
 
-#include <cstdio>
-#include <string>
-
-#include "absl/status/statusor.h"
-#include "benchmark/benchmark.h"
+#include "benchmarks/benchmark_main.h"
 #include "benchmarks/layer_benchmark.h"
 #include "benchmarks/walk_benchmark.h"
-#include "moe/kernels/simd/simd_target.h"
 
 int main(int argc, char** argv) {
-  const absl::StatusOr<moe::SimdTarget> target =
-      moe::SimdTargetFromEnvironment();
-  if (!target.ok()) {
-    std::fprintf(stderr, "model_benchmark: %s\n",
-                 std::string(target.status().message()).c_str());
-    return 1;
-  }
-  std::fprintf(stderr, "SIMD target: %s\n",
-               std::string(moe::SimdTargetName(*target)).c_str());
   moe::RegisterLayerBenchmarks();
   moe::RegisterWalkBenchmarks();
-  benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
-  benchmark::RunSpecifiedBenchmarks();
-  return 0;
+  return moe::RunBenchmarks(argc, argv);
 }

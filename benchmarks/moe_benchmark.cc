@@ -14,17 +14,16 @@
 //                      the rounds: 1 is as fast as the dense model for its work
 
 #include <cstdint>
-#include <cstdio>
 #include <functional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/string_view.h"
 #include "benchmark/benchmark.h"
+#include "benchmarks/benchmark_main.h"
 #include "benchmarks/layer_benchmark.h"
 #include "benchmarks/measure.h"
 #include "benchmarks/random_model.h"
@@ -34,7 +33,6 @@
 #include "moe/base/thread_pool.h"
 #include "moe/checkpoint/llama_config.h"
 #include "moe/checkpoint/moe_config.h"
-#include "moe/kernels/simd/simd_target.h"
 #include "moe/model/layer/expert_routing.h"
 #include "moe/model/layer/layer_batch.h"
 #include "moe/model/layer/linear.h"
@@ -232,18 +230,6 @@ void RegisterBenchmarks() {
 }  // namespace moe
 
 int main(int argc, char** argv) {
-  const absl::StatusOr<moe::SimdTarget> target =
-      moe::SimdTargetFromEnvironment();
-  if (!target.ok()) {
-    std::fprintf(stderr, "moe_benchmark: %s\n",
-                 std::string(target.status().message()).c_str());
-    return 1;
-  }
-  std::fprintf(stderr, "SIMD target: %s\n",
-               std::string(moe::SimdTargetName(*target)).c_str());
   moe::RegisterBenchmarks();
-  benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
-  benchmark::RunSpecifiedBenchmarks();
-  return 0;
+  return moe::RunBenchmarks(argc, argv);
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "benchmark/benchmark.h"
+#include "benchmarks/benchmark_main.h"
 #include "benchmarks/measure.h"
 #include "benchmarks/random_model.h"
 #include "moe/base/check.h"
@@ -142,4 +143,4 @@ BENCHMARK(BM_Split)
 }  // namespace
 }  // namespace moe
 
-BENCHMARK_MAIN();
+int main(int argc, char** argv) { return moe::RunBenchmarks(argc, argv); }

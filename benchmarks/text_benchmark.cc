@@ -22,6 +22,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
+#include "benchmarks/benchmark_main.h"
 #include "benchmarks/measure.h"
 #include "moe/base/random_access_file.h"
 #include "moe/text/tokenizer/tokenizer.h"
@@ -142,4 +143,4 @@ BENCHMARK(BM_Encode)
 }  // namespace
 }  // namespace moe
 
-BENCHMARK_MAIN();
+int main(int argc, char** argv) { return moe::RunBenchmarks(argc, argv); }

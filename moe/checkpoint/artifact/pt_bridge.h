@@ -1,8 +1,7 @@
 // `.pt` files: what Python's torch.save writes and torch.load reads.
 //
-// The only place of this room that uses LibTorch: for the archive, and for the
-// pickle that is written. The pickle that is read is parsed by pt_pickle.h,
-// which says why.
+// LibTorch writes them, in the plugin of moe/base/torch_plugin.h. It does not
+// read them: pt_pickle.h and zip_directory.h say why.
 
 #ifndef MOE_CHECKPOINT_ARTIFACT_PT_BRIDGE_H_
 #define MOE_CHECKPOINT_ARTIFACT_PT_BRIDGE_H_
@@ -27,7 +26,8 @@ absl::StatusOr<PtValue> ReadPtFile(absl::string_view path);
 // defaults (weights_only) as plain ints, floats, lists, dicts and tensors. The
 // bytes are a function of the value and the LibTorch release. Tensors of BF16,
 // F16, F32, F64, I64, I32, I16, I8, U8 and Bool; Unimplemented for others.
-// AlreadyExists if the file exists and `overwrite` is not set.
+// AlreadyExists if the file exists and `overwrite` is not set; the errors of
+// MOE_TORCH_FUNCTION.
 absl::Status WritePtFile(const PtValue& value, absl::string_view path,
                          bool overwrite);
 

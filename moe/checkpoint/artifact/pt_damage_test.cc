@@ -16,13 +16,6 @@
 #include "moe/checkpoint/artifact/pt_value.h"
 #include "moe/checkpoint/artifact/testing/sample_pt_value.h"
 
-// LibTorch 1.13's archive reader leaks its directory when its constructor
-// throws. Only this program, which makes it throw, excuses that; what we lose
-// ourselves is reported here as elsewhere, as no frame of it lies in LibTorch.
-extern "C" const char* __lsan_default_suppressions() {
-  return "leak:libtorch_cpu.so\n";
-}
-
 namespace moe {
 namespace {
 

@@ -14,12 +14,6 @@
 #include "moe/checkpoint/artifact/pt_bridge.h"
 #include "moe/checkpoint/artifact/pt_value.h"
 
-// LibTorch 1.13's archive reader leaks its directory when its constructor
-// throws; see pt_damage_test.cc.
-extern "C" const char* __lsan_default_suppressions() {
-  return "leak:libtorch_cpu.so\n";
-}
-
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   // A file in memory, whose path is that of its descriptor.
   static const int file = memfd_create("pt", MFD_CLOEXEC);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdint>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -21,11 +23,13 @@ constexpr uint64_t kEndBytes = 22;
 constexpr uint64_t kLocatorBytes = 20;
 constexpr uint64_t kEnd64Bytes = 56;
 constexpr uint64_t kEntryBytes = 46;
+constexpr uint64_t kHeaderBytes = 30;
 constexpr uint64_t kMaxCommentBytes = 0xffff;
 constexpr absl::string_view kEndMagic = "PK\5\6";
 constexpr absl::string_view kLocatorMagic = "PK\6\7";
 constexpr absl::string_view kEnd64Magic = "PK\6\6";
 constexpr absl::string_view kEntryMagic = "PK\1\2";
+constexpr absl::string_view kHeaderMagic = "PK\3\4";
 // In a 32-bit field: the number is in the entry's Zip64 field.
 constexpr uint64_t kIn64 = 0xffffffff;
 constexpr uint64_t kZip64Field = 1;
@@ -54,17 +58,16 @@ absl::Status Damaged(absl::string_view message) {
 absl::StatusOr<std::string> ReadAt(const RandomAccessFile& file,
                                    uint64_t offset, uint64_t size) {
   if (offset > file.size_bytes() || size > file.size_bytes() - offset) {
-    return Damaged(absl::StrCat("the archive's directory wants ", size,
-                                " bytes at byte ", offset,
-                                ", and the file has ", file.size_bytes()));
+    return Damaged(absl::StrCat("the archive wants ", size, " bytes at byte ",
+                                offset, ", and the file has ",
+                                file.size_bytes()));
   }
   std::string bytes(size, '\0');
   MOE_RETURN_IF_ERROR(file.Read(offset, absl::MakeSpan(bytes)));
   return bytes;
 }
 
-// Where the record that ends the archive starts: the last that looks like it,
-// as LibTorch's reader takes it.
+// Where the record that ends the archive starts: the last that looks like it.
 absl::StatusOr<uint64_t> FindEnd(const RandomAccessFile& file) {
   const uint64_t size =
       std::min(file.size_bytes(), kEndBytes + kMaxCommentBytes);
@@ -101,25 +104,32 @@ absl::StatusOr<Directory> FindDirectory(const RandomAccessFile& file) {
   return Directory{Number(end, 16, 4), Number(end, 12, 4), Number(end, 10, 2)};
 }
 
-// The record's size once it is taken out: the entry's own field, or the first
-// number of the Zip64 field among the entry's `extra` ones.
-absl::StatusOr<uint64_t> RecordSize(absl::string_view entry,
-                                    absl::string_view extra) {
-  const uint64_t size = Number(entry, 24, 4);
-  if (size != kIn64) return size;
+// The Zip64 field among the entry's `extra` ones; empty if there is none.
+absl::string_view Zip64Field(absl::string_view extra) {
   while (extra.size() >= 4) {
     const uint64_t field_bytes = Number(extra, 2, 2);
     if (field_bytes > extra.size() - 4) break;
-    if (Number(extra, 0, 2) == kZip64Field && field_bytes >= 8) {
-      return Number(extra, 4, 8);
-    }
+    if (Number(extra, 0, 2) == kZip64Field) return extra.substr(4, field_bytes);
     extra.remove_prefix(4 + field_bytes);
   }
-  return Damaged("a record's 64-bit size is missing");
+  return {};
 }
 
-// Takes one entry off the front of `entries`. Returns its record's size.
-absl::StatusOr<uint64_t> TakeEntry(absl::string_view& entries) {
+// The number at `offset` of the entry, or, if that says so, the next one of the
+// Zip64 field, which is taken off its front.
+absl::StatusOr<uint64_t> NumberOrNext64(absl::string_view entry,
+                                        uint64_t offset,
+                                        absl::string_view& zip64) {
+  const uint64_t number = Number(entry, offset, 4);
+  if (number != kIn64) return number;
+  if (zip64.size() < 8) return Damaged("a record's 64-bit number is missing");
+  const uint64_t next = Number(zip64, 0, 8);
+  zip64.remove_prefix(8);
+  return next;
+}
+
+// Takes one entry off the front of `entries`.
+absl::StatusOr<ZipRecord> TakeEntry(absl::string_view& entries) {
   if (entries.size() < kEntryBytes || !absl::StartsWith(entries, kEntryMagic)) {
     return Damaged("the archive's directory has fewer entries than it says");
   }
@@ -130,38 +140,60 @@ absl::StatusOr<uint64_t> TakeEntry(absl::string_view& entries) {
   if (total > entries.size()) {
     return Damaged("an entry of the archive's directory is cut short");
   }
-  const absl::string_view name = entries.substr(kEntryBytes, name_bytes);
+  ZipRecord record;
+  record.name = std::string(entries.substr(kEntryBytes, name_bytes));
   if (const uint64_t method = Number(entries, 10, 2); method != 0) {
     return absl::UnimplementedError(absl::StrCat(
-        "the record ", name, " is compressed (method ", method,
+        "the record ", record.name, " is compressed (method ", method,
         "), and stored records can be read; write the file with torch.save"));
   }
-  MOE_ASSIGN_OR_RETURN(
-      const uint64_t size,
-      RecordSize(entries,
-                 entries.substr(kEntryBytes + name_bytes, extra_bytes)));
+  absl::string_view zip64 =
+      Zip64Field(entries.substr(kEntryBytes + name_bytes, extra_bytes));
+  // In the order of the Zip64 field. A stored record has its size twice.
+  MOE_ASSIGN_OR_RETURN(record.size, NumberOrNext64(entries, 24, zip64));
+  MOE_RETURN_IF_ERROR(NumberOrNext64(entries, 20, zip64).status());
+  MOE_ASSIGN_OR_RETURN(record.header_offset,
+                       NumberOrNext64(entries, 42, zip64));
   entries.remove_prefix(total);
-  return size;
+  return record;
 }
 
 }  // namespace
 
-absl::Status CheckZipDirectory(const RandomAccessFile& file) {
+absl::StatusOr<std::vector<ZipRecord>> ReadZipDirectory(
+    const RandomAccessFile& file) {
   MOE_ASSIGN_OR_RETURN(const Directory directory, FindDirectory(file));
   MOE_ASSIGN_OR_RETURN(const std::string bytes,
                        ReadAt(file, directory.offset, directory.size));
   absl::string_view entries = bytes;
   uint64_t left = file.size_bytes();
+  std::vector<ZipRecord> records;
   for (uint64_t i = 0; i < directory.num_entries; ++i) {
-    MOE_ASSIGN_OR_RETURN(const uint64_t size, TakeEntry(entries));
-    if (size > left) {
+    MOE_ASSIGN_OR_RETURN(ZipRecord record, TakeEntry(entries));
+    if (record.size > left) {
       return Damaged(absl::StrCat(
-          "record ", i, " of the archive says that it has ", size,
+          "record ", i, " of the archive says that it has ", record.size,
           " bytes, and the file has room for ", left, " beside the others"));
     }
-    left -= size;
+    left -= record.size;
+    records.push_back(std::move(record));
   }
-  return absl::OkStatus();
+  return records;
+}
+
+absl::StatusOr<std::string> ReadZipRecord(const RandomAccessFile& file,
+                                          const ZipRecord& record) {
+  MOE_ASSIGN_OR_RETURN(const std::string header,
+                       ReadAt(file, record.header_offset, kHeaderBytes));
+  if (!absl::StartsWith(header, kHeaderMagic)) {
+    return Damaged(absl::StrCat("expected the header of the record ",
+                                record.name, " at byte ", record.header_offset,
+                                ", found none"));
+  }
+  return ReadAt(file,
+                record.header_offset + kHeaderBytes + Number(header, 26, 2) +
+                    Number(header, 28, 2),
+                record.size);
 }
 
 }  // namespace moe::internal

@@ -24,12 +24,11 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "moe/base/status_macros.h"
-#include "moe/checkpoint/checkpoint.h"
 #include "moe/checkpoint/llama_config.h"
 #include "moe/checkpoint/tensor_name.h"
 #include "moe/kernels/rows/rope.h"
 #include "moe/model/aten/aten_attention.h"
-#include "moe/model/aten/aten_device.h"
+#include "moe/model/aten/aten_options.h"
 #include "moe/model/aten/aten_types.h"
 #include "moe/model/aten/aten_weights.h"
 #include "moe/model/layer/activation_error.h"
@@ -142,10 +141,10 @@ int64_t AtenLayerActivations(const LlamaConfig& config, int64_t num_rows) {
 
 class AtenDecoderLayers::Impl {
  public:
-  Impl(const Checkpoint& checkpoint, const RotaryTables& rotary,
-       AtenDevice device, AtenProducts products)
-      : checkpoint_(checkpoint),
-        config_(*checkpoint.dense_config()),
+  Impl(const AtenModel& model, const RotaryTables& rotary, AtenDevice device,
+       AtenProducts products)
+      : model_(model),
+        config_(model.config),
         rotary_(rotary),
         device_(ToTorchDevice(device)),
         product_type_(ToScalarType(products)) {}
@@ -164,7 +163,7 @@ class AtenDecoderLayers::Impl {
   at::Tensor Attend(const AtenBatch& batch, const at::Tensor& query,
                     const at::Tensor& key, const at::Tensor& value) const;
 
-  const Checkpoint& checkpoint_;
+  const AtenModel& model_;
   const LlamaConfig& config_;
   const RotaryTables& rotary_;
   const c10::Device device_;
@@ -177,7 +176,7 @@ class AtenDecoderLayers::Impl {
 absl::Status AtenDecoderLayers::Impl::ReadNorm(int64_t layer, TensorKind kind,
                                                at::Tensor& out) const {
   MOE_ASSIGN_OR_RETURN(const at::Tensor stored,
-                       ReadAtenWeight(checkpoint_, {kind, layer}));
+                       ReadAtenWeight(model_, {kind, layer}));
   out = stored.to(device_).to(c10::kFloat);
   return absl::OkStatus();
 }
@@ -186,12 +185,12 @@ absl::Status AtenDecoderLayers::Impl::ReadLinear(int64_t layer, TensorKind kind,
                                                  bool has_bias,
                                                  LinearWeights& out) const {
   MOE_ASSIGN_OR_RETURN(const at::Tensor weight,
-                       ReadAtenWeight(checkpoint_, {kind, layer}));
+                       ReadAtenWeight(model_, {kind, layer}));
   out.weight = weight.to(device_).to(product_type_);
   if (!has_bias) return absl::OkStatus();
   MOE_ASSIGN_OR_RETURN(const at::Tensor bias,
-                       ReadAtenWeight(checkpoint_, {kind, layer, /*expert=*/-1,
-                                                    /*is_bias=*/true}));
+                       ReadAtenWeight(model_, {kind, layer, /*expert=*/-1,
+                                               /*is_bias=*/true}));
   out.bias = bias.to(device_).to(product_type_);
   return absl::OkStatus();
 }
@@ -307,10 +306,10 @@ absl::Status AtenDecoderLayers::Impl::Forward(const AtenBatch& batch,
   return AddMlp(batch, x);
 }
 
-AtenDecoderLayers::AtenDecoderLayers(const Checkpoint& checkpoint,
+AtenDecoderLayers::AtenDecoderLayers(const AtenModel& model,
                                      const RotaryTables& rotary,
                                      AtenDevice device, AtenProducts products)
-    : impl_(std::make_unique<Impl>(checkpoint, rotary, device, products)) {}
+    : impl_(std::make_unique<Impl>(model, rotary, device, products)) {}
 
 AtenDecoderLayers::~AtenDecoderLayers() = default;
 

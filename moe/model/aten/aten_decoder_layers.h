@@ -19,9 +19,8 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
-#include "moe/checkpoint/checkpoint.h"
 #include "moe/checkpoint/llama_config.h"
-#include "moe/model/aten/aten_device.h"
+#include "moe/model/aten/aten_options.h"
 #include "moe/model/layer/rotary_tables.h"
 
 namespace moe {
@@ -56,8 +55,8 @@ int64_t AtenLayerActivations(const LlamaConfig& config, int64_t num_rows);
 
 class AtenDecoderLayers {
  public:
-  // Keeps references to the checkpoint, which is dense, and to the tables.
-  AtenDecoderLayers(const Checkpoint& checkpoint, const RotaryTables& rotary,
+  // Keeps references to the model and to the tables.
+  AtenDecoderLayers(const AtenModel& model, const RotaryTables& rotary,
                     AtenDevice device, AtenProducts products);
   ~AtenDecoderLayers();
 

@@ -24,6 +24,8 @@
 #include "moe/checkpoint/safetensors_file.h"
 #include "moe/checkpoint/tensor.h"
 #include "moe/kernels/testing/kernel_test.h"
+#include "moe/model/aten/aten_model.h"
+#include "moe/model/aten/aten_options.h"
 #include "moe/model/aten/testing/aten_tensors.h"
 #include "moe/model/layer/decoder_layer.h"
 #include "moe/model/layer/decoder_layer_weights.h"
@@ -75,7 +77,8 @@ void ExpectExactLayer(const Checkpoint& checkpoint, double tolerance) {
   const std::vector<float> exact = y.Values();
   const std::vector<double> want(exact.begin(), exact.end());
 
-  AtenDecoderLayers layers(checkpoint, rotary, AtenDevice::kCpu,
+  const AtenModel model = AtenModelOf(checkpoint);
+  AtenDecoderLayers layers(model, rotary, AtenDevice::kCpu,
                            AtenProducts::kFloat32);
   MOE_ASSERT_OK(layers.Read(1));
   const at::Tensor hidden = ToTensor(x.Values(), {52, config.hidden_size});
@@ -143,7 +146,8 @@ TEST(AtenDecoderLayersTest, NamesTheActivationThatIsNotFinite) {
   MOE_ASSERT_OK_AND_ASSIGN(
       const RotaryTables rotary,
       RotaryTables::Create(*checkpoint.dense_config(), {5}, pool));
-  AtenDecoderLayers layers(checkpoint, rotary, AtenDevice::kCpu,
+  const AtenModel model = AtenModelOf(checkpoint);
+  AtenDecoderLayers layers(model, rotary, AtenDevice::kCpu,
                            AtenProducts::kFloat32);
   MOE_ASSERT_OK(layers.Read(0));
   const std::vector<int64_t> offsets = {0, 2, 4, 9};

@@ -6,6 +6,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "moe/base/testing/status_matchers.h"
+#include "moe/model/aten/aten_options.h"
 
 namespace moe {
 namespace {

@@ -7,53 +7,21 @@
 // it. It is NOT under the numerics contract (moe/kernels/README.md): results
 // depend on LibTorch's release, the device and the number of threads, and are
 // never hashed. Nor are there taps or a backward. LibTorch's headers and
-// exceptions stay inside.
+// exceptions stay inside the plugin (moe/base/torch_plugin.h), which
+// AtenForward loads.
 
 #ifndef MOE_MODEL_ATEN_ATEN_FORWARD_H_
 #define MOE_MODEL_ATEN_ATEN_FORWARD_H_
 
-#include <cstdint>
-#include <functional>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "moe/base/memory_budget.h"
 #include "moe/base/progress.h"
 #include "moe/checkpoint/checkpoint.h"
-#include "moe/kernels/simd/matrix_view.h"
-#include "moe/model/aten/aten_device.h"
+#include "moe/model/aten/aten_options.h"
 #include "moe/text/dataset/token_sequences.h"
 
 namespace moe {
-
-struct AtenOptions {
-  AtenDevice device = AtenDevice::kCpu;
-  AtenProducts products = AtenProducts::kFloat32;
-  // Positive. LibTorch's for the whole process from now on; with an OpenBLAS
-  // that has threads of its own, OPENBLAS_NUM_THREADS counts too.
-  int num_threads = 1;
-  // Sequences that go through a layer together have about as many tokens, or
-  // are one longer sequence. Positive; memory against overhead.
-  int64_t tokens_at_once = 4096;
-  // Of the host; asked once, for about the most that the pass holds there: on
-  // the CPU everything, for CUDA the largest weight. May be null.
-  MemoryBudget* memory_budget = nullptr;
-};
-
-// The logits of consecutive tokens of a sequence, [num_rows, vocab_size].
-struct AtenLogits {
-  int64_t sequence = 0;
-  int64_t first_position = 0;
-  MatrixView<const float> rows;  // Valid during the call.
-};
-
-// Takes the logits of the first `num_sequences` sequences, of each token once,
-// in order. An error ends the pass.
-struct AtenLogitsTap {
-  int64_t num_sequences = 0;
-  std::function<absl::Status(const AtenLogits&)> take;
-};
 
 // The loss of every token, [num_tokens]: of position t of a sequence that of
 // predicting its label at t + 1,
@@ -76,7 +44,7 @@ struct AtenLogitsTap {
 //   ResourceExhausted   memory, of the budget, the host or the device; a
 //                       sequence longer than RotaryTables go
 //   Unavailable         an error that CUDA reports
-// and those of reading and of the tap.
+// and those of MOE_TORCH_FUNCTION, of reading and of the tap.
 absl::StatusOr<std::vector<float>> AtenForward(const Checkpoint& checkpoint,
                                                const TokenSequences& sequences,
                                                const AtenOptions& options,

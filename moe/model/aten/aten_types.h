@@ -8,7 +8,7 @@
 #include <c10/core/Device.h>
 #include <c10/core/ScalarType.h>
 
-#include "moe/model/aten/aten_device.h"
+#include "moe/model/aten/aten_options.h"
 
 namespace moe {
 

@@ -4,7 +4,7 @@
 #include <c10/core/ScalarType.h>
 
 #include "gtest/gtest.h"
-#include "moe/model/aten/aten_device.h"
+#include "moe/model/aten/aten_options.h"
 
 namespace moe {
 namespace {

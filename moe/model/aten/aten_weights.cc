@@ -12,11 +12,10 @@
 #include "absl/status/statusor.h"
 #include "moe/base/check.h"
 #include "moe/base/status_macros.h"
-#include "moe/checkpoint/checkpoint.h"
 #include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/tensor.h"
 #include "moe/checkpoint/tensor_name.h"
-#include "moe/model/layer/checkpoint_weights.h"
+#include "moe/model/aten/aten_options.h"
 
 namespace moe {
 namespace {
@@ -38,9 +37,9 @@ c10::ScalarType ToScalarType(Dtype dtype) {
 
 }  // namespace
 
-absl::StatusOr<at::Tensor> ReadAtenWeight(const Checkpoint& checkpoint,
+absl::StatusOr<at::Tensor> ReadAtenWeight(const AtenModel& model,
                                           const TensorName& name) {
-  MOE_ASSIGN_OR_RETURN(HostTensor weight, ReadWeight(checkpoint, name));
+  MOE_ASSIGN_OR_RETURN(HostTensor weight, model.read_weight(name));
   // The tensor owns the bytes.
   const auto owner = std::make_shared<HostTensor>(std::move(weight));
   return at::from_blob(

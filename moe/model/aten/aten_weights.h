@@ -1,4 +1,4 @@
-// A checkpoint's weights as LibTorch's tensors.
+// A model's weights as LibTorch's tensors.
 //
 // Part of moe/model/aten. Its users hold LibTorch's types and see its
 // exceptions.
@@ -9,14 +9,14 @@
 #include <ATen/core/ATen_fwd.h>
 
 #include "absl/status/statusor.h"
-#include "moe/checkpoint/checkpoint.h"
 #include "moe/checkpoint/tensor_name.h"
+#include "moe/model/aten/aten_options.h"
 
 namespace moe {
 
 // The weight as it is stored, on the host, with its shape. The errors of
-// ReadWeight (moe/model/layer/checkpoint_weights.h).
-absl::StatusOr<at::Tensor> ReadAtenWeight(const Checkpoint& checkpoint,
+// model.read_weight.
+absl::StatusOr<at::Tensor> ReadAtenWeight(const AtenModel& model,
                                           const TensorName& name);
 
 }  // namespace moe

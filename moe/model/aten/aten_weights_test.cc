@@ -16,6 +16,7 @@
 #include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/tensor.h"
 #include "moe/checkpoint/tensor_name.h"
+#include "moe/model/aten/aten_model.h"
 #include "moe/model/aten/testing/aten_tensors.h"
 #include "moe/model/layer/checkpoint_weights.h"
 
@@ -42,7 +43,7 @@ TEST(AtenWeightsTest, AreTheCheckpoints) {
     MOE_ASSERT_OK_AND_ASSIGN(const HostTensor want,
                              ReadWeight(checkpoint, name));
     MOE_ASSERT_OK_AND_ASSIGN(const at::Tensor got,
-                             ReadAtenWeight(checkpoint, name));
+                             ReadAtenWeight(AtenModelOf(checkpoint), name));
     EXPECT_EQ(got.scalar_type(), test.type);
     EXPECT_EQ(got.sizes().vec(), want.shape);
     std::vector<float> values(static_cast<size_t>(got.numel()));
@@ -55,7 +56,8 @@ TEST(AtenWeightsTest, RefusesAWeightThatIsNotFinite) {
   MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint checkpoint,
                            Checkpoint::Open("testdata/malformed/value_nan"));
   EXPECT_THAT(
-      ReadAtenWeight(checkpoint, {TensorKind::kQuery, /*layer=*/0}).status(),
+      ReadAtenWeight(AtenModelOf(checkpoint), {TensorKind::kQuery, /*layer=*/0})
+          .status(),
       StatusIs(absl::StatusCode::kInvalidArgument,
                HasSubstr("NaN or infinity")));
 }

@@ -14,7 +14,8 @@ benchmark() {
 #!/bin/bash
 $1
 for word; do [[ "\${word}" != --benchmark_out=* ]] || out="\${word#*=}"; done
-printf '{"benchmarks": [{"name": "${2:-BM_A}", "ratio": %s}]}' "\$(head -n 1 figures.txt)" >"\${out}"
+printf '{"context": {"simd_target": "abacus"}, "benchmarks": [{"name": "${2:-BM_A}", "ratio": %s}]}' \\
+  "\$(head -n 1 figures.txt)" >"\${out}"
 sed -i 1d figures.txt
 END
   chmod +x programs/stand_in
@@ -24,7 +25,7 @@ END
 expect() {
   local want_status="$1" stream="$2" want_text="$3" status=0
   shift 3
-  "${TRACK}" --registry=registry.textproto --benchmarks=programs "$@" >out 2>err || status=$?
+  "${TRACK}" --registry=registry.toml --benchmarks=programs "$@" >out 2>err || status=$?
   if ((status != want_status)) || ! grep --quiet --fixed-strings -e "${want_text}" "${stream}"; then
     printf 'track_performance %s: exit status %d, wanted %d and "%s" in %s:\n' \
       "$*" "${status}" "${want_status}" "${want_text}" "${stream}"
@@ -44,18 +45,17 @@ lines() {
 }
 
 cd "${TEST_TMPDIR}" || exit 1
-cat >registry.textproto <<'END'
-metric {
-  name: "some/metric"
-  benchmark: "stand_in"
-  row: "BM_A"
-  counter: "ratio"
-  unit: "times"
-  direction: LOWER_IS_BETTER
-  baseline: 2
-  threshold: 0.25
-  owner: "base"
-}
+cat >registry.toml <<'END'
+[[metric]]
+name = "some/metric"
+benchmark = "stand_in"
+row = "BM_A"
+counter = "ratio"
+unit = "times"
+direction = "LOWER_IS_BETTER"
+baseline = 2
+threshold = 0.25
+owner = "base"
 END
 record=(--history=history.jsonl --html=trend.html --revision=4f3a)
 
@@ -69,8 +69,8 @@ expect 1 out "regression" "${record[@]}"
 echo 1 >figures.txt
 expect 0 out "better" "${record[@]}"
 lines history.jsonl 4
-grep --quiet '"revision":"4f3a".*"measurements":{"some/metric":3}' history.jsonl || {
-  echo "no measurements or revision in the history:"
+grep --quiet '"revision":"4f3a".*"abacus".*"measurements":{"some/metric":3}' history.jsonl || {
+  echo "no revision, SIMD target or measurements in the history:"
   cat history.jsonl
   failures=$((failures + 1))
 }
@@ -93,7 +93,12 @@ echo 1 >figures.txt
 expect 2 err 'no row "BM_A"; there are: BM_B' "${record[@]}"
 expect 2 err "no metric" --only=other
 expect 2 err "--historie" --historie=x
-expect 2 err "--only wants a value" --only --history=x
+expect 2 err "was not expected: word" word
+expect 2 err '--only wants a value, and the next word is "--history=x"' --only --history=x
+expect 2 err "--only wants a value" --only
+expect 2 err "--only is empty" --only ''
+expect 2 err '--only is given twice: "a" and "b"' --only=a --only b
+expect 2 err "--revision is no text" --revision=$'\xff'
 expect 2 err "--only= has nothing" --only=
 expect 2 err "no/such" --registry=no/such
 lines history.jsonl 4

@@ -1,0 +1,26 @@
+#include "benchmarks/benchmark_main.h"
+
+#include <iostream>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "benchmark/benchmark.h"
+#include "moe/kernels/simd/simd_target.h"
+
+namespace moe {
+
+int RunBenchmarks(int argc, char** argv) {
+  const absl::StatusOr<SimdTarget> target = SimdTargetFromEnvironment();
+  if (!target.ok()) {
+    std::cerr << argv[0] << ": " << target.status().message() << "\n";
+    return 1;
+  }
+  benchmark::AddCustomContext("simd_target",
+                              std::string(SimdTargetName(*target)));
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}
+
+}  // namespace moe

@@ -1,0 +1,13 @@
+// A plugin that another compiler built.
+
+#include "moe/base/torch_plugin.h"
+
+namespace moe {
+
+TorchPluginIdentity llama_moe_torch_identity() {
+  TorchPluginIdentity identity = ThisTorchPluginIdentity();
+  identity.build = "border 1, compiler of tomorrow";
+  return identity;
+}
+
+}  // namespace moe

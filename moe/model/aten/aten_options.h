@@ -1,0 +1,67 @@
+// What AtenForward gives to LibTorch. Needs none of its types.
+
+#ifndef MOE_MODEL_ATEN_ATEN_OPTIONS_H_
+#define MOE_MODEL_ATEN_ATEN_OPTIONS_H_
+
+#include <cstdint>
+#include <functional>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "moe/base/memory_budget.h"
+#include "moe/checkpoint/llama_config.h"
+#include "moe/checkpoint/tensor.h"
+#include "moe/checkpoint/tensor_name.h"
+#include "moe/kernels/simd/matrix_view.h"
+
+namespace moe {
+
+// A dense model.
+struct AtenModel {
+  LlamaConfig config;
+  // The whole tensor, which must be there: ReadWeight of
+  // moe/model/layer/checkpoint_weights.h, with its errors.
+  std::function<absl::StatusOr<HostTensor>(const TensorName&)> read_weight;
+};
+
+enum class AtenDevice { kCpu, kCuda };
+
+// The type of the factors of the products of linear layers and attention. Sums,
+// norms, rotations, probabilities, hidden states between blocks and losses are
+// float32 in both.
+enum class AtenProducts {
+  kFloat32,
+  kBFloat16,  // Faster where there are units for it; about 3 digits.
+};
+
+struct AtenOptions {
+  AtenDevice device = AtenDevice::kCpu;
+  AtenProducts products = AtenProducts::kFloat32;
+  // Positive. LibTorch's for the whole process from now on; with an OpenBLAS
+  // that has threads of its own, OPENBLAS_NUM_THREADS counts too.
+  int num_threads = 1;
+  // Sequences that go through a layer together have about as many tokens, or
+  // are one longer sequence. Positive; memory against overhead.
+  int64_t tokens_at_once = 4096;
+  // Of the host; asked once, for about the most that the pass holds there: on
+  // the CPU everything, for CUDA the largest weight. May be null.
+  MemoryBudget* memory_budget = nullptr;
+};
+
+// The logits of consecutive tokens of a sequence, [num_rows, vocab_size].
+struct AtenLogits {
+  int64_t sequence = 0;
+  int64_t first_position = 0;
+  MatrixView<const float> rows;  // Valid during the call.
+};
+
+// Takes the logits of the first `num_sequences` sequences, of each token once,
+// in order. An error ends the pass.
+struct AtenLogitsTap {
+  int64_t num_sequences = 0;
+  std::function<absl::Status(const AtenLogits&)> take;
+};
+
+}  // namespace moe
+
+#endif  // MOE_MODEL_ATEN_ATEN_OPTIONS_H_
