@@ -16,13 +16,27 @@ import sys
 
 _MAX_LINES = 600
 _UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
-# Parts of one library in a file of their own, and the test of the whole.
+# Parts of one library in a file of their own, and the test of the whole: its name, or
+# its path where it lies elsewhere.
 _TESTED_BY = {
     "moe/checkpoint/artifact/pickle_machine.cc": "pt_pickle_test.cc",
     "moe/checkpoint/artifact/zip_directory.cc": "pt_bridge_test.cc",
     "moe/model/aten/aten_pass.cc": "aten_forward_test.cc",
     "moe/model/layer/attention_backward.cc": "attention_test.cc",
     "moe/model/walk/layer_pass.cc": "dense_walk_test.cc",
+    "moe/steps/alignment_step.cc": "tools/cli/align_commands_test.cc",
+    "moe/steps/all_steps.cc": "step_kind_test.cc",
+    "moe/steps/artifact_output.cc": "tools/cli/gates_commands_test.cc",
+    "moe/steps/conversion_steps.cc": "tools/cli/convert_commands_test.cc",
+    "moe/steps/cost_model.cc": "moe/experiment/step_cost_test.cc",
+    "moe/steps/dense_config.cc": "tools/cli/split_commands_test.cc",
+    "moe/steps/evaluation_step.cc": "tools/cli/evaluate_command_test.cc",
+    "moe/steps/hidden_distribution_step.cc": "tools/cli/align_commands_test.cc",
+    "moe/steps/importance_scores_step.cc": "tools/cli/split_commands_test.cc",
+    "moe/steps/neuron_split_steps.cc": "tools/cli/split_commands_test.cc",
+    "moe/steps/router_steps.cc": "tools/cli/gates_commands_test.cc",
+    "moe/steps/sharded_sums.cc": "tools/cli/split_commands_test.cc",
+    "moe/steps/walk_session.cc": "tools/cli/evaluate_command_test.cc",
     "moe/text/jinja/builtins.cc": "template_test.cc",
     "moe/text/jinja/evaluator.cc": "template_test.cc",
     "moe/text/jinja/expression_parser.cc": "parser_test.cc",
@@ -61,7 +75,7 @@ def findings(files: list[pathlib.Path]) -> list[str]:
     for path in files:
         if needs_test(path):
             name = _TESTED_BY.get(str(path), path.stem + "_test.cc")
-            test = path.with_name(name)
+            test = pathlib.Path(name) if "/" in name else path.with_name(name)
             if test not in known:
                 found.append(f"{path}: there is no {test}")
         if path.suffix not in _CODE or not path.exists():
