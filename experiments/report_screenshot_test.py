@@ -1,42 +1,41 @@
 #!/usr/bin/env python3
 """Looks at the report of an experiment in headless Chromium.
 
-Three times: light, dark, and as wide as a phone. Each time the page is measured by a
-script in a copy of it (the report itself has none), photographed, and both are held to
-each other:
+Three times: light, dark, and as wide as a phone. Each time a script measures the page,
+and the picture of the page is held to what it measured:
 
   * it asks for nothing from the network, and says nothing on the console;
   * it is no wider than the window, no text is cut off, and no text lies on another;
   * the picture is not blank, and the cells of heat maps have, where the document says
     they are, the shades that it says they have;
+  * the maps of load have a cell for each number in report.json, and a pointer over any
+    cell or point shows its value beside it;
   * dark is dark, and light is light.
 
 Prints what is wrong, and exits with 1 if anything is.
 """
 
 import argparse
-import html
+import itertools
 import json
 import pathlib
 import re
 import struct
-import subprocess
 import sys
 import tempfile
 import zlib
 
-# Chromium's window does not get as narrow as a phone, so the page is in a frame.
+from report_browser import Browser, host_page
+
 _VIEWS = {
     "light": {"width": 1100, "dark": False},
     "dark": {"width": 1100, "dark": True},
     "phone": {"width": 390, "dark": False},
 }
-_WINDOW = 1100
 # Chromium paints no more than 16384 lines. Of what is painted, these have all kinds of
 # figures.
 _MAX_HEIGHT = 16000
 _PICTURE_HEIGHT = 5000
-_MARK = "measured-by-the-test"
 
 _MEASURE = """
 function boxes(doc) {
@@ -61,7 +60,7 @@ function boxes(doc) {
   };
   for (let node = walker.nextNode(); node; node = walker.nextNode()) {
     const parent = node.parentElement;
-    if (!node.textContent.trim() || parent.closest('title, style, script')) continue;
+    if (!node.textContent.trim() || parent.closest('style, script, noscript')) continue;
     const range = doc.createRange();
     range.selectNodeContents(node);
     for (const box of range.getClientRects()) {
@@ -74,17 +73,42 @@ function boxes(doc) {
   return texts;
 }
 function cells(doc) {
-  return [...doc.querySelectorAll('svg.heat rect')].filter(
-      rect => rect.querySelector('title')).map(rect => {
+  return [...doc.querySelectorAll('svg.heat .point')].map(rect => {
     const box = rect.getBoundingClientRect();
     const frame = rect.closest('.scroll').getBoundingClientRect();
-    return {title: rect.querySelector('title').textContent,
+    return {title: rect.getAttribute('aria-label'),
             share: parseFloat(rect.getAttribute('fill-opacity')),
             left: box.left, top: box.top, width: box.width, height: box.height,
             seen: box.right <= frame.right + 1};
   });
 }
+// What is wrong with the tooltip of each point, when a pointer comes and goes.
+function tooltips(doc) {
+  const tooltip = doc.getElementById('tooltip');
+  const tell = (point, kind) =>
+      point.dispatchEvent(new PointerEvent(kind, {bubbles: true}));
+  const wrong = [];
+  for (const point of doc.querySelectorAll('.point')) {
+    const name = point.getAttribute('aria-label');
+    if (!tooltip.hidden) wrong.push(`before ${name} there is a tooltip`);
+    tell(point, 'pointerover');
+    const box = tooltip.getBoundingClientRect(), cell = point.getBoundingClientRect();
+    if (tooltip.hidden || tooltip.textContent !== name || box.height < 10) {
+      wrong.push(`over ${name} the tooltip says "${tooltip.textContent}"`);
+    }
+    const width = doc.documentElement.clientWidth;
+    if (box.left < 0 || box.right > width) wrong.push(`${name}: it is beyond the window`);
+    if (cell.right <= width && (box.left > cell.right || box.right < cell.left ||
+        Math.min(Math.abs(cell.top - box.bottom), Math.abs(box.top - cell.bottom)) > 10)) {
+      wrong.push(`${name}: the tooltip is elsewhere`);
+    }
+    tell(point, 'pointerout');
+  }
+  return wrong;
+}
 function measure(doc) {
+  // What can be opened is looked at, too.
+  for (const details of doc.querySelectorAll('details')) details.open = true;
   const root = doc.documentElement;
   const style = doc.defaultView.getComputedStyle(doc.body);
   const table = [...doc.querySelectorAll('table')];
@@ -92,66 +116,11 @@ function measure(doc) {
           height: root.scrollHeight, background: style.backgroundColor,
           accent: doc.defaultView.getComputedStyle(root).getPropertyValue('--accent'),
           texts: boxes(doc), cells: cells(doc), tables: table.length,
+          tooltips: tooltips(doc),
           resources: doc.defaultView.performance.getEntriesByType('resource')
               .map(entry => entry.name)};
 }
 """
-
-
-def host_page(report: str, width: int, height: int) -> str:
-    """A page with the report in a frame, which writes down what it measured."""
-    return (
-        "<!DOCTYPE html><meta charset=utf-8>"
-        "<style>body { margin: 0; } iframe { border: 0; display: block; }</style>"
-        f'<iframe id=report style="width:{width}px;height:{height}px" '
-        f'srcdoc="{html.escape(report)}"></iframe>'
-        f"<script>{_MEASURE}\n"
-        "document.getElementById('report').onload = event => {\n"
-        "  const found = document.createElement('pre');\n"
-        f"  found.id = '{_MARK}'; found.hidden = true;\n"
-        "  found.textContent = JSON.stringify(measure(event.target.contentDocument));\n"
-        "  document.body.append(found);\n"
-        "};</script>"
-    )
-
-
-class Browser:
-    """Chromium, one run for each question."""
-
-    def __init__(self, program: str, directory: pathlib.Path):
-        self._program = program
-        self._directory = directory
-
-    def run(self, page: pathlib.Path, height: int, dark: bool, *flags: str) -> str:
-        """What it prints. RuntimeError if it fails, or the page says something."""
-        command = [
-            self._program,
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-dev-shm-usage",
-            "--hide-scrollbars",
-            "--force-device-scale-factor=1",
-            "--enable-logging=stderr",
-            "--log-level=0",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--no-first-run",
-            "--host-resolver-rules=MAP * ~NOTFOUND",
-            f"--blink-settings=preferredColorScheme={0 if dark else 1}",
-            f"--user-data-dir={self._directory / 'profile'}",
-            f"--window-size={_WINDOW},{height}",
-            "--virtual-time-budget=4000",
-            *flags,
-            page.as_uri(),
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-        if done.returncode != 0:
-            raise RuntimeError(f"{self._program} failed:\n{done.stderr[-2000:]}")
-        said = [line for line in done.stderr.splitlines() if ":CONSOLE" in line]
-        if said:
-            raise RuntimeError("on the console: " + "; ".join(said))
-        return done.stdout
 
 
 def read_png(path: pathlib.Path) -> tuple[int, int, list[bytes], int]:
@@ -209,9 +178,7 @@ class Picture:
 
     def colors(self) -> int:
         seen = {
-            self.at(x, y)
-            for y in range(0, self.height, 7)
-            for x in range(0, self.width, 3)
+            self.at(x, y) for y in range(0, self.height, 7) for x in range(0, self.width, 3)
         }
         return len(seen)
 
@@ -278,53 +245,64 @@ def check_cells(found: dict, picture: Picture) -> list[str]:
 
 
 def check_titles(found: dict, report: dict) -> list[str]:
-    """Whether the maps have a cell for every number of the report's."""
-    want = sum(len(row) for load in report["expert_load"] for row in load["tokens"])
-    have = [cell for cell in found["cells"] if "choices" in cell["title"]]
-    return [] if len(have) == want else [f"{len(have)} cells of load, wanted are {want}"]
+    """Whether the maps have a cell for every number of the report's, with its share."""
+    want = [
+        f"layer {layer}, expert {expert}: {100 * count / max(1, sum(row)):.1f} % of the "
+        "layer's choices"
+        for load in report["expert_load"]
+        for layer, row in zip(load["layers"], load["tokens"])
+        for expert, count in enumerate(row)
+    ]
+    have = [cell["title"] for cell in found["cells"] if "choices" in cell["title"]]
+    return [
+        f"a cell of load is {h!r}, wanted is {w!r}"
+        for h, w in itertools.zip_longest(have, want)
+        if h != w
+    ]
 
 
 def look(browser: Browser, name: str, view: dict, arguments) -> list[str]:
     """What is wrong with one view; its picture goes to the outputs."""
-    text = pathlib.Path(arguments.report).read_text(encoding="utf-8")
-    # What can be opened is looked at, too.
-    text = text.replace("<details>", "<details open>")
-    out = pathlib.Path(arguments.out)
-    page = out / f"{name}.host.html"
+    report = pathlib.Path(arguments.report)
+    pages = {name: (report / "report.html").read_text(encoding="utf-8")}
+    width, dark = view["width"], view["dark"]
 
     def measured(height: int) -> dict:
-        page.write_text(host_page(text, view["width"], height), encoding="utf-8")
-        dom = browser.run(page, height, view["dark"], "--dump-dom")
-        found = re.search(rf'<pre id="{_MARK}"[^>]*>(.*?)</pre>', dom, re.S)
-        if not found:
-            raise RuntimeError("the page was not measured")
-        return json.loads(html.unescape(found.group(1)))
+        return browser.measure(pages, width, height, _MEASURE, dark)[name]
 
     height = min(measured(1000)["height"], _MAX_HEIGHT)
     found = measured(height)
-    png = out / f"{name}.png"
-    browser.run(page, min(height, _PICTURE_HEIGHT), view["dark"], f"--screenshot={png}")
-    page.unlink()
+    png = pathlib.Path(arguments.out) / f"{name}.png"
+    browser.run(
+        host_page(pages, width, height, _MEASURE),
+        min(height, _PICTURE_HEIGHT),
+        dark,
+        f"--screenshot={png}",
+    )
     picture = Picture(png)
-    wrong = check_layout(found) + check_cells(found, picture)
-    wrong += check_titles(found, json.loads(pathlib.Path(arguments.json).read_text()))
+    wrong = check_layout(found) + check_cells(found, picture) + found["tooltips"]
+    wrong += check_titles(
+        found, json.loads((report / "report.json").read_text(encoding="utf-8"))
+    )
     if picture.colors() < 30:
         wrong.append(f"the picture has {picture.colors()} colours only")
     brightness = sum(picture.at(2, 2))
-    if (brightness < 380) != view["dark"]:
+    if (brightness < 380) != dark:
         wrong.append(f"the ground is {picture.at(2, 2)}")
     return [f"{name}: {line}" for line in wrong]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser()
-    for flag in ("browser", "report", "json", "out"):
+    # The directory of report.html and report.json is the report.
+    for flag in ("report", "browser", "out"):
         parser.add_argument(f"--{flag}", required=True)
     arguments = parser.parse_args()
-    text = pathlib.Path(arguments.report).read_text(encoding="utf-8")
+    report = pathlib.Path(arguments.report)
+    text = (report / "report.html").read_text(encoding="utf-8")
     wrong = [
         f"the report has {what}"
-        for what in ("http:", "https:", "src=", "@import", "url(", "<script", "<link")
+        for what in ("http:", "https:", "src=", "@import", "url(", "<link")
         if what in text
     ]
     with tempfile.TemporaryDirectory() as directory:

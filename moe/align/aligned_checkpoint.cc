@@ -51,7 +51,7 @@ class AlignedConverter {
     return config;
   }
 
-  absl::StatusOr<TensorGroup> Convert(const TensorName& name,
+  absl::StatusOr<Replacement> Convert(const TensorName& name,
                                       const TensorLocation& from) const {
     if (!IsOutputOfExpert(name)) return CopyAs(name, from);
     const TensorSpec& spec = from.tensor->spec;
@@ -63,13 +63,13 @@ class AlignedConverter {
       WeightsToFloat(spec.dtype, tensor.bytes, absl::MakeSpan(bias));
       return Bias(name, spec.dtype, bias);
     }
-    TensorGroup group = {{{FormatTensorName(name), spec.dtype, spec.shape}},
+    Replacement group = {{{FormatTensorName(name), spec.dtype, spec.shape}},
                          {ScaledRowsPiece{from, factor.scale_magnitude}}};
     if (HasBias(name) || !HasFullParts()) return group;
     TensorName bias_name = name;
     bias_name.is_bias = true;
     MOE_ASSIGN_OR_RETURN(
-        TensorGroup bias,
+        Replacement bias,
         Bias(bias_name, spec.dtype,
              std::vector<float>(factor.scale_bias.size(), 0.0f)));
     group.Add(std::move(bias));
@@ -94,7 +94,7 @@ class AlignedConverter {
   }
 
   // In place of a bias with the values `from`.
-  absl::StatusOr<TensorGroup> Bias(const TensorName& name, Dtype dtype,
+  absl::StatusOr<Replacement> Bias(const TensorName& name, Dtype dtype,
                                    const std::vector<float>& from) const {
     const ScaleFactor& factor = FactorOf(name);
     const double scale_factor =
@@ -115,7 +115,7 @@ class AlignedConverter {
     std::string bytes(values.size() * static_cast<size_t>(DtypeSize(dtype)),
                       '\0');
     FloatToWeights(dtype, values, absl::MakeSpan(bytes));
-    return TensorGroup{{{FormatTensorName(name),
+    return Replacement{{{FormatTensorName(name),
                          dtype,
                          {static_cast<int64_t>(values.size())}}},
                        {PieceOf(std::move(bytes))}};

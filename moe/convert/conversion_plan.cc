@@ -105,12 +105,12 @@ absl::Status AddCompanions(const Checkpoint& from, ConversionPlan& plan) {
 
 }  // namespace
 
-void TensorGroup::Add(TensorGroup other) {
+void Replacement::Add(Replacement other) {
   MoveOnto(std::move(other.tensors), tensors);
   MoveOnto(std::move(other.pieces), pieces);
 }
 
-TensorGroup CopyAs(const TensorName& name, const TensorLocation& from) {
+Replacement CopyAs(const TensorName& name, const TensorLocation& from) {
   const TensorSpec& spec = from.tensor->spec;
   return {{{FormatTensorName(name), spec.dtype, spec.shape}},
           {CopyPiece{from}}};
@@ -136,7 +136,7 @@ absl::StatusOr<ConversionPlan> PlanConversion(
       if (IsDerivedBuffer(tensor.spec.name)) continue;
       const std::optional<TensorName> name = ParseTensorName(tensor.spec.name);
       MOE_CHECK(name.has_value());
-      MOE_ASSIGN_OR_RETURN(TensorGroup group, convert(*name, {&file, &tensor}));
+      MOE_ASSIGN_OR_RETURN(Replacement group, convert(*name, {&file, &tensor}));
       MOE_CHECK(DataBytes(group.tensors) == DataBytes(group.pieces));
       MoveOnto(std::move(group.tensors), shard.tensors);
       MoveOnto(std::move(group.pieces), plan.pieces);

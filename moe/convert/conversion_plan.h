@@ -31,15 +31,15 @@ namespace moe {
 
 // What stands in the place of one tensor: some, whose data are the pieces, one
 // after another; none where it went into another's.
-struct TensorGroup {
+struct Replacement {
   std::vector<TensorSpec> tensors;
   std::vector<TensorPiece> pieces;
 
-  void Add(TensorGroup other);
+  void Add(Replacement other);
 };
 
 // The tensor under another name (or its own).
-TensorGroup CopyAs(const TensorName& name, const TensorLocation& from);
+Replacement CopyAs(const TensorName& name, const TensorLocation& from);
 
 struct ConversionPlan {
   CheckpointPlan checkpoint;
@@ -49,7 +49,7 @@ struct ConversionPlan {
   std::vector<LeftBehind> left_behind = {};
 };
 
-using ConvertTensor = absl::FunctionRef<absl::StatusOr<TensorGroup>(
+using ConvertTensor = absl::FunctionRef<absl::StatusOr<Replacement>(
     const TensorName&, const TensorLocation&)>;
 
 // Shards of the same names and order as the input's, each with what stands in

@@ -44,7 +44,7 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::Pair;
 
-absl::StatusOr<TensorGroup> AsItIs(const TensorName& name,
+absl::StatusOr<Replacement> AsItIs(const TensorName& name,
                                    const TensorLocation& from) {
   return CopyAs(name, from);
 }
@@ -237,7 +237,7 @@ TEST(ConversionPlanTest, ATensorMayGoNowhere) {
       const ConversionPlan plan,
       PlanConversion(
           from, {}, [&](const TensorName& name, const TensorLocation& at) {
-            return at.shard == &kept ? AsItIs(name, at) : TensorGroup();
+            return at.shard == &kept ? AsItIs(name, at) : Replacement();
           }));
   ASSERT_EQ(plan.checkpoint.shards.size(), 1);
   EXPECT_EQ(plan.checkpoint.shards[0].file_name,
@@ -253,7 +253,7 @@ TEST(ConversionPlanTest, AnErrorOfTheConversionIsTheResult) {
   EXPECT_THAT(
       PlanConversion(from, {},
                      [](const TensorName&,
-                        const TensorLocation&) -> absl::StatusOr<TensorGroup> {
+                        const TensorLocation&) -> absl::StatusOr<Replacement> {
                        return absl::InvalidArgumentError("no");
                      }),
       StatusIs(absl::StatusCode::kInvalidArgument, "no"));
@@ -269,7 +269,7 @@ TEST(ConversionPlanTest, IsMadeInTheRightModes) {
       PlanConversion(
           from, {},
           [](const TensorName& name,
-             const TensorLocation& at) -> absl::StatusOr<TensorGroup> {
+             const TensorLocation& at) -> absl::StatusOr<Replacement> {
             MOE_RETURN_IF_ERROR(CheckFloatEnvironment("planning"));
             return CopyAs(name, at);
           })

@@ -54,12 +54,12 @@ class AttentionConverter {
   // Both must outlive the converter, and it the plan that it makes.
   AttentionConverter(const MoeConfig& config, const RouterSource& routers);
 
-  absl::StatusOr<TensorGroup> Convert(const TensorName& name,
+  absl::StatusOr<Replacement> Convert(const TensorName& name,
                                       const TensorLocation& from) const;
 
  private:
-  TensorGroup Slices(const TensorName& name, const TensorLocation& from) const;
-  absl::StatusOr<TensorGroup> OutputBiases(const TensorName& name,
+  Replacement Slices(const TensorName& name, const TensorLocation& from) const;
+  absl::StatusOr<Replacement> OutputBiases(const TensorName& name,
                                            const TensorLocation& from) const;
 
   const MoeConfig& config_;
@@ -82,14 +82,14 @@ AttentionConverter::AttentionConverter(const MoeConfig& config,
   }
 }
 
-TensorGroup AttentionConverter::Slices(const TensorName& name,
+Replacement AttentionConverter::Slices(const TensorName& name,
                                        const TensorLocation& from) const {
   const TensorSpec& spec = from.tensor->spec;
   const bool is_key_or_value =
       name.kind == TensorKind::kKey || name.kind == TensorKind::kValue;
   const auto& features = is_key_or_value ? key_features_ : query_features_;
   const size_t axis = name.kind == TensorKind::kOutput ? 1 : 0;
-  TensorGroup group;
+  Replacement group;
   if (name.kind == TensorKind::kQuery && !name.is_bias) {
     const TensorSpec router =
         RouterSpec(config_, name.layer, RouterDtypeOf(routers_, spec.dtype));
@@ -112,13 +112,13 @@ TensorGroup AttentionConverter::Slices(const TensorName& name,
   return group;
 }
 
-absl::StatusOr<TensorGroup> AttentionConverter::OutputBiases(
+absl::StatusOr<Replacement> AttentionConverter::OutputBiases(
     const TensorName& name, const TensorLocation& from) const {
   MOE_ASSIGN_OR_RETURN(
       std::string share,
       DivideBias(from, config_.scale_factor_attn, "scale_factor_attn"));
   const GeneratedPiece piece = PieceOf(std::move(share));
-  TensorGroup group;
+  Replacement group;
   for (int64_t e = 0; e < config_.attn_experts; ++e) {
     group.Add({{{FormatTensorName({name.kind, name.layer, e, true}),
                  from.tensor->spec.dtype, from.tensor->spec.shape}},
@@ -135,7 +135,7 @@ TensorKind NameInMoe(TensorKind kind) {
   return kind;
 }
 
-absl::StatusOr<TensorGroup> AttentionConverter::Convert(
+absl::StatusOr<Replacement> AttentionConverter::Convert(
     const TensorName& name, const TensorLocation& from) const {
   if (!IsAttention(name.kind) || config_.IsContractLayer(name.layer)) {
     TensorName target = name;

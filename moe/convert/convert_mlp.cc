@@ -69,15 +69,15 @@ class MlpConverter {
                const RouterSource& routers)
       : config_(config), indices_(indices), routers_(routers) {}
 
-  absl::StatusOr<TensorGroup> Convert(const TensorName& name,
+  absl::StatusOr<Replacement> Convert(const TensorName& name,
                                       const TensorLocation& from) const;
 
  private:
-  TensorGroup Weights(const MlpKind& kind, const TensorName& name,
+  Replacement Weights(const MlpKind& kind, const TensorName& name,
                       const TensorLocation& from) const;
-  TensorGroup SlicedBiases(const MlpKind& kind, const TensorName& name,
+  Replacement SlicedBiases(const MlpKind& kind, const TensorName& name,
                            const TensorLocation& from) const;
-  absl::StatusOr<TensorGroup> OutputBiases(const MlpKind& kind,
+  absl::StatusOr<Replacement> OutputBiases(const MlpKind& kind,
                                            const TensorName& name,
                                            const TensorLocation& from) const;
 
@@ -116,13 +116,13 @@ std::vector<TensorName> MlpConverter::Names(const MlpKind& kind,
   return names;
 }
 
-TensorGroup MlpConverter::Weights(const MlpKind& kind, const TensorName& name,
+Replacement MlpConverter::Weights(const MlpKind& kind, const TensorName& name,
                                   const TensorLocation& from) const {
   const TensorSpec& spec = from.tensor->spec;
   const bool is_down = kind.dense == TensorKind::kMlpDown;
   const auto lists = Lists(name.layer);
   const std::vector<TensorName> names = Names(kind, name);
-  TensorGroup group;
+  Replacement group;
   if (kind.dense == TensorKind::kMlpGate) {
     const TensorSpec router =
         RouterSpec(config_, name.layer, RouterDtypeOf(routers_, spec.dtype));
@@ -142,12 +142,12 @@ TensorGroup MlpConverter::Weights(const MlpKind& kind, const TensorName& name,
   return group;
 }
 
-TensorGroup MlpConverter::SlicedBiases(const MlpKind& kind,
+Replacement MlpConverter::SlicedBiases(const MlpKind& kind,
                                        const TensorName& name,
                                        const TensorLocation& from) const {
   const auto lists = Lists(name.layer);
   const std::vector<TensorName> names = Names(kind, name);
-  TensorGroup group;
+  Replacement group;
   for (size_t i = 0; i < names.size(); ++i) {
     group.tensors.push_back({FormatTensorName(names[i]),
                              from.tensor->spec.dtype,
@@ -157,7 +157,7 @@ TensorGroup MlpConverter::SlicedBiases(const MlpKind& kind,
   return group;
 }
 
-absl::StatusOr<TensorGroup> MlpConverter::OutputBiases(
+absl::StatusOr<Replacement> MlpConverter::OutputBiases(
     const MlpKind& kind, const TensorName& name,
     const TensorLocation& from) const {
   const TensorSpec& spec = from.tensor->spec;
@@ -169,7 +169,7 @@ absl::StatusOr<TensorGroup> MlpConverter::OutputBiases(
         share, DivideBias(from, config_.scale_factor, "scale_factor"));
   }
   const GeneratedPiece piece = PieceOf(std::move(share));
-  TensorGroup group;
+  Replacement group;
   for (const TensorName& target : Names(kind, name)) {
     group.tensors.push_back({FormatTensorName(target), spec.dtype, spec.shape});
     if (target.kind == kind.residual) {
@@ -181,7 +181,7 @@ absl::StatusOr<TensorGroup> MlpConverter::OutputBiases(
   return group;
 }
 
-absl::StatusOr<TensorGroup> MlpConverter::Convert(
+absl::StatusOr<Replacement> MlpConverter::Convert(
     const TensorName& name, const TensorLocation& from) const {
   const MlpKind* const kind = FindMlpKind(name.kind);
   if (kind == nullptr) return CopyAs(name, from);

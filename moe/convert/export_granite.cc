@@ -47,7 +47,7 @@ class Fusion {
   void Add(const TensorLocation& part) { Add(CopyPiece{part}, part); }
 
   // InvalidArgument if the parts are of different types.
-  absl::StatusOr<TensorGroup> As(absl::string_view name, Shape shape) &&;
+  absl::StatusOr<Replacement> As(absl::string_view name, Shape shape) &&;
 
  private:
   const Checkpoint& from_;
@@ -56,7 +56,7 @@ class Fusion {
   std::vector<TensorLocation> parts_;
 };
 
-absl::StatusOr<TensorGroup> Fusion::As(absl::string_view name, Shape shape) && {
+absl::StatusOr<Replacement> Fusion::As(absl::string_view name, Shape shape) && {
   const TensorSpec& first = parts_.front().tensor->spec;
   const std::string fused = LayerName(layer_, name);
   for (const TensorLocation& part : parts_) {
@@ -70,7 +70,7 @@ absl::StatusOr<TensorGroup> Fusion::As(absl::string_view name, Shape shape) && {
                      "\", of one type; load the checkpoint as it is, with "
                      "trust_remote_code=True"));
   }
-  return TensorGroup{{{fused, first.dtype, std::move(shape)}},
+  return Replacement{{{fused, first.dtype, std::move(shape)}},
                      std::move(pieces_)};
 }
 
@@ -81,19 +81,19 @@ class GraniteConverter {
 
   // A fused tensor stands in the place of the first of its parts, and nothing
   // in that of the others.
-  absl::StatusOr<TensorGroup> Convert(const TensorName& name,
+  absl::StatusOr<Replacement> Convert(const TensorName& name,
                                       const TensorLocation& from) const;
 
  private:
-  absl::StatusOr<TensorGroup> ExpertInputs(int64_t layer) const;
-  absl::StatusOr<TensorGroup> ExpertOutputs(int64_t layer) const;
-  absl::StatusOr<TensorGroup> SharedInputs(int64_t layer) const;
+  absl::StatusOr<Replacement> ExpertInputs(int64_t layer) const;
+  absl::StatusOr<Replacement> ExpertOutputs(int64_t layer) const;
+  absl::StatusOr<Replacement> SharedInputs(int64_t layer) const;
 
   const Checkpoint& from_;
   const MoeConfig& config_;
 };
 
-absl::StatusOr<TensorGroup> GraniteConverter::ExpertInputs(
+absl::StatusOr<Replacement> GraniteConverter::ExpertInputs(
     int64_t layer) const {
   Fusion fusion(from_, layer);
   for (int64_t e = 0; e < config_.num_local_experts; ++e) {
@@ -106,7 +106,7 @@ absl::StatusOr<TensorGroup> GraniteConverter::ExpertInputs(
        config_.decoder.hidden_size});
 }
 
-absl::StatusOr<TensorGroup> GraniteConverter::ExpertOutputs(
+absl::StatusOr<Replacement> GraniteConverter::ExpertOutputs(
     int64_t layer) const {
   Fusion fusion(from_, layer);
   for (int64_t e = 0; e < config_.num_local_experts; ++e) {
@@ -119,7 +119,7 @@ absl::StatusOr<TensorGroup> GraniteConverter::ExpertOutputs(
        config_.expert_intermediate_size});
 }
 
-absl::StatusOr<TensorGroup> GraniteConverter::SharedInputs(
+absl::StatusOr<Replacement> GraniteConverter::SharedInputs(
     int64_t layer) const {
   Fusion fusion(from_, layer);
   fusion.Add(fusion.Find(TensorKind::kResidualGate));
@@ -129,24 +129,24 @@ absl::StatusOr<TensorGroup> GraniteConverter::SharedInputs(
       {2 * *config_.intermediate_size_residual, config_.decoder.hidden_size});
 }
 
-TensorGroup Renamed(const TensorLocation& from, std::string name) {
+Replacement Renamed(const TensorLocation& from, std::string name) {
   return {{{std::move(name), from.tensor->spec.dtype, from.tensor->spec.shape}},
           {CopyPiece{from}}};
 }
 
-absl::StatusOr<TensorGroup> GraniteConverter::Convert(
+absl::StatusOr<Replacement> GraniteConverter::Convert(
     const TensorName& name, const TensorLocation& from) const {
   switch (name.kind) {
     case TensorKind::kRouter:
       return Renamed(from,
                      LayerName(name.layer, "block_sparse_moe.router.layer"));
     case TensorKind::kExpertGate:
-      return name.expert == 0 ? ExpertInputs(name.layer) : TensorGroup();
+      return name.expert == 0 ? ExpertInputs(name.layer) : Replacement();
     case TensorKind::kExpertUp:
     case TensorKind::kResidualUp:
-      return TensorGroup();
+      return Replacement();
     case TensorKind::kExpertDown:
-      return name.expert == 0 ? ExpertOutputs(name.layer) : TensorGroup();
+      return name.expert == 0 ? ExpertOutputs(name.layer) : Replacement();
     case TensorKind::kResidualGate:
       return SharedInputs(name.layer);
     case TensorKind::kResidualDown:

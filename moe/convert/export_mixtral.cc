@@ -57,8 +57,8 @@ absl::StatusOr<ConversionPlan> PlanMixtral(const Checkpoint& from,
   return PlanConversion(
       from, {{kConfigFile, FormatMoeConfig(mixtral)}},
       [&](const TensorName& name,
-          const TensorLocation& location) -> absl::StatusOr<TensorGroup> {
-        TensorGroup group = CopyAs(name, location);
+          const TensorLocation& location) -> absl::StatusOr<Replacement> {
+        Replacement group = CopyAs(name, location);
         if (name.kind == TensorKind::kExpertDown) {
           group.pieces = {ScaledBy(config.scale_factor, location)};
         }

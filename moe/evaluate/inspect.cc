@@ -64,7 +64,7 @@ std::optional<NumberedName> SplitAtNumber(absl::string_view name) {
 
 void AddToGroups(absl::string_view prefix, int64_t number,
                  std::vector<TensorSpec> tensors,
-                 std::vector<TensorGroup>& groups) {
+                 std::vector<NumberedTensors>& groups) {
   std::sort(tensors.begin(), tensors.end(),
             [](const TensorSpec& a, const TensorSpec& b) {
               return NaturalLess(a.name, b.name);
@@ -74,7 +74,7 @@ void AddToGroups(absl::string_view prefix, int64_t number,
     groups.back().last = number;
     return;
   }
-  TensorGroup group;
+  NumberedTensors group;
   group.prefix = std::string(prefix);
   group.first = number;
   group.last = number;
@@ -229,7 +229,7 @@ absl::StatusOr<std::optional<Checkpoint>> OpenIfCheckpoint(
 }  // namespace
 
 void GroupTensors(absl::Span<const SourceTensor> tensors,
-                  std::vector<TensorGroup>& groups,
+                  std::vector<NumberedTensors>& groups,
                   std::vector<TensorSpec>& others) {
   std::map<std::string, std::map<int64_t, std::vector<TensorSpec>>,
            NaturalOrder>

@@ -31,7 +31,7 @@ struct InspectOptions {
 
 // Tensors that differ by one number in their names, the same in number, types
 // and shapes for each of it: "model.layers." 0 to 29.
-struct TensorGroup {
+struct NumberedTensors {
   std::string prefix;  // Up to the number: "model.layers.".
   int64_t first = 0;
   int64_t last = 0;  // Every number from first to last.
@@ -61,7 +61,7 @@ struct Inspection {
   int64_t num_active_parameters = 0;
   int64_t num_bytes = 0;
   // In natural order; a tensor that no number groups stands in `others`.
-  std::vector<TensorGroup> groups;
+  std::vector<NumberedTensors> groups;
   std::vector<TensorSpec> others;
   // Names of tokenizer files and the like, of a checkpoint.
   std::vector<std::string> companion_files;
@@ -80,7 +80,7 @@ absl::StatusOr<Inspection> Inspect(absl::string_view path,
 // Groups by the first part of a name, between dots, that is a number.
 // Neighbouring numbers with the same tensors are one group.
 void GroupTensors(absl::Span<const SourceTensor> tensors,
-                  std::vector<TensorGroup>& groups,
+                  std::vector<NumberedTensors>& groups,
                   std::vector<TensorSpec>& others);
 
 }  // namespace moe

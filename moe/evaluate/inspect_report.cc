@@ -209,7 +209,7 @@ std::string DescribeLayer(const CheckpointConfig& config, int64_t layer) {
   return text;
 }
 
-std::string Numbers(const TensorGroup& group) {
+std::string Numbers(const NumberedTensors& group) {
   return group.first == group.last ? absl::StrCat(group.first)
                                    : absl::StrCat(group.first, "-", group.last);
 }
@@ -228,7 +228,7 @@ std::string FileName(const SourceFile& file) {
 
 // One line for a group of one tensor each; otherwise one more for each tensor.
 std::string FormatGroup(const Inspection& inspection,
-                        const TensorGroup& group) {
+                        const NumberedTensors& group) {
   const std::string name =
       absl::StrCat(EscapeControl(group.prefix), Numbers(group));
   if (group.tensors.size() == 1) {
@@ -256,7 +256,7 @@ std::string FormatContents(const Inspection& inspection) {
   for (const TensorSpec& tensor : inspection.others) {
     absl::StrAppend(&text, "  ", NameAndSpec(tensor), "\n");
   }
-  for (const TensorGroup& group : inspection.groups) {
+  for (const NumberedTensors& group : inspection.groups) {
     text += FormatGroup(inspection, group);
   }
   return text;
@@ -374,7 +374,7 @@ Json SpecToJson(const TensorSpec& spec) {
   return json;
 }
 
-Json GroupToJson(const TensorGroup& group) {
+Json GroupToJson(const NumberedTensors& group) {
   Json json = Json::object();
   json["prefix"] = group.prefix;
   json["first"] = group.first;
@@ -421,7 +421,7 @@ void AddTotals(const Inspection& inspection, Json& json) {
   }
   json["dtypes"] = std::move(dtypes);
   json["groups"] = Json::array();
-  for (const TensorGroup& group : inspection.groups) {
+  for (const NumberedTensors& group : inspection.groups) {
     json["groups"].push_back(GroupToJson(group));
   }
   json["values_checked"] = inspection.values_checked;

@@ -38,7 +38,7 @@ absl::StatusOr<Inspection> InspectPath(absl::string_view path,
   return Inspect(path, options, progress);
 }
 
-std::string Describe(const TensorGroup& group) {
+std::string Describe(const NumberedTensors& group) {
   return absl::StrCat(group.prefix, group.first, "-", group.last, ": ",
                       group.tensors.size());
 }
@@ -56,11 +56,11 @@ TEST(GroupTensorsTest, JoinsNeighboursWithTheSameTensors) {
   }
   tensors.push_back(Tensor("embed.weight", {1}));
   tensors.push_back(Tensor("l.07.w", {1}));
-  std::vector<TensorGroup> groups;
+  std::vector<NumberedTensors> groups;
   std::vector<TensorSpec> others;
   GroupTensors(tensors, groups, others);
   std::vector<std::string> found;
-  for (const TensorGroup& group : groups) found.push_back(Describe(group));
+  for (const NumberedTensors& group : groups) found.push_back(Describe(group));
   EXPECT_THAT(found,
               ElementsAre("l.0-2: 2", "l.3-3: 2", "l.5-5: 2", "l.10-10: 2"));
   EXPECT_EQ(groups[0].tensors[0].name, ".v");
@@ -71,7 +71,7 @@ TEST(GroupTensorsTest, JoinsNeighboursWithTheSameTensors) {
 }
 
 TEST(GroupTensorsTest, TakesNamesOfArtifacts) {
-  std::vector<TensorGroup> groups;
+  std::vector<NumberedTensors> groups;
   std::vector<TensorSpec> others;
   GroupTensors({{Tensor("layers.0", {8}), Tensor("layers.1", {8}),
                  Tensor("0.mean", {8}), Tensor("1.mean", {8})}},

@@ -133,7 +133,7 @@ Command ReportCommand() {
               "file, and JSON",
           .section = CommandSection::kHelper,
           .notes =
-              "report.html needs no network and no script; report.json holds "
+              "report.html needs no network; report.json holds "
               "the same with every digit. run\nwrites both to "
               "SAVE_PATH/report. Reads every file of the results again. Exit "
               "status: 0, whatever\nthe report says; 2 on an error.\n",

@@ -1,7 +1,6 @@
 #include "moe/experiment/report/report_numbers.h"
 
 #include <cmath>
-#include <cstdint>
 #include <limits>
 #include <string>
 
@@ -44,20 +43,6 @@ std::string FormatNumber(double value) {
   // As many digits behind the point as make four in all.
   const int before = value < 1 ? 0 : static_cast<int>(std::log10(value)) + 1;
   return absl::StrFormat("%.*f", before == 0 ? 4 : 4 - before, value);
-}
-
-std::string FormatSeconds(double seconds) {
-  if (!(seconds >= 0) || std::isinf(seconds)) return "not known";
-  if (seconds < 0.00995) return absl::StrFormat("%.1f ms", seconds * 1e3);
-  if (seconds < 0.9995) return absl::StrFormat("%.0f ms", seconds * 1e3);
-  if (seconds < 9.995) return absl::StrFormat("%.2f s", seconds);
-  if (seconds < 59.95) return absl::StrFormat("%.1f s", seconds);
-  const int64_t whole = std::llround(seconds);
-  if (whole < 3600) {
-    return absl::StrCat(whole / 60, " min ", whole % 60, " s");
-  }
-  const int64_t minutes = std::llround(seconds / 60);
-  return absl::StrCat(minutes / 60, " h ", minutes % 60, " min");
 }
 
 }  // namespace moe

@@ -15,10 +15,9 @@ Json NumberToJson(double value);
 double NumberOfJson(const Json& value);
 
 // Four digits that count, and all before the point: "1.278", "22,462,800",
-// "3.1e-08", "infinite", "not a number".
+// "3.1e-08", "infinite", "not a number". The script of report_template.html has
+// a function that gives the same.
 std::string FormatNumber(double value);
-// "0.4 ms", "120 ms", "1.25 s", "12.5 s", "3 min 20 s", "2 h 5 min".
-std::string FormatSeconds(double seconds);
 
 }  // namespace moe
 

@@ -43,16 +43,5 @@ TEST(FormatNumberTest, KeepsFourDigits) {
   EXPECT_EQ(FormatNumber(std::nan("")), "not a number");
 }
 
-TEST(FormatSecondsTest, ChoosesTheUnit) {
-  EXPECT_EQ(FormatSeconds(0.0004), "0.4 ms");
-  EXPECT_EQ(FormatSeconds(0.12), "120 ms");
-  EXPECT_EQ(FormatSeconds(1.2468), "1.25 s");
-  EXPECT_EQ(FormatSeconds(12.468), "12.5 s");
-  EXPECT_EQ(FormatSeconds(59.96), "1 min 0 s");
-  EXPECT_EQ(FormatSeconds(200), "3 min 20 s");
-  EXPECT_EQ(FormatSeconds(7500), "2 h 5 min");
-  EXPECT_EQ(FormatSeconds(std::nan("")), "not known");
-}
-
 }  // namespace
 }  // namespace moe

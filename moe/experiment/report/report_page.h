@@ -9,8 +9,10 @@
 
 namespace moe {
 
-// Of ExperimentReportToJson's report. It needs no network and no script, and
-// says nothing that the report does not.
+// report_template.html with charts.js and `report` in it. `report` is that of
+// ExperimentReportToJson. A browser runs the script of the page, which shows
+// the numbers; the page asks nothing of the network. The same report gives the
+// same bytes.
 std::string FormatReportPage(const Json& report);
 
 }  // namespace moe

@@ -1,50 +1,82 @@
 #include "moe/experiment/report/report_page.h"
 
+#include <cstddef>
 #include <optional>
 #include <string>
 
+#include "absl/strings/string_view.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/checkpoint/json.h"
 #include "moe/experiment/report/small_experiment_test_helper.h"
 
 namespace moe {
 namespace {
 
 using ::moe::testing::SmallExperiment;
-using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-TEST(ReportPageTest, HasEverySectionInOrder) {
-  SmallExperiment experiment;
-  const std::string html = FormatReportPage(experiment.Report(std::nullopt));
-  size_t place = html.find("<h1>Experiment small</h1>");
-  for (const char* const id :
-       {"perplexity", "criteria", "load", "clusters", "overlap", "alignment",
-        "lock", "timings", "digests", "reproduce"}) {
-    const size_t next = html.find(std::string("<section id=\"") + id + "\"");
-    ASSERT_NE(next, std::string::npos) << id;
-    EXPECT_GT(next, place) << id;
-    place = next;
-    EXPECT_THAT(html, HasSubstr(std::string("<a href=\"#") + id + "\">"));
+size_t Count(absl::string_view text, absl::string_view what) {
+  size_t count = 0;
+  for (size_t at = text.find(what); at != absl::string_view::npos;
+       at = text.find(what, at + 1)) {
+    ++count;
   }
+  return count;
+}
+
+// As a browser takes it: up to the first end of a script.
+std::string ReportIn(const std::string& page) {
+  const std::string begin = "<script type=\"application/json\" id=\"report\">";
+  const size_t from = page.find(begin) + begin.size();
+  return page.substr(from, page.find("</script", from) - from);
+}
+
+TEST(ReportPageTest, HoldsTheReportAndTheCharts) {
+  SmallExperiment experiment;
+  const Json report = experiment.Report(std::nullopt);
+  const std::string page = FormatReportPage(report);
+  EXPECT_EQ(Json::parse(ReportIn(page)), report);
+  EXPECT_THAT(page, HasSubstr("function heatMap("));
+  EXPECT_THAT(page, Not(HasSubstr("CHARTS_JS")));
+  EXPECT_THAT(page, Not(HasSubstr("REPORT_JSON")));
 }
 
 TEST(ReportPageTest, NeedsNothingFromElsewhere) {
   SmallExperiment experiment;
-  const std::string html = FormatReportPage(experiment.Report(std::nullopt));
-  for (const char* const elsewhere :
-       {"http", "src=", "@import", "url(", "<script", "<link"}) {
-    EXPECT_THAT(html, Not(HasSubstr(elsewhere)));
+  const std::string page = FormatReportPage(experiment.Report(std::nullopt));
+  EXPECT_THAT(page, HasSubstr("default-src 'none'"));
+  for (const char* const elsewhere : {"http:", "https:", "src=", "@import",
+                                      "url(", "<link", "import(", "fetch("}) {
+    EXPECT_THAT(page, Not(HasSubstr(elsewhere)));
   }
 }
 
-TEST(ReportPageTest, EscapesWhatPeopleWrote) {
+TEST(ReportPageTest, TakesNoTextForHtml) {
   SmallExperiment experiment;
-  experiment.spec().set_description("<script>\"a\" & 'b'</script>");
-  EXPECT_THAT(FormatReportPage(experiment.Report(std::nullopt)),
-              AllOf(HasSubstr("&lt;script&gt;&quot;a&quot; &amp; &#39;b&#39;"),
-                    Not(HasSubstr("<script"))));
+  const std::string plain = FormatReportPage(experiment.Report(std::nullopt));
+  experiment.spec().set_description(
+      "</script><script>a</script><!-- REPORT_JSON CHARTS_JS \"b\" & 'c'");
+  const Json report = experiment.Report(std::nullopt);
+  const std::string page = FormatReportPage(report);
+  EXPECT_EQ(Json::parse(ReportIn(page)), report);
+  for (const char* const mark : {"<script", "</script", "<!--"}) {
+    EXPECT_EQ(Count(page, mark), Count(plain, mark)) << mark;
+  }
+  // What would make HTML of a text.
+  for (const char* const maker :
+       {"innerHTML", "outerHTML", "insertAdjacentHTML", "document.write"}) {
+    EXPECT_THAT(plain, Not(HasSubstr(maker)));
+  }
+}
+
+TEST(ReportPageTest, SaysWithoutScriptsWhereTheNumbersAre) {
+  SmallExperiment experiment;
+  const std::string page = FormatReportPage(experiment.Report(std::nullopt));
+  const size_t from = page.find("<noscript>");
+  EXPECT_THAT(page.substr(from, page.find("</noscript>") - from),
+              HasSubstr("report.json"));
 }
 
 }  // namespace

@@ -8,7 +8,6 @@
 #include "moe/base/atomic_write.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/json.h"
-#include "moe/experiment/report/html_section.h"
 #include "moe/experiment/report/report_page.h"
 
 namespace moe {

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# The report of an experiment in a browser: light, dark, and on a phone.
+# A test that opens pages in a browser.
 #
-#   report_screenshot_test.sh REPORT_DIRECTORY SCRIPT
+#   browser_test.sh SCRIPT ARGUMENT...
 #
+# runs the Python script with these arguments and --browser=PROGRAM --out=DIRECTORY.
 # MOE_BROWSER names a Chromium; else it is looked for on PATH. Where there is none the
-# test says that it was skipped. Screenshots are among the test's outputs.
+# test says that it was skipped. What the script writes to DIRECTORY is among the test's
+# outputs.
 set -euo pipefail
 
 browser="${MOE_BROWSER:-}"
@@ -16,5 +18,4 @@ if [[ -z "${browser}" ]] || ! command -v python3 >/dev/null; then
   exit 0
 fi
 export PYTHONDONTWRITEBYTECODE=1
-exec python3 "$2" --browser="${browser}" --report="$1/report.html" \
-  --json="$1/report.json" --out="${TEST_UNDECLARED_OUTPUTS_DIR:-${TEST_TMPDIR}}"
+exec python3 "$@" --browser="${browser}" --out="${TEST_UNDECLARED_OUTPUTS_DIR:-${TEST_TMPDIR}}"
