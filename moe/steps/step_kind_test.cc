@@ -102,8 +102,8 @@ class RunRequestTest : public ::testing::Test {
  protected:
   RunRequestTest() {
     kind_.name = "probe";
-    kind_.inputs = {{.flag = "dataset_dir_or_path",
-                     .source = StepInputKind::kDataset}};
+    kind_.inputs = {
+        {.flag = "dataset_dir_or_path", .source = StepInputKind::kDataset}};
     kind_.options = std::make_shared<ClusteringOptions>();
     kind_.output = std::make_shared<ArtifactOutput>();
   }
