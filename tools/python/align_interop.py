@@ -1,4 +1,4 @@
-"""The Python side of //tools:align_interop_test.
+"""The Python side of //tools/tests:align_interop_test.
 
   align_interop.py MODEL_DIR WORK_DIR
 

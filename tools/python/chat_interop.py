@@ -1,4 +1,4 @@
-"""The Python side of //tools:chat_interop_test.
+"""The Python side of //tools/tests:chat_interop_test.
 
   chat_interop.py make WORK_DIR TOKENIZER_ROOT
   chat_interop.py check WORK_DIR

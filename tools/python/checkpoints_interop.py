@@ -1,4 +1,4 @@
-"""The Python side of //tools:checkpoints_interop_test.
+"""The Python side of //tools/tests:checkpoints_interop_test.
 
   checkpoints_interop.py make FIXTURES OUT    checkpoints as people have them, below OUT
   checkpoints_interop.py tokenizer A B        the tokenizers of two checkpoints, with their

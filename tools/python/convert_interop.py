@@ -1,4 +1,4 @@
-"""The Python side of //tools:convert_interop_test.
+"""The Python side of //tools/tests:convert_interop_test.
 
   convert_interop.py prepare MODEL_DIR WORK_DIR
   convert_interop.py check MODEL_DIR WORK_DIR [--real]

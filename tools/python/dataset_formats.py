@@ -1,4 +1,4 @@
-"""The Python side of //tools:dataset_formats_test.
+"""The Python side of //tools/tests:dataset_formats_test.
 
   dataset_formats.py make WORK_DIR
   dataset_formats.py check WORK_DIR TOKENIZER_DIR

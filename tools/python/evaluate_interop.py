@@ -1,4 +1,4 @@
-"""The Python side of //tools:evaluate_interop_test.
+"""The Python side of //tools/tests:evaluate_interop_test.
 
   evaluate_interop.py MODEL_DIR ARTIFACT REPORT LOGITS
 

@@ -1,4 +1,4 @@
-"""The Python side of //tools:gates_interop_test.
+"""The Python side of //tools/tests:gates_interop_test.
 
   gates_interop.py MODEL_DIR WORK_DIR NUM_SEQUENCES
 

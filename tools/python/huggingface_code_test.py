@@ -1,6 +1,6 @@
 """Tests of the model code that travels with a converted checkpoint: what it computes.
 
-Run by tools/huggingface_code_test.sh. Needs torch, transformers and safetensors.
+Run by tools/tests/huggingface_code_test.sh. Needs torch, transformers and safetensors.
 """
 
 import dataclasses

@@ -1,6 +1,6 @@
 """Tests of the model code that travels with a converted checkpoint: training, files.
 
-Run by tools/huggingface_code_test.sh. Needs torch, transformers, safetensors.
+Run by tools/tests/huggingface_code_test.sh. Needs torch, transformers, safetensors.
 """
 
 import json

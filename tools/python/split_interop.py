@@ -1,4 +1,4 @@
-"""The Python side of //tools:split_interop_test.
+"""The Python side of //tools/tests:split_interop_test.
 
   split_interop.py NUM_SEQUENCES BATCH_SIZE [MODEL_DIR WORK_DIR]...
 

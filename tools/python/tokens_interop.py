@@ -1,4 +1,4 @@
-"""The Python side of //tools:tokens_interop_test.
+"""The Python side of //tools/tests:tokens_interop_test.
 
   tokens_interop.py cases FILE     writes the conversations that are compared, as
                                    JSON lines

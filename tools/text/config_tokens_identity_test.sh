@@ -8,8 +8,8 @@
 set -euo pipefail
 
 readonly TOKENIZE="$1"
-# shellcheck source=tools/interop_python.sh
-source tools/interop_python.sh transformers
+# shellcheck source=tools/tests/interop_python.sh
+source tools/tests/interop_python.sh transformers
 
 "${PYTHON}" tools/text/config_tokens_identity.py "${TOKENIZE}" testdata/tokenizers
 echo "PASSED"

@@ -3,13 +3,13 @@
 # ids and the assistant's tokens, line by line. Runs where $MOE_PYTHON, or else
 # python3, can import transformers; elsewhere it says that it was skipped and passes.
 #
-#   bazel test --test_env=MOE_PYTHON=/path/to/python //tools:tokens_interop_test
+#   bazel test --test_env=MOE_PYTHON=/path/to/python //tools/tests:tokens_interop_test
 set -euo pipefail
 
 readonly LLAMA_MOE="$1"
 readonly SCRIPT="$2"
-# shellcheck source=tools/interop_python.sh
-source tools/interop_python.sh transformers safetensors
+# shellcheck source=tools/tests/interop_python.sh
+source tools/tests/interop_python.sh transformers safetensors
 
 work="$(mktemp -d "${TEST_TMPDIR:-/tmp}/tokens.XXXXXX")"
 trap 'rm -rf "${work}"' EXIT

@@ -7,14 +7,14 @@
 # one that can import torch and transformers it says that it was skipped and passes.
 #
 #   bazel test --test_env=MOE_PYTHON=… --test_env=MOE_PYTHON_NEXT=… \
-#     //tools:huggingface_code_test //tools:huggingface_code_next_test
+#     //tools/tests:huggingface_code_test //tools/tests:huggingface_code_next_test
 set -euo pipefail
 
 # huggingface_code_test.sh PYTHON_VARIABLE
 # shellcheck disable=SC2034 # interop_python.sh reads it.
 readonly PYTHON_VARIABLE="$1"
-# shellcheck source=tools/interop_python.sh
-source tools/interop_python.sh torch transformers safetensors
+# shellcheck source=tools/tests/interop_python.sh
+source tools/tests/interop_python.sh torch transformers safetensors
 
 work="$(mktemp -d "${TEST_TMPDIR:-/tmp}/huggingface.XXXXXX")"
 trap 'rm -rf "${work}"' EXIT

@@ -3,13 +3,13 @@
 # transformers gives. Runs where $MOE_PYTHON, or else python3, can import transformers;
 # elsewhere it says that it was skipped and passes.
 #
-#   bazel test --test_env=MOE_PYTHON=/path/to/python //tools:dataset_formats_test
+#   bazel test --test_env=MOE_PYTHON=/path/to/python //tools/tests:dataset_formats_test
 set -euo pipefail
 
 readonly LLAMA_MOE="$1"
 readonly SCRIPT="$2"
-# shellcheck source=tools/interop_python.sh
-source tools/interop_python.sh transformers safetensors
+# shellcheck source=tools/tests/interop_python.sh
+source tools/tests/interop_python.sh transformers safetensors
 
 work="$(mktemp -d "${TEST_TMPDIR:-/tmp}/formats.XXXXXX")"
 trap 'rm -rf "${work}"' EXIT

@@ -3,13 +3,13 @@
 # assistant's labels are those of apply_chat_template. Runs where $MOE_PYTHON, or else
 # python3, can import transformers; elsewhere it says that it was skipped and passes.
 #
-#   bazel test --test_env=MOE_PYTHON=/path/to/python //tools:chat_interop_test
+#   bazel test --test_env=MOE_PYTHON=/path/to/python //tools/tests:chat_interop_test
 set -euo pipefail
 
 readonly LLAMA_MOE="$1"
 readonly SCRIPT="$2"
-# shellcheck source=tools/interop_python.sh
-source tools/interop_python.sh transformers safetensors jinja2
+# shellcheck source=tools/tests/interop_python.sh
+source tools/tests/interop_python.sh transformers safetensors jinja2
 
 work="$(mktemp -d "${TEST_TMPDIR:-/tmp}/chat.XXXXXX")"
 trap 'rm -rf "${work}"' EXIT

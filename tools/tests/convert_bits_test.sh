@@ -8,8 +8,8 @@ readonly LLAMA_MOE="$1"
 readonly FLUSH_TO_ZERO="${PWD}/$2"
 failures=0
 
-# shellcheck source=tools/every_machine.sh
-source tools/every_machine.sh
+# shellcheck source=tools/tests/every_machine.sh
+source tools/tests/every_machine.sh
 
 readonly WORK="${TEST_TMPDIR:-/tmp}/convert"
 

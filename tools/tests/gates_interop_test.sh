@@ -4,13 +4,13 @@
 # python3, can import torch and transformers; elsewhere it says that it was skipped and
 # passes.
 #
-#   bazel test --test_env=MOE_PYTHON=/path/to/python //tools:gates_interop_test
+#   bazel test --test_env=MOE_PYTHON=/path/to/python //tools/tests:gates_interop_test
 set -euo pipefail
 
 readonly LLAMA_MOE="$1"
 readonly SCRIPT="$2"
-# shellcheck source=tools/interop_python.sh
-source tools/interop_python.sh torch transformers safetensors
+# shellcheck source=tools/tests/interop_python.sh
+source tools/tests/interop_python.sh torch transformers safetensors
 
 work="$(mktemp -d "${TEST_TMPDIR:-/tmp}/gates.XXXXXX")"
 trap 'rm -rf "${work}"' EXIT

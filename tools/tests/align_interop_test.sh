@@ -5,13 +5,13 @@
 # are ours. Runs where $MOE_PYTHON, or else python3, can import torch and transformers;
 # elsewhere it says that it was skipped and passes.
 #
-#   bazel test --test_env=MOE_PYTHON=/path/to/python //tools:align_interop_test
+#   bazel test --test_env=MOE_PYTHON=/path/to/python //tools/tests:align_interop_test
 set -euo pipefail
 
 readonly LLAMA_MOE="$1"
 readonly SCRIPT="$2"
-# shellcheck source=tools/interop_python.sh
-source tools/interop_python.sh torch transformers safetensors
+# shellcheck source=tools/tests/interop_python.sh
+source tools/tests/interop_python.sh torch transformers safetensors
 
 work="$(mktemp -d "${TEST_TMPDIR:-/tmp}/align_XXXXXX")"
 trap 'rm -rf "${work}"' EXIT

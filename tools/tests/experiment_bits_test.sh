@@ -8,8 +8,8 @@ readonly FLUSH_TO_ZERO="${PWD}/$2"
 lock=experiments/gsp_vanilla.lock.textproto
 failures=0
 
-# shellcheck source=tools/every_machine.sh
-source tools/every_machine.sh
+# shellcheck source=tools/tests/every_machine.sh
+source tools/tests/every_machine.sh
 
 cp -L experiments/gsp_vanilla.textproto "${TEST_TMPDIR}/spec"
 cp -rL testdata/llama_gqa_bf16 "${TEST_TMPDIR}/model"

@@ -10,8 +10,8 @@ failures=0
 steps=24
 dataset=testdata/stories/text.jsonl
 
-# shellcheck source=tools/every_machine.sh
-source tools/every_machine.sh
+# shellcheck source=tools/tests/every_machine.sh
+source tools/tests/every_machine.sh
 
 # Computed on the first machine: pins the bits everywhere.
 declare -rA WANT=(

@@ -8,8 +8,8 @@ readonly LLAMA_MOE="$1"
 readonly FLUSH_TO_ZERO="${PWD}/$2"
 failures=0
 
-# shellcheck source=tools/every_machine.sh
-source tools/every_machine.sh
+# shellcheck source=tools/tests/every_machine.sh
+source tools/tests/every_machine.sh
 
 # SHA-256 of gate_weights.safetensors, computed on the first machine: pins the bytes
 # everywhere. The tool's version is part of them.

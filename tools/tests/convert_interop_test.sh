@@ -8,14 +8,14 @@
 # import torch and transformers it says that it was skipped and passes.
 #
 #   bazel test --test_env=MOE_PYTHON=… --test_env=MOE_PYTHON_NEXT=… \
-#     //tools:convert_interop_test //tools:convert_interop_next_test
+#     //tools/tests:convert_interop_test //tools/tests:convert_interop_next_test
 set -euo pipefail
 
 # convert_interop_test.sh PYTHON_VARIABLE LLAMA_MOE SCRIPT
 # shellcheck disable=SC2034 # interop_python.sh reads it.
 readonly PYTHON_VARIABLE="$1"
-# shellcheck source=tools/interop_python.sh
-source tools/interop_python.sh torch transformers safetensors
+# shellcheck source=tools/tests/interop_python.sh
+source tools/tests/interop_python.sh torch transformers safetensors
 export PYTHON
 
 for name in llama_gqa_bf16 llama_mha_f32_sharded llama_headdim_f16; do

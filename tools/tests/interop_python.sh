@@ -4,7 +4,7 @@
 # else to python3, where it can import the packages that the caller asks for; elsewhere it
 # says that the test was skipped, and ends it as passed.
 #
-#   source tools/interop_python.sh torch transformers safetensors
+#   source tools/tests/interop_python.sh torch transformers safetensors
 _variable="${PYTHON_VARIABLE:-MOE_PYTHON}"
 _packages="$*"
 _packages="${_packages// /, }"

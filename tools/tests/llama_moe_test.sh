@@ -49,7 +49,7 @@ expect 0 out "artifact tokens" inspect "${TEST_TMPDIR}/tokens.safetensors"
 expect 2 err "already exists" tokenize --model_path="${DENSE}" \
   --dataset_dir_or_path=testdata/stories --save_path="${TEST_TMPDIR}/tokens.safetensors"
 expect 2 err "llama_moe_test.sh:1: malformed JSON" tokenize --model_path="${DENSE}" \
-  --dataset_dir_or_path=tools/llama_moe_test.sh --save_path="${TEST_TMPDIR}/none"
+  --dataset_dir_or_path=tools/tests/llama_moe_test.sh --save_path="${TEST_TMPDIR}/none"
 # SentencePiece, in a program that has Protocol Buffers of its own.
 expect 0 out "chat template                      none" tokenize \
   --tokenizer_path=testdata/tokenizers/sentencepiece \
