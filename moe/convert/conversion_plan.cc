@@ -1,5 +1,6 @@
 #include "moe/convert/conversion_plan.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <iterator>
 #include <map>
@@ -12,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "moe/base/check.h"
@@ -89,6 +91,31 @@ void AddOthers(const std::vector<std::string>& names, ConversionPlan& plan) {
       {absl::StrJoin(others, ", "), "no part of the weights or the tokenizer"});
 }
 
+// The tensors in their order, in shards of at most so many bytes. What the
+// shards of the input say of themselves, the first of those said.
+void CutIntoShards(int64_t max_bytes, CheckpointPlan& plan) {
+  std::vector<ShardPlan> shards;
+  int64_t num_bytes = 0;
+  for (ShardPlan& shard : plan.shards) {
+    for (TensorSpec& tensor : shard.tensors) {
+      if (shards.empty() || num_bytes + NumBytes(tensor) > max_bytes) {
+        shards.push_back({"", {}, plan.shards[0].metadata});
+        num_bytes = 0;
+      }
+      num_bytes += NumBytes(tensor);
+      shards.back().tensors.push_back(std::move(tensor));
+    }
+  }
+  plan.has_index = shards.size() > 1;
+  for (size_t i = 0; i < shards.size(); ++i) {
+    shards[i].file_name =
+        plan.has_index ? absl::StrFormat("model-%05d-of-%05d.safetensors",
+                                         i + 1, shards.size())
+                       : kSingleShardFile;
+  }
+  plan.shards = std::move(shards);
+}
+
 // What another checkpoint gets of the files beside the weights. What the plan
 // writes goes before what would be copied.
 absl::Status AddCompanions(const Checkpoint& from, ConversionPlan& plan) {
@@ -163,6 +190,9 @@ absl::StatusOr<ConversionPlan> PlanMoeConversion(const Checkpoint& from,
 absl::StatusOr<WrittenCheckpoint> WriteConversion(
     ConversionPlan plan, const Checkpoint& from, const ConversionOutput& output,
     const ConversionResources& resources) {
+  if (output.max_shard_bytes.has_value()) {
+    CutIntoShards(*output.max_shard_bytes, plan.checkpoint);
+  }
   WrittenCheckpoint written;
   written.left_behind = std::move(plan.left_behind);
   written.num_shards = static_cast<int64_t>(plan.checkpoint.shards.size());

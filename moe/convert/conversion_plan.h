@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -76,6 +77,10 @@ struct ConversionOutput {
   std::string path;
   // As CheckpointWriterOptions.
   bool overwrite = false;
+  // Data of a shard at most, above 0: the tensors are cut into shards in their
+  // order, and one that is larger has a shard of its own. The plan's shards
+  // where it is not set.
+  std::optional<int64_t> max_shard_bytes = std::nullopt;
   FileSystem* file_system = &PosixFileSystem();
   // Called when all is written, before the checkpoint is at `path`.
   std::function<void()> before_commit = nullptr;

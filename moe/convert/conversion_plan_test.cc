@@ -92,6 +92,42 @@ TEST(ConversionPlanTest, WithoutChangesIsACopy) {
 }
 
 // Neither somebody's key nor a path of their machine gets into what is made.
+TEST(ConversionPlanTest, CutsTheWeightsIntoShardsOfASize) {
+  const TempDirectory directory;
+  TinyModel model;
+  model.num_shards = 2;
+  WriteTinyModel(model, directory.Path("from"));
+  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint from,
+                           Checkpoint::Open(directory.Path("from")));
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const std::string config,
+      ReadFile(directory.Path("from/config.json"), 100000));
+  ThreadPool pool(2);
+  Progress progress(Progress::Style::kSilent, {});
+  // Larger than all of it, smaller than any tensor, and between.
+  for (const int64_t max_bytes : {int64_t{1} << 40, int64_t{1}, int64_t{512}}) {
+    const std::string to = directory.Path(absl::StrCat("to", max_bytes));
+    MOE_ASSERT_OK_AND_ASSIGN(
+        ConversionPlan plan,
+        PlanConversion(from, {{kConfigFile, config}}, AsItIs));
+    MOE_ASSERT_OK_AND_ASSIGN(
+        const WrittenCheckpoint written,
+        WriteConversion(plan, from, {to, false, max_bytes}, {pool, progress}));
+    MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint cut, Checkpoint::Open(to));
+    ASSERT_EQ(cut.tensors().shards().size(), written.num_shards);
+    for (const SafetensorsFile& shard : cut.tensors().shards()) {
+      int64_t num_bytes = 0;
+      for (const SafetensorsTensor& tensor : shard.tensors()) {
+        num_bytes += NumBytes(tensor.spec);
+      }
+      EXPECT_TRUE(num_bytes <= max_bytes || shard.tensors().size() == 1u);
+    }
+    EXPECT_EQ(PathExists(to + "/model.safetensors"), max_bytes > 1 << 20);
+    if (max_bytes == 1) EXPECT_EQ(written.num_shards, written.num_tensors);
+    EXPECT_EQ(ReadTensors(to), ReadTensors(directory.Path("from")));
+  }
+}
+
 TEST(ConversionPlanTest, CallsBackBeforeTheCheckpointIsThere) {
   const TempDirectory directory;
   WriteTinyModel({}, directory.Path("from"));

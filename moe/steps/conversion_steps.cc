@@ -10,7 +10,9 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "google/protobuf/message.h"
+#include "moe/base/byte_size.h"
 #include "moe/base/options/options.h"
 #include "moe/base/progress.h"
 #include "moe/base/status_macros.h"
@@ -69,23 +71,34 @@ const Artifact* PointerTo(const std::optional<Artifact>& artifact) {
   return artifact.has_value() ? &*artifact : nullptr;
 }
 
-ConversionOutput OutputOf(const StepRequest& request) {
-  const auto& output = request.OutputAs<CheckpointOutput>();
-  return {output.save_path(), output.overwrite()};
+absl::StatusOr<ConversionOutput> OutputOf(const StepRequest& request) {
+  const auto& given = request.OutputAs<CheckpointOutput>();
+  ConversionOutput output = {given.save_path(), given.overwrite()};
+  if (!given.has_max_shard_size()) return output;
+  const absl::StatusOr<int64_t> bytes = ParseByteSize(given.max_shard_size());
+  if (!bytes.ok()) return Annotate(bytes.status(), "--max_shard_size");
+  if (*bytes == 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--max_shard_size is \"", given.max_shard_size(),
+                     "\"; wanted is a byte or more, such as 5GB"));
+  }
+  output.max_shard_bytes = *bytes;
+  return output;
 }
 
 using Conversion = std::function<absl::StatusOr<StepOutcome>(
-    const Checkpoint&, const ConversionResources&)>;
+    const Checkpoint&, const ConversionOutput&, const ConversionResources&)>;
 
 // Opens the checkpoint and converts it with the threads of MOE_NUM_THREADS.
 absl::StatusOr<StepOutcome> Convert(const StepRequest& request,
                                     Progress& progress,
                                     const Conversion& convert) {
+  MOE_ASSIGN_OR_RETURN(const ConversionOutput output, OutputOf(request));
   MOE_ASSIGN_OR_RETURN(const int num_threads, NumThreadsFromEnvironment());
   MOE_ASSIGN_OR_RETURN(const Checkpoint checkpoint,
                        Checkpoint::Open(request.Path(kModelPathFlag)));
   ThreadPool pool(num_threads);
-  return convert(checkpoint, {pool, progress});
+  return convert(checkpoint, output, {pool, progress});
 }
 
 absl::StatusOr<StepOutcome> RunMlp(const StepRequest& request,
@@ -104,7 +117,6 @@ absl::StatusOr<StepOutcome> RunMlp(const StepRequest& request,
       request, progress,
       [&](const Checkpoint& dense,
           const ConversionResources& resources) -> absl::StatusOr<StepOutcome> {
-        const ConversionOutput output = OutputOf(request);
         MOE_ASSIGN_OR_RETURN(
             const MlpConversion conversion,
             ConvertMlp(dense, options, given, output, resources));
@@ -127,7 +139,6 @@ absl::StatusOr<StepOutcome> RunAttention(const StepRequest& request,
       request, progress,
       [&](const Checkpoint& from,
           const ConversionResources& resources) -> absl::StatusOr<StepOutcome> {
-        const ConversionOutput output = OutputOf(request);
         MOE_ASSIGN_OR_RETURN(
             const AttentionConversion conversion,
             ConvertAttention(from, options, given, output, resources));
@@ -146,7 +157,6 @@ absl::StatusOr<StepOutcome> RunExport(const StepRequest& request,
       request, progress,
       [&](const Checkpoint& from,
           const ConversionResources& resources) -> absl::StatusOr<StepOutcome> {
-        const ConversionOutput output = OutputOf(request);
         MOE_ASSIGN_OR_RETURN(
             const ExportedCheckpoint exported,
             ExportCheckpoint(from, options, output, resources));

@@ -250,6 +250,27 @@ TEST_F(ConvertCommandsTest, TheWholeChainToAnExport) {
   }
 }
 
+TEST_F(ConvertCommandsTest, CutsShardsToASize) {
+  ASSERT_EQ(RunOn("convert_mixtral", kModel, Path("whole")).exit_status, 0);
+  ASSERT_EQ(RunOn("convert_mixtral", kModel, Path("cut"),
+                  {"--max_shard_size=20KB"})
+                .exit_status,
+            0);
+  EXPECT_FALSE(PathExists(Path("cut/model.safetensors")));
+  EXPECT_TRUE(PathExists(Path("cut/model.safetensors.index.json")));
+  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint whole,
+                           Checkpoint::Open(Path("whole")));
+  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint cut, Checkpoint::Open(Path("cut")));
+  EXPECT_GT(cut.tensors().shards().size(), 1u);
+  for (const char* const wrong : {"0", "much"}) {
+    const Outcome outcome = RunOn("convert_mixtral", kModel, Path("other"),
+                                  {absl::StrCat("--max_shard_size=", wrong)});
+    EXPECT_EQ(outcome.exit_status, 2);
+    EXPECT_THAT(outcome.err, HasSubstr("--max_shard_size"));
+    EXPECT_FALSE(PathExists(Path("other")));
+  }
+}
+
 TEST_F(ConvertCommandsTest, AttentionOfADenseCheckpoint) {
   const Outcome outcome =
       RunOn("convert_mixtral_attn_moe", "testdata/llama_mha_f32_sharded",
