@@ -1,4 +1,4 @@
-// Copying a checkpoint through the reader and the writer, beside `cp` of the
+// Copying a checkpoint as conversions read and write one, beside `cp` of the
 // same bytes.
 //
 //   ./bazelw run //benchmarks:checkpoint_benchmark
@@ -10,38 +10,49 @@
 // working folder are those of beside_cp.h; it needs room for twice
 // MOE_BENCHMARK_SIZE.
 
-#include <memory>
+#include <cstdint>
 #include <string>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "benchmark/benchmark.h"
 #include "benchmarks/benchmark_main.h"
 #include "benchmarks/beside_cp.h"
 #include "moe/base/check.h"
+#include "moe/base/file_system.h"
+#include "moe/base/progress.h"
+#include "moe/base/random_access_file.h"
 #include "moe/base/status_macros.h"
+#include "moe/base/thread_pool.h"
 #include "moe/checkpoint/checkpoint.h"
-#include "moe/checkpoint/checkpoint_writer.h"
-#include "moe/checkpoint/safetensors_file.h"
 #include "moe/checkpoint/sharded_tensors.h"
+#include "moe/checkpoint/tensor_name.h"
+#include "moe/convert/conversion_plan.h"
 
 namespace moe {
 namespace {
 
 constexpr int kNumRounds = 9;
 
+// A conversion that changes nothing.
 absl::Status CopyCheckpoint(const std::string& from, const std::string& to) {
   MOE_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(from));
-  MOE_ASSIGN_OR_RETURN(CheckpointPlan plan, PlanCopy(checkpoint));
-  MOE_ASSIGN_OR_RETURN(const std::unique_ptr<CheckpointWriter> writer,
-                       CheckpointWriter::Create(to, std::move(plan), {}));
-  for (const SafetensorsFile& shard : checkpoint.tensors().shards()) {
-    for (const SafetensorsTensor& tensor : shard.tensors()) {
-      MOE_RETURN_IF_ERROR(writer->AppendTensor(shard, tensor));
-    }
-  }
-  return writer->Finish();
+  MOE_ASSIGN_OR_RETURN(
+      const std::string config,
+      ReadFile(absl::StrCat(from, "/", kConfigFile), int64_t{1} << 20));
+  MOE_ASSIGN_OR_RETURN(
+      ConversionPlan plan,
+      PlanConversion(checkpoint, {{kConfigFile, config}},
+                     [](const TensorName& name, const TensorLocation& location)
+                         -> absl::StatusOr<Replacement> {
+                       return CopyAs(name, location);
+                     }));
+  ThreadPool pool(NumThreadsFromEnvironment().value());
+  Progress progress(Progress::Style::kSilent, {});
+  return WriteConversion(std::move(plan), checkpoint, {to}, {pool, progress})
+      .status();
 }
 
 void BM_CopyBesideCp(benchmark::State& state) {

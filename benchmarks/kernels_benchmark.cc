@@ -289,13 +289,6 @@ void RunRmsNormBackward(RowOperands& o, ThreadPool& pool) {
 void RunSoftmax(RowOperands& o, ThreadPool& pool) {
   Softmax(o.View(o.x), 0.125f, CausalMask(), o.View(o.z), pool);
 }
-void RunSoftmaxBackward(RowOperands& o, ThreadPool& pool) {
-  SoftmaxBackward(o.View(o.x), o.View(o.y), 0.125f, CausalMask(), o.View(o.z),
-                  pool);
-}
-void RunLogSoftmax(RowOperands& o, ThreadPool& pool) {
-  LogSoftmax(o.View(o.x), o.View(o.z), pool);
-}
 void RunCrossEntropy(RowOperands& o, ThreadPool& pool) {
   const std::vector<int32_t> labels(kRows, 7);
   std::vector<float> losses(kRows);
@@ -328,9 +321,6 @@ BENCHMARK_CAPTURE(BM_Rows, rms_norm, 2, &RunRmsNorm)->Apply(RowArguments);
 BENCHMARK_CAPTURE(BM_Rows, rms_norm_backward, 3, &RunRmsNormBackward)
     ->Apply(RowArguments);
 BENCHMARK_CAPTURE(BM_Rows, softmax, 2, &RunSoftmax)->Apply(RowArguments);
-BENCHMARK_CAPTURE(BM_Rows, softmax_backward, 3, &RunSoftmaxBackward)
-    ->Apply(RowArguments);
-BENCHMARK_CAPTURE(BM_Rows, log_softmax, 2, &RunLogSoftmax)->Apply(RowArguments);
 BENCHMARK_CAPTURE(BM_Rows, cross_entropy, 1, &RunCrossEntropy)
     ->Apply(RowArguments);
 BENCHMARK_CAPTURE(BM_Rows, residual_add, 3, &RunResidualAdd)

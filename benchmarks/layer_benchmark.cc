@@ -106,6 +106,11 @@ void BM_Layer(benchmark::State& state, const LlamaConfig& config) {
   const FloatMatrix dy = RandomMatrix("dy", num_tokens, config.hidden_size);
   FloatMatrix y(num_tokens, config.hidden_size);
   FloatMatrix dx(num_tokens, config.hidden_size);
+  FloatMatrix output(num_tokens, config.hidden_size);
+  LayerForward forward;
+  forward.attention = {output.view(), {}};
+  forward.mlp = {output.view(), {}};
+  forward.hidden = y.view();
   SavedAttention saved;
   LayerTaps taps;
   taps.saved_attention = &saved;
@@ -113,9 +118,9 @@ void BM_Layer(benchmark::State& state, const LlamaConfig& config) {
   double peak_flops = 0.0;
   const std::vector<std::function<void()>> bodies = {
       [&] {
-        MOE_CHECK(DecoderLayerForward(layer, {offsets, x.view()}, taps,
-                                      y.view(), pool)
-                      .ok());
+        MOE_CHECK(
+            DecoderLayerForward(layer, {offsets, x.view()}, taps, forward, pool)
+                .ok());
       },
       [&] {
         MOE_CHECK(

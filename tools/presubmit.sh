@@ -53,9 +53,10 @@ step_shell() {
   tracked '*.sh' bazelw .ci/run | xargs shellcheck -x
 }
 
-# Every library has a test beside it, every file is of a size that can be read.
+# Every library has a test beside it, every file is of a size that can be read, and what
+# a header declares is called.
 step_structure() {
-  python3 tools/check_structure.py
+  python3 tools/check_structure.py && python3 tools/check_dead_code.py
 }
 
 # Sets MOE_BROWSER to the distribution's Chromium, unless it is set.

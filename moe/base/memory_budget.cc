@@ -1,6 +1,5 @@
 #include "moe/base/memory_budget.h"
 
-#include <algorithm>
 #include <cstdint>
 #include <mutex>
 #include <optional>
@@ -30,7 +29,6 @@ std::optional<MemoryBudget::Reservation> MemoryBudget::TryReserve(
   // Written so that nothing can overflow.
   if (num_bytes > limit_bytes_ - reserved_bytes_) return std::nullopt;
   reserved_bytes_ += num_bytes;
-  peak_bytes_ = std::max(peak_bytes_, reserved_bytes_);
   return Reservation(this, num_bytes);
 }
 
@@ -49,11 +47,6 @@ absl::StatusOr<MemoryBudget::Reservation> MemoryBudget::Reserve(
 int64_t MemoryBudget::reserved_bytes() const {
   std::lock_guard<std::mutex> lock(mutex_);
   return reserved_bytes_;
-}
-
-int64_t MemoryBudget::peak_bytes() const {
-  std::lock_guard<std::mutex> lock(mutex_);
-  return peak_bytes_;
 }
 
 void MemoryBudget::Release(int64_t num_bytes) {

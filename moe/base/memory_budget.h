@@ -70,8 +70,6 @@ class MemoryBudget {
 
   int64_t limit_bytes() const { return limit_bytes_; }
   int64_t reserved_bytes() const;
-  // The most that was ever reserved at once.
-  int64_t peak_bytes() const;
 
  private:
   void Release(int64_t num_bytes);
@@ -79,7 +77,6 @@ class MemoryBudget {
   const int64_t limit_bytes_;
   mutable std::mutex mutex_;
   int64_t reserved_bytes_ = 0;
-  int64_t peak_bytes_ = 0;
 };
 
 }  // namespace moe

@@ -13,8 +13,4 @@ absl::Status CheckNumExperts(int64_t num_experts, absl::string_view field) {
                     num_experts, absl::StrCat("1 to ", kMaxExperts));
 }
 
-absl::Status CheckSeed(int64_t seed) {
-  return CheckField(seed >= 0, "seed", seed, "0 or more");
-}
-
 }  // namespace moe

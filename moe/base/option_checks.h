@@ -15,9 +15,6 @@ namespace moe {
 // num_experts entries.
 inline constexpr int64_t kMaxExperts = 1024;
 
-// The published setting.
-inline constexpr int64_t kDefaultNumExperts = 8;
-
 // InvalidArgument "FIELD is VALUE; allowed: ..." unless `is_allowed`.
 template <typename T>
 absl::Status CheckField(bool is_allowed, absl::string_view field, T value,
@@ -30,7 +27,6 @@ absl::Status CheckField(bool is_allowed, absl::string_view field, T value,
 // 1 to kMaxExperts; `field` is the option's name.
 absl::Status CheckNumExperts(int64_t num_experts,
                              absl::string_view field = "num_experts");
-absl::Status CheckSeed(int64_t seed);
 
 }  // namespace moe
 

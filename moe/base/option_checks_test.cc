@@ -21,9 +21,6 @@ TEST(OptionChecksTest, NameTheFieldAndWhatIsAllowed) {
       CheckNumExperts(kMaxExperts + 1, "num_experts_moe"),
       StatusIs(absl::StatusCode::kInvalidArgument,
                HasSubstr("num_experts_moe is 1025; allowed: 1 to 1024")));
-  MOE_EXPECT_OK(CheckSeed(0));
-  EXPECT_THAT(CheckSeed(-1), StatusIs(absl::StatusCode::kInvalidArgument,
-                                      HasSubstr("seed is -1; allowed: 0")));
 }
 
 }  // namespace

@@ -3,12 +3,9 @@
 #include <cstdint>
 #include <cstring>
 #include <string>
-#include <vector>
 
-#include "absl/container/flat_hash_set.h"
 #include "absl/numeric/int128.h"
 #include "absl/strings/string_view.h"
-#include "absl/types/span.h"
 #include "moe/base/check.h"
 #include "moe/base/sha256.h"
 
@@ -84,32 +81,11 @@ uint64_t RandomStream::UniformInt(uint64_t bound) {
   return absl::Uint128High64(product);
 }
 
-double RandomStream::UniformDouble() {
-  return static_cast<double>(NextUint64() >> 11) * 0x1p-53;
-}
-
 float RandomStream::UniformSymmetric(float bound) {
   const int32_t u = static_cast<int32_t>(NextUint32() >> 8);
   // An odd integer below 2^24 in magnitude: exact as a float, and so is its
   // product with a power of two.
   return static_cast<float>(2 * u + 1 - (int32_t{1} << 24)) * 0x1p-24f * bound;
-}
-
-std::vector<int64_t> SampleWithoutReplacement(RandomStream& stream,
-                                              int64_t bound, int64_t count) {
-  MOE_CHECK(count >= 0 && count <= bound);
-  std::vector<int64_t> sample;
-  sample.reserve(static_cast<size_t>(count));
-  absl::flat_hash_set<int64_t> seen;
-  for (int64_t j = bound - count; j < bound; ++j) {
-    const int64_t drawn =
-        static_cast<int64_t>(stream.UniformInt(static_cast<uint64_t>(j) + 1));
-    const int64_t taken = seen.insert(drawn).second ? drawn : j;
-    if (taken == j) seen.insert(j);
-    sample.push_back(taken);
-  }
-  Shuffle(stream, absl::MakeSpan(sample));
-  return sample;
 }
 
 }  // namespace moe

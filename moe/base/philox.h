@@ -17,7 +17,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <utility>
-#include <vector>
 
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
@@ -46,9 +45,6 @@ class RandomStream {
   // Integer Generation in an Interval", 2019). `bound` must be positive.
   uint64_t UniformInt(uint64_t bound);
 
-  // u * 2^-53 for a uniform integer u in [0, 2^53).
-  double UniformDouble();
-
   // bound * (2u + 1 - 2^24) * 2^-24 for a uniform integer u in [0, 2^24):
   // within
   // (-bound, bound), symmetric about 0, never 0; rounded once, by the product.
@@ -69,12 +65,6 @@ void Shuffle(RandomStream& stream, absl::Span<T> values) {
     swap(values[i - 1], values[stream.UniformInt(i)]);
   }
 }
-
-// `count` different integers of [0, bound) in the order in which they are
-// drawn, each sequence equally likely (Floyd's method, then a shuffle). Takes
-// time and memory in proportion to `count`. `count` must be at most `bound`.
-std::vector<int64_t> SampleWithoutReplacement(RandomStream& stream,
-                                              int64_t bound, int64_t count);
 
 }  // namespace moe
 

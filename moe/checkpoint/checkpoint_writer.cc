@@ -1,6 +1,5 @@
 #include "moe/checkpoint/checkpoint_writer.h"
 
-#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <set>
@@ -12,25 +11,19 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "absl/types/span.h"
 #include "moe/base/atomic_write.h"
 #include "moe/base/check.h"
 #include "moe/base/file_system.h"
 #include "moe/base/path_overlap.h"
-#include "moe/base/random_access_file.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/checkpoint.h"
-#include "moe/checkpoint/companion_files.h"
 #include "moe/checkpoint/safetensors_file.h"
 #include "moe/checkpoint/safetensors_header.h"
 #include "moe/checkpoint/shard_index.h"
-#include "moe/checkpoint/sharded_tensors.h"
 #include "moe/checkpoint/tensor.h"
 
 namespace moe {
 namespace {
-
-constexpr uint64_t kMaxConfigBytes = uint64_t{16} << 20;
 
 uint64_t DataBytes(const ShardPlan& shard) {
   uint64_t num_bytes = 0;
@@ -138,19 +131,6 @@ absl::Status CheckpointWriter::Append(absl::string_view bytes) {
   return StartNextShard();
 }
 
-absl::Status CheckpointWriter::AppendTensor(const SafetensorsFile& file,
-                                            const SafetensorsTensor& tensor) {
-  // Larger pieces fall out of the processor's cache between read and write.
-  constexpr uint64_t kPieceBytes = uint64_t{1} << 20;
-  const uint64_t size_bytes = tensor.end - tensor.begin;
-  for (uint64_t offset = 0; offset < size_bytes; offset += piece_.size()) {
-    piece_.resize(std::min(kPieceBytes, size_bytes - offset));
-    MOE_RETURN_IF_ERROR(file.Read(tensor, offset, absl::MakeSpan(piece_)));
-    MOE_RETURN_IF_ERROR(Append(piece_));
-  }
-  return absl::OkStatus();
-}
-
 absl::Status CheckpointWriter::CopyFile(const std::string& name,
                                         const std::string& from) {
   MOE_ASSIGN_OR_RETURN(const std::unique_ptr<WritableFile> file,
@@ -196,29 +176,6 @@ absl::Status CheckpointWriter::Finish() {
     MOE_RETURN_IF_ERROR(directory_->WriteFile(kConfigFile, config->second));
   }
   return directory_->Commit();
-}
-
-absl::StatusOr<CheckpointPlan> PlanCopy(const Checkpoint& checkpoint) {
-  CheckpointPlan plan;
-  const std::string& directory = checkpoint.directory();
-  for (const SafetensorsFile& shard : checkpoint.tensors().shards()) {
-    ShardPlan shard_plan;
-    shard_plan.file_name = SplitPath(shard.path()).name;
-    shard_plan.metadata = shard.metadata();
-    for (const SafetensorsTensor& tensor : shard.tensors()) {
-      shard_plan.tensors.push_back(tensor.spec);
-    }
-    plan.shards.push_back(std::move(shard_plan));
-  }
-  plan.has_index = checkpoint.tensors().index().has_value();
-  MOE_ASSIGN_OR_RETURN(
-      plan.contents[kConfigFile],
-      ReadFile(absl::StrCat(directory, "/", kConfigFile), kMaxConfigBytes));
-  MOE_ASSIGN_OR_RETURN(CompanionCopies companions,
-                       checkpoint.CompanionsToCopy());
-  plan.copies = std::move(companions.copies);
-  plan.contents.merge(companions.contents);
-  return plan;
 }
 
 }  // namespace moe

@@ -24,7 +24,6 @@
 #include "absl/strings/string_view.h"
 #include "moe/base/atomic_write.h"
 #include "moe/base/file_system.h"
-#include "moe/checkpoint/checkpoint.h"
 #include "moe/checkpoint/safetensors_file.h"
 #include "moe/checkpoint/tensor.h"
 
@@ -77,10 +76,6 @@ class CheckpointWriter {
   // closes each shard when it is full.
   absl::Status Append(absl::string_view bytes);
 
-  // Append of the whole of a tensor of another file, a few MiB at a time.
-  absl::Status AppendTensor(const SafetensorsFile& file,
-                            const SafetensorsTensor& tensor);
-
   // Writes the index and the other files, config.json last, and puts the
   // directory in place. FailedPrecondition if data are missing.
   absl::Status Finish();
@@ -100,12 +95,7 @@ class CheckpointWriter {
   size_t next_shard_ = 0;
   std::unique_ptr<WritableFile> file_;  // Of the open shard; null for none.
   std::optional<SafetensorsWriter> writer_;  // Likewise.
-  std::string piece_;  // Of AppendTensor, kept for the next.
 };
-
-// The plan that writes `checkpoint` as it is: same shards, same order, the
-// companion files of CompanionsToCopy, config.json byte for byte.
-absl::StatusOr<CheckpointPlan> PlanCopy(const Checkpoint& checkpoint);
 
 }  // namespace moe
 

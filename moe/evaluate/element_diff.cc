@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
-#include <optional>
 
 #include "absl/types/span.h"
 #include "moe/base/check.h"
@@ -51,16 +50,6 @@ uint64_t FiniteUlpDistance(Bits a, Bits b) {
   const uint64_t b_steps = static_cast<Bits>(b & ~kSign);
   if ((a & kSign) != (b & kSign)) return a_steps + b_steps;
   return a_steps > b_steps ? a_steps - b_steps : b_steps - a_steps;
-}
-
-template <typename Format>
-std::optional<uint64_t> UlpDistanceIn(uint64_t a_bits, uint64_t b_bits) {
-  using Bits = typename Format::Bits;
-  const Bits a = static_cast<Bits>(a_bits);
-  const Bits b = static_cast<Bits>(b_bits);
-  if (a == b) return 0;
-  if (!IsFinite<Format>(a) || !IsFinite<Format>(b)) return std::nullopt;
-  return FiniteUlpDistance(a, b);
 }
 
 struct Tolerance {
@@ -139,22 +128,6 @@ void AccumulateOthers(size_t element_bytes, absl::Span<const char> a,
 
 bool IsComparedAsNumber(Dtype dtype) {
   return IsWeightDtype(dtype) || dtype == Dtype::kF64;
-}
-
-std::optional<uint64_t> UlpDistance(Dtype dtype, uint64_t a_bits,
-                                    uint64_t b_bits) {
-  switch (dtype) {
-    case Dtype::kBF16:
-      return UlpDistanceIn<Bf16>(a_bits, b_bits);
-    case Dtype::kF16:
-      return UlpDistanceIn<F16>(a_bits, b_bits);
-    case Dtype::kF32:
-      return UlpDistanceIn<F32>(a_bits, b_bits);
-    case Dtype::kF64:
-      return UlpDistanceIn<F64>(a_bits, b_bits);
-    default:
-      return std::nullopt;
-  }
 }
 
 double ElementDiff::RelativeNorm() const {

@@ -5,7 +5,6 @@
 
 #include <array>
 #include <cstdint>
-#include <optional>
 
 #include "absl/types/span.h"
 #include "moe/checkpoint/dtype.h"
@@ -17,13 +16,10 @@ namespace moe {
 // Those of all others are the same or differ, and that is all that is said.
 bool IsComparedAsNumber(Dtype dtype);
 
-// How many representable numbers lie between two numbers, the second included:
-// 0 for equal ones, zeros of both signs among them, and 1 for neighbours. Both
-// are the element's bits. Nothing if either is NaN or infinite and the bits are
-// not the same, or if the type is not compared as a number.
-std::optional<uint64_t> UlpDistance(Dtype dtype, uint64_t a_bits,
-                                    uint64_t b_bits);
-
+// The distance of two numbers is how many representable numbers lie between
+// them, the second included: 0 for equal ones, zeros of both signs among them,
+// and 1 for neighbours.
+//
 // Bucket 0 counts the distance 0; bucket i > 0 the distances from 2^(i-1) to
 // 2^i - 1. Only elements whose bits differ, and of finite ones only, are
 // counted.

@@ -25,11 +25,6 @@ constexpr float kInf = std::numeric_limits<float>::infinity();
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 constexpr float kDenormMin = std::numeric_limits<float>::denorm_min();
 
-std::optional<uint64_t> UlpF32(float a, float b) {
-  return UlpDistance(Dtype::kF32, std::bit_cast<uint32_t>(a),
-                     std::bit_cast<uint32_t>(b));
-}
-
 template <typename T>
 ElementDiff DiffOf(Dtype dtype, const std::vector<T>& a,
                    const std::vector<T>& b, const DiffOptions& options = {},
@@ -45,6 +40,19 @@ ElementDiff DiffOf(Dtype dtype, const std::vector<T>& a,
     AccumulateDiff(dtype, bytes(a), bytes(b), options, diff);
   }
   return diff;
+}
+
+// The distance of two elements by their bits; nothing where one is not finite.
+template <typename Bits>
+std::optional<uint64_t> UlpDistance(Dtype dtype, Bits a, Bits b) {
+  const ElementDiff diff = DiffOf<Bits>(dtype, {a}, {b});
+  if (diff.num_not_finite > 0) return std::nullopt;
+  return diff.max_ulp;
+}
+
+std::optional<uint64_t> UlpF32(float a, float b) {
+  return UlpDistance(Dtype::kF32, std::bit_cast<uint32_t>(a),
+                     std::bit_cast<uint32_t>(b));
 }
 
 TEST(UlpDistanceTest, CountsStepsBetweenNumbers) {
@@ -74,7 +82,8 @@ TEST(UlpDistanceTest, HoldsTheLargestDistances) {
   // 2 * 0x7f7fffff.
   EXPECT_THAT(UlpF32(-largest, largest), Optional(0xfefffffeu));
   // 2 * 0x7fefffffffffffff.
-  EXPECT_THAT(UlpDistance(Dtype::kF64, 0xffefffffffffffff, 0x7fefffffffffffff),
+  EXPECT_THAT(UlpDistance<uint64_t>(Dtype::kF64, 0xffefffffffffffff,
+                                    0x7fefffffffffffff),
               Optional(0xffdffffffffffffe));
 }
 
@@ -91,17 +100,22 @@ TEST(UlpDistanceTest, InfinityAndNanAreNoDistanceAway) {
 TEST(UlpDistanceTest, CountsInTheTypesOwnSteps) {
   // 0x3f80 is 1 and 0x4000 is 2 in BF16 (7 bits of fraction); 0x3c00 and 0x4000
   // in F16 (10 bits).
-  EXPECT_THAT(UlpDistance(Dtype::kBF16, 0x3f80, 0x4000), Optional(128));
-  EXPECT_THAT(UlpDistance(Dtype::kF16, 0x3c00, 0x4000), Optional(1024));
-  EXPECT_THAT(UlpDistance(Dtype::kF16, 0x8001, 0x0001), Optional(2));
+  EXPECT_THAT(UlpDistance<uint16_t>(Dtype::kBF16, 0x3f80, 0x4000),
+              Optional(128));
+  EXPECT_THAT(UlpDistance<uint16_t>(Dtype::kF16, 0x3c00, 0x4000),
+              Optional(1024));
+  EXPECT_THAT(UlpDistance<uint16_t>(Dtype::kF16, 0x8001, 0x0001), Optional(2));
   // Infinities of BF16 and F16.
-  EXPECT_THAT(UlpDistance(Dtype::kBF16, 0x7f80, 0x7f7f), Eq(std::nullopt));
-  EXPECT_THAT(UlpDistance(Dtype::kF16, 0x7c00, 0x7bff), Eq(std::nullopt));
-  EXPECT_THAT(UlpDistance(Dtype::kF16, 0x7b00, 0x7bff), Optional(0xff));
+  EXPECT_THAT(UlpDistance<uint16_t>(Dtype::kBF16, 0x7f80, 0x7f7f),
+              Eq(std::nullopt));
+  EXPECT_THAT(UlpDistance<uint16_t>(Dtype::kF16, 0x7c00, 0x7bff),
+              Eq(std::nullopt));
+  EXPECT_THAT(UlpDistance<uint16_t>(Dtype::kF16, 0x7b00, 0x7bff),
+              Optional(0xff));
 }
 
 TEST(UlpDistanceTest, IsOfFloatingTypesOnly) {
-  EXPECT_THAT(UlpDistance(Dtype::kI64, 1, 2), Eq(std::nullopt));
+  EXPECT_THAT(UlpDistance<int64_t>(Dtype::kI64, 1, 2), Optional(0));
 }
 
 TEST(AccumulateDiffTest, SaysWhereAndHowFar) {

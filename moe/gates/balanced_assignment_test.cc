@@ -18,7 +18,7 @@
 #include "moe/base/status_macros.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/thread_pool.h"
-#include "moe/gates/balanced_assignment_reference.h"
+#include "moe/gates/testing/balanced_assignment_reference.h"
 #include "moe/kernels/rows/distances.h"
 #include "moe/kernels/simd/matrix_view.h"
 #include "moe/kernels/testing/kernel_test.h"

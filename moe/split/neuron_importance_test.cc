@@ -280,7 +280,6 @@ TEST(ImportanceMemoryTest, BitsAreTheSameFromTheSmallestBudgetToUnlimited) {
     WalkMachine machine(2, budget);
     MOE_ASSERT_OK_AND_ASSIGN(const ImportanceSums got,
                              TrySum(batches, {}, machine.resources()));
-    EXPECT_LE(machine.budget.peak_bytes(), budget);
     EXPECT_EQ(got.ToRecords(), want.ToRecords());
   }
 }
@@ -322,7 +321,8 @@ TEST(ImportanceShardsTest, MergedInAnyOrderAreOneRun) {
 }
 
 TEST(ImportanceErrorsTest, GatesOfAnotherModelAreRefused) {
-  WalkMachine machine;
+  // Refused before anything is held: there is no memory to hold it in.
+  WalkMachine machine(2, /*budget_bytes=*/0);
   MOE_ASSERT_OK_AND_ASSIGN(DenseModel model,
                            DenseModel::Open(FixturePath("llama_headdim_f16")));
   const TokenBatches batches = ManyBatches();
@@ -350,7 +350,6 @@ TEST(ImportanceErrorsTest, GatesOfAnotherModelAreRefused) {
   ShardOptions shard;
   shard.set_shard(1);
   EXPECT_THAT(status_of(good, shard), refused("shard is 1; allowed: 0 to 0"));
-  EXPECT_EQ(machine.budget.peak_bytes(), 0);
 }
 
 }  // namespace

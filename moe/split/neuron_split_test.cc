@@ -19,9 +19,9 @@
 #include "moe/checkpoint/artifact/importance_scores.h"
 #include "moe/checkpoint/artifact/matrix.h"
 #include "moe/checkpoint/artifact/neuron_indices.h"
-#include "moe/split/neuron_split_reference.h"
 #include "moe/split/split_options.h"
 #include "moe/split/split_options.pb.h"
+#include "moe/split/testing/neuron_split_reference.h"
 
 namespace moe {
 namespace {

@@ -87,21 +87,6 @@ std::function<absl::Status(const std::string&)> IntSetter(IntRange range,
   };
 }
 
-template <typename Target>
-std::function<absl::Status(const std::string&)> DoubleSetter(DoubleRange range,
-                                                             Target* value) {
-  return [value, range](const std::string& text) {
-    double number = 0.0;
-    // Negated, so that NaN is refused too.
-    if (!absl::SimpleAtod(text, &number) ||
-        !(number >= range.min && number <= range.max)) {
-      return WrongValue(text, Want("a number", FormatRange(range)));
-    }
-    *value = number;
-    return absl::OkStatus();
-  };
-}
-
 // "N"; empty for a switch.
 std::string ValueName(const FieldDescriptor& field) {
   switch (field.cpp_type()) {
@@ -132,12 +117,6 @@ std::string DefaultText(const Message& options, const FieldDescriptor& field) {
 std::string FormatRange(IntRange range) {
   return FormatAnyRange(range, range.min != std::numeric_limits<int64_t>::min(),
                         range.max != std::numeric_limits<int64_t>::max());
-}
-
-std::string FormatRange(DoubleRange range) {
-  return FormatAnyRange(range,
-                        range.min != std::numeric_limits<double>::lowest(),
-                        range.max != std::numeric_limits<double>::max());
 }
 
 void FlagSet::AddString(const FlagSpec& spec, std::string* value) {
@@ -234,21 +213,6 @@ void FlagSet::AddInt(const FlagSpec& spec, IntRange range,
   Flag flag{spec, "N", value->has_value() ? absl::StrCat(**value) : "",
             FormatRange(range), nullptr};
   flag.set_value = IntSetter(range, value);
-  Add(std::move(flag), false);
-}
-
-void FlagSet::AddDouble(const FlagSpec& spec, DoubleRange range,
-                        double* value) {
-  Flag flag{spec, "NUMBER", absl::StrCat(*value), FormatRange(range), nullptr};
-  flag.set_value = DoubleSetter(range, value);
-  Add(std::move(flag), false);
-}
-
-void FlagSet::AddDouble(const FlagSpec& spec, DoubleRange range,
-                        std::optional<double>* value) {
-  Flag flag{spec, "NUMBER", value->has_value() ? absl::StrCat(**value) : "",
-            FormatRange(range), nullptr};
-  flag.set_value = DoubleSetter(range, value);
   Add(std::move(flag), false);
 }
 

@@ -56,10 +56,6 @@ struct IntRange {
   int64_t min = std::numeric_limits<int64_t>::min();
   int64_t max = std::numeric_limits<int64_t>::max();
 };
-struct DoubleRange {
-  double min = std::numeric_limits<double>::lowest();
-  double max = std::numeric_limits<double>::max();
-};
 
 class FlagSet {
  public:
@@ -88,9 +84,6 @@ class FlagSet {
   void AddInt(const FlagSpec& spec, IntRange range, int64_t* value);
   void AddInt(const FlagSpec& spec, IntRange range,
               std::optional<int64_t>* value);
-  void AddDouble(const FlagSpec& spec, DoubleRange range, double* value);
-  void AddDouble(const FlagSpec& spec, DoubleRange range,
-                 std::optional<double>* value);
 
   // The flags declared so far and the flag `name`, declared at any time, go not
   // together: with it, none of them is required, and none may be given.
@@ -153,7 +146,6 @@ class FlagSet {
 
 // "0 or more", "1 to 64"; empty where everything is allowed.
 std::string FormatRange(IntRange range);
-std::string FormatRange(DoubleRange range);
 
 }  // namespace moe::cli
 

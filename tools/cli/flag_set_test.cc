@@ -12,6 +12,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "moe/base/testing/status_matchers.h"
+#include "moe/evaluate/diff_options.pb.h"
 
 namespace moe::cli {
 namespace {
@@ -35,8 +36,7 @@ struct Sample {
     flags.AddInt({.names = {"seed"}, .what = "the seed"}, {.min = 0}, &seed);
     flags.AddInt({.names = {"max_ulp"}, .what = "limit", .unit = "ULP"},
                  {.min = 0, .max = 64}, &max_ulp);
-    flags.AddDouble({.names = {"rtol"}, .what = "tolerance"}, {.min = 0.0},
-                    &rtol);
+    flags.AddOptions(&options, {"atol", "max_ulp", "ignore_config"});
     flags.AddBool({.names = {"json"}, .what = "print JSON"}, &json);
     flags.AddChoice({.names = {"metric"}, .what = "the metric"}, {"l2", "cos"},
                     &metric);
@@ -53,7 +53,7 @@ struct Sample {
   std::string path;
   int64_t seed = 7;
   std::optional<int64_t> max_ulp;
-  std::optional<double> rtol;
+  DiffOptions options;
   bool json = false;
   std::string metric = "l2";
 };
@@ -68,7 +68,7 @@ TEST(FlagSetTest, KeepsDefaults) {
   EXPECT_EQ(sample.path, "dir");
   EXPECT_EQ(sample.seed, 7);
   EXPECT_EQ(sample.max_ulp, std::nullopt);
-  EXPECT_EQ(sample.rtol, std::nullopt);
+  EXPECT_FALSE(sample.options.has_rtol());
   EXPECT_FALSE(sample.json);
   EXPECT_EQ(sample.metric, "l2");
 }
@@ -81,7 +81,7 @@ TEST(FlagSetTest, SetsValuesInBothForms) {
   EXPECT_EQ(sample.path, "dir");
   EXPECT_EQ(sample.seed, 9);
   EXPECT_THAT(sample.max_ulp, Optional(64));
-  EXPECT_THAT(sample.rtol, Optional(1e-3));
+  EXPECT_EQ(sample.options.rtol(), 1e-3);
   EXPECT_TRUE(sample.json);
   EXPECT_EQ(sample.metric, "cos");
 }
@@ -193,7 +193,8 @@ TEST(FlagSetTest, HelpHasALineForEachFlag) {
       "--model_name_or_path\n"
       "  --seed=N                   the seed; default 7; 0 or more\n"
       "  --max_ulp=N                limit; default none; unit ULP; 0 to 64\n"
-      "  --rtol=NUMBER              tolerance; default none; 0 or more\n"
+      "  --rtol=NUMBER              relative tolerance: |a - b| <= atol + rtol "
+      "* |b| passes; default none; 0 or more\n"
       "  --json                     print JSON; default false\n"
       "  --metric=l2|cos            the metric; default l2\n");
 }
@@ -202,7 +203,6 @@ TEST(FormatRangeTest, SaysWhatIsAllowed) {
   EXPECT_EQ(FormatRange(IntRange{}), "");
   EXPECT_EQ(FormatRange(IntRange{.min = 1}), "1 or more");
   EXPECT_EQ(FormatRange(IntRange{.max = 8}), "8 or less");
-  EXPECT_EQ(FormatRange(DoubleRange{.min = 0.0, .max = 1.0}), "0 to 1");
 }
 
 // Flags that --merge replaces.

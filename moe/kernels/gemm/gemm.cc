@@ -6,7 +6,6 @@
 #include <cstring>
 #include <utility>
 
-#include "absl/types/span.h"
 #include "moe/base/check.h"
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/gemm/packed_matrix.h"
@@ -423,27 +422,6 @@ void GemmPart(MatrixView<const float> a, const PackedPart& b,
             b.first_depth + a.cols <= b.matrix.depth() &&
             (b.first_depth == 0 || b.matrix.depth() <= kDepthBlock));
   RunTasks(a, b, c, output, pool);
-}
-
-void BatchedGemm(absl::Span<const GemmProblem> problems, OperandLayout layout,
-                 ThreadPool& pool) {
-  const auto solve = [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const GemmProblem& problem = problems[static_cast<size_t>(i)];
-      const PackedMatrix b =
-          layout == OperandLayout::kOutputsByDepth
-              ? PackedMatrix::Pack(problem.b, pool)
-              : PackedMatrix::PackTransposed(problem.b, pool);
-      Gemm(problem.a, b, problem.c, pool);
-    }
-  };
-  const auto num_problems = static_cast<int64_t>(problems.size());
-  // Too few to go round: the threads share each of them instead.
-  if (num_problems < 2 * pool.num_threads()) {
-    solve(0, num_problems);
-  } else {
-    pool.ParallelFor(0, num_problems, /*grain=*/1, solve);
-  }
 }
 
 }  // namespace moe

@@ -18,7 +18,6 @@
 
 #include <cstdint>
 
-#include "absl/types/span.h"
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/gemm/packed_matrix.h"
 #include "moe/kernels/simd/matrix_view.h"
@@ -52,26 +51,6 @@ enum class GemmOutput { kOverwrite, kAdd };
 // the bits of one product over all of it.
 void GemmPart(MatrixView<const float> a, const PackedPart& b,
               MatrixView<float> c, GemmOutput output, ThreadPool& pool);
-
-// How the right-hand operand of a batched product lies in memory.
-enum class OperandLayout {
-  kOutputsByDepth,  // B[N, K], as a weight, or keys: scores = Q K^T.
-  kDepthByOutputs,  // B[K, N], as values: output = P V.
-};
-
-// One product of a batch: c = a b^T, or c = a b.
-struct GemmProblem {
-  MatrixView<const float> a;
-  MatrixView<const float> b;
-  MatrixView<float> c;
-};
-
-// All products of `problems`, which may differ in shape; what one writes must
-// not overlap what another reads or writes. Each b is packed on the way, so
-// that a b shared by several problems is better stacked into one with more
-// rows. Threads take whole problems, or share each where there are few.
-void BatchedGemm(absl::Span<const GemmProblem> problems, OperandLayout layout,
-                 ThreadPool& pool);
 
 }  // namespace moe
 

@@ -10,8 +10,8 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "moe/kernels/gemm/gemm_reference.h"
 #include "moe/kernels/gemm/packed_matrix.h"
+#include "moe/kernels/gemm/testing/gemm_reference.h"
 #include "moe/kernels/simd/matrix_view.h"
 #include "moe/kernels/testing/kernel_test.h"
 
@@ -151,37 +151,6 @@ TEST_P(GemmTest, PartOfAnOperand) {
   GemmPart(MatrixView<const float>(a.view().data, 30, 0), {packed}, c.view(),
            GemmOutput::kOverwrite, pool());
   EXPECT_TRUE(BitsEqual(c, TestMatrix(30, kOutputs)));
-}
-
-TEST_P(GemmTest, BatchesOfDifferentShapes) {
-  for (const OperandLayout layout :
-       {OperandLayout::kOutputsByDepth, OperandLayout::kDepthByOutputs}) {
-    const bool transposed = layout == OperandLayout::kDepthByOutputs;
-    std::vector<TestMatrix> a, b, c, want;
-    for (const Shape& s :
-         {Shape{5, 7, 64}, Shape{33, 65, 300}, Shape{1, 1, 0}, Shape{0, 2, 3},
-          Shape{40, 64, 257}, Shape{2, 3, 4}, Shape{6, 5, 7}}) {
-      const std::string name = absl::StrCat("batch ", s.m);
-      a.push_back(TestMatrix(s.m, s.k).Fill(name + "a"));
-      b.push_back((transposed ? TestMatrix(s.k, s.n) : TestMatrix(s.n, s.k))
-                      .Fill(name + "b"));
-      c.emplace_back(s.m, s.n);
-      want.emplace_back(s.m, s.n);
-    }
-    std::vector<GemmProblem> problems;
-    for (size_t i = 0; i < a.size(); ++i) {
-      problems.push_back({a[i].view(), b[i].view(), c[i].view()});
-      if (transposed) {
-        reference::GemmTransposed(a[i].view(), b[i].view(), want[i].view());
-      } else {
-        reference::Gemm(a[i].view(), b[i].view(), want[i].view());
-      }
-    }
-    BatchedGemm(problems, layout, pool());
-    for (size_t i = 0; i < a.size(); ++i) {
-      EXPECT_TRUE(BitsEqual(c[i], want[i])) << i;
-    }
-  }
 }
 
 TEST_P(GemmTest, NanAndInfinityComeOut) {

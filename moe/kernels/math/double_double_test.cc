@@ -4,16 +4,19 @@
 
 #include "gtest/gtest.h"
 #include "moe/base/philox.h"
+#include "moe/base/testing/uniform_double.h"
 
 namespace moe {
 namespace {
+
+using ::moe::testing::UniformDouble;
 
 // Long double has 64 bits of significand or more, so it sees what double lost.
 TEST(DoubleDoubleTest, AgreesWithLongDouble) {
   RandomStream stream(1, "double_double_test");
   for (int i = 0; i < 100000; ++i) {
-    const double a = stream.UniformDouble() - 0.5;
-    const double b = stream.UniformDouble() + 0.1;
+    const double a = UniformDouble(stream) - 0.5;
+    const double b = UniformDouble(stream) + 0.1;
     const auto value = [](DoubleDouble x) {
       return static_cast<long double>(x.hi) + x.lo;
     };

@@ -1,4 +1,4 @@
-// Softmax and log-softmax over rows, with an optional causal mask.
+// Softmax over rows, with an optional causal mask.
 //
 // All results are functions of their row alone, the same on every SIMD target
 // and with any number of threads: exp is correctly rounded
@@ -38,24 +38,6 @@ struct CausalMask {
 // Need", NeurIPS 2017, equation 1, with scale = 1 / sqrt(head_dim).)
 void Softmax(MatrixView<const float> x, float scale, const CausalMask& mask,
              MatrixView<float> y, ThreadPool& pool);
-
-// The gradient with respect to x, given y and the gradient with respect to it:
-//   dx_i = (y_i * (dy_i - float(sum_j y_j dy_j))) * scale
-// and +0 where the mask leaves nothing. `dx` may be `dy`.
-void SoftmaxBackward(MatrixView<const float> y, MatrixView<const float> dy,
-                     float scale, const CausalMask& mask, MatrixView<float> dx,
-                     ThreadPool& pool);
-
-// For every row x: y_i = (x_i - m) - log(float(sum_j exp(x_j - m))), m = max_j
-// x_j. `y` may be `x`.
-void LogSoftmax(MatrixView<const float> x, MatrixView<float> y,
-                ThreadPool& pool);
-
-// The gradient with respect to x, given y and the gradient with respect to it:
-//   dx_i = dy_i - exp(y_i) * float(sum_j dy_j)
-// `dx` may be `dy`.
-void LogSoftmaxBackward(MatrixView<const float> y, MatrixView<const float> dy,
-                        MatrixView<float> dx, ThreadPool& pool);
 
 }  // namespace moe
 

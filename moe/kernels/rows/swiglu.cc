@@ -36,21 +36,6 @@ HWY_INLINE VF SiluSlope(VF x, VF denominator) {
   return hn::Mul(s, hn::Add(one, hn::Mul(x, hn::Sub(one, s))));
 }
 
-void SiluRow(int64_t n, const float* x, float* y) {
-  MapRow(
-      n, y,
-      [](VF value) HWY_ATTR { return hn::Div(value, Denominator(value)); }, x);
-}
-
-void SiluBackwardRow(int64_t n, const float* x, const float* dy, float* dx) {
-  MapRow(
-      n, dx,
-      [](VF value, VF gradient) HWY_ATTR {
-        return hn::Mul(gradient, SiluSlope(value, Denominator(value)));
-      },
-      x, dy);
-}
-
 void SwiGluRow(int64_t n, const float* gate, const float* up, float* y) {
   MapRow(
       n, y,
@@ -107,14 +92,6 @@ float SiluSlope(float x) {
 
 float Silu(float x) { return x / (1.0f + Exp(-x)); }
 
-void SiluRow(int64_t n, const float* x, float* y) {
-  for (int64_t i = 0; i < n; ++i) y[i] = Silu(x[i]);
-}
-
-void SiluBackwardRow(int64_t n, const float* x, const float* dy, float* dx) {
-  for (int64_t i = 0; i < n; ++i) dx[i] = dy[i] * SiluSlope(x[i]);
-}
-
 void SwiGluRow(int64_t n, const float* gate, const float* up, float* y) {
   for (int64_t i = 0; i < n; ++i) y[i] = Silu(gate[i]) * up[i];
 }
@@ -133,31 +110,9 @@ void SwiGluBackwardRow(int64_t n, const float* gate, const float* up,
 }  // namespace scalar
 
 namespace {
-HWY_EXPORT(SiluRow);
-HWY_EXPORT(SiluBackwardRow);
 HWY_EXPORT(SwiGluRow);
 HWY_EXPORT(SwiGluBackwardRow);
 }  // namespace
-
-void Silu(MatrixView<const float> x, MatrixView<float> y, ThreadPool& pool) {
-  MOE_CHECK(SameShape(x, y));
-  const auto row = MOE_CHOOSE_KERNEL(SiluRow);
-  ParallelRows(x.rows, x.cols, pool, [&](int64_t begin, int64_t end) {
-    for (int64_t t = begin; t < end; ++t)
-      row(x.cols, x.RowData(t), y.RowData(t));
-  });
-}
-
-void SiluBackward(MatrixView<const float> x, MatrixView<const float> dy,
-                  MatrixView<float> dx, ThreadPool& pool) {
-  MOE_CHECK(SameShape(x, dy) && SameShape(x, dx));
-  const auto row = MOE_CHOOSE_KERNEL(SiluBackwardRow);
-  ParallelRows(x.rows, x.cols, pool, [&](int64_t begin, int64_t end) {
-    for (int64_t t = begin; t < end; ++t) {
-      row(x.cols, x.RowData(t), dy.RowData(t), dx.RowData(t));
-    }
-  });
-}
 
 void SwiGlu(MatrixView<const float> gate, MatrixView<const float> up,
             MatrixView<float> y, ThreadPool& pool) {

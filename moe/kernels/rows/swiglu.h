@@ -14,13 +14,6 @@
 
 namespace moe {
 
-// y = silu(x). `y` may be `x`.
-void Silu(MatrixView<const float> x, MatrixView<float> y, ThreadPool& pool);
-
-// dx = dy * (s * (1 + x * (1 - s))), s = sigmoid(x). `dx` may be `x` or `dy`.
-void SiluBackward(MatrixView<const float> x, MatrixView<const float> dy,
-                  MatrixView<float> dx, ThreadPool& pool);
-
 // y = silu(gate) * up, all [num_tokens, intermediate_size]. `y` may be either.
 void SwiGlu(MatrixView<const float> gate, MatrixView<const float> up,
             MatrixView<float> y, ThreadPool& pool);

@@ -30,14 +30,6 @@ void TopKOfRow(const float* x, int64_t n, absl::Span<int32_t> best) {
 
 }  // namespace
 
-void ArgMax(MatrixView<const float> x, absl::Span<int32_t> indices,
-            ThreadPool& pool) {
-  TopK(x,
-       MatrixView<int32_t>(indices.data(), static_cast<int64_t>(indices.size()),
-                           1),
-       pool);
-}
-
 void TopK(MatrixView<const float> x, MatrixView<int32_t> indices,
           ThreadPool& pool) {
   MOE_CHECK(x.rows == indices.rows && indices.cols <= x.cols &&

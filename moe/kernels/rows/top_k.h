@@ -6,16 +6,10 @@
 
 #include <cstdint>
 
-#include "absl/types/span.h"
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/simd/matrix_view.h"
 
 namespace moe {
-
-// The index of the largest element of every row of x [num_rows, num_cols],
-// num_cols > 0. `indices` has num_rows elements. x must have no NaN.
-void ArgMax(MatrixView<const float> x, absl::Span<int32_t> indices,
-            ThreadPool& pool);
 
 // The indices of the k = indices.cols largest elements of every row, largest
 // first; k is at most num_cols. x must have no NaN. Time in proportion to

@@ -8,6 +8,7 @@
 #include "absl/types/span.h"
 #include "gtest/gtest.h"
 #include "moe/base/philox.h"
+#include "moe/base/testing/uniform_double.h"
 #include "moe/kernels/sums/fixed_point.h"
 #include "moe/kernels/sums/wide_integer.h"
 #include "moe/kernels/testing/kernel_test.h"
@@ -17,6 +18,7 @@ namespace {
 
 using ::moe::testing::KernelMachineName;
 using ::moe::testing::KernelMachines;
+using ::moe::testing::UniformDouble;
 using ::testing::ValuesIn;
 
 using AddFixedPointsTest = ::moe::testing::KernelTest;
@@ -65,7 +67,7 @@ TEST_P(AddFixedPointsTest, AreTheDefinition) {
       const int shift = is_wide ? static_cast<int>(stream.UniformInt(90)) - 14
                                 : static_cast<int>(stream.UniformInt(74));
       const int exponent = shift + 52 - fraction_bits;
-      values[i] = std::ldexp(stream.UniformDouble() + 1.0, exponent);
+      values[i] = std::ldexp(UniformDouble(stream) + 1.0, exponent);
       if (stream.UniformInt(2) == 0) values[i] = -values[i];
       if (stream.UniformInt(16) == 0) values[i] = 0.0;
       if (stream.UniformInt(16) == 0) values[i] = -0.0;

@@ -16,8 +16,8 @@
 #include "moe/kernels/simd/matrix_view.h"
 #include "moe/kernels/sums/moments.h"
 #include "moe/kernels/sums/sums_record.h"
-#include "moe/kernels/sums/sums_reference.h"
-#include "moe/kernels/sums/token_cuts.h"
+#include "moe/kernels/sums/testing/sums_reference.h"
+#include "moe/kernels/sums/testing/token_cuts.h"
 #include "moe/kernels/sums/token_ranges.h"
 #include "moe/kernels/testing/kernel_test.h"
 

@@ -8,10 +8,13 @@
 
 #include "gtest/gtest.h"
 #include "moe/base/philox.h"
+#include "moe/base/testing/uniform_double.h"
 #include "moe/kernels/sums/wide_integer.h"
 
 namespace moe {
 namespace {
+
+using ::moe::testing::UniformDouble;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr Int128 kLargest = static_cast<Int128>(~Uint128{0} >> 1);
@@ -23,7 +26,7 @@ TEST(ToFixedPointTest, RoundsAsNearbyint) {
     const int bits = static_cast<int>(stream.UniformInt(128));
     const int exponent = static_cast<int>(stream.UniformInt(200)) - 70 - bits;
     const double value =
-        std::ldexp(2.0 * stream.UniformDouble() - 1.0, exponent);
+        std::ldexp(2.0 * UniformDouble(stream) - 1.0, exponent);
     const double scaled = std::nearbyint(std::ldexp(value, bits));
     Int128 got = 42;
     const bool fits = std::fabs(scaled) < 0x1p127;
@@ -113,7 +116,7 @@ TEST(FixedPointToDoubleTest, RoundsAsTheCompiler) {
 TEST(FixedPointToDoubleTest, UndoesToFixedPoint) {
   RandomStream stream(1, "round trip");
   for (int i = 0; i < 10000; ++i) {
-    const double value = 2.0 * stream.UniformDouble() - 1.0;
+    const double value = 2.0 * UniformDouble(stream) - 1.0;
     Int128 fixed;
     ASSERT_TRUE(ToFixedPoint(value, 110, fixed));
     EXPECT_EQ(FixedPointToDouble(fixed, 110), value);

@@ -8,7 +8,7 @@
 #include "gtest/gtest.h"
 #include "moe/base/philox.h"
 #include "moe/base/testing/status_matchers.h"
-#include "moe/kernels/sums/token_cuts.h"
+#include "moe/kernels/sums/testing/token_cuts.h"
 
 namespace moe {
 namespace {

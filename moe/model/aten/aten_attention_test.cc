@@ -11,7 +11,7 @@
 #include "moe/kernels/testing/kernel_test.h"
 #include "moe/model/aten/testing/aten_tensors.h"
 #include "moe/model/layer/attention.h"
-#include "moe/model/layer/attention_reference.h"
+#include "moe/model/layer/testing/attention_reference.h"
 
 namespace moe {
 namespace {

@@ -27,15 +27,16 @@
 #include "moe/model/aten/aten_model.h"
 #include "moe/model/aten/aten_options.h"
 #include "moe/model/aten/testing/aten_tensors.h"
-#include "moe/model/layer/decoder_layer.h"
 #include "moe/model/layer/decoder_layer_weights.h"
 #include "moe/model/layer/linear.h"
 #include "moe/model/layer/rotary_tables.h"
+#include "moe/model/layer/testing/layer_forward.h"
 
 namespace moe {
 namespace {
 
 using ::moe::testing::ExpectClose;
+using ::moe::testing::ForwardLayer;
 using ::moe::testing::StatusIs;
 using ::moe::testing::TempDirectory;
 using ::moe::testing::TestMatrix;
@@ -72,8 +73,8 @@ void ExpectExactLayer(const Checkpoint& checkpoint, double tolerance) {
   MOE_ASSERT_OK_AND_ASSIGN(
       const DecoderLayerWeights weights,
       ReadDecoderLayerWeights(checkpoint, 1, LayerPasses::kForward, pool));
-  MOE_ASSERT_OK(DecoderLayerForward({&config, &weights, &rotary, {}},
-                                    {offsets, x.view()}, {}, y.view(), pool));
+  MOE_ASSERT_OK(ForwardLayer({&config, &weights, &rotary, {}},
+                             {offsets, x.view()}, {}, y.view(), pool));
   const std::vector<float> exact = y.Values();
   const std::vector<double> want(exact.begin(), exact.end());
 

@@ -294,7 +294,6 @@ TEST(AtenForwardTest, AsksTheMemoryBudget) {
   AtenOptions options;
   options.memory_budget = &enough;
   MOE_EXPECT_OK(Forward(fixture.checkpoint, sequences, options).status());
-  EXPECT_EQ(enough.peak_bytes(), kBytes);
   EXPECT_EQ(enough.reserved_bytes(), 0);
   options.memory_budget = &little;
   EXPECT_THAT(Forward(fixture.checkpoint, sequences, options).status(),

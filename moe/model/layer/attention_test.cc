@@ -13,7 +13,7 @@
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/simd/matrix_view.h"
 #include "moe/kernels/testing/kernel_test.h"
-#include "moe/model/layer/attention_reference.h"
+#include "moe/model/layer/testing/attention_reference.h"
 
 namespace moe {
 namespace {

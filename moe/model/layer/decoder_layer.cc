@@ -194,11 +194,10 @@ absl::Status BackwardPass::Run(const LayerGradients& gradients) const {
   return CheckFinite("gradient of the hidden state", gradients.dx, 0);
 }
 
-}  // namespace
-
-absl::Status FinishBlock(DecoderBlock block, const LayerBatch& batch,
-                         const LayerTaps& taps, const BlockOutput& out,
-                         MatrixView<float> y, ThreadPool& pool) {
+// hidden = batch.hidden + (output + residual), checked to be finite.
+absl::Status AddBlock(DecoderBlock block, const LayerBatch& batch,
+                      const LayerTaps& taps, const BlockOutput& out,
+                      MatrixView<float> hidden, ThreadPool& pool) {
   const bool is_mlp = block == DecoderBlock::kMlp;
   if (taps.block_parts) MOE_RETURN_IF_ERROR(taps.block_parts(block, out));
   if (out.residual.rows > 0) {
@@ -206,28 +205,40 @@ absl::Status FinishBlock(DecoderBlock block, const LayerBatch& batch,
   }
   const auto& tap = is_mlp ? taps.mlp_output : taps.attention_output;
   if (tap) MOE_RETURN_IF_ERROR(tap(out.output));
-  ResidualAdd(batch.hidden, out.output, y, pool);
+  ResidualAdd(batch.hidden, out.output, hidden, pool);
   return CheckActivation(
       batch,
-      is_mlp ? "hidden state after the MLP" : "hidden state after attention", y,
-      0, pool);
+      is_mlp ? "hidden state after the MLP" : "hidden state after attention",
+      hidden, 0, pool);
 }
+
+}  // namespace
 
 absl::Status DecoderLayerForward(const DecoderLayer& layer,
                                  const LayerBatch& batch, const LayerTaps& taps,
-                                 MatrixView<float> y, ThreadPool& pool) {
+                                 const LayerForward& forward,
+                                 ThreadPool& pool) {
   CheckBatch(layer, batch);
-  const int64_t rows = batch.hidden.rows, cols = batch.hidden.cols;
-  FloatMatrix output(rows, cols);
-  MOE_RETURN_IF_ERROR(
-      AttentionBlockForward(layer, batch, taps, output.view(), pool));
-  MOE_RETURN_IF_ERROR(FinishBlock(DecoderBlock::kAttention, batch, taps,
-                                  {output.view(), {}}, y, pool));
-  const LayerBatch after_attention = {batch.offsets, y, batch.first_sequence};
-  FloatMatrix residual(layer.weights->has_residual() ? rows : 0, cols);
-  const BlockOutput mlp = {output.view(), residual.view()};
-  MOE_RETURN_IF_ERROR(MlpBlockForward(layer, after_attention, taps, mlp, pool));
-  return FinishBlock(DecoderBlock::kMlp, after_attention, taps, mlp, y, pool);
+  const auto runs = [&](LayerStage stage) {
+    return forward.first <= stage && stage <= forward.last;
+  };
+  if (runs(LayerStage::kAttention)) {
+    MOE_RETURN_IF_ERROR(AttentionBlockForward(layer, batch, taps,
+                                              forward.attention.output, pool));
+  }
+  if (runs(LayerStage::kAddAttention)) {
+    MOE_RETURN_IF_ERROR(AddBlock(DecoderBlock::kAttention, batch, taps,
+                                 forward.attention, forward.hidden, pool));
+  }
+  const LayerBatch after_attention = {batch.offsets, forward.hidden,
+                                      batch.first_sequence};
+  if (runs(LayerStage::kMlp)) {
+    MOE_RETURN_IF_ERROR(
+        MlpBlockForward(layer, after_attention, taps, forward.mlp, pool));
+  }
+  if (!runs(LayerStage::kAddMlp)) return absl::OkStatus();
+  return AddBlock(DecoderBlock::kMlp, after_attention, taps, forward.mlp,
+                  forward.hidden, pool);
 }
 
 absl::Status DecoderLayerBackward(const DecoderLayer& layer,

@@ -6,9 +6,9 @@
 // the arithmetic of moe/kernels. Either block may have experts instead:
 // attention_block.h and mlp_block.h say what it is then.
 //
-// The walk over a model calls it for each layer; reading weights, choosing
-// batches and keeping hidden states are the walk's. Weight gradients are never
-// computed.
+// The walk over a model calls it for each layer, all stages at once or some of
+// them. Reading weights, choosing batches and keeping hidden states are the
+// walk's. Weight gradients are never computed.
 //
 // Bits: a row of any result depends on its sequence up to it alone (backward:
 // on its whole sequence), not on the batch, the number of threads, the SIMD
@@ -32,25 +32,36 @@
 
 namespace moe {
 
-// The blocks of a layer and what stands between them, for a walk that holds a
-// block's output back until it has seen all tokens'. DecoderLayerForward is
-// AttentionBlockForward, FinishBlock, MlpBlockForward, FinishBlock.
-//
-// Adds the parts of what a block put out, in `out.output`, shows the parts and
-// the sum to the taps, and adds the sum to the hidden state that the block was
-// given: y = batch.hidden + (output + residual), checked to be finite. y [T, H]
-// may be batch.hidden.
-absl::Status FinishBlock(DecoderBlock block, const LayerBatch& batch,
-                         const LayerTaps& taps, const BlockOutput& out,
-                         MatrixView<float> y, ThreadPool& pool);
+// The stages of a forward, in their order. To add a block's output is to add
+// its parts, to show the parts and the sum to the taps, and to add the sum to
+// the hidden state that the block was given: hidden + (output + residual).
+enum class LayerStage {
+  kAttention,     // Computes attention's output from x.
+  kAddAttention,  // Gives h from x and attention's output.
+  kMlp,           // Computes the MLP's output from h.
+  kAddMlp,        // Gives y from h and the MLP's output.
+};
 
-// y [T, H], which may be x. Beside it, T * (2 H + 2 Q + 4 K) floats are taken
-// for the time of the call, T * H more where there is a residual expert, and
-// what the blocks say; with A experts to choose k from, T * A floats and T * k
-// times 16 bytes.
+struct LayerForward {
+  // Where the blocks put their outputs out, or where earlier stages have put
+  // them. Attention has no residual. The two outputs may be the same rows.
+  BlockOutput attention;
+  BlockOutput mlp;
+  // First h, then y: [T, H], which may be x. A forward that starts with a later
+  // stage than kAddAttention finds h in it, and x is not read.
+  MatrixView<float> hidden;
+  // A walk that holds a block's output back until it has seen all tokens' runs
+  // some of the stages at a time.
+  LayerStage first = LayerStage::kAttention;
+  LayerStage last = LayerStage::kAddMlp;
+};
+
+// The stages from `first` to `last`. Takes, for the time of the call, T * (H +
+// 2 Q + 4 K) floats and what the blocks say; with A experts to choose k from, T
+// * A floats and T * k times 16 bytes.
 absl::Status DecoderLayerForward(const DecoderLayer& layer,
                                  const LayerBatch& batch, const LayerTaps& taps,
-                                 MatrixView<float> y, ThreadPool& pool);
+                                 const LayerForward& forward, ThreadPool& pool);
 
 // Takes the gradient of the loss with respect to a [rows, I], for consecutive
 // rows of the MLP.

@@ -25,11 +25,12 @@
 #include "moe/kernels/simd/matrix_view.h"
 #include "moe/kernels/testing/kernel_test.h"
 #include "moe/model/layer/attention.h"
-#include "moe/model/layer/decoder_layer_reference.h"
 #include "moe/model/layer/decoder_layer_weights.h"
 #include "moe/model/layer/linear.h"
 #include "moe/model/layer/rotary_tables.h"
+#include "moe/model/layer/testing/decoder_layer_reference.h"
 #include "moe/model/layer/testing/drawn_layer.h"
+#include "moe/model/layer/testing/layer_forward.h"
 
 namespace moe {
 namespace {
@@ -37,6 +38,7 @@ namespace {
 using ::moe::testing::BitsEqual;
 using ::moe::testing::Digest;
 using ::moe::testing::DrawnLayer;
+using ::moe::testing::ForwardLayer;
 using ::moe::testing::KernelMachineName;
 using ::moe::testing::KernelMachines;
 using ::moe::testing::Offsets;
@@ -90,31 +92,25 @@ auto CopyTo(TestMatrix& out) {
 Results RunBoth(const DecoderLayer& layer, const LayerBatch& batch,
                 MatrixView<const float> dy, ThreadPool& pool) {
   Results out(batch.hidden.rows);
-  const auto copy_rows = [&](const MlpRows& rows) {
-    const int64_t end = rows.first_row + rows.activation.rows;
-    Copy(rows.activation, out.activation.view().Rows(rows.first_row, end));
-    EXPECT_EQ(rows.input.rows, rows.activation.rows);
-    return absl::OkStatus();
-  };
   LayerTaps taps;
   taps.attention_output = CopyTo(out.attention_output);
   taps.mlp_input = CopyTo(out.mlp_input);
-  taps.mlp_rows = copy_rows;
   taps.mlp_output = CopyTo(out.mlp_output);
   SavedAttention saved;
   taps.saved_attention = &saved;
-  MOE_EXPECT_OK(DecoderLayerForward(layer, batch, taps, out.y.view(), pool));
+  MOE_EXPECT_OK(ForwardLayer(layer, batch, taps, out.y.view(), pool));
   EXPECT_EQ(saved.size_bytes(),
             SavedAttention::SizeBytes(LayerAttentionShape(*layer.config),
                                       batch.hidden.rows));
-  const TestMatrix activation = out.activation;
   LayerGradients gradients;
   gradients.dy = dy;
   gradients.dx = out.dx.view();
   gradients.tap = [&](const MlpRows& rows, MatrixView<const float> da) {
-    Copy(da, out.d_activation.view().Rows(rows.first_row,
-                                          rows.first_row + da.rows));
-    return copy_rows(rows);
+    const int64_t begin = rows.first_row, end = begin + da.rows;
+    EXPECT_EQ(rows.input.rows, da.rows);
+    Copy(rows.activation, out.activation.view().Rows(begin, end));
+    Copy(da, out.d_activation.view().Rows(begin, end));
+    return absl::OkStatus();
   };
   MOE_EXPECT_OK(DecoderLayerBackward(layer, batch, gradients, pool));
   // Attention that was kept gives what attention that is computed again gives.
@@ -123,8 +119,11 @@ Results RunBoth(const DecoderLayer& layer, const LayerBatch& batch,
   MOE_EXPECT_OK(DecoderLayerBackward(layer, batch, gradients, pool));
   EXPECT_TRUE(BitsEqual(out.dx, dx));
   EXPECT_TRUE(BitsEqual(out.d_activation, d_activation));
-  // The walk back sees what the walk saw.
-  EXPECT_TRUE(BitsEqual(out.activation, activation));
+  // The backward's activation is what the forward put out from.
+  TestMatrix mlp_output(batch.hidden.rows, 20);
+  ApplyLinear(layer.weights->mlp.down, out.activation.view(), mlp_output.view(),
+              pool);
+  EXPECT_TRUE(BitsEqual(out.mlp_output, mlp_output));
   return out;
 }
 
@@ -251,9 +250,35 @@ TEST(DecoderLayerBitsTest, WorksInPlace) {
   MOE_ASSERT_OK(DecoderLayerBackward(layer.View(), {offsets, x.view()},
                                      {dy.view(), dy.view(), nullptr}, pool));
   EXPECT_TRUE(BitsEqual(dy, want.dx));
-  MOE_ASSERT_OK(DecoderLayerForward(layer.View(), {offsets, x.view()}, {},
-                                    x.view(), pool));
+  MOE_ASSERT_OK(
+      ForwardLayer(layer.View(), {offsets, x.view()}, {}, x.view(), pool));
   EXPECT_TRUE(BitsEqual(x, want.y));
+}
+
+// As a walk runs them that holds both blocks' outputs back.
+TEST(DecoderLayerBitsTest, StagesApartAreTheWhole) {
+  ThreadPool pool(2);
+  const DrawnLayer layer(pool, {9});
+  const std::vector<int64_t> offsets = Offsets(Lengths());
+  TestMatrix x = DrawnLayer::Draw("x", 17, 20), whole(17, 20), y(17, 20);
+  MOE_ASSERT_OK(
+      ForwardLayer(layer.View(), {offsets, x.view()}, {}, whole.view(), pool));
+  TestMatrix attention(17, 20), mlp(17, 20);
+  LayerForward forward;
+  forward.attention = {attention.view(), {}};
+  forward.mlp = {mlp.view(), {}};
+  forward.hidden = y.view();
+  const auto run = [&](LayerStage first, LayerStage last) {
+    forward.first = first;
+    forward.last = last;
+    MOE_EXPECT_OK(DecoderLayerForward(layer.View(), {offsets, x.view()}, {},
+                                      forward, pool));
+  };
+  run(LayerStage::kAttention, LayerStage::kAttention);
+  run(LayerStage::kAddAttention, LayerStage::kMlp);
+  EXPECT_FALSE(BitsEqual(y, whole));
+  run(LayerStage::kAddMlp, LayerStage::kAddMlp);
+  EXPECT_TRUE(BitsEqual(y, whole));
 }
 
 // A backward that has the attention does not attend: what it is given shows.
@@ -265,8 +290,8 @@ TEST(DecoderLayerBitsTest, TakesTheSavedAttention) {
   SavedAttention saved;
   LayerTaps taps;
   taps.saved_attention = &saved;
-  MOE_ASSERT_OK(DecoderLayerForward(layer.View(), {offsets, x.view()}, taps,
-                                    y.view(), pool));
+  MOE_ASSERT_OK(
+      ForwardLayer(layer.View(), {offsets, x.view()}, taps, y.view(), pool));
   const auto backward = [&] {
     LayerGradients gradients{y.view(), dx.view(), nullptr, &saved};
     MOE_EXPECT_OK(DecoderLayerBackward(layer.View(), {offsets, x.view()},
@@ -308,8 +333,8 @@ TEST(DecoderLayerTapsTest, MayChangeTheBlocksOutputs) {
   LayerTaps taps;
   taps.attention_output = clear;
   taps.mlp_output = clear;
-  MOE_ASSERT_OK(DecoderLayerForward(layer.View(), {offsets, x.view()}, taps,
-                                    y.view(), pool));
+  MOE_ASSERT_OK(
+      ForwardLayer(layer.View(), {offsets, x.view()}, taps, y.view(), pool));
   // Nothing is added to x but zeros.
   const std::vector<float> got = y.Values(), want = x.Values();
   for (size_t i = 0; i < got.size(); ++i) EXPECT_EQ(got[i], want[i]);
@@ -324,18 +349,17 @@ TEST(DecoderLayerTapsTest, TheirErrorsEndThePass) {
     return absl::DataLossError("the tap's");
   };
   const auto expect_failure = [&](const LayerTaps& taps) {
-    EXPECT_THAT(DecoderLayerForward(layer.View(), {offsets, x.view()}, taps,
-                                    y.view(), pool),
-                StatusIs(absl::StatusCode::kDataLoss, "the tap's"));
+    EXPECT_THAT(
+        ForwardLayer(layer.View(), {offsets, x.view()}, taps, y.view(), pool),
+        StatusIs(absl::StatusCode::kDataLoss, "the tap's"));
   };
-  LayerTaps attention_output, mlp_input, mlp_rows, mlp_output, block_parts;
+  LayerTaps attention_output, mlp_input, mlp_output, block_parts;
   attention_output.attention_output = fail;
   mlp_input.mlp_input = fail;
-  mlp_rows.mlp_rows = fail;
   mlp_output.mlp_output = fail;
   block_parts.block_parts = fail;
   for (const LayerTaps& taps :
-       {attention_output, mlp_input, mlp_rows, mlp_output, block_parts}) {
+       {attention_output, mlp_input, mlp_output, block_parts}) {
     expect_failure(taps);
   }
   EXPECT_THAT(DecoderLayerBackward(layer.View(), {offsets, x.view()},
@@ -349,8 +373,7 @@ TEST(DecoderLayerErrorsTest, NamesTheActivationThatIsNotFinite) {
   const std::vector<int64_t> offsets = Offsets(Lengths());
   TestMatrix x = DrawnLayer::Draw("x", 17, 20), y(17, 20);
   const auto forward = [&] {
-    return DecoderLayerForward(layer.View(), {offsets, x.view()}, {}, y.view(),
-                               pool);
+    return ForwardLayer(layer.View(), {offsets, x.view()}, {}, y.view(), pool);
   };
   // Row 12 is token 2 of the sequence of 5.
   x.view().Row(12)[7] = std::numeric_limits<float>::quiet_NaN();
@@ -359,10 +382,10 @@ TEST(DecoderLayerErrorsTest, NamesTheActivationThatIsNotFinite) {
                        HasSubstr("attention queries of sequence 3, position 2, "
                                  "feature 0 of 24: NaN or infinity")));
   // The caller may number sequences from elsewhere.
-  EXPECT_THAT(DecoderLayerForward(layer.View(), {offsets, x.view(), 100}, {},
-                                  y.view(), pool),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("of sequence 103, position 2")));
+  EXPECT_THAT(
+      ForwardLayer(layer.View(), {offsets, x.view(), 100}, {}, y.view(), pool),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               HasSubstr("of sequence 103, position 2")));
   x = DrawnLayer::Draw("x", 17, 20);
   layer.weights.mlp.up.bias[36] = 3e38f;
   layer.weights.mlp.gate.bias[36] = 3e38f;
@@ -410,8 +433,8 @@ TEST(DecoderLayerGoldenTest, IsTransformers) {
                                   pool));
       std::vector<float> state = hidden(layer);
       const MatrixView<float> x(state.data(), 66, config.hidden_size);
-      MOE_ASSERT_OK(DecoderLayerForward({&config, &weights, &rotary, {}},
-                                        {offsets, x}, {}, x, pool));
+      MOE_ASSERT_OK(ForwardLayer({&config, &weights, &rotary, {}}, {offsets, x},
+                                 {}, x, pool));
       const std::vector<float> want = hidden(layer + 1);
       double error = 0.0, norm = 0.0;
       for (size_t i = 0; i < want.size(); ++i) {

@@ -81,15 +81,12 @@ struct MlpRows {
 };
 
 // What looks at a forward pass, and may change what a block puts out before it
-// is added. Of a block, each is called once, in this order: but for `mlp_rows`,
-// which is called for consecutive rows, and not at all beside experts. Any may
-// be empty.
+// is added. Each is called once a block, in this order. Any may be empty.
 struct LayerTaps {
   // Of a block with experts: what each of them gets.
   std::function<absl::Status(DecoderBlock, const std::vector<ExpertTokens>&)>
       routing;
   std::function<absl::Status(MatrixView<const float>)> mlp_input;  // m [T, H]
-  std::function<absl::Status(const MlpRows&)> mlp_rows;
   // The parts, then their sum.
   std::function<absl::Status(DecoderBlock, const BlockOutput&)> block_parts;
   std::function<absl::Status(MatrixView<float>)> attention_output;  // [T, H]

@@ -68,9 +68,6 @@ class MlpPass {
       const MatrixView<const float> m = input_.Rows(begin, end);
       const MatrixView<float> a = Activate(weights_.mlp, m, buffers, pool_);
       MOE_RETURN_IF_ERROR(CheckActivation(batch_, what, a, begin, pool_));
-      if (taps_.mlp_rows && weights_.mlp_experts.empty()) {
-        MOE_RETURN_IF_ERROR(taps_.mlp_rows({begin, m, a}));
-      }
       ApplyLinear(weights_.mlp.down, a, output.Rows(begin, end), pool_);
     }
     return absl::OkStatus();

@@ -15,11 +15,11 @@
 #include "moe/kernels/simd/matrix_view.h"
 #include "moe/kernels/testing/kernel_test.h"
 #include "moe/model/layer/decoder_layer.h"
-#include "moe/model/layer/decoder_layer_reference.h"
 #include "moe/model/layer/decoder_layer_weights.h"
 #include "moe/model/layer/expert_routing.h"
 #include "moe/model/layer/layer_batch.h"
 #include "moe/model/layer/linear.h"
+#include "moe/model/layer/testing/decoder_layer_reference.h"
 #include "moe/model/layer/testing/drawn_layer.h"
 
 namespace moe {

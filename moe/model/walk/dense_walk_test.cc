@@ -244,7 +244,6 @@ TEST(DenseWalkMemoryTest, BitsAreTheSameFromOneLayerToUnlimited) {
     MOE_ASSERT_OK_AND_ASSIGN(DenseModel fresh,
                              DenseModel::Open(FixturePath(name)));
     EXPECT_EQ(WalkValues(fresh, sequences, {}, machine.resources()), want);
-    EXPECT_LE(machine.budget.peak_bytes(), budget);
     is_kept = fresh.keeps(LayerPasses::kForward);
     MOE_ASSERT_OK_AND_ASSIGN(
         HiddenStates hidden,

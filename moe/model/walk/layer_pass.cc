@@ -12,13 +12,11 @@
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/moe_config.h"
 #include "moe/kernels/simd/matrix_view.h"
-#include "moe/model/layer/attention_block.h"
 #include "moe/model/layer/decoder_layer.h"
 #include "moe/model/layer/decoder_layer_weights.h"
 #include "moe/model/layer/expert_routing.h"
 #include "moe/model/layer/float_matrix.h"
 #include "moe/model/layer/layer_batch.h"
-#include "moe/model/layer/mlp_block.h"
 #include "moe/model/walk/embedding.h"
 #include "moe/model/walk/held_output.h"
 #include "moe/model/walk/hidden_states.h"
@@ -129,80 +127,83 @@ class ForwardStep {
                              input_buffer_);
   }
 
+  absl::Status Forward(const Group& group, MatrixView<const float> x,
+                       const LayerForward& forward) {
+    return DecoderLayerForward(layer_, group.Batch(x), group.taps, forward,
+                               resources_.pool);
+  }
+
   absl::Status SurveyAttention(const Group& group) {
     MOE_ASSIGN_OR_RETURN(const MatrixView<float> x, LoadInput(group.sequences));
+    LayerForward forward;
+    forward.last = LayerStage::kAttention;
     MOE_ASSIGN_OR_RETURN(
-        const BlockOutput out,
+        forward.attention,
         step_.held->Prepare(group.sequences, /*has_residual=*/false));
-    MOE_RETURN_IF_ERROR(AttentionBlockForward(
-        layer_, group.Batch(x), group.taps, out.output, resources_.pool));
-    MOE_RETURN_IF_ERROR(step_.tap->OnSurvey({step_.layer, group.sequences},
-                                            DecoderBlock::kAttention, out));
+    MOE_RETURN_IF_ERROR(Forward(group, x, forward));
+    return Survey(group, DecoderBlock::kAttention, forward.attention);
+  }
+
+  // Shows the tap a block's output, and holds it.
+  absl::Status Survey(const Group& group, DecoderBlock block,
+                      const BlockOutput& out) {
+    MOE_RETURN_IF_ERROR(
+        step_.tap->OnSurvey({step_.layer, group.sequences}, block, out));
     return step_.held->Store(group.sequences, out);
   }
 
   absl::Status ThroughTheLayer(const Group& group) {
     const SequenceGroup& rows = group.sequences;
     MOE_ASSIGN_OR_RETURN(const MatrixView<float> x, LoadInput(rows));
-    const MatrixView<float> y =
+    LayerForward forward;
+    forward.hidden =
         step_.output == step_.input
             ? x
             : step_.output->Prepare(rows.first_token, rows.end_token(),
                                     output_buffer_);
-    MOE_RETURN_IF_ERROR(Attention(group, x, y));
-    MOE_RETURN_IF_ERROR(Mlp(group, y));
-    MOE_RETURN_IF_ERROR(step_.output->Store(rows.first_token, y));
+    MOE_ASSIGN_OR_RETURN(forward.attention, AttentionOutput(rows, x.cols));
+    MOE_ASSIGN_OR_RETURN(forward.mlp, MlpOutput(rows, x.cols));
+    if (surveys_attention_) forward.first = LayerStage::kAddAttention;
+    if (surveys_mlp_) forward.last = LayerStage::kMlp;
+    MOE_RETURN_IF_ERROR(Forward(group, x, forward));
+    if (surveys_mlp_) {
+      MOE_RETURN_IF_ERROR(Survey(group, DecoderBlock::kMlp, forward.mlp));
+    }
+    MOE_RETURN_IF_ERROR(step_.output->Store(rows.first_token, forward.hidden));
     resources_.progress.Advance(rows.num_tokens());
     return absl::OkStatus();
   }
 
-  absl::Status Attention(const Group& group, MatrixView<const float> x,
-                         MatrixView<float> y) {
-    BlockOutput out;
+  // Attention's output as the survey has held it, or room for it.
+  absl::StatusOr<BlockOutput> AttentionOutput(const SequenceGroup& rows,
+                                              int64_t hidden_size) {
     if (surveys_attention_) {
-      MOE_ASSIGN_OR_RETURN(
-          out, step_.held->Load(group.sequences, /*has_residual=*/false));
-    } else {
-      out.output = GroupRows(group.sequences, x.cols, block_buffer_);
-      MOE_RETURN_IF_ERROR(AttentionBlockForward(
-          layer_, group.Batch(x), group.taps, out.output, resources_.pool));
+      return step_.held->Load(rows, /*has_residual=*/false);
     }
-    return FinishBlock(DecoderBlock::kAttention, group.Batch(x), group.taps,
-                       out, y, resources_.pool);
+    return BlockOutput{GroupRows(rows, hidden_size, block_buffer_), {}};
   }
 
-  absl::Status Mlp(const Group& group, MatrixView<float> y) {
-    BlockOutput out;
-    if (surveys_mlp_) {
-      MOE_ASSIGN_OR_RETURN(out,
-                           step_.held->Prepare(group.sequences, has_residual_));
-    } else {
-      out.output = GroupRows(group.sequences, y.cols, block_buffer_);
-      if (has_residual_) {
-        out.residual = GroupRows(group.sequences, y.cols, residual_buffer_);
-      }
+  // Room for the MLP's output, which a survey holds.
+  absl::StatusOr<BlockOutput> MlpOutput(const SequenceGroup& rows,
+                                        int64_t hidden_size) {
+    if (surveys_mlp_) return step_.held->Prepare(rows, has_residual_);
+    BlockOutput out = {GroupRows(rows, hidden_size, block_buffer_), {}};
+    if (has_residual_) {
+      out.residual = GroupRows(rows, hidden_size, residual_buffer_);
     }
-    MOE_RETURN_IF_ERROR(MlpBlockForward(layer_, group.Batch(y), group.taps, out,
-                                        resources_.pool));
-    if (!surveys_mlp_) {
-      return FinishBlock(DecoderBlock::kMlp, group.Batch(y), group.taps, out, y,
-                         resources_.pool);
-    }
-    MOE_RETURN_IF_ERROR(step_.tap->OnSurvey({step_.layer, group.sequences},
-                                            DecoderBlock::kMlp, out));
-    return step_.held->Store(group.sequences, out);
+    return out;
   }
 
   absl::Status FinishMlp(const Group& group) {
     const SequenceGroup& rows = group.sequences;
+    LayerForward forward;
+    forward.first = LayerStage::kAddMlp;
     MOE_ASSIGN_OR_RETURN(
-        const MatrixView<float> y,
+        forward.hidden,
         step_.output->Load(rows.first_token, rows.end_token(), output_buffer_));
-    MOE_ASSIGN_OR_RETURN(const BlockOutput out,
-                         step_.held->Load(rows, has_residual_));
-    MOE_RETURN_IF_ERROR(FinishBlock(DecoderBlock::kMlp, group.Batch(y),
-                                    group.taps, out, y, resources_.pool));
-    return step_.output->Store(rows.first_token, y);
+    MOE_ASSIGN_OR_RETURN(forward.mlp, step_.held->Load(rows, has_residual_));
+    MOE_RETURN_IF_ERROR(Forward(group, forward.hidden, forward));
+    return step_.output->Store(rows.first_token, forward.hidden);
   }
 
   const DecoderLayer& layer_;

@@ -215,7 +215,6 @@ void ExpectSameBitsForAllBudgets(const std::string& name) {
     WalkMachine machine(2, budget);
     MOE_ASSERT_OK_AND_ASSIGN(Model fresh, Model::Open(MoeFixturePath(name)));
     EXPECT_EQ(WalkValues(fresh, sequences, {}, machine.resources()), want);
-    EXPECT_LE(machine.budget.peak_bytes(), budget);
     is_kept = fresh.keeps(LayerPasses::kForward);
   }
 }

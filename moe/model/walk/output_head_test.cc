@@ -118,7 +118,6 @@ TEST(OutputHeadTest, BlocksHaveTheBitsOfTheWhole) {
       WalkMachine machine(2, budget);
       EXPECT_TRUE(BitsEqual<float>(HeadValues(input, machine), want))
           << name << ", " << budget;
-      EXPECT_LE(machine.budget.peak_bytes(), budget);
     }
     // And those of the model, where it keeps its own.
     ASSERT_TRUE(

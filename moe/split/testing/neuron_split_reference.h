@@ -1,7 +1,7 @@
 // The rules of neuron splits, word for word and slowly, for tests.
 
-#ifndef MOE_SPLIT_NEURON_SPLIT_REFERENCE_H_
-#define MOE_SPLIT_NEURON_SPLIT_REFERENCE_H_
+#ifndef MOE_SPLIT_TESTING_NEURON_SPLIT_REFERENCE_H_
+#define MOE_SPLIT_TESTING_NEURON_SPLIT_REFERENCE_H_
 
 #include <cstdint>
 
@@ -20,4 +20,4 @@ LayerNeuronIndices SplitNeuronsWithResidual(const Matrix<float>& scores,
 
 }  // namespace moe::reference
 
-#endif  // MOE_SPLIT_NEURON_SPLIT_REFERENCE_H_
+#endif  // MOE_SPLIT_TESTING_NEURON_SPLIT_REFERENCE_H_

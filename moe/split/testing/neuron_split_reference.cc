@@ -1,4 +1,4 @@
-#include "moe/split/neuron_split_reference.h"
+#include "moe/split/testing/neuron_split_reference.h"
 
 #include <algorithm>
 #include <cstddef>

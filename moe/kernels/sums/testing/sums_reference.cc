@@ -1,4 +1,4 @@
-#include "moe/kernels/sums/sums_reference.h"
+#include "moe/kernels/sums/testing/sums_reference.h"
 
 #include <cmath>
 #include <cstdint>

@@ -1,7 +1,7 @@
 // The matrix product of moe/kernels/gemm/gemm.h, one multiply-add at a time.
 
-#ifndef MOE_KERNELS_GEMM_GEMM_REFERENCE_H_
-#define MOE_KERNELS_GEMM_GEMM_REFERENCE_H_
+#ifndef MOE_KERNELS_GEMM_TESTING_GEMM_REFERENCE_H_
+#define MOE_KERNELS_GEMM_TESTING_GEMM_REFERENCE_H_
 
 #include "moe/kernels/simd/matrix_view.h"
 
@@ -11,10 +11,6 @@ namespace moe::reference {
 void Gemm(MatrixView<const float> a, MatrixView<const float> b,
           MatrixView<float> c);
 
-// C[M, N] = A[M, K] B[K, N].
-void GemmTransposed(MatrixView<const float> a, MatrixView<const float> b,
-                    MatrixView<float> c);
-
 }  // namespace moe::reference
 
-#endif  // MOE_KERNELS_GEMM_GEMM_REFERENCE_H_
+#endif  // MOE_KERNELS_GEMM_TESTING_GEMM_REFERENCE_H_

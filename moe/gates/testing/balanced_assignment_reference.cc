@@ -1,4 +1,4 @@
-#include "moe/gates/balanced_assignment_reference.h"
+#include "moe/gates/testing/balanced_assignment_reference.h"
 
 #include <glpk.h>
 

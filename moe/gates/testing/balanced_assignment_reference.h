@@ -1,8 +1,8 @@
 // The assignment of moe/gates/balanced_assignment.h by a solver of linear
 // programs that somebody else wrote.
 
-#ifndef MOE_GATES_BALANCED_ASSIGNMENT_REFERENCE_H_
-#define MOE_GATES_BALANCED_ASSIGNMENT_REFERENCE_H_
+#ifndef MOE_GATES_TESTING_BALANCED_ASSIGNMENT_REFERENCE_H_
+#define MOE_GATES_TESTING_BALANCED_ASSIGNMENT_REFERENCE_H_
 
 #include "moe/gates/balanced_assignment.h"
 #include "moe/kernels/simd/matrix_view.h"
@@ -15,4 +15,4 @@ double LeastCost(MatrixView<const float> costs, const SizeBounds& bounds);
 
 }  // namespace moe::reference
 
-#endif  // MOE_GATES_BALANCED_ASSIGNMENT_REFERENCE_H_
+#endif  // MOE_GATES_TESTING_BALANCED_ASSIGNMENT_REFERENCE_H_

@@ -1,4 +1,4 @@
-#include "moe/model/layer/decoder_layer_reference.h"
+#include "moe/model/layer/testing/decoder_layer_reference.h"
 
 #include <algorithm>
 #include <cmath>
@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "moe/model/layer/attention.h"
-#include "moe/model/layer/attention_reference.h"
+#include "moe/model/layer/testing/attention_reference.h"
 
 namespace moe::reference {
 namespace {

@@ -1,7 +1,7 @@
 // Random ways to share tokens out, for tests.
 
-#ifndef MOE_KERNELS_SUMS_TOKEN_CUTS_H_
-#define MOE_KERNELS_SUMS_TOKEN_CUTS_H_
+#ifndef MOE_KERNELS_SUMS_TESTING_TOKEN_CUTS_H_
+#define MOE_KERNELS_SUMS_TESTING_TOKEN_CUTS_H_
 
 #include <algorithm>
 #include <cstdint>
@@ -44,4 +44,4 @@ inline std::vector<TokenRange> CutIntoShards(RandomStream& stream,
 
 }  // namespace moe::testing
 
-#endif  // MOE_KERNELS_SUMS_TOKEN_CUTS_H_
+#endif  // MOE_KERNELS_SUMS_TESTING_TOKEN_CUTS_H_

@@ -2,8 +2,8 @@
 // loops, and without a backward: its derivatives are taken by moving its
 // inputs.
 
-#ifndef MOE_MODEL_LAYER_DECODER_LAYER_REFERENCE_H_
-#define MOE_MODEL_LAYER_DECODER_LAYER_REFERENCE_H_
+#ifndef MOE_MODEL_LAYER_TESTING_DECODER_LAYER_REFERENCE_H_
+#define MOE_MODEL_LAYER_TESTING_DECODER_LAYER_REFERENCE_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -73,4 +73,4 @@ LayerOutput DecoderLayerForward(const DecoderLayer& layer,
 
 }  // namespace moe::reference
 
-#endif  // MOE_MODEL_LAYER_DECODER_LAYER_REFERENCE_H_
+#endif  // MOE_MODEL_LAYER_TESTING_DECODER_LAYER_REFERENCE_H_

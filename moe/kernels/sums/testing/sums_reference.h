@@ -1,7 +1,7 @@
 // The sums over tokens of this package, one token and one feature at a time.
 
-#ifndef MOE_KERNELS_SUMS_SUMS_REFERENCE_H_
-#define MOE_KERNELS_SUMS_SUMS_REFERENCE_H_
+#ifndef MOE_KERNELS_SUMS_TESTING_SUMS_REFERENCE_H_
+#define MOE_KERNELS_SUMS_TESTING_SUMS_REFERENCE_H_
 
 #include <cstdint>
 #include <vector>
@@ -35,4 +35,4 @@ ClusterSums CentroidSums(MatrixView<const float> rows, int64_t first_token,
 
 }  // namespace moe::reference
 
-#endif  // MOE_KERNELS_SUMS_SUMS_REFERENCE_H_
+#endif  // MOE_KERNELS_SUMS_TESTING_SUMS_REFERENCE_H_

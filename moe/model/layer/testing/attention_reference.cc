@@ -1,4 +1,4 @@
-#include "moe/model/layer/attention_reference.h"
+#include "moe/model/layer/testing/attention_reference.h"
 
 #include <cmath>
 #include <cstddef>

@@ -1,4 +1,4 @@
-#include "moe/kernels/gemm/gemm_reference.h"
+#include "moe/kernels/gemm/testing/gemm_reference.h"
 
 #include <algorithm>
 #include <cmath>
@@ -13,14 +13,13 @@ namespace {
 // Of the contract; written out again, so that a change elsewhere shows.
 constexpr int64_t kDepthBlock = 256;
 
-// b(k) is the k-th number of the column.
-template <typename Column>
-float Dot(const float* a, int64_t depth, Column b) {
+// The sum of a[k] b[k].
+float Dot(const float* a, const float* b, int64_t depth) {
   float result = 0.0f;
   for (int64_t begin = 0; begin < depth; begin += kDepthBlock) {
     float partial = 0.0f;
     for (int64_t k = begin; k < std::min(begin + kDepthBlock, depth); ++k) {
-      partial = std::fma(a[k], b(k), partial);
+      partial = std::fma(a[k], b[k], partial);
     }
     result = begin == 0 ? partial : result + partial;
   }
@@ -34,20 +33,7 @@ void Gemm(MatrixView<const float> a, MatrixView<const float> b,
   MOE_CHECK(a.cols == b.cols && a.rows == c.rows && b.rows == c.cols);
   for (int64_t m = 0; m < c.rows; ++m) {
     for (int64_t n = 0; n < c.cols; ++n) {
-      const float* const column = b.RowData(n);
-      c.RowData(m)[n] =
-          Dot(a.RowData(m), a.cols, [&](int64_t k) { return column[k]; });
-    }
-  }
-}
-
-void GemmTransposed(MatrixView<const float> a, MatrixView<const float> b,
-                    MatrixView<float> c) {
-  MOE_CHECK(a.cols == b.rows && a.rows == c.rows && b.cols == c.cols);
-  for (int64_t m = 0; m < c.rows; ++m) {
-    for (int64_t n = 0; n < c.cols; ++n) {
-      c.RowData(m)[n] =
-          Dot(a.RowData(m), a.cols, [&](int64_t k) { return b.RowData(k)[n]; });
+      c.RowData(m)[n] = Dot(a.RowData(m), b.RowData(n), a.cols);
     }
   }
 }

@@ -1,7 +1,7 @@
 // The attention of moe/model/layer/attention.h in double, by obvious loops.
 
-#ifndef MOE_MODEL_LAYER_ATTENTION_REFERENCE_H_
-#define MOE_MODEL_LAYER_ATTENTION_REFERENCE_H_
+#ifndef MOE_MODEL_LAYER_TESTING_ATTENTION_REFERENCE_H_
+#define MOE_MODEL_LAYER_TESTING_ATTENTION_REFERENCE_H_
 
 #include <cstdint>
 #include <vector>
@@ -23,4 +23,4 @@ std::vector<double> CausalAttention(const AttentionInputs& inputs);
 
 }  // namespace moe::reference
 
-#endif  // MOE_MODEL_LAYER_ATTENTION_REFERENCE_H_
+#endif  // MOE_MODEL_LAYER_TESTING_ATTENTION_REFERENCE_H_

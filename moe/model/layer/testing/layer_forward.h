@@ -1,0 +1,31 @@
+// A decoder layer's forward, with rows of its own for the blocks' outputs.
+
+#ifndef MOE_MODEL_LAYER_TESTING_LAYER_FORWARD_H_
+#define MOE_MODEL_LAYER_TESTING_LAYER_FORWARD_H_
+
+#include "absl/status/status.h"
+#include "moe/base/thread_pool.h"
+#include "moe/kernels/simd/matrix_view.h"
+#include "moe/model/layer/decoder_layer.h"
+#include "moe/model/layer/decoder_layer_weights.h"
+#include "moe/model/layer/float_matrix.h"
+#include "moe/model/layer/layer_batch.h"
+
+namespace moe::testing {
+
+// All stages of DecoderLayerForward. y [T, H] may be batch.hidden.
+inline absl::Status ForwardLayer(const DecoderLayer& layer,
+                                 const LayerBatch& batch, const LayerTaps& taps,
+                                 MatrixView<float> y, ThreadPool& pool) {
+  FloatMatrix output(y.rows, y.cols);
+  FloatMatrix residual(layer.weights->has_residual() ? y.rows : 0, y.cols);
+  LayerForward forward;
+  forward.attention = {output.view(), {}};
+  forward.mlp = {output.view(), residual.view()};
+  forward.hidden = y;
+  return DecoderLayerForward(layer, batch, taps, forward, pool);
+}
+
+}  // namespace moe::testing
+
+#endif  // MOE_MODEL_LAYER_TESTING_LAYER_FORWARD_H_
