@@ -6,8 +6,8 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "moe/base/json.h"
 #include "moe/base/status_macros.h"
-#include "moe/checkpoint/json.h"
 
 namespace moe {
 

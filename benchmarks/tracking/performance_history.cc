@@ -19,9 +19,9 @@
 #include "absl/strings/string_view.h"
 #include "moe/base/atomic_write.h"
 #include "moe/base/file_system.h"
+#include "moe/base/json.h"
 #include "moe/base/random_access_file.h"
 #include "moe/base/status_macros.h"
-#include "moe/checkpoint/json.h"
 #include "moe/kernels/simd/simd_target.h"
 
 namespace moe {

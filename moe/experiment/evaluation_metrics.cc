@@ -11,9 +11,9 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "moe/base/json.h"
 #include "moe/base/random_access_file.h"
 #include "moe/base/status_macros.h"
-#include "moe/checkpoint/json.h"
 #include "moe/experiment/experiment_lock.pb.h"
 #include "moe/experiment/option_flags.h"
 

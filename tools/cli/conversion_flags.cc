@@ -5,10 +5,10 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "moe/base/json.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/thread_pool.h"
 #include "moe/checkpoint/checkpoint.h"
-#include "moe/checkpoint/json.h"
 #include "moe/convert/piece_stream.h"
 #include "tools/cli/command.h"
 #include "tools/cli/common_flags.h"

@@ -8,9 +8,9 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/ascii.h"
+#include "moe/base/json.h"
 #include "moe/checkpoint/checkpoint.h"
 #include "moe/checkpoint/checkpoint_form.pb.h"
-#include "moe/checkpoint/json.h"
 #include "moe/convert/conversion_plan.h"
 #include "moe/convert/piece_stream.h"
 #include "tools/cli/command.h"

@@ -62,10 +62,11 @@ int64_t NumExperts(const ConvertMixtralFlags& flags,
   if (flags.num_experts.has_value()) return *flags.num_experts;
   const auto& indices = artifacts.neuron_indices;
   if (indices.has_value() && !indices->layers.empty()) {
-    return indices->layers[0].experts.rows;
+    return indices->layers[0].experts.rows();
   }
   const auto& gates = artifacts.gate_weights;
-  if (gates.has_value() && !gates->layers.empty()) return gates->layers[0].rows;
+  if (gates.has_value() && !gates->layers.empty())
+    return gates->layers[0].rows();
   return kDefaultMlpExperts;
 }
 

@@ -4,9 +4,9 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "moe/base/json.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/thread_pool.h"
-#include "moe/checkpoint/json.h"
 #include "moe/evaluate/checkpoint_diff.h"
 #include "moe/evaluate/diff_options.pb.h"
 #include "moe/evaluate/diff_report.h"

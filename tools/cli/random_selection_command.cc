@@ -3,11 +3,11 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "moe/base/json.h"
 #include "moe/base/option_checks.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/artifact/artifact_io.h"
 #include "moe/checkpoint/artifact/gate_weights.h"
-#include "moe/checkpoint/json.h"
 #include "moe/gates/gates_report.h"
 #include "moe/gates/random_selection.h"
 #include "moe/gates/random_selection_options.h"

@@ -53,19 +53,19 @@ std::string Rectangle(double x, double y, double width, double height,
 class HeatMapPainter {
  public:
   explicit HeatMapPainter(const HeatMap& map) : map_(map) {
-    for (const double value : map.values.values) {
+    for (const double value : map.values.values()) {
       MOE_CHECK(!(value < 0));
       if (std::isfinite(value)) largest_ = std::max(largest_, value);
     }
     size_t longest = map.col_name.size();
-    for (int64_t row = 0; row < map.values.rows; ++row) {
+    for (int64_t row = 0; row < map.values.rows(); ++row) {
       longest = std::max(longest, RowName(row).size());
     }
     left_ = 12 + kCharacterWidth * static_cast<double>(longest);
     const auto cols =
-        static_cast<double>(std::max<int64_t>(1, map.values.cols));
+        static_cast<double>(std::max<int64_t>(1, map.values.cols()));
     cell_width_ = std::min(kMostCellWidth, kMostWidth / cols);
-    bottom_ = kTop + kCellHeight * static_cast<double>(map.values.rows);
+    bottom_ = kTop + kCellHeight * static_cast<double>(map.values.rows());
     width_ = std::max(left_ + cell_width_ * cols, ScaleEnd()) + 1;
   }
 
@@ -76,7 +76,7 @@ class HeatMapPainter {
         "height=\"%.1f\" role=\"img\" aria-label=\"%s\">\n",
         width_, height, width_, height, EscapeHtml(map_.title));
     absl::StrAppend(&svg, Columns());
-    for (int64_t row = 0; row < map_.values.rows; ++row) {
+    for (int64_t row = 0; row < map_.values.rows(); ++row) {
       absl::StrAppend(&svg, Row(row));
     }
     return absl::StrCat(svg, Scale(), "</svg>\n");
@@ -116,7 +116,7 @@ class HeatMapPainter {
 
 std::string HeatMapPainter::Columns() const {
   std::string svg = Text(left_ - 8, 14, map_.col_name, "end");
-  const int64_t cols = map_.values.cols;
+  const int64_t cols = map_.values.cols();
   for (int64_t col = 0; col < cols; col += LabelStep(cols, 24)) {
     absl::StrAppend(
         &svg, Text(X(col) + cell_width_ / 2, 14, absl::StrCat(col), "middle"));
@@ -126,11 +126,11 @@ std::string HeatMapPainter::Columns() const {
 
 std::string HeatMapPainter::Row(int64_t row) const {
   std::string svg;
-  if (row % LabelStep(map_.values.rows, 40) == 0) {
+  if (row % LabelStep(map_.values.rows(), 40) == 0) {
     svg = Text(left_ - 8, kTop + kCellHeight * static_cast<double>(row) + 14,
                RowName(row), "end");
   }
-  for (int64_t col = 0; col < map_.values.cols; ++col) {
+  for (int64_t col = 0; col < map_.values.cols(); ++col) {
     absl::StrAppend(&svg, Cell(row, col));
   }
   return svg;

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "moe/checkpoint/artifact/matrix.h"
+#include "moe/base/matrix.h"
 
 namespace moe {
 

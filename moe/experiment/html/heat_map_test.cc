@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "moe/checkpoint/artifact/matrix.h"
+#include "moe/base/matrix.h"
 
 namespace moe {
 namespace {
@@ -51,13 +51,13 @@ TEST(HeatMapTest, CallsRowsAndNumbersAsAsked) {
 TEST(HeatMapTest, MayBeEmptyOrAllZero) {
   EXPECT_THAT(FormatHeatMap({}), HasSubstr("</svg>"));
   HeatMap map;
-  map.values = Matrix<double>(1, 3);
+  map.values = Matrix<double>::Zeros(1, 3);
   EXPECT_THAT(FormatHeatMap(map), HasSubstr("fill-opacity=\"0.000\""));
 }
 
 TEST(HeatMapTest, HasRoomForManyColumns) {
   HeatMap map;
-  map.values = Matrix<double>(100, 1024);
+  map.values = Matrix<double>::Zeros(100, 1024);
   const std::string svg = FormatHeatMap(map);
   EXPECT_THAT(svg, HasSubstr("width=\"0.6\""));
   EXPECT_THAT(svg, Not(HasSubstr("class=\"cell\"")));

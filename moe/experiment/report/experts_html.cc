@@ -14,9 +14,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
+#include "moe/base/json.h"
+#include "moe/base/matrix.h"
 #include "moe/base/with_commas.h"
-#include "moe/checkpoint/artifact/matrix.h"
-#include "moe/checkpoint/json.h"
 #include "moe/experiment/html/chart_axis.h"
 #include "moe/experiment/html/heat_map.h"
 #include "moe/experiment/html/html_page.h"
@@ -46,10 +46,10 @@ Matrix<double> ToMatrix(const std::vector<std::vector<double>>& rows) {
   for (const std::vector<double>& row : rows) cols = std::max(cols, row.size());
   Matrix<double> matrix(static_cast<int64_t>(rows.size()),
                         static_cast<int64_t>(cols));
-  std::fill(matrix.values.begin(), matrix.values.end(), kNaN);
+  std::fill(matrix.values().begin(), matrix.values().end(), kNaN);
   for (size_t i = 0; i < rows.size(); ++i) {
     std::copy(rows[i].begin(), rows[i].end(),
-              matrix.MutableRow(static_cast<int64_t>(i)).begin());
+              matrix.Row(static_cast<int64_t>(i)).begin());
   }
   return matrix;
 }

@@ -5,7 +5,7 @@
 
 #include <vector>
 
-#include "moe/checkpoint/json.h"
+#include "moe/base/json.h"
 #include "moe/experiment/report/html_section.h"
 
 namespace moe {

@@ -6,8 +6,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "moe/base/json.h"
 #include "moe/base/with_commas.h"
-#include "moe/checkpoint/json.h"
 #include "moe/experiment/html/html_page.h"
 #include "moe/experiment/report/report_numbers.h"
 

@@ -10,7 +10,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "moe/base/byte_size.h"
-#include "moe/checkpoint/json.h"
+#include "moe/base/json.h"
 #include "moe/experiment/html/bar_chart.h"
 #include "moe/experiment/html/html_page.h"
 #include "moe/experiment/report/html_section.h"

@@ -5,7 +5,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "moe/checkpoint/json.h"
+#include "moe/base/json.h"
 #include "moe/experiment/experiment_lock.pb.h"
 #include "moe/experiment/report/html_section.h"
 #include "moe/experiment/report/small_experiment_test_helper.h"

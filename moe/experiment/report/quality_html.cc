@@ -7,7 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "moe/checkpoint/json.h"
+#include "moe/base/json.h"
 #include "moe/experiment/html/bar_chart.h"
 #include "moe/experiment/html/chart_axis.h"
 #include "moe/experiment/html/html_page.h"

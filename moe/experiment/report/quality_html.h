@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "moe/checkpoint/json.h"
+#include "moe/base/json.h"
 #include "moe/experiment/report/html_section.h"
 
 namespace moe {

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "moe/checkpoint/json.h"
+#include "moe/base/json.h"
 #include "moe/experiment/html/html_page.h"
 #include "moe/experiment/report/experts_html.h"
 #include "moe/experiment/report/html_section.h"

@@ -18,10 +18,10 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/memory_budget.h"
 #include "moe/base/progress.h"
 #include "moe/checkpoint/checkpoint.h"
-#include "moe/kernels/simd/matrix_view.h"
 #include "moe/model/aten/aten_device.h"
 #include "moe/text/dataset/token_sequences.h"
 
