@@ -18,6 +18,7 @@
 #include <stdlib.h>
 
 #include <cstdint>
+#include <numeric>
 #include <string>
 #include <utility>
 
@@ -29,11 +30,11 @@
 #include "benchmarks/benchmark_main.h"
 #include "benchmarks/beside_cp.h"
 #include "moe/base/check.h"
+#include "moe/base/matrix.h"
 #include "moe/base/philox.h"
 #include "moe/base/progress.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/thread_pool.h"
-#include "moe/checkpoint/artifact/matrix.h"
 #include "moe/checkpoint/artifact/neuron_indices.h"
 #include "moe/checkpoint/checkpoint.h"
 #include "moe/checkpoint/llama_config.h"
@@ -64,11 +65,10 @@ NeuronIndices RandomIndices(const LlamaConfig& config) {
     LayerNeuronIndices split;
     split.experts =
         Matrix<int64_t>(kNumExperts, config.intermediate_size / kNumExperts);
-    for (size_t i = 0; i < split.experts.values.size(); ++i) {
-      split.experts.values[i] = static_cast<int64_t>(i);
-    }
+    const absl::Span<int64_t> neurons = split.experts.values();
+    std::iota(neurons.begin(), neurons.end(), int64_t{0});
     RandomStream stream(0, absl::StrCat("convert_benchmark/", layer));
-    Shuffle(stream, absl::MakeSpan(split.experts.values));
+    Shuffle(stream, neurons);
     indices.layers.push_back(std::move(split));
   }
   return indices;

@@ -22,6 +22,8 @@
 #include "benchmarks/benchmark_main.h"
 #include "benchmarks/measure.h"
 #include "moe/base/check.h"
+#include "moe/base/matrix.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/memory_budget.h"
 #include "moe/base/philox.h"
 #include "moe/base/spill_file.h"
@@ -30,8 +32,6 @@
 #include "moe/gates/balanced_kmeans.h"
 #include "moe/gates/clustering_options.pb.h"
 #include "moe/kernels/rows/distances.h"
-#include "moe/kernels/simd/matrix_view.h"
-#include "moe/model/layer/float_matrix.h"
 #include "moe/model/walk/hidden_states.h"
 
 namespace moe {
@@ -68,7 +68,7 @@ HiddenStates MakePoints(int64_t num_tokens, int64_t hidden_size,
   HiddenStates points =
       HiddenStates::Create(num_tokens, hidden_size, budget, SpillDirectory())
           .value();
-  FloatMatrix buffer;
+  Matrix<float> buffer;
   for (int64_t begin = 0; begin < num_tokens; begin += kRowsAtOnce) {
     const int64_t end = std::min(begin + kRowsAtOnce, num_tokens);
     const MatrixView<float> rows = points.Prepare(begin, end, buffer);
@@ -82,7 +82,7 @@ HiddenStates MakePoints(int64_t num_tokens, int64_t hidden_size,
 
 // Seconds for all points, once.
 double ReadSeconds(HiddenStates& points) {
-  FloatMatrix buffer;
+  Matrix<float> buffer;
   return SecondsOf([&] {
     MOE_CHECK(points
                   .ForEachBlock(kRowsAtOnce, buffer,
@@ -110,9 +110,9 @@ void BM_Assign(benchmark::State& state) {
   const int64_t num_tokens = state.range(0);
   const int64_t num_clusters = state.range(1);
   ThreadPool pool(static_cast<int>(state.range(2)));
-  FloatMatrix x(num_tokens, kHiddenSize);
+  Matrix<float> x(num_tokens, kHiddenSize);
   FillPoints(0, x.view());
-  FloatMatrix costs(num_tokens, num_clusters);
+  Matrix<float> costs(num_tokens, num_clusters);
   SquaredL2Distances(x.view(), x.view().Rows(0, num_clusters), costs.view(),
                      pool);
   const SizeBounds bounds = BalancedBounds(num_tokens, num_clusters, kJitter);

@@ -40,7 +40,9 @@
 #include "benchmarks/benchmark_main.h"
 #include "benchmarks/measure.h"
 #include "benchmarks/peak_flops.h"
+#include "moe/base/aligned_buffer.h"
 #include "moe/base/check.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/philox.h"
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/gemm/gemm.h"
@@ -52,8 +54,6 @@
 #include "moe/kernels/rows/rope.h"
 #include "moe/kernels/rows/softmax.h"
 #include "moe/kernels/rows/swiglu.h"
-#include "moe/kernels/simd/aligned_buffer.h"
-#include "moe/kernels/simd/matrix_view.h"
 
 namespace moe {
 namespace {
@@ -122,8 +122,8 @@ void SetLibTorchThreads(int num_threads) {
   if (set_blas_threads != nullptr) set_blas_threads(num_threads);
 }
 
-AlignedBuffer InBuffer(const std::vector<float>& values) {
-  AlignedBuffer buffer(static_cast<int64_t>(values.size()));
+AlignedBuffer<float> InBuffer(const std::vector<float>& values) {
+  AlignedBuffer<float> buffer(static_cast<int64_t>(values.size()));
   std::copy(values.begin(), values.end(), buffer.data());
   return buffer;
 }
@@ -135,7 +135,7 @@ struct GemmOperands {
         b(InBuffer(RandomFloats(n * k))),
         c(InBuffer(std::vector<float>(static_cast<size_t>(m * n)))),
         torch_c(InBuffer(std::vector<float>(static_cast<size_t>(m * n)))) {}
-  AlignedBuffer a, b, c, torch_c;
+  AlignedBuffer<float> a, b, c, torch_c;
 };
 
 // As many fused multiply-adds as take a thread some 30 ms.

@@ -11,14 +11,14 @@
 #include "benchmarks/measure.h"
 #include "benchmarks/peak_flops.h"
 #include "moe/base/check.h"
+#include "moe/base/matrix.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/philox.h"
 #include "moe/base/thread_pool.h"
 #include "moe/checkpoint/llama_config.h"
-#include "moe/kernels/simd/matrix_view.h"
 #include "moe/model/layer/attention.h"
 #include "moe/model/layer/decoder_layer.h"
 #include "moe/model/layer/decoder_layer_weights.h"
-#include "moe/model/layer/float_matrix.h"
 #include "moe/model/layer/linear.h"
 #include "moe/model/layer/rotary_tables.h"
 
@@ -51,11 +51,11 @@ LlamaConfig Llama8B() {
 
 // Numbers of variance 1 / cols, so that a product with them keeps the scale of
 // what it takes.
-FloatMatrix RandomMatrix(absl::string_view name, int64_t rows, int64_t cols) {
+Matrix<float> RandomMatrix(absl::string_view name, int64_t rows, int64_t cols) {
   RandomStream stream(/*seed=*/1, name);
   const auto bound =
       static_cast<float>(std::sqrt(3.0 / static_cast<double>(cols)));
-  FloatMatrix matrix(rows, cols);
+  Matrix<float> matrix(rows, cols);
   for (int64_t r = 0; r < rows; ++r) {
     for (float& value : matrix.view().Row(r)) {
       value = stream.UniformSymmetric(bound);
@@ -66,7 +66,7 @@ FloatMatrix RandomMatrix(absl::string_view name, int64_t rows, int64_t cols) {
 
 Linear RandomLinear(absl::string_view name, int64_t out, int64_t in,
                     ThreadPool& pool) {
-  const FloatMatrix weight = RandomMatrix(name, out, in);
+  const Matrix<float> weight = RandomMatrix(name, out, in);
   return PackLinear(weight.view(), {}, LayerPasses::kForwardAndBackward, pool);
 }
 
@@ -102,11 +102,11 @@ void BM_Layer(benchmark::State& state, const LlamaConfig& config) {
       RotaryTables::Create(config, {num_tokens}, pool).value();
   const DecoderLayer layer = {&config, &weights, &rotary, {}};
   const std::vector<int64_t> offsets = {0, num_tokens};
-  const FloatMatrix x = RandomMatrix("x", num_tokens, config.hidden_size);
-  const FloatMatrix dy = RandomMatrix("dy", num_tokens, config.hidden_size);
-  FloatMatrix y(num_tokens, config.hidden_size);
-  FloatMatrix dx(num_tokens, config.hidden_size);
-  FloatMatrix output(num_tokens, config.hidden_size);
+  const Matrix<float> x = RandomMatrix("x", num_tokens, config.hidden_size);
+  const Matrix<float> dy = RandomMatrix("dy", num_tokens, config.hidden_size);
+  Matrix<float> y(num_tokens, config.hidden_size);
+  Matrix<float> dx(num_tokens, config.hidden_size);
+  Matrix<float> output(num_tokens, config.hidden_size);
   LayerForward forward;
   forward.attention = {output.view(), {}};
   forward.mlp = {output.view(), {}};

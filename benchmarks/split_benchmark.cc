@@ -15,13 +15,13 @@
 #include "benchmarks/measure.h"
 #include "benchmarks/random_model.h"
 #include "moe/base/check.h"
+#include "moe/base/matrix.h"
 #include "moe/base/memory_budget.h"
 #include "moe/base/philox.h"
 #include "moe/base/progress.h"
 #include "moe/base/thread_pool.h"
 #include "moe/checkpoint/artifact/gate_weights.h"
 #include "moe/checkpoint/artifact/importance_scores.h"
-#include "moe/checkpoint/artifact/matrix.h"
 #include "moe/checkpoint/llama_config.h"
 #include "moe/model/walk/dense_model.h"
 #include "moe/model/walk/dense_walk.h"
@@ -43,7 +43,7 @@ constexpr int64_t kNumExperts = 8;
 
 Matrix<float> RandomMatrix(int64_t rows, int64_t cols, RandomStream& stream) {
   Matrix<float> matrix(rows, cols);
-  for (float& value : matrix.values) value = stream.UniformSymmetric(1.0f);
+  for (float& value : matrix.values()) value = stream.UniformSymmetric(1.0f);
   return matrix;
 }
 

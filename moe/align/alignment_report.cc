@@ -9,9 +9,9 @@
 #include "absl/strings/str_format.h"
 #include "moe/align/align_model.h"
 #include "moe/align/align_options.pb.h"
+#include "moe/base/json.h"
 #include "moe/checkpoint/artifact/layer_parts.h"
 #include "moe/checkpoint/artifact/scale_factors.h"
-#include "moe/checkpoint/json.h"
 
 namespace moe {
 namespace {

@@ -6,7 +6,7 @@
 #include "gtest/gtest.h"
 #include "moe/align/align_model.h"
 #include "moe/align/align_options.pb.h"
-#include "moe/checkpoint/json.h"
+#include "moe/base/json.h"
 
 namespace moe {
 namespace {

@@ -7,12 +7,12 @@
 #include "absl/status/statusor.h"
 #include "moe/align/block_alignment.h"
 #include "moe/align/distribution_sums.h"
+#include "moe/base/matrix.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/rows/elementwise.h"
-#include "moe/kernels/simd/matrix_view.h"
 #include "moe/kernels/sums/moments.h"
-#include "moe/model/layer/float_matrix.h"
 #include "moe/model/layer/layer_batch.h"
 
 namespace moe {
@@ -28,7 +28,7 @@ BlockSurvey::BlockSurvey(int64_t hidden_size, bool has_residual)
     : routed_(hidden_size) {
   if (!has_residual) return;
   residual_ = Residual{Moments(hidden_size), Moments(hidden_size),
-                       FloatMatrix(kRowsAtOnce, hidden_size)};
+                       Matrix<float>(kRowsAtOnce, hidden_size)};
 }
 
 int64_t BlockSurvey::SizeBytes(int64_t hidden_size) {

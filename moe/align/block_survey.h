@@ -9,9 +9,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "moe/align/block_alignment.h"
+#include "moe/base/matrix.h"
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/sums/moments.h"
-#include "moe/model/layer/float_matrix.h"
 #include "moe/model/layer/layer_batch.h"
 
 namespace moe {
@@ -35,7 +35,7 @@ class BlockSurvey {
   struct Residual {
     Moments residual;
     Moments sum;
-    FloatMatrix buffer;  // Rows of the sum.
+    Matrix<float> buffer;  // Rows of the sum.
   };
 
   Moments routed_;

@@ -6,10 +6,10 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "moe/align/block_alignment.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/thread_pool.h"
 #include "moe/checkpoint/artifact/distribution.h"
-#include "moe/kernels/simd/matrix_view.h"
 #include "moe/model/layer/layer_batch.h"
 
 namespace moe {

@@ -9,8 +9,8 @@
 
 #include "absl/strings/str_format.h"
 #include "moe/align/block_alignment.h"
+#include "moe/base/json.h"
 #include "moe/checkpoint/artifact/distribution.h"
-#include "moe/checkpoint/json.h"
 
 namespace moe {
 namespace {

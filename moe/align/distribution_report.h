@@ -6,8 +6,8 @@
 
 #include <string>
 
+#include "moe/base/json.h"
 #include "moe/checkpoint/artifact/distribution.h"
-#include "moe/checkpoint/json.h"
 
 namespace moe {
 

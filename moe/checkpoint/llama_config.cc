@@ -11,9 +11,9 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "moe/base/json.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/dtype.h"
-#include "moe/checkpoint/json.h"
 
 namespace moe {
 namespace {

@@ -9,8 +9,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "moe/base/json.h"
 #include "moe/checkpoint/dtype.h"
-#include "moe/checkpoint/json.h"
 
 namespace moe {
 

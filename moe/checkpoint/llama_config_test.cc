@@ -9,10 +9,10 @@
 #include "absl/strings/string_view.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/json.h"
 #include "moe/base/random_access_file.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/checkpoint/dtype.h"
-#include "moe/checkpoint/json.h"
 
 namespace moe {
 namespace {

@@ -10,12 +10,12 @@
 #include "absl/strings/string_view.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/json.h"
 #include "moe/base/progress.h"
 #include "moe/base/random_access_file.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/checkpoint/checkpoint.h"
-#include "moe/checkpoint/json.h"
 
 namespace moe {
 namespace {

@@ -12,9 +12,9 @@
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "moe/base/check.h"
+#include "moe/base/json.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/checkpoint_form.pb.h"
-#include "moe/checkpoint/json.h"
 #include "moe/checkpoint/llama_config.h"
 #include "moe/checkpoint/path_fields.h"
 

@@ -10,8 +10,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "moe/base/json.h"
 #include "moe/checkpoint/checkpoint_form.pb.h"
-#include "moe/checkpoint/json.h"
 #include "moe/checkpoint/llama_config.h"
 
 namespace moe {

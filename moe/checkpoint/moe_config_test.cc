@@ -9,8 +9,8 @@
 #include "absl/strings/str_replace.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/json.h"
 #include "moe/base/testing/status_matchers.h"
-#include "moe/checkpoint/json.h"
 #include "moe/checkpoint/llama_config.h"
 
 namespace moe {

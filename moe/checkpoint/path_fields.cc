@@ -6,7 +6,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/string_view.h"
-#include "moe/checkpoint/json.h"
+#include "moe/base/json.h"
 
 namespace moe {
 

@@ -15,15 +15,13 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "moe/base/json.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/tensor.h"
-#include "nlohmann/json.hpp"
 
 namespace moe {
 namespace {
-
-using Json = nlohmann::json;
 
 constexpr char kMetadataKey[] = "__metadata__";
 constexpr uint64_t kLengthBytes = 8;
@@ -35,7 +33,7 @@ absl::Status Malformed(absl::string_view what) {
 
 // Reads the JSON event by event: no document is built, the nesting is bounded
 // by what the format has, and a name that occurs twice is seen.
-class HeaderHandler : public nlohmann::json_sax<Json> {
+class HeaderHandler : public nlohmann::json_sax<SortedJson> {
  public:
   absl::Status TakeStatus() { return std::move(status_); }
   SafetensorsHeader TakeHeader() { return std::move(header_); }
@@ -48,7 +46,9 @@ class HeaderHandler : public nlohmann::json_sax<Json> {
   bool number_float(double, const std::string& text) override {
     return Unexpected(absl::StrCat("the number ", text));
   }
-  bool binary(Json::binary_t&) override { return Unexpected("binary data"); }
+  bool binary(SortedJson::binary_t&) override {
+    return Unexpected("binary data");
+  }
 
   bool number_unsigned(uint64_t value) override {
     if (state_ != State::kShape && state_ != State::kOffsets) {
@@ -318,7 +318,7 @@ absl::Status CheckTensors(SafetensorsHeader& header, uint64_t file_size_bytes) {
 }
 
 void AppendJsonString(absl::string_view text, std::string& out) {
-  out += Json(std::string(text)).dump();
+  out += SortedJson(std::string(text)).dump();
 }
 
 }  // namespace
@@ -356,7 +356,7 @@ absl::StatusOr<SafetensorsHeader> ParseSafetensorsHeader(
     return Malformed("it does not start with '{'");
   }
   HeaderHandler handler;
-  const bool parsed = Json::sax_parse(json.begin(), json.end(), &handler);
+  const bool parsed = SortedJson::sax_parse(json.begin(), json.end(), &handler);
   if (!parsed) return handler.TakeStatus();
   SafetensorsHeader header = handler.TakeHeader();
   header.data_offset = kLengthBytes + json.size();
@@ -368,7 +368,8 @@ std::string FormatSafetensorsHeader(absl::Span<const TensorSpec> tensors,
                                     const SafetensorsMetadata& metadata) {
   std::string json = "{";
   if (!metadata.empty()) {
-    json += absl::StrCat("\"", kMetadataKey, "\":", Json(metadata).dump());
+    json +=
+        absl::StrCat("\"", kMetadataKey, "\":", SortedJson(metadata).dump());
   }
   int64_t begin = 0;
   for (const TensorSpec& tensor : tensors) {

@@ -10,8 +10,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "moe/base/json.h"
 #include "moe/base/status_macros.h"
-#include "moe/checkpoint/json.h"
 
 namespace moe {
 namespace {

@@ -14,8 +14,8 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "moe/base/json.h"
 #include "moe/base/random_access_file.h"
-#include "moe/checkpoint/json.h"
 
 namespace moe {
 namespace {

@@ -18,10 +18,10 @@ namespace {
 int64_t NumExpertsOf(const GateWeights* gate_weights,
                      const NeuronIndices* neuron_indices) {
   if (neuron_indices != nullptr && !neuron_indices->layers.empty()) {
-    return neuron_indices->layers[0].experts.rows;
+    return neuron_indices->layers[0].experts.rows();
   }
   if (gate_weights != nullptr && !gate_weights->layers.empty()) {
-    return gate_weights->layers[0].rows;
+    return gate_weights->layers[0].rows();
   }
   return 8;
 }

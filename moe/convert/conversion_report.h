@@ -7,7 +7,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
-#include "moe/checkpoint/json.h"
+#include "moe/base/json.h"
 #include "moe/convert/convert_attention.h"
 #include "moe/convert/convert_mlp.h"
 #include "moe/convert/export_checkpoint.h"

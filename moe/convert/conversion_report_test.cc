@@ -2,7 +2,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "moe/checkpoint/json.h"
+#include "moe/base/json.h"
 #include "moe/convert/convert_attention.h"
 #include "moe/convert/convert_mlp.h"
 #include "moe/convert/export_checkpoint.h"

@@ -13,6 +13,7 @@
 #include "absl/types/span.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/matrix.h"
 #include "moe/base/philox.h"
 #include "moe/base/progress.h"
 #include "moe/base/status_macros.h"
@@ -20,7 +21,6 @@
 #include "moe/base/testing/temp_directory.h"
 #include "moe/base/thread_pool.h"
 #include "moe/checkpoint/artifact/gate_weights.h"
-#include "moe/checkpoint/artifact/matrix.h"
 #include "moe/checkpoint/checkpoint.h"
 #include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/moe_config.h"
@@ -75,7 +75,7 @@ GateWeights RandomGates(const Case& c, int64_t num_rows) {
   for (int64_t layer = 0; layer < c.model.num_layers; ++layer) {
     RandomStream stream(2, absl::StrCat("gates/", layer));
     Matrix<float> weights(num_rows, c.model.hidden_size);
-    for (float& w : weights.values) w = stream.UniformSymmetric(3.0f);
+    for (float& w : weights.values()) w = stream.UniformSymmetric(3.0f);
     gates.layers.push_back(std::move(weights));
   }
   return gates;

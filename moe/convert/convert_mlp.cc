@@ -97,7 +97,7 @@ std::vector<absl::Span<const int64_t>> MlpConverter::Lists(
   const LayerNeuronIndices& indices =
       indices_.layers[static_cast<size_t>(layer)];
   std::vector<absl::Span<const int64_t>> lists;
-  for (int64_t e = 0; e < indices.experts.rows; ++e) {
+  for (int64_t e = 0; e < indices.experts.rows(); ++e) {
     lists.push_back(indices.experts.Row(e));
   }
   if (indices.residual.has_value()) lists.emplace_back(*indices.residual);
@@ -265,7 +265,7 @@ MoeConfig ConfigOf(const LlamaConfig& dense, const NeuronIndices& indices,
   config.decoder = dense;
   config.num_local_experts = options.num_experts();
   config.num_experts_per_tok = options.top_k();
-  config.expert_intermediate_size = indices.layers.front().experts.cols;
+  config.expert_intermediate_size = indices.layers.front().experts.cols();
   if (indices.layers.front().residual.has_value()) {
     config.intermediate_size_residual =
         static_cast<int64_t>(indices.layers.front().residual->size());
@@ -290,8 +290,8 @@ absl::Status CheckGates(const Checkpoint& dense, const MoeConfig& config,
   }
   const GateWeights& gates = *artifacts.gate_weights;
   int64_t num_rows = config.num_local_experts;
-  if (residual && !gates.layers.empty() && gates.layers[0].rows > num_rows) {
-    num_rows = gates.layers[0].rows;
+  if (residual && !gates.layers.empty() && gates.layers[0].rows() > num_rows) {
+    num_rows = gates.layers[0].rows();
   }
   MOE_RETURN_IF_ERROR(ValidateGateWeights(
       gates,

@@ -11,12 +11,12 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "moe/base/file_system.h"
+#include "moe/base/matrix.h"
 #include "moe/base/progress.h"
 #include "moe/base/testing/fault_injecting_file_system.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/testing/temp_directory.h"
 #include "moe/base/thread_pool.h"
-#include "moe/checkpoint/artifact/matrix.h"
 #include "moe/checkpoint/artifact/neuron_indices.h"
 #include "moe/checkpoint/checkpoint.h"
 #include "moe/checkpoint/dtype.h"
@@ -87,19 +87,19 @@ TEST(ConvertMlpTest, RefusesNeuronIndicesThatDoNotFit) {
        "23",
        [](MlpCase& c, O&, GivenArtifacts& g) {
          g.indices = RandomIndices(c);
-         g.indices->layers[1].experts.MutableRow(2)[0] = 24;
+         g.indices->layers[1].experts.Row(2)[0] = 24;
        }},
       {"which expert 2 already has",
        [](MlpCase& c, O&, GivenArtifacts& g) {
          g.indices = RandomIndices(c);
-         const auto row = g.indices->layers[1].experts.MutableRow(2);
+         const auto row = g.indices->layers[1].experts.Row(2);
          row[1] = row[0];
        }},
       {"convert with share_neurons",
        [](MlpCase& c, O&, GivenArtifacts& g) {
          g.indices = RandomIndices(c);
          Matrix<int64_t>& experts = g.indices->layers[1].experts;
-         experts.MutableRow(2)[0] = experts.Row(0)[0];
+         experts.Row(2)[0] = experts.Row(0)[0];
        }},
       {"indices.file: layer 0: 4 of 24 neurons are in no expert and would be "
        "lost",
@@ -107,11 +107,10 @@ TEST(ConvertMlpTest, RefusesNeuronIndicesThatDoNotFit) {
          g.indices = RandomIndices(c);
          for (LayerNeuronIndices& layer : g.indices->layers) {
            const Matrix<int64_t> whole = layer.experts;
-           layer.experts = Matrix<int64_t>(whole.rows, whole.cols - 1);
-           for (int64_t e = 0; e < whole.rows; ++e) {
+           layer.experts = Matrix<int64_t>(whole.rows(), whole.cols() - 1);
+           for (int64_t e = 0; e < whole.rows(); ++e) {
              const auto row = whole.Row(e).first(layer.experts.Row(e).size());
-             std::copy(row.begin(), row.end(),
-                       layer.experts.MutableRow(e).begin());
+             std::copy(row.begin(), row.end(), layer.experts.Row(e).begin());
            }
          }
        }},
@@ -192,14 +191,14 @@ TEST(ConvertMlpTest, RefusesRoutersThatTheTypeCannotHold) {
   WriteTinyModel(c.model, directory.Path("dense"));
   GivenArtifacts given;
   given.gates = RandomGates(c, c.num_experts);
-  given.gates->layers[2].MutableRow(1)[3] = 1e6f;
+  given.gates->layers[2].Row(1)[3] = 1e6f;
   EXPECT_THAT(Convert({directory.Path("dense"), directory.Path("moe")},
                       OptionsOf(c), given.Artifacts()),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("gates.file: layers.2[1, 3] is 1e+06")));
   // A contract layer has no router.
-  given.gates->layers[2].MutableRow(1)[3] = 1.0f;
-  given.gates->layers[0].MutableRow(1)[3] = 1e6f;
+  given.gates->layers[2].Row(1)[3] = 1.0f;
+  given.gates->layers[0].Row(1)[3] = 1e6f;
   c.num_contract = 1;
   MOE_EXPECT_OK(Convert({directory.Path("dense"), directory.Path("moe")},
                         OptionsOf(c), given.Artifacts())

@@ -8,7 +8,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "moe/checkpoint/artifact/matrix.h"
+#include "absl/types/span.h"
+#include "moe/base/matrix.h"
 #include "moe/checkpoint/artifact/neuron_indices.h"
 
 namespace moe {
@@ -23,7 +24,7 @@ absl::StatusOr<NeuronIndices> SplitSequentially(const SequentialSplit& split) {
   LayerNeuronIndices layer;
   layer.experts = Matrix<int64_t>(split.num_experts,
                                   split.intermediate_size / split.num_experts);
-  std::iota(layer.experts.values.begin(), layer.experts.values.end(),
+  std::iota(layer.experts.values().begin(), layer.experts.values().end(),
             int64_t{0});
   NeuronIndices indices;
   indices.layers.assign(static_cast<size_t>(split.num_layers), layer);
@@ -32,10 +33,10 @@ absl::StatusOr<NeuronIndices> SplitSequentially(const SequentialSplit& split) {
 
 NeuronUse CountUse(const LayerNeuronIndices& layer, int64_t intermediate_size) {
   std::vector<int64_t> counts(static_cast<size_t>(intermediate_size));
-  const auto count = [&](const std::vector<int64_t>& neurons) {
+  const auto count = [&](absl::Span<const int64_t> neurons) {
     for (const int64_t neuron : neurons) ++counts[static_cast<size_t>(neuron)];
   };
-  count(layer.experts.values);
+  count(layer.experts.values());
   if (layer.residual.has_value()) count(*layer.residual);
   NeuronUse use;
   for (const int64_t c : counts) {

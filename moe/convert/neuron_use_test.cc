@@ -6,8 +6,8 @@
 #include "absl/status/status.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/matrix.h"
 #include "moe/base/testing/status_matchers.h"
-#include "moe/checkpoint/artifact/matrix.h"
 #include "moe/checkpoint/artifact/neuron_indices.h"
 
 namespace moe {

@@ -10,9 +10,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "moe/base/check.h"
+#include "moe/base/matrix.h"
 #include "moe/base/philox.h"
 #include "moe/checkpoint/artifact/gate_weights.h"
-#include "moe/checkpoint/artifact/matrix.h"
 #include "moe/checkpoint/checkpoint_form.pb.h"
 #include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/tensor.h"
@@ -32,9 +32,9 @@ absl::Span<const float> GivenRows(const GateWeights& gate_weights,
                                   int64_t layer, const TensorSpec& spec) {
   const Matrix<float>& weights =
       gate_weights.layers[static_cast<size_t>(layer)];
-  MOE_CHECK(spec.shape[0] <= weights.rows && spec.shape[1] == weights.cols);
-  return absl::MakeConstSpan(weights.values)
-      .first(static_cast<size_t>(spec.shape[0] * spec.shape[1]));
+  MOE_CHECK(spec.shape[0] <= weights.rows() && spec.shape[1] == weights.cols());
+  return weights.values().first(
+      static_cast<size_t>(spec.shape[0] * spec.shape[1]));
 }
 
 }  // namespace

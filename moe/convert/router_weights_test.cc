@@ -107,7 +107,7 @@ TEST(GivenRouterTest, TakesTheFirstRowsAndRoundsToNearestEven) {
   const GeneratedPiece piece =
       RouterPiece(source, 1, {"r", Dtype::kF32, {3, 2}});
   EXPECT_EQ(piece.num_bytes, 24);
-  EXPECT_EQ(Floats(Dtype::kF32, piece.generate()), gates.layers[1].values);
+  EXPECT_EQ(Floats(Dtype::kF32, piece.generate()), gates.layers[1].values());
 }
 
 TEST(RouterDtypeTest, IsThatOfTheWeightsOrFloat32) {

@@ -24,7 +24,6 @@
 #include "moe/base/status_macros.h"
 #include "moe/base/thread_pool.h"
 #include "moe/checkpoint/checkpoint.h"
-#include "moe/checkpoint/json.h"
 #include "moe/checkpoint/tensor.h"
 #include "moe/evaluate/diff_options.pb.h"
 #include "moe/evaluate/element_diff.h"

@@ -19,7 +19,6 @@
 #include "moe/base/testing/temp_directory.h"
 #include "moe/base/thread_pool.h"
 #include "moe/checkpoint/dtype.h"
-#include "moe/checkpoint/json.h"
 #include "moe/checkpoint/safetensors_file.h"
 #include "moe/checkpoint/tensor.h"
 #include "moe/evaluate/diff_options.pb.h"

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <string>
 
-#include "moe/checkpoint/json.h"
+#include "moe/base/json.h"
 #include "moe/evaluate/checkpoint_diff.h"
 
 namespace moe {

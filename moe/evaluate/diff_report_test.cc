@@ -5,8 +5,8 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/json.h"
 #include "moe/checkpoint/dtype.h"
-#include "moe/checkpoint/json.h"
 #include "moe/checkpoint/tensor.h"
 #include "moe/evaluate/checkpoint_diff.h"
 #include "moe/evaluate/element_diff.h"

@@ -10,16 +10,16 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "moe/base/matrix.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/options/options.h"
 #include "moe/base/sha256.h"
 #include "moe/base/status_macros.h"
 #include "moe/evaluate/evaluate_options.pb.h"
 #include "moe/evaluate/expert_load.h"
 #include "moe/kernels/math/float_math.h"
-#include "moe/kernels/simd/matrix_view.h"
 #include "moe/model/aten/aten_forward.h"
 #include "moe/model/aten/aten_options.h"
-#include "moe/model/layer/float_matrix.h"
 #include "moe/model/layer/linear.h"
 #include "moe/model/walk/dense_walk.h"
 #include "moe/model/walk/hidden_states.h"
@@ -43,7 +43,7 @@ absl::Status SinkLogits(Model& model, const TokenSequences& sequences,
                                           resources.budget, resources.pool));
   const int64_t num_tokens =
       sequences.offsets()[static_cast<size_t>(num_sequences)];
-  FloatMatrix buffer;
+  Matrix<float> buffer;
   for (int64_t begin = 0; begin < num_tokens; begin += head.tokens_at_once()) {
     const int64_t end = std::min(begin + head.tokens_at_once(), num_tokens);
     head.SetPlace(sequences.offsets(), begin);

@@ -14,9 +14,9 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "moe/base/matrix_view.h"
 #include "moe/evaluate/evaluate_options.pb.h"
 #include "moe/evaluate/expert_load.h"
-#include "moe/kernels/simd/matrix_view.h"
 #include "moe/model/walk/model.h"
 #include "moe/model/walk/walk_options.h"
 #include "moe/text/dataset/token_sequences.h"

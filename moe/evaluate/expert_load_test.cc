@@ -5,8 +5,8 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/json.h"
 #include "moe/base/testing/status_matchers.h"
-#include "moe/checkpoint/json.h"
 #include "moe/model/layer/layer_batch.h"
 #include "moe/model/walk/sequence_groups.h"
 

@@ -5,10 +5,10 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/json.h"
 #include "moe/base/progress.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/checkpoint/dtype.h"
-#include "moe/checkpoint/json.h"
 #include "moe/checkpoint/moe_config.h"
 #include "moe/checkpoint/tensor.h"
 #include "moe/evaluate/inspect.h"

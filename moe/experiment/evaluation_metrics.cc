@@ -14,7 +14,6 @@
 #include "moe/base/options/options.h"
 #include "moe/base/random_access_file.h"
 #include "moe/base/status_macros.h"
-#include "moe/checkpoint/json.h"
 #include "moe/experiment/experiment_lock.pb.h"
 
 namespace moe {

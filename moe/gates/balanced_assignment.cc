@@ -14,11 +14,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "moe/base/check.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/option_checks.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/rows/least_two.h"
-#include "moe/kernels/simd/matrix_view.h"
 
 namespace moe {
 namespace {

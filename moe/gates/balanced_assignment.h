@@ -27,8 +27,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/thread_pool.h"
-#include "moe/kernels/simd/matrix_view.h"
 
 namespace moe {
 

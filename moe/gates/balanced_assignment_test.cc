@@ -13,6 +13,8 @@
 #include "absl/types/span.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/matrix.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/option_checks.h"
 #include "moe/base/philox.h"
 #include "moe/base/status_macros.h"
@@ -20,9 +22,7 @@
 #include "moe/base/thread_pool.h"
 #include "moe/gates/testing/balanced_assignment_reference.h"
 #include "moe/kernels/rows/distances.h"
-#include "moe/kernels/simd/matrix_view.h"
 #include "moe/kernels/testing/kernel_test.h"
-#include "moe/model/layer/float_matrix.h"
 
 namespace moe {
 namespace {
@@ -38,7 +38,7 @@ using ::testing::IsEmpty;
 constexpr double kUnit = 1.0 / (1 << 20);
 
 struct Problem {
-  FloatMatrix costs;
+  Matrix<float> costs;
   SizeBounds bounds;
 };
 
@@ -90,7 +90,7 @@ void ExpectWithinBounds(const Problem& problem,
 Problem RandomProblem(RandomStream& stream, int64_t num_tokens,
                       int64_t num_clusters, double jitter, uint64_t num_values,
                       uint64_t skew) {
-  Problem problem = {FloatMatrix(num_tokens, num_clusters),
+  Problem problem = {Matrix<float>(num_tokens, num_clusters),
                      BalancedBounds(num_tokens, num_clusters, jitter)};
   for (int64_t t = 0; t < num_tokens; ++t) {
     const absl::Span<float> row = problem.costs.view().Row(t);
@@ -395,13 +395,13 @@ TEST(BalancedAssignerTest, ManyTokensHaveNoImprovingCycle) {
 // rounded below 0.
 TEST(BalancedAssignerTest, DistancesHaveNoImprovingCycle) {
   RandomStream stream(/*seed=*/5, "points");
-  FloatMatrix points(5000, 7);
+  Matrix<float> points(5000, 7);
   for (int64_t t = 0; t < points.rows(); ++t) {
     for (float& x : points.view().Row(t)) x = stream.UniformSymmetric(3.0f);
   }
   ThreadPool pool(2);
   for (const bool is_cosine : {false, true}) {
-    Problem problem = {FloatMatrix(5000, 9), BalancedBounds(5000, 9, 0.05)};
+    Problem problem = {Matrix<float>(5000, 9), BalancedBounds(5000, 9, 0.05)};
     (is_cosine ? CosineDistances : SquaredL2Distances)(
         points.view(), points.view().Rows(0, 9), problem.costs.view(), pool);
     MOE_ASSERT_OK_AND_ASSIGN(const std::vector<int32_t> clusters,
@@ -440,7 +440,7 @@ TEST(BalancedAssignerTest, ByHand) {
 
 TEST(BalancedAssignerTest, EqualCostsAndTinyOnesAreNoTrouble) {
   for (const float cost : {0.0f, 3.0f, 1e-40f, 3e38f, -2.0f}) {
-    FloatMatrix costs(10, 3);
+    Matrix<float> costs(10, 3);
     for (int64_t t = 0; t < 10; ++t) {
       for (float& value : costs.view().Row(t)) value = cost;
     }
@@ -463,7 +463,7 @@ TEST(BalancedAssignerTest, GoldenOfTies) {
 }
 
 TEST(BalancedAssignerTest, RefusesWhatHasNoAnswer) {
-  FloatMatrix costs(4, 2);
+  Matrix<float> costs(4, 2);
   for (int64_t t = 0; t < 4; ++t) {
     for (float& value : costs.view().Row(t)) value = 1.0f;
   }
@@ -477,7 +477,7 @@ TEST(BalancedAssignerTest, RefusesWhatHasNoAnswer) {
   EXPECT_THAT(Assign(costs.view(), {2, 2}).status(),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("token 2 in cluster 1 is NaN")));
-  const FloatMatrix wide(2, kMaxExperts + 1);
+  const Matrix<float> wide(2, kMaxExperts + 1);
   EXPECT_THAT(Assign(wide.view(), {0, 2}).status(),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("1025 clusters; allowed: 1 to 1024")));

@@ -12,6 +12,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "moe/base/matrix.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/memory_budget.h"
 #include "moe/base/options/options.h"
 #include "moe/base/philox.h"
@@ -23,10 +25,8 @@
 #include "moe/gates/kmeans_points.h"
 #include "moe/gates/kmeans_seeding.h"
 #include "moe/gates/routed_counts.h"
-#include "moe/kernels/simd/matrix_view.h"
 #include "moe/kernels/sums/centroid_sums.h"
 #include "moe/kernels/sums/feature_sums.h"
-#include "moe/model/layer/float_matrix.h"
 #include "moe/model/walk/hidden_states.h"
 
 namespace moe {
@@ -42,8 +42,8 @@ void CopyRow(absl::Span<const float> from, absl::Span<float> to) {
 
 // One restart on its way.
 struct Run {
-  FloatMatrix centroids;
-  FloatMatrix costs;  // [num_points, num_experts]: distances to centroids.
+  Matrix<float> centroids;
+  Matrix<float> costs;  // [num_points, num_experts]: distances to centroids.
   BalancedAssigner assigner;
   std::vector<double> prices;  // [num_experts], of the last assignment.
   // The assigner's.
@@ -85,13 +85,13 @@ class BalancedKmeans {
   // Runs restarts together, to their end; element r draws from streams[r].
   absl::StatusOr<std::vector<Run>> RunAll(absl::Span<RandomStream> streams) {
     MOE_ASSIGN_OR_RETURN(
-        std::vector<FloatMatrix> centroids,
+        std::vector<Matrix<float>> centroids,
         SeedCentroids(points_, num_experts_, streams, resources_.set_detail));
     std::vector<Run> runs(streams.size());
     std::vector<Run*> active;
     for (size_t r = 0; r < runs.size(); ++r) {
       runs[r].centroids = std::move(centroids[r]);
-      runs[r].costs = FloatMatrix(num_points_, num_experts_);
+      runs[r].costs = Matrix<float>(num_points_, num_experts_);
       runs[r].prices.resize(static_cast<size_t>(num_experts_));
       active.push_back(&runs[r]);
     }
@@ -141,8 +141,8 @@ class BalancedKmeans {
   // Clusters and inertia of every run, for its centroids.
   absl::Status Assign(absl::Span<Run* const> runs) {
     if (runs.empty()) return absl::OkStatus();
-    FloatMatrix centres(static_cast<int64_t>(runs.size()) * num_experts_,
-                        points_.num_features());
+    Matrix<float> centres(static_cast<int64_t>(runs.size()) * num_experts_,
+                          points_.num_features());
     for (size_t r = 0; r < runs.size(); ++r) {
       for (int64_t e = 0; e < num_experts_; ++e) {
         CopyRow(runs[r]->centroids.view().Row(e),

@@ -20,11 +20,11 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "moe/base/matrix.h"
 #include "moe/base/memory_budget.h"
 #include "moe/base/thread_pool.h"
 #include "moe/gates/balanced_assignment.h"
 #include "moe/gates/clustering_options.pb.h"
-#include "moe/model/layer/float_matrix.h"
 #include "moe/model/walk/hidden_states.h"
 
 namespace moe {
@@ -68,7 +68,7 @@ struct ClusteringRestart {
 struct Clustering {
   SizeBounds bounds;
   // The best restart's, [num_experts, hidden_size].
-  FloatMatrix centroids;
+  Matrix<float> centroids;
   std::vector<int64_t> sizes;  // [num_experts], in the assignment to centroids.
   // Tokens for which x . centroid is the largest, ties to the lowest expert.
   std::vector<int64_t> routed_counts;

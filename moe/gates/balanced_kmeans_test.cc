@@ -14,6 +14,8 @@
 #include "absl/types/span.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/matrix.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/memory_budget.h"
 #include "moe/base/philox.h"
 #include "moe/base/status_macros.h"
@@ -21,9 +23,7 @@
 #include "moe/base/testing/temp_directory.h"
 #include "moe/base/thread_pool.h"
 #include "moe/gates/clustering_options.pb.h"
-#include "moe/kernels/simd/matrix_view.h"
 #include "moe/kernels/testing/kernel_test.h"
-#include "moe/model/layer/float_matrix.h"
 #include "moe/model/walk/hidden_states.h"
 
 namespace moe {
@@ -46,7 +46,7 @@ HiddenStates Blobs(int64_t num_points, int64_t num_blobs, int64_t size,
   HiddenStates points =
       HiddenStates::Create(num_points, size, budget, directory).value();
   RandomStream stream(/*seed=*/1, "blobs");
-  FloatMatrix buffer;
+  Matrix<float> buffer;
   const MatrixView<float> rows = points.Prepare(0, num_points, buffer);
   for (int64_t t = 0; t < num_points; ++t) {
     for (float& value : rows.Row(t)) value = stream.UniformSymmetric(1.0f);
@@ -111,7 +111,7 @@ TEST(ClusterBalancedTest, KeepsBoundsAndNeverGetsWorse) {
   HiddenStates points = Blobs(2000, 3, 12, budget, "");
   // Of very different lengths, as the first tokens of texts have them: for COS
   // the plain mean of a cluster would follow the longest.
-  FloatMatrix buffer;
+  Matrix<float> buffer;
   const MatrixView<float> rows = points.Load(0, 2000, buffer).value();
   for (int64_t t = 0; t < 2000; t += 10) {
     for (float& x : rows.Row(t)) x *= 300.0f;
@@ -248,7 +248,7 @@ TEST(ClusterBalancedTest, AClusterWithoutTokensKeepsItsCentroid) {
   MemoryBudget budget;
   ThreadPool pool(1);
   HiddenStates points = HiddenStates::Create(10, 2, budget, "").value();
-  FloatMatrix buffer;
+  Matrix<float> buffer;
   const MatrixView<float> rows = points.Prepare(0, 10, buffer);
   for (int64_t t = 0; t < 10; ++t) {
     rows.RowData(t)[0] = t < 5 ? 1.0f : 0.0f;
@@ -285,7 +285,7 @@ TEST(ClusterBalancedTest, EdgesAreDefined) {
   // distance to itself is rounded to 0.
   for (const float value : {0.5f, 0.1f}) {
     HiddenStates same = HiddenStates::Create(12, 37, budget, "").value();
-    FloatMatrix buffer;
+    Matrix<float> buffer;
     const MatrixView<float> rows = same.Prepare(0, 12, buffer);
     for (int64_t t = 0; t < 12; ++t) {
       for (float& x : rows.Row(t)) x = value;

@@ -9,7 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
-#include "moe/checkpoint/json.h"
+#include "moe/base/json.h"
 #include "moe/gates/balanced_kmeans.h"
 #include "moe/gates/clustering_options.pb.h"
 #include "moe/gates/hidden_clustering.h"

@@ -6,7 +6,7 @@
 
 #include <string>
 
-#include "moe/checkpoint/json.h"
+#include "moe/base/json.h"
 #include "moe/gates/clustering_options.pb.h"
 #include "moe/gates/hidden_clustering.h"
 #include "moe/gates/random_selection.h"

@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <utility>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -11,29 +10,15 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "moe/base/status_macros.h"
-#include "moe/checkpoint/artifact/matrix.h"
 #include "moe/gates/balanced_kmeans.h"
 #include "moe/gates/clustering_options.pb.h"
 #include "moe/gates/mlp_inputs.h"
-#include "moe/kernels/simd/matrix_view.h"
 #include "moe/model/walk/dense_model.h"
 #include "moe/model/walk/hidden_states.h"
 #include "moe/model/walk/walk_options.h"
 #include "moe/text/dataset/token_sequences.h"
 
 namespace moe {
-namespace {
-
-Matrix<float> ToMatrix(MatrixView<const float> view) {
-  std::vector<float> values;
-  for (int64_t r = 0; r < view.rows; ++r) {
-    const auto row = view.Row(r);
-    values.insert(values.end(), row.begin(), row.end());
-  }
-  return Matrix<float>(view.rows, view.cols, std::move(values));
-}
-
-}  // namespace
 
 absl::StatusOr<HiddenClustering> ClusterHiddenStates(
     DenseModel& model, const TokenSequences& sequences,
@@ -58,7 +43,7 @@ absl::StatusOr<HiddenClustering> ClusterHiddenStates(
         Clustering clustering,
         ClusterBalanced(inputs, options,
                         absl::StrCat("hidden_clustering/layer/", layer), work));
-    result.gate_weights.layers.push_back(ToMatrix(clustering.centroids.view()));
+    result.gate_weights.layers.push_back(std::move(clustering.centroids));
     result.layers.push_back(
         {std::move(clustering), absl::ToDoubleSeconds(absl::Now() - start)});
     return absl::OkStatus();

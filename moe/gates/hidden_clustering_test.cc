@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/memory_budget.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/testing/status_matchers.h"
@@ -17,7 +18,6 @@
 #include "moe/gates/balanced_kmeans.h"
 #include "moe/gates/clustering_options.pb.h"
 #include "moe/gates/mlp_inputs.h"
-#include "moe/kernels/simd/matrix_view.h"
 #include "moe/kernels/testing/kernel_test.h"
 #include "moe/model/walk/dense_model.h"
 #include "moe/model/walk/hidden_states.h"
@@ -109,7 +109,7 @@ TEST(ClusterHiddenStatesTest, SaysWhatBudgetWouldDo) {
 std::vector<float> GateValues(const HiddenClustering& clustering) {
   std::vector<float> values;
   for (const auto& layer : clustering.gate_weights.layers) {
-    values.insert(values.end(), layer.values.begin(), layer.values.end());
+    values.insert(values.end(), layer.values().begin(), layer.values().end());
   }
   return values;
 }

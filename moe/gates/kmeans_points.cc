@@ -12,11 +12,11 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "moe/base/check.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/thread_pool.h"
 #include "moe/gates/clustering_options.pb.h"
 #include "moe/kernels/rows/distances.h"
-#include "moe/kernels/simd/matrix_view.h"
 #include "moe/kernels/sums/centroid_sums.h"
 #include "moe/kernels/sums/moments.h"
 #include "moe/kernels/sums/token_ranges.h"
@@ -168,9 +168,9 @@ absl::Status KmeansPoints::Distances(
   const PackedCentres packed = PackedCentres::Pack(centres, *pool_);
   const auto fill = [&](int64_t first, MatrixView<const float> rows) {
     const absl::Span<const double> norms = Norms(first, rows.rows);
-    thread_local FloatMatrix buffer;
+    thread_local Matrix<float> buffer;
     if (buffer.rows() < rows.rows || buffer.cols() != centres.rows) {
-      buffer = FloatMatrix(rows.rows, centres.rows);
+      buffer = Matrix<float>(rows.rows, centres.rows);
     }
     const MatrixView<float> block = buffer.view().Rows(0, rows.rows);
     if (metric_ == ClusteringOptions::COS) {

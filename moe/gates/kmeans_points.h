@@ -16,11 +16,11 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "moe/base/matrix.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/thread_pool.h"
 #include "moe/gates/clustering_options.pb.h"
-#include "moe/kernels/simd/matrix_view.h"
 #include "moe/kernels/sums/centroid_sums.h"
-#include "moe/model/layer/float_matrix.h"
 #include "moe/model/walk/hidden_states.h"
 
 namespace moe {
@@ -93,7 +93,7 @@ class KmeansPoints {
   std::vector<double> norms_;   // [num_points], squared.
   std::vector<float> weights_;  // [num_points], for COS; else empty.
   double mean_variance_ = 0.0;
-  FloatMatrix buffer_;
+  Matrix<float> buffer_;
 };
 
 }  // namespace moe

@@ -12,6 +12,8 @@
 #include "absl/types/span.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/matrix.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/memory_budget.h"
 #include "moe/base/philox.h"
 #include "moe/base/testing/status_matchers.h"
@@ -19,10 +21,8 @@
 #include "moe/base/thread_pool.h"
 #include "moe/gates/clustering_options.pb.h"
 #include "moe/kernels/rows/distances.h"
-#include "moe/kernels/simd/matrix_view.h"
 #include "moe/kernels/sums/centroid_sums.h"
 #include "moe/kernels/sums/moments.h"
-#include "moe/model/layer/float_matrix.h"
 #include "moe/model/walk/hidden_states.h"
 
 namespace moe {
@@ -38,7 +38,7 @@ HiddenStates Points(MemoryBudget& budget, absl::string_view directory) {
   HiddenStates points =
       HiddenStates::Create(kNumPoints, kNumFeatures, budget, directory).value();
   RandomStream stream(/*seed=*/1, "points");
-  FloatMatrix buffer;
+  Matrix<float> buffer;
   const MatrixView<float> rows = points.Prepare(0, kNumPoints, buffer);
   for (int64_t t = 0; t < kNumPoints; ++t) {
     for (float& value : rows.Row(t)) value = stream.UniformSymmetric(2.0f);
@@ -69,10 +69,10 @@ TEST(KmeansPointsTest, GivesWhatOnePassOfTheKernelsGives) {
   MemoryBudget unlimited, nothing(0);
   ThreadPool pool(3);
   HiddenStates plain = Points(unlimited, "");
-  FloatMatrix buffer;
+  Matrix<float> buffer;
   const MatrixView<const float> all = plain.Load(0, kNumPoints, buffer).value();
   const MatrixView<const float> centres = all.Rows(10, 15);
-  FloatMatrix l2(kNumPoints, 5), cosine(kNumPoints, 5), got(kNumPoints, 5);
+  Matrix<float> l2(kNumPoints, 5), cosine(kNumPoints, 5), got(kNumPoints, 5);
   SquaredL2Distances(all, centres, l2.view(), pool);
   CosineDistances(all, centres, cosine.view(), pool);
   Moments moments(kNumFeatures);
@@ -103,8 +103,8 @@ TEST(KmeansPointsTest, GivesWhatOnePassOfTheKernelsGives) {
                                KmeansPoints::Create(points, metric, pool));
       EXPECT_EQ(kmeans.mean_variance(), variance / kNumFeatures);
       MOE_ASSERT_OK(kmeans.Distances(centres, {got.view()}));
-      const FloatMatrix& want = metric == ClusteringOptions::L2 ? l2 : cosine;
-      FloatMatrix first(kNumPoints, 2), second(kNumPoints, 2);
+      const Matrix<float>& want = metric == ClusteringOptions::L2 ? l2 : cosine;
+      Matrix<float> first(kNumPoints, 2), second(kNumPoints, 2);
       MOE_ASSERT_OK(
           kmeans.Distances(centres.Rows(1, 5), {first.view(), second.view()}));
       for (int64_t t = 0; t < kNumPoints; ++t) {
@@ -162,7 +162,7 @@ TEST(KmeansPointsTest, CosineCountsDirectionsAlone) {
   MemoryBudget budget;
   ThreadPool pool(1);
   HiddenStates points = HiddenStates::Create(4, 2, budget, "").value();
-  FloatMatrix buffer;
+  Matrix<float> buffer;
   const MatrixView<float> rows = points.Prepare(0, 4, buffer);
   const float values[] = {1.0f, 0.0f, 0.0f, 1000.0f, 0.0f, 0.0f, 1e-30f, 0.0f};
   std::copy(std::begin(values), std::end(values), rows.data);
@@ -185,7 +185,7 @@ TEST(KmeansPointsTest, NamesTheFirstNumberThatIsNotFinite) {
   MemoryBudget budget;
   ThreadPool pool(3);
   HiddenStates points = Points(budget, "");
-  FloatMatrix buffer;
+  Matrix<float> buffer;
   const MatrixView<float> rows = points.Load(0, kNumPoints, buffer).value();
   rows.RowData(2900)[7] = std::nanf("");
   rows.RowData(1500)[33] = std::numeric_limits<float>::infinity();

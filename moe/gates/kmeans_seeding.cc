@@ -13,14 +13,14 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "moe/base/matrix.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/philox.h"
 #include "moe/base/status_macros.h"
 #include "moe/gates/kmeans_points.h"
 #include "moe/gates/weighted_draw.h"
-#include "moe/kernels/simd/matrix_view.h"
 #include "moe/kernels/sums/centroid_sums.h"
 #include "moe/kernels/sums/feature_sums.h"
-#include "moe/model/layer/float_matrix.h"
 
 namespace moe {
 namespace {
@@ -54,21 +54,21 @@ class Seeding {
   // Centre `e` of every restart.
   absl::Status AddCentre(int64_t e, int64_t num_candidates) {
     MOE_RETURN_IF_ERROR(DrawCandidates(e, num_candidates));
-    std::vector<FloatMatrix> distances;
+    std::vector<Matrix<float>> distances;
     std::vector<MatrixView<float>> views;
     distances.reserve(static_cast<size_t>(num_restarts_));
     views.reserve(static_cast<size_t>(num_restarts_));
     for (int64_t r = 0; r < num_restarts_; ++r) {
       distances.emplace_back(points_.num_points(), num_candidates);
     }
-    for (FloatMatrix& matrix : distances) views.push_back(matrix.view());
+    for (Matrix<float>& matrix : distances) views.push_back(matrix.view());
     MOE_RETURN_IF_ERROR(points_.Distances(candidates_.view(), views));
     return ForEachRestart([&](int64_t r) {
       return TakeBest(r, e, views[static_cast<size_t>(r)]);
     });
   }
 
-  std::vector<FloatMatrix> TakeCentroids() { return std::move(centroids_); }
+  std::vector<Matrix<float>> TakeCentroids() { return std::move(centroids_); }
 
  private:
   template <typename Body>
@@ -95,7 +95,7 @@ class Seeding {
                          : DrawByWeight(nearest_[at], count, streams_[at]);
       return absl::OkStatus();
     }));
-    candidates_ = FloatMatrix(num_restarts_ * count, points_.num_features());
+    candidates_ = Matrix<float>(num_restarts_ * count, points_.num_features());
     int64_t row = 0;
     for (const std::vector<int64_t>& indices : drawn) {
       for (const int64_t index : indices) {
@@ -138,13 +138,13 @@ class Seeding {
   absl::Span<RandomStream> streams_;
   // For each restart, each point's distance to the nearest centre.
   std::vector<std::vector<float>> nearest_;
-  std::vector<FloatMatrix> centroids_;
-  FloatMatrix candidates_;
+  std::vector<Matrix<float>> centroids_;
+  Matrix<float> candidates_;
 };
 
 }  // namespace
 
-absl::StatusOr<std::vector<FloatMatrix>> SeedCentroids(
+absl::StatusOr<std::vector<Matrix<float>>> SeedCentroids(
     KmeansPoints& points, int64_t num_experts, absl::Span<RandomStream> streams,
     const std::function<void(absl::string_view)>& set_detail) {
   Seeding seeding(points, num_experts, streams);

@@ -10,9 +10,9 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "moe/base/matrix.h"
 #include "moe/base/philox.h"
 #include "moe/gates/kmeans_points.h"
-#include "moe/model/layer/float_matrix.h"
 
 namespace moe {
 
@@ -27,7 +27,7 @@ namespace moe {
 // from streams[r]. All restarts share each of the E passes over the points.
 // Takes 4 bytes for each point, restart and candidate. `set_detail` may be
 // empty.
-absl::StatusOr<std::vector<FloatMatrix>> SeedCentroids(
+absl::StatusOr<std::vector<Matrix<float>>> SeedCentroids(
     KmeansPoints& points, int64_t num_experts, absl::Span<RandomStream> streams,
     const std::function<void(absl::string_view)>& set_detail);
 

@@ -9,14 +9,14 @@
 #include "absl/types/span.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/matrix.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/memory_budget.h"
 #include "moe/base/philox.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/thread_pool.h"
 #include "moe/gates/clustering_options.pb.h"
 #include "moe/gates/kmeans_points.h"
-#include "moe/kernels/simd/matrix_view.h"
-#include "moe/model/layer/float_matrix.h"
 #include "moe/model/walk/hidden_states.h"
 
 namespace moe {
@@ -29,7 +29,7 @@ using ::testing::ElementsAre;
 HiddenStates Corners(MemoryBudget& budget) {
   HiddenStates points = HiddenStates::Create(160, 2, budget, "").value();
   RandomStream stream(/*seed=*/1, "corners");
-  FloatMatrix buffer;
+  Matrix<float> buffer;
   const MatrixView<float> rows = points.Prepare(0, 160, buffer);
   for (int64_t t = 0; t < 160; ++t) {
     rows.RowData(t)[0] =
@@ -57,7 +57,7 @@ TEST(SeedCentroidsTest, EveryCornerGetsACentre) {
       KmeansPoints::Create(corners, ClusteringOptions::L2, pool));
   std::vector<RandomStream> streams = Streams(20);
   std::vector<std::string> details;
-  MOE_ASSERT_OK_AND_ASSIGN(const std::vector<FloatMatrix> centroids,
+  MOE_ASSERT_OK_AND_ASSIGN(const std::vector<Matrix<float>> centroids,
                            SeedCentroids(points, 4, absl::MakeSpan(streams),
                                          [&](absl::string_view detail) {
                                            details.emplace_back(detail);
@@ -66,7 +66,7 @@ TEST(SeedCentroidsTest, EveryCornerGetsACentre) {
                                    "centre 3 of 4", "centre 4 of 4"));
   ASSERT_EQ(centroids.size(), 20);
   std::set<float> first_centres;
-  for (const FloatMatrix& centres : centroids) {
+  for (const Matrix<float>& centres : centroids) {
     std::set<int> found;
     for (int64_t e = 0; e < 4; ++e) {
       const float* const row = centres.view().RowData(e);
@@ -89,10 +89,10 @@ TEST(SeedCentroidsTest, ARestartDoesNotDependOnTheOthers) {
   std::vector<RandomStream> all = Streams(5);
   std::vector<RandomStream> first = Streams(1);
   MOE_ASSERT_OK_AND_ASSIGN(
-      const std::vector<FloatMatrix> together,
+      const std::vector<Matrix<float>> together,
       SeedCentroids(points, 7, absl::MakeSpan(all), nullptr));
   MOE_ASSERT_OK_AND_ASSIGN(
-      const std::vector<FloatMatrix> alone,
+      const std::vector<Matrix<float>> alone,
       SeedCentroids(points, 7, absl::MakeSpan(first), nullptr));
   for (int64_t e = 0; e < 7; ++e) {
     EXPECT_EQ(together[0].view().Row(e), alone[0].view().Row(e));

@@ -7,9 +7,9 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "moe/base/matrix.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/status_macros.h"
-#include "moe/kernels/simd/matrix_view.h"
-#include "moe/model/layer/float_matrix.h"
 #include "moe/model/walk/dense_model.h"
 #include "moe/model/walk/dense_walk.h"
 #include "moe/model/walk/hidden_states.h"
@@ -67,7 +67,7 @@ class MlpInputTap : public WalkTap {
   MemoryBudget& budget_;
   const LayerBody body_;
   std::optional<HiddenStates> inputs_;
-  FloatMatrix buffer_;
+  Matrix<float> buffer_;
 };
 
 }  // namespace

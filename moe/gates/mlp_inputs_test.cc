@@ -7,10 +7,10 @@
 #include "absl/status/status.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/matrix.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/testing/temp_directory.h"
-#include "moe/kernels/simd/matrix_view.h"
-#include "moe/model/layer/float_matrix.h"
 #include "moe/model/walk/dense_model.h"
 #include "moe/model/walk/dense_walk.h"
 #include "moe/model/walk/hidden_states.h"
@@ -31,7 +31,7 @@ using ::moe::testing::WalkMachine;
 using ::testing::HasSubstr;
 
 std::vector<float> ValuesOf(HiddenStates& states) {
-  FloatMatrix buffer;
+  Matrix<float> buffer;
   const MatrixView<float> rows =
       states.Load(0, states.num_tokens(), buffer).value();
   return std::vector<float>(rows.data, rows.data + rows.rows * rows.cols);

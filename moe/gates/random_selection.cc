@@ -16,13 +16,10 @@
 #include "moe/base/philox.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/artifact/gate_weights.h"
-#include "moe/checkpoint/artifact/matrix.h"
 #include "moe/gates/gate_option_checks.h"
 #include "moe/gates/mlp_inputs.h"
 #include "moe/gates/random_selection_options.pb.h"
 #include "moe/gates/routed_counts.h"
-#include "moe/kernels/simd/matrix_view.h"
-#include "moe/model/layer/float_matrix.h"
 #include "moe/model/walk/dense_model.h"
 #include "moe/model/walk/hidden_states.h"
 #include "moe/model/walk/walk_options.h"
@@ -47,22 +44,22 @@ absl::StatusOr<std::vector<int64_t>> DrawRows(HiddenStates& inputs,
   std::iota(order.begin(), order.end(), int64_t{0});
   Shuffle(stream, absl::MakeSpan(order));
   std::vector<int64_t> tokens;
-  FloatMatrix buffer;
+  Matrix<float> buffer;
   for (const int64_t token : order) {
     const auto count = static_cast<int64_t>(tokens.size());
-    if (count == rows.rows) break;
+    if (count == rows.rows()) break;
     MOE_ASSIGN_OR_RETURN(const MatrixView<const float> view,
                          inputs.Load(token, token + 1, buffer));
     const absl::Span<const float> row = view.Row(0);
     if (HasRow(rows, count, row)) continue;
-    std::copy(row.begin(), row.end(), rows.MutableRow(count).begin());
+    std::copy(row.begin(), row.end(), rows.Row(count).begin());
     tokens.push_back(token);
   }
-  if (static_cast<int64_t>(tokens.size()) < rows.rows) {
+  if (static_cast<int64_t>(tokens.size()) < rows.rows()) {
     return absl::InvalidArgumentError(
         absl::StrCat(inputs.num_tokens(), " tokens have only ", tokens.size(),
-                     " different hidden states, and num_experts is ", rows.rows,
-                     "; use more text"));
+                     " different hidden states, and num_experts is ",
+                     rows.rows(), "; use more text"));
   }
   return tokens;
 }
@@ -87,12 +84,8 @@ absl::StatusOr<RandomSelection> SelectHiddenStates(
                  RandomStream(static_cast<uint64_t>(options.seed()),
                               absl::StrCat("random_selection/layer/", layer)),
                  rows));
-    MOE_ASSIGN_OR_RETURN(
-        selected.routed_counts,
-        RoutedCounts(
-            inputs,
-            MatrixView<const float>(rows.values.data(), rows.rows, rows.cols),
-            resources.pool));
+    MOE_ASSIGN_OR_RETURN(selected.routed_counts,
+                         RoutedCounts(inputs, rows.view(), resources.pool));
     selected.elapsed_sec = absl::ToDoubleSeconds(absl::Now() - start);
     selection.layers.push_back(std::move(selected));
     selection.gate_weights.layers.push_back(std::move(rows));

@@ -11,15 +11,15 @@
 #include "absl/types/span.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/matrix.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/memory_budget.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/testing/temp_directory.h"
 #include "moe/gates/mlp_inputs.h"
 #include "moe/gates/random_selection_options.pb.h"
-#include "moe/kernels/simd/matrix_view.h"
 #include "moe/kernels/testing/kernel_test.h"
-#include "moe/model/layer/float_matrix.h"
 #include "moe/model/walk/dense_model.h"
 #include "moe/model/walk/hidden_states.h"
 #include "moe/model/walk/testing/walk_fixture.h"
@@ -71,7 +71,7 @@ TEST(SelectHiddenStatesTest, RowsAreTheInputsOfTheTokensThatItNames) {
                               selected.routed_counts.end(), int64_t{0}),
               sequences.num_tokens());
     std::set<std::vector<float>> rows;
-    FloatMatrix buffer;
+    Matrix<float> buffer;
     for (int64_t e = 0; e < 6; ++e) {
       const int64_t token = selected.tokens[static_cast<size_t>(e)];
       const auto want = x.Load(token, token + 1, buffer).value().Row(0);
@@ -150,7 +150,7 @@ TEST_P(RandomSelectionBitsTest, GoldenForAllBudgets) {
                           {machine.budget, pool(), machine.progress}));
     std::vector<float> values;
     for (const auto& layer : selection.gate_weights.layers) {
-      values.insert(values.end(), layer.values.begin(), layer.values.end());
+      values.insert(values.end(), layer.values().begin(), layer.values().end());
     }
     // Computed on the first machine: pins the bits everywhere.
     EXPECT_EQ(Digest<float>(values), "6ef3d4ab1892934d");

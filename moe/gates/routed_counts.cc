@@ -7,11 +7,11 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "moe/base/matrix.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/gemm/packed_matrix.h"
-#include "moe/kernels/simd/matrix_view.h"
-#include "moe/model/layer/float_matrix.h"
 #include "moe/model/layer/top_expert.h"
 #include "moe/model/walk/hidden_states.h"
 
@@ -24,7 +24,7 @@ absl::StatusOr<std::vector<int64_t>> RoutedCounts(
   const PackedMatrix packed = PackedMatrix::Pack(router, pool);
   std::vector<int32_t> experts(
       static_cast<size_t>(std::min(kRowsAtOnce, points.num_tokens())));
-  FloatMatrix buffer;
+  Matrix<float> buffer;
   const auto count = [&](int64_t first,
                          MatrixView<const float> rows) -> absl::Status {
     const absl::Span<int32_t> chosen =

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/thread_pool.h"
-#include "moe/kernels/simd/matrix_view.h"
 #include "moe/model/walk/hidden_states.h"
 
 namespace moe {

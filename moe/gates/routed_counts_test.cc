@@ -7,11 +7,11 @@
 #include "absl/status/status.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/matrix.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/memory_budget.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/thread_pool.h"
-#include "moe/kernels/simd/matrix_view.h"
-#include "moe/model/layer/float_matrix.h"
 #include "moe/model/walk/hidden_states.h"
 
 namespace moe {
@@ -25,7 +25,7 @@ using ::testing::HasSubstr;
 // else (0, 1).
 HiddenStates Points(int64_t num_points, MemoryBudget& budget) {
   HiddenStates points = HiddenStates::Create(num_points, 2, budget, "").value();
-  FloatMatrix buffer;
+  Matrix<float> buffer;
   const MatrixView<float> rows = points.Prepare(0, num_points, buffer);
   for (int64_t t = 0; t < num_points; ++t) {
     rows.RowData(t)[0] = t % 3 == 0 ? 1.0f : 0.0f;
@@ -50,7 +50,7 @@ TEST(RoutedCountsTest, NamesTheBlockOfAProductThatOverflows) {
   ThreadPool pool(2);
   MemoryBudget budget;
   HiddenStates points = Points(2000, budget);
-  FloatMatrix buffer;
+  Matrix<float> buffer;
   const MatrixView<float> rows = points.Load(0, 2000, buffer).value();
   rows.RowData(1025)[0] = std::numeric_limits<float>::max();
   const std::vector<float> router = {2.0f, 0.0f};

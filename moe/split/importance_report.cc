@@ -9,8 +9,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "moe/base/json.h"
 #include "moe/checkpoint/artifact/importance_scores.h"
-#include "moe/checkpoint/json.h"
 #include "moe/split/importance_sums.h"
 
 namespace moe {

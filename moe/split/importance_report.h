@@ -6,8 +6,8 @@
 
 #include <string>
 
+#include "moe/base/json.h"
 #include "moe/checkpoint/artifact/importance_scores.h"
-#include "moe/checkpoint/json.h"
 #include "moe/split/importance_sums.h"
 
 namespace moe {

@@ -6,10 +6,10 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/json.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/thread_pool.h"
-#include "moe/checkpoint/json.h"
-#include "moe/kernels/simd/matrix_view.h"
 #include "moe/split/importance_sums.h"
 
 namespace moe {

@@ -9,10 +9,10 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "moe/base/matrix.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/artifact/artifact_tensors.h"
 #include "moe/checkpoint/artifact/importance_scores.h"
-#include "moe/checkpoint/artifact/matrix.h"
 #include "moe/kernels/sums/centroid_sums.h"
 #include "moe/kernels/sums/feature_sums.h"
 
@@ -22,15 +22,16 @@ namespace {
 constexpr char kLossRecord[] = "loss";
 
 Matrix<float> ScoresOf(const CentroidSums& layer) {
-  Matrix<float> scores(layer.num_clusters(), layer.num_features());
+  Matrix<float> scores =
+      Matrix<float>::Zeros(layer.num_clusters(), layer.num_features());
   const std::vector<double> sums = layer.Sums();
   const std::vector<int64_t> counts = layer.Counts();
-  for (int64_t c = 0; c < scores.rows; ++c) {
+  for (int64_t c = 0; c < scores.rows(); ++c) {
     const int64_t count = counts[static_cast<size_t>(c)];
     if (count == 0) continue;
-    const double* const row = sums.data() + c * scores.cols;
-    float* const out = scores.MutableRow(c).data();
-    for (int64_t n = 0; n < scores.cols; ++n) {
+    const double* const row = sums.data() + c * scores.cols();
+    float* const out = scores.Row(c).data();
+    for (int64_t n = 0; n < scores.cols(); ++n) {
       out[n] = static_cast<float>(row[n] / static_cast<double>(count));
     }
   }

@@ -7,10 +7,10 @@
 #include "absl/status/status.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/thread_pool.h"
 #include "moe/checkpoint/artifact/importance_scores.h"
-#include "moe/kernels/simd/matrix_view.h"
 #include "moe/kernels/sums/feature_sums.h"
 
 namespace moe {

@@ -10,18 +10,17 @@
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "moe/base/ignored_label.h"
+#include "moe/base/matrix.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/memory_budget.h"
 #include "moe/base/option_checks.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/thread_pool.h"
 #include "moe/checkpoint/artifact/gate_weights.h"
-#include "moe/checkpoint/artifact/matrix.h"
 #include "moe/checkpoint/llama_config.h"
 #include "moe/kernels/gemm/packed_matrix.h"
 #include "moe/kernels/rows/elementwise.h"
-#include "moe/kernels/simd/matrix_view.h"
 #include "moe/kernels/sums/token_ranges.h"
-#include "moe/model/layer/float_matrix.h"
 #include "moe/model/layer/top_expert.h"
 #include "moe/model/walk/dense_model.h"
 #include "moe/model/walk/dense_walk_back.h"
@@ -56,9 +55,7 @@ class ImportanceTap {
     if (rows.layer != layer_) {
       layer_ = rows.layer;
       const Matrix<float>& gate = gates_.layers[static_cast<size_t>(layer_)];
-      router_ = PackedMatrix::Pack(
-          MatrixView<const float>(gate.values.data(), gate.rows, gate.cols),
-          pool_);
+      router_ = PackedMatrix::Pack(gate.view(), pool_);
     }
     const int64_t first = first_token_ + rows.first_token;
     const int64_t end = std::min(first + rows.activation.rows, own_.end);
@@ -91,7 +88,7 @@ class ImportanceTap {
   ImportanceSums& sums_;
   int64_t layer_ = -1;
   PackedMatrix router_;  // Of layer_.
-  FloatMatrix products_;
+  Matrix<float> products_;
   std::vector<int32_t> clusters_ = std::vector<int32_t>(kRowsAtOnce);
 };
 
@@ -101,7 +98,7 @@ absl::Status AddLosses(const TokenSequences& sequences,
                        int64_t first_token, ThreadPool& pool,
                        FeatureSums& sums) {
   const std::vector<int32_t> targets = PredictedLabels(sequences);
-  FloatMatrix rows(own.end - own.begin, 2);
+  Matrix<float> rows(own.end - own.begin, 2);
   for (int64_t t = own.begin; t < own.end; ++t) {
     const auto at = static_cast<size_t>(t - first_token);
     const absl::Span<float> row = rows.view().Row(t - own.begin);
@@ -114,7 +111,7 @@ absl::Status AddLosses(const TokenSequences& sequences,
 absl::StatusOr<ImportanceSums::Shape> ShapeOf(const LlamaConfig& config,
                                               const GateWeights& gates) {
   const int64_t num_clusters =
-      gates.layers.empty() ? 0 : gates.layers.front().rows;
+      gates.layers.empty() ? 0 : gates.layers.front().rows();
   MOE_RETURN_IF_ERROR(ValidateGateWeights(
       gates, {config.num_hidden_layers, num_clusters, config.hidden_size},
       "gate weights"));

@@ -15,14 +15,14 @@
 #include "absl/types/span.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/matrix.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/philox.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/checkpoint/artifact/gate_weights.h"
 #include "moe/checkpoint/artifact/importance_scores.h"
-#include "moe/checkpoint/artifact/matrix.h"
 #include "moe/checkpoint/llama_config.h"
 #include "moe/checkpoint/safetensors_file.h"
-#include "moe/kernels/simd/matrix_view.h"
 #include "moe/kernels/testing/kernel_test.h"
 #include "moe/model/layer/checkpoint_weights.h"
 #include "moe/model/walk/dense_model.h"
@@ -58,7 +58,7 @@ GateWeights RandomGates(const LlamaConfig& config, int64_t num_clusters) {
   RandomStream stream(1, "gates");
   for (int64_t i = 0; i < config.num_hidden_layers; ++i) {
     Matrix<float> gate(num_clusters, config.hidden_size);
-    for (float& value : gate.values) value = stream.UniformSymmetric(1.0f);
+    for (float& value : gate.values()) value = stream.UniformSymmetric(1.0f);
     gates.layers.push_back(std::move(gate));
   }
   return gates;
@@ -91,7 +91,7 @@ std::vector<std::vector<float>> MlpInputs(DenseModel& model,
 // decide otherwise.
 int64_t ClusterOf(absl::Span<const float> x, const Matrix<float>& gate) {
   std::vector<double> products;
-  for (int64_t e = 0; e < gate.rows; ++e) {
+  for (int64_t e = 0; e < gate.rows(); ++e) {
     products.push_back(0.0);
     for (size_t i = 0; i < x.size(); ++i) {
       products.back() += double{x[i]} * gate.Row(e)[i];
@@ -136,10 +136,10 @@ Table ScoresOfGoldens(absl::Span<const float> activation,
 double LargestError(const Matrix<float>& got, absl::Span<const double> want) {
   double error = 0.0, largest = 0.0;
   for (size_t i = 0; i < want.size(); ++i) {
-    error = std::max(error, std::fabs(got.values[i] - want[i]));
+    error = std::max(error, std::fabs(got.values()[i] - want[i]));
     largest = std::max(largest, want[i]);
   }
-  return got.values.size() == want.size() ? error / largest : INFINITY;
+  return got.values().size() == want.size() ? error / largest : INFINITY;
 }
 
 // The golden sequences under the labels of that prefix.
@@ -247,8 +247,8 @@ ImportanceSums Sum(const TokenBatches& batches,
 std::string DigestOf(const ImportanceSums& sums) {
   std::vector<float> all;
   for (const LayerImportanceScores& layer : sums.Scores().layers) {
-    all.insert(all.end(), layer.scores.values.begin(),
-               layer.scores.values.end());
+    all.insert(all.end(), layer.scores.values().begin(),
+               layer.scores.values().end());
   }
   return Digest<float>(all);
 }
@@ -343,7 +343,7 @@ TEST(ImportanceErrorsTest, GatesOfAnotherModelAreRefused) {
   gates.layers[1] = Matrix<float>(4, 95);
   EXPECT_THAT(status_of(gates, {}), refused("layers.1"));
   gates = good;
-  gates.layers[2].values[7] = NAN;
+  gates.layers[2].values()[7] = NAN;
   EXPECT_THAT(status_of(gates, {}), refused("layers.2"));
   for (Matrix<float>& gate : gates.layers) gate = Matrix<float>(0, 96);
   EXPECT_THAT(status_of(gates, {}), refused("num_experts is 0"));

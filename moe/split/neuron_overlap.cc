@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "absl/types/span.h"
-#include "moe/checkpoint/artifact/matrix.h"
+#include "moe/base/matrix.h"
 #include "moe/checkpoint/artifact/neuron_indices.h"
 
 namespace moe {
@@ -16,7 +16,7 @@ template <typename T>
 std::vector<int64_t> CountLists(const Matrix<T>& lists, int64_t list_size,
                                 int64_t num_neurons) {
   std::vector<int64_t> counts(static_cast<size_t>(num_neurons));
-  for (int64_t e = 0; e < lists.rows; ++e) {
+  for (int64_t e = 0; e < lists.rows(); ++e) {
     for (const T neuron : lists.Row(e).first(static_cast<size_t>(list_size))) {
       ++counts[static_cast<size_t>(neuron)];
     }
@@ -35,12 +35,12 @@ std::vector<int64_t> Histogram(absl::Span<const int64_t> counts,
 
 NeuronOverlap OverlapOf(const Matrix<int32_t>& ranking,
                         const LayerNeuronIndices& split) {
-  const int64_t num_experts = ranking.rows, size = split.experts.cols;
-  const std::vector<int64_t> wanted = CountLists(ranking, size, ranking.cols);
+  const int64_t num_experts = ranking.rows(), size = split.experts.cols();
+  const std::vector<int64_t> wanted = CountLists(ranking, size, ranking.cols());
   NeuronOverlap overlap;
   overlap.wanted = Histogram(wanted, num_experts);
   overlap.taken =
-      Histogram(CountLists(split.experts, size, ranking.cols), num_experts);
+      Histogram(CountLists(split.experts, size, ranking.cols()), num_experts);
   if (split.residual.has_value()) {
     std::vector<int64_t> of_residual;
     for (const int64_t neuron : *split.residual) {

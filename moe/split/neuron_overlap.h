@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "moe/checkpoint/artifact/matrix.h"
+#include "moe/base/matrix.h"
 #include "moe/checkpoint/artifact/neuron_indices.h"
 
 namespace moe {

@@ -5,7 +5,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "moe/checkpoint/artifact/matrix.h"
+#include "moe/base/matrix.h"
 #include "moe/checkpoint/artifact/neuron_indices.h"
 
 namespace moe {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "moe/base/check.h"
-#include "moe/checkpoint/artifact/matrix.h"
+#include "moe/base/matrix.h"
 #include "moe/split/neuron_ranking.h"
 #include "moe/split/split_options.pb.h"
 
@@ -26,14 +26,14 @@ class Placement {
             std::vector<bool>& is_taken)
       : preferences_(preferences),
         is_taken_(is_taken),
-        candidates_(static_cast<size_t>(preferences.scores.rows)),
+        candidates_(static_cast<size_t>(preferences.scores.rows())),
         sizes_(candidates_.size()),
-        experts_(preferences.scores.rows, expert_size) {
-    for (int64_t e = 0; e < experts_.rows; ++e) Advance(e);
+        experts_(preferences.scores.rows(), expert_size) {
+    for (int64_t e = 0; e < experts_.rows(); ++e) Advance(e);
   }
 
   Matrix<int64_t> Run() {
-    for (int64_t left = experts_.rows * experts_.cols; left > 0; --left) {
+    for (int64_t left = experts_.rows() * experts_.cols(); left > 0; --left) {
       Place(Winner());
     }
     return experts_;
@@ -41,7 +41,7 @@ class Placement {
 
  private:
   bool IsFull(int64_t e) const {
-    return sizes_[static_cast<size_t>(e)] == experts_.cols;
+    return sizes_[static_cast<size_t>(e)] == experts_.cols();
   }
 
   // To the expert's best neuron that is left, if there is one.
@@ -49,11 +49,11 @@ class Placement {
     Candidate& candidate = candidates_[static_cast<size_t>(e)];
     const auto ranked = preferences_.ranking.Row(e);
     int64_t& at = candidate.place;
-    while (at < preferences_.ranking.cols &&
+    while (at < preferences_.ranking.cols() &&
            is_taken_[static_cast<size_t>(ranked[static_cast<size_t>(at)])]) {
       ++at;
     }
-    if (at == preferences_.ranking.cols) return;
+    if (at == preferences_.ranking.cols()) return;
     candidate.neuron = ranked[static_cast<size_t>(at)];
     candidate.score =
         preferences_.scores.Row(e)[static_cast<size_t>(candidate.neuron)];
@@ -61,7 +61,7 @@ class Placement {
 
   int64_t Winner() const {
     int64_t winner = -1;
-    for (int64_t e = experts_.rows - 1; e >= 0; --e) {
+    for (int64_t e = experts_.rows() - 1; e >= 0; --e) {
       if (IsFull(e)) continue;
       const float score = candidates_[static_cast<size_t>(e)].score;
       if (winner < 0 ||
@@ -77,9 +77,9 @@ class Placement {
     const int32_t neuron = candidates_[static_cast<size_t>(winner)].neuron;
     int64_t& size = sizes_[static_cast<size_t>(winner)];
     MOE_CHECK(!is_taken_[static_cast<size_t>(neuron)]);
-    experts_.MutableRow(winner)[static_cast<size_t>(size++)] = neuron;
+    experts_.Row(winner)[static_cast<size_t>(size++)] = neuron;
     is_taken_[static_cast<size_t>(neuron)] = true;
-    for (int64_t e = 0; e < experts_.rows; ++e) {
+    for (int64_t e = 0; e < experts_.rows(); ++e) {
       if (candidates_[static_cast<size_t>(e)].neuron == neuron) Advance(e);
     }
   }
@@ -96,15 +96,15 @@ class Placement {
 Matrix<int64_t> PlaceNeurons(const NeuronPreferences& preferences,
                              int64_t expert_size, std::vector<bool>& is_taken) {
   const auto num_left = std::count(is_taken.begin(), is_taken.end(), false);
-  MOE_CHECK(preferences.scores.rows * expert_size <= num_left);
+  MOE_CHECK(preferences.scores.rows() * expert_size <= num_left);
   return Placement(preferences, expert_size, is_taken).Run();
 }
 
 Matrix<int64_t> BestNeurons(const Matrix<int32_t>& ranking, int64_t expert_size,
                             const std::vector<bool>& is_taken) {
-  Matrix<int64_t> experts(ranking.rows, expert_size);
-  for (int64_t e = 0; e < ranking.rows; ++e) {
-    const auto row = experts.MutableRow(e);
+  Matrix<int64_t> experts(ranking.rows(), expert_size);
+  for (int64_t e = 0; e < ranking.rows(); ++e) {
+    const auto row = experts.Row(e);
     auto next = row.begin();
     for (const int32_t neuron : ranking.Row(e)) {
       if (next == row.end()) break;

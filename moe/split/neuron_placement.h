@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "moe/checkpoint/artifact/matrix.h"
+#include "moe/base/matrix.h"
 #include "moe/split/split_options.pb.h"
 
 namespace moe {

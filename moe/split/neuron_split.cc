@@ -17,7 +17,6 @@
 #include "moe/base/status_macros.h"
 #include "moe/base/thread_pool.h"
 #include "moe/checkpoint/artifact/importance_scores.h"
-#include "moe/checkpoint/artifact/matrix.h"
 #include "moe/checkpoint/artifact/neuron_indices.h"
 #include "moe/split/neuron_overlap.h"
 #include "moe/split/neuron_placement.h"
@@ -30,8 +29,8 @@ namespace moe {
 namespace {
 
 void SortRows(Matrix<int64_t>& matrix) {
-  for (int64_t e = 0; e < matrix.rows; ++e) {
-    const absl::Span<int64_t> row = matrix.MutableRow(e);
+  for (int64_t e = 0; e < matrix.rows(); ++e) {
+    const absl::Span<int64_t> row = matrix.Row(e);
     std::sort(row.begin(), row.end());
   }
 }
@@ -39,7 +38,7 @@ void SortRows(Matrix<int64_t>& matrix) {
 LayerNeuronIndices SplitLayer(const NeuronPreferences& preferences,
                               const VanillaSplitOptions& options,
                               int64_t expert_size) {
-  std::vector<bool> is_taken(static_cast<size_t>(preferences.scores.cols));
+  std::vector<bool> is_taken(static_cast<size_t>(preferences.scores.cols()));
   LayerNeuronIndices split;
   if (options.share_neurons()) {
     split.experts = BestNeurons(preferences.ranking, expert_size, is_taken);
@@ -53,7 +52,7 @@ LayerNeuronIndices SplitLayer(const NeuronPreferences& preferences,
 LayerNeuronIndices SplitLayer(const NeuronPreferences& preferences,
                               const ResidualSplitOptions& options,
                               int64_t expert_size) {
-  std::vector<bool> is_taken(static_cast<size_t>(preferences.scores.cols));
+  std::vector<bool> is_taken(static_cast<size_t>(preferences.scores.cols()));
   LayerNeuronIndices split;
   split.residual =
       ChooseResidualNeurons(preferences.ranking, expert_size,
@@ -75,7 +74,7 @@ absl::StatusOr<NeuronSplit> SplitLayers(const ImportanceScores& scores,
                                         ThreadPool& pool) {
   const auto num_layers = static_cast<int64_t>(scores.layers.size());
   const int64_t intermediate_size =
-      num_layers == 0 ? 0 : scores.layers.front().scores.cols;
+      num_layers == 0 ? 0 : scores.layers.front().scores.cols();
   MOE_RETURN_IF_ERROR(ValidateImportanceScores(
       scores, {num_layers, num_experts, intermediate_size},
       "importance scores"));
@@ -126,8 +125,7 @@ absl::StatusOr<NeuronIndices> SplitNeuronsNaively(
                           absl::StrCat("split_random/layer/", layer));
       Shuffle(stream, absl::MakeSpan(neurons));
     }
-    Matrix<int64_t> experts(options.num_experts(), expert_size,
-                            std::move(neurons));
+    Matrix<int64_t> experts(options.num_experts(), expert_size, neurons);
     SortRows(experts);
     indices.layers.push_back({std::move(experts), /*residual=*/{}});
   }

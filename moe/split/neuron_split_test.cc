@@ -13,11 +13,11 @@
 #include "absl/status/statusor.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/matrix.h"
 #include "moe/base/philox.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/thread_pool.h"
 #include "moe/checkpoint/artifact/importance_scores.h"
-#include "moe/checkpoint/artifact/matrix.h"
 #include "moe/checkpoint/artifact/neuron_indices.h"
 #include "moe/split/split_options.h"
 #include "moe/split/split_options.pb.h"
@@ -72,7 +72,7 @@ Case DrawCase(RandomStream& stream, int64_t most_experts,
   constexpr uint64_t kNumValues[] = {0, 1, 2, 5, 40};
   const uint64_t num_values = kNumValues[stream.UniformInt(5)];
   Matrix<float> table(c.num_experts, num_neurons);
-  for (float& score : table.values) score = DrawScore(stream, num_values);
+  for (float& score : table.values()) score = DrawScore(stream, num_values);
   c.scores.layers.push_back({std::move(table), {}});
   return c;
 }
@@ -98,7 +98,8 @@ ResidualSplitOptions ResidualOf(const Case& c) {
 
 // All neurons of the layer, once each, in ascending order.
 std::vector<int64_t> Sorted(const LayerNeuronIndices& layer) {
-  std::vector<int64_t> all = layer.experts.values;
+  std::vector<int64_t> all(layer.experts.values().begin(),
+                           layer.experts.values().end());
   if (layer.residual.has_value()) {
     all.insert(all.end(), layer.residual->begin(), layer.residual->end());
   }
@@ -115,12 +116,12 @@ std::vector<int64_t> UpTo(int64_t count) {
 void ExpectPartition(const Case& c, const NeuronIndices& indices,
                      bool residual) {
   if (!c.share_neurons) {
-    EXPECT_EQ(Sorted(indices.layers[0]), UpTo(c.table().cols));
+    EXPECT_EQ(Sorted(indices.layers[0]), UpTo(c.table().cols()));
   }
   NeuronIndicesShape shape;
   shape.num_layers = 1;
   shape.num_experts = c.num_experts;
-  shape.intermediate_size = c.table().cols;
+  shape.intermediate_size = c.table().cols();
   shape.residual = residual;
   shape.shared = c.share_neurons;
   MOE_EXPECT_OK(ValidateNeuronIndices(indices, shape, "the split"));
@@ -131,11 +132,10 @@ bool VanillaIsTheReference(Case c, ThreadPool& pool) {
   // The residual's neurons are too many here, unless they are shared.
   if (!c.share_neurons) {
     Matrix<float>& table = c.scores.layers[0].scores;
+    const int64_t cols = c.num_experts * c.expert_size;
     table = Matrix<float>(
-        table.rows, c.num_experts * c.expert_size,
-        std::vector<float>(
-            table.values.begin(),
-            table.values.begin() + table.rows * c.num_experts * c.expert_size));
+        table.rows(), cols,
+        table.values().first(static_cast<size_t>(table.rows() * cols)));
   }
   const VanillaSplitOptions options = VanillaOf(c);
   const absl::StatusOr<NeuronSplit> got = SplitNeurons(c.scores, options, pool);
@@ -188,7 +188,7 @@ TEST(NeuronSplitTest, LayersDoNotDependOnEachOtherOrOnThreads) {
   ImportanceScores scores;
   for (int i = 0; i < 5; ++i) {
     Matrix<float> table(4, 64);
-    for (float& score : table.values) score = DrawScore(stream, 9);
+    for (float& score : table.values()) score = DrawScore(stream, 9);
     scores.layers.push_back({std::move(table), {}});
   }
   VanillaSplitOptions options;
@@ -210,7 +210,7 @@ TEST(NeuronSplitTest, LayersDoNotDependOnEachOtherOrOnThreads) {
 ImportanceScores Zeros(int64_t num_layers, int64_t rows, int64_t cols) {
   ImportanceScores scores;
   for (int64_t i = 0; i < num_layers; ++i) {
-    scores.layers.push_back({Matrix<float>(rows, cols), {}});
+    scores.layers.push_back({Matrix<float>::Zeros(rows, cols), {}});
   }
   return scores;
 }
@@ -229,7 +229,7 @@ TEST(NeuronSplitTest, ScoresThatDoNotFitAreRefused) {
               Refuses("which 4 experts cannot share out evenly"));
   for (const float bad : {NAN, INFINITY}) {
     ImportanceScores scores = Zeros(2, 4, 8);
-    scores.layers[1].scores.MutableRow(2)[5] = bad;
+    scores.layers[1].scores.Row(2)[5] = bad;
     EXPECT_THAT(SplitNeurons(scores, options, pool), Refuses("layers.1[2, 5]"));
   }
   ImportanceScores ragged = Zeros(2, 4, 8);
@@ -260,7 +260,8 @@ TEST(NaiveSplitTest, SequentialIsInOrder) {
                            SplitNeuronsNaively({2, 6}, options));
   ASSERT_EQ(indices.layers.size(), 2u);
   EXPECT_EQ(indices.layers[0], indices.layers[1]);
-  EXPECT_THAT(indices.layers[0].experts.values, ElementsAre(0, 1, 2, 3, 4, 5));
+  EXPECT_THAT(indices.layers[0].experts.values(),
+              ElementsAre(0, 1, 2, 3, 4, 5));
   EXPECT_THAT(SplitNeuronsNaively({2, 7}, options), Refuses("7, which 3"));
 }
 

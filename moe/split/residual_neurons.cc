@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "moe/base/check.h"
-#include "moe/checkpoint/artifact/matrix.h"
+#include "moe/base/matrix.h"
 
 namespace moe {
 namespace {
@@ -16,11 +16,11 @@ class Lists {
  public:
   Lists(const Matrix<int32_t>& ranking, int64_t list_size)
       : ranking_(ranking),
-        next_(static_cast<size_t>(ranking.rows)),
-        lists_of_(static_cast<size_t>(ranking.cols)),
-        is_chosen_(static_cast<size_t>(ranking.cols)),
-        by_count_(static_cast<size_t>(ranking.rows) + 1) {
-    for (int64_t e = 0; e < ranking.rows; ++e) {
+        next_(static_cast<size_t>(ranking.rows())),
+        lists_of_(static_cast<size_t>(ranking.cols())),
+        is_chosen_(static_cast<size_t>(ranking.cols())),
+        by_count_(static_cast<size_t>(ranking.rows()) + 1) {
+    for (int64_t e = 0; e < ranking.rows(); ++e) {
       for (int64_t i = 0; i < list_size; ++i) Extend(e);
     }
   }
@@ -47,7 +47,7 @@ class Lists {
   void Extend(int64_t e) {
     int64_t& next = next_[static_cast<size_t>(e)];
     const auto ranked = ranking_.Row(e);
-    while (next < ranking_.cols) {
+    while (next < ranking_.cols()) {
       const int32_t neuron = ranked[static_cast<size_t>(next++)];
       const auto n = static_cast<size_t>(neuron);
       if (is_chosen_[n]) continue;
@@ -70,7 +70,7 @@ class Lists {
 
 std::vector<int64_t> ChooseResidualNeurons(const Matrix<int32_t>& ranking,
                                            int64_t list_size, int64_t count) {
-  MOE_CHECK(list_size >= 1 && count <= ranking.cols);
+  MOE_CHECK(list_size >= 1 && count <= ranking.cols());
   Lists lists(ranking, list_size);
   std::vector<int64_t> chosen;
   while (static_cast<int64_t>(chosen.size()) < count) {

@@ -4,7 +4,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "moe/checkpoint/artifact/matrix.h"
+#include "moe/base/matrix.h"
 
 namespace moe {
 namespace {

@@ -10,8 +10,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
+#include "moe/base/json.h"
 #include "moe/checkpoint/artifact/neuron_indices.h"
-#include "moe/checkpoint/json.h"
 #include "moe/split/neuron_overlap.h"
 #include "moe/split/neuron_split.h"
 #include "moe/split/split_options.pb.h"
@@ -28,7 +28,7 @@ Json LayersToJson(const NeuronSplit& split) {
   for (size_t i = 0; i < split.overlaps.size(); ++i) {
     const LayerNeuronIndices& indices = split.indices.layers[i];
     const NeuronOverlap& overlap = split.overlaps[i];
-    Json layer = {{"layer", i}, {"expert_size", indices.experts.cols}};
+    Json layer = {{"layer", i}, {"expert_size", indices.experts.cols()}};
     if (indices.residual.has_value()) {
       layer["residual_size"] = indices.residual->size();
     }
@@ -95,7 +95,7 @@ Json SplitReportToJson(const NaiveSplitOptions& options,
   json["layers"] = Json::array();
   for (size_t i = 0; i < indices.layers.size(); ++i) {
     json["layers"].push_back(
-        {{"layer", i}, {"expert_size", indices.layers[i].experts.cols}});
+        {{"layer", i}, {"expert_size", indices.layers[i].experts.cols()}});
   }
   return json;
 }
@@ -112,7 +112,7 @@ std::string FormatSplitReport(const NeuronSplit& split) {
     const NeuronOverlap& overlap = split.overlaps[i];
     const bool has_residual = indices.residual.has_value();
     absl::StrAppendFormat(
-        &text, "  %5d  %6d  %8s  %28s  %28s  %22s\n", i, indices.experts.cols,
+        &text, "  %5d  %6d  %8s  %28s  %28s  %22s\n", i, indices.experts.cols(),
         has_residual ? absl::StrCat(indices.residual->size()) : "-",
         FormatHistogram(overlap.wanted), FormatHistogram(overlap.taken),
         has_residual

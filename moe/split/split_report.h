@@ -6,8 +6,8 @@
 
 #include <string>
 
+#include "moe/base/json.h"
 #include "moe/checkpoint/artifact/neuron_indices.h"
-#include "moe/checkpoint/json.h"
 #include "moe/split/neuron_split.h"
 #include "moe/split/split_options.pb.h"
 

@@ -6,8 +6,8 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "moe/checkpoint/artifact/matrix.h"
-#include "moe/checkpoint/json.h"
+#include "moe/base/json.h"
+#include "moe/base/matrix.h"
 #include "moe/split/neuron_split.h"
 #include "moe/split/split_options.pb.h"
 
@@ -55,7 +55,7 @@ TEST(SplitReportTest, NaiveSplit) {
   NaiveSplitOptions options;
   options.set_num_experts(2);
   NeuronIndices indices;
-  indices.layers.push_back({Matrix<int64_t>(2, 3), {}});
+  indices.layers.push_back({Matrix<int64_t>::Zeros(2, 3), {}});
   EXPECT_EQ(SplitReportToJson(options, indices).dump(),
             R"({"options":{"method":"sequential","num_experts":2},)"
             R"("layers":[{"layer":0,"expert_size":3}]})");

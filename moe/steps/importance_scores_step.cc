@@ -10,12 +10,12 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "moe/base/matrix.h"
 #include "moe/base/sha256.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/artifact/artifact_io.h"
 #include "moe/checkpoint/artifact/gate_weights.h"
 #include "moe/checkpoint/artifact/importance_scores.h"
-#include "moe/checkpoint/artifact/matrix.h"
 #include "moe/checkpoint/llama_config.h"
 #include "moe/model/walk/shard_options.pb.h"
 #include "moe/split/importance_report.h"
@@ -47,7 +47,7 @@ struct ImportanceStep {
     MOE_ASSIGN_OR_RETURN(const LlamaConfig config,
                          DenseConfigOf(request.Path(kModelPathFlag)));
     const int64_t num_clusters =
-        gates.layers.empty() ? 0 : gates.layers.front().rows;
+        gates.layers.empty() ? 0 : gates.layers.front().rows();
     MOE_RETURN_IF_ERROR(ValidateGateWeights(
         gates, {config.num_hidden_layers, num_clusters, config.hidden_size},
         path));
@@ -58,10 +58,10 @@ struct ImportanceStep {
   std::vector<std::string> Digests() const {
     Sha256 sha256;
     for (const Matrix<float>& gate : gates.layers) {
-      sha256.Update(absl::StrCat(gate.rows, " ", gate.cols, "\n"));
+      sha256.Update(absl::StrCat(gate.rows(), " ", gate.cols(), "\n"));
       sha256.Update(
-          absl::string_view(reinterpret_cast<const char*>(gate.values.data()),
-                            gate.values.size() * sizeof(float)));
+          absl::string_view(reinterpret_cast<const char*>(gate.values().data()),
+                            gate.values().size() * sizeof(float)));
     }
     return {sha256.HexDigest()};
   }

@@ -7,13 +7,13 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "moe/base/json.h"
 #include "moe/base/progress.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/thread_pool.h"
 #include "moe/checkpoint/artifact/artifact_io.h"
 #include "moe/checkpoint/artifact/importance_scores.h"
 #include "moe/checkpoint/artifact/neuron_indices.h"
-#include "moe/checkpoint/json.h"
 #include "moe/checkpoint/llama_config.h"
 #include "moe/split/neuron_split.h"
 #include "moe/split/split_options.pb.h"
@@ -59,7 +59,7 @@ absl::StatusOr<ImportanceScores> ReadScores(const StepRequest& request,
                        ReadArtifact<ImportanceScores>(path));
   ImportanceScoresShape shape{
       static_cast<int64_t>(scores.layers.size()), num_clusters,
-      scores.layers.empty() ? 0 : scores.layers.front().scores.cols};
+      scores.layers.empty() ? 0 : scores.layers.front().scores.cols()};
   if (!model_path.empty()) {
     MOE_ASSIGN_OR_RETURN(const LlamaConfig config, DenseConfigOf(model_path));
     shape.num_layers = config.num_hidden_layers;

@@ -5,10 +5,10 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "moe/base/json.h"
 #include "moe/base/progress.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/artifact/gate_weights.h"
-#include "moe/checkpoint/json.h"
 #include "moe/gates/clustering_options.pb.h"
 #include "moe/gates/gates_report.h"
 #include "moe/gates/hidden_clustering.h"

@@ -19,8 +19,8 @@
 #include "absl/strings/string_view.h"
 #include "google/protobuf/message.h"
 #include "moe/base/check.h"
+#include "moe/base/json.h"
 #include "moe/base/progress.h"
-#include "moe/checkpoint/json.h"
 #include "moe/model/walk/shard_options.pb.h"
 #include "moe/text/dataset/dataset_options.pb.h"
 

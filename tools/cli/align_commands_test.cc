@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/json.h"
 #include "moe/base/sha256.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/testing/temp_directory.h"
@@ -15,7 +16,6 @@
 #include "moe/checkpoint/artifact/distribution.h"
 #include "moe/checkpoint/artifact/scale_factors.h"
 #include "moe/checkpoint/checkpoint.h"
-#include "moe/checkpoint/json.h"
 #include "tools/cli/testing/files.h"
 #include "tools/cli/testing/run_cli.h"
 

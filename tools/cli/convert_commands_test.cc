@@ -9,17 +9,17 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "moe/base/file_system.h"
+#include "moe/base/json.h"
+#include "moe/base/matrix.h"
 #include "moe/base/random_access_file.h"
 #include "moe/base/sha256.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/testing/temp_directory.h"
 #include "moe/checkpoint/artifact/artifact_io.h"
 #include "moe/checkpoint/artifact/gate_weights.h"
-#include "moe/checkpoint/artifact/matrix.h"
 #include "moe/checkpoint/artifact/neuron_indices.h"
 #include "moe/checkpoint/checkpoint.h"
 #include "moe/checkpoint/dtype.h"
-#include "moe/checkpoint/json.h"
 #include "moe/checkpoint/safetensors_file.h"
 #include "tools/cli/testing/run_cli.h"
 
@@ -57,7 +57,7 @@ class ConvertCommandsTest : public ::testing::Test {
       split.experts = Matrix<int64_t>(num_experts, 48);
       for (int64_t e = 0; e < num_experts; ++e) {
         for (int64_t i = 0; i < 48; ++i) {
-          split.experts.MutableRow(e)[static_cast<size_t>(i)] = 8 * i + e;
+          split.experts.Row(e)[static_cast<size_t>(i)] = 8 * i + e;
         }
       }
       if (residual) {
@@ -73,8 +73,8 @@ class ConvertCommandsTest : public ::testing::Test {
     GateWeights gates;
     for (int layer = 0; layer < 4; ++layer) {
       Matrix<float> weights(num_rows, 128);
-      for (size_t i = 0; i < weights.values.size(); ++i) {
-        weights.values[i] = static_cast<float>(i % 17) - 8.0f;
+      for (size_t i = 0; i < weights.values().size(); ++i) {
+        weights.values()[i] = static_cast<float>(i % 17) - 8.0f;
       }
       gates.layers.push_back(std::move(weights));
     }

@@ -6,7 +6,6 @@
 #include "moe/base/options/option.pb.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/thread_pool.h"
-#include "moe/checkpoint/json.h"
 #include "moe/evaluate/checkpoint_diff.h"
 #include "moe/evaluate/diff_options.pb.h"
 #include "moe/evaluate/diff_report.h"

@@ -10,8 +10,8 @@
 #include "absl/strings/str_join.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/json.h"
 #include "moe/base/testing/temp_directory.h"
-#include "moe/checkpoint/json.h"
 #include "tools/cli/testing/files.h"
 #include "tools/cli/testing/run_cli.h"
 

@@ -7,12 +7,12 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/json.h"
 #include "moe/base/sha256.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/testing/temp_directory.h"
 #include "moe/checkpoint/artifact/artifact_io.h"
 #include "moe/checkpoint/artifact/gate_weights.h"
-#include "moe/checkpoint/json.h"
 #include "tools/cli/testing/files.h"
 #include "tools/cli/testing/run_cli.h"
 
@@ -91,7 +91,7 @@ TEST_P(GatesCommandTest, PrintsATable) {
       ReadArtifact<GateWeights>(directory.Path("x/gate_weights.pt")));
   EXPECT_EQ(gates, from_pt);
   EXPECT_THAT(gates.layers, SizeIs(4));
-  EXPECT_EQ(gates.layers[0].rows, 8);
+  EXPECT_EQ(gates.layers[0].rows(), 8);
 }
 
 TEST_P(GatesCommandTest, ReplacesOnlyWhenItIsTold) {

@@ -2,8 +2,8 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "moe/base/json.h"
 #include "moe/base/status_macros.h"
-#include "moe/checkpoint/json.h"
 #include "moe/evaluate/inspect.h"
 #include "moe/evaluate/inspect_report.h"
 #include "tools/cli/command.h"

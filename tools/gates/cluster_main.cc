@@ -20,20 +20,20 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "google/protobuf/text_format.h"
+#include "moe/base/json.h"
+#include "moe/base/matrix.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/memory_budget.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/thread_pool.h"
 #include "moe/checkpoint/dtype.h"
-#include "moe/checkpoint/json.h"
 #include "moe/checkpoint/safetensors_file.h"
 #include "moe/checkpoint/tensor.h"
 #include "moe/gates/balanced_kmeans.h"
 #include "moe/gates/clustering_options.pb.h"
 #include "moe/gates/gates_report.h"
 #include "moe/gates/hidden_clustering.h"
-#include "moe/kernels/simd/matrix_view.h"
 #include "moe/kernels/simd/simd_target.h"
-#include "moe/model/layer/float_matrix.h"
 #include "moe/model/walk/hidden_states.h"
 
 namespace moe {
@@ -53,7 +53,7 @@ absl::StatusOr<HiddenStates> ReadPoints(const std::string& path,
   MOE_ASSIGN_OR_RETURN(HiddenStates points,
                        HiddenStates::Create(tensor.shape[0], tensor.shape[1],
                                             budget, /*spill_directory=*/""));
-  FloatMatrix buffer;
+  Matrix<float> buffer;
   const MatrixView<float> rows = points.Prepare(0, tensor.shape[0], buffer);
   std::memcpy(rows.data, tensor.bytes.data(), tensor.bytes.size());
   return points;

@@ -17,8 +17,8 @@
 #include "absl/strings/strip.h"
 #include "absl/types/span.h"
 #include "moe/base/check.h"
+#include "moe/base/matrix.h"
 #include "moe/base/status_macros.h"
-#include "moe/checkpoint/artifact/matrix.h"
 #include "moe/checkpoint/artifact/pt_value.h"
 #include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/safetensors_file.h"
@@ -177,11 +177,11 @@ absl::StatusOr<std::vector<float>> FloatVector(const HostTensor& tensor,
   return Floats(tensor, where);
 }
 
-absl::StatusOr<Matrix<float>> FloatMatrix(const HostTensor& tensor,
-                                          absl::string_view where) {
+absl::StatusOr<Matrix<float>> Matrix<float>(const HostTensor& tensor,
+                                            absl::string_view where) {
   MOE_RETURN_IF_ERROR(CheckRank(tensor, 2, where));
-  MOE_ASSIGN_OR_RETURN(std::vector<float> values, Floats(tensor, where));
-  return Matrix<float>(tensor.shape[0], tensor.shape[1], std::move(values));
+  MOE_ASSIGN_OR_RETURN(const std::vector<float> values, Floats(tensor, where));
+  return Matrix<float>(tensor.shape[0], tensor.shape[1], values);
 }
 
 absl::StatusOr<std::vector<double>> DoubleVector(const HostTensor& tensor,
@@ -199,8 +199,8 @@ absl::StatusOr<std::vector<int64_t>> IntVector(const HostTensor& tensor,
 absl::StatusOr<Matrix<int64_t>> IntMatrix(const HostTensor& tensor,
                                           absl::string_view where) {
   MOE_RETURN_IF_ERROR(CheckRank(tensor, 2, where));
-  MOE_ASSIGN_OR_RETURN(std::vector<int64_t> values, Ints(tensor, where));
-  return Matrix<int64_t>(tensor.shape[0], tensor.shape[1], std::move(values));
+  MOE_ASSIGN_OR_RETURN(const std::vector<int64_t> values, Ints(tensor, where));
+  return Matrix<int64_t>(tensor.shape[0], tensor.shape[1], values);
 }
 
 absl::StatusOr<int64_t> Count(const HostTensor& tensor,
@@ -242,7 +242,7 @@ absl::StatusOr<std::vector<float>> FloatVectorAt(const PtCursor& at) {
 
 absl::StatusOr<Matrix<float>> FloatMatrixAt(const PtCursor& at) {
   MOE_ASSIGN_OR_RETURN(const HostTensor* tensor, at.Tensor());
-  return FloatMatrix(*tensor, at.path());
+  return Matrix<float>(*tensor, at.path());
 }
 
 absl::StatusOr<std::vector<double>> DoubleVectorAt(const PtCursor& at) {

@@ -18,7 +18,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
-#include "moe/checkpoint/artifact/matrix.h"
+#include "moe/base/matrix.h"
 #include "moe/checkpoint/artifact/pt_value.h"
 #include "moe/checkpoint/safetensors_file.h"
 #include "moe/checkpoint/tensor.h"
@@ -53,8 +53,8 @@ class TensorTaker {
 // to be rounded.
 absl::StatusOr<std::vector<float>> FloatVector(const HostTensor& tensor,
                                                absl::string_view where);
-absl::StatusOr<Matrix<float>> FloatMatrix(const HostTensor& tensor,
-                                          absl::string_view where);
+absl::StatusOr<Matrix<float>> Matrix<float>(const HostTensor& tensor,
+                                            absl::string_view where);
 // Doubles come from those and from F64.
 absl::StatusOr<std::vector<double>> DoubleVector(const HostTensor& tensor,
                                                  absl::string_view where);

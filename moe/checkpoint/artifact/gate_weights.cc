@@ -9,9 +9,9 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "moe/base/matrix.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/artifact/artifact_tensors.h"
-#include "moe/checkpoint/artifact/matrix.h"
 #include "moe/checkpoint/artifact/pt_value.h"
 #include "moe/checkpoint/safetensors_file.h"
 #include "moe/checkpoint/tensor.h"
@@ -23,11 +23,11 @@ absl::Status ValidateLayer(const Matrix<float>& layer,
                            const GateWeightsShape& want,
                            absl::string_view name) {
   MOE_RETURN_IF_ERROR(
-      CheckEqual(layer.rows, want.num_experts,
+      CheckEqual(layer.rows(), want.num_experts,
                  absl::StrCat(name, ": the number of experts")));
-  MOE_RETURN_IF_ERROR(CheckEqual(layer.cols, want.hidden_size,
+  MOE_RETURN_IF_ERROR(CheckEqual(layer.cols(), want.hidden_size,
                                  absl::StrCat(name, ": the hidden size")));
-  return CheckFinite(layer.values, name, layer.cols);
+  return CheckFinite(layer.values(), name, layer.cols());
 }
 
 }  // namespace
@@ -36,7 +36,7 @@ HostTensors GateWeights::ToTensors() const {
   HostTensors tensors;
   for (size_t i = 0; i < layers.size(); ++i) {
     tensors[LayerTensorName(static_cast<int64_t>(i))] =
-        FloatTensor(layers[i].values, {layers[i].rows, layers[i].cols});
+        FloatTensor(layers[i].values(), {layers[i].rows(), layers[i].cols()});
   }
   return tensors;
 }
@@ -49,7 +49,7 @@ absl::StatusOr<GateWeights> GateWeights::FromTensors(
   for (int64_t i = 0; i < num_layers; ++i) {
     const std::string name = LayerTensorName(i);
     MOE_ASSIGN_OR_RETURN(const HostTensor* tensor, taker.Take(name));
-    MOE_ASSIGN_OR_RETURN(Matrix<float> layer, FloatMatrix(*tensor, name));
+    MOE_ASSIGN_OR_RETURN(Matrix<float> layer, Matrix<float>(*tensor, name));
     gates.layers.push_back(std::move(layer));
   }
   MOE_RETURN_IF_ERROR(taker.Finish());
@@ -60,7 +60,8 @@ PtValue GateWeights::ToPt() const {
   PtDict dict;
   for (size_t i = 0; i < layers.size(); ++i) {
     dict.Add(static_cast<int64_t>(i),
-             {FloatTensor(layers[i].values, {layers[i].rows, layers[i].cols})});
+             {FloatTensor(layers[i].values(),
+                          {layers[i].rows(), layers[i].cols()})});
   }
   return {std::move(dict)};
 }

@@ -40,7 +40,7 @@ TEST(GateWeightsTest, RoundTrips) {
   EXPECT_EQ(tensors.at("layers.0").shape, (Shape{2, 3}));
   EXPECT_THAT(GateWeights::FromTensors(tensors), IsOkAndHolds(gates));
   EXPECT_THAT(GateWeights::FromPt(gates.ToPt()), IsOkAndHolds(gates));
-  EXPECT_TRUE(std::signbit(gates.layers[1].values[5]));
+  EXPECT_TRUE(std::signbit(gates.layers[1].values()[5]));
   EXPECT_THAT(ValidateGateWeights(gates, kShape, "path"),
               ::moe::testing::IsOk());
 }
@@ -51,7 +51,7 @@ TEST(GateWeightsTest, UpcastsBf16) {
        HostTensor{Dtype::kBF16, {1, 2}, std::string("\x80\x3f\x00\xc0", 4)}}};
   MOE_ASSERT_OK_AND_ASSIGN(const GateWeights gates,
                            GateWeights::FromTensors(tensors));
-  EXPECT_THAT(gates.layers[0].values, ElementsAre(1.0f, -2.0f));
+  EXPECT_THAT(gates.layers[0].values(), ElementsAre(1.0f, -2.0f));
 }
 
 TEST(GateWeightsTest, RefusesMissingExtraAndMistyped) {
@@ -100,7 +100,7 @@ TEST(GateWeightsTest, RefusesWhatDoesNotFit) {
 TEST(GateWeightsTest, RefusesNonFinite) {
   for (const float bad : {kInfinity, -kInfinity, std::nanf("")}) {
     GateWeights gates = ExampleGateWeights();
-    gates.layers[1].values[5] = bad;
+    gates.layers[1].values()[5] = bad;
     EXPECT_THAT(ValidateGateWeights(gates, kShape, "p"),
                 StatusIs(kInvalid, HasSubstr("p: layers.1[1, 2] is ")));
   }

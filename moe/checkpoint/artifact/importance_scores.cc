@@ -1,5 +1,6 @@
 #include "moe/checkpoint/artifact/importance_scores.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -10,9 +11,9 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "moe/base/matrix.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/artifact/artifact_tensors.h"
-#include "moe/checkpoint/artifact/matrix.h"
 #include "moe/checkpoint/artifact/pt_value.h"
 #include "moe/checkpoint/safetensors_file.h"
 #include "moe/checkpoint/tensor.h"
@@ -27,7 +28,7 @@ absl::StatusOr<LayerImportanceScores> TakeLayer(TensorTaker& taker,
   LayerImportanceScores layer;
   const std::string name = LayerTensorName(index);
   MOE_ASSIGN_OR_RETURN(const HostTensor* scores, taker.Take(name));
-  MOE_ASSIGN_OR_RETURN(layer.scores, FloatMatrix(*scores, name));
+  MOE_ASSIGN_OR_RETURN(layer.scores, Matrix<float>(*scores, name));
   const std::string count_name = LayerTensorName(index, kTokenCount);
   if (!taker.Has(count_name)) return layer;
   MOE_ASSIGN_OR_RETURN(const HostTensor* counts, taker.Take(count_name));
@@ -43,15 +44,16 @@ absl::StatusOr<LayerImportanceScores> LayerAt(const PtCursor& at) {
     MOE_ASSIGN_OR_RETURN(const std::vector<float> row,
                          FloatVectorAt(clusters[c]));
     const int64_t size = static_cast<int64_t>(row.size());
-    if (c == 0) layer.scores.cols = size;
-    if (size != layer.scores.cols) {
+    if (c == 0) {
+      layer.scores = Matrix<float>(static_cast<int64_t>(clusters.size()), size);
+    }
+    if (size != layer.scores.cols()) {
       return clusters[c].Error(
           absl::StrCat("has ", size, " scores, and the clusters before have ",
-                       layer.scores.cols));
+                       layer.scores.cols()));
     }
-    ++layer.scores.rows;
-    layer.scores.values.insert(layer.scores.values.end(), row.begin(),
-                               row.end());
+    std::copy(row.begin(), row.end(),
+              layer.scores.Row(static_cast<int64_t>(c)).begin());
   }
   return layer;
 }
@@ -60,13 +62,13 @@ absl::Status ValidateLayer(const LayerImportanceScores& layer,
                            const ImportanceScoresShape& want, int64_t index) {
   const std::string name = LayerTensorName(index);
   MOE_RETURN_IF_ERROR(
-      CheckEqual(layer.scores.rows, want.num_clusters,
+      CheckEqual(layer.scores.rows(), want.num_clusters,
                  absl::StrCat(name, ": the number of clusters")));
   MOE_RETURN_IF_ERROR(
-      CheckEqual(layer.scores.cols, want.intermediate_size,
+      CheckEqual(layer.scores.cols(), want.intermediate_size,
                  absl::StrCat(name, ": the intermediate size")));
   MOE_RETURN_IF_ERROR(
-      CheckFinite(layer.scores.values, name, layer.scores.cols));
+      CheckFinite(layer.scores.values(), name, layer.scores.cols()));
   if (!layer.token_count.has_value()) return absl::OkStatus();
   const std::string count_name = LayerTensorName(index, kTokenCount);
   MOE_RETURN_IF_ERROR(CheckEqual(
@@ -89,7 +91,7 @@ HostTensors ImportanceScores::ToTensors() const {
     const LayerImportanceScores& layer = layers[i];
     const int64_t index = static_cast<int64_t>(i);
     tensors[LayerTensorName(index)] = FloatTensor(
-        layer.scores.values, {layer.scores.rows, layer.scores.cols});
+        layer.scores.values(), {layer.scores.rows(), layer.scores.cols()});
     if (!layer.token_count.has_value()) continue;
     tensors[LayerTensorName(index, kTokenCount)] = IntTensor(
         *layer.token_count, {static_cast<int64_t>(layer.token_count->size())});
@@ -115,8 +117,8 @@ PtValue ImportanceScores::ToPt() const {
   for (size_t i = 0; i < layers.size(); ++i) {
     const Matrix<float>& scores = layers[i].scores;
     PtDict clusters;
-    for (int64_t c = 0; c < scores.rows; ++c) {
-      clusters.Add(c, {FloatTensor(scores.Row(c), {scores.cols})});
+    for (int64_t c = 0; c < scores.rows(); ++c) {
+      clusters.Add(c, {FloatTensor(scores.Row(c), {scores.cols()})});
     }
     dict.Add(static_cast<int64_t>(i), {std::move(clusters)});
   }

@@ -82,7 +82,7 @@ TEST(ImportanceScoresTest, RefusesWhatDoesNotFit) {
 
 TEST(ImportanceScoresTest, RefusesBadValues) {
   ImportanceScores scores = ExampleImportanceScores(true);
-  scores.layers[1].scores.values[6] = kInfinity;
+  scores.layers[1].scores.values()[6] = kInfinity;
   EXPECT_THAT(ValidateImportanceScores(scores, kShape, "p"),
               StatusIs(kInvalid, HasSubstr("layers.1[1, 2] is inf")));
   scores = ExampleImportanceScores(true);

@@ -1,5 +1,6 @@
 #include "moe/checkpoint/artifact/neuron_indices.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -11,9 +12,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "moe/base/matrix.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/artifact/artifact_tensors.h"
-#include "moe/checkpoint/artifact/matrix.h"
 #include "moe/checkpoint/artifact/pt_value.h"
 #include "moe/checkpoint/safetensors_file.h"
 #include "moe/checkpoint/tensor.h"
@@ -39,18 +40,25 @@ absl::StatusOr<LayerNeuronIndices> TakeLayer(TensorTaker& taker,
   return layer;
 }
 
-absl::Status AddExpert(const PtCursor& at, Matrix<int64_t>& experts) {
-  MOE_ASSIGN_OR_RETURN(const PtInts ints, at.Ints());
-  const int64_t size = static_cast<int64_t>(ints.size());
-  if (experts.rows == 0) experts.cols = size;
-  if (size != experts.cols) {
-    return at.Error(
-        absl::StrCat("has ", size, " neurons, and the experts before have ",
-                     experts.cols, "; all must have the same size"));
+// A matrix of the experts' neurons.
+absl::StatusOr<Matrix<int64_t>> ExpertsAt(
+    const std::vector<PtCursor>& experts) {
+  Matrix<int64_t> neurons;
+  for (size_t e = 0; e < experts.size(); ++e) {
+    MOE_ASSIGN_OR_RETURN(const PtInts ints, experts[e].Ints());
+    const int64_t size = static_cast<int64_t>(ints.size());
+    if (e == 0) {
+      neurons = Matrix<int64_t>(static_cast<int64_t>(experts.size()), size);
+    }
+    if (size != neurons.cols()) {
+      return experts[e].Error(
+          absl::StrCat("has ", size, " neurons, and the experts before have ",
+                       neurons.cols(), "; all must have the same size"));
+    }
+    std::copy(ints.begin(), ints.end(),
+              neurons.Row(static_cast<int64_t>(e)).begin());
   }
-  ++experts.rows;
-  experts.values.insert(experts.values.end(), ints.begin(), ints.end());
-  return absl::OkStatus();
+  return neurons;
 }
 
 absl::StatusOr<LayerNeuronIndices> ResidualLayerAt(const PtCursor& at) {
@@ -62,10 +70,12 @@ absl::StatusOr<LayerNeuronIndices> ResidualLayerAt(const PtCursor& at) {
   std::vector<PtKey> known = {ResidualKey()};
   for (int64_t e = 0; e < num_experts; ++e) known.emplace_back(e);
   MOE_RETURN_IF_ERROR(at.OnlyKeys(known));
+  std::vector<PtCursor> experts;
   for (int64_t e = 0; e < num_experts; ++e) {
-    MOE_ASSIGN_OR_RETURN(const PtCursor expert, at.At(e));
-    MOE_RETURN_IF_ERROR(AddExpert(expert, layer.experts));
+    MOE_ASSIGN_OR_RETURN(PtCursor expert, at.At(e));
+    experts.push_back(std::move(expert));
   }
+  MOE_ASSIGN_OR_RETURN(layer.experts, ExpertsAt(experts));
   return layer;
 }
 
@@ -73,9 +83,7 @@ absl::StatusOr<LayerNeuronIndices> LayerAt(const PtCursor& at) {
   if (at.Dict().ok()) return ResidualLayerAt(at);
   LayerNeuronIndices layer;
   MOE_ASSIGN_OR_RETURN(const std::vector<PtCursor> experts, at.Items());
-  for (const PtCursor& expert : experts) {
-    MOE_RETURN_IF_ERROR(AddExpert(expert, layer.experts));
-  }
+  MOE_ASSIGN_OR_RETURN(layer.experts, ExpertsAt(experts));
   return layer;
 }
 
@@ -152,12 +160,12 @@ absl::Status ValidateSizes(const LayerNeuronIndices& layer,
         want.residual ? "split_gradient_residual" : "split_gradient"));
   }
   MOE_RETURN_IF_ERROR(
-      CheckEqual(layer.experts.rows, want.num_experts,
+      CheckEqual(layer.experts.rows(), want.num_experts,
                  absl::StrCat(name, ": the number of experts")));
   MOE_RETURN_IF_ERROR(
-      CheckEqual(layer.experts.cols, first.experts.cols,
+      CheckEqual(layer.experts.cols(), first.experts.cols(),
                  absl::StrCat(name, ": the expert size (that of layer 0)")));
-  if (layer.experts.cols == 0) {
+  if (layer.experts.cols() == 0) {
     return absl::InvalidArgumentError(
         absl::StrCat(name, ": the experts have no neurons"));
   }
@@ -178,7 +186,7 @@ absl::Status ValidateLayer(const LayerNeuronIndices& layer,
                                     LayerTensorName(index, kResidual)));
   }
   const std::string name = LayerTensorName(index, kExperts);
-  for (int64_t e = 0; e < layer.experts.rows; ++e) {
+  for (int64_t e = 0; e < layer.experts.rows(); ++e) {
     MOE_RETURN_IF_ERROR(
         owners.Take(layer.experts.Row(e), e, want.shared, name));
   }
@@ -193,7 +201,7 @@ HostTensors NeuronIndices::ToTensors() const {
     const LayerNeuronIndices& layer = layers[i];
     const int64_t index = static_cast<int64_t>(i);
     tensors[LayerTensorName(index, kExperts)] = IntTensor(
-        layer.experts.values, {layer.experts.rows, layer.experts.cols});
+        layer.experts.values(), {layer.experts.rows(), layer.experts.cols()});
     if (!layer.residual.has_value()) continue;
     tensors[LayerTensorName(index, kResidual)] = IntTensor(
         *layer.residual, {static_cast<int64_t>(layer.residual->size())});
@@ -224,7 +232,7 @@ PtValue NeuronIndices::ToPt() const {
     if (layer.residual.has_value()) {
       by_key.Add(ResidualKey(), {*layer.residual});
     }
-    for (int64_t e = 0; e < layer.experts.rows; ++e) {
+    for (int64_t e = 0; e < layer.experts.rows(); ++e) {
       const auto row = layer.experts.Row(e);
       PtValue ints = {PtInts(row.begin(), row.end())};
       if (layer.residual.has_value()) {

@@ -94,15 +94,16 @@ struct BadSplit {
 TEST(NeuronIndicesTest, RefusesIndicesThatAreNoSplit) {
   const std::vector<BadSplit> cases = {
       {"layers.0.experts[1, 0] is 6; a neuron must be from 0 to 5", false, true,
-       [](NeuronIndices& n) { n.layers[0].experts.values[2] = 6; }},
+       [](NeuronIndices& n) { n.layers[0].experts.values()[2] = 6; }},
       {"layers.1.experts[0, 1] is -1;", false, false,
-       [](NeuronIndices& n) { n.layers[1].experts.values[1] = -1; }},
+       [](NeuronIndices& n) { n.layers[1].experts.values()[1] = -1; }},
       {"layers.0.experts[1, 0] is 5, which expert 0 already has", false, false,
-       [](NeuronIndices& n) { n.layers[0].experts.values[2] = 5; }},
+       [](NeuronIndices& n) { n.layers[0].experts.values()[2] = 5; }},
       {"layers.0.experts[1, 1] is 4, which expert 1 already has", false, true,
-       [](NeuronIndices& n) { n.layers[0].experts.values[3] = 4; }},
+       [](NeuronIndices& n) { n.layers[0].experts.values()[3] = 4; }},
       {"layers.0.experts[0, 0] is 2, which the residual expert already has",
-       true, true, [](NeuronIndices& n) { n.layers[0].experts.values[0] = 2; }},
+       true, true,
+       [](NeuronIndices& n) { n.layers[0].experts.values()[0] = 2; }},
       {"layers.1.residual[1] is 5, which the residual expert already has", true,
        true, [](NeuronIndices& n) { (*n.layers[1].residual)[1] = 5; }},
       {"layers.1.residual: the residual expert's size", true, false,
@@ -127,7 +128,7 @@ TEST(NeuronIndicesTest, RefusesIndicesThatAreNoSplit) {
 
 TEST(NeuronIndicesTest, SharedNeuronsAreAllowedOnDemand) {
   NeuronIndices indices = ExampleNeuronIndices(false);
-  indices.layers[0].experts.values[2] = 5;
+  indices.layers[0].experts.values()[2] = 5;
   MOE_EXPECT_OK(ValidateNeuronIndices(indices, ShapeOf(false, true), "p"));
 }
 

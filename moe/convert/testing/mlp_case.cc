@@ -8,12 +8,12 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
+#include "moe/base/matrix.h"
 #include "moe/base/philox.h"
 #include "moe/base/progress.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/thread_pool.h"
 #include "moe/checkpoint/artifact/gate_weights.h"
-#include "moe/checkpoint/artifact/matrix.h"
 #include "moe/checkpoint/artifact/neuron_indices.h"
 #include "moe/checkpoint/checkpoint.h"
 #include "moe/convert/convert_mlp.h"
@@ -39,7 +39,7 @@ NeuronIndices RandomIndices(const MlpCase& c) {
     for (int64_t e = 0; e < c.num_experts; ++e) {
       if (c.shared) Shuffle(stream, absl::MakeSpan(order));
       std::copy_n(order.begin() + (c.shared ? 0 : e * size), size,
-                  split.experts.MutableRow(e).begin());
+                  split.experts.Row(e).begin());
     }
     indices.layers.push_back(std::move(split));
   }
@@ -51,7 +51,7 @@ GateWeights RandomGates(const MlpCase& c, int64_t num_rows) {
   for (int64_t layer = 0; layer < c.model.num_layers; ++layer) {
     RandomStream stream(2, absl::StrCat("gates/", layer));
     Matrix<float> weights(num_rows, c.model.hidden_size);
-    for (float& w : weights.values) w = stream.UniformSymmetric(3.0f);
+    for (float& w : weights.values()) w = stream.UniformSymmetric(3.0f);
     gates.layers.push_back(std::move(weights));
   }
   return gates;

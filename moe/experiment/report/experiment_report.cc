@@ -1,8 +1,8 @@
 #include "moe/experiment/report/experiment_report.h"
 
 #include "absl/status/statusor.h"
+#include "moe/base/json.h"
 #include "moe/base/status_macros.h"
-#include "moe/checkpoint/json.h"
 #include "moe/experiment/experiment_lock.pb.h"
 #include "moe/experiment/experiment_spec.pb.h"
 #include "moe/experiment/lock_report.h"

@@ -5,7 +5,7 @@
 #define MOE_EXPERIMENT_REPORT_LOCK_SECTION_H_
 
 #include "absl/strings/string_view.h"
-#include "moe/checkpoint/json.h"
+#include "moe/base/json.h"
 #include "moe/experiment/experiment_lock.pb.h"
 #include "moe/experiment/experiment_result.h"
 #include "moe/experiment/experiment_spec.pb.h"

@@ -5,8 +5,8 @@
 #include "absl/status/status.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/json.h"
 #include "moe/base/testing/status_matchers.h"
-#include "moe/checkpoint/json.h"
 #include "moe/experiment/experiment_spec.pb.h"
 #include "moe/experiment/report/small_experiment_test_helper.h"
 

@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "moe/checkpoint/json.h"
+#include "moe/base/json.h"
 
 namespace moe {
 

@@ -5,7 +5,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "moe/checkpoint/json.h"
+#include "moe/base/json.h"
 
 namespace moe {
 namespace {

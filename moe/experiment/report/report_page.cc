@@ -3,7 +3,7 @@
 #include <string>
 
 #include "absl/strings/str_replace.h"
-#include "moe/checkpoint/json.h"
+#include "moe/base/json.h"
 #include "moe/experiment/report/report_template.h"
 
 namespace moe {

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "moe/base/json.h"
 #include "moe/base/testing/temp_directory.h"
-#include "moe/checkpoint/json.h"
 #include "moe/experiment/experiment_lock.pb.h"
 #include "moe/experiment/experiment_spec.pb.h"
 

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "moe/checkpoint/json.h"
+#include "moe/base/json.h"
 #include "moe/experiment/experiment_lock.pb.h"
 #include "moe/experiment/report/report_page.h"
 #include "moe/experiment/report/small_experiment_test_helper.h"

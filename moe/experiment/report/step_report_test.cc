@@ -6,9 +6,9 @@
 #include "absl/status/status.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/json.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/testing/temp_directory.h"
-#include "moe/checkpoint/json.h"
 #include "moe/steps/step_kind.h"
 
 namespace moe {

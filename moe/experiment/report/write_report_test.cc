@@ -7,10 +7,10 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "moe/base/file_system.h"
+#include "moe/base/json.h"
 #include "moe/base/random_access_file.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/testing/temp_directory.h"
-#include "moe/checkpoint/json.h"
 #include "moe/experiment/report/report_page.h"
 #include "moe/experiment/report/small_experiment_test_helper.h"
 

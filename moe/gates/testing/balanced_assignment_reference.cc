@@ -6,8 +6,8 @@
 #include <memory>
 
 #include "moe/base/check.h"
+#include "moe/base/matrix_view.h"
 #include "moe/gates/balanced_assignment.h"
-#include "moe/kernels/simd/matrix_view.h"
 
 namespace moe::reference {
 namespace {

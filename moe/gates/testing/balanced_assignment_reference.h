@@ -4,8 +4,8 @@
 #ifndef MOE_GATES_TESTING_BALANCED_ASSIGNMENT_REFERENCE_H_
 #define MOE_GATES_TESTING_BALANCED_ASSIGNMENT_REFERENCE_H_
 
+#include "moe/base/matrix_view.h"
 #include "moe/gates/balanced_assignment.h"
-#include "moe/kernels/simd/matrix_view.h"
 
 namespace moe::reference {
 

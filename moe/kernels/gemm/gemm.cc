@@ -6,12 +6,12 @@
 #include <cstring>
 #include <utility>
 
+#include "moe/base/aligned_buffer.h"
 #include "moe/base/check.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/gemm/packed_matrix.h"
-#include "moe/kernels/simd/aligned_buffer.h"
 #include "moe/kernels/simd/highway_targets.h"
-#include "moe/kernels/simd/matrix_view.h"
 #include "moe/kernels/simd/simd_target.h"
 #include "moe/kernels/simd/unroll.h"
 
@@ -61,7 +61,7 @@ inline const float* RowsInBuffer(const GemmTask& task, int64_t k_begin,
   if (task.a.stride == kBufferStride) {
     return task.a.RowData(task.row_begin) + k_begin;
   }
-  thread_local AlignedBuffer buffer;
+  thread_local AlignedBuffer<float> buffer;
   float* const out =
       buffer.Reserve((task.row_end - task.row_begin) * kBufferStride);
   // The hardware does not see rows coming that lie on other pages.

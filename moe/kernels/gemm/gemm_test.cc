@@ -10,9 +10,9 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/matrix_view.h"
 #include "moe/kernels/gemm/packed_matrix.h"
 #include "moe/kernels/gemm/testing/gemm_reference.h"
-#include "moe/kernels/simd/matrix_view.h"
 #include "moe/kernels/testing/kernel_test.h"
 
 namespace moe {

@@ -4,11 +4,11 @@
 #include <cstdint>
 #include <cstring>
 
+#include "moe/base/aligned_buffer.h"
 #include "moe/base/check.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/gemm/half_types.h"
-#include "moe/kernels/simd/aligned_buffer.h"
-#include "moe/kernels/simd/matrix_view.h"
 
 namespace moe {
 namespace {

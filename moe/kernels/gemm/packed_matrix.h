@@ -13,9 +13,9 @@
 
 #include <cstdint>
 
+#include "moe/base/aligned_buffer.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/thread_pool.h"
-#include "moe/kernels/simd/aligned_buffer.h"
-#include "moe/kernels/simd/matrix_view.h"
 
 namespace moe {
 
@@ -79,7 +79,7 @@ class PackedMatrix {
 
   int64_t num_outputs_ = 0;
   int64_t depth_ = 0;
-  AlignedBuffer values_;
+  AlignedBuffer<float> values_;
 };
 
 }  // namespace moe

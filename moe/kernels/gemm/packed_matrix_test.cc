@@ -9,9 +9,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/gemm/half_types.h"
-#include "moe/kernels/simd/matrix_view.h"
 #include "moe/kernels/testing/kernel_test.h"
 
 namespace moe {

@@ -13,9 +13,9 @@
 #include <cstdint>
 
 #include "absl/types/span.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/rows/softmax.h"
-#include "moe/kernels/simd/matrix_view.h"
 
 namespace moe {
 

@@ -7,13 +7,13 @@
 #include "absl/types/span.h"
 #include "moe/base/check.h"
 #include "moe/base/ignored_label.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/math/float_math.h"
 #include "moe/kernels/rows/parallel_rows.h"
 #include "moe/kernels/rows/scalar_row.h"
 #include "moe/kernels/simd/choose_kernel.h"
 #include "moe/kernels/simd/highway_targets.h"
-#include "moe/kernels/simd/matrix_view.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "moe/kernels/rows/cross_entropy.cc"

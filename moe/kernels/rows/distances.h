@@ -13,9 +13,9 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/gemm/packed_matrix.h"
-#include "moe/kernels/simd/matrix_view.h"
 
 namespace moe {
 

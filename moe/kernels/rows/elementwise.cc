@@ -7,11 +7,11 @@
 #include <optional>
 
 #include "moe/base/check.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/rows/parallel_rows.h"
 #include "moe/kernels/simd/choose_kernel.h"
 #include "moe/kernels/simd/highway_targets.h"
-#include "moe/kernels/simd/matrix_view.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "moe/kernels/rows/elementwise.cc"

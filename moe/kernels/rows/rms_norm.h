@@ -10,8 +10,8 @@
 #define MOE_KERNELS_ROWS_RMS_NORM_H_
 
 #include "absl/types/span.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/thread_pool.h"
-#include "moe/kernels/simd/matrix_view.h"
 
 namespace moe {
 

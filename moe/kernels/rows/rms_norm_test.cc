@@ -6,8 +6,8 @@
 
 #include "absl/types/span.h"
 #include "gtest/gtest.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/thread_pool.h"
-#include "moe/kernels/simd/matrix_view.h"
 #include "moe/kernels/testing/kernel_test.h"
 #include "moe/kernels/testing/row_shapes.h"
 

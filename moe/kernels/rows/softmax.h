@@ -9,8 +9,8 @@
 
 #include <cstdint>
 
+#include "moe/base/matrix_view.h"
 #include "moe/base/thread_pool.h"
-#include "moe/kernels/simd/matrix_view.h"
 
 namespace moe {
 

@@ -9,8 +9,8 @@
 #ifndef MOE_KERNELS_ROWS_SWIGLU_H_
 #define MOE_KERNELS_ROWS_SWIGLU_H_
 
+#include "moe/base/matrix_view.h"
 #include "moe/base/thread_pool.h"
-#include "moe/kernels/simd/matrix_view.h"
 
 namespace moe {
 

@@ -6,9 +6,9 @@
 
 #include "absl/types/span.h"
 #include "moe/base/check.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/rows/parallel_rows.h"
-#include "moe/kernels/simd/matrix_view.h"
 
 namespace moe {
 namespace {

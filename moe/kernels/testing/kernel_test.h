@@ -17,10 +17,10 @@
 #include "absl/types/span.h"
 #include "gtest/gtest.h"
 #include "moe/base/check.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/philox.h"
 #include "moe/base/sha256.h"
 #include "moe/base/thread_pool.h"
-#include "moe/kernels/simd/matrix_view.h"
 #include "moe/kernels/simd/simd_target.h"
 
 namespace moe::testing {

@@ -9,13 +9,13 @@
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "moe/base/float_environment.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/gemm/gemm.h"
 #include "moe/kernels/gemm/packed_matrix.h"
 #include "moe/kernels/math/exp.h"
 #include "moe/kernels/rows/elementwise.h"
 #include "moe/kernels/rows/softmax.h"
-#include "moe/kernels/simd/matrix_view.h"
 #include "moe/kernels/testing/kernel_test.h"
 
 namespace moe::testing {

@@ -7,14 +7,14 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "moe/base/aligned_buffer.h"
 #include "moe/base/check.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/gemm/gemm.h"
 #include "moe/kernels/gemm/packed_matrix.h"
 #include "moe/kernels/rows/attention_rows.h"
 #include "moe/kernels/rows/softmax.h"
-#include "moe/kernels/simd/aligned_buffer.h"
-#include "moe/kernels/simd/matrix_view.h"
 #include "moe/model/layer/attention_parts.h"
 
 namespace moe {
@@ -35,9 +35,9 @@ struct QueryBlock {
 
 // What a thread computes a block in, kept from block to block.
 struct BlockBuffers {
-  AlignedBuffer query;
-  AlignedBuffer scores;
-  AlignedBuffer out;
+  AlignedBuffer<float> query;
+  AlignedBuffer<float> scores;
+  AlignedBuffer<float> out;
   std::vector<double> sum;
   std::vector<float> correction;
 };

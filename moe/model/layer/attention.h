@@ -24,9 +24,9 @@
 #include <cstdint>
 
 #include "absl/types/span.h"
+#include "moe/base/matrix.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/thread_pool.h"
-#include "moe/kernels/simd/matrix_view.h"
-#include "moe/model/layer/float_matrix.h"
 
 namespace moe {
 
@@ -96,9 +96,9 @@ struct SavedAttention {
     return {out.view(), score_max.view(), inverse_sum.view()};
   }
 
-  FloatMatrix out;
-  FloatMatrix score_max;
-  FloatMatrix inverse_sum;
+  Matrix<float> out;
+  Matrix<float> score_max;
+  Matrix<float> inverse_sum;
 };
 
 // For query head h, its KV head g = h / HeadsPerGroup(), and token t of a

@@ -4,17 +4,17 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "moe/base/aligned_buffer.h"
 #include "moe/base/check.h"
+#include "moe/base/matrix.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/gemm/gemm.h"
 #include "moe/kernels/gemm/packed_matrix.h"
 #include "moe/kernels/rows/attention_rows.h"
 #include "moe/kernels/rows/elementwise.h"
-#include "moe/kernels/simd/aligned_buffer.h"
-#include "moe/kernels/simd/matrix_view.h"
 #include "moe/model/layer/attention.h"
 #include "moe/model/layer/attention_parts.h"
-#include "moe/model/layer/float_matrix.h"
 
 namespace moe {
 namespace {
@@ -99,8 +99,8 @@ class SequenceBackward {
   void Run(const AttentionGradients& gradients, ThreadPool& pool) {
     TransposeKeys(pool);
     // [num_heads * num_tokens, head_dim]
-    FloatMatrix d_keys(shape_.num_heads * num_tokens_, shape_.head_dim);
-    FloatMatrix d_values(shape_.num_heads * num_tokens_, shape_.head_dim);
+    Matrix<float> d_keys(shape_.num_heads * num_tokens_, shape_.head_dim);
+    Matrix<float> d_values(shape_.num_heads * num_tokens_, shape_.head_dim);
     const auto run_head = [&](int64_t head, bool share) {
       const int64_t first = head * num_tokens_;
       const int64_t last = first + num_tokens_;
@@ -152,7 +152,7 @@ class SequenceBackward {
   void RunHead(int64_t head, const HeadGradients& gradients, bool share,
                ThreadPool& pool) {
     thread_local QueryChunk thread_queries;
-    thread_local AlignedBuffer buffer;
+    thread_local AlignedBuffer<float> buffer;
     // By this name other threads find it too.
     QueryChunk& queries = thread_queries;
     const int64_t dim = shape_.head_dim;
@@ -188,7 +188,7 @@ class SequenceBackward {
 
   void PrepareQueries(int64_t head, int64_t chunk, QueryChunk& out,
                       ThreadPool& pool) const {
-    thread_local AlignedBuffer buffer;
+    thread_local AlignedBuffer<float> buffer;
     const MatrixView<const float> query =
         ChunkRows(Head(query_, head, shape_.head_dim), chunk);
     const MatrixView<const float> d_out =
@@ -215,7 +215,7 @@ class SequenceBackward {
   void RunKeys(const QueryChunk& queries, int64_t key_chunk,
                const QueryGradientPart& d_query, const HeadGradients& gradients,
                ThreadPool& pool) {
-    thread_local AlignedBuffer buffer;
+    thread_local AlignedBuffer<float> buffer;
     thread_local PackedMatrix packed;
     const int64_t begin = key_chunk * kChunk;
     const int64_t end = std::min(begin + kChunk, num_tokens_);
@@ -236,7 +236,7 @@ class SequenceBackward {
   void RunKeyRows(const QueryChunk& queries, int64_t first_key,
                   MatrixView<float> d_scores, const HeadGradients& gradients,
                   ThreadPool& pool) const {
-    thread_local AlignedBuffer buffer;
+    thread_local AlignedBuffer<float> buffer;
     const int64_t begin = first_key, end = first_key + d_scores.rows;
     const int64_t kv_head = queries.head / shape_.HeadsPerGroup();
     const bool is_diagonal = begin / kChunk == queries.chunk;
@@ -296,8 +296,8 @@ class SequenceBackward {
   const MatrixView<const float> score_max_;
   const MatrixView<const float> inverse_sum_;
   const MatrixView<const float> d_out_;
-  FloatMatrix dots_;  // d_out . out: [num_heads, num_tokens]
-  AlignedBuffer transposed_keys_;
+  Matrix<float> dots_;  // d_out . out: [num_heads, num_tokens]
+  AlignedBuffer<float> transposed_keys_;
 };
 
 }  // namespace

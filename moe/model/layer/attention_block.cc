@@ -11,26 +11,26 @@
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "moe/base/check.h"
+#include "moe/base/matrix.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/thread_pool.h"
 #include "moe/checkpoint/llama_config.h"
 #include "moe/kernels/rows/gathered_rows.h"
 #include "moe/kernels/rows/rms_norm.h"
 #include "moe/kernels/rows/rope.h"
-#include "moe/kernels/simd/matrix_view.h"
 #include "moe/model/layer/attention.h"
 #include "moe/model/layer/decoder_layer_weights.h"
 #include "moe/model/layer/expert_routing.h"
-#include "moe/model/layer/float_matrix.h"
 #include "moe/model/layer/layer_batch.h"
 #include "moe/model/layer/linear.h"
 
 namespace moe {
 namespace {
 
-FloatMatrix NormOf(const DecoderLayer& layer, const LayerBatch& batch,
-                   ThreadPool& pool) {
-  FloatMatrix norm(batch.hidden.rows, batch.hidden.cols);
+Matrix<float> NormOf(const DecoderLayer& layer, const LayerBatch& batch,
+                     ThreadPool& pool) {
+  Matrix<float> norm(batch.hidden.rows, batch.hidden.cols);
   RmsNorm(batch.hidden, layer.weights->input_norm,
           static_cast<float>(layer.config->rms_norm_eps), norm.view(), pool);
   return norm;
@@ -38,9 +38,9 @@ FloatMatrix NormOf(const DecoderLayer& layer, const LayerBatch& batch,
 
 AttentionProjections NewProjections(const AttentionWeights& weights,
                                     int64_t rows) {
-  return {FloatMatrix(rows, weights.query.num_outputs()),
-          FloatMatrix(rows, weights.key.num_outputs()),
-          FloatMatrix(rows, weights.value.num_outputs())};
+  return {Matrix<float>(rows, weights.query.num_outputs()),
+          Matrix<float>(rows, weights.key.num_outputs()),
+          Matrix<float>(rows, weights.value.num_outputs())};
 }
 
 // Rows of the projections from `begin` on.
@@ -55,7 +55,7 @@ void ProjectRows(const AttentionWeights& weights, MatrixView<const float> norm,
 void RotateProjections(const DecoderLayer& layer, const LayerBatch& batch,
                        const AttentionTokens& tokens,
                        AttentionProjections& projections, ThreadPool& pool) {
-  for (FloatMatrix* const x : {&projections.query, &projections.key}) {
+  for (Matrix<float>* const x : {&projections.query, &projections.key}) {
     RotateTokens(layer, batch.offsets, tokens, RopeDirection::kForward,
                  x->view(), pool);
   }
@@ -79,7 +79,7 @@ class ExpertAttention {
 
   absl::Status Forward(const LayerTaps& taps, MatrixView<float> output) {
     MOE_CHECK(taps.saved_attention == nullptr);
-    FloatMatrix logits(batch_.hidden.rows, weights_.router.num_outputs());
+    Matrix<float> logits(batch_.hidden.rows, weights_.router.num_outputs());
     ApplyLinear(weights_.router, norm_.view(), logits.view(), pool_);
     MOE_RETURN_IF_ERROR(CheckActivation(batch_, "attention router logits",
                                         logits.view(), 0, pool_));
@@ -89,8 +89,8 @@ class ExpertAttention {
       MOE_RETURN_IF_ERROR(taps.routing(DecoderBlock::kAttention, experts));
     }
     const int64_t most_rows = MostRows(experts, layer_.blocks.expert_rows);
-    input_ = FloatMatrix(most_rows, batch_.hidden.cols);
-    output_ = FloatMatrix(most_rows, batch_.hidden.cols);
+    input_ = Matrix<float>(most_rows, batch_.hidden.cols);
+    output_ = Matrix<float>(most_rows, batch_.hidden.cols);
     ClearRows(output, pool_);
     for (size_t e = 0; e < experts.size(); ++e) {
       if (experts[e].rows.empty()) continue;
@@ -115,7 +115,7 @@ class ExpertAttention {
         }));
     RotateProjections(layer_, batch_, tokens, out, pool_);
     const std::string of = absl::StrCat("of attention expert ", expert);
-    const auto check = [&](const char* what, const FloatMatrix& x) {
+    const auto check = [&](const char* what, const Matrix<float>& x) {
       return CheckActivation(batch_, absl::StrCat(what, " ", of), x.view(),
                              rows, pool_);
     };
@@ -157,10 +157,10 @@ class ExpertAttention {
   const DecoderLayer& layer_;
   const LayerBatch& batch_;
   const ExpertWeights<AttentionWeights>& weights_;
-  const FloatMatrix norm_;
+  const Matrix<float> norm_;
   ThreadPool& pool_;
   AttentionShape shape_;  // Of an expert.
-  FloatMatrix input_, output_;
+  Matrix<float> input_, output_;
 };
 
 }  // namespace
@@ -219,7 +219,7 @@ absl::Status ProjectAttention(const DecoderLayer& layer,
                               AttentionProjections& projections,
                               ThreadPool& pool) {
   const AttentionWeights& weights = layer.weights->attention;
-  const FloatMatrix norm = NormOf(layer, batch, pool);
+  const Matrix<float> norm = NormOf(layer, batch, pool);
   projections = NewProjections(weights, batch.hidden.rows);
   ProjectRows(weights, norm.view(), 0, projections, pool);
   RotateProjections(layer, batch, tokens, projections, pool);

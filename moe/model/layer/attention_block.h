@@ -9,12 +9,12 @@
 
 #include "absl/status/status.h"
 #include "absl/types/span.h"
+#include "moe/base/matrix.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/thread_pool.h"
 #include "moe/checkpoint/llama_config.h"
 #include "moe/kernels/rows/rope.h"
-#include "moe/kernels/simd/matrix_view.h"
 #include "moe/model/layer/attention.h"
-#include "moe/model/layer/float_matrix.h"
 #include "moe/model/layer/layer_batch.h"
 
 namespace moe {
@@ -45,9 +45,9 @@ void RotateTokens(const DecoderLayer& layer,
 // Of a layer without attention experts: rotated queries and keys, and values.
 // InvalidArgument where one is NaN or infinite.
 struct AttentionProjections {
-  FloatMatrix query;
-  FloatMatrix key;
-  FloatMatrix value;
+  Matrix<float> query;
+  Matrix<float> key;
+  Matrix<float> value;
 };
 absl::Status ProjectAttention(const DecoderLayer& layer,
                               const LayerBatch& batch,

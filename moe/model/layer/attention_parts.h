@@ -9,12 +9,12 @@
 #include <cstdint>
 
 #include "absl/types/span.h"
+#include "moe/base/aligned_buffer.h"
 #include "moe/base/check.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/gemm/gemm.h"
 #include "moe/kernels/gemm/packed_matrix.h"
-#include "moe/kernels/simd/aligned_buffer.h"
-#include "moe/kernels/simd/matrix_view.h"
 #include "moe/model/layer/attention.h"
 
 namespace moe::attention {
@@ -49,7 +49,7 @@ inline float ScoreScale(const AttentionShape& shape) {
 }
 
 // Rows as far apart as a product likes them.
-inline MatrixView<float> SpacedRows(AlignedBuffer& buffer, int64_t rows,
+inline MatrixView<float> SpacedRows(AlignedBuffer<float>& buffer, int64_t rows,
                                     int64_t cols) {
   const int64_t stride = cols <= kChunk ? kGemmRowStride : cols;
   return MatrixView<float>(buffer.Reserve(rows * stride), rows, cols, stride);

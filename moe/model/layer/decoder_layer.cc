@@ -7,6 +7,8 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "moe/base/check.h"
+#include "moe/base/matrix.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/thread_pool.h"
 #include "moe/checkpoint/llama_config.h"
@@ -14,11 +16,9 @@
 #include "moe/kernels/rows/rms_norm.h"
 #include "moe/kernels/rows/rope.h"
 #include "moe/kernels/rows/swiglu.h"
-#include "moe/kernels/simd/matrix_view.h"
 #include "moe/model/layer/attention.h"
 #include "moe/model/layer/attention_block.h"
 #include "moe/model/layer/decoder_layer_weights.h"
-#include "moe/model/layer/float_matrix.h"
 #include "moe/model/layer/layer_batch.h"
 #include "moe/model/layer/linear.h"
 #include "moe/model/layer/mlp_block.h"
@@ -57,8 +57,8 @@ class BackwardPass {
 
  private:
   int64_t num_tokens() const { return hidden_.rows; }
-  FloatMatrix NewHidden() const {
-    return FloatMatrix(num_tokens(), config_.hidden_size);
+  Matrix<float> NewHidden() const {
+    return Matrix<float>(num_tokens(), config_.hidden_size);
   }
   AttentionInputs Inputs(const AttentionProjections& projections) const {
     return InputsOf(LayerAttentionShape(config_), tokens_, projections);
@@ -78,7 +78,7 @@ class BackwardPass {
           gate(rows, config.intermediate_size),
           up(rows, config.intermediate_size),
           d_activation(rows, config.intermediate_size) {}
-    FloatMatrix m, gate, up, d_activation;
+    Matrix<float> m, gate, up, d_activation;
   };
   absl::Status MlpBlock(MatrixView<const float> h, int64_t begin,
                         const LayerGradients& gradients, MlpBuffers& buffers,
@@ -115,7 +115,7 @@ absl::Status BackwardPass::MlpBlock(MatrixView<const float> h, int64_t begin,
   MOE_RETURN_IF_ERROR(
       CheckFinite("gradient of the MLP activation", d_activation, begin));
   if (gradients.tap) {
-    FloatMatrix activation(h.rows, config_.intermediate_size);
+    Matrix<float> activation(h.rows, config_.intermediate_size);
     SwiGlu(gate, up, activation.view(), pool_);
     MOE_RETURN_IF_ERROR(
         CheckFinite("MLP activation", activation.view(), begin));
@@ -148,17 +148,17 @@ void BackwardPass::Attention(const AttentionProjections& projections,
                              const AttentionForward& attention,
                              MatrixView<const float> dh,
                              MatrixView<float> d_norm) const {
-  FloatMatrix d_query(num_tokens(), config_.QuerySize());
-  FloatMatrix d_key(num_tokens(), config_.KeyValueSize());
-  FloatMatrix d_value(num_tokens(), config_.KeyValueSize());
+  Matrix<float> d_query(num_tokens(), config_.QuerySize());
+  Matrix<float> d_key(num_tokens(), config_.KeyValueSize());
+  Matrix<float> d_value(num_tokens(), config_.KeyValueSize());
   {
-    FloatMatrix d_context(num_tokens(), config_.QuerySize());
+    Matrix<float> d_context(num_tokens(), config_.QuerySize());
     ApplyLinearBackward(weights_.attention.output, dh, d_context.view(), pool_);
     CausalAttentionBackward(Inputs(projections), attention, d_context.view(),
                             {d_query.view(), d_key.view(), d_value.view()},
                             pool_);
   }
-  for (FloatMatrix* const x : {&d_query, &d_key}) {
+  for (Matrix<float>* const x : {&d_query, &d_key}) {
     RotateTokens(layer_, batch_.offsets, tokens_, RopeDirection::kInverse,
                  x->view(), pool_);
   }
@@ -180,11 +180,11 @@ absl::Status BackwardPass::Run(const LayerGradients& gradients) const {
   const AttentionForward attention = gradients.saved_attention == nullptr
                                          ? computed.view()
                                          : gradients.saved_attention->view();
-  FloatMatrix h = NewHidden();
+  Matrix<float> h = NewHidden();
   ApplyLinear(weights_.attention.output, attention.out, h.view(), pool_);
   ResidualAdd(hidden_, h.view(), h.view(), pool_);
   MOE_RETURN_IF_ERROR(CheckFinite("hidden state after attention", h.view(), 0));
-  FloatMatrix dh = NewHidden();
+  Matrix<float> dh = NewHidden();
   MOE_RETURN_IF_ERROR(Mlp(h.view(), gradients, dh.view()));
   // h has served.
   Attention(projections, attention, dh.view(), h.view());

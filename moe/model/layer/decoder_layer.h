@@ -23,8 +23,8 @@
 #include <functional>
 
 #include "absl/status/status.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/thread_pool.h"
-#include "moe/kernels/simd/matrix_view.h"
 #include "moe/model/layer/attention.h"
 #include "moe/model/layer/attention_block.h"
 #include "moe/model/layer/layer_batch.h"

@@ -12,6 +12,8 @@
 #include "absl/types/span.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/matrix.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/random_access_file.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/testing/temp_directory.h"
@@ -25,9 +27,7 @@
 #include "moe/checkpoint/tensor_name.h"
 #include "moe/kernels/gemm/gemm.h"
 #include "moe/kernels/gemm/packed_matrix.h"
-#include "moe/kernels/simd/matrix_view.h"
 #include "moe/kernels/testing/kernel_test.h"
-#include "moe/model/layer/float_matrix.h"
 #include "moe/model/layer/linear.h"
 
 namespace moe {
@@ -51,12 +51,12 @@ std::vector<float> TensorOf(const Checkpoint& checkpoint,
 // The weight, column by column: the layer's output for unit vectors. In the
 // other direction, row by row.
 std::vector<float> Unpacked(const PackedMatrix& packed, ThreadPool& pool) {
-  FloatMatrix units(packed.depth(), packed.depth());
+  Matrix<float> units(packed.depth(), packed.depth());
   for (int64_t i = 0; i < packed.depth(); ++i) {
     for (float& value : units.view().Row(i)) value = 0.0f;
     units.view().Row(i)[static_cast<size_t>(i)] = 1.0f;
   }
-  FloatMatrix columns(packed.depth(), packed.num_outputs());
+  Matrix<float> columns(packed.depth(), packed.num_outputs());
   Gemm(units.view(), packed, columns.view(), pool);
   std::vector<float> values;
   for (int64_t i = 0; i < columns.rows(); ++i) {

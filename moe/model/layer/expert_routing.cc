@@ -7,11 +7,11 @@
 
 #include "absl/types/span.h"
 #include "moe/base/check.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/thread_pool.h"
 #include "moe/checkpoint/moe_config.h"
 #include "moe/kernels/rows/softmax.h"
 #include "moe/kernels/rows/top_k.h"
-#include "moe/kernels/simd/matrix_view.h"
 
 namespace moe {
 

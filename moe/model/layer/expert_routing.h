@@ -9,9 +9,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "moe/base/matrix_view.h"
 #include "moe/base/thread_pool.h"
 #include "moe/checkpoint/moe_config.h"
-#include "moe/kernels/simd/matrix_view.h"
 
 namespace moe {
 

@@ -9,10 +9,10 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "moe/base/check.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/rows/elementwise.h"
 #include "moe/kernels/rows/parallel_rows.h"
-#include "moe/kernels/simd/matrix_view.h"
 #include "moe/model/layer/activation_error.h"
 
 namespace moe {

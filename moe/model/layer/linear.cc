@@ -5,13 +5,13 @@
 #include <vector>
 
 #include "moe/base/check.h"
+#include "moe/base/matrix.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/gemm/gemm.h"
 #include "moe/kernels/gemm/packed_matrix.h"
 #include "moe/kernels/rows/elementwise.h"
 #include "moe/kernels/rows/parallel_rows.h"
-#include "moe/kernels/simd/matrix_view.h"
-#include "moe/model/layer/float_matrix.h"
 
 namespace moe {
 
@@ -64,7 +64,7 @@ void ApplyLinearBackward(const Linear& linear, MatrixView<const float> dy,
 
 void AddLinearBackward(const Linear& linear, MatrixView<const float> dy,
                        MatrixView<float> dx, ThreadPool& pool) {
-  FloatMatrix product(dx.rows, dx.cols);
+  Matrix<float> product(dx.rows, dx.cols);
   ApplyLinearBackward(linear, dy, product.view(), pool);
   ResidualAdd(dx, product.view(), dx, pool);
 }

@@ -6,12 +6,12 @@
 #include "absl/types/span.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/matrix.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/gemm/packed_matrix.h"
 #include "moe/kernels/gemm/testing/gemm_reference.h"
-#include "moe/kernels/simd/matrix_view.h"
 #include "moe/kernels/testing/kernel_test.h"
-#include "moe/model/layer/float_matrix.h"
 
 namespace moe {
 namespace {
@@ -64,7 +64,7 @@ TEST(LinearByHandTest, ForwardOnlyWithoutABias) {
   const std::vector<float> x = {10, 1};
   const Linear linear = PackLinear(MatrixView<const float>(weight.data(), 3, 2),
                                    {}, LayerPasses::kForward, pool);
-  FloatMatrix y(1, 3);
+  Matrix<float> y(1, 3);
   ApplyLinear(linear, MatrixView<const float>(x.data(), 1, 2), y.view(), pool);
   // 10 + 2, 30 + 4, 50 + 6.
   EXPECT_THAT(y.view().Row(0), ElementsAre(12, 34, 56));
@@ -78,7 +78,7 @@ TEST(LinearByHandTest, BackwardOnly) {
   const std::vector<float> dy = {100, 10, 1};
   const Linear linear = PackLinear(MatrixView<const float>(weight.data(), 3, 2),
                                    {}, LayerPasses::kBackward, pool);
-  FloatMatrix dx(1, 2);
+  Matrix<float> dx(1, 2);
   ApplyLinearBackward(linear, MatrixView<const float>(dy.data(), 1, 3),
                       dx.view(), pool);
   EXPECT_THAT(dx.view().Row(0), ElementsAre(135, 246));

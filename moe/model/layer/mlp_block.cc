@@ -11,15 +11,15 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "moe/base/check.h"
+#include "moe/base/matrix.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/rows/gathered_rows.h"
 #include "moe/kernels/rows/rms_norm.h"
 #include "moe/kernels/rows/swiglu.h"
-#include "moe/kernels/simd/matrix_view.h"
 #include "moe/model/layer/decoder_layer_weights.h"
 #include "moe/model/layer/expert_routing.h"
-#include "moe/model/layer/float_matrix.h"
 #include "moe/model/layer/layer_batch.h"
 #include "moe/model/layer/linear.h"
 
@@ -31,7 +31,7 @@ struct ActivationBuffers {
   ActivationBuffers(const MlpWeights& weights, int64_t rows)
       : gate(rows, weights.gate.num_outputs()),
         up(rows, weights.up.num_outputs()) {}
-  FloatMatrix gate, up;
+  Matrix<float> gate, up;
 };
 
 // silu(gate(m)) * up(m), in the gate's buffer.
@@ -75,7 +75,7 @@ class MlpPass {
 
   absl::Status Experts(MatrixView<float> output) const {
     const Linear& router = weights_.mlp_experts.router;
-    FloatMatrix logits(input_.rows, router.num_outputs());
+    Matrix<float> logits(input_.rows, router.num_outputs());
     ApplyLinear(router, input_, logits.view(), pool_);
     MOE_RETURN_IF_ERROR(
         CheckActivation(batch_, "router logits", logits.view(), 0, pool_));
@@ -99,9 +99,9 @@ class MlpPass {
         : input(rows, hidden_size),
           activation(weights, rows),
           output(rows, hidden_size) {}
-    FloatMatrix input;
+    Matrix<float> input;
     ActivationBuffers activation;
-    FloatMatrix output;
+    Matrix<float> output;
   };
 
   absl::Status AddExpert(size_t expert, const ExpertTokens& chosen,
@@ -148,7 +148,7 @@ absl::Status MlpBlockForward(const DecoderLayer& layer, const LayerBatch& batch,
   const DecoderLayerWeights& weights = *layer.weights;
   MOE_CHECK(SameShape(batch.hidden, out.output) &&
             (!weights.has_residual() || SameShape(batch.hidden, out.residual)));
-  FloatMatrix input(batch.hidden.rows, batch.hidden.cols);
+  Matrix<float> input(batch.hidden.rows, batch.hidden.cols);
   RmsNorm(batch.hidden, weights.post_attention_norm,
           static_cast<float>(layer.config->rms_norm_eps), input.view(), pool);
   if (taps.mlp_input) MOE_RETURN_IF_ERROR(taps.mlp_input(input.view()));

@@ -8,11 +8,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "moe/base/check.h"
+#include "moe/base/matrix.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/gemm/gemm.h"
 #include "moe/kernels/gemm/packed_matrix.h"
-#include "moe/kernels/simd/matrix_view.h"
-#include "moe/model/layer/float_matrix.h"
 
 namespace moe {
 
@@ -20,7 +20,7 @@ absl::Status TopExperts(MatrixView<const float> x, const PackedMatrix& router,
                         int64_t first_token, absl::Span<int32_t> experts,
                         ThreadPool& pool) {
   MOE_CHECK(x.rows == static_cast<int64_t>(experts.size()));
-  FloatMatrix scores(x.rows, router.num_outputs());
+  Matrix<float> scores(x.rows, router.num_outputs());
   Gemm(x, router, scores.view(), pool);
   for (int64_t t = 0; t < x.rows; ++t) {
     const absl::Span<const float> row = scores.view().Row(t);

@@ -7,10 +7,10 @@
 #include "absl/types/span.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/gemm/packed_matrix.h"
-#include "moe/kernels/simd/matrix_view.h"
 
 namespace moe {
 namespace {

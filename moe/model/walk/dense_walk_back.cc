@@ -12,13 +12,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "moe/base/float_environment.h"
+#include "moe/base/matrix.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/memory_budget.h"
 #include "moe/base/status_macros.h"
-#include "moe/kernels/simd/matrix_view.h"
 #include "moe/model/layer/attention.h"
 #include "moe/model/layer/decoder_layer.h"
 #include "moe/model/layer/decoder_layer_weights.h"
-#include "moe/model/layer/float_matrix.h"
 #include "moe/model/layer/linear.h"
 #include "moe/model/walk/dense_model.h"
 #include "moe/model/walk/hidden_states.h"
@@ -135,7 +135,7 @@ class BackwardWalk {
                              resources_.budget, resources_.pool));
       MOE_RETURN_IF_ERROR(FillGradient(head, absl::MakeSpan(losses)));
     }
-    gradient_buffer_ = FloatMatrix();
+    gradient_buffer_ = Matrix<float>();
     MOE_ASSIGN_OR_RETURN(plan_.work,
                          resources_.budget.Reserve(work_bytes, "activations"));
     MOE_RETURN_IF_ERROR(CheckLosses(sequences_, losses));
@@ -236,7 +236,7 @@ class BackwardWalk {
   // [layer][group]
   std::vector<std::vector<std::optional<SavedAttention>>> saved_attention_;
   std::vector<MemoryBudget::Reservation> saved_attention_bytes_;
-  FloatMatrix input_buffer_, gradient_buffer_;
+  Matrix<float> input_buffer_, gradient_buffer_;
 };
 
 }  // namespace

@@ -19,7 +19,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "moe/kernels/simd/matrix_view.h"
+#include "moe/base/matrix_view.h"
 #include "moe/model/walk/dense_model.h"
 #include "moe/model/walk/walk_options.h"
 #include "moe/model/walk/weighted_sequences.h"

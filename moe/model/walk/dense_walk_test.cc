@@ -13,14 +13,14 @@
 #include "absl/types/span.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/matrix.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/random_access_file.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/testing/temp_directory.h"
 #include "moe/checkpoint/safetensors_file.h"
-#include "moe/kernels/simd/matrix_view.h"
 #include "moe/kernels/testing/kernel_test.h"
 #include "moe/model/layer/decoder_layer_weights.h"
-#include "moe/model/layer/float_matrix.h"
 #include "moe/model/layer/linear.h"
 #include "moe/model/walk/dense_model.h"
 #include "moe/model/walk/hidden_states.h"
@@ -51,7 +51,7 @@ using ::testing::HasSubstr;
 using ::testing::ValuesIn;
 
 std::vector<float> AllRows(HiddenStates& states) {
-  FloatMatrix buffer;
+  Matrix<float> buffer;
   const MatrixView<const float> rows =
       states.Load(0, states.num_tokens(), buffer).value();
   return {rows.data, rows.data + rows.rows * rows.cols};

@@ -10,12 +10,12 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "moe/base/check.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/checkpoint.h"
 #include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/tensor.h"
 #include "moe/checkpoint/tensor_name.h"
-#include "moe/kernels/simd/matrix_view.h"
 #include "moe/model/layer/checkpoint_weights.h"
 
 namespace moe {

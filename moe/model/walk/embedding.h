@@ -7,8 +7,8 @@
 
 #include "absl/status/status.h"
 #include "absl/types/span.h"
+#include "moe/base/matrix_view.h"
 #include "moe/checkpoint/checkpoint.h"
-#include "moe/kernels/simd/matrix_view.h"
 
 namespace moe {
 

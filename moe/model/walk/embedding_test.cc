@@ -8,13 +8,13 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/matrix.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/checkpoint/checkpoint.h"
 #include "moe/checkpoint/safetensors_file.h"
 #include "moe/checkpoint/tensor.h"
 #include "moe/kernels/testing/kernel_test.h"
 #include "moe/model/layer/checkpoint_weights.h"
-#include "moe/model/layer/float_matrix.h"
 
 namespace moe {
 namespace {
@@ -36,7 +36,7 @@ TEST(EmbedTokensTest, IsTransformers) {
       std::memcpy(&id, ids.bytes.data() + 8 * t, sizeof(id));
       input_ids.push_back(static_cast<int32_t>(id));
     }
-    FloatMatrix out(ids.shape[0], checkpoint.dense_config()->hidden_size);
+    Matrix<float> out(ids.shape[0], checkpoint.dense_config()->hidden_size);
     MOE_ASSERT_OK(EmbedTokens(checkpoint, input_ids, out.view()));
     const std::vector<float> want = ToFloats(goldens.at("seq.2.hidden.0"));
     for (int64_t t = 0; t < out.rows(); ++t) {
@@ -51,7 +51,7 @@ TEST(EmbedTokensTest, IsTransformers) {
 TEST(EmbedTokensTest, OfNothingIsNothing) {
   MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint checkpoint,
                            Checkpoint::Open("testdata/llama_gqa_bf16"));
-  FloatMatrix out(0, 128);
+  Matrix<float> out(0, 128);
   MOE_EXPECT_OK(EmbedTokens(checkpoint, {}, out.view()));
 }
 

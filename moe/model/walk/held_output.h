@@ -10,8 +10,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "moe/base/matrix.h"
 #include "moe/base/memory_budget.h"
-#include "moe/model/layer/float_matrix.h"
 #include "moe/model/layer/layer_batch.h"
 #include "moe/model/walk/hidden_states.h"
 #include "moe/model/walk/sequence_groups.h"
@@ -41,7 +41,7 @@ class HeldOutput {
  private:
   struct Part {
     HiddenStates states;
-    FloatMatrix buffer;
+    Matrix<float> buffer;
   };
   absl::Status Create(Part& part);
 

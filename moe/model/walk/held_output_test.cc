@@ -6,10 +6,10 @@
 #include "absl/status/status.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/memory_budget.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/testing/temp_directory.h"
-#include "moe/kernels/simd/matrix_view.h"
 #include "moe/model/layer/layer_batch.h"
 #include "moe/model/walk/sequence_groups.h"
 

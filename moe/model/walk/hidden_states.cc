@@ -13,12 +13,12 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "moe/base/check.h"
+#include "moe/base/matrix.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/memory_budget.h"
 #include "moe/base/spill_file.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/thread_pool.h"
-#include "moe/kernels/simd/matrix_view.h"
-#include "moe/model/layer/float_matrix.h"
 
 namespace moe {
 namespace {
@@ -40,7 +40,7 @@ absl::StatusOr<HiddenStates> HiddenStates::Create(
       budget.TryReserve(num_bytes);
   if (reservation.has_value()) {
     states.reservation_ = std::move(*reservation);
-    states.values_ = FloatMatrix(num_tokens, hidden_size);
+    states.values_ = Matrix<float>(num_tokens, hidden_size);
     return states;
   }
   MOE_ASSIGN_OR_RETURN(
@@ -50,17 +50,17 @@ absl::StatusOr<HiddenStates> HiddenStates::Create(
 }
 
 MatrixView<float> HiddenStates::Prepare(int64_t begin, int64_t end,
-                                        FloatMatrix& buffer) {
+                                        Matrix<float>& buffer) {
   if (!is_spilled()) return values_.view().Rows(begin, end);
   MOE_CHECK(0 <= begin && begin <= end && end <= num_tokens_);
   if (buffer.rows() < end - begin || buffer.cols() != hidden_size_) {
-    buffer = FloatMatrix(end - begin, hidden_size_);
+    buffer = Matrix<float>(end - begin, hidden_size_);
   }
   return buffer.view().Rows(0, end - begin);
 }
 
 absl::StatusOr<MatrixView<float>> HiddenStates::Load(int64_t begin, int64_t end,
-                                                     FloatMatrix& buffer) {
+                                                     Matrix<float>& buffer) {
   const MatrixView<float> rows = Prepare(begin, end, buffer);
   if (!is_spilled()) return rows;
   MOE_RETURN_IF_ERROR(file_->Read(
@@ -71,7 +71,7 @@ absl::StatusOr<MatrixView<float>> HiddenStates::Load(int64_t begin, int64_t end,
 }
 
 absl::Status HiddenStates::ForEachBlock(
-    int64_t rows_at_once, FloatMatrix& buffer,
+    int64_t rows_at_once, Matrix<float>& buffer,
     absl::FunctionRef<absl::Status(int64_t, MatrixView<const float>)> body) {
   for (int64_t begin = 0; begin < num_tokens_; begin += rows_at_once) {
     const int64_t end = std::min(begin + rows_at_once, num_tokens_);
@@ -88,7 +88,7 @@ absl::Status HiddenStates::ForEachBlockInParallel(
   const int64_t num_blocks = (num_tokens_ + rows_at_once - 1) / rows_at_once;
   std::vector<absl::Status> statuses(static_cast<size_t>(num_blocks));
   const auto run = [&](int64_t block) -> absl::Status {
-    thread_local FloatMatrix buffer;
+    thread_local Matrix<float> buffer;
     const int64_t begin = block * rows_at_once;
     MOE_ASSIGN_OR_RETURN(
         const MatrixView<float> rows,

@@ -14,11 +14,11 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "moe/base/matrix.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/memory_budget.h"
 #include "moe/base/spill_file.h"
 #include "moe/base/thread_pool.h"
-#include "moe/kernels/simd/matrix_view.h"
-#include "moe/model/layer/float_matrix.h"
 
 namespace moe {
 
@@ -40,13 +40,13 @@ class HiddenStates {
   // Rows [begin, end): themselves, or a copy in `buffer`, which grows as
   // needed. What is changed there is kept after Store.
   absl::StatusOr<MatrixView<float>> Load(int64_t begin, int64_t end,
-                                         FloatMatrix& buffer);
+                                         Matrix<float>& buffer);
   // The same without their values: to be filled.
-  MatrixView<float> Prepare(int64_t begin, int64_t end, FloatMatrix& buffer);
+  MatrixView<float> Prepare(int64_t begin, int64_t end, Matrix<float>& buffer);
   // Calls `body` with every block of `rows_at_once` rows, ascending, and its
   // first row's number; ends with the first error. `buffer` as of Load.
   absl::Status ForEachBlock(
-      int64_t rows_at_once, FloatMatrix& buffer,
+      int64_t rows_at_once, Matrix<float>& buffer,
       absl::FunctionRef<absl::Status(int64_t, MatrixView<const float>)> body);
   // The same on the threads of the pool, in any order, each with a buffer of
   // its own that it keeps: `body` must not call this again. The error of the
@@ -61,7 +61,7 @@ class HiddenStates {
   int64_t num_tokens_ = 0;
   int64_t hidden_size_ = 0;
   MemoryBudget::Reservation reservation_;
-  FloatMatrix values_;
+  Matrix<float> values_;
   std::optional<SpillFile> file_;
 };
 

@@ -9,12 +9,12 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/matrix.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/memory_budget.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/testing/temp_directory.h"
 #include "moe/base/thread_pool.h"
-#include "moe/kernels/simd/matrix_view.h"
-#include "moe/model/layer/float_matrix.h"
 
 namespace moe {
 namespace {
@@ -24,7 +24,7 @@ using ::testing::HasSubstr;
 
 // Row r, column c holds 10 r + c.
 void Fill(HiddenStates& states, int64_t begin, int64_t end) {
-  FloatMatrix buffer;
+  Matrix<float> buffer;
   const MatrixView<float> rows = states.Prepare(begin, end, buffer);
   for (int64_t r = 0; r < rows.rows; ++r) {
     for (int64_t c = 0; c < rows.cols; ++c) {
@@ -35,7 +35,7 @@ void Fill(HiddenStates& states, int64_t begin, int64_t end) {
 }
 
 void ExpectFilled(HiddenStates& states, int64_t begin, int64_t end) {
-  FloatMatrix buffer;
+  Matrix<float> buffer;
   MOE_ASSERT_OK_AND_ASSIGN(const MatrixView<float> rows,
                            states.Load(begin, end, buffer));
   ASSERT_EQ(rows.rows, end - begin);
@@ -74,12 +74,12 @@ TEST(HiddenStatesTest, ChangesAreKeptByStore) {
       HiddenStates states,
       HiddenStates::Create(5, 3, budget, directory.path()));
   Fill(states, 0, 5);
-  FloatMatrix buffer;
+  Matrix<float> buffer;
   MOE_ASSERT_OK_AND_ASSIGN(const MatrixView<float> rows,
                            states.Load(1, 2, buffer));
   rows.RowData(0)[2] = -7.0f;
   MOE_ASSERT_OK(states.Store(1, rows));
-  FloatMatrix other;
+  Matrix<float> other;
   MOE_ASSERT_OK_AND_ASSIGN(const MatrixView<float> again,
                            states.Load(0, 3, other));
   EXPECT_EQ(again.RowData(1)[2], -7.0f);
@@ -114,7 +114,7 @@ TEST(HiddenStatesTest, BlocksCoverAllRowsOnce) {
       }
       return absl::OkStatus();
     };
-    FloatMatrix buffer;
+    Matrix<float> buffer;
     MOE_EXPECT_OK(states.ForEachBlock(5, buffer, visit));
     MOE_EXPECT_OK(states.ForEachBlockInParallel(5, pool, visit));
     for (const std::atomic<int>& count : visits) EXPECT_EQ(count, 2);
@@ -132,7 +132,7 @@ TEST(HiddenStatesTest, TheFirstBlocksErrorIsGiven) {
     if (first < 10) return absl::OkStatus();
     return absl::InternalError(absl::StrCat("at ", first));
   };
-  FloatMatrix buffer;
+  Matrix<float> buffer;
   EXPECT_THAT(states.ForEachBlock(5, buffer, fail),
               StatusIs(absl::StatusCode::kInternal, HasSubstr("at 10")));
   EXPECT_THAT(states.ForEachBlockInParallel(5, pool, fail),

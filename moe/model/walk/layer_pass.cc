@@ -9,13 +9,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "moe/base/check.h"
+#include "moe/base/matrix.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/moe_config.h"
-#include "moe/kernels/simd/matrix_view.h"
 #include "moe/model/layer/decoder_layer.h"
 #include "moe/model/layer/decoder_layer_weights.h"
 #include "moe/model/layer/expert_routing.h"
-#include "moe/model/layer/float_matrix.h"
 #include "moe/model/layer/layer_batch.h"
 #include "moe/model/walk/embedding.h"
 #include "moe/model/walk/held_output.h"
@@ -55,9 +55,9 @@ LayerTaps TapsOf(WalkTap* tap, const TapContext& context) {
 
 // The rows of a group in a buffer that grows as needed.
 MatrixView<float> GroupRows(const SequenceGroup& group, int64_t hidden_size,
-                            FloatMatrix& buffer) {
+                            Matrix<float>& buffer) {
   if (buffer.rows() < group.num_tokens()) {
-    buffer = FloatMatrix(group.num_tokens(), hidden_size);
+    buffer = Matrix<float>(group.num_tokens(), hidden_size);
   }
   return buffer.view().Rows(0, group.num_tokens());
 }
@@ -213,15 +213,15 @@ class ForwardStep {
   const bool has_residual_;
   const bool surveys_attention_;
   const bool surveys_mlp_;
-  FloatMatrix input_buffer_, output_buffer_;
-  FloatMatrix block_buffer_, residual_buffer_;
+  Matrix<float> input_buffer_, output_buffer_;
+  Matrix<float> block_buffer_, residual_buffer_;
 };
 
 }  // namespace
 
 absl::Status EmbedSequences(const Model& model, const TokenSequences& sequences,
                             const WalkPlan& plan, HiddenStates& hidden) {
-  FloatMatrix buffer;
+  Matrix<float> buffer;
   for (const SequenceGroup& group : plan.groups) {
     const MatrixView<float> rows =
         hidden.Prepare(group.first_token, group.end_token(), buffer);

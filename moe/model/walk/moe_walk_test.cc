@@ -17,6 +17,8 @@
 #include "absl/types/span.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/matrix.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/memory_budget.h"
 #include "moe/base/random_access_file.h"
 #include "moe/base/status_macros.h"
@@ -24,10 +26,8 @@
 #include "moe/base/testing/temp_directory.h"
 #include "moe/checkpoint/safetensors_file.h"
 #include "moe/checkpoint/tensor.h"
-#include "moe/kernels/simd/matrix_view.h"
 #include "moe/kernels/testing/kernel_test.h"
 #include "moe/model/layer/expert_routing.h"
-#include "moe/model/layer/float_matrix.h"
 #include "moe/model/layer/layer_batch.h"
 #include "moe/model/layer/linear.h"
 #include "moe/model/walk/dense_walk.h"
@@ -70,7 +70,7 @@ std::vector<float> ValuesOf(MatrixView<const float> rows) {
 }
 
 std::vector<float> AllRows(HiddenStates& states) {
-  FloatMatrix buffer;
+  Matrix<float> buffer;
   return ValuesOf(states.Load(0, states.num_tokens(), buffer).value());
 }
 
@@ -119,7 +119,7 @@ TEST(MoeWalkTest, IsTheTravellingModelCode) {
                              OutputHead::Create(model, LayerPasses::kForward,
                                                 machine.budget, machine.pool));
     const std::vector<float> want = GoldenRows(goldens, "logits");
-    FloatMatrix buffer;
+    Matrix<float> buffer;
     MOE_ASSERT_OK_AND_ASSIGN(const MatrixView<float> rows,
                              hidden.Load(0, hidden.num_tokens(), buffer));
     MOE_ASSERT_OK(head.Logits(rows, [&](int64_t first_row,

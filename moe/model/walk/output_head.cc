@@ -12,6 +12,8 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "moe/base/check.h"
+#include "moe/base/matrix.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/memory_budget.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/thread_pool.h"
@@ -24,10 +26,8 @@
 #include "moe/kernels/rows/cross_entropy.h"
 #include "moe/kernels/rows/elementwise.h"
 #include "moe/kernels/rows/rms_norm.h"
-#include "moe/kernels/simd/matrix_view.h"
 #include "moe/model/layer/activation_error.h"
 #include "moe/model/layer/checkpoint_weights.h"
-#include "moe/model/layer/float_matrix.h"
 #include "moe/model/layer/linear.h"
 #include "moe/model/walk/model.h"
 
@@ -223,8 +223,8 @@ absl::Status OutputHead::CheckLogits(int64_t first_row,
 absl::Status OutputHead::Logits(MatrixView<const float> hidden,
                                 const LogitsTap& tap) {
   const int64_t most = std::min(tokens_at_once_, hidden.rows);
-  FloatMatrix normed(most, hidden.cols);
-  FloatMatrix logits(most, model_.config().vocab_size);
+  Matrix<float> normed(most, hidden.cols);
+  Matrix<float> logits(most, model_.config().vocab_size);
   for (int64_t begin = 0; begin < hidden.rows; begin += most) {
     const int64_t end = std::min(begin + most, hidden.rows);
     const MatrixView<float> x = normed.view().Rows(0, end - begin);
@@ -259,7 +259,7 @@ absl::Status OutputHead::LossesAndGradient(MatrixView<const float> hidden,
   MOE_CHECK(targets.size() == losses.size() &&
             static_cast<int64_t>(targets.size()) == hidden.rows &&
             SameShape(hidden, d_hidden));
-  FloatMatrix d_normed(std::min(tokens_at_once_, hidden.rows), hidden.cols);
+  Matrix<float> d_normed(std::min(tokens_at_once_, hidden.rows), hidden.cols);
   return Logits(
       hidden, [&](int64_t first_row, MatrixView<float> logits) -> absl::Status {
         const auto first = static_cast<size_t>(first_row);

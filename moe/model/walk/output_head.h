@@ -20,11 +20,11 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/memory_budget.h"
 #include "moe/base/thread_pool.h"
 #include "moe/checkpoint/llama_config.h"
 #include "moe/kernels/gemm/packed_matrix.h"
-#include "moe/kernels/simd/matrix_view.h"
 #include "moe/model/layer/linear.h"
 #include "moe/model/walk/model.h"
 

@@ -13,11 +13,11 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "moe/base/ignored_label.h"
+#include "moe/base/matrix.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/checkpoint/safetensors_file.h"
-#include "moe/kernels/simd/matrix_view.h"
 #include "moe/kernels/testing/kernel_test.h"
-#include "moe/model/layer/float_matrix.h"
 #include "moe/model/layer/linear.h"
 #include "moe/model/walk/dense_model.h"
 #include "moe/model/walk/testing/walk_fixture.h"
@@ -95,7 +95,7 @@ std::vector<float> HeadValues(HeadInput& input, WalkMachine& machine) {
   MOE_EXPECT_OK(
       head->Losses(input.rows(), input.targets, absl::MakeSpan(losses)));
   values.insert(values.end(), losses.begin(), losses.end());
-  FloatMatrix gradient(input.rows().rows, input.rows().cols);
+  Matrix<float> gradient(input.rows().rows, input.rows().cols);
   std::vector<float> again(input.targets.size());
   const std::vector<float> scales(input.targets.size(), 0.5f);
   MOE_EXPECT_OK(head->LossesAndGradient(input.rows(), input.targets, scales,
@@ -178,7 +178,7 @@ TEST(OutputHeadTest, GradientIsTheSlope) {
     return sum;
   };
   std::vector<float> losses(input.targets.size());
-  FloatMatrix gradient(input.rows().rows, input.rows().cols);
+  Matrix<float> gradient(input.rows().rows, input.rows().cols);
   const std::vector<float> scales(input.targets.size(), 0.25f);
   MOE_ASSERT_OK(head.LossesAndGradient(input.rows(), input.targets, scales,
                                        absl::MakeSpan(losses),

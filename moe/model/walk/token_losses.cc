@@ -13,11 +13,11 @@
 #include "moe/base/check.h"
 #include "moe/base/float_environment.h"
 #include "moe/base/ignored_label.h"
+#include "moe/base/matrix.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/thread_pool.h"
-#include "moe/kernels/simd/matrix_view.h"
 #include "moe/kernels/sums/feature_sums.h"
-#include "moe/model/layer/float_matrix.h"
 #include "moe/model/layer/linear.h"
 #include "moe/model/walk/hidden_states.h"
 #include "moe/model/walk/model.h"
@@ -66,7 +66,7 @@ absl::StatusOr<std::vector<float>> TokenLosses(Model& model,
   const std::vector<int32_t> targets = PredictedLabels(sequences);
   std::vector<float> losses(targets.size());
   resources.progress.Start("loss", sequences.num_tokens(), "tokens");
-  FloatMatrix buffer;
+  Matrix<float> buffer;
   for (int64_t begin = 0; begin < hidden.num_tokens();
        begin += head.tokens_at_once()) {
     const int64_t end =

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "moe/kernels/simd/matrix_view.h"
+#include "moe/base/matrix_view.h"
 #include "moe/model/layer/expert_routing.h"
 #include "moe/model/layer/layer_batch.h"
 #include "moe/model/walk/sequence_groups.h"

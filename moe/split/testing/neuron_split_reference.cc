@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "moe/checkpoint/artifact/matrix.h"
+#include "moe/base/matrix.h"
 #include "moe/checkpoint/artifact/neuron_indices.h"
 #include "moe/split/split_options.pb.h"
 
@@ -21,7 +21,7 @@ using Lists = std::vector<std::vector<int64_t>>;
 std::vector<std::vector<double>> Goodness(const Matrix<float>& scores,
                                           SplitCriterion::Value criterion) {
   std::vector<std::vector<double>> goodness;
-  for (int64_t e = 0; e < scores.rows; ++e) {
+  for (int64_t e = 0; e < scores.rows(); ++e) {
     goodness.emplace_back();
     for (const float score : scores.Row(e)) {
       goodness.back().push_back(criterion == SplitCriterion::MAX
@@ -110,7 +110,7 @@ Matrix<int64_t> ToMatrix(const Lists& lists) {
                          static_cast<int64_t>(lists.front().size()));
   for (size_t e = 0; e < lists.size(); ++e) {
     std::copy(lists[e].begin(), lists[e].end(),
-              matrix.MutableRow(static_cast<int64_t>(e)).begin());
+              matrix.Row(static_cast<int64_t>(e)).begin());
   }
   return matrix;
 }
@@ -121,7 +121,7 @@ LayerNeuronIndices SplitNeurons(const Matrix<float>& scores,
                                 const VanillaSplitOptions& options,
                                 int64_t expert_size) {
   const auto goodness = Goodness(scores, options.criterion());
-  const std::set<int64_t> left = AllNeurons(scores.cols);
+  const std::set<int64_t> left = AllNeurons(scores.cols());
   if (options.share_neurons()) {
     return {ToMatrix(BestOfEach(goodness, left, expert_size)), {}};
   }
@@ -134,7 +134,7 @@ LayerNeuronIndices SplitNeuronsWithResidual(const Matrix<float>& scores,
                                             const ResidualSplitOptions& options,
                                             int64_t expert_size) {
   const auto goodness = Goodness(scores, options.criterion());
-  std::set<int64_t> left = AllNeurons(scores.cols);
+  std::set<int64_t> left = AllNeurons(scores.cols());
   std::vector<int64_t> residual =
       Residual(goodness, left, expert_size,
                options.num_experts_residual() * expert_size);

@@ -10,9 +10,9 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "moe/base/json.h"
 #include "moe/base/random_access_file.h"
 #include "moe/base/status_macros.h"
-#include "moe/checkpoint/json.h"
 #include "moe/text/tokenizer/config_tokens.h"
 #include "moe/text/tokenizer/tokenizer_config.h"
 

@@ -11,7 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "moe/base/escape_control.h"
-#include "moe/checkpoint/json.h"
+#include "moe/base/json.h"
 #include "moe/text/dataset/token_sequences.h"
 
 namespace moe {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "moe/checkpoint/json.h"
+#include "moe/base/json.h"
 #include "moe/text/dataset/token_sequences.h"
 
 namespace moe {

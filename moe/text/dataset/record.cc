@@ -14,8 +14,8 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "moe/base/ignored_label.h"
+#include "moe/base/json.h"
 #include "moe/base/status_macros.h"
-#include "moe/checkpoint/json.h"
 
 namespace moe {
 namespace {

@@ -8,7 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "moe/base/check.h"
-#include "moe/checkpoint/json.h"
+#include "moe/base/json.h"
 #include "moe/text/jinja/template.h"
 #include "moe/text/jinja/value.h"
 

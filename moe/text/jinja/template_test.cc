@@ -10,10 +10,10 @@
 #include "absl/strings/str_split.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/json.h"
 #include "moe/base/random_access_file.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/testing/status_matchers.h"
-#include "moe/checkpoint/json.h"
 #include "moe/text/jinja/value.h"
 
 namespace moe::jinja {

@@ -10,9 +10,9 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/json.h"
 #include "moe/base/random_access_file.h"
 #include "moe/base/testing/status_matchers.h"
-#include "moe/checkpoint/json.h"
 #include "moe/text/tokenizer/tokenizer.h"
 
 namespace moe {

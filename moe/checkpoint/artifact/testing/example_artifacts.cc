@@ -3,11 +3,11 @@
 #include <cstdint>
 #include <vector>
 
+#include "moe/base/matrix.h"
 #include "moe/checkpoint/artifact/distribution.h"
 #include "moe/checkpoint/artifact/gate_weights.h"
 #include "moe/checkpoint/artifact/importance_scores.h"
 #include "moe/checkpoint/artifact/layer_parts.h"
-#include "moe/checkpoint/artifact/matrix.h"
 #include "moe/checkpoint/artifact/neuron_indices.h"
 #include "moe/checkpoint/artifact/scale_factors.h"
 
@@ -29,7 +29,7 @@ ImportanceScores ExampleImportanceScores(bool token_count) {
     layer.scores = Matrix<float>(2, 4);
     for (int64_t c = 0; c < 2; ++c) {
       for (int64_t n = 0; n < 4; ++n) {
-        layer.scores.MutableRow(c)[static_cast<size_t>(n)] =
+        layer.scores.Row(c)[static_cast<size_t>(n)] =
             static_cast<float>(i + c) + static_cast<float>(n) / 8.0f;
       }
     }

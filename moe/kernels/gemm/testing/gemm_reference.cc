@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include "moe/base/check.h"
-#include "moe/kernels/simd/matrix_view.h"
+#include "moe/base/matrix_view.h"
 
 namespace moe::reference {
 namespace {

@@ -3,7 +3,7 @@
 #ifndef MOE_KERNELS_GEMM_TESTING_GEMM_REFERENCE_H_
 #define MOE_KERNELS_GEMM_TESTING_GEMM_REFERENCE_H_
 
-#include "moe/kernels/simd/matrix_view.h"
+#include "moe/base/matrix_view.h"
 
 namespace moe::reference {
 

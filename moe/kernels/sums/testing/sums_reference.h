@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/types/span.h"
-#include "moe/kernels/simd/matrix_view.h"
+#include "moe/base/matrix_view.h"
 
 namespace moe::reference {
 

@@ -4,11 +4,11 @@
 #define MOE_MODEL_LAYER_TESTING_LAYER_FORWARD_H_
 
 #include "absl/status/status.h"
+#include "moe/base/matrix.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/thread_pool.h"
-#include "moe/kernels/simd/matrix_view.h"
 #include "moe/model/layer/decoder_layer.h"
 #include "moe/model/layer/decoder_layer_weights.h"
-#include "moe/model/layer/float_matrix.h"
 #include "moe/model/layer/layer_batch.h"
 
 namespace moe::testing {
@@ -17,8 +17,8 @@ namespace moe::testing {
 inline absl::Status ForwardLayer(const DecoderLayer& layer,
                                  const LayerBatch& batch, const LayerTaps& taps,
                                  MatrixView<float> y, ThreadPool& pool) {
-  FloatMatrix output(y.rows, y.cols);
-  FloatMatrix residual(layer.weights->has_residual() ? y.rows : 0, y.cols);
+  Matrix<float> output(y.rows, y.cols);
+  Matrix<float> residual(layer.weights->has_residual() ? y.rows : 0, y.cols);
   LayerForward forward;
   forward.attention = {output.view(), {}};
   forward.mlp = {output.view(), residual.view()};

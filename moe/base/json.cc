@@ -1,4 +1,4 @@
-#include "moe/checkpoint/json.h"
+#include "moe/base/json.h"
 
 #include <cstddef>
 #include <cstdint>

@@ -1,8 +1,7 @@
-// JSON documents from checkpoints: strict, bounded, and in the order of the
-// file.
+// JSON documents: strict, bounded, and in the order of the file.
 
-#ifndef MOE_CHECKPOINT_JSON_H_
-#define MOE_CHECKPOINT_JSON_H_
+#ifndef MOE_BASE_JSON_H_
+#define MOE_BASE_JSON_H_
 
 #include <cstdint>
 #include <optional>
@@ -110,4 +109,4 @@ absl::StatusOr<T> Get(const Json& object, absl::string_view field) {
 
 }  // namespace moe
 
-#endif  // MOE_CHECKPOINT_JSON_H_
+#endif  // MOE_BASE_JSON_H_

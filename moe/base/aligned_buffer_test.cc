@@ -1,4 +1,4 @@
-#include "moe/kernels/simd/aligned_buffer.h"
+#include "moe/base/aligned_buffer.h"
 
 #include <cstdint>
 
@@ -19,7 +19,7 @@ TEST(AlignedBufferTest, HoldsWhatIsWrittenAtEverySize) {
   for (const int64_t size :
        {int64_t{1}, int64_t{1000}, kHugePageFloats - 1, kHugePageFloats,
         2 * kHugePageFloats + 1, 9 * kHugePageFloats}) {
-    AlignedBuffer buffer(size);
+    AlignedBuffer<float> buffer(size);
     ASSERT_EQ(buffer.size(), size);
     EXPECT_TRUE(IsAligned(buffer.data())) << size;
     for (int64_t i = 0; i < size; ++i) {
@@ -32,12 +32,12 @@ TEST(AlignedBufferTest, HoldsWhatIsWrittenAtEverySize) {
 }
 
 TEST(AlignedBufferTest, EmptyHasNoData) {
-  EXPECT_EQ(AlignedBuffer().data(), nullptr);
-  EXPECT_EQ(AlignedBuffer(0).data(), nullptr);
+  EXPECT_EQ(AlignedBuffer<float>().data(), nullptr);
+  EXPECT_EQ(AlignedBuffer<float>(0).data(), nullptr);
 }
 
 TEST(AlignedBufferTest, ReserveKeepsWhatIsLargeEnough) {
-  AlignedBuffer buffer(100);
+  AlignedBuffer<float> buffer(100);
   const float* const data = buffer.data();
   EXPECT_EQ(buffer.Reserve(100), data);
   EXPECT_EQ(buffer.size(), 100);

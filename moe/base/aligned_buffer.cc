@@ -1,4 +1,4 @@
-#include "moe/kernels/simd/aligned_buffer.h"
+#include "moe/base/aligned_buffer.h"
 
 #include <sys/mman.h>
 
@@ -6,10 +6,9 @@
 #include <cstdint>
 
 #include "hwy/aligned_allocator.h"
-#include "moe/base/check.h"
 #include "moe/base/out_of_memory.h"
 
-namespace moe {
+namespace moe::internal {
 namespace {
 
 constexpr uintptr_t kHugePageBytes = uintptr_t{2} << 20;
@@ -29,14 +28,13 @@ void AskForHugePages(void* data, size_t num_bytes) {
 
 }  // namespace
 
-AlignedBuffer::AlignedBuffer(int64_t num_floats) : size_(num_floats) {
-  MOE_CHECK(num_floats >= 0);
-  if (num_floats == 0) return;
-  data_ = hwy::AllocateAligned<float>(static_cast<size_t>(num_floats));
-  if (data_ == nullptr) {
-    throw OutOfMemory(num_floats * static_cast<int64_t>(sizeof(float)));
-  }
-  AskForHugePages(data_.get(), static_cast<size_t>(num_floats) * sizeof(float));
+AlignedBytes AllocateAlignedBytes(int64_t num_bytes) {
+  if (num_bytes == 0) return nullptr;
+  const auto size = static_cast<size_t>(num_bytes);
+  AlignedBytes bytes = hwy::AllocateAligned<char>(size);
+  if (bytes == nullptr) throw OutOfMemory(num_bytes);
+  AskForHugePages(bytes.get(), size);
+  return bytes;
 }
 
-}  // namespace moe
+}  // namespace moe::internal

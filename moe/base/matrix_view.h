@@ -1,7 +1,7 @@
 // A row-major matrix that someone else owns.
 
-#ifndef MOE_KERNELS_SIMD_MATRIX_VIEW_H_
-#define MOE_KERNELS_SIMD_MATRIX_VIEW_H_
+#ifndef MOE_BASE_MATRIX_VIEW_H_
+#define MOE_BASE_MATRIX_VIEW_H_
 
 #include <cstdint>
 #include <type_traits>
@@ -52,4 +52,4 @@ bool SameShape(const MatrixView<T>& a, const MatrixView<U>& b) {
 
 }  // namespace moe
 
-#endif  // MOE_KERNELS_SIMD_MATRIX_VIEW_H_
+#endif  // MOE_BASE_MATRIX_VIEW_H_
