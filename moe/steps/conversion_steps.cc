@@ -115,7 +115,7 @@ absl::StatusOr<StepOutcome> RunMlp(const StepRequest& request,
   const ConversionSources sources = {gates_path, indices_path, options.seed()};
   return Convert(
       request, progress,
-      [&](const Checkpoint& dense,
+      [&](const Checkpoint& dense, const ConversionOutput& output,
           const ConversionResources& resources) -> absl::StatusOr<StepOutcome> {
         MOE_ASSIGN_OR_RETURN(
             const MlpConversion conversion,
@@ -137,7 +137,7 @@ absl::StatusOr<StepOutcome> RunAttention(const StepRequest& request,
                                      options.seed()};
   return Convert(
       request, progress,
-      [&](const Checkpoint& from,
+      [&](const Checkpoint& from, const ConversionOutput& output,
           const ConversionResources& resources) -> absl::StatusOr<StepOutcome> {
         MOE_ASSIGN_OR_RETURN(
             const AttentionConversion conversion,
@@ -155,7 +155,7 @@ absl::StatusOr<StepOutcome> RunExport(const StepRequest& request,
       options, *ExportOptions::descriptor()->FindFieldByName("target"));
   return Convert(
       request, progress,
-      [&](const Checkpoint& from,
+      [&](const Checkpoint& from, const ConversionOutput& output,
           const ConversionResources& resources) -> absl::StatusOr<StepOutcome> {
         MOE_ASSIGN_OR_RETURN(
             const ExportedCheckpoint exported,

@@ -177,8 +177,8 @@ absl::StatusOr<std::vector<float>> FloatVector(const HostTensor& tensor,
   return Floats(tensor, where);
 }
 
-absl::StatusOr<Matrix<float>> Matrix<float>(const HostTensor& tensor,
-                                            absl::string_view where) {
+absl::StatusOr<Matrix<float>> FloatMatrix(const HostTensor& tensor,
+                                          absl::string_view where) {
   MOE_RETURN_IF_ERROR(CheckRank(tensor, 2, where));
   MOE_ASSIGN_OR_RETURN(const std::vector<float> values, Floats(tensor, where));
   return Matrix<float>(tensor.shape[0], tensor.shape[1], values);
@@ -242,7 +242,7 @@ absl::StatusOr<std::vector<float>> FloatVectorAt(const PtCursor& at) {
 
 absl::StatusOr<Matrix<float>> FloatMatrixAt(const PtCursor& at) {
   MOE_ASSIGN_OR_RETURN(const HostTensor* tensor, at.Tensor());
-  return Matrix<float>(*tensor, at.path());
+  return FloatMatrix(*tensor, at.path());
 }
 
 absl::StatusOr<std::vector<double>> DoubleVectorAt(const PtCursor& at) {

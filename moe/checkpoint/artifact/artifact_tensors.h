@@ -53,8 +53,8 @@ class TensorTaker {
 // to be rounded.
 absl::StatusOr<std::vector<float>> FloatVector(const HostTensor& tensor,
                                                absl::string_view where);
-absl::StatusOr<Matrix<float>> Matrix<float>(const HostTensor& tensor,
-                                            absl::string_view where);
+absl::StatusOr<Matrix<float>> FloatMatrix(const HostTensor& tensor,
+                                          absl::string_view where);
 // Doubles come from those and from F64.
 absl::StatusOr<std::vector<double>> DoubleVector(const HostTensor& tensor,
                                                  absl::string_view where);

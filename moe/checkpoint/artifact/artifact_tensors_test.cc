@@ -52,7 +52,7 @@ TEST(ArtifactTensorsTest, RefusesOtherTypesAndRanks) {
   EXPECT_THAT(DoubleVector(IntTensor({1}, {1}), "x"), StatusIs(kInvalid));
   EXPECT_THAT(IntVector(FloatTensor({1.0f}, {1}), "x"),
               StatusIs(kInvalid, HasSubstr("I64 (or I32)")));
-  EXPECT_THAT(Matrix<float>(FloatTensor({1.0f}, {1}), "x"),
+  EXPECT_THAT(FloatMatrix(FloatTensor({1.0f}, {1}), "x"),
               StatusIs(kInvalid, HasSubstr("a matrix was wanted")));
   EXPECT_THAT(FloatVector(FloatTensor({1.0f}, {}), "x"), StatusIs(kInvalid));
   EXPECT_THAT(IntMatrix(IntTensor({1}, {1, 1, 1}), "x"), StatusIs(kInvalid));

@@ -49,7 +49,7 @@ absl::StatusOr<GateWeights> GateWeights::FromTensors(
   for (int64_t i = 0; i < num_layers; ++i) {
     const std::string name = LayerTensorName(i);
     MOE_ASSIGN_OR_RETURN(const HostTensor* tensor, taker.Take(name));
-    MOE_ASSIGN_OR_RETURN(Matrix<float> layer, Matrix<float>(*tensor, name));
+    MOE_ASSIGN_OR_RETURN(Matrix<float> layer, FloatMatrix(*tensor, name));
     gates.layers.push_back(std::move(layer));
   }
   MOE_RETURN_IF_ERROR(taker.Finish());

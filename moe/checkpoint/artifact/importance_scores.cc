@@ -28,7 +28,7 @@ absl::StatusOr<LayerImportanceScores> TakeLayer(TensorTaker& taker,
   LayerImportanceScores layer;
   const std::string name = LayerTensorName(index);
   MOE_ASSIGN_OR_RETURN(const HostTensor* scores, taker.Take(name));
-  MOE_ASSIGN_OR_RETURN(layer.scores, Matrix<float>(*scores, name));
+  MOE_ASSIGN_OR_RETURN(layer.scores, FloatMatrix(*scores, name));
   const std::string count_name = LayerTensorName(index, kTokenCount);
   if (!taker.Has(count_name)) return layer;
   MOE_ASSIGN_OR_RETURN(const HostTensor* counts, taker.Take(count_name));
