@@ -66,7 +66,7 @@ class Browser:
             *flags,
             path.as_uri(),
         ]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=240)
         if done.returncode != 0:
             raise RuntimeError(f"{self._program} failed:\n{done.stderr[-2000:]}")
         said = [line for line in done.stderr.splitlines() if ":CONSOLE" in line]

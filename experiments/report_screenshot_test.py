@@ -32,9 +32,7 @@ _VIEWS = {
     "dark": {"width": 1100, "dark": True},
     "phone": {"width": 390, "dark": False},
 }
-# Chromium paints no more than 16384 lines. Of what is painted, these have all kinds of
-# figures.
-_MAX_HEIGHT = 16000
+# Chromium paints no more than 16384 lines. These have all kinds of figures.
 _PICTURE_HEIGHT = 5000
 
 _MEASURE = """
@@ -267,15 +265,12 @@ def look(browser: Browser, name: str, view: dict, arguments) -> list[str]:
     pages = {name: (report / "report.html").read_text(encoding="utf-8")}
     width, dark = view["width"], view["dark"]
 
-    def measured(height: int) -> dict:
-        return browser.measure(pages, width, height, _MEASURE, dark)[name]
-
-    height = min(measured(1000)["height"], _MAX_HEIGHT)
-    found = measured(height)
+    found = browser.measure(pages, width, 1000, _MEASURE, dark)[name]
+    height = min(found["height"], _PICTURE_HEIGHT)
     png = pathlib.Path(arguments.out) / f"{name}.png"
     browser.run(
         host_page(pages, width, height, _MEASURE),
-        min(height, _PICTURE_HEIGHT),
+        height,
         dark,
         f"--screenshot={png}",
     )
