@@ -252,10 +252,10 @@ TEST_F(ConvertCommandsTest, TheWholeChainToAnExport) {
 
 TEST_F(ConvertCommandsTest, CutsShardsToASize) {
   ASSERT_EQ(RunOn("convert_mixtral", kModel, Path("whole")).exit_status, 0);
-  ASSERT_EQ(RunOn("convert_mixtral", kModel, Path("cut"),
-                  {"--max_shard_size=20KB"})
-                .exit_status,
-            0);
+  ASSERT_EQ(
+      RunOn("convert_mixtral", kModel, Path("cut"), {"--max_shard_size=20KB"})
+          .exit_status,
+      0);
   EXPECT_FALSE(PathExists(Path("cut/model.safetensors")));
   EXPECT_TRUE(PathExists(Path("cut/model.safetensors.index.json")));
   MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint whole,
