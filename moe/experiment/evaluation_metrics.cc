@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "moe/base/json.h"
 #include "moe/base/options/options.h"
 #include "moe/base/random_access_file.h"
 #include "moe/base/status_macros.h"

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/types/span.h"
 #include "moe/base/json.h"
 #include "moe/checkpoint/artifact/importance_scores.h"
 #include "moe/split/importance_sums.h"
@@ -25,13 +26,13 @@ std::vector<int64_t> EmptyClusters(const std::vector<int64_t>& counts) {
 }
 
 double MeanScore(const LayerImportanceScores& layer) {
-  const std::vector<float>& values = layer.scores.values;
+  const absl::Span<const float> values = layer.scores.values();
   return std::accumulate(values.begin(), values.end(), 0.0) /
          static_cast<double>(std::max<size_t>(1, values.size()));
 }
 
 float MaxScore(const LayerImportanceScores& layer) {
-  const std::vector<float>& values = layer.scores.values;
+  const absl::Span<const float> values = layer.scores.values();
   return values.empty() ? 0.0f
                         : *std::max_element(values.begin(), values.end());
 }
