@@ -1,5 +1,6 @@
 #include "moe/convert/conversion_plan.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
@@ -116,6 +117,32 @@ void CutIntoShards(int64_t max_bytes, CheckpointPlan& plan) {
   plan.shards = std::move(shards);
 }
 
+// Hands data on to the writer, which wants no bytes of two shards at once.
+class ShardedAppender {
+ public:
+  // `shard_bytes` are of the data of each shard.
+  ShardedAppender(std::vector<size_t> shard_bytes, CheckpointWriter& writer)
+      : missing_bytes_(std::move(shard_bytes)), writer_(writer) {}
+
+  absl::Status Append(absl::string_view bytes) {
+    while (!bytes.empty() && shard_ < missing_bytes_.size()) {
+      size_t& missing = missing_bytes_[shard_];
+      const size_t count = std::min(missing, bytes.size());
+      MOE_RETURN_IF_ERROR(writer_.Append(bytes.substr(0, count)));
+      bytes.remove_prefix(count);
+      missing -= count;
+      if (missing == 0) ++shard_;
+    }
+    // The writer says what is wrong with bytes behind the last shard.
+    return bytes.empty() ? absl::OkStatus() : writer_.Append(bytes);
+  }
+
+ private:
+  std::vector<size_t> missing_bytes_;  // Of each shard.
+  CheckpointWriter& writer_;
+  size_t shard_ = 0;
+};
+
 // What another checkpoint gets of the files beside the weights. What the plan
 // writes goes before what would be copied.
 absl::Status AddCompanions(const Checkpoint& from, ConversionPlan& plan) {
@@ -196,7 +223,9 @@ absl::StatusOr<WrittenCheckpoint> WriteConversion(
   WrittenCheckpoint written;
   written.left_behind = std::move(plan.left_behind);
   written.num_shards = static_cast<int64_t>(plan.checkpoint.shards.size());
+  std::vector<size_t> shard_bytes;
   for (const ShardPlan& shard : plan.checkpoint.shards) {
+    shard_bytes.push_back(static_cast<size_t>(DataBytes(shard.tensors)));
     written.num_tensors += static_cast<int64_t>(shard.tensors.size());
     written.total_bytes += DataBytes(shard.tensors);
   }
@@ -207,11 +236,12 @@ absl::StatusOr<WrittenCheckpoint> WriteConversion(
   MOE_ASSIGN_OR_RETURN(const std::unique_ptr<CheckpointWriter> writer,
                        CheckpointWriter::Create(
                            output.path, std::move(plan.checkpoint), options));
+  ShardedAppender appender(std::move(shard_bytes), *writer);
   resources.progress.Start("writing", written.total_bytes, "bytes");
   MOE_ASSIGN_OR_RETURN(written.scaled, StreamPieces(
                                            plan.pieces,
                                            [&](absl::string_view bytes) {
-                                             return writer->Append(bytes);
+                                             return appender.Append(bytes);
                                            },
                                            resources));
   MOE_RETURN_IF_ERROR(CheckFloatEnvironment("writing the checkpoint"));

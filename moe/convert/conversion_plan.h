@@ -77,13 +77,13 @@ struct ConversionOutput {
   std::string path;
   // As CheckpointWriterOptions.
   bool overwrite = false;
+  FileSystem* file_system = &PosixFileSystem();
+  // Called when all is written, before the checkpoint is at `path`.
+  std::function<void()> before_commit = nullptr;
   // Data of a shard at most, above 0: the tensors are cut into shards in their
   // order, and one that is larger has a shard of its own. The plan's shards
   // where it is not set.
   std::optional<int64_t> max_shard_bytes = std::nullopt;
-  FileSystem* file_system = &PosixFileSystem();
-  // Called when all is written, before the checkpoint is at `path`.
-  std::function<void()> before_commit = nullptr;
 };
 
 struct WrittenCheckpoint {

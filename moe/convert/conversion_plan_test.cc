@@ -112,7 +112,8 @@ TEST(ConversionPlanTest, CutsTheWeightsIntoShardsOfASize) {
         PlanConversion(from, {{kConfigFile, config}}, AsItIs));
     MOE_ASSERT_OK_AND_ASSIGN(
         const WrittenCheckpoint written,
-        WriteConversion(plan, from, {to, false, max_bytes}, {pool, progress}));
+        WriteConversion(plan, from, {.path = to, .max_shard_bytes = max_bytes},
+                        {pool, progress}));
     MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint cut, Checkpoint::Open(to));
     ASSERT_EQ(cut.tensors().shards().size(), written.num_shards);
     for (const SafetensorsFile& shard : cut.tensors().shards()) {
@@ -123,7 +124,9 @@ TEST(ConversionPlanTest, CutsTheWeightsIntoShardsOfASize) {
       EXPECT_TRUE(num_bytes <= max_bytes || shard.tensors().size() == 1u);
     }
     EXPECT_EQ(PathExists(to + "/model.safetensors"), max_bytes > 1 << 20);
-    if (max_bytes == 1) EXPECT_EQ(written.num_shards, written.num_tensors);
+    if (max_bytes == 1) {
+      EXPECT_EQ(written.num_shards, written.num_tensors);
+    }
     EXPECT_EQ(ReadTensors(to), ReadTensors(directory.Path("from")));
   }
 }
