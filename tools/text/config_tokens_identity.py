@@ -9,7 +9,9 @@ tokenizer.json whose special tokens and post-processor are drawn, too: tokens th
 stand in one file and not in another, with other flags or ids, classes that make a
 post-processor, and add_bos_token and add_eos_token. Compared are the ids of texts
 with all of the tokens, with and without the special tokens around them, against
-AutoTokenizer. Files that transformers refuses are counted and left out.
+AutoTokenizer. Files that transformers refuses are counted and left out. Files that give
+one token twice with other flags are refused here, and counted; transformers takes the one
+that stands last.
 
 Not drawn is where transformers 4.57 errs: with additional_special_tokens in
 special_tokens_map.json and an added_tokens.json it takes another token for the last of
@@ -143,6 +145,9 @@ class Case:
         return ["", "a the fox", joined, " ".join(self.tokens), *self.tokens]
 
 
+_REFUSAL = "as well, with other flags"
+
+
 def load(directory: pathlib.Path):
     """The tokenizer of transformers, or what it says."""
     try:
@@ -178,6 +183,7 @@ def main() -> int:
     logging.disable(logging.WARNING)
     failures = 0
     num_compared = 0
+    num_refused = 0
     with tempfile.TemporaryDirectory() as work:
         for number in range(arguments.files):
             if arguments.only not in (None, number):
@@ -191,8 +197,11 @@ def main() -> int:
             theirs, _ = load(directory)
             if theirs is None:
                 continue
-            num_compared += 1
             found = differences(arguments.tokenize, directory, theirs, case.texts(rng))
+            if found and _REFUSAL in found[0]:
+                num_refused += 1
+                continue
+            num_compared += 1
             if not found:
                 continue
             failures += 1
@@ -203,7 +212,7 @@ def main() -> int:
                 print(f"case {number} ({name}):\n{json.dumps(shown, ensure_ascii=False)}")
                 print("\n".join(f"  {line}" for line in found[:3]))
     print(f"transformers {transformers.__version__}: {num_compared} of {arguments.files} "
-          f"drawn tokenizers compared, {failures} differ")
+          f"drawn tokenizers compared, {num_refused} refused, {failures} differ")
     return 1 if failures or num_compared < arguments.files // 4 else 0
 
 

@@ -59,36 +59,55 @@ absl::string_view DefaultName(const TokenizerClass& of,
 // Under their names, the tokens whose flags a named token takes.
 using KnownTokens = absl::flat_hash_map<std::string, AddedToken>;
 
-// All special tokens in the order in which they are added. The first of a name
-// counts.
-std::vector<SpecialToken> SpecialTokens(const TokenizerConfig& config,
-                                        const KnownTokens& known) {
+// The named tokens in their order, with the flags that they have in `known`.
+std::vector<SpecialToken> NamedTokens(const TokenizerConfig& config,
+                                      const KnownTokens& known) {
   const TokenizerClass& of = FindTokenizerClass(config.tokenizer_class);
-  std::vector<SpecialToken> all;
+  std::vector<SpecialToken> named;
   for (const absl::string_view field : kNamedTokens) {
     const auto found = config.named_tokens.find(std::string(field));
     if (found == config.named_tokens.end()) {
-      all.push_back(Named(DefaultName(of, field)));
-      continue;
+      named.push_back(Named(DefaultName(of, field)));
+    } else if (found->second.has_value()) {
+      const auto same = known.find(found->second->token.content);
+      named.push_back(same == known.end() ? *found->second
+                                          : SpecialToken{same->second, true});
     }
-    if (!found->second.has_value()) continue;
-    all.push_back(*found->second);
-    const auto same = known.find(all.back().token.content);
-    if (same != known.end()) all.back() = {same->second, true};
   }
-  all.insert(all.end(), config.additional_tokens.begin(),
-             config.additional_tokens.end());
-  if (of.name == "CodeLlamaTokenizer") {
+  return named;
+}
+
+std::vector<SpecialToken> AdditionalTokens(const TokenizerConfig& config) {
+  std::vector<SpecialToken> additional = config.additional_tokens;
+  if (FindTokenizerClass(config.tokenizer_class).name == "CodeLlamaTokenizer") {
     for (const absl::string_view token : kCodeLlamaTokens) {
-      all.push_back(Named(token));
+      additional.push_back(Named(token));
     }
   }
+  return additional;
+}
+
+// All special tokens in the order in which they are added. A token that an
+// earlier field has is left out; in the list of additional tokens all count.
+std::vector<SpecialToken> SpecialTokens(const TokenizerConfig& config,
+                                        const KnownTokens& known) {
+  std::vector<SpecialToken> all;
   absl::flat_hash_set<std::string> seen;
-  std::vector<SpecialToken> first;
-  for (const SpecialToken& token : all) {
-    if (seen.insert(token.token.content).second) first.push_back(token);
+  const auto add_first = [&](const std::vector<SpecialToken>& tokens) {
+    for (const SpecialToken& special : tokens) {
+      if (seen.insert(special.token.content).second) all.push_back(special);
+    }
+  };
+  add_first(NamedTokens(config, known));
+  const std::vector<SpecialToken> additional = AdditionalTokens(config);
+  for (const SpecialToken& special : additional) {
+    if (!seen.contains(special.token.content)) all.push_back(special);
   }
-  return first;
+  for (const SpecialToken& special : additional) {
+    seen.insert(special.token.content);
+  }
+  add_first(config.extra_tokens);
+  return all;
 }
 
 // What the files name, without the names that a class has.
@@ -103,42 +122,43 @@ absl::flat_hash_set<std::string> NamesInFiles(const TokenizerConfig& config) {
   return names;
 }
 
+// The tokens of added_tokens_decoder; where there is none, those of
+// added_tokens.json and of the tokenizer.json, whose ids count. By their ids.
+std::map<int32_t, AddedToken> TokensWithIds(
+    const TokenizerConfig& config, const std::vector<AddedToken>& of_file) {
+  std::map<int32_t, AddedToken> by_id;
+  for (const AddedToken& token : config.added_tokens) by_id[token.id] = token;
+  if (config.has_added_tokens_decoder) return by_id;
+  const absl::flat_hash_set<std::string> in_files = NamesInFiles(config);
+  for (auto& [id, token] : by_id) {
+    token.special = in_files.contains(token.content);
+    token.normalized = !token.special;
+  }
+  for (const AddedToken& token : of_file) by_id[token.id] = token;
+  return by_id;
+}
+
 // A token to add. `id` is the one that its file says, or -1.
 std::vector<AddedToken> TokensToAdd(const TokenizerConfig& config,
                                     const std::vector<AddedToken>& of_file) {
+  const std::map<int32_t, AddedToken> by_id = TokensWithIds(config, of_file);
   KnownTokens in_file;
   for (const AddedToken& token : of_file) {
     in_file.emplace(token.content, token);
   }
-  std::map<int32_t, AddedToken> by_id;
-  for (const AddedToken& token : config.added_tokens) by_id[token.id] = token;
-  KnownTokens known;
-  if (config.has_added_tokens_decoder) {
-    for (const auto& [id, token] : by_id) known[token.content] = token;
-  } else {
-    // A token of added_tokens.json whose id one of tokenizer.json has is lost.
-    for (const AddedToken& token : of_file) by_id.erase(token.id);
-    known = in_file;
-  }
-  const std::vector<SpecialToken> special = SpecialTokens(config, known);
-  absl::flat_hash_set<std::string> names;
-  for (const SpecialToken& token : special) names.insert(token.token.content);
-
+  KnownTokens are_there = in_file;
+  KnownTokens of_decoder;
   std::vector<AddedToken> tokens;
-  const absl::flat_hash_set<std::string> in_files = NamesInFiles(config);
-  absl::flat_hash_set<std::string> are_there;
-  for (const auto& [content, token] : in_file) are_there.insert(content);
-  for (auto& [id, token] : by_id) {
-    if (!config.has_added_tokens_decoder) {
-      token.special = in_files.contains(token.content);
-      token.normalized = !token.special;
-    }
-    const auto same = in_file.find(token.content);
-    if (same != in_file.end() && SameFlags(same->second, token)) continue;
-    are_there.insert(token.content);
+  for (const auto& [id, token] : by_id) {
+    of_decoder[token.content] = token;
+    are_there.emplace(token.content, token);
     tokens.push_back(token);
   }
+  const std::vector<SpecialToken> special = SpecialTokens(
+      config, config.has_added_tokens_decoder ? of_decoder : in_file);
+  absl::flat_hash_set<std::string> names;
   for (const SpecialToken& token : special) {
+    names.insert(token.token.content);
     if (!token.has_flags && are_there.contains(token.token.content)) continue;
     tokens.push_back(token.token);
     tokens.back().id = -1;
@@ -160,15 +180,19 @@ class TokenAdder {
   void Add(AddedToken token) {
     if (token.content.empty()) return;
     const auto known = index_.find(token.content);
+    if (known != index_.end()) CheckId(token, tokens_[known->second].id);
+    // The package keeps the first special version of a token, and before that
+    // each version that is not special. It finds the token in the text as it is
+    // if one of these is not normalized. Of the other flags, those of the last
+    // version count that has not been there before.
+    const bool is_settled = special_.contains(token.content);
+    if (token.special) special_.insert(token.content);
+    if (!versions_.insert(FlagsAndName(token)).second) return;
     if (known != index_.end()) {
       AddedToken& there = tokens_[known->second];
-      CheckId(token, there.id);
       token.id = there.id;
+      token.normalized = there.normalized && (is_settled || token.normalized);
       if (SameFlags(there, token)) return;
-      // Of special tokens the package keeps the first in what it looks for, of
-      // others all; what is looked for in the text as it is comes first.
-      token.normalized = there.normalized &&
-                         ((there.special && token.special) || token.normalized);
       there = std::move(token);
       Note(there);
       return;
@@ -196,8 +220,15 @@ class TokenAdder {
  private:
   void Know(size_t i) {
     index_.emplace(tokens_[i].content, i);
+    if (tokens_[i].special) special_.insert(tokens_[i].content);
+    versions_.insert(FlagsAndName(tokens_[i]));
     const int32_t after = tokens_[i].id + 1;
     if (tokens_[i].id >= next_id_) next_id_ = after;
+  }
+
+  static std::string FlagsAndName(const AddedToken& token) {
+    return absl::StrCat(token.single_word, token.lstrip, token.rstrip,
+                        token.normalized, token.special, token.content);
   }
 
   void Note(const AddedToken& token) {
@@ -216,6 +247,8 @@ class TokenAdder {
   const BpeModel& model_;
   std::vector<AddedToken>& tokens_;
   absl::flat_hash_map<std::string, size_t> index_;
+  absl::flat_hash_set<std::string> special_;   // With a special version.
+  absl::flat_hash_set<std::string> versions_;  // All that have been there.
   int32_t next_id_ = static_cast<int32_t>(model_.num_tokens());
   std::string changes_;
 };

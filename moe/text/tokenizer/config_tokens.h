@@ -2,9 +2,10 @@
 //
 // transformers adds to the tokens of a tokenizer.json, in this order:
 //   1. those of added_tokens_decoder, or where there is none those of
-//      added_tokens.json, by their ids;
+//      added_tokens.json and of the tokenizer.json itself, by their ids;
 //   2. bos_token, eos_token and the other kNamedTokens, then
 //      additional_special_tokens and extra_special_tokens.
+// A token that is named in 2 is special in 1 as well.
 // A token that is there gets the flags of the file beside, and keeps its id; a
 // token of the vocabulary has its id there; any other gets the next free id,
 // whatever a file says. A special token that is named by a string keeps the

@@ -108,6 +108,33 @@ TEST_F(AddConfigTokensTest, ATokenDoesNotBecomeNormalized) {
       ElementsAre("<s> 2ls"));
 }
 
+// The package keeps the first special version of a token.
+TEST_F(AddConfigTokensTest, ASpecialTokenStaysNormalized) {
+  tokens_[0].normalized = true;
+  EXPECT_THAT(Add(R"({"added_tokens_decoder":{"2":{"content":"<s>",
+                      "normalized":false,"lstrip":true}}})"),
+              ElementsAre("<s> 2ln"));
+  EXPECT_THAT(Add(R"({"added_tokens_decoder":{"2":{"content":"<s>",
+                      "special":true,"normalized":false,"rstrip":true}}})"),
+              ElementsAre("<s> 2rns"));
+}
+
+TEST_F(AddConfigTokensTest, ATokenThatIsNotSpecialBecomesNotNormalized) {
+  tokens_[0].normalized = true;
+  tokens_[0].special = false;
+  EXPECT_THAT(Add(R"({"added_tokens_decoder":{"2":{"content":"<s>",
+                      "normalized":false}}})"),
+              ElementsAre("<s> 2"));
+}
+
+TEST_F(AddConfigTokensTest, TheLastOfTheAdditionalTokensCounts) {
+  EXPECT_THAT(Add(R"({"additional_special_tokens":["<x>",{"content":"<x>",
+              "rstrip":true}],
+              "extra_special_tokens":{"a":{"content":"<y>","lstrip":true},
+                                      "b":"<y>"}})"),
+              ElementsAre("<s> 2s", "<x> 3rs", "<y> 4ls"));
+}
+
 TEST_F(AddConfigTokensTest, AnotherIdThanTheFileSaysIsANotice) {
   ::testing::internal::CaptureStderr();
   EXPECT_THAT(Add(R"({"added_tokens_decoder":{"70":{"content":"<far>",

@@ -415,7 +415,7 @@ class Translator {
   const absl::string_view pattern_;
   size_t i_ = 0;
   std::string out_;
-  std::vector<bool> caseless_ = {false};  // Of the open groups.
+  std::vector<bool> caseless_ = {false};  // One for each open group.
   char previous_letter_ = '\0';           // In (?i:, lower case.
 };
 

@@ -18,7 +18,8 @@ namespace {
 // being read, and what comes later counts.
 constexpr std::string_view kNoDummyPrefix("\x1a\x02\x18\x00", 4);
 
-// Of the library's own type in older releases, Abseil's in newer ones.
+// Status is the library's own type in older releases, and Abseil's in newer
+// ones.
 template <typename Status>
 bool Succeeded(const Status& status, std::string* error) {
   if (status.ok()) return true;

@@ -100,8 +100,11 @@ absl::Status SentencePieceTokenizer::AddTokens(const TokenizerConfig& config) {
     if (named == config.named_tokens.end() || !named->second) continue;
     MOE_RETURN_IF_ERROR(AddSpecial(named->second->token));
   }
-  for (const SpecialToken& special : config.additional_tokens) {
-    MOE_RETURN_IF_ERROR(AddSpecial(special.token));
+  for (const auto* const tokens :
+       {&config.additional_tokens, &config.extra_tokens}) {
+    for (const SpecialToken& special : *tokens) {
+      MOE_RETURN_IF_ERROR(AddSpecial(special.token));
+    }
   }
   std::vector<std::string> forms;
   for (const AddedToken& token : added_tokens_) forms.push_back(token.content);

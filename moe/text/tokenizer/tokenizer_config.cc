@@ -1,5 +1,6 @@
 #include "moe/text/tokenizer/tokenizer_config.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -7,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "absl/container/flat_hash_set.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/numbers.h"
@@ -58,27 +59,33 @@ absl::Status ReadNamedTokens(const JsonNode& root, TokenizerConfig* config) {
   return absl::OkStatus();
 }
 
-// transformers 4 has additional_special_tokens as a list and
-// extra_special_tokens as an object; 5 has the latter as a list.
+absl::Status ReadSpecialTokens(const JsonNode& node,
+                               std::vector<SpecialToken>& tokens) {
+  std::vector<JsonNode> items;
+  if (node.value().is_object()) {
+    for (const auto& [name, value] : node.value().items()) {
+      MOE_ASSIGN_OR_RETURN(const JsonNode item, node.Get(name));
+      items.push_back(item);
+    }
+  } else {
+    MOE_ASSIGN_OR_RETURN(items, node.Items());
+  }
+  for (const JsonNode& item : items) {
+    MOE_ASSIGN_OR_RETURN(SpecialToken token, ParseSpecialToken(item));
+    tokens.push_back(std::move(token));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ReadAdditionalTokens(const JsonNode& root,
                                   TokenizerConfig* config) {
   for (const absl::string_view field :
        {"additional_special_tokens", "extra_special_tokens"}) {
     MOE_ASSIGN_OR_RETURN(const std::optional<JsonNode> node, root.Find(field));
     if (!node.has_value()) continue;
-    std::vector<JsonNode> items;
-    if (node->value().is_object()) {
-      for (const auto& [name, value] : node->value().items()) {
-        MOE_ASSIGN_OR_RETURN(const JsonNode item, node->Get(name));
-        items.push_back(item);
-      }
-    } else {
-      MOE_ASSIGN_OR_RETURN(items, node->Items());
-    }
-    for (const JsonNode& item : items) {
-      MOE_ASSIGN_OR_RETURN(SpecialToken token, ParseSpecialToken(item));
-      config->additional_tokens.push_back(std::move(token));
-    }
+    MOE_RETURN_IF_ERROR(ReadSpecialTokens(
+        *node, node->value().is_object() ? config->extra_tokens
+                                         : config->additional_tokens));
   }
   return absl::OkStatus();
 }
@@ -111,17 +118,21 @@ absl::Status CheckBudget(const TokenizerConfig& config) {
   for (const AddedToken& token : config.added_tokens) {
     MOE_RETURN_IF_ERROR(budget.Spend(token.content));
   }
-  for (const SpecialToken& special : config.additional_tokens) {
-    MOE_RETURN_IF_ERROR(budget.Spend(special.token.content));
+  for (const auto* const tokens :
+       {&config.additional_tokens, &config.extra_tokens}) {
+    for (const SpecialToken& special : *tokens) {
+      MOE_RETURN_IF_ERROR(budget.Spend(special.token.content));
+    }
   }
   return absl::OkStatus();
 }
 
-// A file may have hundreds of thousands of them.
-absl::flat_hash_set<std::string> KnownTokens(const TokenizerConfig& config) {
-  absl::flat_hash_set<std::string> known;
-  for (const AddedToken& token : config.added_tokens) {
-    known.insert(token.content);
+// Where they stand in added_tokens, which may be hundreds of thousands.
+absl::flat_hash_map<std::string, size_t> KnownTokens(
+    const TokenizerConfig& config) {
+  absl::flat_hash_map<std::string, size_t> known;
+  for (size_t i = 0; i < config.added_tokens.size(); ++i) {
+    known.emplace(config.added_tokens[i].content, i);
   }
   return known;
 }
@@ -133,7 +144,7 @@ absl::Status MergeAddedTokensDecoder(const JsonNode& root,
   if (!decoder.has_value()) return absl::OkStatus();
   if (!decoder->value().is_object()) return decoder->WrongType("an object");
   config->has_added_tokens_decoder = true;
-  absl::flat_hash_set<std::string> known = KnownTokens(*config);
+  absl::flat_hash_map<std::string, size_t> known = KnownTokens(*config);
   for (const auto& [key, value] : decoder->value().items()) {
     MOE_ASSIGN_OR_RETURN(const JsonNode node, decoder->Get(key));
     AddedToken token;
@@ -148,9 +159,18 @@ absl::Status MergeAddedTokensDecoder(const JsonNode& root,
     MOE_ASSIGN_OR_RETURN(token.special, node.GetBoolOr("special", false));
     MOE_ASSIGN_OR_RETURN(token.normalized,
                          node.GetBoolOr("normalized", !token.special));
-    if (!token.content.empty() && known.insert(token.content).second) {
+    if (token.content.empty()) continue;
+    const auto [same, is_new] =
+        known.emplace(token.content, config->added_tokens.size());
+    if (is_new) {
       config->added_tokens.push_back(std::move(token));
+      continue;
     }
+    const AddedToken& other = config->added_tokens[same->second];
+    if (SameFlags(other, token)) continue;
+    return node.Error(absl::StrCat(
+        "the token \"", token.content, "\" stands under the id ", other.id,
+        " as well, with other flags; remove one of the two"));
   }
   return Annotate(CheckBudget(*config), decoder->path());
 }
@@ -198,9 +218,12 @@ absl::Status MergeSpecialTokensMap(absl::string_view text,
   for (auto& [field, token] : map.named_tokens) {
     config->named_tokens[field] = std::move(token);
   }
-  config->additional_tokens.insert(config->additional_tokens.end(),
-                                   map.additional_tokens.begin(),
-                                   map.additional_tokens.end());
+  const auto append = [](const std::vector<SpecialToken>& from,
+                         std::vector<SpecialToken>& to) {
+    to.insert(to.end(), from.begin(), from.end());
+  };
+  append(map.additional_tokens, config->additional_tokens);
+  append(map.extra_tokens, config->extra_tokens);
   return CheckBudget(*config);
 }
 
@@ -208,11 +231,14 @@ absl::Status MergeAddedTokens(absl::string_view text, TokenizerConfig* config) {
   MOE_ASSIGN_OR_RETURN(const SortedJson document, ParseSortedJson(text));
   const JsonNode root(document);
   if (!document.is_object()) return root.WrongType("an object");
-  absl::flat_hash_set<std::string> known = KnownTokens(*config);
+  absl::flat_hash_map<std::string, size_t> known = KnownTokens(*config);
   for (const auto& [content, value] : document.items()) {
     MOE_ASSIGN_OR_RETURN(const JsonNode node, root.Get(content));
     MOE_ASSIGN_OR_RETURN(const int64_t id, node.AsInt(0, kMaxId));
-    if (content.empty() || !known.insert(content).second) continue;
+    if (content.empty() ||
+        !known.emplace(content, config->added_tokens.size()).second) {
+      continue;
+    }
     AddedToken token;
     token.id = static_cast<int32_t>(id);
     token.content = content;

@@ -36,8 +36,12 @@ struct TokenizerConfig {
   std::optional<std::string> unk_token;
   // Fields of kNamedTokens that a file has; none where the field is null.
   std::map<std::string, std::optional<SpecialToken>> named_tokens;
-  // additional_special_tokens, then extra_special_tokens.
+  // additional_special_tokens, and extra_special_tokens where it is a list, as
+  // transformers 5 writes it.
   std::vector<SpecialToken> additional_tokens;
+  // extra_special_tokens with a name for each, as transformers 4 writes it; by
+  // these names.
+  std::vector<SpecialToken> extra_tokens;
   // The class of transformers that reads the tokenizer; empty where no file
   // says it.
   std::string tokenizer_class;

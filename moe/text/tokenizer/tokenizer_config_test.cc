@@ -64,12 +64,13 @@ TEST(TokenizerConfigTest, SpecialTokens) {
   ASSERT_TRUE(config.named_tokens["mask_token"].has_value());
   EXPECT_TRUE(config.named_tokens["mask_token"]->has_flags);
   EXPECT_TRUE(config.named_tokens["mask_token"]->token.lstrip);
-  ASSERT_EQ(config.additional_tokens.size(), 2u);
-  EXPECT_EQ(config.additional_tokens[1].token.content, "<i>");
+  ASSERT_EQ(config.additional_tokens.size(), 1u);
+  ASSERT_EQ(config.extra_tokens.size(), 1u);
+  EXPECT_EQ(config.extra_tokens[0].token.content, "<i>");
   EXPECT_FALSE(config.has_added_tokens_decoder);
   MOE_ASSERT_OK(
       MergeTokenizerConfig(R"({"extra_special_tokens":["<j>"]})", &config));
-  EXPECT_EQ(config.additional_tokens[2].token.content, "<j>");
+  EXPECT_EQ(config.additional_tokens[1].token.content, "<j>");
 }
 
 TEST(TokenizerConfigTest, TheMapComesFirstWithoutADecoder) {
@@ -107,6 +108,9 @@ TEST(TokenizerConfigTest, Malformed) {
   error(R"({"added_tokens_decoder":{"x":{"content":"a"}}})",
         "/added_tokens_decoder/x");
   error(R"({"added_tokens_decoder":[]})", "/added_tokens_decoder");
+  error(R"({"added_tokens_decoder":{"4":{"content":"a"},
+                                    "5":{"content":"a","lstrip":true}}})",
+        "the token \"a\" stands under the id 4 as well, with other flags");
   error(R"({"pad_token":1})", "/pad_token");
   error(R"({"tokenizer_class":1})", "/tokenizer_class");
   error(R"({"additional_special_tokens":"<x>"})", "/additional_special_tokens");
@@ -133,6 +137,16 @@ TEST(TokenizerConfigTest, RefusesAddedTokensThatAreTooLong) {
                                token, R"("}}})"),
                   &other),
               is_refusal);
+}
+
+TEST(TokenizerConfigTest, TheSameTokenUnderTwoIdsIsOne) {
+  TokenizerConfig config;
+  MOE_ASSERT_OK(MergeTokenizerConfig(
+      R"({"added_tokens_decoder":{"4":{"content":"a","rstrip":true},
+                                  "5":{"content":"a","rstrip":true}}})",
+      &config));
+  ASSERT_EQ(config.added_tokens.size(), 1u);
+  EXPECT_EQ(config.added_tokens[0].id, 4);
 }
 
 // Looking through them all for each one would take minutes.
