@@ -4,6 +4,7 @@
 #include "gtest/gtest.h"
 #include "moe/base/options/options.h"
 #include "moe/base/testing/status_matchers.h"
+#include "moe/gates/random_selection_options.pb.h"
 
 namespace moe {
 namespace {
