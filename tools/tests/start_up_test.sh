@@ -67,6 +67,9 @@ mkdir -p "${TEST_TMPDIR}/prefix/bin" "${TEST_TMPDIR}/prefix/lib/llama_moe"
 readonly INSTALLED="${TEST_TMPDIR}/prefix/bin/llama_moe"
 cp "${LLAMA_MOE}" "${INSTALLED}"
 unset RUNFILES_DIR
+# The copy does not find this library by its path from the program.
+LD_LIBRARY_PATH="$(ldd "${LLAMA_MOE}" | sed -n 's|^.*=> \(.*\)/libsentencepiece_[^/]*$|\1|p')"
+export LD_LIBRARY_PATH
 expect_without 0 "${INSTALLED}" "${EVALUATE[@]}"
 expect_without 2 "${INSTALLED}" "${EVALUATE[@]}" --numerics=aten
 grep -qF "expected the plugin that uses LibTorch at ${TEST_TMPDIR}/prefix/bin/" \
