@@ -19,7 +19,8 @@ run() {
 # Whenever it comes to its end, it starts from nothing: early steps are killed, too.
 while ((kills < 20)); do
   status=0
-  run timeout --signal=KILL "$((RANDOM % 2)).$((100 + RANDOM % 900))" >"${TEST_TMPDIR}/out" || status=$?
+  # In the foreground, timeout waits for the end of what it kills.
+  run timeout --foreground --signal=KILL "$((RANDOM % 2)).$((100 + RANDOM % 900))" >"${TEST_TMPDIR}/out" || status=$?
   case "${status}" in
     0)
       finished=$((finished + 1))

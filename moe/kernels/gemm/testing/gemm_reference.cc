@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "moe/base/check.h"
 #include "moe/base/matrix_view.h"
@@ -34,6 +36,20 @@ void Gemm(MatrixView<const float> a, MatrixView<const float> b,
   for (int64_t m = 0; m < c.rows; ++m) {
     for (int64_t n = 0; n < c.cols; ++n) {
       c.RowData(m)[n] = Dot(a.RowData(m), b.RowData(n), a.cols);
+    }
+  }
+}
+
+void GemmTransposed(MatrixView<const float> a, MatrixView<const float> b,
+                    MatrixView<float> c) {
+  MOE_CHECK(a.cols == b.rows && a.rows == c.rows && b.cols == c.cols);
+  std::vector<float> column(static_cast<size_t>(b.rows));
+  for (int64_t n = 0; n < c.cols; ++n) {
+    for (int64_t k = 0; k < b.rows; ++k) {
+      column[static_cast<size_t>(k)] = b.RowData(k)[n];
+    }
+    for (int64_t m = 0; m < c.rows; ++m) {
+      c.RowData(m)[n] = Dot(a.RowData(m), column.data(), a.cols);
     }
   }
 }

@@ -11,6 +11,10 @@ namespace moe::reference {
 void Gemm(MatrixView<const float> a, MatrixView<const float> b,
           MatrixView<float> c);
 
+// C[M, N] = A[M, K] B[K, N].
+void GemmTransposed(MatrixView<const float> a, MatrixView<const float> b,
+                    MatrixView<float> c);
+
 }  // namespace moe::reference
 
 #endif  // MOE_KERNELS_GEMM_TESTING_GEMM_REFERENCE_H_
