@@ -184,7 +184,8 @@ Made JoinMethod(const Value& self, const Bound& arguments, Budget& budget) {
   std::string out;
   for (size_t i = 0; i < items.size(); ++i) {
     MOE_RETURN_IF_ERROR(WantText(items[i]));
-    const absl::string_view between = i > 0 ? self.string() : "";
+    const absl::string_view between =
+        i > 0 ? absl::string_view(self.string()) : absl::string_view();
     MOE_RETURN_IF_ERROR(
         budget.Allocate(between.size() + items[i].string().size()));
     absl::StrAppend(&out, between, items[i].string());
