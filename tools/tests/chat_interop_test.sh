@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
-# Conversations under chat templates in the shapes that checkpoints carry, and of families
-# by their names: ids and the assistant's labels are those of apply_chat_template. Runs
-# where $MOE_PYTHON, or else python3, can import transformers; elsewhere it says that it was
-# skipped and passes.
+# Conversations under chat templates in the shapes that checkpoints carry: ids and the
+# assistant's labels are those of apply_chat_template. Runs where $MOE_PYTHON, or else
+# python3, can import transformers; elsewhere it says that it was skipped and passes.
 #
 #   bazel test --test_env=MOE_PYTHON=/path/to/python //tools/tests:chat_interop_test
 set -euo pipefail
@@ -16,22 +15,10 @@ work="$(mktemp -d "${TEST_TMPDIR:-/tmp}/chat.XXXXXX")"
 trap 'rm -rf "${work}"' EXIT
 
 "${PYTHON}" "${SCRIPT}" make "${work}" testdata/tokenizers
-
-# encode MODEL [FLAG...]
-encode() {
-  "${LLAMA_MOE}" tokenize --model_path="$1" --progress=none "${@:2}" \
-    --dataset_dir_or_path="${work}/conversations.jsonl" --save_path="$1.safetensors" >/dev/null
-}
-
-for template in "${work}"/*/chat_template.jinja; do
-  encode "${template%/*}" --keep_system
-done
-for family in "${work}"/by_name/*/; do
-  family="${family%/}"
-  flags=("--chat_template=${family##*/}" --keep_system)
-  # Gemma has no rule for a system turn.
-  [[ "${family}" != */gemma ]] || unset 'flags[1]'
-  encode "${family}" "${flags[@]}"
+for model in "${work}"/*/; do
+  "${LLAMA_MOE}" tokenize --model_path="${model}" --keep_system --progress=none \
+    --dataset_dir_or_path="${work}/conversations.jsonl" \
+    --save_path="${model%/}.safetensors" >/dev/null
 done
 "${PYTHON}" "${SCRIPT}" check "${work}"
 echo "PASSED"
