@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -193,12 +195,27 @@ absl::Status MoveIntoPlace(StagingDirectory& staging, absl::string_view target,
   return absl::OkStatus();
 }
 
+namespace {
+
+// A device or a pipe that is renamed over is gone for every program.
+absl::Status CheckIsNoDevice(const std::string& path) {
+  std::error_code error;
+  if (!std::filesystem::is_other(path, error) || error) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      path,
+      ": expected a regular file or the name of a new one, found a device, "
+      "pipe or socket; choose another path"));
+}
+
+}  // namespace
+
 absl::Status WriteFileAtomically(
     absl::string_view path, bool overwrite,
     const std::function<absl::Status(WritableFile&)>& write,
     FileSystem& file_system) {
   MOE_ASSIGN_OR_RETURN(const std::string target, FollowTargetLink(path));
   if (!overwrite && PathExists(target)) return AlreadyExists(target);
+  MOE_RETURN_IF_ERROR(CheckIsNoDevice(target));
   std::string parent;
   {
     MOE_ASSIGN_OR_RETURN(const std::unique_ptr<StagingDirectory> staging,

@@ -91,7 +91,7 @@ absl::Status MoveIntoPlace(StagingDirectory& staging, absl::string_view target,
 // Writes one file: beside `path`, synced, then renamed over it. `write` gets
 // the open file and only appends. AlreadyExists if the file exists and
 // `overwrite` is not set, before it is written and again when it would get its
-// name.
+// name. InvalidArgument if a device, a pipe or a socket stands there.
 absl::Status WriteFileAtomically(
     absl::string_view path, bool overwrite,
     const std::function<absl::Status(WritableFile&)>& write,

@@ -1,6 +1,7 @@
 #include "moe/base/atomic_write.h"
 
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -373,6 +374,18 @@ TEST(WriteFileAtomicallyTest, WritesReplacesAndRefuses) {
   EXPECT_EQ(Contents(path), "new");
   EXPECT_THAT(ListDirectory(directory.Path("sub")),
               IsOkAndHolds(ElementsAre("f")));
+}
+
+TEST(WriteFileAtomicallyTest, KeepsWhatIsNoFile) {
+  const TempDirectory directory;
+  const std::string path = directory.Path("pipe");
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  EXPECT_THAT(WriteFileAtomically(
+                  path, /*overwrite=*/true,
+                  [](WritableFile& file) { return file.Append("new"); }),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       ::testing::HasSubstr("found a device, pipe or socket")));
+  EXPECT_TRUE(std::filesystem::is_fifo(path));
 }
 
 TEST(AtomicDirectoryWriterTest, OlderReplacedDirectoriesAreNotInTheWay) {
