@@ -52,6 +52,16 @@ class DeadCodeTest(unittest.TestCase):
         self.assertEqual(dead(a_h=header, a_cc=source % ""), ["Silu"])
         self.assertEqual(dead(a_h=header, a_cc=source % "moe::Silu();"), [])
 
+    def test_a_namespace_may_be_opened_in_parts(self):
+        self.assertEqual(
+            dead(
+                a_h="namespace moe {\nnamespace internal {\nint Used();\n}\n}",
+                a_cc="namespace moe::internal {\nint Used() { return 1; }\n"
+                "int main() { return Used(); }\n}",
+            ),
+            [],
+        )
+
     def test_templates_and_macros(self):
         self.assertEqual(
             dead(
