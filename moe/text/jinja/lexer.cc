@@ -16,6 +16,7 @@
 #include "absl/strings/string_view.h"
 #include "moe/base/status_macros.h"
 #include "moe/text/jinja/python_string.h"
+#include "moe/text/tokenizer/utf8.h"
 
 namespace moe::jinja {
 namespace {
@@ -268,8 +269,9 @@ class Lexer {
       Advance(name.size());
       return absl::OkStatus();
     }
-    return AtLine(line_, absl::StrCat("\"", Characters(Rest().substr(0, 4))[0],
-                                      "\" begins no token"));
+    const absl::string_view found =
+        Rest().substr(0, FirstCodePoint(Rest()).num_bytes);
+    return AtLine(line_, absl::StrCat("\"", found, "\" begins no token"));
   }
 
   std::string text_;

@@ -64,6 +64,8 @@ TEST(LexerTest, RefusesWhatHasNoEnd) {
   refused("{{ 'b }}", "a text in quotes has no end");
   refused("{{ b) }}", "closes nothing");
   refused("{{ ? }}", "\"?\" begins no token");
+  // The second quotation mark ends in the middle of the first four bytes.
+  refused("{{ \u201C\u201D }}", "\"\u201C\" begins no token");
   refused("{{ 0x1 }}", "the number 0x");
   refused("{{ '\\x4' }}", "line 1: the escape");
 }
