@@ -13,7 +13,7 @@
 #include "moe/base/testing/status_matchers.h"
 #include "moe/experiment/acceptance.h"
 #include "moe/experiment/experiment_spec.pb.h"
-#include "moe/experiment/report/small_experiment_test_helper.h"
+#include "moe/experiment/report/testing/small_experiment.h"
 #include "moe/experiment/text_proto.h"
 
 namespace moe {

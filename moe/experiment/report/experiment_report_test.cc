@@ -9,7 +9,7 @@
 #include "moe/experiment/experiment_lock.pb.h"
 #include "moe/experiment/experiment_result.h"
 #include "moe/experiment/experiment_spec.pb.h"
-#include "moe/experiment/report/small_experiment_test_helper.h"
+#include "moe/experiment/report/testing/small_experiment.h"
 #include "moe/experiment/text_proto.h"
 #include "moe/kernels/numerics_contract.h"
 

@@ -9,7 +9,7 @@
 #include "moe/base/testing/status_matchers.h"
 #include "moe/experiment/experiment_lock.pb.h"
 #include "moe/experiment/lock_report.h"
-#include "moe/experiment/report/small_experiment_test_helper.h"
+#include "moe/experiment/report/testing/small_experiment.h"
 
 namespace moe {
 namespace {

@@ -8,7 +8,7 @@
 #include "moe/base/json.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/experiment/experiment_spec.pb.h"
-#include "moe/experiment/report/small_experiment_test_helper.h"
+#include "moe/experiment/report/testing/small_experiment.h"
 
 namespace moe {
 namespace {

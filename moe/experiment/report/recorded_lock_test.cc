@@ -8,7 +8,7 @@
 #include "moe/base/progress.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/experiment/experiment_lock.pb.h"
-#include "moe/experiment/report/small_experiment_test_helper.h"
+#include "moe/experiment/report/testing/small_experiment.h"
 #include "moe/experiment/text_proto.h"
 
 namespace moe {

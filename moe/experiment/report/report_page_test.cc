@@ -8,7 +8,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "moe/base/json.h"
-#include "moe/experiment/report/small_experiment_test_helper.h"
+#include "moe/experiment/report/testing/small_experiment.h"
 
 namespace moe {
 namespace {

@@ -8,7 +8,7 @@
 #include "moe/base/json.h"
 #include "moe/experiment/experiment_lock.pb.h"
 #include "moe/experiment/report/report_page.h"
-#include "moe/experiment/report/small_experiment_test_helper.h"
+#include "moe/experiment/report/testing/small_experiment.h"
 
 int main() {
   moe::testing::SmallExperiment experiment;

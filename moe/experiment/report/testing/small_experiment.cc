@@ -1,4 +1,4 @@
-#include "moe/experiment/report/small_experiment_test_helper.h"
+#include "moe/experiment/report/testing/small_experiment.h"
 
 #include <algorithm>
 #include <map>
