@@ -20,7 +20,6 @@ _UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 # its path where it lies elsewhere.
 _TESTED_BY = {
     "moe/checkpoint/artifact/pickle_machine.cc": "pt_pickle_test.cc",
-    "moe/checkpoint/artifact/zip_directory.cc": "pt_bridge_test.cc",
     "moe/model/aten/aten_pass.cc": "aten_forward_test.cc",
     "moe/model/layer/attention_backward.cc": "attention_test.cc",
     "moe/model/walk/layer_pass.cc": "dense_walk_test.cc",

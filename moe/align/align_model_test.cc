@@ -170,9 +170,9 @@ class AlignErrorsTest : public ::testing::Test {
 
 TEST_F(AlignErrorsTest, ReferencesThatDoNotFitAreRefusedByName) {
   ExpectRefused([](Distribution& d) { d.layers.pop_back(); },
-                "the/reference: the number of layers");
+                "the/reference: expected num_layers");
   ExpectRefused([](Distribution& d) { d.layers[0].mlp->mean.pop_back(); },
-                "the/reference: layers.0.mlp.mean: the hidden size");
+                "the/reference: layers.0.mlp.mean: expected hidden_size");
   ExpectRefused([](Distribution& d) { d.layers[1].attn.reset(); },
                 "the/reference: layers.1.attn is missing");
   ExpectRefused([](Distribution& d) { d.layers[2].mlp->number = 0; },
@@ -180,7 +180,7 @@ TEST_F(AlignErrorsTest, ReferencesThatDoNotFitAreRefusedByName) {
   ExpectRefused([](Distribution& d) { d.layers[2].mlp->mean[3] = NAN; },
                 "the/reference: layers.2.mlp.mean");
   ExpectRefused([](Distribution& d) { d.layers[1].attn->variance[5] = -1.0; },
-                "layers.1.attn.variance[5] is -1");
+                "layers.1.attn.variance[5]: expected 0 or more, found -1");
   ExpectRefused(
       [](Distribution& d) {
         d.layers[1].mlp->variance[5] = std::numeric_limits<double>::infinity();
@@ -208,9 +208,11 @@ TEST_F(AlignErrorsTest, ModelsThatCannotBeAlignedAreRefused) {
                        HasSubstr("has been aligned already")));
   AlignOptions options;
   options.set_alignment_parts(static_cast<AlignOptions::Parts>(9));
-  EXPECT_THAT(StatusOf(MoeFixturePath(kModel), Reference(), options),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("alignment_parts is 9")));
+  EXPECT_THAT(
+      StatusOf(MoeFixturePath(kModel), Reference(), options),
+      StatusIs(
+          absl::StatusCode::kInvalidArgument,
+          HasSubstr("alignment_parts: expected full, magnitude, found 9")));
   WalkMachine machine;
   EXPECT_THAT(
       TryAlign(TokenSequences(), {}, machine.resources()).status(),

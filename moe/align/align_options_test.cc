@@ -18,14 +18,16 @@ TEST(AlignOptionsTest, NamesTheField) {
   options.set_alignment_mode(static_cast<AlignOptions::Mode>(7));
   EXPECT_THAT(
       CheckOptions(options),
-      StatusIs(absl::StatusCode::kInvalidArgument,
-               HasSubstr("alignment_mode is 7; allowed: exact, published")));
+      StatusIs(
+          absl::StatusCode::kInvalidArgument,
+          HasSubstr("alignment_mode: expected exact, published, found 7")));
   options = AlignOptions();
   options.set_alignment_parts(static_cast<AlignOptions::Parts>(2));
   EXPECT_THAT(
       CheckOptions(options),
-      StatusIs(absl::StatusCode::kInvalidArgument,
-               HasSubstr("alignment_parts is 2; allowed: full, magnitude")));
+      StatusIs(
+          absl::StatusCode::kInvalidArgument,
+          HasSubstr("alignment_parts: expected full, magnitude, found 2")));
 }
 
 }  // namespace

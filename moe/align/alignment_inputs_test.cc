@@ -68,7 +68,7 @@ TEST(AlignmentInputsTest, TheReferenceHasWhatIsAligned) {
   reference.layers.pop_back();
   EXPECT_THAT(CheckReference(Config(false, true), reference, "file"),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("file: the number of layers")));
+                       HasSubstr("file: expected num_layers")));
 }
 
 TEST(AlignmentInputsTest, FactorsAreOfExactlyTheBlocksWithExperts) {

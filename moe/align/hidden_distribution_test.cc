@@ -255,7 +255,7 @@ TEST(DistributionErrorsTest, NoTokensAreRefused) {
   EXPECT_THAT(
       TrySum(ManySequences("biases"), shard, machine.resources()).status(),
       StatusIs(absl::StatusCode::kInvalidArgument,
-               HasSubstr("shard is 1; allowed: 0 to 0")));
+               HasSubstr("shard: expected 0 to 0, found 1")));
 }
 
 }  // namespace

@@ -6,16 +6,16 @@
 #include <cstdint>
 
 #include "hwy/aligned_allocator.h"
-#include "moe/base/out_of_memory.h"
+#include "moe/base/memory_budget.h"
 
 namespace moe::internal {
 namespace {
 
 constexpr uintptr_t kHugePageBytes = uintptr_t{2} << 20;
 
-// A hint, so its failure is none: it changes how fast memory is, not what is in
-// it. Only for the huge pages that lie inside of the buffer, as the rest of the
-// border pages belongs to others.
+// Only a hint: it changes the speed of the memory and not its contents, so a
+// failure is ignored. It covers only the huge pages that lie wholly inside the
+// buffer, because others use the rest of the pages at its ends.
 void AskForHugePages(void* data, size_t num_bytes) {
   const auto begin = reinterpret_cast<uintptr_t>(data);
   const uintptr_t first =

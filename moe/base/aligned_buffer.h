@@ -1,4 +1,5 @@
-// Numbers on a cache line's border, for what a kernel streams through.
+// A buffer of numbers that starts at a cache line, for kernels to stream
+// through.
 
 #ifndef MOE_BASE_ALIGNED_BUFFER_H_
 #define MOE_BASE_ALIGNED_BUFFER_H_
@@ -21,9 +22,9 @@ AlignedBytes AllocateAlignedBytes(int64_t num_bytes);
 
 // Uninitialised numbers, aligned for every vector. Movable.
 //
-// A large buffer asks the kernel for huge pages: a kernel that streams through
-// it then misses the TLB once in 2 MiB, not once in 4 KiB, and first touch
-// costs one fault for 512.
+// A large buffer asks the system for huge pages. A kernel that streams through
+// it then misses the TLB once in 2 MiB instead of once in 4 KiB, and the first
+// touch of 2 MiB costs one page fault instead of 512.
 template <typename T>
 class AlignedBuffer {
   static_assert(std::is_arithmetic_v<T>);
@@ -41,7 +42,8 @@ class AlignedBuffer {
   const T* data() const { return reinterpret_cast<const T*>(bytes_.get()); }
   int64_t size() const { return size_; }
 
-  // At least `size` numbers; the values are lost if it has to grow.
+  // Returns room for at least `size` numbers. The values are lost if the buffer
+  // has to grow.
   T* Reserve(int64_t size) {
     if (size > size_) *this = AlignedBuffer(size);
     return data();

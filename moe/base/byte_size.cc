@@ -36,10 +36,11 @@ constexpr std::array<Unit, 9> kUnits = {{
 }};
 
 absl::Status Malformed(absl::string_view text) {
-  return absl::InvalidArgumentError(absl::StrCat(
-      "\"", text,
-      "\" is not an amount of memory; write a number and a unit, such as "
-      "2GiB, 512MiB or 1.5GB"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("expected an amount of memory, a number and a unit such as "
+                   "2GiB, 512MiB or "
+                   "1.5GB, found \"",
+                   text, "\""));
 }
 
 }  // namespace

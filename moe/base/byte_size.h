@@ -1,4 +1,5 @@
-// Amounts of bytes as people write them: "2GiB", "1.5 MiB", "4096".
+// Numbers as people write them: amounts of bytes ("2GiB", "1.5 MiB", "4096")
+// and large numbers ("12,345,678").
 
 #ifndef MOE_BASE_BYTE_SIZE_H_
 #define MOE_BASE_BYTE_SIZE_H_
@@ -7,6 +8,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 
 namespace moe {
@@ -21,6 +23,17 @@ absl::StatusOr<int64_t> ParseByteSize(absl::string_view text);
 // "1.50 GiB", "372.0 KiB", "17 B": the largest binary unit that keeps the
 // number at 1 or more, with about three digits.
 std::string FormatByteSize(int64_t num_bytes);
+
+// "12,345,678". The number must not be negative.
+inline std::string WithCommas(int64_t number) {
+  const std::string digits = absl::StrCat(number);
+  std::string text;
+  for (size_t i = 0; i < digits.size(); ++i) {
+    if (i > 0 && (digits.size() - i) % 3 == 0) text.push_back(',');
+    text.push_back(digits[i]);
+  }
+  return text;
+}
 
 }  // namespace moe
 

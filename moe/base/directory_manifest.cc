@@ -17,7 +17,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
-#include "moe/base/file_stamp.h"
 #include "moe/base/file_system.h"
 #include "moe/base/random_access_file.h"
 #include "moe/base/status_macros.h"

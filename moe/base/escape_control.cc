@@ -4,8 +4,12 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
+#include <mutex>
 #include <string>
 
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
 
@@ -46,8 +50,8 @@ const Sequence* FindSequence(uint8_t first) {
   return found == kSequences.end() ? nullptr : &*found;
 }
 
-// How many bytes at the start of `text`, which has the sequence's first byte,
-// are the sequence's.
+// How many bytes at the start of `text` belong to the sequence. `text` starts
+// with its first byte.
 size_t NumMatching(const Sequence& sequence, absl::string_view text) {
   size_t i = 1;
   for (; i < std::min(sequence.size, text.size()); ++i) {
@@ -118,6 +122,16 @@ size_t BytesBeforeCutSequence(absl::string_view text) {
     return is_cut ? text.size() - cut : text.size();
   }
   return text.size();
+}
+
+void SayNotice(absl::string_view text) {
+  static std::mutex* const mutex = new std::mutex;
+  static auto* const said = new absl::flat_hash_set<std::string>;
+  const std::lock_guard<std::mutex> lock(*mutex);
+  if (!said->emplace(text).second) return;
+  const std::string line = absl::StrCat("notice: ", EscapeControl(text), "\n");
+  std::fwrite(line.data(), 1, line.size(), stderr);
+  std::fflush(stderr);
 }
 
 }  // namespace moe

@@ -1,11 +1,10 @@
-// Text from files, made harmless for a terminal.
+// Text from files, made safe for a terminal, and notices on stderr.
 //
-// Names, metadata and configuration values come from whoever made a file. Shown
-// as they are, control characters in them could move the cursor, hide or
-// reorder what stands there, or pretend to be lines of our own. They are shown
-// as escapes instead: "\u001b" for a character, "\x9b" for a byte that is not
-// UTF-8. Inside of JSON strings, which are always UTF-8, the escapes are JSON's
-// own, so that a JSON document stays one with the same content.
+// Names, metadata and configuration values come from whoever made a file. Their
+// control characters could move the cursor, hide or reorder text, or imitate
+// our own lines. So they are written as escapes: "\u001b" for a character,
+// "\x9b" for a byte that is not UTF-8. In JSON strings, which are always UTF-8,
+// these are JSON's own escapes, so a JSON document keeps its content.
 
 #ifndef MOE_BASE_ESCAPE_CONTROL_H_
 #define MOE_BASE_ESCAPE_CONTROL_H_
@@ -24,14 +23,18 @@ namespace moe {
 // else stays, backslashes too.
 std::string EscapeControl(absl::string_view text);
 
-// Text of our own, in which there may be names: as EscapeControl, but newline
-// and tab stay.
+// For our own text that may contain names: as EscapeControl, but newline and
+// tab stay.
 std::string EscapeControlInText(absl::string_view text);
 
-// How many bytes of `text` come before a UTF-8 sequence that its end cuts
-// short: the part of a stream that can be escaped before the rest is known. At
-// least text.size() - 3.
+// How many bytes of `text` precede a UTF-8 sequence that the end of `text`
+// cuts. These can be escaped before the rest of a stream is known. At least
+// text.size() - 3.
 size_t BytesBeforeCutSequence(absl::string_view text);
+
+// Writes "notice: TEXT" as one line to stderr, once in a run for each text.
+// Control characters are escaped as EscapeControl does it. Thread-safe.
+void SayNotice(absl::string_view text);
 
 }  // namespace moe
 

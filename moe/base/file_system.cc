@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
@@ -22,7 +23,6 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "moe/base/errno_status.h"
 #include "moe/base/mutation_gate.h"
 #include "moe/base/status_macros.h"
 
@@ -41,8 +41,8 @@ absl::Status RemoveTree(const std::string& path) {
   if (errno != ENOTEMPTY && errno != EEXIST) {
     return ErrnoStatus("removing", path);
   }
-  // The names are read before the first is removed, so that one descriptor is
-  // enough however deep the directory is.
+  // All names are read before the first file is removed. So one descriptor is
+  // enough for any depth.
   MOE_ASSIGN_OR_RETURN(const std::vector<std::string> names,
                        ListDirectory(path));
   for (const std::string& name : names) {
@@ -68,7 +68,7 @@ class ScopedDescriptor {
   int descriptor_;
 };
 
-// Gathers small pieces; large ones go straight to the system.
+// Gathers small pieces and writes large ones directly.
 class PosixWritableFile : public WritableFile {
  public:
   PosixWritableFile(std::string path, ScopedDescriptor descriptor)
@@ -121,8 +121,8 @@ class PosixWritableFile : public WritableFile {
     return absl::OkStatus();
   }
 
-  // Has the device begin on what it would otherwise get all at once in Sync.
-  // Only a hint: where it does nothing, Sync takes longer.
+  // Makes the device start on data that it would otherwise get all at once in
+  // Sync. Only a hint: without it, Sync takes longer.
   void StartWriteback() {
     constexpr off_t kStretchBytes = off_t{8} << 20;
     if (written_bytes_ - handed_over_bytes_ < kStretchBytes) return;
@@ -178,7 +178,7 @@ class PosixFileSystemImpl : public FileSystem {
     ScopedDescriptor descriptor(
         ::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
     if (descriptor.get() < 0) return ErrnoStatus("creating", path);
-    // Where there are no locks, nobody takes the file for abandoned either.
+    // Without locks, no other process takes the file for abandoned either.
     ::flock(descriptor.get(), LOCK_EX | LOCK_NB);
     return std::make_unique<PosixWritableFile>(std::move(name),
                                                std::move(descriptor));
@@ -321,6 +321,43 @@ bool IsMountPoint(absl::string_view path) {
       (info.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
   return is_root || gnu_dev_makedev(info.stx_dev_major, info.stx_dev_minor) !=
                         parent.st_dev;
+}
+
+namespace {
+
+// "ulimit -n, now 16": a limit by the name that a shell gives it.
+std::string ShellLimit(int resource, absl::string_view name,
+                       rlim_t bytes_per_unit) {
+  rlimit limit = {};
+  if (::getrlimit(resource, &limit) != 0) return std::string(name);
+  return absl::StrCat(name, ", now ", limit.rlim_cur / bytes_per_unit);
+}
+
+std::string Advice(int error) {
+  switch (error) {
+    case EMFILE:
+      return absl::StrCat("; allow the process more open files (",
+                          ShellLimit(RLIMIT_NOFILE, "ulimit -n", 1), ")");
+    case ENFILE:
+      return "; the system as a whole has too many open files";
+    case EFBIG:
+      // A shell counts it in KiB.
+      return absl::StrCat("; allow the process larger files (",
+                          ShellLimit(RLIMIT_FSIZE, "ulimit -f", 1024), ")");
+    case ENOSPC:
+    case EDQUOT:
+      return "; free some space, or choose a path on another disk";
+    default:
+      return "";
+  }
+}
+
+}  // namespace
+
+absl::Status ErrnoStatus(int error, absl::string_view doing) {
+  const absl::Status status = absl::ErrnoToStatus(error, doing);
+  return absl::Status(status.code(),
+                      absl::StrCat(status.message(), Advice(error)));
 }
 
 }  // namespace moe

@@ -1,8 +1,8 @@
 // What the project asks of the file system when it writes.
 //
-// An interface, so that a test can make any one operation fail, or end the
-// process at it, and look at what is left. Reading does not go through it:
-// a read changes nothing (see RandomAccessFile).
+// This is an interface so that a test can make any operation fail, or end the
+// process there, and check what is left. Reads do not go through it, because
+// they change nothing: see RandomAccessFile.
 
 #ifndef MOE_BASE_FILE_SYSTEM_H_
 #define MOE_BASE_FILE_SYSTEM_H_
@@ -18,8 +18,8 @@
 
 namespace moe {
 
-// A file that is being written, front to back. A file that is destroyed without
-// Close is closed, and its last bytes may be missing.
+// A file that is being written, front to back. Destruction without Close closes
+// the file, and its last bytes may be missing.
 class WritableFile {
  public:
   virtual ~WritableFile() = default;
@@ -29,8 +29,8 @@ class WritableFile {
   virtual absl::Status Close() = 0;
 };
 
-// Held by the process that writes a file or directory; given up when destroyed
-// or when the process ends, however it ends.
+// A lock of the process that writes a file or directory. It ends with the
+// object or with the process, however that ends.
 class PathLock {
  public:
   virtual ~PathLock() = default;
@@ -86,12 +86,16 @@ PathParts SplitPath(absl::string_view path);
 // The names in a directory, sorted.
 absl::StatusOr<std::vector<std::string>> ListDirectory(absl::string_view path);
 
-// Whether anything, a dangling link too, has that name.
+// Whether anything has that name, even a dangling link.
 bool PathExists(absl::string_view path);
 
 // Whether something is mounted at `path`, a device or another folder: nothing
 // can be renamed to or from it. False if it does not exist.
 bool IsMountPoint(absl::string_view path);
+
+// absl::ErrnoToStatus. If a limit of the process or a full disk is the cause,
+// the message also says what the limit is and how to raise it.
+absl::Status ErrnoStatus(int error, absl::string_view doing);
 
 }  // namespace moe
 

@@ -1,5 +1,6 @@
 #include "moe/base/file_system.h"
 
+#include <cerrno>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -151,6 +152,30 @@ TEST(ListDirectoryTest, IsSorted) {
               IsOkAndHolds(ElementsAre("a", "b")));
   EXPECT_THAT(ListDirectory(directory.Path("absent")),
               StatusIs(absl::StatusCode::kNotFound));
+}
+
+}  // namespace
+
+namespace {
+
+using ::moe::testing::StatusIs;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+TEST(ErrnoStatusTest, SaysWhichLimitAndWhatItIs) {
+  EXPECT_THAT(
+      ErrnoStatus(EMFILE, "opening f"),
+      StatusIs(absl::StatusCode::kResourceExhausted,
+               ::testing::ContainsRegex("opening f.*ulimit -n, now [0-9]+")));
+  EXPECT_THAT(ErrnoStatus(EFBIG, "writing f").message(),
+              HasSubstr("ulimit -f, now"));
+  EXPECT_THAT(ErrnoStatus(ENOSPC, "writing f").message(),
+              HasSubstr("free some space"));
+}
+
+TEST(ErrnoStatusTest, AddsNothingToOtherErrors) {
+  EXPECT_THAT(ErrnoStatus(ENOENT, "opening f"),
+              StatusIs(absl::StatusCode::kNotFound, Not(HasSubstr(";"))));
 }
 
 }  // namespace

@@ -48,8 +48,8 @@ bool ComputesWithDenormals() {
 }
 
 // 1 + 2^-24 is halfway between 1 and the next float, and -1 - 2^-24 between -1
-// and the one below: to nearest even they give 1 and -1, in every other mode
-// one of the two does not.
+// and the float below. Rounding to nearest even gives 1 and -1. Every other
+// mode changes at least one of the two.
 bool RoundsToNearestEven() {
   volatile float one = 1.0f;
   volatile float half_ulp = 0x1p-24f;
@@ -62,10 +62,11 @@ bool RoundsToNearestEven() {
 
 absl::Status WrongMode(absl::string_view stage, absl::string_view what) {
   return absl::FailedPreconditionError(absl::StrCat(
-      stage, ": ", what,
-      " on this thread, so results would not be reproducible; a library loaded "
-      "into the process (linked with -Ofast or -ffast-math, or named by "
-      "LD_PRELOAD) has changed the floating-point modes"));
+      stage,
+      ": expected the floating-point modes that results depend on, found ",
+      what,
+      " on this thread; remove the library that changed them (linked with "
+      "-Ofast or -ffast-math, or named by LD_PRELOAD)"));
 }
 
 }  // namespace
@@ -77,10 +78,10 @@ void SetFloatEnvironment() {
 
 absl::Status CheckFloatEnvironment(absl::string_view stage) {
   if (FlushesDenormals() || !ComputesWithDenormals()) {
-    return WrongMode(stage, "denormal numbers are flushed to zero");
+    return WrongMode(stage, "denormal numbers flushed to zero");
   }
   if (std::fegetround() != FE_TONEAREST || !RoundsToNearestEven()) {
-    return WrongMode(stage, "rounding is not to the nearest even number");
+    return WrongMode(stage, "rounding to other than the nearest even number");
   }
   return absl::OkStatus();
 }

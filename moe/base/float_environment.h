@@ -17,10 +17,9 @@ namespace moe {
 // Sets the modes above on the calling thread, and leaves its exception flags.
 void SetFloatEnvironment();
 
-// OK if the calling thread has the modes above, otherwise FailedPrecondition
-// that names `stage`, the mode that is wrong, and what usually causes it. Looks
-// at the control register, then computes with it, so that a mode it does not
-// know by name is found too.
+// OK if the calling thread has the modes above. Otherwise FailedPrecondition
+// with `stage`, the wrong mode and its usual cause. Reads the control register,
+// then also computes, so that it finds modes that it does not know by name.
 absl::Status CheckFloatEnvironment(absl::string_view stage);
 
 }  // namespace moe

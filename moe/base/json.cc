@@ -17,7 +17,7 @@
 namespace moe {
 namespace {
 
-// Looks for what the parser would let pass, before a document is built.
+// Finds what the parser would accept, before a document is built.
 class StrictnessHandler : public nlohmann::json_sax<Json> {
  public:
   explicit StrictnessHandler(size_t max_fields) : max_fields_(max_fields) {}
@@ -45,8 +45,9 @@ class StrictnessHandler : public nlohmann::json_sax<Json> {
 
   bool key(std::string& name) override {
     if (objects_.back().size() == max_fields_) {
-      status_ = absl::InvalidArgumentError(absl::StrCat(
-          "malformed JSON: an object has more than ", max_fields_, " fields"));
+      status_ = absl::InvalidArgumentError(
+          absl::StrCat("malformed JSON: expected at most ", max_fields_,
+                       " fields in an object, found more"));
       return false;
     }
     if (objects_.back().insert(name).second) return true;
@@ -65,8 +66,9 @@ class StrictnessHandler : public nlohmann::json_sax<Json> {
  private:
   bool Enter() {
     if (++depth_ <= kMaxJsonDepth) return true;
-    status_ = absl::InvalidArgumentError(absl::StrCat(
-        "malformed JSON: nested deeper than ", kMaxJsonDepth, " levels"));
+    status_ = absl::InvalidArgumentError(
+        absl::StrCat("malformed JSON: expected at most ", kMaxJsonDepth,
+                     " levels, found a value that is nested deeper"));
     return false;
   }
   bool Leave() {
@@ -80,7 +82,7 @@ class StrictnessHandler : public nlohmann::json_sax<Json> {
   std::vector<std::set<std::string>> objects_;
 };
 
-// What passes, the parser takes.
+// The parser accepts every text that this check accepts.
 absl::Status CheckStrictness(absl::string_view text, size_t max_fields) {
   // The parser would take it for the end of the text.
   const size_t zero = text.find('\0');
@@ -107,12 +109,12 @@ absl::Status WrongType(absl::string_view field, const Json& got,
     shown = absl::StrCat(shown.substr(0, kMaxShown), "...");
   }
   return absl::InvalidArgumentError(
-      absl::StrCat(field, " is ", shown, "; wanted is ", want));
+      absl::StrCat(field, ": expected ", want, ", found ", shown));
 }
 
-absl::Status Missing(absl::string_view field) {
+absl::Status Missing(absl::string_view field, absl::string_view want) {
   return absl::InvalidArgumentError(
-      absl::StrCat("there is no field \"", field, "\""));
+      absl::StrCat(field, ": expected ", want, ", found no such field"));
 }
 
 }  // namespace internal
@@ -133,9 +135,8 @@ absl::StatusOr<SortedJson> ParseSortedJson(absl::string_view text) {
 absl::StatusOr<Json> ParseJsonObject(absl::string_view text) {
   MOE_ASSIGN_OR_RETURN(Json value, ParseJson(text));
   if (!value.is_object()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("malformed: the document is a JSON ", value.type_name(),
-                     "; wanted is an object"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "expected a JSON object, found a JSON ", value.type_name()));
   }
   return value;
 }

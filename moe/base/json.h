@@ -17,8 +17,8 @@
 
 namespace moe {
 
-// Keeps the order of the fields, so that what is read and written again differs
-// only where it was changed.
+// Keeps the order of the fields, so that a document that is read and written
+// again differs only in the changed fields.
 using Json = nlohmann::ordered_json;
 
 // Sorts the fields and finds them in logarithmic time: for objects with a field
@@ -42,14 +42,14 @@ absl::StatusOr<SortedJson> ParseSortedJson(absl::string_view text);
 // As ParseJson; InvalidArgument if the document is not an object.
 absl::StatusOr<Json> ParseJsonObject(absl::string_view text);
 
-// As Python's json.dumps(value, indent=2, ensure_ascii=False) and a newline:
-// the form that the Hugging Face libraries write, in which only text beyond
-// ASCII may be escaped differently.
+// As Python's json.dumps(value, indent=2, ensure_ascii=False), then a newline.
+// The Hugging Face libraries write this form; they may escape text beyond ASCII
+// differently.
 std::string FormatJson(const Json& value);
 
 // The field's value; the default where the field is absent or null.
-// InvalidArgument, with the field's name, what was found and what was wanted,
-// if it has another type. `T` is bool, int64_t, double or std::string.
+// InvalidArgument "FIELD: expected ..., found ..." if it has another type.
+// `T` is bool, int64_t, double or std::string.
 template <typename T>
 absl::StatusOr<T> GetOr(const Json& object, absl::string_view field,
                         T default_value);
@@ -86,7 +86,7 @@ constexpr absl::string_view TypeName() {
 
 absl::Status WrongType(absl::string_view field, const Json& got,
                        absl::string_view want);
-absl::Status Missing(absl::string_view field);
+absl::Status Missing(absl::string_view field, absl::string_view want);
 
 }  // namespace internal
 
@@ -103,7 +103,9 @@ absl::StatusOr<T> GetOr(const Json& object, absl::string_view field,
 
 template <typename T>
 absl::StatusOr<T> Get(const Json& object, absl::string_view field) {
-  if (FindField(object, field) == nullptr) return internal::Missing(field);
+  if (FindField(object, field) == nullptr) {
+    return internal::Missing(field, internal::TypeName<T>());
+  }
   return GetOr<T>(object, field, T());
 }
 

@@ -17,8 +17,8 @@
 
 namespace moe {
 
-// The rows lie one behind the other, without padding, aligned as AlignedBuffer
-// says.
+// The rows are contiguous, without padding. The first is aligned as in
+// AlignedBuffer.
 template <typename T>
 class Matrix {
  public:

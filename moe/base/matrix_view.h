@@ -12,8 +12,8 @@
 namespace moe {
 
 // Element [r, c] is data[r * stride + c]. The stride, in elements, is at least
-// the number of columns; what lies between is never touched. Copies refer to
-// the same elements. Data may be null where the matrix is empty.
+// the number of columns; elements between the rows are never touched. Copies
+// refer to the same elements. Data may be null if the matrix is empty.
 template <typename T>
 struct MatrixView {
   T* data = nullptr;

@@ -1,10 +1,10 @@
-// Between changes of the file system a process can be told to stop for good.
+// Stops changes of the file system for good, between two of them.
 //
-// Every change of names (a file made, moved or removed) is made in a section.
-// ShutForGood waits until no thread is in one and lets none in again, so that
-// whoever clears up before the process ends sees nothing change under its
-// hands. Bytes that are written to open files need no section: they change no
-// names.
+// Every change of names (making, moving or removing a file) happens in a
+// section. ShutMutationGateForGood waits until no thread is in a section and
+// lets none enter again. So nothing changes while a signal handler removes
+// unfinished files before the process ends. Writing to open files needs no
+// section, because it changes no names.
 
 #ifndef MOE_BASE_MUTATION_GATE_H_
 #define MOE_BASE_MUTATION_GATE_H_
@@ -20,9 +20,9 @@ class MutationSection {
   ~MutationSection();
 };
 
-// Returns once no other thread is in a section. A thread that wants to enter
-// one afterwards waits until the process ends; the caller of this may. To be
-// called once, outside of any section.
+// Returns once no other thread is in a section. Afterwards only the caller can
+// enter sections; other threads that try wait until the process ends. Call it
+// once, outside of any section.
 void ShutMutationGateForGood();
 
 }  // namespace moe

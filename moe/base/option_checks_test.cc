@@ -16,11 +16,11 @@ TEST(OptionChecksTest, NameTheFieldAndWhatIsAllowed) {
   MOE_EXPECT_OK(CheckNumExperts(kMaxExperts));
   EXPECT_THAT(CheckNumExperts(0),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("num_experts is 0; allowed: 1 to 1024")));
+                       HasSubstr("num_experts: expected 1 to 1024, found 0")));
   EXPECT_THAT(
       CheckNumExperts(kMaxExperts + 1, "num_experts_moe"),
       StatusIs(absl::StatusCode::kInvalidArgument,
-               HasSubstr("num_experts_moe is 1025; allowed: 1 to 1024")));
+               HasSubstr("num_experts_moe: expected 1 to 1024, found 1025")));
 }
 
 }  // namespace

@@ -78,8 +78,9 @@ absl::Status CheckApart(absl::string_view target, absl::string_view input) {
       break;
   }
   return absl::InvalidArgumentError(
-      absl::StrCat(target, " ", how, " the input ", input,
-                   ", which is never written to; choose another path"));
+      absl::StrCat(target, ": expected a path apart from the input ", input,
+                   ", which is never written to, found one that ", how,
+                   " the input; choose another path"));
 }
 
 absl::StatusOr<std::string> FollowTargetLink(absl::string_view target) {
@@ -101,9 +102,9 @@ absl::StatusOr<std::string> FollowTargetLink(absl::string_view target) {
       std::filesystem::weakly_canonical(parts.parent, error) / parts.name;
   if (std::filesystem::is_symlink(found, error)) {
     return absl::InvalidArgumentError(absl::StrCat(
-        target, " is a symbolic link to ", found.string(),
-        ", which is a symbolic link too; expected at most one, so give the "
-        "path of the place itself"));
+        target, ": expected at most one symbolic link, found a link to ",
+        found.string(),
+        ", which is a symbolic link too; give the path of the place itself"));
   }
   return found.string();
 }

@@ -1,8 +1,8 @@
-// Whether two paths lead to the same place, or one into the other.
+// Whether two paths lead to the same place, or one is inside the other.
 //
-// Names say little: a symbolic link, a bind mount or a second mount gives a
-// folder another one. Places are compared by device and inode, along all the
-// directories above them.
+// Names are not enough: a symbolic link, a bind mount or a second mount gives a
+// folder another name. So the functions compare device and inode of a path and
+// of all directories above it.
 
 #ifndef MOE_BASE_PATH_OVERLAP_H_
 #define MOE_BASE_PATH_OVERLAP_H_
@@ -36,17 +36,17 @@ enum class Overlap {
   kHolds,   // The other one lies in the path.
 };
 
-// How `path` lies to `other`. Neither has to exist: of what does not, the
-// nearest directory above it that does counts.
+// The relation of `path` to `other`. For a path that does not exist, the
+// nearest existing directory above it counts.
 Overlap OverlapOf(absl::string_view path, absl::string_view other);
 
-// OK if the directory `target`, which is to be replaced as a whole, and
-// `input`, which is read, are apart. InvalidArgument names both.
+// OK if `target`, a directory that will be replaced as a whole, and `input`,
+// which is read, do not overlap. InvalidArgument names both.
 absl::Status CheckApart(absl::string_view target, absl::string_view input);
 
-// Where writing to `target` writes: the target itself, or what it leads to if
-// it is a symbolic link, which need not exist. A link that leads to another
-// link is InvalidArgument: nobody sees where such a chain ends.
+// The path that a write to `target` reaches: the target itself, or the target
+// of a symbolic link, which need not exist. InvalidArgument for a link to
+// another link, because users do not see where such a chain ends.
 absl::StatusOr<std::string> FollowTargetLink(absl::string_view target);
 
 }  // namespace moe

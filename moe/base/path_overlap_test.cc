@@ -57,7 +57,7 @@ TEST(PathOverlapTest, CheckApartNamesBoth) {
   directory.Write("model/x", "");
   EXPECT_THAT(CheckApart(directory.Path("model/new"), directory.Path("model")),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("model/new lies in the input ")));
+                       HasSubstr("found one that lies in the input")));
   MOE_EXPECT_OK(CheckApart(directory.Path("new"), directory.Path("model")));
 }
 

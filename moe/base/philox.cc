@@ -71,8 +71,8 @@ uint64_t RandomStream::NextUint64() {
 
 uint64_t RandomStream::UniformInt(uint64_t bound) {
   MOE_CHECK(bound > 0);
-  // Of the 2^64 draws, the first (2^64 mod bound) of each residue are one too
-  // many; -bound % bound is that number in 64-bit arithmetic.
+  // 2^64 mod bound draws have to be rejected, so that each result has equally
+  // many of the 2^64 draws. In 64-bit arithmetic that number is -bound % bound.
   const uint64_t num_rejected = -bound % bound;
   absl::uint128 product;
   do {

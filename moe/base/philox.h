@@ -29,10 +29,11 @@ using PhiloxKey = std::array<uint32_t, 2>;
 // One block of Philox4x32-10.
 PhiloxCounter Philox4x32(PhiloxCounter counter, PhiloxKey key);
 
-// The stream of a name under a seed. Of SHA-256(seed, little-endian 8 bytes,
-// then the name), the first 8 bytes are the key and the next 8 the upper half
-// of the counter; the lower half counts blocks from 0. Streams of different
-// seeds or names are unrelated. Not thread-safe; copies go on independently.
+// The stream of a name under a seed. Hashes the seed (8 bytes, little-endian)
+// and the name with SHA-256. The first 8 bytes of the digest are the key, the
+// next 8 the upper half of the counter. The lower half counts blocks from 0.
+// Streams of different seeds or names are unrelated. Not thread-safe; copies go
+// on independently.
 class RandomStream {
  public:
   RandomStream(uint64_t seed, absl::string_view name);

@@ -22,7 +22,8 @@
 namespace moe {
 namespace {
 
-// A person sees no more than ten redraws a second; a log wants two a minute.
+// A person sees at most ten redraws a second; two lines a minute are enough in
+// a log.
 constexpr absl::Duration kBarInterval = absl::Milliseconds(100);
 constexpr absl::Duration kLineInterval = absl::Seconds(30);
 constexpr int kBarColumns = 24;

@@ -1,4 +1,4 @@
-// Telling a person how far long work has come.
+// Shows a person the progress of long work.
 //
 // On a terminal, one line that is redrawn: a bar, the share done, the rate and
 // the time left. Elsewhere (a log, a pipe), a plain line when a stage starts,
@@ -25,27 +25,26 @@ class Progress {
   struct Sink {
     std::function<void(absl::string_view)> write;
     std::function<absl::Time()> now;
-    // Of the terminal, to which a bar's line is cut; 0 where that is not known.
+    // The width of the terminal, to which a bar's line is cut; 0 if unknown.
     // May be empty.
     std::function<size_t()> columns = nullptr;
   };
 
   Progress(Style style, Sink sink);
-  // A stage that was not finished ended with an error: says that it stopped.
+  // Says that an unfinished stage stopped: it ended with an error.
   ~Progress();
 
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  // `total` is how many of `unit` ("tokens", "tensors", "bytes") there are to
-  // do; 0 where that is not known. Amounts of "bytes" are shown as GiB and so
-  // on.
+  // `total` is the amount of work in `unit` ("tokens", "tensors", "bytes"); 0
+  // if unknown. Amounts of "bytes" are shown in GiB and so on.
   void Start(absl::string_view stage, int64_t total, absl::string_view unit);
   void Advance(int64_t amount);
-  // What goes on inside the stage while nothing advances, "layer 3, iteration
-  // 12 of at most 100"; shown at the end of the line until the next Advance. As
-  // it may have names from files, control characters are shown as EscapeControl
-  // writes them, and so are those of the stage and the unit.
+  // Describes work inside the stage while nothing advances: "layer 3, iteration
+  // 12 of at most 100". The detail stands at the end of the line until the next
+  // Advance. EscapeControl is applied to detail, stage and unit, which may
+  // contain names from files.
   void SetDetail(absl::string_view detail);
   void Finish();
 

@@ -4,9 +4,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <ctime>
 #include <string>
 #include <utility>
 
@@ -15,8 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
-#include "moe/base/errno_status.h"
-#include "moe/base/positioned_read.h"
+#include "moe/base/file_system.h"
 #include "moe/base/status_macros.h"
 
 namespace moe {
@@ -37,9 +38,10 @@ absl::Status CheckNoLfsPointer(const RandomAccessFile& file) {
   MOE_RETURN_IF_ERROR(file.Read(0, absl::MakeSpan(start)));
   if (start != kLfsPointer) return absl::OkStatus();
   return absl::FailedPreconditionError(absl::StrCat(
-      file.path(), " is a Git LFS pointer of ", file.size_bytes(),
-      " bytes, which stands for the file; run `git lfs install` and `git lfs "
-      "pull` in the repository that it is from, or download the file itself"));
+      file.path(), ": expected the file itself, found a Git LFS pointer of ",
+      file.size_bytes(),
+      " bytes; run `git lfs install` and `git lfs pull` in the repository that "
+      "it is from, or download the file"));
 }
 
 }  // namespace
@@ -47,8 +49,7 @@ absl::Status CheckNoLfsPointer(const RandomAccessFile& file) {
 absl::StatusOr<RandomAccessFile> RandomAccessFile::Open(
     absl::string_view path) {
   std::string name(path);
-  // Without O_NONBLOCK, opening a pipe that nobody writes to would wait for
-  // ever.
+  // Without O_NONBLOCK, opening a pipe without a writer would wait forever.
   const int descriptor =
       ::open(name.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
   if (descriptor < 0) {
@@ -62,9 +63,8 @@ absl::StatusOr<RandomAccessFile> RandomAccessFile::Open(
   }
   if (!S_ISREG(info.st_mode)) {
     return absl::InvalidArgumentError(
-        absl::StrCat(file.path_, S_ISDIR(info.st_mode)
-                                     ? " is a directory; a file was expected"
-                                     : " is not a regular file"));
+        absl::StrCat(file.path_, ": expected a regular file, found ",
+                     S_ISDIR(info.st_mode) ? "a directory" : "something else"));
   }
   file.size_bytes_ = static_cast<uint64_t>(info.st_size);
   MOE_RETURN_IF_ERROR(CheckNoLfsPointer(file));
@@ -94,7 +94,7 @@ absl::Status RandomAccessFile::Read(uint64_t offset_bytes,
       internal::ReadAt(descriptor_, offset_bytes, out);
   if (!got.ok()) return Annotate(got.status(), path_);
   if (*got == out.size()) return absl::OkStatus();
-  return absl::DataLossError(absl::StrCat(path_, ": truncated: wanted ",
+  return absl::DataLossError(absl::StrCat(path_, ": truncated: expected ",
                                           out.size(), " bytes at offset ",
                                           offset_bytes, ", found ", *got));
 }
@@ -104,13 +104,75 @@ absl::StatusOr<std::string> ReadFile(absl::string_view path,
   MOE_ASSIGN_OR_RETURN(const RandomAccessFile file,
                        RandomAccessFile::Open(path));
   if (file.size_bytes() > max_bytes) {
-    return absl::ResourceExhaustedError(absl::StrCat(
-        path, " has ", file.size_bytes(), " bytes, more than the ", max_bytes,
-        " that such a file may have; is it the right file?"));
+    return absl::ResourceExhaustedError(
+        absl::StrCat(path, ": expected at most ", max_bytes, " bytes, found ",
+                     file.size_bytes(), "; give the path of the right file"));
   }
   std::string contents(file.size_bytes(), '\0');
   MOE_RETURN_IF_ERROR(file.Read(0, absl::MakeSpan(contents)));
   return contents;
+}
+
+}  // namespace moe
+
+namespace moe::internal {
+
+absl::StatusOr<size_t> ReadAt(int descriptor, uint64_t offset_bytes,
+                              absl::Span<char> out) {
+  // Linux transfers at most about 2 GiB a call; a smaller piece costs nothing.
+  constexpr size_t kMaxPieceBytes = size_t{1} << 30;
+  size_t done = 0;
+  while (done < out.size()) {
+    const ssize_t got = ::pread(descriptor, out.data() + done,
+                                std::min(out.size() - done, kMaxPieceBytes),
+                                static_cast<off_t>(offset_bytes + done));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) {
+      return ErrnoStatus(
+          errno, absl::StrCat("reading at offset ", offset_bytes + done));
+    }
+    if (got == 0) break;
+    done += static_cast<size_t>(got);
+  }
+  return done;
+}
+
+}  // namespace moe::internal
+
+namespace moe {
+namespace {
+
+int64_t Nanoseconds(const timespec& time) {
+  return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+}
+
+}  // namespace
+
+absl::StatusOr<FileStamp> StampOf(absl::string_view path) {
+  struct stat info;
+  if (::stat(std::string(path).c_str(), &info) != 0) {
+    const int error = errno;
+    return ErrnoStatus(error, absl::StrCat("looking at ", path));
+  }
+  return FileStamp{info.st_dev, info.st_ino, info.st_size,
+                   Nanoseconds(info.st_mtim), Nanoseconds(info.st_ctim)};
+}
+
+absl::Status CheckStamp(absl::string_view path, const FileStamp& stamp) {
+  const absl::StatusOr<FileStamp> found = StampOf(path);
+  if (found.ok() && *found == stamp) return absl::OkStatus();
+  std::string what = "it was written to or touched";
+  if (!found.ok()) {
+    what = std::string(found.status().message());
+  } else if (found->device != stamp.device || found->inode != stamp.inode) {
+    what = "another file has its name";
+  } else if (found->size_bytes != stamp.size_bytes) {
+    what = absl::StrCat("it has ", found->size_bytes, " bytes, and had ",
+                        stamp.size_bytes);
+  }
+  return absl::DataLossError(absl::StrCat(
+      path, ": expected the file that was read before, found a change: ", what,
+      "; leave the inputs alone while a command works, and start it again"));
 }
 
 }  // namespace moe

@@ -1,11 +1,12 @@
 // Reading files at positions.
 //
-// Positioned reads rather than a memory map: a file that another process cuts
-// short gives a DataLoss error here, where a map would end the process.
+// These are positioned reads and not a memory map: if another process truncates
+// the file, a read returns DataLoss, where a map would end the process.
 
 #ifndef MOE_BASE_RANDOM_ACCESS_FILE_H_
 #define MOE_BASE_RANDOM_ACCESS_FILE_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -29,11 +30,11 @@ class RandomAccessFile {
   ~RandomAccessFile();
 
   const std::string& path() const { return path_; }
-  // As it was when the file was opened.
+  // The size when the file was opened.
   uint64_t size_bytes() const { return size_bytes_; }
 
-  // Fills `out` with the bytes from `offset_bytes` on. DataLoss, with path,
-  // offset, wanted and found, if the file ends before.
+  // Fills `out` with the bytes from `offset_bytes` on. DataLoss with path,
+  // offset, expected and found bytes if the file ends before.
   absl::Status Read(uint64_t offset_bytes, absl::Span<char> out) const;
 
  private:
@@ -48,10 +49,45 @@ class RandomAccessFile {
 };
 
 // The whole file. ResourceExhausted if it is larger than `max_bytes`, so that a
-// wrong path (a model file where a small JSON file was meant) is not read
-// whole.
+// wrong path (a model file instead of a small JSON file) is not read whole.
 absl::StatusOr<std::string> ReadFile(absl::string_view path,
                                      uint64_t max_bytes);
+
+}  // namespace moe
+
+namespace moe::internal {
+
+// Reads from `offset_bytes` on until `out` is full or the file ends, and gives
+// the number of bytes. What the system reports, otherwise, without a path.
+absl::StatusOr<size_t> ReadAt(int descriptor, uint64_t offset_bytes,
+                              absl::Span<char> out);
+
+}  // namespace moe::internal
+
+namespace moe {
+
+// Tells whether a file is still the one that was read.
+//
+// A digest is true of the bytes that were hashed. The file's stamp, kept beside
+// the digest, tells later without reading whether the file still has those
+// bytes: writing to a file or replacing it changes the stamp, and nobody can
+// set back the time of the last change of its inode.
+struct FileStamp {
+  uint64_t device = 0;
+  uint64_t inode = 0;
+  int64_t size_bytes = 0;
+  int64_t modified_nsec = 0;  // When its bytes last changed, since 1970.
+  int64_t changed_nsec = 0;   // When its inode last changed.
+
+  friend bool operator==(const FileStamp&, const FileStamp&) = default;
+};
+
+// Links are followed. What the system reports, with the path.
+absl::StatusOr<FileStamp> StampOf(absl::string_view path);
+
+// OK if the file still has the stamp. DataLoss, with the difference, if it was
+// changed, replaced or removed.
+absl::Status CheckStamp(absl::string_view path, const FileStamp& stamp);
 
 }  // namespace moe
 

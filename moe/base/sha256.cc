@@ -20,7 +20,7 @@ namespace moe {
 
 namespace {
 
-// libcrypto fails at these only when it is out of memory, or was built without
+// These calls of libcrypto fail only without memory, or if it was built without
 // SHA-256.
 void ThrowUnless(bool has_worked) {
   if (!has_worked) throw std::bad_alloc();

@@ -16,7 +16,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "moe/base/byte_size.h"
-#include "moe/base/positioned_read.h"
+#include "moe/base/random_access_file.h"
 #include "moe/base/status_macros.h"
 
 namespace moe {
@@ -108,7 +108,7 @@ absl::Status SpillFile::Read(uint64_t offset_bytes,
       internal::ReadAt(descriptor_, offset_bytes, out);
   if (!got.ok()) return Annotate(got.status(), where);
   if (*got == out.size()) return absl::OkStatus();
-  return absl::DataLossError(absl::StrCat(where, ": wanted ", out.size(),
+  return absl::DataLossError(absl::StrCat(where, ": expected ", out.size(),
                                           " bytes at offset ", offset_bytes,
                                           ", found ", *got));
 }

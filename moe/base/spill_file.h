@@ -1,5 +1,6 @@
-// A file for what does not fit the memory budget: written and read at positions
-// while a step runs, and gone when it ends, however it ends.
+// A file for data that does not fit the memory budget. It is written and read
+// at positions while a step runs, and is gone when the step ends, however it
+// ends.
 //
 //   MOE_ASSIGN_OR_RETURN(SpillFile file,
 //                        SpillFile::Create(SpillDirectory(), num_bytes));
@@ -27,10 +28,9 @@ std::string SpillDirectory();
 // Movable. Read and Write may be called from several threads at once.
 class SpillFile {
  public:
-  // `size_bytes` are set aside where the file system can, so that a full disk
-  // is an error here and not in the midst of the work: ResourceExhausted with
-  // the directory, what is wanted and what to do. Otherwise what the system
-  // reports.
+  // Allocates `size_bytes` if the file system can, so that a full disk is an
+  // error here and not during the work: ResourceExhausted with the directory,
+  // the size and what to do. Other errors are the system's.
   static absl::StatusOr<SpillFile> Create(absl::string_view directory,
                                           uint64_t size_bytes);
 

@@ -43,7 +43,7 @@ TEST(SpillFileTest, ReadingPastTheEndIsDataLoss) {
   std::string bytes(10, '?');
   EXPECT_THAT(file.Read(8, absl::MakeSpan(bytes)),
               StatusIs(absl::StatusCode::kDataLoss,
-                       HasSubstr("wanted 10 bytes at offset 8, found 8")));
+                       HasSubstr("expected 10 bytes at offset 8, found 8")));
 }
 
 TEST(SpillFileTest, SaysWhereAndWhatToDo) {

@@ -37,10 +37,10 @@ int NumUsableProcessors() {
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
-// Looks for `condition` for a little longer than waking a sleeping thread
-// takes, so that one loop soon after another, and a loop's end, cost no system
-// call that sleeps. Yields between looks: whoever else wants the processor gets
-// it.
+// Polls `condition` for a little longer than it takes to wake a sleeping
+// thread. So a loop soon after another, and the end of a loop, cost no system
+// call that sleeps. Yields between polls, so that other threads get the
+// processor.
 template <typename Condition>
 void AwaitBriefly(const Condition& condition) {
   constexpr std::chrono::microseconds kLonger(50);
@@ -61,10 +61,8 @@ absl::StatusOr<int> NumThreadsFromEnvironment() {
   if (!absl::SimpleAtoi(text, &num_threads) || num_threads < 1 ||
       num_threads > kMaxThreads) {
     return absl::InvalidArgumentError(
-        absl::StrCat("MOE_NUM_THREADS=", text,
-                     " in the environment: expected a "
-                     "number from 1 to ",
-                     kMaxThreads));
+        absl::StrCat("MOE_NUM_THREADS: expected a number from 1 to ",
+                     kMaxThreads, ", found \"", text, "\""));
   }
   return num_threads;
 }

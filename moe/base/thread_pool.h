@@ -1,8 +1,8 @@
 // Threads that share the work of a loop.
 //
-// How a range is cut depends on the range and the grain only, never on the
-// number of threads or on which of them is free; so a function that computes
-// each piece by itself gives the same bits on one thread and on a hundred.
+// The pieces of a range depend on the range and the grain only, never on the
+// number of threads or on which of them is free. So a function that computes
+// each piece by itself gives the same bits with any number of threads.
 
 #ifndef MOE_BASE_THREAD_POOL_H_
 #define MOE_BASE_THREAD_POOL_H_
@@ -20,16 +20,15 @@
 
 namespace moe {
 
-// What a user asked for with MOE_NUM_THREADS, or else the number of processors
-// that this process may use. InvalidArgument if the variable is not a number
-// from 1 to 1024.
+// The value of MOE_NUM_THREADS, or else the number of processors that this
+// process may use. InvalidArgument if the variable is not a number from 1 to
+// 1024.
 absl::StatusOr<int> NumThreadsFromEnvironment();
 
 class ThreadPool {
  public:
-  // Starts `num_threads` - 1 workers, or as many of them as the system gives;
-  // the thread that calls ParallelFor is the one more. `num_threads` must be
-  // positive.
+  // Starts `num_threads` - 1 workers, or as many as the system gives. The
+  // thread that calls ParallelFor works too. `num_threads` must be positive.
   explicit ThreadPool(int num_threads);
 
   ThreadPool(const ThreadPool&) = delete;

@@ -1,5 +1,5 @@
-// The library of everything that computes with LibTorch, loaded when a program
-// first needs it.
+// Loads the library of all code that uses LibTorch when a program first needs
+// it.
 //
 // LibTorch maps some 300 shared libraries and takes most of a second to start,
 // so no program links it. A function of the plugin is extern "C" and declared

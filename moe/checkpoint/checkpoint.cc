@@ -13,21 +13,19 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "moe/base/escape_control.h"
 #include "moe/base/file_system.h"
 #include "moe/base/json.h"
-#include "moe/base/notice.h"
 #include "moe/base/progress.h"
 #include "moe/base/random_access_file.h"
+#include "moe/base/sha256.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/companion_files.h"
 #include "moe/checkpoint/directory_contents.h"
 #include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/llama_config.h"
 #include "moe/checkpoint/moe_config.h"
-#include "moe/checkpoint/name_prefix.h"
-#include "moe/checkpoint/quantization.h"
 #include "moe/checkpoint/safetensors_file.h"
-#include "moe/checkpoint/shard_index.h"
 #include "moe/checkpoint/sharded_tensors.h"
 #include "moe/checkpoint/tensor.h"
 #include "moe/checkpoint/tensor_checks.h"
@@ -40,16 +38,17 @@ namespace {
 // The configurations of published models have a few kilobytes.
 constexpr uint64_t kMaxConfigBytes = uint64_t{1} << 20;
 
-// Keeps a configuration that names billions of layers or experts from having
-// their names written out: there is more than one tensor for each.
+// Refuses a configuration with billions of layers or experts before their names
+// are formatted. Each has more than one tensor.
 absl::Status CheckCounts(const CheckpointConfig& config, size_t num_tensors) {
   const int64_t num_found = static_cast<int64_t>(num_tensors);
   const auto check = [&](absl::string_view field, int64_t count,
                          int64_t num_layers) {
     if (count <= num_found / num_layers) return absl::OkStatus();
-    return absl::InvalidArgumentError(absl::StrCat(
-        kConfigFile, ": ", field, " is ", count, " in ", num_layers,
-        " layers, and there are only ", num_found, " tensors"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(kConfigFile, ": ", field, ": expected no more than the ",
+                     num_found, " tensors that there are, found ", count,
+                     " in ", num_layers, " layers"));
   };
   const int64_t num_layers = DecoderConfig(config).num_hidden_layers;
   MOE_RETURN_IF_ERROR(check("num_hidden_layers", num_layers, 1));
@@ -79,8 +78,8 @@ NamePrefix RemoveNamePrefix(ShardedTensors& tensors) {
   return prefix;
 }
 
-// Passes over what says nothing more than the configuration and the other
-// tensors do, and holds the rest to the configuration.
+// Drops tensors that repeat the configuration or other tensors, and checks the
+// rest against the configuration.
 absl::Status FitTensors(const CheckpointConfig& config,
                         ShardedTensors& tensors) {
   const LlamaConfig& decoder = DecoderConfig(config);
@@ -93,7 +92,7 @@ absl::Status FitTensors(const CheckpointConfig& config,
       tensors);
 }
 
-// Tells the user what was passed over, where that matters.
+// Tells the user what was ignored, if that matters.
 void SayWhatIsPassedOver(absl::string_view directory,
                          const CheckpointConfig& config,
                          const NamePrefix& prefix) {
@@ -129,7 +128,8 @@ absl::Status CheckTensorFinite(const SafetensorsFile& shard,
     if (found.has_value()) {
       return absl::InvalidArgumentError(absl::StrCat(
           shard.path(), ": tensor \"", tensor.spec.name, "\" ",
-          FormatShape(tensor.spec.shape), " has a NaN or infinity at element ",
+          FormatShape(tensor.spec.shape),
+          ": expected finite values, found a NaN or infinity at element ",
           static_cast<int64_t>(begin) / element_bytes + *found));
     }
     progress.Advance(static_cast<int64_t>(piece.size()));
@@ -203,6 +203,27 @@ absl::Status Checkpoint::CheckFinite(Progress& progress) const {
   }
   progress.Finish();
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> CheckpointDigest(const Checkpoint& checkpoint,
+                                             Progress& progress) {
+  int64_t total_bytes = 0;
+  for (const SafetensorsFile& shard : checkpoint.tensors().shards()) {
+    total_bytes += static_cast<int64_t>(shard.size_bytes());
+  }
+  progress.Start("digest of the model", total_bytes, "bytes");
+  MOE_ASSIGN_OR_RETURN(
+      const std::string config,
+      HexSha256OfFile(absl::StrCat(checkpoint.directory(), "/", kConfigFile)));
+  std::string lines = absl::StrCat(config, "  ", kConfigFile, "\n");
+  for (const SafetensorsFile& shard : checkpoint.tensors().shards()) {
+    MOE_ASSIGN_OR_RETURN(const std::string digest,
+                         HexSha256OfFile(shard.path()));
+    absl::StrAppend(&lines, digest, "  ", SplitPath(shard.path()).name, "\n");
+    progress.Advance(static_cast<int64_t>(shard.size_bytes()));
+  }
+  progress.Finish();
+  return HexSha256Of(lines);
 }
 
 }  // namespace moe

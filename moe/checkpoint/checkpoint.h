@@ -1,15 +1,14 @@
-// A checkpoint directory, opened and held to its configuration.
+// A checkpoint directory, opened and checked against its configuration.
 //
-// Opening reads config.json, the index and the headers of the shards, and no
-// weights but those of a head that may be the embedding's copy. Afterwards
-// every tensor that the configuration calls for is known to be there, with its
-// shape and a floating type, and nothing else is but derived buffers.
+// Opening reads config.json, the index and the headers of the shards. It reads
+// no weights, except to compare a stored head with the embedding. After that,
+// every tensor of the configuration is there with its shape and a floating
+// type, and there are no other tensors but derived buffers.
 //
-// Taken, too: names that all begin with a wrapper's prefix, or all lack
-// "model." (see NamePrefix); a copy of the embedding as lm_head.weight where
-// the two are tied, which is passed over; a quantization_config beside weights
-// that are not quantized, which is named on stderr, as an adapter is that lies
-// beside the weights.
+// Accepted deviations: all names have a wrapper's prefix, or all lack "model."
+// (see NamePrefix); a tied lm_head.weight is stored and equals the embedding
+// (ignored); a quantization_config or an adapter lies beside weights that are
+// not quantized (ignored, with a notice on stderr).
 
 #ifndef MOE_CHECKPOINT_CHECKPOINT_H_
 #define MOE_CHECKPOINT_CHECKPOINT_H_
@@ -24,11 +23,12 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "moe/base/progress.h"
+#include "moe/checkpoint/checkpoint.h"
 #include "moe/checkpoint/companion_files.h"
 #include "moe/checkpoint/llama_config.h"
 #include "moe/checkpoint/moe_config.h"
-#include "moe/checkpoint/name_prefix.h"
 #include "moe/checkpoint/sharded_tensors.h"
+#include "moe/checkpoint/tensor_name.h"
 
 namespace moe {
 
@@ -40,7 +40,7 @@ using CheckpointConfig = std::variant<LlamaConfig, MoeConfig>;
 // IsMoeModelType, or "llama".
 absl::StatusOr<CheckpointConfig> ParseCheckpointConfig(absl::string_view text);
 
-// What the two kinds share.
+// The part that both kinds share.
 const LlamaConfig& DecoderConfig(const CheckpointConfig& config);
 
 class Checkpoint {
@@ -64,12 +64,13 @@ class Checkpoint {
   // From a name in the files to the model's.
   const NamePrefix& name_prefix() const { return name_prefix_; }
 
-  // Files that belong to the model whatever its weights are: tokenizer,
-  // generation defaults, licence. Names in the directory, sorted; wherever
-  // links lead.
+  // Files that belong to the model apart from its weights: tokenizer,
+  // generation defaults, licence. Returns sorted names in the directory, links
+  // included.
   absl::StatusOr<std::vector<std::string>> CompanionFiles() const;
 
-  // Those of them that another checkpoint may get: see FindCompanionCopies.
+  // The companion files to copy into another checkpoint: see
+  // FindCompanionCopies.
   absl::StatusOr<CompanionCopies> CompanionsToCopy() const;
 
   // Reads every weight. InvalidArgument names the first NaN or infinity: file,
@@ -89,6 +90,12 @@ class Checkpoint {
   ShardedTensors tensors_;
   NamePrefix name_prefix_;
 };
+
+// SHA-256, in hexadecimal, over a line "SHA256  NAME" for config.json and then
+// for every weight file, sorted by name, as sha256sum writes them. Reads all
+// weights. Errors are those of the files.
+absl::StatusOr<std::string> CheckpointDigest(const Checkpoint& checkpoint,
+                                             Progress& progress);
 
 }  // namespace moe
 

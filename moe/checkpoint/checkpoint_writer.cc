@@ -19,7 +19,7 @@
 #include "moe/checkpoint/checkpoint.h"
 #include "moe/checkpoint/safetensors_file.h"
 #include "moe/checkpoint/safetensors_header.h"
-#include "moe/checkpoint/shard_index.h"
+#include "moe/checkpoint/sharded_tensors.h"
 #include "moe/checkpoint/tensor.h"
 
 namespace moe {
@@ -38,8 +38,8 @@ absl::Status CheckPlan(const CheckpointPlan& plan) {
   std::set<std::string> tensors;
   const auto add = [](std::set<std::string>& set, const std::string& name) {
     if (set.insert(name).second) return absl::OkStatus();
-    return absl::InvalidArgumentError(
-        absl::StrCat("\"", name, "\" is to be written twice"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "\"", name, "\": expected it once in the plan, found it twice"));
   };
   for (const ShardPlan& shard : plan.shards) {
     MOE_RETURN_IF_ERROR(add(files, shard.file_name));

@@ -29,7 +29,7 @@
 
 namespace moe {
 
-// What the record in a written checkpoint calls it (see WriteManifest).
+// The kind in the record of a written checkpoint (see WriteManifest).
 inline constexpr char kCheckpointKind[] = "checkpoint";
 
 struct ShardPlan {
@@ -51,12 +51,11 @@ struct CheckpointPlan {
 };
 
 struct CheckpointWriterOptions {
-  // Replace a checkpoint that this program wrote, by its record, and that
-  // holds nothing else. Whatever else is at the path is refused, but for an
-  // empty directory.
+  // Replace a directory that holds only a checkpoint that this program wrote,
+  // by its record, or nothing. Anything else at the path is refused.
   bool overwrite = false;
-  // Never written to: the path must not be this directory, be inside of it or
-  // hold it. Empty for none.
+  // A directory that is never written to: the path must not be this directory,
+  // be inside of it or contain it. Empty for none.
   std::string input_directory;
   FileSystem* file_system = &PosixFileSystem();
 };

@@ -145,7 +145,7 @@ TEST(CheckpointWriterTest, ShardsWithoutDataAreWrittenToo) {
               StatusIs(absl::StatusCode::kInvalidArgument));
   MOE_ASSERT_OK(writer->Append("4"));
   EXPECT_THAT(writer->Finish(), StatusIs(absl::StatusCode::kFailedPrecondition,
-                                         HasSubstr("2 bytes")));
+                                         HasSubstr("expected 2 more bytes")));
   MOE_ASSERT_OK(writer->Append("12"));
   EXPECT_THAT(writer->Append("3"), StatusIs(absl::StatusCode::kInvalidArgument,
                                             HasSubstr("after the last")));
@@ -169,7 +169,7 @@ TEST(CheckpointWriterTest, RefusesPlansThatAreMalformed) {
   same_tensor.shards[2].tensors[0].name = "w";
   EXPECT_THAT(create(same_tensor),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("\"w\" is to be written twice")));
+                       HasSubstr("\"w\": expected it once in the plan")));
   CheckpointPlan too_large = SmallPlan();
   too_large.shards[0].tensors[0] = {"w", Dtype::kF32, {int64_t{1} << 62}};
   EXPECT_THAT(create(too_large), StatusIs(absl::StatusCode::kInvalidArgument,

@@ -11,7 +11,7 @@
 #include "moe/base/check.h"
 #include "moe/checkpoint/checkpoint.h"
 #include "moe/checkpoint/moe_config.h"
-#include "moe/checkpoint/shard_index.h"
+#include "moe/checkpoint/sharded_tensors.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const absl::string_view text(reinterpret_cast<const char*>(data), size);

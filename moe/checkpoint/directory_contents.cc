@@ -20,7 +20,7 @@ namespace moe {
 namespace {
 
 constexpr char kWanted[] =
-    "; wanted is the directory of a Hugging Face checkpoint: config.json and "
+    "; give the directory of a Hugging Face checkpoint: config.json and "
     "model.safetensors, or its shards with their index";
 constexpr char kSavePretrained[] =
     "load the model with transformers and save it with save_pretrained, which "
@@ -28,83 +28,54 @@ constexpr char kSavePretrained[] =
 constexpr char kModelFile[] = "model.safetensors";
 constexpr char kIndexFile[] = "model.safetensors.index.json";
 
-bool IsShard(absl::string_view name) {
-  return absl::StartsWith(name, "model-") &&
-         absl::EndsWith(name, ".safetensors");
+// Whether `name` matches a pattern with at most one '*'.
+bool Matches(absl::string_view pattern, absl::string_view name) {
+  const size_t star = pattern.find('*');
+  if (star == absl::string_view::npos) return name == pattern;
+  return absl::StartsWith(name, pattern.substr(0, star)) &&
+         absl::EndsWith(name, pattern.substr(star + 1));
 }
-bool IsAdapter(absl::string_view name) {
-  return name == kAdapterConfigFile || absl::StartsWith(name, "adapter_model.");
-}
-bool IsPyTorch(absl::string_view name) {
-  return absl::StartsWith(name, "pytorch_model") &&
-         (absl::EndsWith(name, ".bin") || absl::EndsWith(name, ".json"));
-}
-bool IsMeta(absl::string_view name) {
-  return (absl::StartsWith(name, "consolidated.") &&
-          absl::EndsWith(name, ".pth")) ||
-         name == "original";
-}
-bool IsGguf(absl::string_view name) { return absl::EndsWith(name, ".gguf"); }
-bool IsDeepSpeed(absl::string_view name) {
-  return name == "zero_to_fp32.py" || absl::StartsWith(name, "global_step");
-}
-bool IsFsdp(absl::string_view name) {
-  return absl::EndsWith(name, ".distcp") ||
-         absl::StartsWith(name, "pytorch_model_fsdp");
-}
-bool IsOtherFramework(absl::string_view name) {
-  return absl::EndsWith(name, ".h5") || absl::EndsWith(name, ".msgpack") ||
-         absl::EndsWith(name, ".ckpt") || absl::EndsWith(name, ".pt") ||
-         absl::EndsWith(name, ".pth") || absl::EndsWith(name, ".bin");
-}
-bool IsOtherSafetensors(absl::string_view name) {
-  return absl::EndsWith(name, ".safetensors");
-}
-bool IsHubRepository(absl::string_view name) {
-  return absl::StartsWith(name, "models--");
-}
-bool IsSnapshots(absl::string_view name) { return name == "snapshots"; }
 
 struct Kind {
-  bool (*matches)(absl::string_view name);
+  std::vector<absl::string_view> patterns;
   std::string what;
 };
 
-// What tells most comes first.
+// The most specific kinds come first.
 const std::vector<Kind>& Kinds() {
   static const auto* const kinds = new std::vector<Kind>{
-      {IsHubRepository,
+      {{"models--*"},
        "a cache of the Hugging Face hub: name one of these folders, or the "
        "model as ORG/NAME"},
-      {IsSnapshots,
+      {{"snapshots"},
        "a model's folder in a cache of the Hugging Face hub: name one of the "
        "folders in snapshots"},
-      {IsShard,
+      {{"model-*.safetensors"},
        absl::StrCat("shards without ", kIndexFile,
                     ", which says what is in which: get it from where the "
                     "shards are from, or ",
                     kSavePretrained)},
-      {IsAdapter,
+      {{kAdapterConfigFile, "adapter_model.*"},
        "an adapter without its base: merge it into the base with "
        "merge_and_unload of peft, and save that with save_pretrained"},
-      {IsFsdp,
+      {{"*.distcp", "pytorch_model_fsdp*"},
        "weights as FSDP distributes them: merge them with `accelerate "
        "merge-weights`"},
-      {IsDeepSpeed,
+      {{"zero_to_fp32.py", "global_step*"},
        "weights as DeepSpeed distributes them: gather them with its "
        "zero_to_fp32.py --safe_serialization"},
-      {IsPyTorch,
+      {{"pytorch_model*.bin", "pytorch_model*.json"},
        absl::StrCat("weights in another format, PyTorch's: ", kSavePretrained)},
-      {IsMeta,
+      {{"consolidated.*.pth", "original"},
        "weights in another format, Meta's: take the Hugging Face form of the "
        "model, or convert them with transformers' "
        "convert_llama_weights_to_hf.py"},
-      {IsGguf,
+      {{"*.gguf"},
        "weights in another format, llama.cpp's: take the Hugging Face form of "
        "the model that they were made from"},
-      {IsOtherFramework,
+      {{"*.h5", "*.msgpack", "*.ckpt", "*.pt", "*.pth", "*.bin"},
        absl::StrCat("weights in another format: ", kSavePretrained)},
-      {IsOtherSafetensors,
+      {{"*.safetensors"},
        absl::StrCat("safetensors of another name: if it is the whole model, "
                     "name it ",
                     kModelFile)},
@@ -145,9 +116,10 @@ std::vector<std::string> FoldersWithCheckpoint(
 std::string AboutFile(absl::string_view path) {
   return absl::StrCat(
       "; it is a file",
-      IsGguf(path) ? ", in llama.cpp's format: take the Hugging Face form of "
-                     "the model that it was made from"
-                   : ": name the directory of the checkpoint that it is of");
+      absl::EndsWith(path, ".gguf")
+          ? ", in llama.cpp's format: take the Hugging Face form of "
+            "the model that it was made from"
+          : ": name the directory of the checkpoint that it is of");
 }
 
 }  // namespace
@@ -170,7 +142,13 @@ std::string WhatIsThereInstead(absl::string_view path) {
     if (has_weights) break;
     std::vector<std::string> found;
     std::copy_if(names->begin(), names->end(), std::back_inserter(found),
-                 kind.matches);
+                 [&](const std::string& name) {
+                   return std::any_of(kind.patterns.begin(),
+                                      kind.patterns.end(),
+                                      [&](absl::string_view pattern) {
+                                        return Matches(pattern, name);
+                                      });
+                 });
     if (found.empty()) continue;
     return absl::StrCat("; it holds ", ListNames(found), ", ", kind.what);
   }

@@ -48,7 +48,7 @@ TEST(WhatIsThereInsteadTest, NamesWhatItFoundAndWhatToDo) {
       {{"checkpoint-500/config.json", "checkpoint-500/model.safetensors"},
        "checkpoint-500",
        "name that folder"},
-      {{"README.md"}, "wanted is", "model.safetensors"},
+      {{"README.md"}, "give the directory", "model.safetensors"},
   };
   for (const Case& c : kCases) {
     const TempDirectory directory;
@@ -66,7 +66,7 @@ TEST(WhatIsThereInsteadTest, AFileOrNothing) {
   EXPECT_THAT(WhatIsThereInstead(directory.Write("fox.gguf", "")),
               HasSubstr("llama.cpp"));
   EXPECT_THAT(WhatIsThereInstead(directory.Path("absent")),
-              HasSubstr("wanted is the directory"));
+              HasSubstr("give the directory"));
 }
 
 TEST(WhatIsThereInsteadTest, ListsFewOfMany) {

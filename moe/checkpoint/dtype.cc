@@ -100,7 +100,7 @@ absl::StatusOr<Dtype> ParseDtype(absl::string_view name) {
     absl::StrAppend(&known, i == 0 ? "" : ", ", kDtypes[i].name);
   }
   return absl::UnimplementedError(
-      absl::StrCat("unknown dtype \"", name, "\"; known are ", known));
+      absl::StrCat("expected a dtype of ", known, ", found \"", name, "\""));
 }
 
 int64_t DtypeSize(Dtype dtype) {
@@ -149,11 +149,12 @@ void WeightsToFloat(Dtype dtype, absl::Span<const char> bytes,
 uint16_t FloatToBf16(float value) {
   const uint32_t bits = std::bit_cast<uint32_t>(value);
   if ((bits & 0x7fffffffu) > 0x7f800000u) {
-    // Of a NaN whose fraction is in the lower half, nothing would be left.
+    // Sets a bit of the fraction: a NaN whose fraction is all in the lower half
+    // would become infinity.
     return static_cast<uint16_t>((bits >> 16) | 0x40u);
   }
-  // Up where the lower half is above 0x8000, or is it and the upper is odd. The
-  // carry goes into the exponent, where it belongs.
+  // Rounds up if the lower half is above 0x8000, or if it is 0x8000 and the
+  // upper half is odd. A carry correctly goes into the exponent.
   return static_cast<uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
 }
 

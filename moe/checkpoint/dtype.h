@@ -13,8 +13,9 @@
 
 namespace moe {
 
-// In the order of the safetensors reference implementation, whose files hold
-// tensors of a later type first; it keeps every tensor aligned to its elements.
+// In the order of the safetensors reference implementation. Its files hold
+// tensors of a later type first, which keeps every tensor aligned to its
+// elements.
 enum class Dtype {
   kBool,
   kU8,
@@ -38,8 +39,7 @@ enum class Dtype {
 // The name in a safetensors header: "BF16".
 absl::string_view DtypeName(Dtype dtype);
 
-// The type of that name. Unimplemented, with the names that are known,
-// otherwise.
+// The type of that name. Unimplemented, with the known names, for another name.
 absl::StatusOr<Dtype> ParseDtype(absl::string_view name);
 
 // Bytes of an element.

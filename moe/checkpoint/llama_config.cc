@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "moe/base/json.h"
+#include "moe/base/option_checks.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/dtype.h"
 
@@ -23,24 +24,19 @@ constexpr int64_t kMaxSize = int64_t{1} << 31;
 
 constexpr char kQuantization[] = "quantization_config";
 
-absl::Status CheckSize(absl::string_view field, int64_t value) {
-  if (value >= 1 && value <= kMaxSize) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(
-      field, " is ", value, "; wanted is a number from 1 to ", kMaxSize));
-}
-
-absl::StatusOr<int64_t> GetSize(const Json& document, absl::string_view field) {
-  MOE_ASSIGN_OR_RETURN(const int64_t value, Get<int64_t>(document, field));
-  MOE_RETURN_IF_ERROR(CheckSize(field, value));
-  return value;
-}
-
 absl::StatusOr<int64_t> GetSizeOr(const Json& document, absl::string_view field,
                                   int64_t default_value) {
   MOE_ASSIGN_OR_RETURN(const int64_t value,
                        GetOr<int64_t>(document, field, default_value));
-  MOE_RETURN_IF_ERROR(CheckSize(field, value));
+  MOE_RETURN_IF_ERROR(
+      CheckField(value >= 1 && value <= kMaxSize, field, value,
+                 absl::StrCat("a number from 1 to ", kMaxSize)));
   return value;
+}
+
+absl::StatusOr<int64_t> GetSize(const Json& document, absl::string_view field) {
+  MOE_RETURN_IF_ERROR(Get<int64_t>(document, field).status());
+  return GetSizeOr(document, field, 0);
 }
 
 absl::StatusOr<double> GetPositiveOr(const Json& document,
@@ -50,9 +46,9 @@ absl::StatusOr<double> GetPositiveOr(const Json& document,
                        GetOr<double>(document, field, default_value));
   // Written so that it is false for NaN; JSON has no infinity, but 1e999 is
   // one.
-  if (value > 0 && value < 1e300) return value;
-  return absl::InvalidArgumentError(
-      absl::StrCat(field, " is ", value, "; wanted is a number above 0"));
+  MOE_RETURN_IF_ERROR(
+      CheckField(value > 0 && value < 1e300, field, value, "a number above 0"));
+  return value;
 }
 
 absl::Status ParseSizes(const Json& document, LlamaConfig& config) {
@@ -74,17 +70,17 @@ absl::Status ParseSizes(const Json& document, LlamaConfig& config) {
 
 absl::Status ParseHeads(const Json& document, LlamaConfig& config) {
   if (config.num_attention_heads % config.num_key_value_heads != 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("num_attention_heads is ", config.num_attention_heads,
-                     ", which is not a multiple of num_key_value_heads, ",
-                     config.num_key_value_heads));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "num_attention_heads: expected a multiple of "
+        "num_key_value_heads, ",
+        config.num_key_value_heads, ", found ", config.num_attention_heads));
   }
   if (FindField(document, "head_dim") == nullptr &&
       config.hidden_size % config.num_attention_heads != 0) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "there is no head_dim, and hidden_size, ", config.hidden_size,
-        ", is not a multiple of num_attention_heads, ",
-        config.num_attention_heads));
+        "hidden_size: expected a multiple of num_attention_heads, ",
+        config.num_attention_heads, ", found ", config.hidden_size,
+        "; correct it, or give head_dim"));
   }
   MOE_ASSIGN_OR_RETURN(
       config.head_dim,
@@ -92,8 +88,9 @@ absl::Status ParseHeads(const Json& document, LlamaConfig& config) {
                 config.hidden_size / config.num_attention_heads));
   if (config.head_dim % 2 != 0) {
     return absl::InvalidArgumentError(
-        absl::StrCat("head_dim is ", config.head_dim,
-                     "; RoPE rotates pairs of features, so it must be even"));
+        absl::StrCat("head_dim: expected an even number, as RoPE rotates pairs "
+                     "of features, found ",
+                     config.head_dim));
   }
   return absl::OkStatus();
 }
@@ -109,9 +106,9 @@ absl::StatusOr<RopeType> ParseRopeType(const Json& scaling) {
   if (name == "dynamic") return RopeType::kDynamic;
   if (name == "llama3") return RopeType::kLlama3;
   return absl::UnimplementedError(
-      absl::StrCat("RoPE scaling of type \"", name,
-                   "\" is not supported; supported are default, linear, "
-                   "dynamic and llama3"));
+      absl::StrCat("rope_type: expected default, linear, dynamic or llama3, "
+                   "found \"",
+                   name, "\""));
 }
 
 absl::Status ParseLlama3Scaling(const Json& scaling, RopeConfig& rope) {
@@ -123,9 +120,9 @@ absl::Status ParseLlama3Scaling(const Json& scaling, RopeConfig& rope) {
     MOE_ASSIGN_OR_RETURN(*value, GetPositiveOr(scaling, field, 0));
   }
   if (rope.high_freq_factor <= rope.low_freq_factor) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "high_freq_factor is ", rope.high_freq_factor,
-        "; it must be above low_freq_factor, ", rope.low_freq_factor));
+    return absl::InvalidArgumentError(
+        absl::StrCat("high_freq_factor: expected more than low_freq_factor, ",
+                     rope.low_freq_factor, ", found ", rope.high_freq_factor));
   }
   MOE_ASSIGN_OR_RETURN(rope.original_max_position_embeddings,
                        GetSize(scaling, "original_max_position_embeddings"));
@@ -140,7 +137,7 @@ absl::Status ParseScaling(const Json& scaling, int64_t max_positions,
   MOE_ASSIGN_OR_RETURN(rope.factor, GetPositiveOr(scaling, "factor", 1));
   if (rope.factor < 1) {
     return absl::InvalidArgumentError(
-        absl::StrCat("factor is ", rope.factor, "; wanted is 1 or more"));
+        absl::StrCat("factor: expected 1 or more, found ", rope.factor));
   }
   if (rope.type == RopeType::kLlama3) return ParseLlama3Scaling(scaling, rope);
   if (rope.type == RopeType::kDynamic) {
@@ -159,9 +156,9 @@ absl::StatusOr<RopeConfig> ParseRope(const Json& document,
   if (FindField(document, "rope_scaling") != nullptr &&
       FindField(document, "rope_parameters") != nullptr) {
     return absl::InvalidArgumentError(
-        "there are both rope_scaling and rope_parameters; keep the one that "
+        "expected one of rope_scaling and rope_parameters, found both; keep "
         "the "
-        "model was trained with");
+        "one that the model was trained with");
   }
   for (const char* field : {"rope_scaling", "rope_parameters"}) {
     const Json* const scaling = FindField(document, field);
@@ -194,18 +191,19 @@ absl::StatusOr<std::optional<Dtype>> ParseTorchDtype(const Json& document) {
     for (const auto& [known, dtype] : kNames) {
       if (known == short_name) return dtype;
     }
-    return absl::InvalidArgumentError(absl::StrCat(
-        field, " is \"", name, "\"; wanted is bfloat16, float16 or float32"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(field, ": expected bfloat16, float16 or float32, found \"",
+                     name, "\""));
   }
   return std::nullopt;
 }
 
-absl::Status CheckWhatIsSupported(const Json& document) {
+absl::Status CheckActivation(const Json& document) {
   MOE_ASSIGN_OR_RETURN(const std::string activation,
                        GetOr<std::string>(document, "hidden_act", "silu"));
   if (activation != "silu") {
-    return absl::UnimplementedError(absl::StrCat("hidden_act is \"", activation,
-                                                 "\"; supported is \"silu\""));
+    return absl::UnimplementedError(absl::StrCat(
+        "hidden_act: expected \"silu\", found \"", activation, "\""));
   }
   return absl::OkStatus();
 }
@@ -227,7 +225,7 @@ absl::StatusOr<LlamaConfig> ParseDecoderConfig(Json document) {
                        GetOr(document, "attention_bias", false));
   MOE_ASSIGN_OR_RETURN(config.mlp_bias, GetOr(document, "mlp_bias", false));
   MOE_ASSIGN_OR_RETURN(config.dtype, ParseTorchDtype(document));
-  MOE_RETURN_IF_ERROR(CheckWhatIsSupported(document));
+  MOE_RETURN_IF_ERROR(CheckActivation(document));
   const Json* const quantization = FindField(document, kQuantization);
   if (quantization != nullptr) config.quantization_config = *quantization;
   document.erase(kQuantization);
@@ -241,12 +239,14 @@ absl::StatusOr<LlamaConfig> ParseLlamaConfig(absl::string_view text) {
                        Get<std::string>(document, "model_type"));
   if (model_type == "granitemoeshared") {
     return absl::UnimplementedError(
-        "model_type is \"granitemoeshared\", which only transformers reads; if "
-        "this checkpoint was exported, take the one that it was exported from");
+        "model_type: expected \"llama\", found \"granitemoeshared\", which "
+        "only "
+        "transformers reads; if this checkpoint was exported, use the one that "
+        "it was exported from");
   }
   if (model_type != "llama") {
-    return absl::UnimplementedError(absl::StrCat("model_type is \"", model_type,
-                                                 "\"; wanted is \"llama\""));
+    return absl::UnimplementedError(absl::StrCat(
+        "model_type: expected \"llama\", found \"", model_type, "\""));
   }
   return ParseDecoderConfig(std::move(document));
 }

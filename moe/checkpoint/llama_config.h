@@ -31,10 +31,10 @@ struct RopeConfig {
   friend bool operator==(const RopeConfig&, const RopeConfig&) = default;
 };
 
-// What the decoder computes with. Absent fields have the values that
-// transformers' LlamaConfig gives them, but for the sizes that no model can do
-// without (hidden_size, intermediate_size, num_attention_heads,
-// num_hidden_layers, vocab_size), which must be there.
+// The configuration of the decoder. Absent fields have the defaults of
+// transformers' LlamaConfig, except the sizes that every model needs
+// (hidden_size, intermediate_size, num_attention_heads, num_hidden_layers,
+// vocab_size), which must be there.
 struct LlamaConfig {
   int64_t vocab_size = 0;
   int64_t hidden_size = 0;
@@ -49,13 +49,14 @@ struct LlamaConfig {
   bool tie_word_embeddings = false;
   bool attention_bias = false;
   bool mlp_bias = false;
-  // Of `dtype` (newer files) or `torch_dtype`; absent where neither is given.
+  // The value of `dtype` (newer files) or `torch_dtype`; absent if neither is
+  // given.
   std::optional<Dtype> dtype;
-  // The whole document, so that fields not named above are kept; but for
-  // quantization_config.
+  // The whole document without quantization_config. It keeps the fields that
+  // are not named above.
   Json document;
-  // Null where there is none. Whether weights are quantized, their tensors
-  // tell: see CheckNotQuantized.
+  // Null if there is none. The tensors tell whether weights are quantized: see
+  // CheckNotQuantized.
   Json quantization_config;
 
   // Width of the queries: num_attention_heads * head_dim.

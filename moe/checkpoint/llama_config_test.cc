@@ -131,8 +131,9 @@ TEST(LlamaConfigTest, EveryNeededFieldIsMissedByName) {
         "num_hidden_layers", "num_attention_heads"}) {
     Json document = whole;
     document.erase(field);
-    EXPECT_THAT(ParseLlamaConfig(FormatJson(document)),
-                StatusIs(kInvalid, HasSubstr(absl::StrCat("\"", field, "\""))));
+    EXPECT_THAT(
+        ParseLlamaConfig(FormatJson(document)),
+        StatusIs(kInvalid, HasSubstr(absl::StrCat(field, ": expected"))));
     document[field] = nullptr;
     EXPECT_THAT(ParseLlamaConfig(FormatJson(document)), StatusIs(kInvalid));
   }
@@ -143,29 +144,36 @@ TEST(LlamaConfigTest, RefusesWhatIsMalformed) {
     const char* more;
     const char* message;
   } kCases[] = {
-      {R"("num_key_value_heads": 5)", "not a multiple of num_key_value_heads"},
-      {R"("num_key_value_heads": 0)", "num_key_value_heads is 0"},
-      {R"("head_dim": 7)", "must be even"},
-      {R"("head_dim": -2)", "head_dim is -2"},
-      {R"("max_position_embeddings": 0)", "max_position_embeddings is 0"},
+      {R"("num_key_value_heads": 5)",
+       "expected a multiple of num_key_value_heads"},
+      {R"("num_key_value_heads": 0)",
+       "num_key_value_heads: expected a number from 1"},
+      {R"("head_dim": 7)", "expected an even number"},
+      {R"("head_dim": -2)", "head_dim: expected a number from 1"},
+      {R"("max_position_embeddings": 0)", "max_position_embeddings: expected"},
       {R"("max_position_embeddings": 99999999999)", "99999999999"},
-      {R"("rms_norm_eps": 0)", "rms_norm_eps is 0"},
-      {R"("rms_norm_eps": "1e-5")", "rms_norm_eps is \"1e-5\""},
-      {R"("rope_theta": -1)", "rope_theta is -1"},
-      {R"("tie_word_embeddings": 1)", "wanted is true or false"},
-      {R"("torch_dtype": "int8")", "torch_dtype is \"int8\""},
-      {R"("rope_scaling": 8)", "rope_scaling is 8"},
-      {R"("rope_scaling": {"type": "linear"})", "\"factor\""},
-      {R"("rope_scaling": {"type": "linear", "factor": 0.5})", "factor is 0.5"},
+      {R"("rms_norm_eps": 0)",
+       "rms_norm_eps: expected a number above 0, found 0"},
+      {R"("rms_norm_eps": "1e-5")",
+       "rms_norm_eps: expected a number, found \"1e-5\""},
+      {R"("rope_theta": -1)",
+       "rope_theta: expected a number above 0, found -1"},
+      {R"("tie_word_embeddings": 1)", "expected true or false, found 1"},
+      {R"("torch_dtype": "int8")", "float32, found \"int8\""},
+      {R"("rope_scaling": 8)", "rope_scaling: expected an object, found 8"},
+      {R"("rope_scaling": {"type": "linear"})",
+       "factor: expected a number, found no such field"},
+      {R"("rope_scaling": {"type": "linear", "factor": 0.5})",
+       "factor: expected 1 or more, found 0.5"},
       {R"("rope_scaling": {"type": "llama3", "factor": 8})",
-       "rope_scaling: there is no field \"low_freq_factor\""},
+       "rope_scaling: low_freq_factor: expected a number, found no such field"},
       {R"("rope_scaling": {"type": "llama3", "factor": 8, "low_freq_factor": 4,
           "high_freq_factor": 4, "original_max_position_embeddings": 8})",
-       "must be above low_freq_factor"},
+       "expected more than low_freq_factor, 4, found 4"},
       {R"("rope_parameters": {"rope_theta": 1}, "rope_scaling": {"factor": 2})",
-       "both rope_scaling and rope_parameters"},
+       "expected one of rope_scaling and rope_parameters"},
       {R"("rope_parameters": {"rope_theta": 0})",
-       "rope_parameters: rope_theta is 0"},
+       "rope_parameters: rope_theta: expected a number above 0, found 0"},
   };
   for (const auto& [more, message] : kCases) {
     EXPECT_THAT(ParseLlamaConfig(Minimal(more)),
@@ -198,7 +206,7 @@ TEST(LlamaConfigTest, NamesWhatIsNotSupported) {
       ParseLlamaConfig(absl::StrReplaceAll(Minimal(), {{"llama", "gpt2"}})),
       StatusIs(kUnimplemented, HasSubstr("gpt2")));
   EXPECT_THAT(ParseLlamaConfig(R"({"model_type": "granitemoeshared"})"),
-              StatusIs(kUnimplemented, HasSubstr("that it was exported from")));
+              StatusIs(kUnimplemented, HasSubstr("it was exported from")));
 }
 
 }  // namespace

@@ -9,10 +9,12 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "moe/base/check.h"
 #include "moe/base/json.h"
+#include "moe/base/option_checks.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/checkpoint_form.pb.h"
 #include "moe/checkpoint/llama_config.h"
@@ -23,18 +25,13 @@ namespace {
 
 absl::Status CheckRange(absl::string_view field, int64_t value, int64_t low,
                         int64_t high, absl::string_view why) {
-  if (value >= low && value <= high) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(field, " is ", value,
-                                                 "; wanted is a number from ",
-                                                 low, " to ", high, why));
+  return CheckField(value >= low && value <= high, field, value,
+                    absl::StrCat("a number from ", low, " to ", high, why));
 }
 
 absl::Status CheckPositive(absl::string_view field, double value) {
-  if (value > 0 && value <= std::numeric_limits<double>::max()) {
-    return absl::OkStatus();
-  }
-  return absl::InvalidArgumentError(
-      absl::StrCat(field, " is ", value, "; wanted is a number above 0"));
+  return CheckField(value > 0 && value <= std::numeric_limits<double>::max(),
+                    field, value, "a number above 0");
 }
 
 absl::Status CheckNumExperts(const MoeConfig& config) {
@@ -66,11 +63,10 @@ absl::Status CheckAttention(const MoeConfig& config) {
   const bool power_of_two = split > 0 && (split & (split - 1)) == 0;
   if (config.attn_experts % num_groups != 0 || !power_of_two ||
       heads_per_group % split != 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("attn_experts is ", config.attn_experts,
-                     "; wanted is num_key_value_heads, ", num_groups,
-                     ", times a power of two that divides the ",
-                     heads_per_group, " query heads of a KV head"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "attn_experts: expected num_key_value_heads, ", num_groups,
+        ", times a power of two that divides the ", heads_per_group,
+        " query heads of a KV head, found ", config.attn_experts));
   }
   MOE_RETURN_IF_ERROR(CheckRange("top_k_attn", config.top_k_attn, 1,
                                  config.attn_experts, " (attn_experts)"));
@@ -115,15 +111,15 @@ absl::StatusOr<CheckpointForm::ConfigStyle> ParseStyle(const Json& document) {
                        GetOr<std::string>(document, "model_type", ""));
   if (!IsMoeModelType(model_type)) {
     return absl::UnimplementedError(
-        absl::StrCat("model_type is \"", model_type, "\"; wanted is \"",
-                     kOwnModelType, "\" or \"", kMixtralModelType, "\""));
+        absl::StrCat("model_type: expected \"", kOwnModelType, "\" or \"",
+                     kMixtralModelType, "\", found \"", model_type, "\""));
   }
   MOE_ASSIGN_OR_RETURN(
       const std::string moe_type,
       GetOr<std::string>(document, "moe_type", std::string(kMoeType)));
   if (moe_type != kMoeType) {
     return absl::UnimplementedError(absl::StrCat(
-        "moe_type is \"", moe_type, "\"; wanted is \"", kMoeType, "\""));
+        "moe_type: expected \"", kMoeType, "\", found \"", moe_type, "\""));
   }
   const bool is_published = model_type == kMixtralModelType &&
                             FindField(document, "moe_type") != nullptr;
@@ -137,8 +133,8 @@ bool IsPlainMixtralDocument(const Json& document) {
          FindField(document, "moe_type") == nullptr;
 }
 
-// What transformers takes for a Mixtral's fields that are missing, where it
-// takes something else for LLaMA's. Source: MixtralConfig of transformers 4.57.
+// The defaults of a Mixtral's fields that differ from LLaMA's. Source:
+// MixtralConfig of transformers 4.57.
 void SetMixtralDefaults(Json& document) {
   const auto set = [&](const char* field, Json value) {
     if (!document.contains(field)) document[field] = std::move(value);
@@ -167,8 +163,8 @@ void SetRope(const LlamaConfig& config, Json& document) {
       config.rope.type == RopeType::kDefault ? Json() : scaling;
 }
 
-// Fields that a dense configuration may leave to LLaMA's defaults are written
-// out: under another model_type, readers have other defaults for them.
+// Writes the fields that a dense configuration may leave to LLaMA's defaults.
+// Under another model_type readers have other defaults.
 void SetResolvedDefaults(const LlamaConfig& config, Json& document) {
   document["num_key_value_heads"] = config.num_key_value_heads;
   document["head_dim"] = config.head_dim;
@@ -213,17 +209,10 @@ void SetClasses(const MoeConfig& config, Json& document) {
 }
 
 // Fields that only this project, and the published code, know.
-constexpr absl::string_view kOwnFields[] = {"auto_map",
-                                            "dense_intermediate_size",
-                                            "intermediate_size_residual",
-                                            "scale_factor",
-                                            "moe_type",
-                                            "num_moe_contract_layers",
-                                            "use_attn_moe",
-                                            "top_k_attn",
-                                            "attn_experts",
-                                            "scale_factor_attn",
-                                            "add_rescale_bias"};
+constexpr char kOwnFields[] =
+    "auto_map dense_intermediate_size intermediate_size_residual scale_factor "
+    "moe_type num_moe_contract_layers use_attn_moe top_k_attn attn_experts "
+    "scale_factor_attn add_rescale_bias";
 
 // None for a plain Mixtral, which has no such field.
 absl::StatusOr<std::optional<int64_t>> ParseDenseSize(const Json& document,
@@ -239,15 +228,13 @@ absl::StatusOr<std::optional<int64_t>> ParseDenseSize(const Json& document,
 
 absl::Status ValidateMoeConfig(const MoeConfig& config) {
   MOE_RETURN_IF_ERROR(CheckNumExperts(config));
+  MOE_RETURN_IF_ERROR(CheckRange("num_moe_contract_layers",
+                                 config.num_moe_contract_layers, 0,
+                                 (config.decoder.num_hidden_layers - 1) / 2,
+                                 " (at least one layer has experts)"));
   MOE_RETURN_IF_ERROR(
-      CheckRange("num_moe_contract_layers", config.num_moe_contract_layers, 0,
-                 (config.decoder.num_hidden_layers - 1) / 2,
-                 " (at least one of the num_hidden_layers has experts)"));
-  if (!(config.router_aux_loss_coef >= 0)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("router_aux_loss_coef is ", config.router_aux_loss_coef,
-                     "; wanted is a number of 0 or more"));
-  }
+      CheckField(config.router_aux_loss_coef >= 0, "router_aux_loss_coef",
+                 config.router_aux_loss_coef, "a number of 0 or more"));
   if (config.num_local_experts > 0) MOE_RETURN_IF_ERROR(CheckMlp(config));
   if (config.use_attn_moe) MOE_RETURN_IF_ERROR(CheckAttention(config));
   return absl::OkStatus();
@@ -294,9 +281,9 @@ absl::StatusOr<MoeConfig> ParseMoeConfig(absl::string_view text) {
   const Json* const window = FindField(document, "sliding_window");
   if (window != nullptr) {
     return absl::UnimplementedError(
-        absl::StrCat("sliding_window is ", window->dump(),
-                     "; wanted is null: attention over a window is not "
-                     "implemented"));
+        absl::StrCat("sliding_window: expected null, as attention over a "
+                     "window is not supported, found ",
+                     window->dump()));
   }
   MoeConfig config;
   MOE_ASSIGN_OR_RETURN(config.config_style, ParseStyle(document));
@@ -320,8 +307,9 @@ absl::StatusOr<MoeConfig> ParseMoeConfig(absl::string_view text) {
   MOE_RETURN_IF_ERROR(ValidateMoeConfig(config));
   if (is_plain && !IsPlainMixtral(config)) {
     return absl::UnimplementedError(absl::StrCat(
-        "model_type is \"mixtral\" without a moe_type, and ",
-        FindBeyondMixtral(config), ", which Mixtral does not have"));
+        "expected only what Mixtral computes, as model_type is \"mixtral\" and "
+        "there is no moe_type, found ",
+        FindBeyondMixtral(config)));
   }
   return config;
 }
@@ -331,7 +319,7 @@ Json DocumentWithoutOwnFields(const MoeConfig& config) {
   Json document = config.decoder.document;
   RemovePathFields(document);
   document.erase(kNameOrPathField);
-  for (const absl::string_view field : kOwnFields) {
+  for (const absl::string_view field : absl::StrSplit(kOwnFields, ' ')) {
     document.erase(std::string(field));
   }
   document["architectures"] = {"MixtralForCausalLM"};

@@ -16,8 +16,8 @@
 
 namespace moe {
 
-// The Python files that stand beside config.json and load the checkpoint in
-// transformers with trust_remote_code=True; `auto_map` names them. A plain
+// The Python files beside config.json that load the checkpoint in transformers
+// with trust_remote_code=True; `auto_map` names them. A plain
 // Mixtral has none.
 inline constexpr char kModelConfigurationFile[] = "configuration_llama_moe.py";
 inline constexpr char kModelCodeFile[] = "modeling_llama_moe.py";
@@ -62,8 +62,8 @@ struct MoeConfig {
 // times a power of two that divides the heads of a group.
 absl::Status ValidateMoeConfig(const MoeConfig& config);
 
-// What of the model transformers' Mixtral does not compute, as config.json says
-// it: "scale_factor 4". Empty where it is a Mixtral to the letter.
+// The first property of the model that transformers' Mixtral does not compute,
+// as in config.json: "scale_factor 4". Empty if the model is exactly a Mixtral.
 std::string FindBeyondMixtral(const MoeConfig& config);
 
 // Whether config.json says "mixtral" and nothing of this project: the style is

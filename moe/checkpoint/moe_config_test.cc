@@ -219,11 +219,15 @@ TEST(MoeConfigTest, ReadsAMixtralOfAnotherMaking) {
           "num_key_value_heads": null,
           "num_hidden_layers": 4, "num_attention_heads": 4})"));
   EXPECT_EQ(as_many.decoder.num_key_value_heads, 4);
-  EXPECT_THAT(ParseMoeConfig(R"({"model_type": "mixtral", "vocab_size": 512,
+  EXPECT_THAT(
+      ParseMoeConfig(R"({"model_type": "mixtral", "vocab_size": 512,
           "hidden_size": 128, "intermediate_size": 64, "sliding_window": 4096,
           "num_hidden_layers": 4, "num_attention_heads": 8})"),
-              StatusIs(absl::StatusCode::kUnimplemented,
-                       HasSubstr("sliding_window is 4096; wanted is null")));
+      StatusIs(
+          absl::StatusCode::kUnimplemented,
+          HasSubstr(
+              "sliding_window: expected null, as attention over a window is "
+              "not supported, found 4096")));
   EXPECT_THAT(
       ParseMoeConfig(R"({"model_type": "mixtral", "vocab_size": 512,
           "hidden_size": 128, "intermediate_size": 64, "scale_factor": 4,
@@ -339,24 +343,25 @@ TEST(MoeConfigTest, ValidationNamesTheField) {
   } kCases[] = {
       {[](MoeConfig& c) { c.num_local_experts = -1; }, "num_local_experts"},
       {[](MoeConfig& c) { c.num_experts_per_tok = 9; },
-       "num_experts_per_tok is 9; wanted is a number from 1 to 8"},
+       "num_experts_per_tok: expected a number from 1 to 8"},
       {[](MoeConfig& c) { c.num_experts_per_tok = 0; }, "num_experts_per_tok"},
       {[](MoeConfig& c) { c.expert_intermediate_size = 385; },
-       "intermediate_size is 385"},
+       "(dense_intermediate_size), found 385"},
       {[](MoeConfig& c) { c.intermediate_size_residual = 0; },
-       "intermediate_size_residual is 0"},
-      {[](MoeConfig& c) { c.scale_factor = 0; }, "scale_factor is 0"},
+       "intermediate_size_residual: expected a number from 1"},
+      {[](MoeConfig& c) { c.scale_factor = 0; },
+       "scale_factor: expected a number above 0, found 0"},
       {[](MoeConfig& c) { c.scale_factor = 0.0 / 0.0; }, "scale_factor"},
       {[](MoeConfig& c) { c.router_aux_loss_coef = -1; },
        "router_aux_loss_coef"},
       {[](MoeConfig& c) { c.num_moe_contract_layers = 2; },
-       "num_moe_contract_layers is 2; wanted is a number from 0 to 1"},
-      {[](MoeConfig& c) { c.attn_experts = 6; }, "attn_experts is 6"},
-      {[](MoeConfig& c) { c.attn_experts = 16; }, "attn_experts is 16"},
-      {[](MoeConfig& c) { c.attn_experts = 0; }, "attn_experts is 0"},
-      {[](MoeConfig& c) { c.top_k_attn = 9; }, "top_k_attn is 9"},
+       "num_moe_contract_layers: expected a number from 0 to 1"},
+      {[](MoeConfig& c) { c.attn_experts = 6; }, "KV head, found 6"},
+      {[](MoeConfig& c) { c.attn_experts = 16; }, "KV head, found 16"},
+      {[](MoeConfig& c) { c.attn_experts = 0; }, "KV head, found 0"},
+      {[](MoeConfig& c) { c.top_k_attn = 9; }, "(attn_experts), found 9"},
       {[](MoeConfig& c) { c.scale_factor_attn = -2; },
-       "scale_factor_attn is -2"},
+       "scale_factor_attn: expected a number above 0, found -2"},
   };
   EXPECT_THAT(ValidateMoeConfig(Sample()), IsOk());
   for (const auto& [change, message] : kCases) {

@@ -1,8 +1,8 @@
-// Fields of a model's JSON files that tell where on somebody's machine it lay.
+// Fields of a model's JSON files with paths on somebody's machine.
 //
-// Libraries that save a model note paths in its files ("_name_or_path",
-// "tokenizer_file"). No reader needs them, and they name users and projects: a
-// checkpoint that is made from the model does not get them.
+// Libraries that save a model write paths into its files ("_name_or_path",
+// "tokenizer_file"). No reader needs them, and they name users and projects. So
+// a checkpoint made from the model does not get them.
 
 #ifndef MOE_CHECKPOINT_PATH_FIELDS_H_
 #define MOE_CHECKPOINT_PATH_FIELDS_H_

@@ -40,8 +40,8 @@ absl::Status CheckSpecs(absl::Span<const TensorSpec> tensors) {
   absl::flat_hash_set<absl::string_view> names;
   for (const TensorSpec& tensor : tensors) {
     if (!names.insert(tensor.name).second) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("tensor \"", tensor.name, "\" is to be written twice"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          "tensor \"", tensor.name, "\": expected it once, found it twice"));
     }
     MOE_RETURN_IF_ERROR(ValidateTensorSpec(tensor));
   }
@@ -129,8 +129,8 @@ absl::StatusOr<SafetensorsWriter> SafetensorsWriter::Create(
 absl::Status SafetensorsWriter::Append(absl::string_view bytes) {
   if (bytes.size() > missing_bytes_) {
     return absl::InvalidArgumentError(
-        absl::StrCat(bytes.size(), " bytes of tensor data came where ",
-                     missing_bytes_, " were missing"));
+        absl::StrCat("expected at most ", missing_bytes_,
+                     " more bytes of tensor data, found ", bytes.size()));
   }
   missing_bytes_ -= bytes.size();
   return file_->Append(bytes);
@@ -139,7 +139,8 @@ absl::Status SafetensorsWriter::Append(absl::string_view bytes) {
 absl::Status SafetensorsWriter::Finish() const {
   if (missing_bytes_ == 0) return absl::OkStatus();
   return absl::FailedPreconditionError(
-      absl::StrCat(missing_bytes_, " bytes of tensor data never came"));
+      absl::StrCat("expected ", missing_bytes_,
+                   " more bytes of tensor data, found the end"));
 }
 
 std::vector<TensorSpec> InReferenceOrder(std::vector<TensorSpec> tensors) {

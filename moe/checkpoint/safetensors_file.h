@@ -39,10 +39,9 @@ class SafetensorsFile {
   // Null if there is no such tensor. Valid as long as this object.
   const SafetensorsTensor* Find(absl::string_view name) const;
 
-  // Lists each tensor under the name that `rename` gives for its own; no two
-  // may get the same.
+  // Renames each tensor to `rename` of its name. No two may get the same name.
   void RenameTensors(absl::FunctionRef<std::string(absl::string_view)> rename);
-  // Lists the tensor no more. The file keeps it.
+  // Removes the tensor from tensors(). The file keeps it.
   void PassOver(absl::string_view name);
 
   // Fills `out` from byte `offset_bytes` of the tensor's data on. The range
@@ -61,8 +60,8 @@ class SafetensorsFile {
   absl::flat_hash_map<std::string, size_t> index_;  // By name, into tensors().
 };
 
-// Writes the header at once, then the data as they come: nothing is held but
-// the list of tensors. The file is the caller's to sync and close.
+// Writes the header at once, then the data as they come. Holds no data. The
+// caller syncs and closes the file.
 class SafetensorsWriter {
  public:
   // InvalidArgument if two tensors have the same name or a shape is malformed.

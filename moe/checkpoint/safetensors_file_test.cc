@@ -91,7 +91,7 @@ TEST_F(SafetensorsWriterTest, CountsTheData) {
                            SafetensorsWriter::Create(*file_, specs, {}));
   MOE_EXPECT_OK(writer.Append("123"));
   EXPECT_THAT(writer.Finish(), StatusIs(absl::StatusCode::kFailedPrecondition,
-                                        HasSubstr("1 bytes")));
+                                        HasSubstr("expected 1 more bytes")));
   EXPECT_THAT(writer.Append("45"),
               StatusIs(absl::StatusCode::kInvalidArgument));
   MOE_EXPECT_OK(writer.Append("4"));
@@ -102,7 +102,7 @@ TEST_F(SafetensorsWriterTest, RefusesMalformedSpecs) {
   EXPECT_THAT(SafetensorsWriter::Create(
                   *file_, {{"w", Dtype::kU8, {1}}, {"w", Dtype::kU8, {1}}}, {}),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("\"w\" is to be written twice")));
+                       HasSubstr("\"w\": expected it once, found it twice")));
   constexpr int64_t kLarge = int64_t{1} << 62;
   EXPECT_THAT(
       SafetensorsWriter::Create(*file_, {{"w", Dtype::kF32, {kLarge}}}, {}),

@@ -93,8 +93,7 @@ class HeaderHandler : public nlohmann::json_sax<SortedJson> {
     if (state_ == State::kTop) return StartEntry(name);
     if (state_ == State::kMetadata) {
       if (header_.metadata.count(name) > 0) {
-        return Fail(Malformed(
-            absl::StrCat(kMetadataKey, ": \"", name, "\" occurs twice")));
+        return Refuse(kMetadataKey, ": \"", name, "\" occurs twice");
       }
       key_ = name;
       state_ = State::kMetadataValue;
@@ -133,8 +132,7 @@ class HeaderHandler : public nlohmann::json_sax<SortedJson> {
 
   bool parse_error(size_t position, const std::string&,
                    const nlohmann::detail::exception& error) override {
-    return Fail(Malformed(
-        absl::StrCat("at byte ", position, " of the JSON: ", error.what())));
+    return Refuse("at byte ", position, " of the JSON: ", error.what());
   }
 
  private:
@@ -160,6 +158,11 @@ class HeaderHandler : public nlohmann::json_sax<SortedJson> {
     return false;
   }
 
+  template <typename... Args>
+  bool Refuse(const Args&... what) {
+    return Fail(Malformed(absl::StrCat(what...)));
+  }
+
   std::string Tensor() const {
     return absl::StrCat("tensor \"", tensor_.spec.name, "\"");
   }
@@ -167,30 +170,29 @@ class HeaderHandler : public nlohmann::json_sax<SortedJson> {
   bool Unexpected(absl::string_view got) {
     switch (state_) {
       case State::kStart:
-        return Fail(Malformed(absl::StrCat("it is ", got, ", not an object")));
+        return Refuse("expected an object, found ", got);
       case State::kMetadataObject:
-        return Fail(Malformed(
-            absl::StrCat(kMetadataKey, " is ", got, ", not an object")));
+        return Refuse(kMetadataKey, ": expected an object, found ", got);
       case State::kMetadataValue:
-        return Fail(Malformed(absl::StrCat(kMetadataKey, ": \"", key_, "\" is ",
-                                           got, ", not a string")));
+        return Refuse(kMetadataKey, ": \"", key_,
+                      "\": expected a string, found ", got);
       case State::kTensorValue:
-        return Fail(
-            Malformed(absl::StrCat(Tensor(), " is ", got, ", not an object")));
+        return Refuse(Tensor(), ": expected an object, found ", got);
       case State::kShape:
       case State::kOffsets:
-        return Fail(Malformed(absl::StrCat(Tensor(), ": ", key_, " has ", got,
-                                           "; wanted are whole numbers")));
+        return Refuse(Tensor(), ": ", key_, ": expected whole numbers, found ",
+                      got);
       default:
-        return Fail(Malformed(absl::StrCat(
-            Tensor(), ": ", key_, " is ", got, "; wanted is ",
-            state_ == State::kDtype ? "a string" : "an array of numbers")));
+        return Refuse(
+            Tensor(), ": ", key_, ": expected ",
+            state_ == State::kDtype ? "a string" : "an array of numbers",
+            ", found ", got);
     }
   }
 
   bool StartEntry(const std::string& name) {
     if (!names_.insert(name).second) {
-      return Fail(Malformed(absl::StrCat("\"", name, "\" occurs twice")));
+      return Refuse("\"", name, "\" occurs twice");
     }
     if (name == kMetadataKey) {
       state_ = State::kMetadataObject;
@@ -205,8 +207,7 @@ class HeaderHandler : public nlohmann::json_sax<SortedJson> {
   bool StartField(const std::string& name) {
     key_ = name;
     if (!fields_.insert(name).second) {
-      return Fail(
-          Malformed(absl::StrCat(Tensor(), ": ", name, " occurs twice")));
+      return Refuse(Tensor(), ": ", name, " occurs twice");
     }
     if (name == "dtype") {
       state_ = State::kDtype;
@@ -215,8 +216,10 @@ class HeaderHandler : public nlohmann::json_sax<SortedJson> {
     } else if (name == "data_offsets") {
       state_ = State::kOffsetsArray;
     } else {
-      return Fail(Malformed(
-          absl::StrCat(Tensor(), " has an unknown field \"", name, "\"")));
+      return Refuse(
+          Tensor(),
+          ": expected dtype, shape and data_offsets, found the field \"", name,
+          "\"");
     }
     return true;
   }
@@ -224,8 +227,7 @@ class HeaderHandler : public nlohmann::json_sax<SortedJson> {
   bool FinishShape() {
     for (const uint64_t size : numbers_) {
       if (size > uint64_t{std::numeric_limits<int64_t>::max()}) {
-        return Fail(Malformed(
-            absl::StrCat(Tensor(), ": the dimension ", size, " overflows")));
+        return Refuse(Tensor(), ": the dimension ", size, " overflows");
       }
       tensor_.spec.shape.push_back(static_cast<int64_t>(size));
     }
@@ -234,9 +236,8 @@ class HeaderHandler : public nlohmann::json_sax<SortedJson> {
 
   bool FinishOffsets() {
     if (numbers_.size() != 2) {
-      return Fail(
-          Malformed(absl::StrCat(Tensor(), ": data_offsets has ",
-                                 numbers_.size(), " numbers; wanted are 2")));
+      return Refuse(Tensor(), ": data_offsets: expected 2 numbers, found ",
+                    numbers_.size());
     }
     tensor_.begin = numbers_[0];
     tensor_.end = numbers_[1];
@@ -246,7 +247,7 @@ class HeaderHandler : public nlohmann::json_sax<SortedJson> {
   bool FinishTensor() {
     for (const char* field : {"dtype", "shape", "data_offsets"}) {
       if (!fields_.contains(field)) {
-        return Fail(Malformed(absl::StrCat(Tensor(), " has no ", field)));
+        return Refuse(Tensor(), ": expected ", field, ", found none");
       }
     }
     header_.tensors.push_back(std::move(tensor_));
@@ -271,8 +272,9 @@ absl::Status CheckTensor(const SafetensorsTensor& tensor, uint64_t start) {
   };
   if (tensor.end < tensor.begin || tensor.begin != start) {
     return malformed(
-        absl::StrCat("data_offsets are [", tensor.begin, ", ", tensor.end,
-                     "], and the data before it end at ", start,
+        absl::StrCat("expected data from offset ", start,
+                     " on, where the data before it end, found data_offsets [",
+                     tensor.begin, ", ", tensor.end, "]",
                      tensor.end < tensor.begin ? ": it ends before it begins"
                      : tensor.begin < start ? ": it overlaps what is before it"
                                             : ": there is a gap before it"));
@@ -283,9 +285,9 @@ absl::Status CheckTensor(const SafetensorsTensor& tensor, uint64_t start) {
   const uint64_t got = tensor.end - tensor.begin;
   if (got != want) {
     return malformed(absl::StrCat(
-        DtypeName(tensor.spec.dtype), " ", FormatShape(tensor.spec.shape),
-        " takes ", want, " bytes, and data_offsets [", tensor.begin, ", ",
-        tensor.end, "] span ", got));
+        "expected ", want, " bytes for ", DtypeName(tensor.spec.dtype), " ",
+        FormatShape(tensor.spec.shape), ", found ", got, " in data_offsets [",
+        tensor.begin, ", ", tensor.end, "]"));
   }
   return absl::OkStatus();
 }
@@ -304,15 +306,15 @@ absl::Status CheckTensors(SafetensorsHeader& header, uint64_t file_size_bytes) {
   const uint64_t found = file_size_bytes - header.data_offset;
   for (const SafetensorsTensor& tensor : header.tensors) {
     if (tensor.end <= found) continue;
-    return absl::DataLossError(
-        absl::StrCat("truncated: the data of tensor \"", tensor.spec.name,
-                     "\" end at offset ", header.data_offset + tensor.end,
-                     ", and the file ends at ", file_size_bytes));
+    return absl::DataLossError(absl::StrCat(
+        "truncated: tensor \"", tensor.spec.name,
+        "\": expected data up to offset ", header.data_offset + tensor.end,
+        ", found the end of the file at ", file_size_bytes));
   }
   if (found > data_bytes) {
     return Malformed(absl::StrCat(
-        "the tensors cover ", data_bytes, " bytes of data, and the file has ",
-        found, ": ", found - data_bytes, " bytes at its end belong to none"));
+        "expected ", data_bytes, " bytes of data, found ", found, ": ",
+        found - data_bytes, " bytes at its end belong to no tensor"));
   }
   return absl::OkStatus();
 }
@@ -327,8 +329,7 @@ absl::StatusOr<uint64_t> ParseSafetensorsHeaderSize(
     absl::string_view first_bytes, uint64_t file_size_bytes) {
   if (first_bytes.size() < kLengthBytes) {
     return absl::DataLossError(absl::StrCat(
-        "truncated: a safetensors file starts with 8 bytes of length, and this "
-        "one has ",
+        "truncated: expected 8 bytes of length at the start, found ",
         first_bytes.size(), " bytes"));
   }
   uint64_t header_bytes = 0;
@@ -336,16 +337,16 @@ absl::StatusOr<uint64_t> ParseSafetensorsHeaderSize(
     header_bytes = (header_bytes << 8) | static_cast<uint8_t>(first_bytes[i]);
   }
   if (header_bytes > kMaxSafetensorsHeaderBytes) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("the header's length at offset 0 is ", header_bytes,
-                     ", and the limit is ", kMaxSafetensorsHeaderBytes,
-                     "; is it a safetensors file?"));
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "expected a header of at most ", kMaxSafetensorsHeaderBytes,
+        " bytes, found the length ", header_bytes,
+        " at offset 0; give the path of a safetensors file"));
   }
   if (header_bytes > file_size_bytes - kLengthBytes) {
     return absl::DataLossError(
-        absl::StrCat("truncated: the header takes ", header_bytes,
-                     " bytes from offset 8, and the file has ",
-                     file_size_bytes - kLengthBytes, " there"));
+        absl::StrCat("truncated: expected ", header_bytes,
+                     " bytes of header at offset 8, found ",
+                     file_size_bytes - kLengthBytes));
   }
   return header_bytes;
 }
@@ -353,7 +354,7 @@ absl::StatusOr<uint64_t> ParseSafetensorsHeaderSize(
 absl::StatusOr<SafetensorsHeader> ParseSafetensorsHeader(
     absl::string_view json, uint64_t file_size_bytes) {
   if (json.empty() || json.front() != '{') {
-    return Malformed("it does not start with '{'");
+    return Malformed("expected '{' at its start, found something else");
   }
   HeaderHandler handler;
   const bool parsed = SortedJson::sax_parse(json.begin(), json.end(), &handler);

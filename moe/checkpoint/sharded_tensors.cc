@@ -11,14 +11,15 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "moe/base/file_system.h"
+#include "moe/base/json.h"
 #include "moe/base/random_access_file.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/directory_contents.h"
 #include "moe/checkpoint/safetensors_file.h"
-#include "moe/checkpoint/shard_index.h"
 
 namespace moe {
 namespace {
@@ -38,7 +39,7 @@ absl::Status NoModel(absl::string_view directory) {
                                           WhatIsThereInstead(directory)));
 }
 
-// Each tensor of a shard stands in the index, for that shard.
+// Each tensor of a shard has an entry for that shard in the index.
 absl::Status CheckShard(const SafetensorsFile& shard, absl::string_view name,
                         const ShardIndex& index) {
   for (const SafetensorsTensor& tensor : shard.tensors()) {
@@ -46,12 +47,14 @@ absl::Status CheckShard(const SafetensorsFile& shard, absl::string_view name,
     if (found == index.weight_map.end()) {
       return absl::InvalidArgumentError(
           absl::StrCat(shard.path(), ": tensor \"", tensor.spec.name,
-                       "\" is here, and not in ", kShardIndexFile));
+                       "\": expected an entry in ", kShardIndexFile,
+                       ", found none; download the checkpoint again"));
     }
     if (found->second != name) {
       return absl::InvalidArgumentError(absl::StrCat(
-          shard.path(), ": tensor \"", tensor.spec.name, "\" is here, and ",
-          kShardIndexFile, " says that it is in ", found->second));
+          shard.path(), ": tensor \"", tensor.spec.name, "\": expected it in ",
+          found->second, ", by ", kShardIndexFile,
+          ", found it here; download the checkpoint again"));
     }
   }
   return absl::OkStatus();
@@ -66,9 +69,9 @@ absl::Status CheckIndex(absl::string_view index_path, const ShardIndex& index,
   for (const auto& [tensor, shard_name] : index.weight_map) {
     const SafetensorsFile& shard = *by_name.at(shard_name);
     if (shard.Find(tensor) == nullptr) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(index_path, " says that tensor \"", tensor, "\" is in ",
-                       shard.path(), ", and it is not there"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          index_path, ": tensor \"", tensor, "\": expected it in ",
+          shard.path(), ", found it missing; download the checkpoint again"));
     }
   }
   for (const auto& [name, shard] : by_name) {
@@ -102,8 +105,8 @@ absl::StatusOr<ShardedTensors> ShardedTensors::Open(
     absl::StatusOr<SafetensorsFile> shard = SafetensorsFile::Open(path);
     if (absl::IsNotFound(shard.status())) {
       return absl::NotFoundError(
-          absl::StrCat(path, " does not exist, and ", index_path,
-                       " names it; is the download complete?"));
+          absl::StrCat(path, ": expected the shard that ", index_path,
+                       " names, found no file; complete the download"));
     }
     MOE_RETURN_IF_ERROR(shard.status());
     shards.push_back(*std::move(shard));
@@ -143,6 +146,80 @@ TensorLocation ShardedTensors::Find(absl::string_view name) const {
   if (found == locations_.end()) return {};
   const SafetensorsFile& shard = shards_[found->second.first];
   return {&shard, &shard.tensors()[found->second.second]};
+}
+
+namespace {
+
+absl::Status WrongField(absl::string_view field, absl::string_view want) {
+  return absl::InvalidArgumentError(absl::StrCat(
+      field, ": expected ", want, ", found something else or nothing"));
+}
+
+absl::Status CheckShardName(absl::string_view tensor, absl::string_view shard) {
+  const absl::string_view suffix = ".safetensors";
+  if (absl::EndsWith(shard, suffix) && shard.size() > suffix.size() &&
+      shard.find_first_of(absl::string_view("/\\\0", 3)) ==
+          absl::string_view::npos) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(absl::StrCat(
+      "weight_map: tensor \"", tensor,
+      "\": expected the name of a .safetensors file in the same directory, "
+      "found \"",
+      shard, "\""));
+}
+
+// A whole number of 0 or more, though it may be written as 8.0; nothing
+// otherwise.
+std::optional<int64_t> GetCount(const SortedJson& object, const char* field) {
+  const auto found = object.find(field);
+  if (found == object.end() || !found->is_number()) return std::nullopt;
+  const double value = found->get<double>();
+  constexpr double kLimit = 9.0e18;
+  if (!(value >= 0 && value < kLimit)) return std::nullopt;
+  return found->is_number_integer() ? found->get<int64_t>()
+                                    : static_cast<int64_t>(value);
+}
+
+}  // namespace
+
+absl::StatusOr<ShardIndex> ParseShardIndex(absl::string_view text) {
+  MOE_ASSIGN_OR_RETURN(const SortedJson document, ParseSortedJson(text));
+  if (!document.is_object()) {
+    return absl::InvalidArgumentError(
+        "expected a JSON object, found another value");
+  }
+  const auto weight_map = document.find("weight_map");
+  if (weight_map == document.end() || !weight_map->is_object()) {
+    return WrongField("weight_map", "an object");
+  }
+  ShardIndex index;
+  for (const auto& [tensor, shard] : weight_map->items()) {
+    if (!shard.is_string()) {
+      return WrongField(absl::StrCat("weight_map: ", tensor), "a string");
+    }
+    index.weight_map[tensor] = shard.get<std::string>();
+    MOE_RETURN_IF_ERROR(CheckShardName(tensor, index.weight_map[tensor]));
+  }
+  const auto metadata = document.find("metadata");
+  if (metadata != document.end() && metadata->is_object()) {
+    index.total_size_bytes = GetCount(*metadata, "total_size");
+    index.total_parameters = GetCount(*metadata, "total_parameters");
+  }
+  return index;
+}
+
+std::string FormatShardIndex(const ShardIndex& index) {
+  SortedJson metadata = SortedJson::object();
+  if (index.total_parameters.has_value()) {
+    metadata["total_parameters"] = *index.total_parameters;
+  }
+  if (index.total_size_bytes.has_value()) {
+    metadata["total_size"] = *index.total_size_bytes;
+  }
+  const SortedJson document = {{"metadata", std::move(metadata)},
+                               {"weight_map", index.weight_map}};
+  return document.dump(2) + "\n";
 }
 
 }  // namespace moe

@@ -4,6 +4,8 @@
 #ifndef MOE_CHECKPOINT_SHARDED_TENSORS_H_
 #define MOE_CHECKPOINT_SHARDED_TENSORS_H_
 
+#include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -16,13 +18,34 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "moe/checkpoint/safetensors_file.h"
-#include "moe/checkpoint/shard_index.h"
 
 namespace moe {
 
 inline constexpr char kSingleShardFile[] = "model.safetensors";
 
-// Where a tensor lies. Valid as long as the ShardedTensors that gave it.
+inline constexpr char kShardIndexFile[] = "model.safetensors.index.json";
+
+// model.safetensors.index.json: which shard holds which tensor.
+struct ShardIndex {
+  // Tensor -> file name of its shard, in the directory of the index.
+  std::map<std::string, std::string> weight_map;
+  // Bytes of all tensors, as the file says. It is wrong or missing in some
+  // files; the Hugging Face libraries do not rely on it.
+  std::optional<int64_t> total_size_bytes;
+  // Elements of all tensors; newer files have it.
+  std::optional<int64_t> total_parameters;
+};
+
+// InvalidArgument if the text is not JSON, a tensor or field occurs twice,
+// there is no weight_map, or a shard's name is not that of a plain file ending
+// in ".safetensors" (a path that leads elsewhere is never followed).
+absl::StatusOr<ShardIndex> ParseShardIndex(absl::string_view text);
+
+// As the Hugging Face libraries write it: keys sorted, indented by 2.
+std::string FormatShardIndex(const ShardIndex& index);
+
+// The shard and the tensor in it. Valid as long as the ShardedTensors that
+// returned it.
 struct TensorLocation {
   const SafetensorsFile* shard = nullptr;
   const SafetensorsTensor* tensor = nullptr;
@@ -30,16 +53,18 @@ struct TensorLocation {
 
 class ShardedTensors {
  public:
-  // Opens every shard and holds the index to them: each tensor of the index is
-  // in the shard that it names and each tensor of a shard in the index, once.
-  // As transformers does, takes model.safetensors where there are both.
+  // Opens every shard and checks the index: each tensor of the index is in the
+  // shard that it names, and each tensor of a shard is in the index once. If
+  // there are both, reads model.safetensors and ignores the index, as
+  // transformers does.
   // NotFound if there is neither or a shard is missing; otherwise the errors of
   // SafetensorsFile and of the index, with the path.
   static absl::StatusOr<ShardedTensors> Open(absl::string_view directory);
 
   // In the order of the names of their files.
   absl::Span<const SafetensorsFile> shards() const { return shards_; }
-  // As SafetensorsFile's, of all shards. The index keeps the files' names.
+  // As in SafetensorsFile, for all shards. The index keeps the names of the
+  // files.
   void RenameTensors(absl::FunctionRef<std::string(absl::string_view)> rename);
   void PassOver(absl::string_view name);
 

@@ -1,5 +1,4 @@
-// What a tensor is apart from where it lies: name, type, shape; and one in
-// memory.
+// Name, type and shape of a tensor, and a tensor in memory.
 
 #ifndef MOE_CHECKPOINT_TENSOR_H_
 #define MOE_CHECKPOINT_TENSOR_H_

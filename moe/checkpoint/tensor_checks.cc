@@ -9,13 +9,13 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "moe/base/json.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/llama_config.h"
-#include "moe/checkpoint/name_prefix.h"
 #include "moe/checkpoint/safetensors_file.h"
 #include "moe/checkpoint/sharded_tensors.h"
 #include "moe/checkpoint/tensor.h"
@@ -95,21 +95,21 @@ std::vector<std::string> NamesOf(const ShardedTensors& tensors) {
 
 absl::Status MissingTensor(const std::string& name, const LlamaConfig& config,
                            const ShardedTensors& tensors) {
-  std::string message = absl::StrCat("tensor \"", name, "\" is missing; ",
-                                     kConfigName, " calls for it");
+  const std::string message = absl::StrCat(
+      "tensor \"", name, "\": expected it, by ", kConfigName, ", found none");
   if (name == HeadName()) {
     const bool is_given = FindField(config.document, kTied) != nullptr;
     return absl::InvalidArgumentError(absl::StrCat(
-        message, ", as ", kTied,
+        message, " (", kTied,
         is_given ? " is false" : " is not there, which means false",
-        "; if the head is the embedding, set ", kTied, " to true in ",
-        kConfigName, "; if not, the checkpoint is not whole"));
+        "); if the head is the embedding, set ", kTied, " to true in ",
+        kConfigName, "; if not, get the whole checkpoint"));
   }
   const std::string nearest = NearestTensorName(name, NamesOf(tensors));
   if (nearest.empty()) return absl::InvalidArgumentError(message);
   return absl::InvalidArgumentError(
       absl::StrCat(message, "; the nearest name found is \"", nearest,
-                   "\"; a prefix is taken off only where every name has it"));
+                   "\"; give every name the same prefix, or none a prefix"));
 }
 
 absl::Status CheckTensor(const std::string& name, const Shape& want,
@@ -120,14 +120,14 @@ absl::Status CheckTensor(const std::string& name, const Shape& want,
   const TensorSpec& got = found.tensor->spec;
   if (got.shape != want) {
     return absl::InvalidArgumentError(absl::StrCat(
-        found.shard->path(), ": tensor \"", name, "\" has the shape ",
-        FormatShape(got.shape), "; wanted is ", FormatShape(want), " by ",
-        kConfigName, " (", DescribeSizes(config), ")"));
+        found.shard->path(), ": tensor \"", name, "\": expected the shape ",
+        FormatShape(want), " by ", kConfigName, " (", DescribeSizes(config),
+        "), found ", FormatShape(got.shape)));
   }
   if (!IsWeightDtype(got.dtype)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(found.shard->path(), ": tensor \"", name, "\" is ",
-                     DtypeName(got.dtype), "; wanted is BF16, F16 or F32"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        found.shard->path(), ": tensor \"", name,
+        "\": expected BF16, F16 or F32, found ", DtypeName(got.dtype)));
   }
   return absl::OkStatus();
 }
@@ -145,9 +145,9 @@ absl::Status CheckNoAdapter(const ShardedTensors& tensors) {
       if (!IsOfAdapter(tensor.spec.name)) continue;
       return absl::InvalidArgumentError(absl::StrCat(
           shard.path(), ": tensor \"", tensor.spec.name,
-          "\" is of an adapter that is not merged into its base; merge it with "
-          "merge_and_unload of peft, and save the model with "
-          "save_pretrained"));
+          "\": expected a tensor of the model, found one of an adapter; merge "
+          "the adapter into its base with merge_and_unload of peft, and save "
+          "the model with save_pretrained"));
     }
   }
   return absl::OkStatus();
@@ -159,10 +159,9 @@ absl::Status CheckNothingElse(const TensorSet& want,
     for (const SafetensorsTensor& tensor : shard.tensors()) {
       const std::string& name = tensor.spec.name;
       if (want.count(name) > 0 || IsDerivedBuffer(name)) continue;
-      return absl::InvalidArgumentError(
-          absl::StrCat(shard.path(), ": tensor \"", name, "\" ",
-                       FormatShape(tensor.spec.shape), " is not one that ",
-                       kConfigName, " calls for"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          shard.path(), ": expected only tensors of ", kConfigName,
+          ", found \"", name, "\" ", FormatShape(tensor.spec.shape)));
     }
   }
   return absl::OkStatus();
@@ -184,13 +183,12 @@ absl::Status PassOverTiedHead(const LlamaConfig& config,
     tensors.PassOver(HeadName());
     return absl::OkStatus();
   }
-  return absl::InvalidArgumentError(absl::StrCat(
-      head.shard->path(), ": tensor \"", HeadName(), "\" is not \"",
-      EmbeddingName(), "\" (", difference, "), and ", kConfigName, " has ",
-      kTied,
-      ": true, by which the head is the embedding; if the stored head "
-      "is meant, set ",
-      kTied, " to false; if not, remove the tensor"));
+  return absl::InvalidArgumentError(
+      absl::StrCat(head.shard->path(), ": tensor \"", HeadName(),
+                   "\": expected a copy of \"", EmbeddingName(), "\", as ",
+                   kConfigName, " has ", kTied, ": true, found a difference (",
+                   difference, "); if the stored head is meant, set ", kTied,
+                   " to false; if not, remove the tensor"));
 }
 
 absl::Status CheckTensors(const TensorSet& want, const LlamaConfig& config,
@@ -200,6 +198,76 @@ absl::Status CheckTensors(const TensorSet& want, const LlamaConfig& config,
     MOE_RETURN_IF_ERROR(CheckTensor(name, shape, tensors, config));
   }
   return CheckNothingElse(want, tensors);
+}
+
+namespace {
+
+// The last part of a name: of GPTQ and AWQ; bitsandbytes; compressed-tensors,
+// FP8 and their kind; HQQ and quanto.
+constexpr char kParts[] =
+    "qweight qzeros scales g_idx SCB absmax quant_map nested_absmax "
+    "nested_quant_map weight_format weight_scale weight_scale_inv "
+    "weight_scale_2 input_scale input_scale_inv activation_scale weight_packed "
+    "weight_shape weight_zero_point weight_g_idx input_zero_point k_scale "
+    "v_scale W_q weight_qtype _data _scale weight_blocks";
+
+bool IsQuantizationPart(absl::string_view part) {
+  static const auto* const parts =
+      new absl::flat_hash_set<absl::string_view>(absl::StrSplit(kParts, ' '));
+  return parts->contains(part);
+}
+
+bool IsOneByte(Dtype dtype) {
+  return dtype == Dtype::kU8 || dtype == Dtype::kI8 ||
+         dtype == Dtype::kF8E5M2 || dtype == Dtype::kF8E4M3 ||
+         dtype == Dtype::kF8E8M0;
+}
+
+std::string Method(const Json& quantization_config) {
+  if (!quantization_config.is_object()) return "";
+  const absl::StatusOr<std::string> method =
+      GetOr<std::string>(quantization_config, "quant_method", "");
+  return method.ok() && !method->empty()
+             ? absl::StrCat(" (quant_method \"", *method, "\")")
+             : "";
+}
+
+}  // namespace
+
+bool IsQuantized(const TensorSpec& tensor) {
+  if (IsDerivedBuffer(tensor.name)) return false;
+  const absl::string_view name = tensor.name;
+  const absl::string_view last = name.substr(name.rfind('.') + 1);
+  return IsOneByte(tensor.dtype) || absl::StrContains(name, ".quant_state.") ||
+         IsQuantizationPart(last);
+}
+
+absl::Status CheckNotQuantized(const ShardedTensors& tensors,
+                               const Json& quantization_config) {
+  for (const SafetensorsFile& shard : tensors.shards()) {
+    for (const SafetensorsTensor& tensor : shard.tensors()) {
+      if (!IsQuantized(tensor.spec)) continue;
+      return absl::UnimplementedError(absl::StrCat(
+          shard.path(), ": tensor \"", tensor.spec.name,
+          "\": expected BF16, F16 or F32, found ", DtypeName(tensor.spec.dtype),
+          " of quantized weights",
+          quantization_config.is_null()
+              ? ""
+              : absl::StrCat(", and a quantization_config in config.json",
+                             Method(quantization_config)),
+          "; convert the checkpoint in BF16, F16 or F32 that it was made "
+          "from"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::string LeftoverQuantization(absl::string_view config_path,
+                                 const Json& quantization_config) {
+  return absl::StrCat(
+      config_path, ": quantization_config", Method(quantization_config),
+      " is ignored, as no weight is quantized; checkpoints made from this one "
+      "do not get it; remove it from config.json");
 }
 
 }  // namespace moe

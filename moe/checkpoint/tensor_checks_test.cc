@@ -104,7 +104,7 @@ TEST_F(TensorChecksTest, AMissingHeadMayBeTied) {
   LlamaConfig config = ConfigOf(/*tied=*/false);
   EXPECT_THAT(
       Check(config),
-      StatusIs(kInvalid, AllOf(HasSubstr("\"lm_head.weight\" is missing"),
+      StatusIs(kInvalid, AllOf(HasSubstr("\"lm_head.weight\": expected it"),
                                HasSubstr("tie_word_embeddings is false"),
                                HasSubstr("set tie_word_embeddings to true"))));
   config.document = Json::object();
@@ -125,7 +125,7 @@ TEST_F(TensorChecksTest, ShowsTheNearestNameOfAMissingTensor) {
   EXPECT_THAT(
       Check(ConfigOf(/*tied=*/true)),
       StatusIs(kInvalid,
-               AllOf(HasSubstr("\"model.norm.weight\" is missing"),
+               AllOf(HasSubstr("\"model.norm.weight\": expected it"),
                      HasSubstr("found is \"module.model.norm.weight\""))));
 }
 
@@ -134,6 +134,84 @@ TEST_F(TensorChecksTest, CallsAnAdapterThat) {
   EXPECT_THAT(Check(ConfigOf(/*tied=*/true)),
               StatusIs(kInvalid, AllOf(HasSubstr("q_proj.lora_A.weight"),
                                        HasSubstr("merge_and_unload"))));
+}
+
+}  // namespace
+
+namespace {
+
+using ::moe::testing::IsOk;
+using ::moe::testing::StatusIs;
+using ::moe::testing::TempDirectory;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+constexpr char kProjection[] = "model.layers.0.self_attn.q_proj.";
+
+TEST(IsQuantizedTest, ByTypeAndByName) {
+  for (const Dtype dtype :
+       {Dtype::kU8, Dtype::kI8, Dtype::kF8E4M3, Dtype::kF8E5M2}) {
+    EXPECT_TRUE(IsQuantized({std::string(kProjection) + "weight", dtype, {2}}));
+  }
+  for (const char* name :
+       {"qweight", "qzeros", "scales", "g_idx", "SCB", "weight.absmax",
+        "weight.quant_state.bitsandbytes__nf4", "weight_scale_inv",
+        "weight_packed"}) {
+    EXPECT_TRUE(IsQuantized({std::string(kProjection) + name, Dtype::kF32, {}}))
+        << name;
+  }
+}
+
+TEST(IsQuantizedTest, PlainWeightsAndMasksAreNot) {
+  for (const Dtype dtype : {Dtype::kBF16, Dtype::kF16, Dtype::kF32}) {
+    EXPECT_FALSE(
+        IsQuantized({std::string(kProjection) + "weight", dtype, {2}}));
+  }
+  EXPECT_FALSE(
+      IsQuantized({"model.layers.0.self_attn.bias", Dtype::kU8, {1, 1}}));
+}
+
+class CheckNotQuantizedTest : public ::testing::Test {
+ protected:
+  ShardedTensors With(Dtype dtype, const std::string& bytes) const {
+    MOE_EXPECT_OK(WriteSafetensorsFile(directory_.Path("model.safetensors"),
+                                       {{"norm.weight", {dtype, {1}, bytes}}},
+                                       {}, /*overwrite=*/true));
+    return ShardedTensors::Open(directory_.path()).value();
+  }
+  const TempDirectory directory_;
+};
+
+TEST_F(CheckNotQuantizedTest, NamesTheTensorAndTheMethod) {
+  const ShardedTensors tensors = With(Dtype::kF8E4M3, "x");
+  EXPECT_THAT(
+      CheckNotQuantized(tensors, Json({{"quant_method", "fp8"}})),
+      StatusIs(absl::StatusCode::kUnimplemented,
+               AllOf(HasSubstr(directory_.path()),
+                     HasSubstr("F32, found F8_E4M3 of quantized weights"),
+                     HasSubstr("quant_method \"fp8\""),
+                     HasSubstr("BF16, F16 or F32"))));
+  // It is quantized whether config.json says so or not.
+  EXPECT_THAT(
+      CheckNotQuantized(tensors, Json()),
+      StatusIs(absl::StatusCode::kUnimplemented, HasSubstr("norm.weight")));
+}
+
+TEST_F(CheckNotQuantizedTest, TakesPlainWeights) {
+  EXPECT_THAT(CheckNotQuantized(With(Dtype::kBF16, "xx"),
+                                Json({{"quant_method", "bitsandbytes"}})),
+              IsOk());
+}
+
+TEST(LeftoverQuantizationTest, NamesTheFieldAndTheFile) {
+  EXPECT_THAT(LeftoverQuantization("m/config.json",
+                                   Json({{"quant_method", "bitsandbytes"}})),
+              AllOf(HasSubstr("m/config.json: quantization_config "
+                              "(quant_method \"bitsandbytes\")"),
+                    HasSubstr("ignored")));
+  // Whatever stands there.
+  EXPECT_THAT(LeftoverQuantization("m/config.json", Json(3)),
+              HasSubstr("quantization_config is ignored"));
 }
 
 }  // namespace

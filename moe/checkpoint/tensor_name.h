@@ -21,6 +21,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/strings/string_view.h"
 
@@ -67,12 +68,37 @@ std::optional<TensorName> ParseTensorName(absl::string_view text);
 // The inverse. `name` must be one that ParseTensorName gives.
 std::string FormatTensorName(const TensorName& name);
 
-// Whether the name is of a buffer that follows from the configuration, wherever
-// it stands: of a rotary embedding ("rotary_emb.inv_freq" and whatever else is
+// Whether the name is of a buffer that follows from the configuration, at any
+// place: of a rotary embedding ("rotary_emb.inv_freq" and whatever else is
 // below rotary_emb, "inv_freq", "cos_cached", "sin_cached"), or a causal mask
 // ("causal_mask", "masked_bias", "self_attn.bias"). Readers ignore it and
 // writers leave it out.
 bool IsDerivedBuffer(absl::string_view text);
+
+// A model that was saved through a wrapper has names with the wrapper's prefix
+// ("module.", "_orig_mod.", "base_model.model."). One that was saved without
+// its head has names without "model.". Both are the same tensors.
+//
+// Maps a name in a file to the model's name: removes `wrapper` and, if
+// `lacks_model` is set, puts "model." before all names but lm_head.
+struct NamePrefix {
+  std::string wrapper;
+  bool lacks_model = false;
+
+  bool IsNone() const { return wrapper.empty() && !lacks_model; }
+  // `name` must begin with `wrapper`.
+  std::string ModelName(absl::string_view name) const;
+};
+
+// Finds the prefix of a checkpoint's tensor names by the embedding's name. None
+// if not all names have the wrapper.
+NamePrefix FindNamePrefix(const std::vector<std::string>& names);
+
+// The name of `names` that shares most parts with `wanted`, counted from the
+// end ("mlp.up_proj.weight" has three parts). The first of those, or the first
+// name if none shares two parts. Empty if there are no names.
+std::string NearestTensorName(absl::string_view wanted,
+                              const std::vector<std::string>& names);
 
 }  // namespace moe
 

@@ -1,4 +1,4 @@
-// The tensors that a configuration calls for, with their shapes.
+// The tensors of a configuration, with their shapes.
 
 #ifndef MOE_CHECKPOINT_TENSOR_SET_H_
 #define MOE_CHECKPOINT_TENSOR_SET_H_

@@ -52,19 +52,19 @@ TEST(MlpConversionOptionsTest, EveryFieldIsChecked) {
   };
   const Case cases[] = {
       {[](auto& o) { o.set_num_experts(0); },
-       "num_experts is 0; allowed: 1 or more"},
-      {[](auto& o) { o.set_top_k(0); }, "top_k is 0; allowed: 1 or more"},
+       "num_experts: expected 1 or more, found 0"},
+      {[](auto& o) { o.set_top_k(0); }, "top_k: expected 1 or more, found 0"},
       {[](auto& o) { o.set_top_k(9); },
-       "top_k is 9; allowed: 1 to 8 (num_experts)"},
+       "top_k: expected 1 to 8 (num_experts), found 9"},
       {[](auto& o) { o.set_scale_factor(0.0); },
-       "scale_factor is 0; allowed: above 0"},
+       "scale_factor: expected above 0, found 0"},
       {[](auto& o) { o.set_scale_factor(kNan); },
-       "scale_factor is nan; allowed: above 0"},
+       "scale_factor: expected above 0, found nan"},
       {[](auto& o) { o.set_scale_factor(kInfinity); },
-       "scale_factor is inf; allowed: above 0"},
+       "scale_factor: expected above 0, found inf"},
       {[](auto& o) { o.set_num_moe_contract_layers(-1); },
-       "num_moe_contract_layers is -1; allowed: 0 or more"},
-      {[](auto& o) { o.set_seed(-1); }, "seed is -1; allowed: 0 or more"},
+       "num_moe_contract_layers: expected 0 or more, found -1"},
+      {[](auto& o) { o.set_seed(-1); }, "seed: expected 0 or more, found -1"},
   };
   for (const Case& c : cases) {
     MlpConversionOptions options = Mlp();
@@ -89,16 +89,16 @@ TEST(AttentionConversionOptionsTest, EveryFieldIsChecked) {
   };
   const Case cases[] = {
       {[](auto& o) { o.set_attn_split(0); },
-       "attn_split is 0; allowed: 1 or more"},
+       "attn_split: expected 1 or more, found 0"},
       {[](auto& o) { o.set_attn_split(6); },
-       "attn_split is 6; allowed: 1, 2, 4, 8, ..."},
+       "attn_split: expected 1, 2, 4, 8, ..., found 6"},
       {[](auto& o) { o.set_top_k_attn(0); },
-       "top_k_attn is 0; allowed: 1 or more"},
+       "top_k_attn: expected 1 or more, found 0"},
       {[](auto& o) { o.set_scale_factor_attn(-1.0); },
-       "scale_factor_attn is -1; allowed: above 0"},
+       "scale_factor_attn: expected above 0, found -1"},
       {[](auto& o) { o.set_num_moe_contract_layers(-2); },
-       "num_moe_contract_layers is -2; allowed: 0 or more"},
-      {[](auto& o) { o.set_seed(-1); }, "seed is -1; allowed: 0 or more"},
+       "num_moe_contract_layers: expected 0 or more, found -2"},
+      {[](auto& o) { o.set_seed(-1); }, "seed: expected 0 or more, found -1"},
   };
   for (const Case& c : cases) {
     AttentionConversionOptions options = Attention();

@@ -9,7 +9,6 @@
 #include "moe/base/byte_size.h"
 #include "moe/base/escape_control.h"
 #include "moe/base/json.h"
-#include "moe/base/with_commas.h"
 #include "moe/checkpoint/companion_files.h"
 #include "moe/checkpoint/moe_config.h"
 #include "moe/convert/conversion_plan.h"

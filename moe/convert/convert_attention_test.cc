@@ -246,7 +246,8 @@ struct BadCase {
 TEST(ConvertAttentionTest, RefusesWhatDoesNotFitAndWritesNothing) {
   using O = AttentionConversionOptions;
   const BadCase cases[] = {
-      {"attn_split is 3", [](Case&, O& o) { o.set_attn_split(3); }},
+      {"attn_split: expected 1, 2, 4, 8, ..., found 3",
+       [](Case&, O& o) { o.set_attn_split(3); }},
       {"attn_split is 8, which does not divide the 4 query heads of a KV head "
        "(num_attention_heads 8, num_key_value_heads 2)",
        [](Case&, O& o) { o.set_attn_split(8); }},
@@ -255,9 +256,9 @@ TEST(ConvertAttentionTest, RefusesWhatDoesNotFitAndWritesNothing) {
          c.model.num_key_value_heads = 8;
          o.set_attn_split(2);
        }},
-      {"top_k_attn is 3; wanted is a number from 1 to 2",
+      {"top_k_attn: expected a number from 1 to 2 (attn_experts), found 3",
        [](Case&, O& o) { o.set_top_k_attn(3); }},
-      {"num_moe_contract_layers is 2",
+      {"num_moe_contract_layers: expected a number from 0 to 1",
        [](Case&, O& o) { o.set_num_moe_contract_layers(2); }},
       {"num_moe_contract_layers is 1, and",
        [](Case& c, O& o) {
@@ -269,7 +270,7 @@ TEST(ConvertAttentionTest, RefusesWhatDoesNotFitAndWritesNothing) {
          c.model.attention_bias = true;
          o.set_scale_factor_attn(3.0);
        }},
-      {"gates.file: layers.0: the number of experts is 3",
+      {"gates.file: layers.0: expected num_experts 2, found 3",
        [](Case& c, O&) { c.given_gates = true; }},
   };
   for (const BadCase& bad : cases) {

@@ -69,10 +69,11 @@ void ExpectRefused(absl::Span<const BadCase> cases) {
 TEST(ConvertMlpTest, RefusesOptionsThatDoNotFit) {
   using O = MlpConversionOptions;
   const BadCase cases[] = {
-      {"top_k is 5", [](MlpCase&, O& o, GivenArtifacts&) { o.set_top_k(5); }},
+      {"top_k: expected 1 to 4 (num_experts), found 5",
+       [](MlpCase&, O& o, GivenArtifacts&) { o.set_top_k(5); }},
       {"num_experts is 7, which does not divide intermediate_size, 24",
        [](MlpCase&, O& o, GivenArtifacts&) { o.set_num_experts(7); }},
-      {"num_moe_contract_layers is 2",
+      {"num_moe_contract_layers: expected a number from 0 to 1",
        [](MlpCase&, O& o, GivenArtifacts&) {
          o.set_num_moe_contract_layers(2);
        }},
@@ -83,13 +84,13 @@ TEST(ConvertMlpTest, RefusesOptionsThatDoNotFit) {
 TEST(ConvertMlpTest, RefusesNeuronIndicesThatDoNotFit) {
   using O = MlpConversionOptions;
   const BadCase cases[] = {
-      {"indices.file: layers.1.experts[2, 0] is 24; a neuron must be from 0 to "
-       "23",
+      {"indices.file: layers.1.experts[2, 0]: expected a neuron from 0 to 23, "
+       "found 24",
        [](MlpCase& c, O&, GivenArtifacts& g) {
          g.indices = RandomIndices(c);
          g.indices->layers[1].experts.Row(2)[0] = 24;
        }},
-      {"which expert 2 already has",
+      {"which expert 2 has",
        [](MlpCase& c, O&, GivenArtifacts& g) {
          g.indices = RandomIndices(c);
          const auto row = g.indices->layers[1].experts.Row(2);
@@ -114,12 +115,12 @@ TEST(ConvertMlpTest, RefusesNeuronIndicesThatDoNotFit) {
            }
          }
        }},
-      {"indices.file: the number of layers is 2",
+      {"indices.file: expected num_layers 3, found 2",
        [](MlpCase& c, O&, GivenArtifacts& g) {
          g.indices = RandomIndices(c);
          g.indices->layers.pop_back();
        }},
-      {"the number of experts is 4",
+      {"expected num_experts 3, found 4",
        [](MlpCase& c, O& o, GivenArtifacts& g) {
          g.indices = RandomIndices(c);
          o.set_num_experts(3);
@@ -141,9 +142,9 @@ TEST(ConvertMlpTest, RefusesNeuronIndicesThatDoNotFit) {
 TEST(ConvertMlpTest, RefusesGateWeightsThatDoNotFit) {
   using O = MlpConversionOptions;
   const BadCase cases[] = {
-      {"gates.file: layers.0: the number of experts is 5",
+      {"gates.file: layers.0: expected num_experts 4, found 5",
        [](MlpCase& c, O&, GivenArtifacts& g) { g.gates = RandomGates(c, 5); }},
-      {"gates.file: layers.0: the hidden size is 17",
+      {"gates.file: layers.0: expected hidden_size 16, found 17",
        [](MlpCase& c, O&, GivenArtifacts& g) {
          c.model.hidden_size = 17;
          g.gates = RandomGates(c, 4);
@@ -154,7 +155,7 @@ TEST(ConvertMlpTest, RefusesGateWeightsThatDoNotFit) {
          c.residual = true;
          g.indices = RandomIndices(c);
        }},
-      {"gates.file: layers.0: the number of experts is 3",
+      {"gates.file: layers.0: expected num_experts 4, found 3",
        [](MlpCase& c, O& o, GivenArtifacts& g) {
          o.set_kind(O::RESIDUAL);
          c.residual = true;

@@ -54,7 +54,7 @@ TEST(ExportOptionsTest, ATargetIsNeeded) {
   ExportOptions options;
   EXPECT_THAT(CheckOptions(options),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       ::testing::HasSubstr("target is not set")));
+                       ::testing::HasSubstr("target: expected a value")));
   options.set_target(ExportOptions::MIXTRAL);
   MOE_EXPECT_OK(CheckOptions(options));
   options.set_target(ExportOptions::GRANITEMOESHARED);

@@ -22,7 +22,6 @@
 #include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/moe_config.h"
 #include "moe/checkpoint/safetensors_file.h"
-#include "moe/checkpoint/shard_index.h"
 #include "moe/checkpoint/sharded_tensors.h"
 #include "moe/checkpoint/tensor.h"
 #include "moe/convert/export_checkpoint.h"

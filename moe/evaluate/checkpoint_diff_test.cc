@@ -159,7 +159,8 @@ TEST(ValidateDiffOptionsTest, NamesTheField) {
   DiffOptions options;
   EXPECT_THAT(CheckOptions(options), IsOk());
   options.set_rtol(-1.0);
-  EXPECT_THAT(CheckOptions(options), invalid("rtol is -1;"));
+  EXPECT_THAT(CheckOptions(options),
+              invalid("rtol: expected 0 or more, found -1"));
   options.set_rtol(std::numeric_limits<double>::quiet_NaN());
   EXPECT_THAT(CheckOptions(options), invalid("rtol is nan;"));
   options.clear_rtol();
@@ -167,7 +168,8 @@ TEST(ValidateDiffOptionsTest, NamesTheField) {
   EXPECT_THAT(CheckOptions(options), invalid("atol is inf;"));
   options.clear_atol();
   options.set_max_ulp(-3);
-  EXPECT_THAT(CheckOptions(options), invalid("max_ulp is -3;"));
+  EXPECT_THAT(CheckOptions(options),
+              invalid("max_ulp: expected 0 or more, found -3"));
 }
 
 TEST(DiffJsonTest, ComparesLeavesByName) {

@@ -159,9 +159,11 @@ TEST(ValidateEvaluateOptionsTest, NamesTheField) {
                        HasSubstr("bfloat16_products is set")));
   options.Clear();
   options.set_num_logits_sequences(-1);
-  EXPECT_THAT(ValidateEvaluateOptions(options),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("num_logits_sequences is -1")));
+  EXPECT_THAT(
+      ValidateEvaluateOptions(options),
+      StatusIs(
+          absl::StatusCode::kInvalidArgument,
+          HasSubstr("num_logits_sequences: expected 0 or more, found -1")));
 }
 
 }  // namespace

@@ -23,7 +23,7 @@
 #include "moe/checkpoint/checkpoint.h"
 #include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/moe_config.h"
-#include "moe/checkpoint/shard_index.h"
+#include "moe/checkpoint/sharded_tensors.h"
 #include "moe/checkpoint/tensor.h"
 #include "moe/checkpoint/tensor_name.h"
 #include "moe/evaluate/natural_order.h"

@@ -16,7 +16,6 @@
 #include "moe/base/escape_control.h"
 #include "moe/base/file_system.h"
 #include "moe/base/json.h"
-#include "moe/base/with_commas.h"
 #include "moe/checkpoint/checkpoint.h"
 #include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/llama_config.h"

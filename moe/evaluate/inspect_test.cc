@@ -146,7 +146,7 @@ TEST(InspectTest, CountsWhatATokenUsesOfAnMoe) {
 TEST(InspectTest, HoldsACheckpointToItsConfiguration) {
   EXPECT_THAT(InspectPath("testdata/malformed/tensor_missing"),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("is missing; config.json calls for it")));
+                       HasSubstr(": expected it, by config.json, found none")));
 }
 
 TEST(InspectTest, SaysHowToSeeTheTensorsOfAnotherModel) {

@@ -22,12 +22,10 @@
 #include "moe/base/file_system.h"
 #include "moe/base/random_access_file.h"
 #include "moe/base/status_macros.h"
-#include "moe/checkpoint/artifact/file_format.h"
 #include "moe/checkpoint/artifact/pt_bridge.h"
 #include "moe/checkpoint/artifact/pt_value.h"
 #include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/safetensors_file.h"
-#include "moe/checkpoint/shard_index.h"
 #include "moe/checkpoint/sharded_tensors.h"
 #include "moe/checkpoint/tensor.h"
 

@@ -99,13 +99,15 @@ TEST(ValidateCriteriaTest, NamesTheFieldOfAMistake) {
       {"metric: \"dense\" at_most: 1", false, "metric is \"dense\""},
       {"metric: \"dense.losses_digest\" at_most: 1", false, "wanted is STEP"},
       {"metric: \"dense.loss\"", false, "there is no bound"},
-      {"metric: \"dense.loss\" at_most: inf", false, "at_most is inf"},
-      {"metric: \"dense.loss\" at_least: nan", false, "at_least is nan"},
+      {"metric: \"dense.loss\" at_most: inf", false,
+       "at_most: expected finite numbers, found inf"},
+      {"metric: \"dense.loss\" at_least: nan", false,
+       "at_least: expected finite numbers, found nan"},
       {"metric: \"dense.loss\" at_most_metric { metric: \"x.loss\" }", false,
        "at_most_metric.metric is \"x.loss\""},
       {"metric: \"dense.loss\" at_most_metric { metric: \"after.loss\" "
        "times: 0 }",
-       false, "at_most_metric.times is 0"},
+       false, "at_most_metric.times: expected finite numbers above 0, found 0"},
   };
   for (const Case& mistake : mistakes) {
     EXPECT_THAT(ValidateCriteria(SpecWith(mistake.criterion)),

@@ -18,7 +18,7 @@
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/checkpoint.h"
 #include "moe/checkpoint/safetensors_file.h"
-#include "moe/checkpoint/shard_index.h"
+#include "moe/checkpoint/sharded_tensors.h"
 #include "moe/text/dataset/dataset_files.h"
 
 namespace moe {

@@ -21,7 +21,7 @@
 #include "moe/base/progress.h"
 #include "moe/base/staging_directory.h"
 #include "moe/base/status_macros.h"
-#include "moe/checkpoint/artifact/artifact_part.h"
+#include "moe/checkpoint/artifact/artifact_io.h"
 #include "moe/experiment/evaluation_metrics.h"
 #include "moe/experiment/experiment_inputs.h"
 #include "moe/experiment/experiment_lock.pb.h"

@@ -312,7 +312,7 @@ TEST(ClusterBalancedTest, RefusesWhatHasNoAnswer) {
       ClusterBalanced(points, Options(2, -1.0), "x", {memory, pool, nullptr})
           .status(),
       StatusIs(absl::StatusCode::kInvalidArgument,
-               HasSubstr("balance_jitter_factor is -1")));
+               HasSubstr("balance_jitter_factor: expected 0 to 1, found -1")));
   EXPECT_THAT(CheckClustering(int64_t{1} << 31, Options(2, 0.0)),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("takes at most 2147483647")));

@@ -37,25 +37,25 @@ void ExpectRefused(const ClusteringOptions& options, const char* message) {
 TEST(ClusteringOptionsTest, EachFieldIsChecked) {
   ClusteringOptions options = Valid();
   options.set_num_experts(0);
-  ExpectRefused(options, "num_experts is 0; allowed: 1 to 1024");
+  ExpectRefused(options, "num_experts: expected 1 to 1024, found 0");
   options.set_num_experts(1025);
-  ExpectRefused(options, "num_experts is 1025; allowed: 1 to 1024");
+  ExpectRefused(options, "num_experts: expected 1 to 1024, found 1025");
   options = Valid();
   options.set_balance_jitter_factor(-0.1);
-  ExpectRefused(options, "balance_jitter_factor is -0.1; allowed: 0 to 1");
+  ExpectRefused(options, "balance_jitter_factor: expected 0 to 1, found -0.1");
   options.set_balance_jitter_factor(1.5);
-  ExpectRefused(options, "balance_jitter_factor is 1.5");
+  ExpectRefused(options, "balance_jitter_factor: expected 0 to 1, found 1.5");
   options.set_balance_jitter_factor(std::nan(""));
   ExpectRefused(options, "balance_jitter_factor is nan");
   options = Valid();
   options.set_max_iter(0);
-  ExpectRefused(options, "max_iter is 0; allowed: 1 to");
+  ExpectRefused(options, "max_iter: expected 1 to");
   options = Valid();
   options.set_n_init(0);
-  ExpectRefused(options, "n_init is 0; allowed: 1 to");
+  ExpectRefused(options, "n_init: expected 1 to");
   options = Valid();
   options.set_seed(-1);
-  ExpectRefused(options, "seed is -1; allowed: 0 or more");
+  ExpectRefused(options, "seed: expected 0 or more, found -1");
 }
 
 }  // namespace

@@ -94,9 +94,10 @@ TEST(ClusterHiddenStatesTest, RefusesOptionsBeforeTheWalk) {
   EXPECT_THAT(Cluster(Options(167), {}, machine.resources()).status(),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("166 tokens, and num_experts is 167")));
-  EXPECT_THAT(Cluster(Options(1025), {}, machine.resources()).status(),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("num_experts is 1025; allowed: 1 to 1024")));
+  EXPECT_THAT(
+      Cluster(Options(1025), {}, machine.resources()).status(),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               HasSubstr("num_experts: expected 1 to 1024, found 1025")));
 }
 
 TEST(ClusterHiddenStatesTest, SaysWhatBudgetWouldDo) {

@@ -18,13 +18,13 @@ TEST(ValidateRandomSelectionOptionsTest, NamesTheField) {
   options.set_num_experts(0);
   EXPECT_THAT(CheckOptions(options),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("num_experts is 0")));
+                       HasSubstr("num_experts: expected 1 to 1024, found 0")));
   options.set_num_experts(8);
   EXPECT_THAT(CheckOptions(options), IsOk());
   options.set_seed(-1);
-  EXPECT_THAT(
-      CheckOptions(options),
-      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("seed is -1")));
+  EXPECT_THAT(CheckOptions(options),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("seed: expected 0 or more, found -1")));
 }
 
 }  // namespace

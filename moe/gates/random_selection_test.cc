@@ -129,10 +129,11 @@ TEST(SelectHiddenStatesTest, RefusesOptionsBeforeTheWalk) {
   EXPECT_THAT(
       Select(Copies(2, 1), Options(0, 0), {}, machine.resources()).status(),
       StatusIs(absl::StatusCode::kInvalidArgument,
-               HasSubstr("num_experts is 0")));
+               HasSubstr("num_experts: expected 1 to 1024, found 0")));
   EXPECT_THAT(
       Select(Copies(2, 1), Options(1, -1), {}, machine.resources()).status(),
-      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("seed is -1")));
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               HasSubstr("seed: expected 0 or more, found -1")));
 }
 
 using RandomSelectionBitsTest = ::moe::testing::KernelTest;

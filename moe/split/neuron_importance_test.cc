@@ -346,10 +346,12 @@ TEST(ImportanceErrorsTest, GatesOfAnotherModelAreRefused) {
   gates.layers[2].values()[7] = NAN;
   EXPECT_THAT(status_of(gates, {}), refused("layers.2"));
   for (Matrix<float>& gate : gates.layers) gate = Matrix<float>(0, 96);
-  EXPECT_THAT(status_of(gates, {}), refused("num_experts is 0"));
+  EXPECT_THAT(status_of(gates, {}),
+              refused("num_experts: expected 1 to 1024, found 0"));
   ShardOptions shard;
   shard.set_shard(1);
-  EXPECT_THAT(status_of(good, shard), refused("shard is 1; allowed: 0 to 0"));
+  EXPECT_THAT(status_of(good, shard),
+              refused("shard: expected 0 to 0, found 1"));
 }
 
 }  // namespace

@@ -238,13 +238,13 @@ TEST(NeuronSplitTest, ScoresThatDoNotFitAreRefused) {
   EXPECT_FALSE(SplitNeurons({}, options, pool).ok());
   options.set_num_experts(0);
   EXPECT_THAT(SplitNeurons(Zeros(1, 4, 8), options, pool),
-              Refuses("num_experts is 0"));
+              Refuses("num_experts: expected 1 to 1024, found 0"));
 
   ResidualSplitOptions residual;
   residual.set_num_experts_moe(3);
   residual.set_num_experts_residual(1);
   EXPECT_THAT(SplitNeuronsWithResidual(Zeros(1, 4, 8), residual, pool),
-              Refuses("the number of clusters is 4, and 3"));
+              Refuses("expected num_clusters 3, found 4"));
   EXPECT_THAT(SplitNeuronsWithResidual(Zeros(1, 3, 9), residual, pool),
               Refuses("which 4 experts"));
   residual.set_share_neurons(true);

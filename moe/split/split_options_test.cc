@@ -38,27 +38,27 @@ TEST(SplitOptionsTest, VanillaNamesTheField) {
   MOE_EXPECT_OK(CheckOptions(Vanilla(1)));
   MOE_EXPECT_OK(CheckOptions(Vanilla(1024)));
   EXPECT_THAT(CheckOptions(Vanilla(0)),
-              Refuses("num_experts is 0; allowed: 1 to 1024"));
+              Refuses("num_experts: expected 1 to 1024, found 0"));
   VanillaSplitOptions options = Vanilla(8);
   options.set_expert_size(0);
   EXPECT_THAT(CheckOptions(options),
-              Refuses("expert_size is 0; allowed: 1 or more"));
+              Refuses("expert_size: expected 1 or more, found 0"));
   options = Vanilla(8);
   options.set_criterion(static_cast<SplitCriterion::Value>(7));
   EXPECT_THAT(CheckOptions(options),
-              Refuses("criterion is 7; allowed: max, min"));
+              Refuses("criterion: expected max, min, found 7"));
 }
 
 TEST(SplitOptionsTest, ResidualNamesTheField) {
   MOE_EXPECT_OK(CheckOptions(Residual(7, 1)));
   EXPECT_THAT(CheckOptions(Residual(0, 1)),
-              Refuses("num_experts_moe is 0; allowed: 1 to 1024"));
+              Refuses("num_experts_moe: expected 1 to 1024, found 0"));
   EXPECT_THAT(CheckOptions(Residual(7, 0)),
-              Refuses("num_experts_residual is 0; allowed: 1 to 1024"));
+              Refuses("num_experts_residual: expected 1 to 1024, found 0"));
   ResidualSplitOptions options = Residual(7, 1);
   options.set_expert_size(-3);
   EXPECT_THAT(CheckOptions(options),
-              Refuses("expert_size is -3; allowed: 1 or more"));
+              Refuses("expert_size: expected 1 or more, found -3"));
 }
 
 TEST(SplitOptionsTest, NaiveNamesTheField) {
@@ -66,7 +66,8 @@ TEST(SplitOptionsTest, NaiveNamesTheField) {
   options.set_num_experts(8);
   MOE_EXPECT_OK(CheckOptions(options));
   options.set_seed(-1);
-  EXPECT_THAT(CheckOptions(options), Refuses("seed is -1"));
+  EXPECT_THAT(CheckOptions(options),
+              Refuses("seed: expected 0 or more, found -1"));
   options.set_seed(0);
   options.set_num_experts(1025);
   EXPECT_THAT(CheckOptions(options), Refuses("num_experts"));

@@ -36,7 +36,6 @@
 #include "moe/base/progress.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/artifact/artifact_io.h"
-#include "moe/checkpoint/artifact/artifact_part.h"
 #include "moe/checkpoint/checkpoint.h"
 #include "moe/model/walk/shard_options.pb.h"
 #include "moe/model/walk/token_shard.h"

@@ -137,8 +137,9 @@ TEST_F(RunRequestTest, ChecksOptionsBeforeItRuns) {
   kind_.run = [](const StepRequest&, Progress&) {
     return absl::StatusOr<StepOutcome>(absl::InternalError("was run"));
   };
-  EXPECT_THAT(Run().status(), StatusIs(absl::StatusCode::kInvalidArgument,
-                                       HasSubstr("num_experts is 0")));
+  EXPECT_THAT(Run().status(),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("num_experts: expected 1 to 1024, found 0")));
 }
 
 TEST_F(RunRequestTest, MakesAStatusOfWhatIsThrown) {

@@ -9,7 +9,6 @@
 #include "absl/memory/memory.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "moe/base/available_memory.h"
 #include "moe/base/byte_size.h"
 #include "moe/base/memory_budget.h"
 #include "moe/base/progress.h"

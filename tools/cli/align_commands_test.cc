@@ -218,7 +218,7 @@ TEST_F(AlignCommandsTest, RefusalsComeBeforeAnythingIsWritten) {
       Record("testdata/llama_headdim_f16", Path("other_model"));
   ASSERT_EQ(other.exit_status, 0) << other.err;
   refused(Align("moe", "no", {}, "other_model/distribution.safetensors"),
-          "other_model/distribution.safetensors: the number of layers");
+          "other_model/distribution.safetensors: expected num_layers");
   ASSERT_EQ(Align("moe", "aligned").exit_status, 0);
   refused(Align("aligned", "no"), "has been aligned already");
   const Outcome exists = Align("moe", "aligned");

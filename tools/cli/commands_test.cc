@@ -138,7 +138,7 @@ TEST(InspectCommandTest, RefusesWhatIsNotInOrder) {
   const Outcome nan = RunCli({"inspect", kNan, "--check_values"});
   EXPECT_EQ(nan.exit_status, 2);
   EXPECT_EQ(nan.out, "");
-  EXPECT_THAT(nan.err, HasSubstr("has a NaN or infinity at element 5"));
+  EXPECT_THAT(nan.err, HasSubstr("found a NaN or infinity at element 5"));
   const Outcome none = RunCli({"inspect", "no/such/path"});
   EXPECT_EQ(none.exit_status, 2);
   EXPECT_EQ(none.err, "llama_moe inspect: no/such/path does not exist\n");
@@ -191,8 +191,8 @@ TEST(DiffCommandTest, RefusesValuesOutOfRange) {
   const Outcome outcome = RunCli({"diff", kValid, kNan, "--max_ulp=-1"});
   EXPECT_EQ(outcome.exit_status, 2);
   EXPECT_EQ(outcome.err,
-            "llama_moe diff: --max_ulp is \"-1\"; wanted is a whole number, 0 "
-            "or more\n");
+            "llama_moe diff: --max_ulp: expected a whole number, 0 or more, "
+            "found \"-1\"\n");
 }
 
 // The arguments of tokenize that every run has.
@@ -336,7 +336,7 @@ TEST(TokenizeCommandTest, BadLinesEndItOrAreListed) {
   const Outcome refused = RunCli(args);
   EXPECT_EQ(refused.exit_status, 2);
   EXPECT_EQ(refused.err, "llama_moe tokenize: " + data +
-                             ":2: text is 1; wanted is a string\n");
+                             ":2: text: expected a string, found 1\n");
   EXPECT_EQ(directory.List(), std::vector<std::string>{"d.jsonl"});
   const Outcome listed = RunCli(With(args, "--skip_bad_lines"));
   EXPECT_EQ(listed.exit_status, 0);
@@ -395,10 +395,9 @@ TEST(TokenizeCommandTest, RefusesValuesOutOfRange) {
   const Outcome outcome =
       RunCli(With(TokenizeArgs(directory.Path("a")), "--model_max_length=0"));
   EXPECT_EQ(outcome.exit_status, 2);
-  EXPECT_EQ(
-      outcome.err,
-      "llama_moe tokenize: --model_max_length is \"0\"; wanted is a whole "
-      "number, 1 or more\n");
+  EXPECT_EQ(outcome.err,
+            "llama_moe tokenize: --model_max_length: expected a whole number, "
+            "1 or more, found \"0\"\n");
 }
 
 }  // namespace

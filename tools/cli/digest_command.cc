@@ -11,7 +11,6 @@
 #include "moe/base/sha256.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/checkpoint.h"
-#include "moe/checkpoint/checkpoint_digest.h"
 #include "tools/cli/command.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/flag_set.h"

@@ -235,9 +235,10 @@ TEST_F(ExperimentCommandsTest, ErrorsNameWhatIsWrong) {
   EXPECT_THAT(Run("out").err,
               AllOf(HasSubstr("chain.textproto:"), HasSubstr("steep")));
   WriteSpec(absl::StrReplaceAll(kSpec, {{"top_k: 2", "top_k: 9"}}));
-  EXPECT_THAT(Run("out").err,
-              AllOf(HasSubstr("chain.textproto: steps[3] \"mlp\": options: "),
-                    HasSubstr("top_k is 9")));
+  EXPECT_THAT(
+      Run("out").err,
+      AllOf(HasSubstr("chain.textproto: steps[3] \"mlp\": options: "),
+            HasSubstr("top_k: expected 1 to 8 (num_experts), found 9")));
   WriteSpec(kSpec);
   EXPECT_THAT(RunCli(Args("run", {})).err, HasSubstr("--save_path is missing"));
   EXPECT_THAT(Run("out", {"--lock=no/such"}).err, HasSubstr("no/such"));

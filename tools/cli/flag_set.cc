@@ -35,7 +35,7 @@ using ::google::protobuf::Message;
 
 absl::Status WrongValue(const std::string& text, absl::string_view want) {
   return absl::InvalidArgumentError(
-      absl::StrCat(" is \"", text, "\"; wanted is ", want));
+      absl::StrCat(": expected ", want, ", found \"", text, "\""));
 }
 
 template <typename Range>
@@ -184,7 +184,7 @@ void FlagSet::AddOptions(Message* options,
       const absl::Status status = SetOption(*field, text, *options);
       return status.ok() ? status
                          : absl::InvalidArgumentError(
-                               absl::StrCat(" ", status.message()));
+                               absl::StrCat(": ", status.message()));
     };
     Add(std::move(flag), is_switch);
   }

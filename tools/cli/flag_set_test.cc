@@ -101,28 +101,28 @@ TEST(FlagSetTest, ASwitchTakesNoValueAfterABlank) {
 }
 
 TEST(FlagSetTest, NamesFlagValueAndRange) {
-  EXPECT_THAT(Sample().Parse({"dir", "--seed=-1"}),
-              IsInvalid("--seed is \"-1\"; wanted is a whole number, 0 or "
-                        "more"));
-  EXPECT_THAT(Sample().Parse({"dir", "--seed", "-1"}),
-              IsInvalid("--seed is \"-1\"; wanted is a whole number, 0 or "
-                        "more"));
-  EXPECT_THAT(Sample().Parse({"dir", "--seed=1.5"}),
-              IsInvalid("--seed is \"1.5\"; wanted is a whole number, 0 or "
-                        "more"));
+  EXPECT_THAT(
+      Sample().Parse({"dir", "--seed=-1"}),
+      IsInvalid("--seed: expected a whole number, 0 or more, found \"-1\""));
+  EXPECT_THAT(
+      Sample().Parse({"dir", "--seed", "-1"}),
+      IsInvalid("--seed: expected a whole number, 0 or more, found \"-1\""));
+  EXPECT_THAT(
+      Sample().Parse({"dir", "--seed=1.5"}),
+      IsInvalid("--seed: expected a whole number, 0 or more, found \"1.5\""));
   EXPECT_THAT(Sample().Parse({"dir", "--seed=9223372036854775808"}),
               StatusIs(absl::StatusCode::kInvalidArgument));
-  EXPECT_THAT(Sample().Parse({"dir", "--max_ulp=65"}),
-              IsInvalid("--max_ulp is \"65\"; wanted is a whole number, 0 to "
-                        "64"));
+  EXPECT_THAT(
+      Sample().Parse({"dir", "--max_ulp=65"}),
+      IsInvalid("--max_ulp: expected a whole number, 0 to 64, found \"65\""));
   EXPECT_THAT(Sample().Parse({"dir", "--rtol=nan"}),
-              IsInvalid("--rtol is \"nan\"; wanted is a number, 0 or more"));
+              IsInvalid("--rtol: expected a number, 0 or more, found \"nan\""));
   EXPECT_THAT(Sample().Parse({"dir", "--rtol=inf"}),
-              IsInvalid("--rtol is \"inf\"; wanted is a number, 0 or more"));
+              IsInvalid("--rtol: expected a number, 0 or more, found \"inf\""));
   EXPECT_THAT(Sample().Parse({"dir", "--json=1"}),
-              IsInvalid("--json is \"1\"; wanted is true or false"));
+              IsInvalid("--json: expected true or false, found \"1\""));
   EXPECT_THAT(Sample().Parse({"dir", "--metric=L2"}),
-              IsInvalid("--metric is \"L2\"; wanted is one of l2, cos"));
+              IsInvalid("--metric: expected one of l2, cos, found \"L2\""));
 }
 
 TEST(FlagSetTest, AFlagDoesNotTakeTheNextOneForItsValue) {

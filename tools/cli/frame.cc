@@ -20,7 +20,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "moe/base/escape_control.h"
-#include "moe/base/out_of_memory.h"
+#include "moe/base/memory_budget.h"
 #include "moe/base/progress.h"
 #include "moe/base/status_macros.h"
 #include "moe/steps/version.h"

@@ -201,8 +201,8 @@ TEST(RunCommandLineTest, RefusesArgumentsThatDoNotFit) {
   ExpectError({"echo", "hello", "--progress"},
               "llama_moe echo: --progress wants a value");
   ExpectError({"echo", "hello", "--progress=fast"},
-              "llama_moe echo: --progress is \"fast\"; wanted is one of auto, "
-              "bar, lines, none");
+              "llama_moe echo: --progress: expected one of auto, bar, lines, "
+              "none, found \"fast\"");
 }
 
 TEST(RunCommandLineTest, AFlagDoesNotTakeTheNextOneForItsValue) {

@@ -142,7 +142,7 @@ TEST(GetGradsCommandTest, PartsOfOtherInputsDoNotMerge) {
        "--merge", directory.Path("a/importance_scores.part-0-of-2.safetensors"),
        directory.Path("b/importance_scores.part-1-of-2.safetensors")});
   EXPECT_EQ(outcome.exit_status, 2);
-  EXPECT_THAT(outcome.err, HasSubstr("made from different inputs"));
+  EXPECT_THAT(outcome.err, HasSubstr("found different inputs"));
 }
 
 TEST(GetGradsCommandTest, FlagsThatDoNotGoTogetherAreErrors) {
@@ -156,7 +156,7 @@ TEST(GetGradsCommandTest, FlagsThatDoNotGoTogetherAreErrors) {
   };
   expect({"--shards=2"}, "--shards is given without --shard");
   expect({"--shard=0"}, "--shard is given without --shards");
-  expect({"--shards=2", "--shard=2"}, "shard is 2; allowed: 0 to 1");
+  expect({"--shards=2", "--shard=2"}, "shard: expected 0 to 1, found 2");
   expect({"--shards=2", "--shard=0", "--format=pt"}, "give it with --merge");
   expect({"--merge=a"}, "--model_path and --merge do not go together");
   const Outcome nothing =

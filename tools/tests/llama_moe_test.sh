@@ -29,7 +29,7 @@ expect 0 out "llama_moe " --version
 expect 2 err "usage: llama_moe COMMAND"
 expect 0 out "parameters          918,656" inspect "${DENSE}"
 expect 0 err "checking values: " inspect "${DENSE}" --check_values
-expect 2 err "has a NaN or infinity" inspect testdata/malformed/value_nan --check_values
+expect 2 err "found a NaN or infinity" inspect testdata/malformed/value_nan --check_values
 expect 2 err "truncated" inspect testdata/malformed/data_truncated
 expect 0 out "A and B are the same" diff "${DENSE}" "${DENSE}/model.safetensors"
 expect 1 out "A and B differ" diff "${DENSE}" "${OTHER}"

@@ -47,8 +47,8 @@ absl::Status CheckOption(const Message& options, const FieldDescriptor& field) {
   const Option& option = OptionOf(field);
   if (!values.HasField(options, &field)) {
     if (!option.required()) return absl::OkStatus();
-    return absl::InvalidArgumentError(
-        absl::StrCat(field.name(), " is not set: ", option.what()));
+    return absl::InvalidArgumentError(absl::StrCat(
+        field.name(), ": expected a value (", option.what(), "), found none"));
   }
   bool is_allowed = true;
   if (field.cpp_type() == FieldDescriptor::CPPTYPE_INT64) {
@@ -62,17 +62,22 @@ absl::Status CheckOption(const Message& options, const FieldDescriptor& field) {
   }
   if (is_allowed) return absl::OkStatus();
   const std::string allowed = AllowedValues(field);
-  return absl::InvalidArgumentError(absl::StrCat(
-      field.name(), " is ", OptionText(options, field),
-      "; allowed: ", allowed.empty() ? "a finite number" : allowed));
+  return absl::InvalidArgumentError(
+      absl::StrCat(field.name(), ": expected ",
+                   allowed.empty() ? "a finite number" : allowed, ", found ",
+                   OptionText(options, field)));
 }
 
-absl::Status Wanted(absl::string_view text, absl::string_view kind,
-                    const FieldDescriptor& field) {
-  const std::string allowed = AllowedValues(field);
+absl::Status WrongText(absl::string_view want, absl::string_view text) {
   return absl::InvalidArgumentError(
-      absl::StrCat("is \"", text, "\"; wanted is ", kind,
-                   allowed.empty() ? "" : ", ", allowed));
+      absl::StrCat("expected ", want, ", found \"", text, "\""));
+}
+
+absl::Status WrongNumber(absl::string_view text, absl::string_view kind,
+                         const FieldDescriptor& field) {
+  const std::string allowed = AllowedValues(field);
+  return WrongText(absl::StrCat(kind, allowed.empty() ? "" : ", ", allowed),
+                   text);
 }
 
 absl::Status SetNumber(const FieldDescriptor& field, absl::string_view text,
@@ -83,20 +88,20 @@ absl::Status SetNumber(const FieldDescriptor& field, absl::string_view text,
     int64_t number = 0;
     if (!absl::SimpleAtoi(text, &number) ||
         !IsWithin(option, static_cast<double>(number))) {
-      return Wanted(text, "a whole number", field);
+      return WrongNumber(text, "a whole number", field);
     }
     values.SetInt64(&options, &field, number);
     return absl::OkStatus();
   }
   double number = 0.0;
   if (!absl::SimpleAtod(text, &number) || !IsWithin(option, number)) {
-    return Wanted(text, "a number", field);
+    return WrongNumber(text, "a number", field);
   }
   values.SetDouble(&options, &field, number);
   return absl::OkStatus();
 }
 
-// Where nothing is said stands "auto" for a switch without a default.
+// A switch without a default reads "auto" as unset.
 absl::Status SetBool(const FieldDescriptor& field, absl::string_view text,
                      Message& options) {
   const google::protobuf::Reflection& values = *options.GetReflection();
@@ -106,9 +111,8 @@ absl::Status SetBool(const FieldDescriptor& field, absl::string_view text,
     return absl::OkStatus();
   }
   if (text != "true" && text != "false") {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "is \"", text, "\"; wanted is ",
-        may_be_auto ? "one of auto, true, false" : "true or false"));
+    return WrongText(may_be_auto ? "one of auto, true, false" : "true or false",
+                     text);
   }
   values.SetBool(&options, &field, text == "true");
   return absl::OkStatus();
@@ -119,9 +123,8 @@ absl::Status SetChoice(const FieldDescriptor& field, absl::string_view text,
   const EnumValueDescriptor* const value =
       field.enum_type()->FindValueByName(absl::AsciiStrToUpper(text));
   if (value == nullptr || absl::AsciiStrToLower(text) != text) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("is \"", text, "\"; wanted is one of ",
-                     absl::StrJoin(ChoicesOf(field), ", ")));
+    return WrongText(
+        absl::StrCat("one of ", absl::StrJoin(ChoicesOf(field), ", ")), text);
   }
   options.GetReflection()->SetEnum(&options, &field, value);
   return absl::OkStatus();
@@ -230,7 +233,7 @@ absl::Status SetOption(const FieldDescriptor& field, absl::string_view text,
       return SetChoice(field, text, options);
     case FieldDescriptor::CPPTYPE_STRING:
       if (text.empty()) {
-        return absl::InvalidArgumentError("is empty; it wants a value");
+        return WrongText("a value", text);
       }
       options.GetReflection()->SetString(&options, &field, std::string(text));
       return absl::OkStatus();

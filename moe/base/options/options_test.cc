@@ -42,18 +42,18 @@ TEST(CheckOptionsTest, NamesFieldValueAndWhatIsAllowed) {
   };
   SampleOptions options = Named();
   options.set_count(11);
-  expect_refused(options, "count is 11; allowed: 1 to 10");
+  expect_refused(options, "count: expected 1 to 10, found 11");
   options = Named();
   options.set_limit(-1);
-  expect_refused(options, "limit is -1; allowed: 0 or more");
+  expect_refused(options, "limit: expected 0 or more, found -1");
   for (const double share :
        {0.0, std::nan(""), std::numeric_limits<double>::infinity()}) {
     options = Named();
     options.set_share(share);
-    expect_refused(options, absl::StrCat("share is ", FormatShortest(share),
-                                         "; allowed: above 0"));
+    expect_refused(options, absl::StrCat("share: expected above 0, found ",
+                                         FormatShortest(share)));
   }
-  expect_refused(SampleOptions(), "name is not set: name");
+  expect_refused(SampleOptions(), "name: expected a value (name), found none");
 }
 
 TEST(OptionFieldsTest, AreThoseThatSayWhatTheyAre) {
@@ -90,15 +90,15 @@ TEST(SetOptionTest, SaysWhatIsWanted) {
     std::string name, text, message;
   };
   const Case cases[] = {
-      {"count", "0", "is \"0\"; wanted is a whole number, 1 to 10"},
-      {"count", "2.5", "is \"2.5\"; wanted is a whole number, 1 to 10"},
-      {"limit", "x", "is \"x\"; wanted is a whole number, 0 or more"},
-      {"share", "nan", "is \"nan\"; wanted is a number, above 0"},
-      {"quick", "yes", "is \"yes\"; wanted is true or false"},
-      {"quick", "auto", "is \"auto\"; wanted is true or false"},
-      {"polite", "1", "is \"1\"; wanted is one of auto, true, false"},
-      {"color", "RED", "is \"RED\"; wanted is one of red, dark_blue"},
-      {"name", "", "is empty; it wants a value"},
+      {"count", "0", "expected a whole number, 1 to 10, found \"0\""},
+      {"count", "2.5", "expected a whole number, 1 to 10, found \"2.5\""},
+      {"limit", "x", "expected a whole number, 0 or more, found \"x\""},
+      {"share", "nan", "expected a number, above 0, found \"nan\""},
+      {"quick", "yes", "expected true or false, found \"yes\""},
+      {"quick", "auto", "expected true or false, found \"auto\""},
+      {"polite", "1", "expected one of auto, true, false, found \"1\""},
+      {"color", "RED", "expected one of red, dark_blue, found \"RED\""},
+      {"name", "", "expected a value, found \"\""},
   };
   for (const Case& c : cases) {
     SampleOptions options;

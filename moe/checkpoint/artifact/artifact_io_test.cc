@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -153,8 +154,8 @@ TEST(ArtifactIoKindTest, AnotherKindIsRefusedByName) {
       ReadArtifact<Distribution>(directory.Path("scale_factors.safetensors")),
       StatusIs(absl::StatusCode::kInvalidArgument,
                AllOf(HasSubstr(directory.path()),
-                     HasSubstr("holds the artifact \"scale_factors\", and "
-                               "\"distribution\" was wanted"))));
+                     HasSubstr("expected the artifact \"distribution\", "
+                               "found \"scale_factors\""))));
   EXPECT_THAT(ReadArtifact<Distribution>(directory.Path("scale_factors.pt")),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("as distribution: ")));
@@ -169,7 +170,7 @@ TEST(ArtifactIoKindTest, AFileWithoutAKindIsTakenByItsNames) {
               IsOkAndHolds(Example<GateWeights>()));
   EXPECT_THAT(ReadArtifact<ScaleFactors>(path),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("the tensor \"layers.0\"")));
+                       HasSubstr("found \"layers.0\"")));
 }
 
 TEST(ArtifactIoKindTest, WithoutPtThereIsNone) {
@@ -210,7 +211,7 @@ TEST(ArtifactIoKindTest, ADirectoryIsNoStalePt) {
   EXPECT_THAT(WriteArtifact(Example<GateWeights>(), Metadata(),
                             directory.path(), {.pt = true, .overwrite = true}),
               StatusIs(absl::StatusCode::kFailedPrecondition,
-                       HasSubstr("gate_weights.pt is a directory")));
+                       HasSubstr("gate_weights.pt: expected a file")));
   EXPECT_THAT(ReadFile(mine, kMaxBytes), IsOkAndHolds(std::string("mine")));
   EXPECT_THAT(directory.List(), ElementsAre("gate_weights.pt"));
 }
@@ -223,6 +224,131 @@ TEST(ArtifactIoKindTest, MissingAndOldFiles) {
       directory.Write("old.pt", "\x80\x02\x8a\x0al\xfc\x9c\x46");
   EXPECT_THAT(ReadArtifact<GateWeights>(legacy),
               StatusIs(absl::StatusCode::kUnimplemented, HasSubstr("old.pt")));
+}
+
+}  // namespace
+
+namespace {
+
+using ::moe::testing::StatusIs;
+using ::moe::testing::TempDirectory;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+ArtifactPart Part(int64_t num_shards, int64_t shard) {
+  return {"importance_scores",
+          std::string(64, 'a'),
+          num_shards,
+          shard,
+          {"1.0", "split_gradient_get_grads", "", 7},
+          {{"layers.0", absl::StrCat("sums of ", shard)},
+           {"loss", std::string("\0\xff", 2)}}};
+}
+
+std::string Write(const ArtifactPart& part, const TempDirectory& dir) {
+  MOE_EXPECT_OK(WriteArtifactPart(part, dir.path(), /*overwrite=*/true));
+  return PathOfPart(dir.path(), part.artifact, part.num_shards, part.shard);
+}
+
+auto Refuses(const char* text) {
+  return StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(text));
+}
+
+absl::Status Check(const std::vector<std::string>& paths) {
+  return ForEachArtifactPart(
+      paths, "importance_scores",
+      [](const ArtifactPart&) { return absl::OkStatus(); });
+}
+
+TEST(ArtifactPartTest, ReadsWhatWasWritten) {
+  const TempDirectory dir;
+  const std::string path = Write(Part(4, 2), dir);
+  EXPECT_EQ(path, absl::StrCat(dir.path(),
+                               "/importance_scores.part-2-of-4.safetensors"));
+  MOE_ASSERT_OK_AND_ASSIGN(const ArtifactPart read,
+                           ReadArtifactPart(path, "importance_scores"));
+  EXPECT_EQ(read, Part(4, 2));
+  EXPECT_THAT(WriteArtifactPart(Part(4, 2), dir.path(), /*overwrite=*/false),
+              StatusIs(absl::StatusCode::kAlreadyExists, HasSubstr(path)));
+  // A part is not taken for the artifact, nor for one of another.
+  EXPECT_THAT(ReadArtifact<ImportanceScores>(path).status(),
+              Refuses("importance_scores part"));
+  EXPECT_THAT(ReadArtifactPart(path, "distribution").status(),
+              Refuses("expected a part of distribution"));
+}
+
+TEST(ArtifactPartTest, EveryPartOnceInTheGivenOrder) {
+  const TempDirectory dir;
+  std::vector<std::string> paths;
+  for (const int64_t shard : {2, 0, 1}) {
+    paths.push_back(Write(Part(3, shard), dir));
+  }
+  std::vector<int64_t> shards;
+  MOE_EXPECT_OK(ForEachArtifactPart(paths, "importance_scores",
+                                    [&](const ArtifactPart& part) {
+                                      shards.push_back(part.shard);
+                                      EXPECT_EQ(part, Part(3, part.shard));
+                                      return absl::OkStatus();
+                                    }));
+  EXPECT_THAT(shards, ElementsAre(2, 0, 1));
+  EXPECT_THAT(
+      ForEachArtifactPart(paths, "importance_scores",
+                          [](const ArtifactPart&) {
+                            return absl::DataLossError("the body's");
+                          }),
+      StatusIs(absl::StatusCode::kDataLoss,
+               AllOf(HasSubstr("the body's"), HasSubstr("part-2-of-3"))));
+}
+
+TEST(ArtifactPartTest, PartsThatAreNotOneSetAreRefused) {
+  const TempDirectory dir, other;
+  const std::string zero = Write(Part(3, 0), dir), one = Write(Part(3, 1), dir),
+                    two = Write(Part(3, 2), dir);
+  EXPECT_THAT(Check({}), Refuses("expected parts to merge, found none"));
+  EXPECT_THAT(Check({zero, two}),
+              Refuses("expected 3 parts, found 2: shard 1 is missing"));
+  EXPECT_THAT(Check({zero, one, zero}), Refuses("found shard 0 of 3 in both"));
+  EXPECT_THAT(Check({zero, Write(Part(2, 1), other)}),
+              Refuses("found one of 3 shards and one of 2"));
+  ArtifactPart part = Part(3, 1);
+  part.inputs_digest[5] = 'b';
+  EXPECT_THAT(Check({zero, Write(part, other), two}),
+              Refuses("found different inputs"));
+  part = Part(3, 1);
+  part.metadata.seed = 8;
+  EXPECT_THAT(Check({zero, Write(part, other), two}), Refuses("seeds"));
+}
+
+TEST(ArtifactPartTest, FilesThatAreNoPartsAreRefused) {
+  const TempDirectory dir;
+  const std::string path = absl::StrCat(dir.path(), "/file");
+  const auto write = [&](const SafetensorsMetadata& metadata) {
+    MOE_EXPECT_OK(WriteSafetensorsFile(path, {}, metadata, true));
+  };
+  write({});
+  EXPECT_THAT(Check({path}), Refuses("does not say what it holds"));
+  write({{"artifact", "importance_scores"}});
+  EXPECT_THAT(Check({path}), Refuses("found \"importance_scores\""));
+  SafetensorsMetadata metadata = {{"artifact", "importance_scores part"},
+                                  {"inputs_digest", "a"},
+                                  {"num_shards", "2"},
+                                  {"seed", "0"},
+                                  {"shard", "2"},
+                                  {"spec_digest", ""},
+                                  {"step", "s"},
+                                  {"tool_version", "1"}};
+  write(metadata);
+  EXPECT_THAT(Check({path}),
+              Refuses("metadata: shard: expected 0 to 1, found 2"));
+  metadata["shard"] = "two";
+  write(metadata);
+  EXPECT_THAT(Check({path}),
+              Refuses("metadata: shard: expected a number, found \"two\""));
+  metadata.erase("shard");
+  write(metadata);
+  EXPECT_THAT(Check({path}),
+              Refuses("metadata: expected \"shard\", found none"));
 }
 
 }  // namespace

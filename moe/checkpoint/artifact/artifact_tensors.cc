@@ -6,6 +6,7 @@
 #include <cstring>
 #include <set>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -33,25 +34,14 @@ constexpr int64_t kMaxLayers = 1 << 20;
 absl::Status WrongTensor(const HostTensor& tensor, absl::string_view where,
                          absl::string_view want) {
   return absl::InvalidArgumentError(
-      absl::StrCat(where, ": is ", DtypeName(tensor.dtype), " ",
-                   FormatShape(tensor.shape), ", and ", want, " was wanted"));
+      absl::StrCat(where, ": expected ", want, ", found ",
+                   DtypeName(tensor.dtype), " ", FormatShape(tensor.shape)));
 }
 
 absl::Status CheckRank(const HostTensor& tensor, size_t rank,
                        absl::string_view where) {
   if (tensor.shape.size() == rank) return absl::OkStatus();
   return WrongTensor(tensor, where, rank == 1 ? "one dimension" : "a matrix");
-}
-
-absl::StatusOr<std::vector<float>> Floats(const HostTensor& tensor,
-                                          absl::string_view where) {
-  if (!IsWeightDtype(tensor.dtype)) {
-    return WrongTensor(tensor, where, "F32 (or BF16 or F16)");
-  }
-  std::vector<float> values(tensor.bytes.size() /
-                            static_cast<size_t>(DtypeSize(tensor.dtype)));
-  WeightsToFloat(tensor.dtype, tensor.bytes, absl::MakeSpan(values));
-  return values;
 }
 
 template <typename T>
@@ -63,24 +53,30 @@ std::vector<T> Load(const HostTensor& tensor) {
   return values;
 }
 
-absl::StatusOr<std::vector<double>> Doubles(const HostTensor& tensor,
-                                            absl::string_view where) {
-  if (tensor.dtype == Dtype::kF64) return Load<double>(tensor);
-  if (!IsWeightDtype(tensor.dtype)) {
-    return WrongTensor(tensor, where, "F64 (or F32, BF16, F16)");
-  }
-  MOE_ASSIGN_OR_RETURN(const std::vector<float> floats, Floats(tensor, where));
-  return std::vector<double>(floats.begin(), floats.end());
-}
-
-absl::StatusOr<std::vector<int64_t>> Ints(const HostTensor& tensor,
+// The values, whatever the shape.
+template <typename T>
+absl::StatusOr<std::vector<T>> ReadValues(const HostTensor& tensor,
                                           absl::string_view where) {
-  if (tensor.dtype == Dtype::kI64) return Load<int64_t>(tensor);
-  if (tensor.dtype != Dtype::kI32) {
-    return WrongTensor(tensor, where, "I64 (or I32)");
+  if constexpr (std::is_same_v<T, int64_t>) {
+    if (tensor.dtype == Dtype::kI64) return Load<int64_t>(tensor);
+    if (tensor.dtype != Dtype::kI32) {
+      return WrongTensor(tensor, where, "I64 (or I32)");
+    }
+    const std::vector<int32_t> narrow = Load<int32_t>(tensor);
+    return std::vector<int64_t>(narrow.begin(), narrow.end());
+  } else {
+    constexpr bool kIsDouble = std::is_same_v<T, double>;
+    if (kIsDouble && tensor.dtype == Dtype::kF64) return Load<T>(tensor);
+    if (!IsWeightDtype(tensor.dtype)) {
+      return WrongTensor(
+          tensor, where,
+          kIsDouble ? "F64 (or F32, BF16, F16)" : "F32 (or BF16 or F16)");
+    }
+    std::vector<float> floats(tensor.bytes.size() /
+                              static_cast<size_t>(DtypeSize(tensor.dtype)));
+    WeightsToFloat(tensor.dtype, tensor.bytes, absl::MakeSpan(floats));
+    return std::vector<T>(floats.begin(), floats.end());
   }
-  const std::vector<int32_t> narrow = Load<int32_t>(tensor);
-  return std::vector<int64_t>(narrow.begin(), narrow.end());
 }
 
 template <typename T>
@@ -106,25 +102,85 @@ int64_t LayerOf(absl::string_view name) {
   return layer;
 }
 
+// InvalidArgument for the first value that is not `allowed`.
 template <typename T>
-absl::Status CheckFiniteValues(absl::Span<const T> values,
-                               absl::string_view where, int64_t cols) {
-  for (size_t i = 0; i < values.size(); ++i) {
-    if (std::isfinite(values[i])) continue;
-    const int64_t position = static_cast<int64_t>(i);
-    const std::string place =
-        cols == 0 ? absl::StrCat(position)
-                  : absl::StrCat(position / cols, ", ", position % cols);
-    return absl::InvalidArgumentError(absl::StrCat(
-        where, "[", place, "] is ", values[i], "; every value must be finite"));
-  }
-  return absl::OkStatus();
+absl::Status CheckEach(absl::Span<const T> values, absl::string_view where,
+                       int64_t cols, absl::string_view want,
+                       bool (*allowed)(T)) {
+  const auto found = std::find_if_not(values.begin(), values.end(), allowed);
+  if (found == values.end()) return absl::OkStatus();
+  const int64_t i = found - values.begin();
+  const std::string place =
+      cols == 0 ? absl::StrCat(i) : absl::StrCat(i / cols, ", ", i % cols);
+  return absl::InvalidArgumentError(absl::StrCat(
+      where, "[", place, "]: expected ", want, ", found ", *found));
+}
+
+template <typename T>
+absl::Status CheckEachFinite(absl::Span<const T> values,
+                             absl::string_view where, int64_t cols) {
+  return CheckEach<T>(values, where, cols, "a finite value",
+                      [](T value) { return std::isfinite(value); });
+}
+
+template <typename T>
+absl::Status CheckEachNotNegative(absl::Span<const T> values,
+                                  absl::string_view where) {
+  return CheckEach<T>(values, where, /*cols=*/0, "0 or more",
+                      [](T value) { return value >= 0; });
 }
 
 }  // namespace
 
 std::string LayerTensorName(int64_t layer, absl::string_view suffix) {
   return absl::StrCat("layers.", layer, suffix.empty() ? "" : ".", suffix);
+}
+
+template <typename T>
+absl::StatusOr<std::vector<T>> ReadVector(const HostTensor& tensor,
+                                          absl::string_view where) {
+  MOE_RETURN_IF_ERROR(CheckRank(tensor, 1, where));
+  return ReadValues<T>(tensor, where);
+}
+
+template <typename T>
+absl::StatusOr<Matrix<T>> ReadMatrix(const HostTensor& tensor,
+                                     absl::string_view where) {
+  MOE_RETURN_IF_ERROR(CheckRank(tensor, 2, where));
+  MOE_ASSIGN_OR_RETURN(const std::vector<T> values,
+                       ReadValues<T>(tensor, where));
+  return Matrix<T>(tensor.shape[0], tensor.shape[1], values);
+}
+
+using Where = absl::string_view;
+template absl::StatusOr<std::vector<float>> ReadVector(const HostTensor&,
+                                                       Where);
+template absl::StatusOr<std::vector<double>> ReadVector(const HostTensor&,
+                                                        Where);
+template absl::StatusOr<std::vector<int64_t>> ReadVector(const HostTensor&,
+                                                         Where);
+template absl::StatusOr<Matrix<float>> ReadMatrix(const HostTensor&, Where);
+template absl::StatusOr<Matrix<int64_t>> ReadMatrix(const HostTensor&, Where);
+
+absl::StatusOr<int64_t> ReadCount(const HostTensor& tensor,
+                                  absl::string_view where) {
+  if (!tensor.shape.empty() && tensor.shape != Shape{1}) {
+    return WrongTensor(tensor, where, "one number");
+  }
+  if (tensor.dtype == Dtype::kI64 || tensor.dtype == Dtype::kI32) {
+    MOE_ASSIGN_OR_RETURN(const std::vector<int64_t> ints,
+                         ReadValues<int64_t>(tensor, where));
+    return ints.front();
+  }
+  MOE_ASSIGN_OR_RETURN(const std::vector<double> values,
+                       ReadValues<double>(tensor, where));
+  const double value = values.front();
+  // Up to 2^53 every integer is a double.
+  if (!(std::abs(value) <= 0x1p53) || value != std::trunc(value)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(where, ": expected a count, found ", value));
+  }
+  return static_cast<int64_t>(value);
 }
 
 std::set<int64_t> TensorTaker::Layers() const {
@@ -142,10 +198,9 @@ absl::StatusOr<int64_t> TensorTaker::NumLayers() const {
     return *layers.rbegin() + 1;
   }
   return absl::InvalidArgumentError(absl::StrCat(
-      "the names of the tensors must start with \"layers.0\" and so on",
-      tensors_.empty()
-          ? ", and there are no tensors"
-          : absl::StrCat(", and one is \"", tensors_.rbegin()->first, "\"")));
+      "expected tensors whose names start with \"layers.0\" and so on, found ",
+      tensors_.empty() ? "no tensors"
+                       : absl::StrCat("\"", tensors_.rbegin()->first, "\"")));
 }
 
 bool TensorTaker::Has(absl::string_view name) const {
@@ -156,7 +211,7 @@ absl::StatusOr<const HostTensor*> TensorTaker::Take(absl::string_view name) {
   const auto found = tensors_.find(std::string(name));
   if (found == tensors_.end()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("the tensor \"", name, "\" is missing"));
+        absl::StrCat("expected the tensor \"", name, "\", found none"));
   }
   taken_.insert(found->first);
   return &found->second;
@@ -166,114 +221,67 @@ absl::Status TensorTaker::Finish() const {
   for (const auto& [name, tensor] : tensors_) {
     if (taken_.contains(name)) continue;
     return absl::InvalidArgumentError(absl::StrCat(
-        "the tensor \"", name, "\" is none of this kind of artifact's"));
+        "expected only tensors of this artifact, found \"", name, "\""));
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<float>> FloatVector(const HostTensor& tensor,
-                                               absl::string_view where) {
-  MOE_RETURN_IF_ERROR(CheckRank(tensor, 1, where));
-  return Floats(tensor, where);
-}
-
-absl::StatusOr<Matrix<float>> FloatMatrix(const HostTensor& tensor,
-                                          absl::string_view where) {
-  MOE_RETURN_IF_ERROR(CheckRank(tensor, 2, where));
-  MOE_ASSIGN_OR_RETURN(const std::vector<float> values, Floats(tensor, where));
-  return Matrix<float>(tensor.shape[0], tensor.shape[1], values);
-}
-
-absl::StatusOr<std::vector<double>> DoubleVector(const HostTensor& tensor,
-                                                 absl::string_view where) {
-  MOE_RETURN_IF_ERROR(CheckRank(tensor, 1, where));
-  return Doubles(tensor, where);
-}
-
-absl::StatusOr<std::vector<int64_t>> IntVector(const HostTensor& tensor,
-                                               absl::string_view where) {
-  MOE_RETURN_IF_ERROR(CheckRank(tensor, 1, where));
-  return Ints(tensor, where);
-}
-
-absl::StatusOr<Matrix<int64_t>> IntMatrix(const HostTensor& tensor,
-                                          absl::string_view where) {
-  MOE_RETURN_IF_ERROR(CheckRank(tensor, 2, where));
-  MOE_ASSIGN_OR_RETURN(const std::vector<int64_t> values, Ints(tensor, where));
-  return Matrix<int64_t>(tensor.shape[0], tensor.shape[1], values);
-}
-
-absl::StatusOr<int64_t> Count(const HostTensor& tensor,
-                              absl::string_view where) {
-  if (!tensor.shape.empty() && tensor.shape != Shape{1}) {
-    return WrongTensor(tensor, where, "one number");
-  }
-  if (tensor.dtype == Dtype::kI64 || tensor.dtype == Dtype::kI32) {
-    MOE_ASSIGN_OR_RETURN(const std::vector<int64_t> ints, Ints(tensor, where));
-    return ints.front();
-  }
-  MOE_ASSIGN_OR_RETURN(const std::vector<double> values,
-                       Doubles(tensor, where));
-  const double value = values.front();
-  // Up to 2^53 every integer is a double.
-  if (!(std::abs(value) <= 0x1p53) || value != std::trunc(value)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(where, ": is ", value, ", and a count was wanted"));
-  }
-  return static_cast<int64_t>(value);
+absl::StatusOr<int64_t> CountAt(const absl::StatusOr<PtCursor>& at) {
+  MOE_RETURN_IF_ERROR(at.status());
+  if (const int64_t* number = at->value().As<int64_t>()) return *number;
+  MOE_ASSIGN_OR_RETURN(const HostTensor* tensor, at->Tensor());
+  return ReadCount(*tensor, at->path());
 }
 
 HostTensor FloatTensor(absl::Span<const float> values, Shape shape) {
   return Store(Dtype::kF32, values, std::move(shape));
 }
-
 HostTensor DoubleTensor(absl::Span<const double> values, Shape shape) {
   return Store(Dtype::kF64, values, std::move(shape));
 }
-
 HostTensor IntTensor(absl::Span<const int64_t> values, Shape shape) {
   return Store(Dtype::kI64, values, std::move(shape));
 }
-
-absl::StatusOr<std::vector<float>> FloatVectorAt(const PtCursor& at) {
-  MOE_ASSIGN_OR_RETURN(const HostTensor* tensor, at.Tensor());
-  return FloatVector(*tensor, at.path());
+HostTensor ToTensor(const std::vector<float>& vector) {
+  return FloatTensor(vector, {static_cast<int64_t>(vector.size())});
 }
-
-absl::StatusOr<Matrix<float>> FloatMatrixAt(const PtCursor& at) {
-  MOE_ASSIGN_OR_RETURN(const HostTensor* tensor, at.Tensor());
-  return FloatMatrix(*tensor, at.path());
+HostTensor ToTensor(const std::vector<double>& vector) {
+  return DoubleTensor(vector, {static_cast<int64_t>(vector.size())});
 }
-
-absl::StatusOr<std::vector<double>> DoubleVectorAt(const PtCursor& at) {
-  MOE_ASSIGN_OR_RETURN(const HostTensor* tensor, at.Tensor());
-  return DoubleVector(*tensor, at.path());
+HostTensor ToTensor(const std::vector<int64_t>& vector) {
+  return IntTensor(vector, {static_cast<int64_t>(vector.size())});
 }
-
-absl::StatusOr<int64_t> CountAt(const PtCursor& at) {
-  if (const int64_t* number = at.value().As<int64_t>()) {
-    return *number;
-  }
-  MOE_ASSIGN_OR_RETURN(const HostTensor* tensor, at.Tensor());
-  return Count(*tensor, at.path());
+HostTensor ToTensor(const Matrix<float>& matrix) {
+  return FloatTensor(matrix.values(), {matrix.rows(), matrix.cols()});
+}
+HostTensor ToTensor(const Matrix<int64_t>& matrix) {
+  return IntTensor(matrix.values(), {matrix.rows(), matrix.cols()});
 }
 
 absl::Status CheckFinite(absl::Span<const float> values,
                          absl::string_view where, int64_t cols) {
-  return CheckFiniteValues(values, where, cols);
+  return CheckEachFinite(values, where, cols);
 }
-
 absl::Status CheckFinite(absl::Span<const double> values,
                          absl::string_view where) {
-  return CheckFiniteValues(values, where, 0);
+  return CheckEachFinite(values, where, /*cols=*/0);
+}
+absl::Status CheckNotNegative(absl::Span<const int64_t> values,
+                              absl::string_view where) {
+  return CheckEachNotNegative(values, where);
+}
+absl::Status CheckNotNegative(absl::Span<const double> values,
+                              absl::string_view where) {
+  return CheckEachNotNegative(values, where);
 }
 
-absl::Status CheckEqual(int64_t got, int64_t want, absl::string_view what) {
+absl::Status CheckEqual(int64_t got, int64_t want, absl::string_view where,
+                        absl::string_view what) {
   if (got == want) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat(what, " is ", got, ", and ", want,
-                   " was wanted; make the artifact anew for this checkpoint "
-                   "and these options"));
+  return absl::InvalidArgumentError(absl::StrCat(
+      where, where.empty() ? "" : ": ", "expected ", what, " ", want,
+      ", found ", got,
+      "; make the artifact again for this checkpoint and these options"));
 }
 
 }  // namespace moe

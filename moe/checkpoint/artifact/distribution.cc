@@ -1,7 +1,6 @@
 #include "moe/checkpoint/artifact/distribution.h"
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,68 +19,75 @@
 namespace moe {
 namespace {
 
-// "layers.3.attn"
-std::string PartName(int64_t layer, absl::string_view part) {
-  return LayerTensorName(layer, part);
-}
+using LayerMoments = LayerParts<FeatureMoments>;
 
-absl::StatusOr<FeatureMoments> TakeMoments(TensorTaker& taker,
-                                           absl::string_view part_name) {
-  const std::string number_name = absl::StrCat(part_name, ".number");
-  const std::string mean_name = absl::StrCat(part_name, ".mean");
-  const std::string variance_name = absl::StrCat(part_name, ".variance");
-  FeatureMoments moments;
-  MOE_ASSIGN_OR_RETURN(const HostTensor* number, taker.Take(number_name));
-  MOE_ASSIGN_OR_RETURN(moments.number, Count(*number, number_name));
-  MOE_ASSIGN_OR_RETURN(const HostTensor* mean, taker.Take(mean_name));
-  MOE_ASSIGN_OR_RETURN(moments.mean, DoubleVector(*mean, mean_name));
-  MOE_ASSIGN_OR_RETURN(const HostTensor* variance, taker.Take(variance_name));
-  MOE_ASSIGN_OR_RETURN(moments.variance,
-                       DoubleVector(*variance, variance_name));
-  return moments;
-}
+constexpr absl::string_view kNumber = ".number";
+constexpr absl::string_view kMean = ".mean";
+constexpr absl::string_view kVariance = ".variance";
 
-bool HasMoments(const TensorTaker& taker, absl::string_view part_name) {
-  return taker.Has(absl::StrCat(part_name, ".number")) ||
-         taker.Has(absl::StrCat(part_name, ".mean")) ||
-         taker.Has(absl::StrCat(part_name, ".variance"));
+absl::StatusOr<LayerMoments> TakeLayer(TensorTaker& taker, int64_t index) {
+  LayerMoments layer;
+  for (const auto& [part, moments] : layer.Named()) {
+    const std::string name = LayerTensorName(index, part);
+    const std::string number = absl::StrCat(name, kNumber);
+    const std::string mean = absl::StrCat(name, kMean);
+    const std::string variance = absl::StrCat(name, kVariance);
+    if (!taker.Has(number) && !taker.Has(mean) && !taker.Has(variance)) {
+      continue;
+    }
+    FeatureMoments& m = moments->emplace();
+    MOE_ASSIGN_OR_RETURN(m.number, taker.Take(number, ReadCount));
+    MOE_ASSIGN_OR_RETURN(m.mean, taker.Take(mean, ReadVector<double>));
+    MOE_ASSIGN_OR_RETURN(m.variance, taker.Take(variance, ReadVector<double>));
+  }
+  if (!layer.empty()) return layer;
+  return absl::InvalidArgumentError(absl::StrCat(
+      "expected the tensor \"", LayerTensorName(index, "attn"), kMean,
+      "\" or \"", LayerTensorName(index, "mlp"), kMean, "\", found neither"));
 }
 
 absl::StatusOr<FeatureMoments> MomentsAt(const PtCursor& at) {
   MOE_RETURN_IF_ERROR(at.OnlyKeys({"number", "mean", "variance"}));
   FeatureMoments moments;
-  MOE_ASSIGN_OR_RETURN(const PtCursor number, at.At("number"));
-  MOE_ASSIGN_OR_RETURN(moments.number, CountAt(number));
-  MOE_ASSIGN_OR_RETURN(const PtCursor mean, at.At("mean"));
-  MOE_ASSIGN_OR_RETURN(moments.mean, DoubleVectorAt(mean));
-  MOE_ASSIGN_OR_RETURN(const PtCursor variance, at.At("variance"));
-  MOE_ASSIGN_OR_RETURN(moments.variance, DoubleVectorAt(variance));
+  MOE_ASSIGN_OR_RETURN(moments.number, CountAt(at.At("number")));
+  MOE_ASSIGN_OR_RETURN(moments.mean, VectorAt<double>(at.At("mean")));
+  MOE_ASSIGN_OR_RETURN(moments.variance, VectorAt<double>(at.At("variance")));
   return moments;
+}
+
+absl::StatusOr<LayerMoments> LayerAt(const PtCursor& at) {
+  MOE_RETURN_IF_ERROR(at.OnlyKeys({"attn", "mlp"}));
+  LayerMoments layer;
+  for (const auto& [part, moments] : layer.Named()) {
+    const PtKey key = std::string(part);
+    if (!at.Has(key)) continue;
+    MOE_ASSIGN_OR_RETURN(const PtCursor moments_at, at.At(key));
+    MOE_ASSIGN_OR_RETURN(*moments, MomentsAt(moments_at));
+  }
+  if (!layer.empty()) return layer;
+  return at.Error("expected the key \"attn\" or \"mlp\", found neither");
 }
 
 absl::Status ValidateMoments(const FeatureMoments& moments, int64_t hidden_size,
                              absl::string_view name) {
   if (moments.number < 0) {
     return absl::InvalidArgumentError(absl::StrCat(
-        name, ".number is ", moments.number, "; a count cannot be negative"));
+        name, kNumber, ": expected 0 or more, found ", moments.number));
   }
-  const std::string mean = absl::StrCat(name, ".mean");
-  const std::string variance = absl::StrCat(name, ".variance");
+  const std::string mean = absl::StrCat(name, kMean);
+  const std::string variance = absl::StrCat(name, kVariance);
   MOE_RETURN_IF_ERROR(CheckEqual(static_cast<int64_t>(moments.mean.size()),
-                                 hidden_size,
-                                 absl::StrCat(mean, ": the hidden size")));
+                                 hidden_size, mean, "hidden_size"));
   MOE_RETURN_IF_ERROR(CheckEqual(static_cast<int64_t>(moments.variance.size()),
-                                 hidden_size,
-                                 absl::StrCat(variance, ": the hidden size")));
+                                 hidden_size, variance, "hidden_size"));
   MOE_RETURN_IF_ERROR(CheckFinite(moments.mean, mean));
   MOE_RETURN_IF_ERROR(CheckFinite(moments.variance, variance));
-  for (size_t i = 0; i < moments.variance.size(); ++i) {
-    if (moments.variance[i] >= 0) continue;
-    return absl::InvalidArgumentError(
-        absl::StrCat(variance, "[", i, "] is ", moments.variance[i],
-                     "; a variance cannot be negative"));
-  }
-  return absl::OkStatus();
+  return CheckNotNegative(moments.variance, variance);
+}
+
+// As F32.
+HostTensor RoundedTensor(const std::vector<double>& values) {
+  return ToTensor(std::vector<float>(values.begin(), values.end()));
 }
 
 }  // namespace
@@ -91,13 +97,11 @@ HostTensors Distribution::ToTensors() const {
   for (size_t i = 0; i < layers.size(); ++i) {
     for (const auto& [part, moments] : layers[i].Named()) {
       if (!moments->has_value()) continue;
-      const std::string name = PartName(static_cast<int64_t>(i), part);
+      const std::string name = LayerTensorName(static_cast<int64_t>(i), part);
       const FeatureMoments& m = **moments;
-      tensors[name + ".number"] = IntTensor({m.number}, {});
-      tensors[name + ".mean"] =
-          DoubleTensor(m.mean, {static_cast<int64_t>(m.mean.size())});
-      tensors[name + ".variance"] =
-          DoubleTensor(m.variance, {static_cast<int64_t>(m.variance.size())});
+      tensors[absl::StrCat(name, kNumber)] = IntTensor({m.number}, {});
+      tensors[absl::StrCat(name, kMean)] = ToTensor(m.mean);
+      tensors[absl::StrCat(name, kVariance)] = ToTensor(m.variance);
     }
   }
   return tensors;
@@ -105,36 +109,11 @@ HostTensors Distribution::ToTensors() const {
 
 absl::StatusOr<Distribution> Distribution::FromTensors(
     const HostTensors& tensors) {
-  TensorTaker taker(tensors);
   Distribution distribution;
-  MOE_ASSIGN_OR_RETURN(const int64_t num_layers, taker.NumLayers());
-  for (int64_t i = 0; i < num_layers; ++i) {
-    LayerParts<FeatureMoments> layer;
-    for (const auto& [part, moments] : layer.Named()) {
-      const std::string name = PartName(i, part);
-      if (!HasMoments(taker, name)) continue;
-      MOE_ASSIGN_OR_RETURN(*moments, TakeMoments(taker, name));
-    }
-    if (layer.empty()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("the tensors \"", PartName(i, "attn"), ".mean\" and \"",
-                       PartName(i, "mlp"), ".mean\" are missing"));
-    }
-    distribution.layers.push_back(std::move(layer));
-  }
-  MOE_RETURN_IF_ERROR(taker.Finish());
+  MOE_ASSIGN_OR_RETURN(distribution.layers,
+                       TakeLayers<LayerMoments>(tensors, TakeLayer));
   return distribution;
 }
-
-namespace {
-
-// As F32.
-HostTensor RoundedTensor(const std::vector<double>& values) {
-  const std::vector<float> rounded(values.begin(), values.end());
-  return FloatTensor(rounded, {static_cast<int64_t>(rounded.size())});
-}
-
-}  // namespace
 
 PtValue Distribution::ToPt() const {
   PtDict dict;
@@ -155,43 +134,25 @@ PtValue Distribution::ToPt() const {
 }
 
 absl::StatusOr<Distribution> Distribution::FromPt(const PtValue& value) {
-  MOE_ASSIGN_OR_RETURN(const std::vector<PtCursor> cursors,
-                       PtCursor(value).Numbered("layers"));
   Distribution distribution;
-  for (const PtCursor& cursor : cursors) {
-    MOE_RETURN_IF_ERROR(cursor.OnlyKeys({"attn", "mlp"}));
-    LayerParts<FeatureMoments> layer;
-    for (const auto& [part, moments] : layer.Named()) {
-      const PtKey key = std::string(part);
-      if (!cursor.Has(key)) continue;
-      MOE_ASSIGN_OR_RETURN(const PtCursor at, cursor.At(key));
-      MOE_ASSIGN_OR_RETURN(*moments, MomentsAt(at));
-    }
-    if (layer.empty()) {
-      return cursor.Error("has neither \"attn\" nor \"mlp\"");
-    }
-    distribution.layers.push_back(std::move(layer));
-  }
+  MOE_ASSIGN_OR_RETURN(distribution.layers,
+                       LayersAt<LayerMoments>(value, LayerAt));
   return distribution;
 }
 
 absl::Status ValidateDistribution(const Distribution& distribution,
                                   const DistributionShape& want,
                                   absl::string_view where) {
-  MOE_RETURN_IF_ERROR(
-      Annotate(CheckEqual(static_cast<int64_t>(distribution.layers.size()),
-                          want.num_layers, "the number of layers"),
-               where));
-  for (int64_t i = 0; i < want.num_layers; ++i) {
-    const auto& layer = distribution.layers[static_cast<size_t>(i)];
-    for (const auto& [part, moments] : layer.Named()) {
-      if (!moments->has_value()) continue;
-      MOE_RETURN_IF_ERROR(Annotate(
-          ValidateMoments(**moments, want.hidden_size, PartName(i, part)),
-          where));
-    }
-  }
-  return absl::OkStatus();
+  return CheckLayers<LayerMoments>(
+      distribution.layers, want.num_layers, where,
+      [&](const LayerMoments& layer, int64_t i) {
+        for (const auto& [part, moments] : layer.Named()) {
+          if (!moments->has_value()) continue;
+          MOE_RETURN_IF_ERROR(ValidateMoments(**moments, want.hidden_size,
+                                              LayerTensorName(i, part)));
+        }
+        return absl::OkStatus();
+      });
 }
 
 }  // namespace moe

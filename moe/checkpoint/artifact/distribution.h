@@ -1,7 +1,7 @@
-// distribution: mean and variance of what each layer's blocks put out.
+// distribution: mean and variance of the output of each layer's blocks.
 //
-// Made by get_hidden_distribution, read by the alignment. A part may be missing
-// from a layer, not both.
+// Made by get_hidden_distribution, read by the alignment. A layer may lack one
+// part, but not both.
 //
 //   safetensors: layers.{i}.{attn,mlp}.number    I64 []
 //                layers.{i}.{attn,mlp}.mean      F64 [hidden_size]

@@ -84,12 +84,13 @@ TEST(DistributionTest, RefusesMissingAndExtra) {
   tensors.erase("layers.1.mlp.variance");
   EXPECT_THAT(
       Distribution::FromTensors(tensors),
-      StatusIs(kInvalid, HasSubstr("\"layers.1.mlp.variance\" is missing")));
+      StatusIs(kInvalid,
+               HasSubstr("expected the tensor \"layers.1.mlp.variance\"")));
   tensors["layers.3.mlp.variance"] = DoubleTensor({}, {0});
   tensors["layers.1.mlp.variance"] = DoubleTensor({}, {0});
   EXPECT_THAT(
       Distribution::FromTensors(tensors),
-      StatusIs(kInvalid, HasSubstr("\"layers.2.mlp.mean\" are missing")));
+      StatusIs(kInvalid, HasSubstr("\"layers.2.mlp.mean\", found neither")));
   tensors = ExampleDistribution().ToTensors();
   tensors["layers.1.mlp.sigma"] = DoubleTensor({}, {0});
   EXPECT_THAT(Distribution::FromTensors(tensors),
@@ -100,42 +101,58 @@ TEST(DistributionTest, RefusesOtherPtStructures) {
   PtDict layers;
   layers.Add(int64_t{0}, {PtDict()});
   EXPECT_THAT(Distribution::FromPt({layers}),
-              StatusIs(kInvalid, HasSubstr("[0]: has neither")));
+              StatusIs(kInvalid,
+                       HasSubstr("[0]: expected the key \"attn\" or \"mlp\"")));
   const PtValue no_mean =
       FromPython({int64_t{1}}, {0.5}, {FloatTensor({2.0f}, {1})});
   EXPECT_THAT(
       Distribution::FromPt(no_mean),
-      StatusIs(kInvalid, HasSubstr("[0][\"mlp\"][\"mean\"]: is a float")));
+      StatusIs(
+          kInvalid,
+          HasSubstr(
+              "[0][\"mlp\"][\"mean\"]: expected a tensor, found a float")));
 }
 
 TEST(DistributionTest, RefusesWhatDoesNotFit) {
   const Distribution distribution = ExampleDistribution();
-  EXPECT_THAT(ValidateDistribution(distribution, {3, 3}, "p"),
-              StatusIs(kInvalid, HasSubstr("p: the number of layers is 2")));
-  EXPECT_THAT(ValidateDistribution(distribution, {2, 4}, "p"),
-              StatusIs(kInvalid,
-                       HasSubstr("layers.0.attn.mean: the hidden size is 3")));
+  EXPECT_THAT(
+      ValidateDistribution(distribution, {3, 3}, "p"),
+      StatusIs(kInvalid, HasSubstr("p: expected num_layers 3, found 2")));
+  EXPECT_THAT(
+      ValidateDistribution(distribution, {2, 4}, "p"),
+      StatusIs(
+          kInvalid,
+          HasSubstr("layers.0.attn.mean: expected hidden_size 4, found 3")));
 }
 
 TEST(DistributionTest, RefusesBadValues) {
   Distribution distribution = ExampleDistribution();
   distribution.layers[1].mlp->mean[2] = std::nan("");
-  EXPECT_THAT(ValidateDistribution(distribution, kShape, "p"),
-              StatusIs(kInvalid, HasSubstr("p: layers.1.mlp.mean[2] is nan")));
+  EXPECT_THAT(
+      ValidateDistribution(distribution, kShape, "p"),
+      StatusIs(kInvalid,
+               HasSubstr("p: layers.1.mlp.mean[2]: expected a finite value")));
   distribution = ExampleDistribution();
   distribution.layers[0].attn->variance[1] = -0.5;
   EXPECT_THAT(
       ValidateDistribution(distribution, kShape, "p"),
-      StatusIs(kInvalid, HasSubstr("layers.0.attn.variance[1] is -0.5")));
+      StatusIs(
+          kInvalid,
+          HasSubstr(
+              "layers.0.attn.variance[1]: expected 0 or more, found -0.5")));
   distribution = ExampleDistribution();
   distribution.layers[0].attn->number = -1;
-  EXPECT_THAT(ValidateDistribution(distribution, kShape, "p"),
-              StatusIs(kInvalid, HasSubstr("layers.0.attn.number is -1")));
+  EXPECT_THAT(
+      ValidateDistribution(distribution, kShape, "p"),
+      StatusIs(
+          kInvalid,
+          HasSubstr("layers.0.attn.number: expected 0 or more, found -1")));
   distribution = ExampleDistribution();
   distribution.layers[0].mlp->variance.pop_back();
   EXPECT_THAT(
       ValidateDistribution(distribution, kShape, "p"),
-      StatusIs(kInvalid, HasSubstr("layers.0.mlp.variance: the hidden")));
+      StatusIs(kInvalid,
+               HasSubstr("layers.0.mlp.variance: expected hidden_size")));
 }
 
 }  // namespace

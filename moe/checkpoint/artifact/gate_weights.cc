@@ -19,15 +19,13 @@
 namespace moe {
 namespace {
 
-absl::Status ValidateLayer(const Matrix<float>& layer,
-                           const GateWeightsShape& want,
-                           absl::string_view name) {
-  MOE_RETURN_IF_ERROR(
-      CheckEqual(layer.rows(), want.num_experts,
-                 absl::StrCat(name, ": the number of experts")));
-  MOE_RETURN_IF_ERROR(CheckEqual(layer.cols(), want.hidden_size,
-                                 absl::StrCat(name, ": the hidden size")));
-  return CheckFinite(layer.values(), name, layer.cols());
+absl::StatusOr<Matrix<float>> TakeLayer(TensorTaker& taker, int64_t layer) {
+  return taker.Take(LayerTensorName(layer), ReadMatrix<float>);
+}
+
+absl::StatusOr<Matrix<float>> LayerAt(const PtCursor& at) {
+  MOE_ASSIGN_OR_RETURN(const HostTensor* tensor, at.Tensor());
+  return ReadMatrix<float>(*tensor, at.path());
 }
 
 }  // namespace
@@ -35,62 +33,46 @@ absl::Status ValidateLayer(const Matrix<float>& layer,
 HostTensors GateWeights::ToTensors() const {
   HostTensors tensors;
   for (size_t i = 0; i < layers.size(); ++i) {
-    tensors[LayerTensorName(static_cast<int64_t>(i))] =
-        FloatTensor(layers[i].values(), {layers[i].rows(), layers[i].cols()});
+    tensors[LayerTensorName(static_cast<int64_t>(i))] = ToTensor(layers[i]);
   }
   return tensors;
 }
 
 absl::StatusOr<GateWeights> GateWeights::FromTensors(
     const HostTensors& tensors) {
-  TensorTaker taker(tensors);
   GateWeights gates;
-  MOE_ASSIGN_OR_RETURN(const int64_t num_layers, taker.NumLayers());
-  for (int64_t i = 0; i < num_layers; ++i) {
-    const std::string name = LayerTensorName(i);
-    MOE_ASSIGN_OR_RETURN(const HostTensor* tensor, taker.Take(name));
-    MOE_ASSIGN_OR_RETURN(Matrix<float> layer, FloatMatrix(*tensor, name));
-    gates.layers.push_back(std::move(layer));
-  }
-  MOE_RETURN_IF_ERROR(taker.Finish());
+  MOE_ASSIGN_OR_RETURN(gates.layers,
+                       TakeLayers<Matrix<float>>(tensors, TakeLayer));
   return gates;
 }
 
 PtValue GateWeights::ToPt() const {
   PtDict dict;
   for (size_t i = 0; i < layers.size(); ++i) {
-    dict.Add(static_cast<int64_t>(i),
-             {FloatTensor(layers[i].values(),
-                          {layers[i].rows(), layers[i].cols()})});
+    dict.Add(static_cast<int64_t>(i), {ToTensor(layers[i])});
   }
   return {std::move(dict)};
 }
 
 absl::StatusOr<GateWeights> GateWeights::FromPt(const PtValue& value) {
-  MOE_ASSIGN_OR_RETURN(const std::vector<PtCursor> cursors,
-                       PtCursor(value).Numbered("layers"));
   GateWeights gates;
-  for (const PtCursor& cursor : cursors) {
-    MOE_ASSIGN_OR_RETURN(Matrix<float> layer, FloatMatrixAt(cursor));
-    gates.layers.push_back(std::move(layer));
-  }
+  MOE_ASSIGN_OR_RETURN(gates.layers, LayersAt<Matrix<float>>(value, LayerAt));
   return gates;
 }
 
 absl::Status ValidateGateWeights(const GateWeights& gates,
                                  const GateWeightsShape& want,
                                  absl::string_view where) {
-  MOE_RETURN_IF_ERROR(
-      Annotate(CheckEqual(static_cast<int64_t>(gates.layers.size()),
-                          want.num_layers, "the number of layers"),
-               where));
-  for (int64_t i = 0; i < want.num_layers; ++i) {
-    MOE_RETURN_IF_ERROR(
-        Annotate(ValidateLayer(gates.layers[static_cast<size_t>(i)], want,
-                               LayerTensorName(i)),
-                 where));
-  }
-  return absl::OkStatus();
+  return CheckLayers<Matrix<float>>(
+      gates.layers, want.num_layers, where,
+      [&](const Matrix<float>& layer, int64_t i) {
+        const std::string name = LayerTensorName(i);
+        MOE_RETURN_IF_ERROR(
+            CheckEqual(layer.rows(), want.num_experts, name, "num_experts"));
+        MOE_RETURN_IF_ERROR(
+            CheckEqual(layer.cols(), want.hidden_size, name, "hidden_size"));
+        return CheckFinite(layer.values(), name, layer.cols());
+      });
 }
 
 }  // namespace moe

@@ -57,52 +57,67 @@ TEST(GateWeightsTest, UpcastsBf16) {
 TEST(GateWeightsTest, RefusesMissingExtraAndMistyped) {
   HostTensors tensors = ExampleGateWeights().ToTensors();
   tensors["layers.3"] = tensors.at("layers.1");
-  EXPECT_THAT(GateWeights::FromTensors(tensors),
-              StatusIs(kInvalid, HasSubstr("\"layers.2\" is missing")));
+  EXPECT_THAT(
+      GateWeights::FromTensors(tensors),
+      StatusIs(kInvalid, HasSubstr("expected the tensor \"layers.2\"")));
   tensors.erase("layers.3");
   tensors["bias"] = tensors.at("layers.1");
   EXPECT_THAT(GateWeights::FromTensors(tensors),
               StatusIs(kInvalid, HasSubstr("\"bias\"")));
   tensors.erase("bias");
   tensors["layers.1"] = DoubleTensor({1.0}, {1, 1});
-  EXPECT_THAT(GateWeights::FromTensors(tensors),
-              StatusIs(kInvalid, HasSubstr("layers.1: is F64 [1, 1]")));
+  EXPECT_THAT(
+      GateWeights::FromTensors(tensors),
+      StatusIs(
+          kInvalid,
+          HasSubstr(
+              "layers.1: expected F32 (or BF16 or F16), found F64 [1, 1]")));
   EXPECT_THAT(GateWeights::FromTensors({}), StatusIs(kInvalid));
 }
 
 TEST(GateWeightsTest, RefusesOtherPtStructures) {
   EXPECT_THAT(
       GateWeights::FromPt({PtInts{1}}),
-      StatusIs(kInvalid, HasSubstr("the top level: is a list of ints")));
+      StatusIs(
+          kInvalid,
+          HasSubstr("the top level: expected a dict, found a list of ints")));
   PtDict dict;
   dict.Add(int64_t{0}, {PtInts{1}});
-  EXPECT_THAT(GateWeights::FromPt({dict}),
-              StatusIs(kInvalid, HasSubstr("[0]: is a list of ints")));
+  EXPECT_THAT(
+      GateWeights::FromPt({dict}),
+      StatusIs(kInvalid,
+               HasSubstr("[0]: expected a tensor, found a list of ints")));
   dict.entries.clear();
   dict.Add(int64_t{0}, {DoubleTensor({1.0}, {1, 1})});
-  EXPECT_THAT(GateWeights::FromPt({dict}),
-              StatusIs(kInvalid, HasSubstr("[0]: is F64")));
+  EXPECT_THAT(
+      GateWeights::FromPt({dict}),
+      StatusIs(kInvalid,
+               HasSubstr("[0]: expected F32 (or BF16 or F16), found F64")));
 }
 
 TEST(GateWeightsTest, RefusesWhatDoesNotFit) {
   const GateWeights gates = ExampleGateWeights();
   EXPECT_THAT(
       ValidateGateWeights(gates, {3, 2, 3}, "dir/g.pt"),
-      StatusIs(kInvalid, AllOf(HasSubstr("dir/g.pt: the number of layers is 2"),
-                               HasSubstr("3 was wanted"))));
+      StatusIs(kInvalid, AllOf(HasSubstr("dir/g.pt: expected num_layers"),
+                               HasSubstr("num_layers 3, found 2"))));
   EXPECT_THAT(
       ValidateGateWeights(gates, {2, 4, 3}, "p"),
-      StatusIs(kInvalid, HasSubstr("p: layers.0: the number of experts is 2")));
+      StatusIs(kInvalid,
+               HasSubstr("p: layers.0: expected num_experts 4, found 2")));
   EXPECT_THAT(ValidateGateWeights(gates, {2, 2, 4}, "p"),
-              StatusIs(kInvalid, HasSubstr("the hidden size is 3")));
+              StatusIs(kInvalid, HasSubstr("expected hidden_size 4, found 3")));
 }
 
 TEST(GateWeightsTest, RefusesNonFinite) {
   for (const float bad : {kInfinity, -kInfinity, std::nanf("")}) {
     GateWeights gates = ExampleGateWeights();
     gates.layers[1].values()[5] = bad;
-    EXPECT_THAT(ValidateGateWeights(gates, kShape, "p"),
-                StatusIs(kInvalid, HasSubstr("p: layers.1[1, 2] is ")));
+    EXPECT_THAT(
+        ValidateGateWeights(gates, kShape, "p"),
+        StatusIs(
+            kInvalid,
+            HasSubstr("p: layers.1[1, 2]: expected a finite value, found ")));
   }
 }
 

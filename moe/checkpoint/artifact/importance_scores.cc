@@ -26,13 +26,13 @@ constexpr absl::string_view kTokenCount = "token_count";
 absl::StatusOr<LayerImportanceScores> TakeLayer(TensorTaker& taker,
                                                 int64_t index) {
   LayerImportanceScores layer;
-  const std::string name = LayerTensorName(index);
-  MOE_ASSIGN_OR_RETURN(const HostTensor* scores, taker.Take(name));
-  MOE_ASSIGN_OR_RETURN(layer.scores, FloatMatrix(*scores, name));
+  MOE_ASSIGN_OR_RETURN(layer.scores,
+                       taker.Take(LayerTensorName(index), ReadMatrix<float>));
   const std::string count_name = LayerTensorName(index, kTokenCount);
-  if (!taker.Has(count_name)) return layer;
-  MOE_ASSIGN_OR_RETURN(const HostTensor* counts, taker.Take(count_name));
-  MOE_ASSIGN_OR_RETURN(layer.token_count, IntVector(*counts, count_name));
+  if (taker.Has(count_name)) {
+    MOE_ASSIGN_OR_RETURN(layer.token_count,
+                         taker.Take(count_name, ReadVector<int64_t>));
+  }
   return layer;
 }
 
@@ -42,15 +42,15 @@ absl::StatusOr<LayerImportanceScores> LayerAt(const PtCursor& at) {
   LayerImportanceScores layer;
   for (size_t c = 0; c < clusters.size(); ++c) {
     MOE_ASSIGN_OR_RETURN(const std::vector<float> row,
-                         FloatVectorAt(clusters[c]));
+                         VectorAt<float>(clusters[c]));
     const int64_t size = static_cast<int64_t>(row.size());
     if (c == 0) {
       layer.scores = Matrix<float>(static_cast<int64_t>(clusters.size()), size);
     }
     if (size != layer.scores.cols()) {
-      return clusters[c].Error(
-          absl::StrCat("has ", size, " scores, and the clusters before have ",
-                       layer.scores.cols()));
+      return clusters[c].Error(absl::StrCat("expected ", layer.scores.cols(),
+                                            " scores, as before, found ",
+                                            size));
     }
     std::copy(row.begin(), row.end(),
               layer.scores.Row(static_cast<int64_t>(c)).begin());
@@ -62,25 +62,17 @@ absl::Status ValidateLayer(const LayerImportanceScores& layer,
                            const ImportanceScoresShape& want, int64_t index) {
   const std::string name = LayerTensorName(index);
   MOE_RETURN_IF_ERROR(
-      CheckEqual(layer.scores.rows(), want.num_clusters,
-                 absl::StrCat(name, ": the number of clusters")));
-  MOE_RETURN_IF_ERROR(
-      CheckEqual(layer.scores.cols(), want.intermediate_size,
-                 absl::StrCat(name, ": the intermediate size")));
+      CheckEqual(layer.scores.rows(), want.num_clusters, name, "num_clusters"));
+  MOE_RETURN_IF_ERROR(CheckEqual(layer.scores.cols(), want.intermediate_size,
+                                 name, "intermediate_size"));
   MOE_RETURN_IF_ERROR(
       CheckFinite(layer.scores.values(), name, layer.scores.cols()));
   if (!layer.token_count.has_value()) return absl::OkStatus();
   const std::string count_name = LayerTensorName(index, kTokenCount);
-  MOE_RETURN_IF_ERROR(CheckEqual(
-      static_cast<int64_t>(layer.token_count->size()), want.num_clusters,
-      absl::StrCat(count_name, ": the number of clusters")));
-  for (size_t c = 0; c < layer.token_count->size(); ++c) {
-    if ((*layer.token_count)[c] >= 0) continue;
-    return absl::InvalidArgumentError(
-        absl::StrCat(count_name, "[", c, "] is ", (*layer.token_count)[c],
-                     "; a count cannot be negative"));
-  }
-  return absl::OkStatus();
+  MOE_RETURN_IF_ERROR(
+      CheckEqual(static_cast<int64_t>(layer.token_count->size()),
+                 want.num_clusters, count_name, "num_clusters"));
+  return CheckNotNegative(*layer.token_count, count_name);
 }
 
 }  // namespace
@@ -90,25 +82,18 @@ HostTensors ImportanceScores::ToTensors() const {
   for (size_t i = 0; i < layers.size(); ++i) {
     const LayerImportanceScores& layer = layers[i];
     const int64_t index = static_cast<int64_t>(i);
-    tensors[LayerTensorName(index)] = FloatTensor(
-        layer.scores.values(), {layer.scores.rows(), layer.scores.cols()});
+    tensors[LayerTensorName(index)] = ToTensor(layer.scores);
     if (!layer.token_count.has_value()) continue;
-    tensors[LayerTensorName(index, kTokenCount)] = IntTensor(
-        *layer.token_count, {static_cast<int64_t>(layer.token_count->size())});
+    tensors[LayerTensorName(index, kTokenCount)] = ToTensor(*layer.token_count);
   }
   return tensors;
 }
 
 absl::StatusOr<ImportanceScores> ImportanceScores::FromTensors(
     const HostTensors& tensors) {
-  TensorTaker taker(tensors);
   ImportanceScores scores;
-  MOE_ASSIGN_OR_RETURN(const int64_t num_layers, taker.NumLayers());
-  for (int64_t i = 0; i < num_layers; ++i) {
-    MOE_ASSIGN_OR_RETURN(LayerImportanceScores layer, TakeLayer(taker, i));
-    scores.layers.push_back(std::move(layer));
-  }
-  MOE_RETURN_IF_ERROR(taker.Finish());
+  MOE_ASSIGN_OR_RETURN(scores.layers,
+                       TakeLayers<LayerImportanceScores>(tensors, TakeLayer));
   return scores;
 }
 
@@ -127,28 +112,20 @@ PtValue ImportanceScores::ToPt() const {
 
 absl::StatusOr<ImportanceScores> ImportanceScores::FromPt(
     const PtValue& value) {
-  MOE_ASSIGN_OR_RETURN(const std::vector<PtCursor> cursors,
-                       PtCursor(value).Numbered("layers"));
   ImportanceScores scores;
-  for (const PtCursor& cursor : cursors) {
-    MOE_ASSIGN_OR_RETURN(LayerImportanceScores layer, LayerAt(cursor));
-    scores.layers.push_back(std::move(layer));
-  }
+  MOE_ASSIGN_OR_RETURN(scores.layers,
+                       LayersAt<LayerImportanceScores>(value, LayerAt));
   return scores;
 }
 
 absl::Status ValidateImportanceScores(const ImportanceScores& scores,
                                       const ImportanceScoresShape& want,
                                       absl::string_view where) {
-  MOE_RETURN_IF_ERROR(
-      Annotate(CheckEqual(static_cast<int64_t>(scores.layers.size()),
-                          want.num_layers, "the number of layers"),
-               where));
-  for (int64_t i = 0; i < want.num_layers; ++i) {
-    MOE_RETURN_IF_ERROR(Annotate(
-        ValidateLayer(scores.layers[static_cast<size_t>(i)], want, i), where));
-  }
-  return absl::OkStatus();
+  return CheckLayers<LayerImportanceScores>(
+      scores.layers, want.num_layers, where,
+      [&](const LayerImportanceScores& layer, int64_t i) {
+        return ValidateLayer(layer, want, i);
+      });
 }
 
 }  // namespace moe

@@ -51,8 +51,9 @@ TEST(ImportanceScoresTest, TokenCountsMayBeAbsent) {
 TEST(ImportanceScoresTest, RefusesMissingAndExtra) {
   HostTensors tensors = ExampleImportanceScores(true).ToTensors();
   tensors.erase("layers.0");
-  EXPECT_THAT(ImportanceScores::FromTensors(tensors),
-              StatusIs(kInvalid, HasSubstr("\"layers.0\" is missing")));
+  EXPECT_THAT(
+      ImportanceScores::FromTensors(tensors),
+      StatusIs(kInvalid, HasSubstr("expected the tensor \"layers.0\"")));
   tensors = ExampleImportanceScores(true).ToTensors();
   tensors["layers.0.count"] = tensors.at("layers.0");
   EXPECT_THAT(ImportanceScores::FromTensors(tensors),
@@ -65,30 +66,41 @@ TEST(ImportanceScoresTest, RefusesRaggedClusters) {
   clusters.Add(int64_t{1}, {FloatTensor({1.0f}, {1})});
   PtDict layers;
   layers.Add(int64_t{0}, {clusters});
-  EXPECT_THAT(ImportanceScores::FromPt({layers}),
-              StatusIs(kInvalid, HasSubstr("[0][1]: has 1 scores")));
+  EXPECT_THAT(
+      ImportanceScores::FromPt({layers}),
+      StatusIs(kInvalid,
+               HasSubstr("[0][1]: expected 2 scores, as before, found 1")));
 }
 
 TEST(ImportanceScoresTest, RefusesWhatDoesNotFit) {
   const ImportanceScores scores = ExampleImportanceScores(true);
-  EXPECT_THAT(ValidateImportanceScores(scores, {1, 2, 4}, "p"),
-              StatusIs(kInvalid, HasSubstr("p: the number of layers is 2")));
+  EXPECT_THAT(
+      ValidateImportanceScores(scores, {1, 2, 4}, "p"),
+      StatusIs(kInvalid, HasSubstr("p: expected num_layers 1, found 2")));
   EXPECT_THAT(
       ValidateImportanceScores(scores, {2, 3, 4}, "p"),
-      StatusIs(kInvalid, HasSubstr("layers.0: the number of clusters is 2")));
-  EXPECT_THAT(ValidateImportanceScores(scores, {2, 2, 5}, "p"),
-              StatusIs(kInvalid, HasSubstr("the intermediate size is 4")));
+      StatusIs(kInvalid,
+               HasSubstr("layers.0: expected num_clusters 3, found 2")));
+  EXPECT_THAT(
+      ValidateImportanceScores(scores, {2, 2, 5}, "p"),
+      StatusIs(kInvalid, HasSubstr("expected intermediate_size 5, found 4")));
 }
 
 TEST(ImportanceScoresTest, RefusesBadValues) {
   ImportanceScores scores = ExampleImportanceScores(true);
   scores.layers[1].scores.values()[6] = kInfinity;
-  EXPECT_THAT(ValidateImportanceScores(scores, kShape, "p"),
-              StatusIs(kInvalid, HasSubstr("layers.1[1, 2] is inf")));
+  EXPECT_THAT(
+      ValidateImportanceScores(scores, kShape, "p"),
+      StatusIs(
+          kInvalid,
+          HasSubstr("layers.1[1, 2]: expected a finite value, found inf")));
   scores = ExampleImportanceScores(true);
   scores.layers[1].token_count = {3, -1};
-  EXPECT_THAT(ValidateImportanceScores(scores, kShape, "p"),
-              StatusIs(kInvalid, HasSubstr("layers.1.token_count[1] is -1")));
+  EXPECT_THAT(
+      ValidateImportanceScores(scores, kShape, "p"),
+      StatusIs(
+          kInvalid,
+          HasSubstr("layers.1.token_count[1]: expected 0 or more, found -1")));
   scores.layers[1].token_count = {3};
   EXPECT_THAT(ValidateImportanceScores(scores, kShape, "p"),
               StatusIs(kInvalid, HasSubstr("layers.1.token_count: ")));

@@ -30,13 +30,14 @@ PtKey ResidualKey() { return std::string(kResidual); }
 absl::StatusOr<LayerNeuronIndices> TakeLayer(TensorTaker& taker,
                                              int64_t index) {
   LayerNeuronIndices layer;
-  const std::string name = LayerTensorName(index, kExperts);
-  MOE_ASSIGN_OR_RETURN(const HostTensor* experts, taker.Take(name));
-  MOE_ASSIGN_OR_RETURN(layer.experts, IntMatrix(*experts, name));
+  MOE_ASSIGN_OR_RETURN(
+      layer.experts,
+      taker.Take(LayerTensorName(index, kExperts), ReadMatrix<int64_t>));
   const std::string residual_name = LayerTensorName(index, kResidual);
-  if (!taker.Has(residual_name)) return layer;
-  MOE_ASSIGN_OR_RETURN(const HostTensor* residual, taker.Take(residual_name));
-  MOE_ASSIGN_OR_RETURN(layer.residual, IntVector(*residual, residual_name));
+  if (taker.Has(residual_name)) {
+    MOE_ASSIGN_OR_RETURN(layer.residual,
+                         taker.Take(residual_name, ReadVector<int64_t>));
+  }
   return layer;
 }
 
@@ -51,9 +52,8 @@ absl::StatusOr<Matrix<int64_t>> ExpertsAt(
       neurons = Matrix<int64_t>(static_cast<int64_t>(experts.size()), size);
     }
     if (size != neurons.cols()) {
-      return experts[e].Error(
-          absl::StrCat("has ", size, " neurons, and the experts before have ",
-                       neurons.cols(), "; all must have the same size"));
+      return experts[e].Error(absl::StrCat(
+          "expected ", neurons.cols(), " neurons, as before, found ", size));
     }
     std::copy(ints.begin(), ints.end(),
               neurons.Row(static_cast<int64_t>(e)).begin());
@@ -93,22 +93,21 @@ absl::Status CheckOneKind(const std::vector<LayerNeuronIndices>& layers) {
       continue;
     }
     return absl::InvalidArgumentError(absl::StrCat(
-        "layer 0 has ", layers[0].residual.has_value() ? "a" : "no",
-        " residual expert and layer ", i, " has ",
-        layers[i].residual.has_value() ? "one" : "none",
-        "; all layers must be of one kind"));
+        "layer ", i, ": expected ", layers[0].residual.has_value() ? "a" : "no",
+        " residual expert, as in layer 0, found ",
+        layers[i].residual.has_value() ? "one" : "none"));
   }
   return absl::OkStatus();
 }
 
-// Says who took each neuron of one layer.
+// Which expert took each neuron of one layer.
 class Owners {
  public:
   explicit Owners(int64_t intermediate_size)
       : owner_(static_cast<size_t>(intermediate_size), kNobody) {}
 
-  // `owner` takes these. A neuron that an owner before has is refused, unless
-  // that one is an expert and `shared` allows it.
+  // Gives the neurons to `owner`. InvalidArgument for a neuron that has an
+  // owner, unless that is another expert and `shared` is set.
   absl::Status Take(absl::Span<const int64_t> neurons, int64_t owner,
                     bool shared, absl::string_view name);
 
@@ -131,16 +130,17 @@ absl::Status Owners::Take(absl::Span<const int64_t> neurons, int64_t owner,
     const std::string place = absl::StrCat(
         name, "[", owner < 0 ? "" : absl::StrCat(owner, ", "), i, "]");
     if (neuron < 0 || neuron >= static_cast<int64_t>(owner_.size())) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(place, " is ", neuron, "; a neuron must be from 0 to ",
-                       static_cast<int64_t>(owner_.size()) - 1));
+      return absl::InvalidArgumentError(absl::StrCat(
+          place, ": expected a neuron from 0 to ",
+          static_cast<int64_t>(owner_.size()) - 1, ", found ", neuron));
     }
     int64_t& taken_by = owner_[static_cast<size_t>(neuron)];
     const bool allowed =
         taken_by == kNobody || (shared && taken_by >= 0 && taken_by != owner);
     if (!allowed) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          place, " is ", neuron, ", which ", Name(taken_by), " already has"));
+      return absl::InvalidArgumentError(
+          absl::StrCat(place, ": expected a neuron that is free, found ",
+                       neuron, ", which ", Name(taken_by), " has"));
     }
     taken_by = owner;
   }
@@ -151,30 +151,25 @@ absl::Status ValidateSizes(const LayerNeuronIndices& layer,
                            const LayerNeuronIndices& first,
                            const NeuronIndicesShape& want, int64_t index) {
   const std::string name = LayerTensorName(index, kExperts);
+  const std::string residual_name = LayerTensorName(index, kResidual);
   if (layer.residual.has_value() != want.residual) {
     return absl::InvalidArgumentError(absl::StrCat(
-        LayerTensorName(index, kResidual), " is ",
-        want.residual ? "missing" : "there", ", and a ",
-        want.residual ? "residual" : "vanilla",
-        " split was wanted; make it with ",
+        residual_name, ": expected ", want.residual ? "a tensor" : "no tensor",
+        ", found ", want.residual ? "none" : "one", "; make the split with ",
         want.residual ? "split_gradient_residual" : "split_gradient"));
   }
   MOE_RETURN_IF_ERROR(
-      CheckEqual(layer.experts.rows(), want.num_experts,
-                 absl::StrCat(name, ": the number of experts")));
-  MOE_RETURN_IF_ERROR(
-      CheckEqual(layer.experts.cols(), first.experts.cols(),
-                 absl::StrCat(name, ": the expert size (that of layer 0)")));
+      CheckEqual(layer.experts.rows(), want.num_experts, name, "num_experts"));
+  MOE_RETURN_IF_ERROR(CheckEqual(layer.experts.cols(), first.experts.cols(),
+                                 name, "expert_size, as in layer 0,"));
   if (layer.experts.cols() == 0) {
     return absl::InvalidArgumentError(
-        absl::StrCat(name, ": the experts have no neurons"));
+        absl::StrCat(name, ": expected experts with neurons, found none"));
   }
   if (!want.residual) return absl::OkStatus();
-  return CheckEqual(
-      static_cast<int64_t>(layer.residual->size()),
-      static_cast<int64_t>(first.residual->size()),
-      absl::StrCat(LayerTensorName(index, kResidual),
-                   ": the residual expert's size (that of layer 0)"));
+  return CheckEqual(static_cast<int64_t>(layer.residual->size()),
+                    static_cast<int64_t>(first.residual->size()), residual_name,
+                    "residual_size, as in layer 0,");
 }
 
 absl::Status ValidateLayer(const LayerNeuronIndices& layer,
@@ -200,25 +195,18 @@ HostTensors NeuronIndices::ToTensors() const {
   for (size_t i = 0; i < layers.size(); ++i) {
     const LayerNeuronIndices& layer = layers[i];
     const int64_t index = static_cast<int64_t>(i);
-    tensors[LayerTensorName(index, kExperts)] = IntTensor(
-        layer.experts.values(), {layer.experts.rows(), layer.experts.cols()});
+    tensors[LayerTensorName(index, kExperts)] = ToTensor(layer.experts);
     if (!layer.residual.has_value()) continue;
-    tensors[LayerTensorName(index, kResidual)] = IntTensor(
-        *layer.residual, {static_cast<int64_t>(layer.residual->size())});
+    tensors[LayerTensorName(index, kResidual)] = ToTensor(*layer.residual);
   }
   return tensors;
 }
 
 absl::StatusOr<NeuronIndices> NeuronIndices::FromTensors(
     const HostTensors& tensors) {
-  TensorTaker taker(tensors);
   NeuronIndices indices;
-  MOE_ASSIGN_OR_RETURN(const int64_t num_layers, taker.NumLayers());
-  for (int64_t i = 0; i < num_layers; ++i) {
-    MOE_ASSIGN_OR_RETURN(LayerNeuronIndices layer, TakeLayer(taker, i));
-    indices.layers.push_back(std::move(layer));
-  }
-  MOE_RETURN_IF_ERROR(taker.Finish());
+  MOE_ASSIGN_OR_RETURN(indices.layers,
+                       TakeLayers<LayerNeuronIndices>(tensors, TakeLayer));
   MOE_RETURN_IF_ERROR(CheckOneKind(indices.layers));
   return indices;
 }
@@ -241,24 +229,17 @@ PtValue NeuronIndices::ToPt() const {
         list.push_back(std::move(ints));
       }
     }
-    const int64_t index = static_cast<int64_t>(i);
-    if (layer.residual.has_value()) {
-      dict.Add(index, {std::move(by_key)});
-    } else {
-      dict.Add(index, {std::move(list)});
-    }
+    dict.Add(static_cast<int64_t>(i), layer.residual.has_value()
+                                          ? PtValue{std::move(by_key)}
+                                          : PtValue{std::move(list)});
   }
   return {std::move(dict)};
 }
 
 absl::StatusOr<NeuronIndices> NeuronIndices::FromPt(const PtValue& value) {
-  MOE_ASSIGN_OR_RETURN(const std::vector<PtCursor> cursors,
-                       PtCursor(value).Numbered("layers"));
   NeuronIndices indices;
-  for (const PtCursor& cursor : cursors) {
-    MOE_ASSIGN_OR_RETURN(LayerNeuronIndices layer, LayerAt(cursor));
-    indices.layers.push_back(std::move(layer));
-  }
+  MOE_ASSIGN_OR_RETURN(indices.layers,
+                       LayersAt<LayerNeuronIndices>(value, LayerAt));
   MOE_RETURN_IF_ERROR(CheckOneKind(indices.layers));
   return indices;
 }
@@ -266,17 +247,13 @@ absl::StatusOr<NeuronIndices> NeuronIndices::FromPt(const PtValue& value) {
 absl::Status ValidateNeuronIndices(const NeuronIndices& indices,
                                    const NeuronIndicesShape& want,
                                    absl::string_view where) {
-  MOE_RETURN_IF_ERROR(
-      Annotate(CheckEqual(static_cast<int64_t>(indices.layers.size()),
-                          want.num_layers, "the number of layers"),
-               where));
-  for (int64_t i = 0; i < want.num_layers; ++i) {
-    const LayerNeuronIndices& layer = indices.layers[static_cast<size_t>(i)];
-    MOE_RETURN_IF_ERROR(
-        Annotate(ValidateSizes(layer, indices.layers.front(), want, i), where));
-    MOE_RETURN_IF_ERROR(Annotate(ValidateLayer(layer, want, i), where));
-  }
-  return absl::OkStatus();
+  return CheckLayers<LayerNeuronIndices>(
+      indices.layers, want.num_layers, where,
+      [&](const LayerNeuronIndices& layer, int64_t i) {
+        MOE_RETURN_IF_ERROR(
+            ValidateSizes(layer, indices.layers.front(), want, i));
+        return ValidateLayer(layer, want, i);
+      });
 }
 
 }  // namespace moe

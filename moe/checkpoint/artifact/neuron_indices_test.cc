@@ -48,12 +48,15 @@ TEST(NeuronIndicesTest, RoundTrips) {
 TEST(NeuronIndicesTest, RefusesMixedKindsAndNames) {
   HostTensors tensors = ExampleNeuronIndices(true).ToTensors();
   tensors.erase("layers.1.residual");
-  EXPECT_THAT(NeuronIndices::FromTensors(tensors),
-              StatusIs(kInvalid, HasSubstr("layer 1 has none")));
+  EXPECT_THAT(
+      NeuronIndices::FromTensors(tensors),
+      StatusIs(kInvalid, HasSubstr("layer 1: expected a residual expert, as in "
+                                   "layer 0, found none")));
   tensors.erase("layers.1.experts");
   tensors["layers.1"] = IntTensor({1}, {1});
   EXPECT_THAT(NeuronIndices::FromTensors(tensors),
-              StatusIs(kInvalid, HasSubstr("\"layers.1.experts\" is missing")));
+              StatusIs(kInvalid,
+                       HasSubstr("expected the tensor \"layers.1.experts\"")));
   tensors = ExampleNeuronIndices(false).ToTensors();
   tensors["layers.0.extra"] = IntTensor({1}, {1});
   EXPECT_THAT(NeuronIndices::FromTensors(tensors),
@@ -69,19 +72,24 @@ PtValue OneLayer(PtValue layer) {
 TEST(NeuronIndicesTest, RefusesOtherPtStructures) {
   EXPECT_THAT(
       NeuronIndices::FromPt(OneLayer({PtList{{PtInts{1, 2}}, {PtInts{3}}}})),
-      StatusIs(kInvalid, HasSubstr("[0][1]: has 1 neurons")));
-  EXPECT_THAT(NeuronIndices::FromPt(OneLayer({PtList{{PtInts{1}}, {0.5}}})),
-              StatusIs(kInvalid, HasSubstr("[0][1]: is a float")));
+      StatusIs(kInvalid, HasSubstr("neurons, as before, found 1")));
+  EXPECT_THAT(
+      NeuronIndices::FromPt(OneLayer({PtList{{PtInts{1}}, {0.5}}})),
+      StatusIs(kInvalid,
+               HasSubstr("[0][1]: expected a list of ints, found a float")));
   EXPECT_THAT(NeuronIndices::FromPt(OneLayer({PtInts{1, 2}})),
-              StatusIs(kInvalid, HasSubstr("[0]: is a list of ints")));
+              StatusIs(kInvalid, HasSubstr("[0]: expected a list of lists or "
+                                           "tensors, found a list of ints")));
   PtDict layer;
   layer.Add(int64_t{0}, {PtInts{1}});
-  EXPECT_THAT(NeuronIndices::FromPt(OneLayer({layer})),
-              StatusIs(kInvalid, HasSubstr("has no key [\"residual\"]")));
+  EXPECT_THAT(
+      NeuronIndices::FromPt(OneLayer({layer})),
+      StatusIs(kInvalid,
+               HasSubstr("expected the key [\"residual\"], found none")));
   layer.Add("residual", {PtInts{2}});
   layer.Add(int64_t{2}, {PtInts{3}});
   EXPECT_THAT(NeuronIndices::FromPt(OneLayer({layer})),
-              StatusIs(kInvalid, HasSubstr("[0]: has the key [2]")));
+              StatusIs(kInvalid, HasSubstr(", found [2]")));
 }
 
 struct BadSplit {
@@ -93,26 +101,33 @@ struct BadSplit {
 
 TEST(NeuronIndicesTest, RefusesIndicesThatAreNoSplit) {
   const std::vector<BadSplit> cases = {
-      {"layers.0.experts[1, 0] is 6; a neuron must be from 0 to 5", false, true,
-       [](NeuronIndices& n) { n.layers[0].experts.values()[2] = 6; }},
-      {"layers.1.experts[0, 1] is -1;", false, false,
-       [](NeuronIndices& n) { n.layers[1].experts.values()[1] = -1; }},
-      {"layers.0.experts[1, 0] is 5, which expert 0 already has", false, false,
+      {"layers.0.experts[1, 0]: expected a neuron from 0 to 5, found 6", false,
+       true, [](NeuronIndices& n) { n.layers[0].experts.values()[2] = 6; }},
+      {"layers.1.experts[0, 1]: expected a neuron from 0 to 5, found -1", false,
+       false, [](NeuronIndices& n) { n.layers[1].experts.values()[1] = -1; }},
+      {"layers.0.experts[1, 0]: expected a neuron that is free, found 5, which "
+       "expert 0 has",
+       false, false,
        [](NeuronIndices& n) { n.layers[0].experts.values()[2] = 5; }},
-      {"layers.0.experts[1, 1] is 4, which expert 1 already has", false, true,
+      {"layers.0.experts[1, 1]: expected a neuron that is free, found 4, which "
+       "expert 1 has",
+       false, true,
        [](NeuronIndices& n) { n.layers[0].experts.values()[3] = 4; }},
-      {"layers.0.experts[0, 0] is 2, which the residual expert already has",
+      {"layers.0.experts[0, 0]: expected a neuron that is free, found 2, which "
+       "the residual expert has",
        true, true,
        [](NeuronIndices& n) { n.layers[0].experts.values()[0] = 2; }},
-      {"layers.1.residual[1] is 5, which the residual expert already has", true,
-       true, [](NeuronIndices& n) { (*n.layers[1].residual)[1] = 5; }},
-      {"layers.1.residual: the residual expert's size", true, false,
+      {"layers.1.residual[1]: expected a neuron that is free, found 5, which "
+       "the residual expert has",
+       true, true, [](NeuronIndices& n) { (*n.layers[1].residual)[1] = 5; }},
+      {"layers.1.residual: expected residual_size, as in layer 0,", true, false,
        [](NeuronIndices& n) { n.layers[1].residual->pop_back(); }},
-      {"layers.1.experts: the expert size", false, false,
+      {"layers.1.experts: expected expert_size, as in layer 0,", false, false,
        [](NeuronIndices& n) {
          n.layers[1].experts = Matrix<int64_t>(2, 1, {0, 1});
        }},
-      {"layers.0.experts: the experts have no neurons", false, false,
+      {"layers.0.experts: expected experts with neurons, found none", false,
+       false,
        [](NeuronIndices& n) {
          for (auto& layer : n.layers) layer.experts = Matrix<int64_t>(2, 0);
        }},
@@ -135,14 +150,16 @@ TEST(NeuronIndicesTest, SharedNeuronsAreAllowedOnDemand) {
 TEST(NeuronIndicesTest, RefusesWhatDoesNotFit) {
   const NeuronIndices vanilla = ExampleNeuronIndices(false);
   EXPECT_THAT(ValidateNeuronIndices(vanilla, {3, 2, 6, false, false}, "p"),
-              StatusIs(kInvalid, HasSubstr("the number of layers is 2")));
+              StatusIs(kInvalid, HasSubstr("expected num_layers 3, found 2")));
   EXPECT_THAT(ValidateNeuronIndices(vanilla, {2, 3, 6, false, false}, "p"),
-              StatusIs(kInvalid, HasSubstr("the number of experts is 2")));
-  EXPECT_THAT(ValidateNeuronIndices(vanilla, ShapeOf(true), "p"),
-              StatusIs(kInvalid, HasSubstr("layers.0.residual is missing")));
+              StatusIs(kInvalid, HasSubstr("expected num_experts 3, found 2")));
+  EXPECT_THAT(
+      ValidateNeuronIndices(vanilla, ShapeOf(true), "p"),
+      StatusIs(kInvalid,
+               HasSubstr("layers.0.residual: expected a tensor, found none")));
   EXPECT_THAT(
       ValidateNeuronIndices(ExampleNeuronIndices(true), ShapeOf(false), "p"),
-      StatusIs(kInvalid, HasSubstr("make it with split_gradient")));
+      StatusIs(kInvalid, HasSubstr("make the split with split_gradient")));
 }
 
 }  // namespace

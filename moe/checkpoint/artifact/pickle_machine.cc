@@ -45,7 +45,7 @@ absl::StatusOr<Dtype> DtypeOfStorage(absl::string_view global) {
     if (name == global) return dtype;
   }
   return absl::UnimplementedError(
-      absl::StrCat("tensors of \"", global, "\" cannot be read"));
+      absl::StrCat("expected a supported storage, found \"", global, "\""));
 }
 
 // Whether the view's elements all lie in a storage of `num_elements`. Without
@@ -85,6 +85,55 @@ absl::Status ByteBudget::Spend(uint64_t num_bytes) {
   return absl::OkStatus();
 }
 
+template <bool kValue>
+absl::Status PickleMachine::Bool() {
+  PushInt(kValue ? 1 : 0);
+  stack_.back().kind = NodeKind::kBool;
+  return absl::OkStatus();
+}
+
+template <int kNumBytes>
+absl::Status PickleMachine::BinUnsigned() {
+  MOE_ASSIGN_OR_RETURN(const uint64_t value, TakeUnsigned(kNumBytes));
+  PushInt(static_cast<int64_t>(value));
+  return absl::OkStatus();
+}
+
+template <int kNumLengthBytes>
+absl::Status PickleMachine::BinUnicode() {
+  MOE_ASSIGN_OR_RETURN(const uint64_t length, TakeUnsigned(kNumLengthBytes));
+  MOE_ASSIGN_OR_RETURN(const absl::string_view text, Take(length));
+  PushString(NodeKind::kString, text);
+  return absl::OkStatus();
+}
+
+template <int kSize>
+absl::Status PickleMachine::TupleOf() {
+  std::vector<PickleNode> items(kSize);
+  for (auto item = items.rbegin(); item != items.rend(); ++item) {
+    MOE_ASSIGN_OR_RETURN(*item, Pop());
+  }
+  PushSequence(NodeKind::kTuple, std::move(items));
+  return absl::OkStatus();
+}
+
+template <int kNumBytes>
+absl::Status PickleMachine::Put() {
+  MOE_ASSIGN_OR_RETURN(const uint64_t slot, TakeUnsigned(kNumBytes));
+  return Memoize(slot);
+}
+
+template <int kNumBytes>
+absl::Status PickleMachine::Get() {
+  MOE_ASSIGN_OR_RETURN(const uint64_t slot, TakeUnsigned(kNumBytes));
+  const auto found = memo_.find(slot);
+  if (found == memo_.end()) {
+    return Malformed(absl::StrCat("slot ", slot, " of the memo is empty"));
+  }
+  Push(found->second);
+  return absl::OkStatus();
+}
+
 absl::Span<const PickleMachine::Opcode> PickleMachine::Opcodes() {
   using M = PickleMachine;
   static constexpr Opcode kOpcodes[] = {
@@ -92,31 +141,31 @@ absl::Span<const PickleMachine::Opcode> PickleMachine::Opcodes() {
       {0x95, "FRAME", &M::Frame},
       {'(', "MARK", &M::Mark},
       {'N', "NONE", &M::None},
-      {0x88, "NEWTRUE", &M::True},
-      {0x89, "NEWFALSE", &M::False},
+      {0x88, "NEWTRUE", &M::Bool<true>},
+      {0x89, "NEWFALSE", &M::Bool<false>},
       {'J', "BININT", &M::BinInt},
-      {'K', "BININT1", &M::BinInt1},
-      {'M', "BININT2", &M::BinInt2},
+      {'K', "BININT1", &M::BinUnsigned<1>},
+      {'M', "BININT2", &M::BinUnsigned<2>},
       {0x8a, "LONG1", &M::Long1},
       {'G', "BINFLOAT", &M::BinFloat},
-      {'X', "BINUNICODE", &M::BinUnicode},
-      {0x8c, "SHORT_BINUNICODE", &M::ShortBinUnicode},
-      {')', "EMPTY_TUPLE", &M::EmptyTuple},
+      {'X', "BINUNICODE", &M::BinUnicode<4>},
+      {0x8c, "SHORT_BINUNICODE", &M::BinUnicode<1>},
+      {')', "EMPTY_TUPLE", &M::TupleOf<0>},
       {'t', "TUPLE", &M::Tuple},
-      {0x85, "TUPLE1", &M::Tuple1},
-      {0x86, "TUPLE2", &M::Tuple2},
-      {0x87, "TUPLE3", &M::Tuple3},
+      {0x85, "TUPLE1", &M::TupleOf<1>},
+      {0x86, "TUPLE2", &M::TupleOf<2>},
+      {0x87, "TUPLE3", &M::TupleOf<3>},
       {']', "EMPTY_LIST", &M::EmptyList},
       {'a', "APPEND", &M::Append},
       {'e', "APPENDS", &M::Appends},
       {'}', "EMPTY_DICT", &M::EmptyDict},
       {'s', "SETITEM", &M::SetItem},
       {'u', "SETITEMS", &M::SetItems},
-      {'q', "BINPUT", &M::BinPut},
-      {'r', "LONG_BINPUT", &M::LongBinPut},
+      {'q', "BINPUT", &M::Put<1>},
+      {'r', "LONG_BINPUT", &M::Put<4>},
       {0x94, "MEMOIZE", &M::MemoizeNext},
-      {'h', "BINGET", &M::BinGet},
-      {'j', "LONG_BINGET", &M::LongBinGet},
+      {'h', "BINGET", &M::Get<1>},
+      {'j', "LONG_BINGET", &M::Get<4>},
       {'c', "GLOBAL", &M::Global},
       {0x93, "STACK_GLOBAL", &M::StackGlobal},
       {'R', "REDUCE", &M::Reduce},
@@ -137,9 +186,9 @@ absl::StatusOr<PickleNode> PickleMachine::Run() {
     }
   }
   if (stack_.size() != 1 || !marks_.empty()) {
-    return Malformed(absl::StrCat("the pickle ends with ", stack_.size(),
-                                  " values and ", marks_.size(),
-                                  " marks where it should leave one value"));
+    return Malformed(
+        absl::StrCat("expected one value at the end of the pickle, found ",
+                     stack_.size(), " values and ", marks_.size(), " marks"));
   }
   return stack_.front();
 }
@@ -150,17 +199,19 @@ absl::Status PickleMachine::Step(unsigned char code) {
       return Annotate((this->*opcode.run)(), opcode.name);
   }
   return absl::UnimplementedError(absl::StrFormat(
-      "the opcode 0x%02x is for other objects than numbers, strings, lists, "
-      "dicts and dense tensors; convert them to those in Python and save again",
+      "expected numbers, strings, lists, dicts and dense tensors, found "
+      "the opcode 0x%02x of another object; convert it to those in Python and "
+      "save "
+      "again",
       code));
 }
 
 absl::StatusOr<absl::string_view> PickleMachine::Take(uint64_t num_bytes) {
   const uint64_t left = pickle_.size() - position_;
   if (num_bytes > left) {
-    return absl::DataLossError(
-        absl::StrCat("truncated: ", num_bytes, " bytes are wanted at byte ",
-                     position_, " of the pickle, and ", left, " are left"));
+    return absl::DataLossError(absl::StrCat("truncated: expected ", num_bytes,
+                                            " bytes at byte ", position_,
+                                            " of the pickle, found ", left));
   }
   const absl::string_view taken = pickle_.substr(position_, num_bytes);
   position_ += num_bytes;
@@ -217,36 +268,21 @@ void PickleMachine::PushInt(int64_t value) {
   Push(node);
 }
 
-void PickleMachine::PushString(NodeKind kind, absl::string_view text) {
+void PickleMachine::Push(NodeKind kind, uint64_t index) {
   PickleNode node;
   node.kind = kind;
-  node.index = arena_.strings.size();
-  arena_.strings.emplace_back(text);
+  node.index = index;
   Push(node);
+}
+
+void PickleMachine::PushString(NodeKind kind, absl::string_view text) {
+  Push(kind, arena_.strings.size());
+  arena_.strings.emplace_back(text);
 }
 
 void PickleMachine::PushSequence(NodeKind kind, std::vector<PickleNode> items) {
-  PickleNode node;
-  node.kind = kind;
-  node.index = arena_.sequences.size();
+  Push(kind, arena_.sequences.size());
   arena_.sequences.push_back(std::move(items));
-  Push(node);
-}
-
-absl::Status PickleMachine::PushStringOfLength(int num_length_bytes) {
-  MOE_ASSIGN_OR_RETURN(const uint64_t length, TakeUnsigned(num_length_bytes));
-  MOE_ASSIGN_OR_RETURN(const absl::string_view text, Take(length));
-  PushString(NodeKind::kString, text);
-  return absl::OkStatus();
-}
-
-absl::Status PickleMachine::PushTuple(int size) {
-  std::vector<PickleNode> items(static_cast<size_t>(size));
-  for (auto item = items.rbegin(); item != items.rend(); ++item) {
-    MOE_ASSIGN_OR_RETURN(*item, Pop());
-  }
-  PushSequence(NodeKind::kTuple, std::move(items));
-  return absl::OkStatus();
 }
 
 absl::Status PickleMachine::Memoize(uint64_t slot) {
@@ -255,20 +291,11 @@ absl::Status PickleMachine::Memoize(uint64_t slot) {
   return absl::OkStatus();
 }
 
-absl::Status PickleMachine::Recall(uint64_t slot) {
-  const auto found = memo_.find(slot);
-  if (found == memo_.end()) {
-    return Malformed(absl::StrCat("slot ", slot, " of the memo is empty"));
-  }
-  Push(found->second);
-  return absl::OkStatus();
-}
-
 absl::StatusOr<std::vector<PickleNode>*> PickleMachine::TopList() {
   MOE_ASSIGN_OR_RETURN(const PickleNode* top, Top());
   if (top->kind != NodeKind::kList) {
-    return Malformed(absl::StrCat(NodeKindName(top->kind),
-                                  " stands where a list is wanted"));
+    return Malformed(
+        absl::StrCat("expected a list, found ", NodeKindName(top->kind)));
   }
   return &arena_.sequences[top->index];
 }
@@ -277,8 +304,8 @@ absl::Status PickleMachine::AddItems(
     absl::Span<const PickleNode> keys_and_values) {
   MOE_ASSIGN_OR_RETURN(const PickleNode* top, Top());
   if (top->kind != NodeKind::kDict) {
-    return Malformed(absl::StrCat(NodeKindName(top->kind),
-                                  " stands where a dict is wanted"));
+    return Malformed(
+        absl::StrCat("expected a dict, found ", NodeKindName(top->kind)));
   }
   if (keys_and_values.size() % 2 != 0) {
     return Malformed("a key has no value");
@@ -330,11 +357,8 @@ absl::Status PickleMachine::RebuildTensor(
                      tensor.offset, " does not fit its storage \"", storage.key,
                      "\" of ", storage.num_elements, " elements"));
   }
-  PickleNode node;
-  node.kind = NodeKind::kTensor;
-  node.index = arena_.tensors.size();
+  Push(NodeKind::kTensor, arena_.tensors.size());
   arena_.tensors.push_back(std::move(tensor));
-  Push(node);
   return absl::OkStatus();
 }
 
@@ -354,16 +378,16 @@ absl::Status PickleMachine::Call(absl::string_view function,
     return EmptyDict();
   }
   return absl::UnimplementedError(absl::StrCat(
-      "the file calls \"", function,
-      "\", and only numbers, strings, lists, dicts and dense tensors can be "
-      "read; convert the rest to those in Python and save it again"));
+      "expected numbers, strings, lists, dicts and dense tensors, found a call "
+      "of \"",
+      function, "\"; convert its result to those in Python and save again"));
 }
 
 absl::Status PickleMachine::Proto() {
   MOE_ASSIGN_OR_RETURN(const uint64_t protocol, TakeUnsigned(1));
   if (protocol >= 2 && protocol <= 5) return absl::OkStatus();
-  return absl::UnimplementedError(absl::StrCat(
-      "pickle protocol ", protocol, "; protocols 2 to 5 can be read"));
+  return absl::UnimplementedError(
+      absl::StrCat("expected pickle protocol 2 to 5, found ", protocol));
 }
 
 absl::Status PickleMachine::Frame() { return TakeUnsigned(8).status(); }
@@ -378,33 +402,9 @@ absl::Status PickleMachine::None() {
   return absl::OkStatus();
 }
 
-absl::Status PickleMachine::True() {
-  PushInt(1);
-  stack_.back().kind = NodeKind::kBool;
-  return absl::OkStatus();
-}
-
-absl::Status PickleMachine::False() {
-  PushInt(0);
-  stack_.back().kind = NodeKind::kBool;
-  return absl::OkStatus();
-}
-
 absl::Status PickleMachine::BinInt() {
   MOE_ASSIGN_OR_RETURN(const uint64_t value, TakeUnsigned(4));
   PushInt(static_cast<int32_t>(static_cast<uint32_t>(value)));
-  return absl::OkStatus();
-}
-
-absl::Status PickleMachine::BinInt1() {
-  MOE_ASSIGN_OR_RETURN(const uint64_t value, TakeUnsigned(1));
-  PushInt(static_cast<int64_t>(value));
-  return absl::OkStatus();
-}
-
-absl::Status PickleMachine::BinInt2() {
-  MOE_ASSIGN_OR_RETURN(const uint64_t value, TakeUnsigned(2));
-  PushInt(static_cast<int64_t>(value));
   return absl::OkStatus();
 }
 
@@ -437,14 +437,6 @@ absl::Status PickleMachine::BinFloat() {
   return absl::OkStatus();
 }
 
-absl::Status PickleMachine::BinUnicode() { return PushStringOfLength(4); }
-absl::Status PickleMachine::ShortBinUnicode() { return PushStringOfLength(1); }
-
-absl::Status PickleMachine::EmptyTuple() { return PushTuple(0); }
-absl::Status PickleMachine::Tuple1() { return PushTuple(1); }
-absl::Status PickleMachine::Tuple2() { return PushTuple(2); }
-absl::Status PickleMachine::Tuple3() { return PushTuple(3); }
-
 absl::Status PickleMachine::Tuple() {
   MOE_ASSIGN_OR_RETURN(std::vector<PickleNode> items, PopToMark());
   PushSequence(NodeKind::kTuple, std::move(items));
@@ -471,11 +463,8 @@ absl::Status PickleMachine::Appends() {
 }
 
 absl::Status PickleMachine::EmptyDict() {
-  PickleNode node;
-  node.kind = NodeKind::kDict;
-  node.index = arena_.dicts.size();
+  Push(NodeKind::kDict, arena_.dicts.size());
   arena_.dicts.emplace_back();
-  Push(node);
   return absl::OkStatus();
 }
 
@@ -490,27 +479,7 @@ absl::Status PickleMachine::SetItems() {
   return AddItems(items);
 }
 
-absl::Status PickleMachine::BinPut() {
-  MOE_ASSIGN_OR_RETURN(const uint64_t slot, TakeUnsigned(1));
-  return Memoize(slot);
-}
-
-absl::Status PickleMachine::LongBinPut() {
-  MOE_ASSIGN_OR_RETURN(const uint64_t slot, TakeUnsigned(4));
-  return Memoize(slot);
-}
-
 absl::Status PickleMachine::MemoizeNext() { return Memoize(memo_.size()); }
-
-absl::Status PickleMachine::BinGet() {
-  MOE_ASSIGN_OR_RETURN(const uint64_t slot, TakeUnsigned(1));
-  return Recall(slot);
-}
-
-absl::Status PickleMachine::LongBinGet() {
-  MOE_ASSIGN_OR_RETURN(const uint64_t slot, TakeUnsigned(4));
-  return Recall(slot);
-}
 
 absl::Status PickleMachine::Global() {
   MOE_ASSIGN_OR_RETURN(const absl::string_view module, TakeLine());
@@ -564,11 +533,8 @@ absl::Status PickleMachine::BinPersId() {
   MOE_RETURN_IF_ERROR(copies_.Spend(key.size()));
   storage.key = key;
   storage.num_elements = parts[4].integer;
-  PickleNode node;
-  node.kind = NodeKind::kStorage;
-  node.index = arena_.storages.size();
+  Push(NodeKind::kStorage, arena_.storages.size());
   arena_.storages.push_back(std::move(storage));
-  Push(node);
   return absl::OkStatus();
 }
 

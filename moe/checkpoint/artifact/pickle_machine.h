@@ -1,9 +1,9 @@
-// The machine behind pt_pickle.h: runs the opcodes and leaves nodes in an
+// The machine behind pt_pickle.h: it runs the opcodes and leaves nodes in an
 // arena.
 //
-// Nodes are small and refer to the arena by index, so that an object that is
-// shared, or that holds itself, costs nothing here; who walks the nodes bounds
-// depth and size.
+// Nodes are small and refer to the arena by index. An object that is shared, or
+// that holds itself, costs nothing here; the walk through the nodes (pt_pickle)
+// bounds depth and size.
 
 #ifndef MOE_CHECKPOINT_ARTIFACT_PICKLE_MACHINE_H_
 #define MOE_CHECKPOINT_ARTIFACT_PICKLE_MACHINE_H_
@@ -88,8 +88,8 @@ class ByteBudget {
 
 class PickleMachine {
  public:
-  // `copied_bytes` bounds what is copied of strings and shapes that the program
-  // refers to, beyond those that it spells out.
+  // `copied_bytes` bounds the copies of strings and shapes that the program
+  // refers to again, beside those that it spells out.
   PickleMachine(absl::string_view pickle, int64_t copied_bytes)
       : pickle_(pickle), copies_(copied_bytes) {}
 
@@ -120,13 +120,12 @@ class PickleMachine {
   absl::StatusOr<std::vector<PickleNode>> PopToMark();
 
   void Push(PickleNode node) { stack_.push_back(node); }
+  // A node of what is at `index` of the arena's vector.
+  void Push(NodeKind kind, uint64_t index);
   void PushInt(int64_t value);
   void PushString(NodeKind kind, absl::string_view text);
   void PushSequence(NodeKind kind, std::vector<PickleNode> items);
-  absl::Status PushStringOfLength(int num_length_bytes);
-  absl::Status PushTuple(int size);
   absl::Status Memoize(uint64_t slot);
-  absl::Status Recall(uint64_t slot);
   absl::StatusOr<std::vector<PickleNode>*> TopList();
   absl::Status AddItems(absl::Span<const PickleNode> keys_and_values);
   absl::Status Call(absl::string_view function,
@@ -134,36 +133,34 @@ class PickleMachine {
   absl::Status RebuildTensor(const std::vector<PickleNode>& arguments);
   absl::StatusOr<Shape> ShapeOf(PickleNode node);
 
-  // One for each opcode.
+  // One for each opcode, or for those that differ in a size only.
   absl::Status Proto();
   absl::Status Frame();
   absl::Status Mark();
   absl::Status None();
-  absl::Status True();
-  absl::Status False();
+  template <bool kValue>
+  absl::Status Bool();
   absl::Status BinInt();
-  absl::Status BinInt1();
-  absl::Status BinInt2();
+  template <int kNumBytes>
+  absl::Status BinUnsigned();
   absl::Status Long1();
   absl::Status BinFloat();
+  template <int kNumLengthBytes>
   absl::Status BinUnicode();
-  absl::Status ShortBinUnicode();
-  absl::Status EmptyTuple();
   absl::Status Tuple();
-  absl::Status Tuple1();
-  absl::Status Tuple2();
-  absl::Status Tuple3();
+  template <int kSize>
+  absl::Status TupleOf();
   absl::Status EmptyList();
   absl::Status Append();
   absl::Status Appends();
   absl::Status EmptyDict();
   absl::Status SetItem();
   absl::Status SetItems();
-  absl::Status BinPut();
-  absl::Status LongBinPut();
+  template <int kNumBytes>
+  absl::Status Put();
   absl::Status MemoizeNext();
-  absl::Status BinGet();
-  absl::Status LongBinGet();
+  template <int kNumBytes>
+  absl::Status Get();
   absl::Status Global();
   absl::Status StackGlobal();
   absl::Status Reduce();

@@ -74,9 +74,9 @@ TEST(PtBridgeTest, RefusesOtherFiles) {
   const TempDirectory directory;
   const std::vector<BadFile> cases = {
       {"empty.pt", "", absl::StatusCode::kDataLoss, "truncated"},
-      {"short.pt", "PK", absl::StatusCode::kDataLoss, "it has 2 bytes"},
+      {"short.pt", "PK", absl::StatusCode::kDataLoss, "found 2 bytes"},
       {"text.pt", "some text", absl::StatusCode::kInvalidArgument,
-       "is not a .pt file"},
+       "expected a .pt file"},
       {"legacy.pt", "\x80\x02\x8a\x0al\xfc\x9c",
        absl::StatusCode::kUnimplemented, "before PyTorch 1.6; write it again"},
       {"cut.pt", "PK\3\4 and no more", absl::StatusCode::kDataLoss, "cut.pt"},
@@ -134,24 +134,77 @@ TEST(PtBridgeTest, RefusesRecordsThatClaimMoreThanTheFileHas) {
   // 2 GiB each, which LibTorch's reader would allocate.
   const std::string huge = directory.Write(
       "huge.pt", PatchDirectory(archive, 24, {"\0\0\0\x80", 4}));
-  EXPECT_THAT(ReadPtFile(huge),
-              StatusIs(absl::StatusCode::kDataLoss,
-                       AllOf(HasSubstr(huge), HasSubstr("2147483648 bytes, "
-                                                        "and the file has "
-                                                        "room for"))));
+  EXPECT_THAT(
+      ReadPtFile(huge),
+      StatusIs(absl::StatusCode::kDataLoss,
+               AllOf(HasSubstr(huge), HasSubstr("found 2147483648 bytes"),
+                     HasSubstr("room left beside the others"))));
   // None larger than the file, and all of them much larger.
   const uint32_t most = static_cast<uint32_t>(archive.size());
   std::string size(4, '\0');
   for (int i = 0; i < 4; ++i) size[i] = static_cast<char>(most >> (8 * i));
   const std::string shared =
       directory.Write("shared.pt", PatchDirectory(archive, 24, size));
-  EXPECT_THAT(ReadPtFile(shared), StatusIs(absl::StatusCode::kDataLoss,
-                                           HasSubstr("room for 0 beside")));
+  EXPECT_THAT(
+      ReadPtFile(shared),
+      StatusIs(
+          absl::StatusCode::kDataLoss,
+          HasSubstr(
+              "expected at most 0 bytes, the room left beside the others")));
   const std::string deflated = directory.Write(
       "deflated.pt", PatchDirectory(archive, 10, {"\x08\0", 2}));
   EXPECT_THAT(ReadPtFile(deflated),
               StatusIs(absl::StatusCode::kUnimplemented,
                        AllOf(HasSubstr(deflated), HasSubstr("compressed"))));
+}
+
+}  // namespace
+
+namespace {
+
+using ::moe::testing::IsOkAndHolds;
+using ::moe::testing::TempDirectory;
+
+// From a literal with zeros in it.
+template <size_t kSize>
+absl::string_view Bytes(const char (&literal)[kSize]) {
+  return absl::string_view(literal, kSize - 1);
+}
+
+TEST(FileFormatTest, ArchivesOfEitherWriter) {
+  // LibTorch's, with flags and no version; Python's, with a version; one with
+  // neither, whose next byte tells.
+  EXPECT_EQ(PtFormatOf(Bytes("PK\3\4\0\0\x08\x08\0")), PtFormat::kZip);
+  EXPECT_EQ(PtFormatOf(Bytes("PK\3\4\x14\0\0\0\0")), PtFormat::kZip);
+  EXPECT_EQ(PtFormatOf(Bytes("PK\3\4\0\0\0\0\0")), PtFormat::kZip);
+  EXPECT_EQ(PtFormatOf("PK\3\4"), PtFormat::kZip);  // Cut short.
+  EXPECT_EQ(PtFormatOf("\x80\x02\x8a\x0al\xfc\x9c\x46\xf9"),
+            PtFormat::kLegacyPickle);
+}
+
+TEST(FileFormatTest, ASafetensorsHeaderMayHaveTheLengthThatSpellsAnArchive) {
+  // 67,324,752, which is under the format's limit.
+  EXPECT_EQ(PtFormatOf(Bytes("PK\3\4\0\0\0\0{")), PtFormat::kNone);
+  EXPECT_EQ(PtFormatOf(Bytes("PK\3\4\0\0\0\0{\"a\"")), PtFormat::kNone);
+}
+
+TEST(FileFormatTest, OthersAreNot) {
+  EXPECT_EQ(PtFormatOf(""), PtFormat::kNone);
+  EXPECT_EQ(PtFormatOf("PK"), PtFormat::kNone);
+  EXPECT_EQ(PtFormatOf(Bytes("\x02\0\0\0\0\0\0\0{}")), PtFormat::kNone);
+}
+
+TEST(FileFormatTest, ReadsTheFilesStart) {
+  const TempDirectory directory;
+  const std::string safetensors = directory.Write(
+      "a", std::string(Bytes("PK\3\4\0\0\0\0{\"a\": and so on")));
+  const std::string pt = directory.Write("b", "PK\3\4");
+  MOE_ASSERT_OK_AND_ASSIGN(const RandomAccessFile a,
+                           RandomAccessFile::Open(safetensors));
+  EXPECT_THAT(IsPtFile(a), IsOkAndHolds(false));
+  MOE_ASSERT_OK_AND_ASSIGN(const RandomAccessFile b,
+                           RandomAccessFile::Open(pt));
+  EXPECT_THAT(IsPtFile(b), IsOkAndHolds(true));
 }
 
 }  // namespace

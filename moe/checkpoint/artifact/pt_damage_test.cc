@@ -86,8 +86,9 @@ TEST(PtDamageTest, SmallFilesCostLittle) {
       {"doubling_lists", exhausted, "values, which is what a file"},
       {"doubling_tensors", exhausted, "values, which is what a file"},
       {"doubling_ints", exhausted, "save each once"},
-      {"records_of_2_gib", absl::StatusCode::kDataLoss, "2147483648 bytes"},
-      {"deflated", absl::StatusCode::kUnimplemented, "is compressed"},
+      {"records_of_2_gib", absl::StatusCode::kDataLoss,
+       "found 2147483648 bytes"},
+      {"deflated", absl::StatusCode::kUnimplemented, "found it compressed"},
   };
   for (const Seed& seed : seeds) {
     const std::string path = absl::StrCat("testdata/pt/", seed.name, ".pt");

@@ -172,9 +172,9 @@ absl::StatusOr<Built> TreeBuilder::BuildNew(PickleNode node, int depth) {
     case NodeKind::kTensor:
       return BuildTensor(node);
     default:
-      return absl::UnimplementedError(absl::StrCat(
-          "there is ", internal::NodeKindName(node.kind),
-          ", and only ints, floats, lists, dicts and tensors can be read"));
+      return absl::UnimplementedError(
+          absl::StrCat("expected an int, float, list, dict or tensor, found ",
+                       internal::NodeKindName(node.kind)));
   }
 }
 
@@ -213,8 +213,8 @@ absl::StatusOr<PtKey> TreeBuilder::BuildKey(PickleNode node) {
     return PtKey(text);
   }
   return absl::UnimplementedError(
-      absl::StrCat("a key is ", internal::NodeKindName(node.kind),
-                   ", and keys can be ints and strings"));
+      absl::StrCat("expected an int or a string as key, found ",
+                   internal::NodeKindName(node.kind)));
 }
 
 absl::StatusOr<Built> TreeBuilder::BuildDict(PickleNode node, int depth) {
@@ -248,10 +248,9 @@ absl::StatusOr<const std::string*> TreeBuilder::Storage(
   const uint64_t size = static_cast<uint64_t>(DtypeSize(storage.dtype));
   if (got / size != static_cast<uint64_t>(storage.num_elements) ||
       got % size != 0) {
-    return absl::DataLossError(
-        absl::StrCat("the storage data/", storage.key, " has ", got,
-                     " bytes, and ", storage.num_elements, " elements of ",
-                     DtypeName(storage.dtype), " were wanted"));
+    return absl::DataLossError(absl::StrCat(
+        "the storage data/", storage.key, ": expected ", storage.num_elements,
+        " elements of ", DtypeName(storage.dtype), ", found ", got, " bytes"));
   }
   return &found->second;
 }

@@ -6,16 +6,15 @@
 // lists, tuples, dicts and tensors, in pickle protocols 2 to 5. Anything else,
 // an arbitrary Python object above all, is refused by name.
 //
-// Why not LibTorch's own torch::jit::Unpickler: it trusts its input. In the
-// oldest release that is supported here it indexes its stack without looking,
-// and in none does it hold a tensor's sizes and strides against the bytes that
-// its storage has, so that a damaged file reads memory that is not its own.
+// LibTorch's own torch::jit::Unpickler is not used, because it trusts its
+// input. In the oldest supported release it indexes its stack without a check,
+// and in no release does it compare a tensor's sizes and strides with the bytes
+// of its storage. So a damaged file would read foreign memory.
 // Here every index is checked, a tensor is gathered out of the record's bytes,
 // none is larger than its storage, and what a small file may grow into is
 // bounded.
 //
-// Tensors come out contiguous, whatever view of whatever shared storage, on
-// whatever device, they were when saved.
+// All tensors are returned contiguous, from any view, shared storage or device.
 
 #ifndef MOE_CHECKPOINT_ARTIFACT_PT_PICKLE_H_
 #define MOE_CHECKPOINT_ARTIFACT_PT_PICKLE_H_
@@ -34,9 +33,9 @@ namespace moe {
 using PtStorageReader =
     std::function<absl::StatusOr<std::string>(absl::string_view key)>;
 
-// What a file may become. An object that stands in many places is in memory
-// once, and whoever walks the tree meets it in each place: what is bounded is
-// what the walk meets, so that few bytes cannot stand for very many.
+// Limits on the contents of a file. A shared object is in memory once, but a
+// walk through the tree meets it in each place. The limits bound what the walk
+// meets, so that few bytes cannot stand for very many.
 struct PtLimits {
   // Numbers, lists, dicts and tensors; a list of ints counts as one.
   int64_t num_values = 0;
@@ -48,9 +47,9 @@ struct PtLimits {
   int depth = 32;
 };
 
-// What a pickle of that size in a file of that size justifies. An object that
-// is saved once takes less; the rest is room for what is shared in earnest, as
-// one list of neurons for all layers is, and tied weights.
+// The limits for a pickle and a file of these sizes. An object that is saved
+// once takes less. The rest is room for objects that are really shared, such as
+// one list of neurons for all layers, or tied weights.
 PtLimits PtLimitsOf(uint64_t pickle_bytes, uint64_t file_bytes);
 
 // The tree that `pickle` describes. Errors name the byte of the pickle, or the

@@ -172,9 +172,11 @@ TEST(PtPickleTest, RefusesViewsBeyondTheStorage) {
                 StatusIs(kInvalid, AllOf(HasSubstr("does not fit its storage"),
                                          HasSubstr("REDUCE"))));
   }
-  EXPECT_THAT(Parse(Tensor(Int(0) + "K\x02\x85K\x01\x85", "Float", 7)),
-              StatusIs(absl::StatusCode::kDataLoss,
-                       HasSubstr("data/0 has 24 bytes, and 7 elements")));
+  EXPECT_THAT(
+      Parse(Tensor(Int(0) + "K\x02\x85K\x01\x85", "Float", 7)),
+      StatusIs(
+          absl::StatusCode::kDataLoss,
+          HasSubstr("data/0: expected 7 elements of F32, found 24 bytes")));
   EXPECT_THAT(Parse(Tensor(Int(0) + "J\xff\xff\xff\xff\x85K\x01\x85")),
               StatusIs(kInvalid, HasSubstr("no valid number")));
 }
@@ -187,16 +189,16 @@ struct BadPickle {
 
 TEST(PtPickleTest, RefusesWhatIsMalformed) {
   const std::vector<BadPickle> cases = {
-      {"", kInvalid, "ends with 0 values"},
-      {"K\x01K\x01", kInvalid, "ends with 2 values"},
+      {"", kInvalid, "found 0 values"},
+      {"K\x01K\x01", kInvalid, "found 2 values"},
       {"(K\x01", kInvalid, "1 marks"},
       {"t", kInvalid, "byte 2 of the pickle: TUPLE: there is no mark"},
       {"a", kInvalid, "APPEND: the stack is empty"},
       {"](a", kInvalid, "the stack is empty"},
       {"K\x01K\x01"
        "a",
-       kInvalid, "an int stands where a list is wanted"},
-      {"]K\x01K\x01s", kInvalid, "a list stands where a dict is wanted"},
+       kInvalid, "expected a list, found an int"},
+      {"]K\x01K\x01s", kInvalid, "expected a dict, found a list"},
       {"}(K\x01u", kInvalid, "a key has no value"},
       {"h\x05", kInvalid, "slot 5 of the memo is empty"},
       {"q\x05", kInvalid, "the stack is empty"},
@@ -214,18 +216,20 @@ TEST(PtPickleTest, RefusesWhatIsMalformed) {
       {"cos\nsystem\nX\x02", absl::StatusCode::kDataLoss, "truncated"},
       {"cos\nsystem", absl::StatusCode::kDataLoss, "a line has no end"},
       {absl::StrCat("cos\nsystem\n", Text("true"), "\x85R"), kUnimplemented,
-       "calls \"os system\""},
+       "found a call of \"os system\""},
       {"cos\nsystem\n", kUnimplemented, "a Python global"},
-      {"N", kUnimplemented, "there is None"},
+      {"N", kUnimplemented, "found None"},
       {absl::StrCat("}", Text("a"),
                     "]\x88"
                     "as"),
-       kUnimplemented, "[\"a\"][0]: there is a bool"},
-      {"}NK\x01s", kUnimplemented, "a key is None"},
-      {Text("text"), kUnimplemented, "there is a string"},
-      {"\x8f", kUnimplemented, "the opcode 0x8f"},
+       kUnimplemented,
+       "[\"a\"][0]: expected an int, float, list, dict or tensor, found a "
+       "bool"},
+      {"}NK\x01s", kUnimplemented, "as key, found None"},
+      {Text("text"), kUnimplemented, "found a string"},
+      {"\x8f", kUnimplemented, "opcode 0x8f"},
       {"\x8a\x09", kUnimplemented, "more than 64 bits"},
-      {"\x80\x07", kUnimplemented, "pickle protocol 7"},
+      {"\x80\x07", kUnimplemented, "expected pickle protocol 2 to 5, found 7"},
   };
   for (const BadPickle& bad : cases) {
     EXPECT_THAT(Parse(bad.program), StatusIs(bad.code, HasSubstr(bad.message)))

@@ -67,7 +67,7 @@ absl::Status PtCursor::Error(absl::string_view message) const {
 
 absl::Status PtCursor::WrongType(absl::string_view want) const {
   return Error(
-      absl::StrCat("is ", PtTypeName(*value_), ", and ", want, " was wanted"));
+      absl::StrCat("expected ", want, ", found ", PtTypeName(*value_)));
 }
 
 absl::StatusOr<const HostTensor*> PtCursor::Tensor() const {
@@ -82,9 +82,9 @@ absl::StatusOr<PtInts> PtCursor::Ints() const {
   if (tensor == nullptr) return WrongType("a list of ints");
   if (tensor->dtype != Dtype::kI64 || tensor->shape.size() != 1) {
     return Error(absl::StrCat(
-        "is a tensor ", DtypeName(tensor->dtype), " ",
-        FormatShape(tensor->shape),
-        ", and a list of ints or a one-dimensional tensor of I64 was wanted"));
+        "expected a list of ints or a one-dimensional tensor of I64, found a "
+        "tensor ",
+        DtypeName(tensor->dtype), " ", FormatShape(tensor->shape)));
   }
   PtInts ints(static_cast<size_t>(tensor->shape[0]));
   if (!ints.empty()) {
@@ -121,7 +121,8 @@ absl::StatusOr<PtCursor> PtCursor::At(const PtKey& key) const {
   MOE_RETURN_IF_ERROR(Dict().status());
   const PtValue* found = Find(*value_, key);
   if (found == nullptr) {
-    return Error(absl::StrCat("has no key ", FormatPtKey(key)));
+    return Error(
+        absl::StrCat("expected the key ", FormatPtKey(key), ", found none"));
   }
   return PtCursor(*found, path_ + FormatPtKey(key));
 }
@@ -131,15 +132,15 @@ absl::StatusOr<std::vector<PtCursor>> PtCursor::Numbered(
   MOE_ASSIGN_OR_RETURN(const PtDict* dict, Dict());
   const size_t size = dict->entries.size();
   if (size == 0)
-    return Error(absl::StrCat("is an empty dict: it has no ", what));
+    return Error(absl::StrCat("expected ", what, ", found an empty dict"));
   std::vector<const PtValue*> values(size);
   for (const PtEntry& entry : dict->entries) {
     const int64_t* number = std::get_if<int64_t>(&entry.key);
     if (number == nullptr || *number < 0 ||
         *number >= static_cast<int64_t>(size)) {
-      return Error(absl::StrCat(
-          "has ", size, " ", what, " and the key ", FormatPtKey(entry.key),
-          "; the keys must be the numbers 0 to ", size - 1));
+      return Error(absl::StrCat("expected the keys 0 to ", size - 1, " for ",
+                                size, " ", what, ", found ",
+                                FormatPtKey(entry.key)));
     }
     values[static_cast<size_t>(*number)] = &entry.value;
   }
@@ -158,8 +159,8 @@ absl::Status PtCursor::OnlyKeys(const std::vector<PtKey>& known) const {
     }
     std::string names;
     for (const PtKey& key : known) absl::StrAppend(&names, FormatPtKey(key));
-    return Error(absl::StrCat("has the key ", FormatPtKey(entry.key),
-                              ", and known here are ", names));
+    return Error(absl::StrCat("expected only the keys ", names, ", found ",
+                              FormatPtKey(entry.key)));
   }
   return absl::OkStatus();
 }

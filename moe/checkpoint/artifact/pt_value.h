@@ -1,9 +1,9 @@
-// What the `.pt` files of artifacts hold, without LibTorch: numbers, tensors,
-// lists and dicts, as a tree. An object that stands in many places of the file
-// is in memory once.
+// The contents of `.pt` files of artifacts, without LibTorch: a tree of
+// numbers, tensors, lists and dicts. An object that the file refers to in many
+// places is in memory once.
 //
-// The reader of the files (pt_pickle.h, pt_bridge.h) makes such a tree and each
-// artifact looks for its own structure in it with a PtCursor, whose errors name
+// The reader of the files (pt_pickle.h, pt_bridge.h) makes such a tree. Each
+// artifact reads its own structure from it with a PtCursor, whose errors name
 // the place as Python would write it: [3]["attn"]["mean"].
 
 #ifndef MOE_CHECKPOINT_ARTIFACT_PT_VALUE_H_
@@ -33,8 +33,8 @@ using PtInts = std::vector<int64_t>;
 // Any other list or tuple.
 using PtList = std::vector<PtValue>;
 
-// A value that does not change and that many places may hold: a copy costs a
-// pointer. Equal if what is held is equal.
+// A constant value that many places may hold: a copy costs a pointer. Two are
+// equal if their values are equal.
 template <typename T>
 class Shared {
  public:
@@ -96,9 +96,10 @@ std::string FormatPtKey(const PtKey& key);
 // "an int", "a float", "a tensor", "a list of ints", "a list", "a dict".
 absl::string_view PtTypeName(const PtValue& value);
 
-// A value and where it stands. Refers to the tree: valid as long as that is.
-// Every error is InvalidArgument and names the place, what is there and what
-// was wanted.
+// A value and its place in the tree. Refers to the tree and is valid as long as
+// the tree.
+// Every error is InvalidArgument and names the place, what was expected and
+// what was found.
 class PtCursor {
  public:
   explicit PtCursor(const PtValue& root) : value_(&root) {}
@@ -123,7 +124,7 @@ class PtCursor {
   // OK if this is a dict with no other keys than these.
   absl::Status OnlyKeys(const std::vector<PtKey>& known) const;
 
-  // InvalidArgument at this place: "[3]: is a list, and a tensor was wanted".
+  // InvalidArgument at this place: "[3]: expected a tensor, found a list".
   absl::Status Error(absl::string_view message) const;
 
  private:

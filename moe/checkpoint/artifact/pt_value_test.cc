@@ -42,18 +42,24 @@ TEST(PtCursorTest, ErrorsNameThePlaceAsPythonDoes) {
   MOE_ASSERT_OK_AND_ASSIGN(const PtCursor mean, part.At("mean"));
   EXPECT_EQ(mean.path(), "[3][\"attn\"][\"mean\"]");
   EXPECT_THAT(mean.Tensor(), StatusIs(kInvalid,
-                                      "[3][\"attn\"][\"mean\"]: is a "
-                                      "float, and a tensor was "
-                                      "wanted"));
-  EXPECT_THAT(part.At("variance"),
-              StatusIs(kInvalid, "[3][\"attn\"]: has no key [\"variance\"]"));
-  EXPECT_THAT(part.OnlyKeys({"number"}),
-              StatusIs(kInvalid, HasSubstr("has the key [\"mean\"]")));
+                                      "[3][\"attn\"][\"mean\"]: expected "
+                                      "a tensor, found a float"));
+  EXPECT_THAT(part.At("variance"), StatusIs(kInvalid,
+                                            "[3][\"attn\"]: expected the key "
+                                            "[\"variance\"], found none"));
+  EXPECT_THAT(
+      part.OnlyKeys({"number"}),
+      StatusIs(
+          kInvalid,
+          HasSubstr("expected only the keys [\"number\"], found [\"mean\"]")));
   MOE_EXPECT_OK(part.OnlyKeys({"number", "mean"}));
   EXPECT_THAT(mean.Dict(), StatusIs(kInvalid));
   EXPECT_THAT(mean.Items(), StatusIs(kInvalid));
-  EXPECT_THAT(PtCursor(value).Ints(),
-              StatusIs(kInvalid, HasSubstr("the top level: is a dict")));
+  EXPECT_THAT(
+      PtCursor(value).Ints(),
+      StatusIs(
+          kInvalid,
+          HasSubstr("the top level: expected a list of ints, found a dict")));
 }
 
 TEST(PtCursorTest, NumberedKeysInAnyOrder) {
@@ -73,16 +79,19 @@ TEST(PtCursorTest, NumberedRefusesGapsStringsAndNothing) {
   gap.Add(int64_t{0}, Number(0));
   gap.Add(int64_t{2}, Number(0));
   const PtValue with_gap = {gap};
-  EXPECT_THAT(PtCursor(with_gap).Numbered("layers"),
-              StatusIs(kInvalid, HasSubstr("has 2 layers and the key [2]")));
+  EXPECT_THAT(
+      PtCursor(with_gap).Numbered("layers"),
+      StatusIs(kInvalid,
+               HasSubstr("expected the keys 0 to 1 for 2 layers, found [2]")));
   PtDict text;
   text.Add("0", Number(0));
   const PtValue with_text = {text};
   EXPECT_THAT(PtCursor(with_text).Numbered("layers"),
-              StatusIs(kInvalid, HasSubstr("the key [\"0\"]")));
+              StatusIs(kInvalid, HasSubstr("found [\"0\"]")));
   const PtValue empty = {PtDict()};
-  EXPECT_THAT(PtCursor(empty).Numbered("layers"),
-              StatusIs(kInvalid, HasSubstr("it has no layers")));
+  EXPECT_THAT(
+      PtCursor(empty).Numbered("layers"),
+      StatusIs(kInvalid, HasSubstr("expected layers, found an empty dict")));
 }
 
 TEST(PtCursorTest, IntsAreAListOrATensor) {

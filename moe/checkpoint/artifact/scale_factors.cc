@@ -1,5 +1,6 @@
 #include "moe/checkpoint/artifact/scale_factors.h"
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -30,12 +31,11 @@ std::string FieldName(int64_t layer, absl::string_view part,
   return LayerTensorName(layer, absl::StrCat(part, ".", field));
 }
 
-absl::StatusOr<std::vector<float>> TakeField(TensorTaker& taker, int64_t layer,
-                                             absl::string_view part,
-                                             absl::string_view field) {
-  const std::string name = FieldName(layer, part, field);
-  MOE_ASSIGN_OR_RETURN(const HostTensor* tensor, taker.Take(name));
-  return FloatVector(*tensor, name);
+// The fields of a factor, with their names.
+template <typename Factor>
+auto Fields(Factor& factor) {
+  return std::array{std::pair(kMagnitude, &factor.scale_magnitude),
+                    std::pair(kBias, &factor.scale_bias)};
 }
 
 absl::StatusOr<LayerParts<ScaleFactor>> TakeLayer(TensorTaker& taker,
@@ -46,24 +46,21 @@ absl::StatusOr<LayerParts<ScaleFactor>> TakeLayer(TensorTaker& taker,
         !taker.Has(FieldName(index, part, kBias))) {
       continue;
     }
-    factor->emplace();
-    MOE_ASSIGN_OR_RETURN((*factor)->scale_magnitude,
-                         TakeField(taker, index, part, kMagnitude));
-    MOE_ASSIGN_OR_RETURN((*factor)->scale_bias,
-                         TakeField(taker, index, part, kBias));
+    for (const auto& [field, values] : Fields(factor->emplace())) {
+      MOE_ASSIGN_OR_RETURN(*values, taker.Take(FieldName(index, part, field),
+                                               ReadVector<float>));
+    }
   }
   return layer;
 }
 
 absl::StatusOr<ScaleFactor> FactorAt(const PtCursor& at) {
-  const PtKey magnitude_key = std::string(kMagnitude);
-  const PtKey bias_key = std::string(kBias);
-  MOE_RETURN_IF_ERROR(at.OnlyKeys({magnitude_key, bias_key}));
+  MOE_RETURN_IF_ERROR(
+      at.OnlyKeys({std::string(kMagnitude), std::string(kBias)}));
   ScaleFactor factor;
-  MOE_ASSIGN_OR_RETURN(const PtCursor magnitude, at.At(magnitude_key));
-  MOE_ASSIGN_OR_RETURN(factor.scale_magnitude, FloatVectorAt(magnitude));
-  MOE_ASSIGN_OR_RETURN(const PtCursor bias, at.At(bias_key));
-  MOE_ASSIGN_OR_RETURN(factor.scale_bias, FloatVectorAt(bias));
+  for (const auto& [field, values] : Fields(factor)) {
+    MOE_ASSIGN_OR_RETURN(*values, VectorAt<float>(at.At(std::string(field))));
+  }
   return factor;
 }
 
@@ -79,26 +76,16 @@ absl::StatusOr<LayerParts<ScaleFactor>> LayerAt(const PtCursor& at) {
   return layer;
 }
 
-HostTensor Vector(const std::vector<float>& values) {
-  return FloatTensor(values, {static_cast<int64_t>(values.size())});
-}
-
-absl::Status ValidateField(const std::vector<float>& values,
-                           int64_t hidden_size, absl::string_view name) {
-  MOE_RETURN_IF_ERROR(CheckEqual(static_cast<int64_t>(values.size()),
-                                 hidden_size,
-                                 absl::StrCat(name, ": the hidden size")));
-  return CheckFinite(values, name);
-}
-
 absl::Status ValidateLayer(const LayerParts<ScaleFactor>& layer, int64_t index,
                            int64_t hidden_size) {
   for (const auto& [part, factor] : layer.Named()) {
     if (!factor->has_value()) continue;
-    MOE_RETURN_IF_ERROR(ValidateField((*factor)->scale_magnitude, hidden_size,
-                                      FieldName(index, part, kMagnitude)));
-    MOE_RETURN_IF_ERROR(ValidateField((*factor)->scale_bias, hidden_size,
-                                      FieldName(index, part, kBias)));
+    for (const auto& [field, values] : Fields(**factor)) {
+      const std::string name = FieldName(index, part, field);
+      MOE_RETURN_IF_ERROR(CheckEqual(static_cast<int64_t>(values->size()),
+                                     hidden_size, name, "hidden_size"));
+      MOE_RETURN_IF_ERROR(CheckFinite(*values, name));
+    }
   }
   return absl::OkStatus();
 }
@@ -110,9 +97,9 @@ HostTensors ScaleFactors::ToTensors() const {
   for (const auto& [index, layer] : layers) {
     for (const auto& [part, factor] : layer.Named()) {
       if (!factor->has_value()) continue;
-      tensors[FieldName(index, part, kMagnitude)] =
-          Vector((*factor)->scale_magnitude);
-      tensors[FieldName(index, part, kBias)] = Vector((*factor)->scale_bias);
+      for (const auto& [field, values] : Fields(**factor)) {
+        tensors[FieldName(index, part, field)] = ToTensor(*values);
+      }
     }
   }
   return tensors;
@@ -138,8 +125,9 @@ PtValue ScaleFactors::ToPt() const {
     for (const auto& [part, factor] : layer.Named()) {
       if (!factor->has_value()) continue;
       PtDict fields;
-      fields.Add(std::string(kMagnitude), {Vector((*factor)->scale_magnitude)});
-      fields.Add(std::string(kBias), {Vector((*factor)->scale_bias)});
+      for (const auto& [field, values] : Fields(**factor)) {
+        fields.Add(std::string(field), {ToTensor(*values)});
+      }
       parts.Add(std::string(part), {std::move(fields)});
     }
     dict.Add(index, {std::move(parts)});
@@ -154,8 +142,8 @@ absl::StatusOr<ScaleFactors> ScaleFactors::FromPt(const PtValue& value) {
   for (const PtEntry& entry : dict->entries) {
     const int64_t* index = std::get_if<int64_t>(&entry.key);
     if (index == nullptr || *index < 0) {
-      return root.Error(absl::StrCat("has the key ", FormatPtKey(entry.key),
-                                     "; the keys must be layer numbers"));
+      return root.Error(absl::StrCat("expected layer numbers as keys, found ",
+                                     FormatPtKey(entry.key)));
     }
     MOE_ASSIGN_OR_RETURN(const PtCursor at, root.At(entry.key));
     MOE_ASSIGN_OR_RETURN(LayerParts<ScaleFactor> layer, LayerAt(at));
@@ -170,8 +158,9 @@ absl::Status ValidateScaleFactors(const ScaleFactors& factors,
   for (const auto& [index, layer] : factors.layers) {
     if (index < 0 || index >= want.num_layers) {
       return absl::InvalidArgumentError(absl::StrCat(
-          where, ": has the layer ", index, ", and the checkpoint has ",
-          want.num_layers, " layers; use the factors of this checkpoint"));
+          where, ": expected only layers of the checkpoint, which has ",
+          want.num_layers, ", found the layer ", index,
+          "; use the factors of this checkpoint"));
     }
     MOE_RETURN_IF_ERROR(
         Annotate(ValidateLayer(layer, index, want.hidden_size), where));

@@ -1,11 +1,11 @@
-// scale_factors: what the alignment multiplied each block's output with and
-// added.
+// scale_factors: the factors and biases with which the alignment scaled and
+// shifted each block's output.
 //
-// (In its published mode, experts carry scale_bias as it is, and what is added
-// is that times the block's scale factor.)
+// In the published mode, experts carry scale_bias unchanged, and the block adds
+// scale_bias times its scale factor.
 //
-// Made by the alignment, for the record. Only blocks that were aligned are in
-// it: a layer that stayed dense has no entry.
+// Made by the alignment as a record. It holds only aligned blocks: a layer that
+// stayed dense has no entry.
 //
 //   safetensors: layers.{i}.{attn,mlp}.scale_magnitude  F32 [hidden_size]
 //                layers.{i}.{attn,mlp}.scale_bias       F32 [hidden_size]

@@ -52,7 +52,8 @@ TEST(ScaleFactorsTest, RefusesMissingAndExtra) {
   tensors.erase("layers.1.attn.scale_bias");
   EXPECT_THAT(
       ScaleFactors::FromTensors(tensors),
-      StatusIs(kInvalid, HasSubstr("\"layers.1.attn.scale_bias\" is missing")));
+      StatusIs(kInvalid,
+               HasSubstr("expected the tensor \"layers.1.attn.scale_bias\"")));
   tensors = ExampleScaleFactors().ToTensors();
   tensors["layers.0.attn.scale"] = FloatTensor({}, {0});
   EXPECT_THAT(ScaleFactors::FromTensors(tensors),
@@ -60,43 +61,49 @@ TEST(ScaleFactorsTest, RefusesMissingAndExtra) {
   tensors = ExampleScaleFactors().ToTensors();
   tensors["layers.1.mlp.scale_bias"] = DoubleTensor({1.0, 1.0}, {2});
   EXPECT_THAT(ScaleFactors::FromTensors(tensors),
-              StatusIs(kInvalid, HasSubstr("layers.1.mlp.scale_bias: is F64")));
+              StatusIs(kInvalid, HasSubstr("layers.1.mlp.scale_bias: expected "
+                                           "F32 (or BF16 or F16), found F64")));
 }
 
 TEST(ScaleFactorsTest, RefusesOtherPtStructures) {
   PtDict layers;
   layers.Add("0", {PtDict()});
-  EXPECT_THAT(ScaleFactors::FromPt({layers}),
-              StatusIs(kInvalid, HasSubstr("has the key [\"0\"]")));
+  EXPECT_THAT(
+      ScaleFactors::FromPt({layers}),
+      StatusIs(kInvalid,
+               HasSubstr("expected layer numbers as keys, found [\"0\"]")));
   PtDict parts;
   parts.Add("ffn", {PtDict()});
   layers.entries.clear();
   layers.Add(int64_t{0}, {parts});
-  EXPECT_THAT(ScaleFactors::FromPt({layers}),
-              StatusIs(kInvalid, HasSubstr("[0]: has the key [\"ffn\"]")));
+  EXPECT_THAT(
+      ScaleFactors::FromPt({layers}),
+      StatusIs(kInvalid, HasSubstr("[0]: expected only the keys "
+                                   "[\"attn\"][\"mlp\"], found [\"ffn\"]")));
   parts.entries.clear();
   parts.Add("mlp", {PtDict()});
   layers.entries.clear();
   layers.Add(int64_t{0}, {parts});
   EXPECT_THAT(
       ScaleFactors::FromPt({layers}),
-      StatusIs(kInvalid,
-               HasSubstr("[0][\"mlp\"]: has no key [\"scale_magnitude\"]")));
+      StatusIs(
+          kInvalid,
+          HasSubstr("[0][\"mlp\"]: expected the key [\"scale_magnitude\"]")));
 }
 
 TEST(ScaleFactorsTest, RefusesWhatDoesNotFit) {
   ScaleFactors factors = ExampleScaleFactors();
-  EXPECT_THAT(
-      ValidateScaleFactors(factors, {1, 2}, "p"),
-      StatusIs(kInvalid,
-               HasSubstr("p: has the layer 1, and the checkpoint has 1")));
+  EXPECT_THAT(ValidateScaleFactors(factors, {1, 2}, "p"),
+              StatusIs(kInvalid, HasSubstr("which has 1, found the layer 1")));
   EXPECT_THAT(
       ValidateScaleFactors(factors, {2, 3}, "p"),
-      StatusIs(kInvalid, HasSubstr("scale_magnitude: the hidden size is 2")));
+      StatusIs(kInvalid,
+               HasSubstr("scale_magnitude: expected hidden_size 3, found 2")));
   factors.layers[1].mlp->scale_bias[1] = kInfinity;
   EXPECT_THAT(
       ValidateScaleFactors(factors, kShape, "p"),
-      StatusIs(kInvalid, HasSubstr("layers.1.mlp.scale_bias[1] is inf")));
+      StatusIs(kInvalid, HasSubstr("layers.1.mlp.scale_bias[1]: expected a "
+                                   "finite value, found inf")));
 }
 
 }  // namespace

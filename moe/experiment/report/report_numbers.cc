@@ -6,8 +6,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "moe/base/byte_size.h"
 #include "moe/base/json.h"
-#include "moe/base/with_commas.h"
 
 namespace moe {
 namespace {

@@ -28,10 +28,10 @@ TEST(TokenShardTest, OptionsNameTheField) {
   MOE_EXPECT_OK(ValidateShardOptions(Options(5, 4)));
   EXPECT_THAT(ValidateShardOptions(Options(5, 5)),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("shard is 5; allowed: 0 to 4")));
+                       HasSubstr("shard: expected 0 to 4, found 5")));
   EXPECT_THAT(ValidateShardOptions(Options(0, 0)),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("num_shards is 0; allowed: 1 to")));
+                       HasSubstr("num_shards: expected 1 to")));
   EXPECT_FALSE(ValidateShardOptions(Options(kMaxShards + 1, 0)).ok());
   EXPECT_FALSE(ValidateShardOptions(Options(2, -1)).ok());
 }

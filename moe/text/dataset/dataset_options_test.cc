@@ -44,24 +44,27 @@ TEST(DatasetOptionsTest, EveryBadFieldIsNamed) {
   tokenize.set_model_max_length(0);
   EXPECT_THAT(
       CheckOptions(tokenize),
-      StatusIs(kInvalid, Eq("model_max_length is 0; allowed: 1 or more")));
+      StatusIs(kInvalid, Eq("model_max_length: expected 1 or more, found 0")));
   tokenize.set_model_max_length(1);
   EXPECT_THAT(CheckOptions(tokenize), IsOk());
   tokenize.set_chat_template(static_cast<TokenizeOptions::ChatTemplate>(99));
-  EXPECT_THAT(CheckOptions(tokenize),
-              StatusIs(kInvalid, HasSubstr("chat_template is 99")));
+  EXPECT_THAT(
+      CheckOptions(tokenize),
+      StatusIs(kInvalid, ::testing::AllOf(HasSubstr("chat_template: expected"),
+                                          HasSubstr("found 99"))));
   BatchOptions batch;
   batch.set_seed(-1);
   EXPECT_THAT(CheckOptions(batch),
-              StatusIs(kInvalid, Eq("seed is -1; allowed: 0 or more")));
+              StatusIs(kInvalid, Eq("seed: expected 0 or more, found -1")));
   batch.set_seed(0);
   batch.set_max_steps(0);
   EXPECT_THAT(CheckOptions(batch),
-              StatusIs(kInvalid, Eq("max_steps is 0; allowed: 1 or more")));
+              StatusIs(kInvalid, Eq("max_steps: expected 1 or more, found 0")));
   batch.set_max_steps(1);
   batch.set_batch_size(-3);
-  EXPECT_THAT(CheckOptions(batch),
-              StatusIs(kInvalid, Eq("batch_size is -3; allowed: 1 or more")));
+  EXPECT_THAT(
+      CheckOptions(batch),
+      StatusIs(kInvalid, Eq("batch_size: expected 1 or more, found -3")));
 }
 
 TEST(DatasetOptionsTest, CountsSequences) {

@@ -248,11 +248,14 @@ TEST_F(LoadDatasetTest, InvalidRequestsAreRefused) {
   EXPECT_THAT(RunLoadDataset(request).status(),
               StatusIs(absl::StatusCode::kNotFound));
   request.batch.set_max_steps(0);
-  EXPECT_THAT(RunLoadDataset(request).status(),
-              StatusIs(kInvalid, HasSubstr("max_steps is 0")));
+  EXPECT_THAT(
+      RunLoadDataset(request).status(),
+      StatusIs(kInvalid, HasSubstr("max_steps: expected 1 or more, found 0")));
   request.tokenize.set_model_max_length(-1);
-  EXPECT_THAT(RunLoadDataset(request).status(),
-              StatusIs(kInvalid, HasSubstr("model_max_length is -1")));
+  EXPECT_THAT(
+      RunLoadDataset(request).status(),
+      StatusIs(kInvalid,
+               HasSubstr("model_max_length: expected 1 or more, found -1")));
 }
 
 }  // namespace

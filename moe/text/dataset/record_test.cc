@@ -116,9 +116,10 @@ TEST(RecordTest, ANamedColumnIsTheText) {
   constexpr char kRow[] = R"({"instruction": "a", "output": "b", "text": "c"})";
   EXPECT_THAT(ParseRecord(kRow, kVocabSize, "text"),
               IsOkAndHolds(Record(PlainText{"c"})));
-  EXPECT_THAT(ParseRecord(kRow, kVocabSize, "story"),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("there is no field \"story\"")));
+  EXPECT_THAT(
+      ParseRecord(kRow, kVocabSize, "story"),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               HasSubstr("story: expected a string, found no such field")));
 }
 
 TEST(RecordTest, ReadsTextAndTokenIds) {
@@ -170,7 +171,7 @@ TEST(RecordTest, EveryDefectHasItsMessage) {
       {"{\"text\": \"\xff\"}", "malformed JSON at byte 11"},
       {R"({"text": "\ud800"})", "malformed JSON"},
       {R"({"text": "a", "text": "b"})", "the field \"text\" occurs twice"},
-      {R"(["a"])", "the document is a JSON array; wanted is an object"},
+      {R"(["a"])", "expected a JSON object, found a JSON array"},
       {"{}", "there is none of the fields \"conversations\", \"messages\", "},
       {"{}",
        "\"instruction\" with \"output\", \"prompt\" with "
@@ -182,7 +183,7 @@ TEST(RecordTest, EveryDefectHasItsMessage) {
        "\"completion\"; wanted is one of them, or --text_column"},
       {R"({"text": "a", "input_ids": [1]})",
        "has both \"text\" and \"input_ids\""},
-      {R"({"text": 3})", "text is 3; wanted is a string"},
+      {R"({"text": 3})", "text: expected a string, found 3"},
       {R"({"conversations": {}})",
        "conversations is a JSON object; wanted is an array of turns"},
       {R"({"conversations": ["a"]})",

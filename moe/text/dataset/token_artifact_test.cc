@@ -185,8 +185,10 @@ TEST_F(BadArtifactTest, EveryFieldIsChecked) {
               StatusIs(kInvalid, HasSubstr("sources: is a JSON object")));
   EXPECT_THAT(ReadWith("sources", "[1]"),
               StatusIs(kInvalid, HasSubstr("holds a JSON number")));
-  EXPECT_THAT(ReadWith("sources", "[{}]"),
-              StatusIs(kInvalid, HasSubstr("no field \"name\"")));
+  EXPECT_THAT(
+      ReadWith("sources", "[{}]"),
+      StatusIs(kInvalid,
+               HasSubstr("name: expected a string, found no such field")));
 }
 
 TEST_F(BadArtifactTest, MissingFieldsAreNamed) {

@@ -103,8 +103,8 @@ TEST_F(TokenizeDatasetTest, TheFirstBadLineIsTheError) {
       "a.jsonl", "{\"text\": \"a\"}\n\n{\"text\": 1}\nnot JSON\n");
   EXPECT_THAT(RunTokenizeDataset(Request(path)).status(),
               StatusIs(kInvalid, Eq(absl::StrCat(path,
-                                                 ":3: text is 1; wanted is a "
-                                                 "string"))));
+                                                 ":3: text: expected a "
+                                                 "string, found 1"))));
 }
 
 TEST_F(TokenizeDatasetTest, BadLinesAreCountedAndListed) {
@@ -238,8 +238,10 @@ TEST_F(TokenizeDatasetTest, InvalidOptionsAreRefused) {
   TokenizeRequest request =
       Request(directory_.Write("a.jsonl", "{\"text\": \"a\"}"));
   request.options.set_model_max_length(0);
-  EXPECT_THAT(RunTokenizeDataset(request).status(),
-              StatusIs(kInvalid, HasSubstr("model_max_length is 0")));
+  EXPECT_THAT(
+      RunTokenizeDataset(request).status(),
+      StatusIs(kInvalid,
+               HasSubstr("model_max_length: expected 1 or more, found 0")));
 }
 
 TEST_F(TokenizeDatasetTest, ALineWithATokenBeyondTheEmbeddingIsBad) {

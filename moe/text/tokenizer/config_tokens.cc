@@ -14,7 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
-#include "moe/base/notice.h"
+#include "moe/base/escape_control.h"
 #include "moe/text/tokenizer/added_tokens.h"
 #include "moe/text/tokenizer/bpe_model.h"
 #include "moe/text/tokenizer/tokenizer_config.h"

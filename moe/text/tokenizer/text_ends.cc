@@ -11,7 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
-#include "moe/base/notice.h"
+#include "moe/base/escape_control.h"
 #include "moe/base/status_macros.h"
 #include "moe/text/tokenizer/config_tokens.h"
 #include "moe/text/tokenizer/post_processor.h"
