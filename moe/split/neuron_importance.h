@@ -19,15 +19,77 @@
 #ifndef MOE_SPLIT_NEURON_IMPORTANCE_H_
 #define MOE_SPLIT_NEURON_IMPORTANCE_H_
 
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "moe/base/json.h"
 #include "moe/checkpoint/artifact/gate_weights.h"
+#include "moe/checkpoint/artifact/importance_scores.h"
+#include "moe/kernels/sums/centroid_sums.h"
+#include "moe/kernels/sums/feature_sums.h"
 #include "moe/model/walk/dense_model.h"
 #include "moe/model/walk/shard_options.pb.h"
 #include "moe/model/walk/walk_options.h"
-#include "moe/split/importance_sums.h"
 #include "moe/text/dataset/token_batches.h"
 
 namespace moe {
+
+// The sums that scores are made of.
+class ImportanceSums {
+ public:
+  struct Shape {
+    int64_t num_layers = 0;
+    int64_t num_clusters = 0;
+    int64_t intermediate_size = 0;
+    friend bool operator==(const Shape&, const Shape&) = default;
+  };
+
+  explicit ImportanceSums(const Shape& shape);
+
+  // Bytes of the sums of that shape.
+  static int64_t SizeBytes(const Shape& shape);
+
+  Shape shape() const;
+  int64_t num_tokens() const { return loss_.num_tokens(); }
+
+  // Adds the sums of other tokens. InvalidArgument if the shapes differ or both
+  // have sums of the same token.
+  absl::Status Merge(const ImportanceSums& other);
+
+  // The sums over the counts in double, rounded to float.
+  ImportanceScores Scores() const;
+
+  // InvalidArgument if no token predicts a label: then all scores are 0, and
+  // say nothing.
+  absl::Status CheckLabels() const;
+
+  // The mean cross entropy over all labels; 0 where there are none.
+  double MeanLoss() const;
+  int64_t NumPredictedTokens() const;
+
+  // For files of parts: the sums in sums_record.h's form by name, "layers.I"
+  // and "loss".
+  using Records = std::map<std::string, std::string>;
+  Records ToRecords() const;
+  // The errors of CentroidSums::Parse, with the name; InvalidArgument if
+  // records are missing, too many, of different shapes, tokens or kinds.
+  static absl::StatusOr<ImportanceSums> FromRecords(const Records& records);
+
+  // For those who sum. Tokens come as FeatureSums wants them.
+  CentroidSums& layer(int64_t i) { return layers_[static_cast<size_t>(i)]; }
+  // Features: the cross entropy; 1 where a label is predicted.
+  FeatureSums& loss() { return loss_; }
+  absl::Status Finish();
+
+ private:
+  std::vector<CentroidSums> layers_;
+  FeatureSums loss_;
+};
 
 struct ImportanceInputs {
   const TokenBatches& batches;
@@ -51,6 +113,21 @@ struct ImportanceInputs {
 absl::StatusOr<ImportanceSums> SumNeuronImportance(
     DenseModel& model, const ImportanceInputs& inputs,
     const WalkOptions& walk_options, const WalkResources& resources);
+
+// What is worth knowing of importance scores beside the scores: as JSON and as
+// a table.
+
+// {"num_clusters", "loss", "num_predicted_tokens", "layers": [{"layer",
+// "token_counts", "empty_clusters", "mean_score", "max_score"}]}. "loss" is the
+// mean cross entropy over all labels, "empty_clusters" are those that no token
+// came to, whose scores are 0; the mean is over all clusters and neurons.
+Json ImportanceReportToJson(const ImportanceSums& sums,
+                            const ImportanceScores& scores);
+
+// The loss, and a line for each layer: the least and the most tokens of a
+// cluster, how many clusters are empty, and the mean and largest score.
+std::string FormatImportanceReport(const ImportanceSums& sums,
+                                   const ImportanceScores& scores);
 
 }  // namespace moe
 

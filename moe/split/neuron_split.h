@@ -8,13 +8,15 @@
 #define MOE_SPLIT_NEURON_SPLIT_H_
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "moe/base/json.h"
 #include "moe/base/thread_pool.h"
 #include "moe/checkpoint/artifact/importance_scores.h"
 #include "moe/checkpoint/artifact/neuron_indices.h"
-#include "moe/split/neuron_overlap.h"
+#include "moe/split/neuron_placement.h"
 #include "moe/split/split_options.pb.h"
 
 namespace moe {
@@ -60,6 +62,40 @@ struct MlpShape {
 // The errors of ValidateNaiveSplitOptions and ExpertSize.
 absl::StatusOr<NeuronIndices> SplitNeuronsNaively(
     const MlpShape& shape, const NaiveSplitOptions& options);
+
+// What the options of neuron splits may be, and what they are where they are
+// not set.
+
+// Neurons of an expert, for an MLP of `intermediate_size` neurons. The options
+// must be valid. InvalidArgument, with what is allowed, if the neurons do not
+// come out even, or there are too few of them.
+absl::StatusOr<int64_t> ExpertSize(const VanillaSplitOptions& options,
+                                   int64_t intermediate_size);
+absl::StatusOr<int64_t> ExpertSize(const ResidualSplitOptions& options,
+                                   int64_t intermediate_size);
+absl::StatusOr<int64_t> ExpertSize(const NaiveSplitOptions& options,
+                                   int64_t intermediate_size);
+
+// What is worth knowing of a neuron split beside the indices: as JSON and as a
+// table.
+
+// {"options": {...}, "layers": [{"layer", "expert_size", "residual_size",
+// "wanted", "taken", "residual_wanted"}]}, the last three being the histograms
+// of NeuronOverlap. "residual_size" and "residual_wanted" of residual splits
+// only.
+Json SplitReportToJson(const VanillaSplitOptions& options,
+                       const NeuronSplit& split);
+Json SplitReportToJson(const ResidualSplitOptions& options,
+                       const NeuronSplit& split);
+// {"options": {...}, "layers": [{"layer", "expert_size"}]}
+Json SplitReportToJson(const NaiveSplitOptions& options,
+                       const NeuronIndices& indices);
+
+// A line for each layer: the sizes, how many neurons are among the best of no
+// expert, of one, of several, and of how many at most; the same of those that
+// experts got; and of how many experts a residual neuron is among the best, in
+// the mean.
+std::string FormatSplitReport(const NeuronSplit& split);
 
 }  // namespace moe
 
