@@ -22,6 +22,7 @@
 
 #include "absl/status/statusor.h"
 #include "moe/align/align_options.pb.h"
+#include "moe/base/json.h"
 #include "moe/checkpoint/artifact/distribution.h"
 #include "moe/checkpoint/artifact/scale_factors.h"
 #include "moe/model/walk/model.h"
@@ -78,6 +79,20 @@ absl::StatusOr<Alignment> AlignModel(Model& model,
                                      const AlignmentInputs& inputs,
                                      const WalkOptions& walk_options,
                                      const WalkResources& resources);
+
+// What an alignment has done, as JSON and as a table.
+
+// {"alignment_mode": "exact", "alignment_parts": "full", "blocks": [{"layer",
+// "part", "divergence_before", "divergence_after", "num_dead_features",
+// "num_features_without_root", "least_scale", "largest_scale",
+// "largest_abs_bias"}]}. The divergences are MeanSymmetricKl of the block's
+// whole output to the reference, null where every feature is dead.
+Json AlignmentReportToJson(const Alignment& alignment,
+                           const AlignOptions& options);
+
+// Mode and parts, and a line for each block.
+std::string FormatAlignmentReport(const Alignment& alignment,
+                                  const AlignOptions& options);
 
 }  // namespace moe
 

@@ -6,12 +6,14 @@
 #include <cstdint>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "moe/align/align_options.pb.h"
 #include "moe/checkpoint/artifact/distribution.h"
 #include "moe/checkpoint/artifact/layer_parts.h"
 #include "moe/checkpoint/artifact/scale_factors.h"
 #include "moe/checkpoint/checkpoint.h"
+#include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/moe_config.h"
 
 namespace moe {
@@ -35,6 +37,19 @@ absl::Status CheckReference(const MoeConfig& config,
 // InvalidArgument, with `where`, layer and part, if not.
 absl::Status CheckFactors(const MoeConfig& config, const ScaleFactors& factors,
                           absl::string_view where);
+
+// The bias that every expert of a block carries, so that the block adds another
+// to its output.
+
+// Experts are weighted with a sum of 1, and what comes out is multiplied by the
+// block's scale factor: so each carries `bias` / `scale_factor`. PUBLISHED:
+// `bias` itself, and the block adds `scale_factor` times that.
+double ExpertBias(float bias, double scale_factor, AlignOptions::Mode mode);
+
+// The number that a tensor of a weight type has for `value`: rounded to float,
+// then to the type, to nearest even. InvalidArgument where that is beyond the
+// type.
+absl::StatusOr<float> RoundToWeight(Dtype dtype, double value);
 
 }  // namespace moe
 

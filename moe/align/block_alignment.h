@@ -13,9 +13,14 @@
 #include <optional>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "moe/align/align_options.pb.h"
+#include "moe/base/matrix.h"
+#include "moe/base/thread_pool.h"
 #include "moe/checkpoint/artifact/distribution.h"
+#include "moe/kernels/sums/moments.h"
+#include "moe/model/layer/layer_batch.h"
 
 namespace moe {
 
@@ -83,6 +88,34 @@ absl::StatusOr<BlockAffine> AlignBlock(const BlockMoments& moments,
 // without those that are dead in one of them. Nothing where none is left.
 std::optional<double> MeanSymmetricKl(const FeatureMoments& a,
                                       const FeatureMoments& b);
+
+// The moments of what a block puts out, gathered group by group.
+
+class BlockSurvey {
+ public:
+  BlockSurvey(int64_t hidden_size, bool has_residual);
+
+  // Bytes of one, at most.
+  static int64_t SizeBytes(int64_t hidden_size);
+
+  // Groups come in ascending order, the first from token 0 on. The errors of
+  // Moments.
+  absl::Status Add(int64_t first_token, const BlockOutput& output,
+                   ThreadPool& pool);
+  // At the end, of one token at least. The sum r + y is that of the floats, as
+  // a layer computes it.
+  absl::StatusOr<BlockMoments> Finish();
+
+ private:
+  struct Residual {
+    Moments residual;
+    Moments sum;
+    Matrix<float> buffer;  // Rows of the sum.
+  };
+
+  Moments routed_;
+  std::optional<Residual> residual_;
+};
 
 }  // namespace moe
 
