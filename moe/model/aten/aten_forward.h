@@ -35,13 +35,13 @@ namespace moe {
 // weight is read once; the embedding is read twice if it is also the head.
 //
 // The checkpoint must be dense. Errors:
-//   InvalidArgument     there are no sequences; an id or label is outside of the
-//                       vocabulary; a NaN or an infinity, with the weight's
+//   InvalidArgument     there are no sequences; an id or label is outside of
+//                       the vocabulary; a NaN or an infinity, with the weight's
 //                       tensor and element, or with the layer, activation,
 //                       sequence and position
 //   FailedPrecondition  the device is not there
-//   ResourceExhausted   the budget, the host or the device has too little memory;
-//                       a sequence is too long for RotaryTables
+//   ResourceExhausted   the budget, the host or the device has too little
+//                       memory; a sequence is too long for RotaryTables
 //   Unavailable         CUDA reports an error
 // and those of MOE_TORCH_FUNCTION, of reading and of the tap.
 absl::StatusOr<std::vector<float>> AtenForward(const Checkpoint& checkpoint,

@@ -28,9 +28,9 @@ namespace moe {
 //   linear   f_i / factor
 //   dynamic  f_i for theta * (factor * n / p - (factor - 1))^(d / (d - 2)), d =
 //            head_dim, p = max_position_embeddings, n = max(sequence_length, p)
-//            ("NTK-aware" scaling). n is the sequence's own length. transformers
-//            takes the longest since the last short sequence, so that its result
-//            depends on earlier sequences.
+//            ("NTK-aware" scaling). n is the sequence's own length.
+//            transformers takes the longest since the last short sequence, so
+//            that its result depends on earlier sequences.
 //   llama3   with w_i = 2 pi / f_i and the original context c:
 //            f_i                            if w_i < c / high_freq_factor
 //            f_i / factor                   if w_i > c / low_freq_factor
