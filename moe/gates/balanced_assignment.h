@@ -64,8 +64,8 @@ class BalancedAssigner {
   // of 2^(p - 50), where 2^p is the power of two above the largest magnitude.
   // Every float within a factor of 2^26 of that magnitude is such a multiple.
   // The optimum is that of these integers, and all arithmetic on them is exact.
-  // Of several optimal assignments it is a fixed one: a function of the costs,
-  // the bounds and the prices alone.
+  // Among several optimal assignments it is always the same one: a function of
+  // the costs, the bounds and the prices alone.
   //
   // `prices`, [num_clusters], are the start. Those of a similar problem save
   // most of the work; zeros are a cold start. On return they are prices of the
