@@ -223,7 +223,6 @@ TEST_F(AlignErrorsTest, ModelsThatCannotBeAlignedAreRefused) {
 }
 
 using ::testing::AllOf;
-using ::testing::HasSubstr;
 
 TEST(AlignmentReportTest, HasALineForEachBlock) {
   Alignment alignment;

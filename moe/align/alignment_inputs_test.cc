@@ -125,8 +125,6 @@ TEST(AlignmentInputsTest, WhatHasBeenAlignedIsAlignedAgainOnRequest) {
 }
 
 using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::StatusIs;
-using ::testing::HasSubstr;
 
 TEST(StoredBiasTest, IsASharePerUnitOfTheScaleFactor) {
   EXPECT_EQ(ExpertBias(6.0f, 4.0, AlignOptions::EXACT), 1.5);

@@ -260,10 +260,6 @@ TEST(DistributionErrorsTest, NoTokensAreRefused) {
                HasSubstr("shard is 1; allowed: 0 to 0")));
 }
 
-using ::moe::testing::StatusIs;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-
 // Of two layers and one feature: the tokens of a chunk in every block, times
 // the block's number from 1 on.
 DistributionSums SumsOf(const std::vector<float>& tokens, int64_t chunk) {
@@ -351,8 +347,6 @@ TEST(DistributionSumsTest, RecordsThatDoNotFitAreRefusedByName) {
   EXPECT_THAT(DistributionSums::FromRecords(records).status(),
               StatusIs(absl::StatusCode::kDataLoss, HasSubstr("layers.0.mlp")));
 }
-
-using ::testing::HasSubstr;
 
 TEST(DistributionReportTest, SummarizesEveryBlock) {
   Distribution distribution;

@@ -101,8 +101,6 @@ TEST(SeedCentroidsTest, ARestartDoesNotDependOnTheOthers) {
   }
 }
 
-using ::testing::ElementsAre;
-
 std::vector<int> CountsOfDraws(const std::vector<float>& weights,
                                int num_draws) {
   RandomStream stream(/*seed=*/1, "draws");

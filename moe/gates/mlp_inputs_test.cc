@@ -126,9 +126,7 @@ TEST(ForEachMlpInputsTest, AnErrorNamesTheLayer) {
   EXPECT_EQ(calls, 2);
 }
 
-using ::moe::testing::StatusIs;
 using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 
 // More rows than are taken at once. Row t is (1, 0) if t is a multiple of 3,
 // else (0, 1).
@@ -169,9 +167,6 @@ TEST(RoutedCountsTest, NamesTheBlockOfAProductThatOverflows) {
       StatusIs(absl::StatusCode::kInvalidArgument,
                HasSubstr("token 1025: its product")));
 }
-
-using ::moe::testing::StatusIs;
-using ::testing::HasSubstr;
 
 TEST(GateOptionChecksTest, AsManyTokensAsExpertsAreEnough) {
   MOE_EXPECT_OK(CheckEnoughTokens(8, 8));

@@ -354,9 +354,7 @@ TEST(ImportanceErrorsTest, GatesOfAnotherModelAreRefused) {
   EXPECT_THAT(status_of(good, shard), refused("shard is 1; allowed: 0 to 0"));
 }
 
-using ::moe::testing::StatusIs;
 using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 
 constexpr ImportanceSums::Shape kShape = {
     .num_layers = 2, .num_clusters = 3, .intermediate_size = 2};
@@ -456,8 +454,6 @@ TEST(ImportanceSumsTest, RecordsThatAreNoneAreRefused) {
   bad["layers.1"] = ImportanceSums({1, 3, 4}).ToRecords().at("layers.0");
   EXPECT_FALSE(ImportanceSums::FromRecords(bad).ok());
 }
-
-using ::testing::HasSubstr;
 
 TEST(ImportanceReportTest, NamesEmptyClusters) {
   ThreadPool pool(1);

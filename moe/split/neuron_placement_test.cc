@@ -55,8 +55,6 @@ TEST(BestNeuronsTest, WhateverTheOthersHave) {
   EXPECT_THAT(experts.Row(1), ElementsAre(0, 2, 4));
 }
 
-using ::testing::ElementsAre;
-
 TEST(RankNeuronsTest, TheBestFirstAndTheLowestIndexAmongEquals) {
   const Matrix<float> scores(2, 5,
                              {0.5f, 2.0f, -0.0f, 2.0f, 0.0f,  //
@@ -68,8 +66,6 @@ TEST(RankNeuronsTest, TheBestFirstAndTheLowestIndexAmongEquals) {
   EXPECT_THAT(min.Row(0), ElementsAre(2, 4, 0, 1, 3));
   EXPECT_THAT(min.Row(1), ElementsAre(0, 1, 2, 3, 4));
 }
-
-using ::testing::ElementsAre;
 
 const Matrix<int32_t>& Ranking() {
   static const auto& ranking = *new Matrix<int32_t>(3, 6,
@@ -94,7 +90,6 @@ TEST(ChooseResidualNeuronsTest, AListIsAtMostAllNeurons) {
               ElementsAre(0, 1, 2, 3));
 }
 
-using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 TEST(NeuronOverlapTest, CountsInHowManyListsNeuronsStand) {

@@ -293,8 +293,6 @@ TEST(NaiveSplitTest, RandomIsAPartitionBySeedAndLayer) {
 }
 
 using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::StatusIs;
-using ::testing::HasSubstr;
 
 VanillaSplitOptions Vanilla(int64_t num_experts) {
   VanillaSplitOptions options;
@@ -388,8 +386,6 @@ TEST(SplitOptionsTest, SharedExpertsHaveAnySizeThereAreNeuronsFor) {
   residual.set_expert_size(std::numeric_limits<int64_t>::max());
   EXPECT_THAT(ExpertSize(residual, 1536), Refuses(", found 9223"));
 }
-
-using ::testing::HasSubstr;
 
 TEST(SplitReportTest, ResidualSplit) {
   ResidualSplitOptions options;
