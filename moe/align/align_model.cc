@@ -1,5 +1,7 @@
 #include "moe/align/align_model.h"
 
+#include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -10,12 +12,12 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "moe/align/align_options.pb.h"
 #include "moe/align/alignment_inputs.h"
 #include "moe/align/block_alignment.h"
-#include "moe/align/block_survey.h"
-#include "moe/align/distribution_sums.h"
-#include "moe/align/stored_bias.h"
+#include "moe/align/hidden_distribution.h"
+#include "moe/base/json.h"
 #include "moe/base/matrix_view.h"
 #include "moe/base/memory_budget.h"
 #include "moe/base/options/options.h"
@@ -57,7 +59,7 @@ void ApplyAffine(const std::vector<float>& scale,
   });
 }
 
-// What there is to know of a kind of block to align it.
+// What the alignment of a block needs to know of its kind.
 struct BlockKind {
   DecoderBlock block = DecoderBlock::kMlp;
   TensorKind output = TensorKind::kExpertDown;
@@ -77,8 +79,8 @@ BlockKind KindOf(const MoeConfig& config, DecoderBlock block) {
           config.intermediate_size_residual.has_value()};
 }
 
-// What the experts' biases add to the block's output. `dtype` is that of the
-// experts' output matrices, which all experts of a block have.
+// What the experts' biases add to the block's output. `dtype` is the type of
+// the output matrices of all experts of the block.
 absl::StatusOr<std::vector<float>> AddedBias(const std::vector<float>& bias,
                                              const BlockKind& kind,
                                              const AlignOptions& options,
@@ -96,7 +98,7 @@ absl::StatusOr<std::vector<float>> AddedBias(const std::vector<float>& bias,
   return added;
 }
 
-// A block of the layer that is walked, from its survey to what became of it.
+// A block of the current layer, from its survey to its result.
 struct BlockState {
   BlockState(const BlockKind& kind_of_block, int64_t hidden_size)
       : kind(kind_of_block),
@@ -227,7 +229,7 @@ class AlignmentTap : public WalkTap {
   const AlignmentInputs& inputs_;
   ThreadPool& pool_;
   Alignment& alignment_;
-  // Of the layer that is walked; without a value where there are no experts.
+  // The blocks of the current layer; empty if a block has no experts.
   std::optional<BlockState> attention_, mlp_;
 };
 
@@ -237,6 +239,44 @@ int64_t MemoryBytes(int64_t hidden_size) {
       hidden_size *
           (kMomentsBytesPerFeature + 4 * static_cast<int64_t>(sizeof(float)));
   return 2 * per_block;
+}
+
+const char* ModeName(const AlignOptions& options) {
+  return options.alignment_mode() == AlignOptions::PUBLISHED ? "published"
+                                                             : "exact";
+}
+
+const char* PartsName(const AlignOptions& options) {
+  return options.alignment_parts() == AlignOptions::MAGNITUDE ? "magnitude"
+                                                              : "full";
+}
+
+struct FactorSummary {
+  float least_scale = 0.0f;
+  float largest_scale = 0.0f;
+  float largest_abs_bias = 0.0f;
+};
+
+FactorSummary SummaryOf(const Alignment& alignment, const AlignedBlock& block) {
+  const LayerParts<ScaleFactor>& layer =
+      alignment.factors.layers.at(block.layer);
+  const ScaleFactor& factor = block.part == "attn" ? *layer.attn : *layer.mlp;
+  const std::vector<float>& scale = factor.scale_magnitude;
+  const auto [least, largest] = std::minmax_element(scale.begin(), scale.end());
+  FactorSummary summary = {*least, *largest, 0.0f};
+  for (const float bias : factor.scale_bias) {
+    summary.largest_abs_bias =
+        std::max(summary.largest_abs_bias, std::fabs(bias));
+  }
+  return summary;
+}
+
+Json NumberOrNull(const std::optional<double>& value) {
+  return value.has_value() ? Json(*value) : Json(nullptr);
+}
+
+std::string NumberOrNone(const std::optional<double>& value) {
+  return value.has_value() ? absl::StrFormat("%.4g", *value) : "none";
 }
 
 }  // namespace
@@ -249,7 +289,7 @@ absl::StatusOr<Alignment> AlignModel(Model& model,
   MOE_RETURN_IF_ERROR(CheckAlignable(model.checkpoint(), inputs.options));
   MOE_RETURN_IF_ERROR(CheckReference(*model.moe_config(), inputs.reference,
                                      inputs.reference_path));
-  // Here, where sequences still have the numbers that the caller knows.
+  // Before sorting, so that messages have the caller's sequence numbers.
   MOE_RETURN_IF_ERROR(CheckSequences(model.config(), inputs.sequences));
   MOE_ASSIGN_OR_RETURN(
       const MemoryBudget::Reservation memory,
@@ -264,6 +304,49 @@ absl::StatusOr<Alignment> AlignModel(Model& model,
                    .status(),
                "sequences sorted by their tokens"));
   return alignment;
+}
+
+Json AlignmentReportToJson(const Alignment& alignment,
+                           const AlignOptions& options) {
+  Json json = Json::object();
+  json["alignment_mode"] = ModeName(options);
+  json["alignment_parts"] = PartsName(options);
+  json["blocks"] = Json::array();
+  for (const AlignedBlock& block : alignment.blocks) {
+    const FactorSummary summary = SummaryOf(alignment, block);
+    json["blocks"].push_back(
+        {{"layer", block.layer},
+         {"part", block.part},
+         {"divergence_before", NumberOrNull(block.divergence_before)},
+         {"divergence_after", NumberOrNull(block.divergence_after)},
+         {"num_dead_features", block.num_dead},
+         {"num_features_without_root", block.num_without_root},
+         {"least_scale", summary.least_scale},
+         {"largest_scale", summary.largest_scale},
+         {"largest_abs_bias", summary.largest_abs_bias}});
+  }
+  return json;
+}
+
+std::string FormatAlignmentReport(const Alignment& alignment,
+                                  const AlignOptions& options) {
+  std::string text = absl::StrFormat("  %-34s %s, %s\n", "alignment",
+                                     ModeName(options), PartsName(options));
+  absl::StrAppendFormat(&text, "  %5s  %4s  %17s  %16s  %4s  %7s  %17s  %14s\n",
+                        "layer", "part", "divergence before", "after", "dead",
+                        "no root", "scale", "largest |bias|");
+  for (const AlignedBlock& block : alignment.blocks) {
+    const FactorSummary summary = SummaryOf(alignment, block);
+    absl::StrAppendFormat(
+        &text, "  %5d  %4s  %17s  %16s  %4d  %7d  %17s  %14.4g\n", block.layer,
+        block.part, NumberOrNone(block.divergence_before),
+        NumberOrNone(block.divergence_after), block.num_dead,
+        block.num_without_root,
+        absl::StrFormat("%.3g..%.3g", summary.least_scale,
+                        summary.largest_scale),
+        summary.largest_abs_bias);
+  }
+  return text;
 }
 
 }  // namespace moe

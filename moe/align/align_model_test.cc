@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "gtest/gtest.h"
 #include "moe/align/align_options.pb.h"
 #include "moe/align/testing/alignment_case.h"
+#include "moe/base/json.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/checkpoint/artifact/distribution.h"
@@ -174,9 +176,10 @@ TEST_F(AlignErrorsTest, ReferencesThatDoNotFitAreRefusedByName) {
   ExpectRefused([](Distribution& d) { d.layers[0].mlp->mean.pop_back(); },
                 "the/reference: layers.0.mlp.mean: expected hidden_size");
   ExpectRefused([](Distribution& d) { d.layers[1].attn.reset(); },
-                "the/reference: layers.1.attn is missing");
-  ExpectRefused([](Distribution& d) { d.layers[2].mlp->number = 0; },
-                "the/reference: layers.2.mlp.number is 0");
+                "the/reference: layers.1.attn: expected moments");
+  ExpectRefused(
+      [](Distribution& d) { d.layers[2].mlp->number = 0; },
+      "the/reference: layers.2.mlp.number: expected at least 1, found 0");
   ExpectRefused([](Distribution& d) { d.layers[2].mlp->mean[3] = NAN; },
                 "the/reference: layers.2.mlp.mean");
   ExpectRefused([](Distribution& d) { d.layers[1].attn->variance[5] = -1.0; },
@@ -189,9 +192,10 @@ TEST_F(AlignErrorsTest, ReferencesThatDoNotFitAreRefusedByName) {
   // A number that is no problem before a block is measured.
   Distribution reference = Reference();
   reference.layers[2].attn->mean[4] = 1e39;
-  EXPECT_THAT(StatusOf(MoeFixturePath(kModel), reference),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("layer 2, attn: the bias of feature 4 is")));
+  EXPECT_THAT(
+      StatusOf(MoeFixturePath(kModel), reference),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               HasSubstr("layer 2, attn: the bias of feature 4: expected")));
   // Blocks without experts need no reference.
   reference = Reference();
   reference.layers[0].attn->number = 0;
@@ -200,12 +204,13 @@ TEST_F(AlignErrorsTest, ReferencesThatDoNotFitAreRefusedByName) {
 }
 
 TEST_F(AlignErrorsTest, ModelsThatCannotBeAlignedAreRefused) {
-  EXPECT_THAT(StatusOf(FixturePath("llama_gqa_bf16"), Reference()),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("llama_gqa_bf16 is a dense LLaMA")));
+  EXPECT_THAT(
+      StatusOf(FixturePath("llama_gqa_bf16"), Reference()),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               HasSubstr("llama_gqa_bf16: expected a Mixture-of-Experts")));
   EXPECT_THAT(StatusOf(MoeFixturePath("aligned"), Reference()),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("has been aligned already")));
+                       HasSubstr("expected a checkpoint that is not aligned")));
   AlignOptions options;
   options.set_alignment_parts(static_cast<AlignOptions::Parts>(9));
   EXPECT_THAT(
@@ -219,5 +224,48 @@ TEST_F(AlignErrorsTest, ModelsThatCannotBeAlignedAreRefused) {
       StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("no sequence")));
 }
 
+using ::testing::AllOf;
+
+TEST(AlignmentReportTest, HasALineForEachBlock) {
+  Alignment alignment;
+  alignment.factors.layers[1].attn = {{0.5f, 2.0f}, {-3.0f, 1.0f}};
+  alignment.factors.layers[1].mlp = {{1.0f, 1.0f}, {0.0f, 0.25f}};
+  alignment.blocks = {{1, "attn", 0, 1, 2.5, 0.125},
+                      {1, "mlp", 2, 0, std::nullopt, std::nullopt}};
+  AlignOptions options;
+  const Json want = {{"alignment_mode", "exact"},
+                     {"alignment_parts", "full"},
+                     {"blocks",
+                      {{{"layer", 1},
+                        {"part", "attn"},
+                        {"divergence_before", 2.5},
+                        {"divergence_after", 0.125},
+                        {"num_dead_features", 0},
+                        {"num_features_without_root", 1},
+                        {"least_scale", 0.5},
+                        {"largest_scale", 2.0},
+                        {"largest_abs_bias", 3.0}},
+                       {{"layer", 1},
+                        {"part", "mlp"},
+                        {"divergence_before", nullptr},
+                        {"divergence_after", nullptr},
+                        {"num_dead_features", 2},
+                        {"num_features_without_root", 0},
+                        {"least_scale", 1.0},
+                        {"largest_scale", 1.0},
+                        {"largest_abs_bias", 0.25}}}}};
+  EXPECT_EQ(AlignmentReportToJson(alignment, options), want);
+  EXPECT_THAT(FormatAlignmentReport(alignment, options),
+              AllOf(HasSubstr("exact, full\n"), HasSubstr("0.5..2"),
+                    HasSubstr("none")));
+  options.set_alignment_mode(AlignOptions::PUBLISHED);
+  options.set_alignment_parts(AlignOptions::MAGNITUDE);
+  EXPECT_EQ(AlignmentReportToJson(alignment, options)["alignment_mode"],
+            "published");
+  EXPECT_THAT(FormatAlignmentReport(alignment, options),
+              HasSubstr("published, magnitude\n"));
+}
+
 }  // namespace
+
 }  // namespace moe

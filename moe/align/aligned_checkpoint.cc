@@ -13,7 +13,6 @@
 #include "absl/types/span.h"
 #include "moe/align/align_options.pb.h"
 #include "moe/align/alignment_inputs.h"
-#include "moe/align/stored_bias.h"
 #include "moe/base/options/options.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/artifact/layer_parts.h"
@@ -32,7 +31,7 @@
 namespace moe {
 namespace {
 
-// The last matrix of an expert, or its bias.
+// Whether it is the last matrix of an expert, or its bias.
 bool IsOutputOfExpert(const TensorName& name) {
   return name.kind == TensorKind::kExpertDown ||
          (name.kind == TensorKind::kOutput && name.expert >= 0);
@@ -93,7 +92,7 @@ class AlignedConverter {
     return IsAttention(name) ? *layer.attn : *layer.mlp;
   }
 
-  // In place of a bias with the values `from`.
+  // The bias that replaces one with the values `from`.
   absl::StatusOr<Replacement> Bias(const TensorName& name, Dtype dtype,
                                    const std::vector<float>& from) const {
     const ScaleFactor& factor = FactorOf(name);
@@ -141,7 +140,7 @@ absl::StatusOr<ConversionPlan> PlanAligned(const Checkpoint& from,
       });
 }
 
-// s = 1 and b = 0 in every block with experts.
+// s = 1 and b = 0 for every block with experts.
 ScaleFactors NoChange(const MoeConfig& config) {
   const auto size = static_cast<size_t>(config.decoder.hidden_size);
   const ScaleFactor one = {std::vector<float>(size, 1.0f),
@@ -169,7 +168,7 @@ absl::Status CheckAlignedOutput(const Checkpoint& from,
   writer_options.overwrite = output.overwrite;
   writer_options.input_directory = from.directory();
   writer_options.file_system = output.file_system;
-  // The writer that is made removes what it has begun.
+  // The destructor of the writer removes what it has begun.
   return CheckpointWriter::Create(output.path, std::move(plan.checkpoint),
                                   writer_options)
       .status();

@@ -1,5 +1,5 @@
-// The checkpoint of an aligned model: that of the model before, with the affine
-// maps of its blocks in the experts' weights.
+// The checkpoint of an aligned model: the original one, with the affine maps of
+// its blocks in the experts' weights.
 
 #ifndef MOE_ALIGN_ALIGNED_CHECKPOINT_H_
 #define MOE_ALIGN_ALIGNED_CHECKPOINT_H_
@@ -14,32 +14,32 @@
 
 namespace moe {
 
-// Whether the checkpoint could be written, asked before hours of work: the
-// errors of CheckAlignable, and of CheckpointWriter::Create, which looks at the
-// path and at the free space.
+// Checks before hours of work whether the checkpoint could be written. The
+// errors of CheckAlignable, and of CheckpointWriter::Create, which checks the
+// path and the free space.
 absl::Status CheckAlignedOutput(const Checkpoint& from,
                                 const AlignOptions& options,
                                 const ConversionOutput& output);
 
 // Writes `from` with, in every block that has experts,
 //
-//   W' = diag(s) W       of every expert's w2 or o_proj: each product in
+//   W' = diag(s) W       for every expert's w2 or o_proj: each product in
 //                        float32, rounded to the tensor's type
-//   d' = s d + b / scale_factor (PUBLISHED: b)   the bias of each, rounded
-//                        once to float and once to the tensor's type; d is the
-//                        bias that it has, 0 where it has none
+//   d' = s d + b / scale_factor (PUBLISHED: b)   for its bias: rounded once to
+//                        float and once to the tensor's type; d is the old
+//                        bias, or 0 if there is none
 //
-// with s and b from `factors`, and everything else as it is: shards, order,
-// other tensors and files. Parts FULL: config.json says add_rescale_bias, and
-// every expert has a bias, which stands behind its matrix. MAGNITUDE: b = 0,
-// config.json as it was, and only experts that have a bias keep one.
+// with s and b from `factors`. Shards, order, other tensors and other files
+// stay as they are. Parts FULL: config.json says add_rescale_bias, and every
+// expert has a bias, which follows its matrix. MAGNITUDE: b = 0, config.json
+// does not change, and only experts that had a bias have one.
 //
 // Bits: the directory is a function of the input's files, the factors and the
 // options.
 //
 // InvalidArgument if an option is not valid, the model cannot be aligned, the
-// factors are not those of its blocks, or, with the tensor, where a weight or
-// bias is beyond its type; the errors of WriteConversion.
+// factors belong to other blocks, or (with the tensor) a weight or bias is
+// beyond its type; the errors of WriteConversion.
 absl::StatusOr<WrittenCheckpoint> WriteAlignedCheckpoint(
     const Checkpoint& from, const ScaleFactors& factors,
     const AlignOptions& options, const ConversionOutput& output,

@@ -236,10 +236,12 @@ TEST_F(AlignedCheckpointErrorsTest, FactorsOfAnotherModelAreRefused) {
   const ScaleFactors good = RandomFactors(config_);
   ScaleFactors factors = good;
   factors.layers.at(1).attn.reset();
-  ExpectRefused(factors, "layers.1.attn is missing");
+  ExpectRefused(factors, "layers.1.attn: expected factors");
   factors = good;
   factors.layers[0].mlp = factors.layers[1].mlp;
-  ExpectRefused(factors, "layers.0.mlp is there, and the model has no experts");
+  ExpectRefused(factors,
+                "layers.0.mlp: expected none, because the model has no "
+                "experts");
   factors = good;
   factors.layers[7] = factors.layers[1];
   ExpectRefused(factors, "has the layer 7");
@@ -250,7 +252,8 @@ TEST_F(AlignedCheckpointErrorsTest, WhatIsBeyondTheTypeIsRefusedByTensor) {
   factors.layers.at(1).mlp->scale_bias[3] = 4.0f * 70000.0f;
   ExpectRefused(factors,
                 "tensor \"model.layers.1.block_sparse_moe.experts.0.w2.bias\", "
-                "element 3: the bias 70000 is beyond the largest F16");
+                "element 3: bias: expected a number that F16 can hold, found "
+                "70000");
   factors = RandomFactors(config_);
   factors.layers.at(1).attn->scale_magnitude[2] = 1e10f;
   ExpectRefused(factors, "tensor \"model.layers.1.self_attn.o_proj.0.weight\"");
@@ -273,7 +276,7 @@ TEST_F(AlignedCheckpointErrorsTest, TheOutputIsLookedAtBefore) {
   MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint aligned, Checkpoint::Open(to_));
   EXPECT_THAT(CheckAlignedOutput(aligned, {}, {directory_.Path("new")}),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("has been aligned already")));
+                       HasSubstr("expected a checkpoint that is not aligned")));
 }
 
 TEST_F(AlignedCheckpointErrorsTest, ThreadsDoNotMatter) {

@@ -1,12 +1,17 @@
 #include "moe/align/alignment_inputs.h"
 
+#include <array>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "moe/align/align_options.pb.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/artifact/artifact_tensors.h"
@@ -14,6 +19,7 @@
 #include "moe/checkpoint/artifact/layer_parts.h"
 #include "moe/checkpoint/artifact/scale_factors.h"
 #include "moe/checkpoint/checkpoint.h"
+#include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/moe_config.h"
 
 namespace moe {
@@ -30,14 +36,15 @@ absl::Status CheckAlignable(const Checkpoint& checkpoint,
   if (config == nullptr) {
     return absl::InvalidArgumentError(absl::StrCat(
         checkpoint.directory(),
-        " is a dense LLaMA checkpoint, which has no experts to align; wanted "
-        "is what a conversion made of it"));
+        ": expected a Mixture-of-Experts checkpoint, found a dense one, which "
+        "has no experts to align; convert it first"));
   }
   if (!config->add_rescale_bias || options.realign()) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(
       checkpoint.directory(),
-      " has been aligned already (add_rescale_bias); align the checkpoint from "
-      "before, or say realign to align this one once more"));
+      ": expected a checkpoint that is not aligned, found add_rescale_bias; "
+      "align the checkpoint from before, or set realign to align this one "
+      "again"));
 }
 
 absl::Status CheckReference(const MoeConfig& config,
@@ -59,14 +66,15 @@ absl::Status CheckReference(const MoeConfig& config,
       if (!moments->has_value()) {
         return absl::InvalidArgumentError(
             absl::StrCat(name,
-                         " is missing, and the model has experts there; use a "
-                         "distribution of the whole dense model"));
+                         ": expected moments, because the model has experts "
+                         "there, found none; use a distribution of the whole "
+                         "dense model"));
       }
       if ((*moments)->number > 0) continue;
       return absl::InvalidArgumentError(absl::StrCat(
           name,
-          ".number is 0: no tokens have no mean and no variance; record "
-          "the distribution over one at least"));
+          ".number: expected at least 1, found 0; record the distribution over "
+          "at least one token"));
     }
   }
   return absl::OkStatus();
@@ -86,14 +94,38 @@ absl::Status CheckFactors(const MoeConfig& config, const ScaleFactors& factors,
     for (size_t p = 0; p < 2; ++p) {
       const auto [part, is_wanted] = wanted.Named()[p];
       if (given.Named()[p].second->has_value() == is_wanted->value()) continue;
-      return absl::InvalidArgumentError(absl::StrCat(
-          where, ": ", LayerTensorName(i, part),
-          is_wanted->value() ? " is missing, and the model has experts there"
-                             : " is there, and the model has no experts there",
-          "; use the factors of this checkpoint"));
+      return absl::InvalidArgumentError(
+          absl::StrCat(where, ": ", LayerTensorName(i, part),
+                       is_wanted->value() ? ": expected factors, because the "
+                                            "model has experts there, found "
+                                            "none"
+                                          : ": expected none, because the "
+                                            "model has no experts there, found "
+                                            "factors",
+                       "; use the factors of this checkpoint"));
     }
   }
   return absl::OkStatus();
+}
+
+double ExpertBias(float bias, double scale_factor, AlignOptions::Mode mode) {
+  return mode == AlignOptions::PUBLISHED ? double{bias} : bias / scale_factor;
+}
+
+absl::StatusOr<float> RoundToWeight(Dtype dtype, double value) {
+  float rounded = std::numeric_limits<float>::infinity();
+  if (std::fabs(value) <= std::numeric_limits<float>::max()) {
+    rounded = static_cast<float>(value);
+    std::array<char, sizeof(float)> buffer;
+    const auto bytes =
+        absl::MakeSpan(buffer).first(static_cast<size_t>(DtypeSize(dtype)));
+    FloatToWeights(dtype, absl::MakeConstSpan(&rounded, 1), bytes);
+    WeightsToFloat(dtype, bytes, absl::MakeSpan(&rounded, 1));
+  }
+  if (std::isfinite(rounded)) return rounded;
+  return absl::InvalidArgumentError(
+      absl::StrCat("bias: expected a number that ", DtypeName(dtype),
+                   " can hold, found ", value));
 }
 
 }  // namespace moe

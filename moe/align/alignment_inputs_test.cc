@@ -14,6 +14,7 @@
 #include "moe/checkpoint/artifact/layer_parts.h"
 #include "moe/checkpoint/artifact/scale_factors.h"
 #include "moe/checkpoint/checkpoint.h"
+#include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/moe_config.h"
 #include "moe/convert/testing/tiny_checkpoint.h"
 
@@ -58,13 +59,15 @@ TEST(AlignmentInputsTest, TheReferenceHasWhatIsAligned) {
   MOE_EXPECT_OK(CheckReference(Config(false, true), reference, "file"));
   EXPECT_THAT(CheckReference(Config(true, true), reference, "file"),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("file: layers.1.attn is missing")));
+                       HasSubstr("file: layers.1.attn: expected ")));
   reference.layers[0].mlp->number = 0;
   MOE_EXPECT_OK(CheckReference(Config(false, true), reference, "file"));
   reference.layers[2].mlp->number = 0;
-  EXPECT_THAT(CheckReference(Config(false, true), reference, "file"),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("file: layers.2.mlp.number is 0")));
+  EXPECT_THAT(
+      CheckReference(Config(false, true), reference, "file"),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               HasSubstr(
+                   "file: layers.2.mlp.number: expected at least 1, found 0")));
   reference.layers.pop_back();
   EXPECT_THAT(CheckReference(Config(false, true), reference, "file"),
               StatusIs(absl::StatusCode::kInvalidArgument,
@@ -79,12 +82,13 @@ TEST(AlignmentInputsTest, FactorsAreOfExactlyTheBlocksWithExperts) {
   MOE_EXPECT_OK(CheckFactors(Config(false, true), factors, "file"));
   EXPECT_THAT(CheckFactors(Config(true, true), factors, "file"),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("file: layers.1.attn is missing")));
+                       HasSubstr("file: layers.1.attn: expected ")));
   factors.layers[3].mlp = factor;
   EXPECT_THAT(
       CheckFactors(Config(false, true), factors, "file"),
       StatusIs(absl::StatusCode::kInvalidArgument,
-               HasSubstr("file: layers.3.mlp is there, and the model has no")));
+               HasSubstr("file: layers.3.mlp: expected none, because the model "
+                         "has no experts there, found factors")));
 }
 
 TEST(AlignmentInputsTest, WhatHasBeenAlignedIsAlignedAgainOnRequest) {
@@ -98,9 +102,10 @@ TEST(AlignmentInputsTest, WhatHasBeenAlignedIsAlignedAgainOnRequest) {
   };
   WriteTinyModel(TinyModel(), directory.Path("dense"));
   for (const bool realign : {false, true}) {
-    EXPECT_THAT(status_of("dense", realign),
-                StatusIs(absl::StatusCode::kInvalidArgument,
-                         HasSubstr("dense is a dense LLaMA checkpoint")));
+    EXPECT_THAT(
+        status_of("dense", realign),
+        StatusIs(absl::StatusCode::kInvalidArgument,
+                 HasSubstr("dense: expected a Mixture-of-Experts checkpoint")));
   }
   MoeConfig config;
   WriteTinyMoe(config, TinyModel(), directory.Path("moe"));
@@ -111,11 +116,37 @@ TEST(AlignmentInputsTest, WhatHasBeenAlignedIsAlignedAgainOnRequest) {
   MOE_EXPECT_OK(status_of("biases", false));
   config.add_rescale_bias = true;
   WriteTinyMoe(config, TinyModel(), directory.Path("aligned"));
-  EXPECT_THAT(status_of("aligned", false),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("aligned has been aligned already")));
+  EXPECT_THAT(
+      status_of("aligned", false),
+      StatusIs(
+          absl::StatusCode::kInvalidArgument,
+          HasSubstr("aligned: expected a checkpoint that is not aligned")));
   MOE_EXPECT_OK(status_of("aligned", true));
 }
 
+using ::moe::testing::IsOkAndHolds;
+
+TEST(StoredBiasTest, IsASharePerUnitOfTheScaleFactor) {
+  EXPECT_EQ(ExpertBias(6.0f, 4.0, AlignOptions::EXACT), 1.5);
+  EXPECT_EQ(ExpertBias(6.0f, 4.0, AlignOptions::PUBLISHED), 6.0);
+}
+
+// BF16 has 8 bits, F16 11.
+TEST(StoredBiasTest, IsRoundedToTheType) {
+  EXPECT_THAT(RoundToWeight(Dtype::kBF16, 1.0 + 0x1p-8 + 0x1p-20),
+              IsOkAndHolds(1.0f + 0x1p-7f));
+  EXPECT_THAT(RoundToWeight(Dtype::kF16, -1.0 - 0x1p-11), IsOkAndHolds(-1.0f));
+  EXPECT_THAT(RoundToWeight(Dtype::kF32, 0.1), IsOkAndHolds(0.1f));
+  EXPECT_THAT(
+      RoundToWeight(Dtype::kF16, 70000.0),
+      StatusIs(
+          absl::StatusCode::kInvalidArgument,
+          HasSubstr("bias: expected a number that F16 can hold, found 70000")));
+  EXPECT_THAT(RoundToWeight(Dtype::kF32, -1e39),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("expected a number that F32 can hold")));
+}
+
 }  // namespace
+
 }  // namespace moe

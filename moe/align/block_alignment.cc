@@ -13,9 +13,16 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "moe/align/align_options.pb.h"
+#include "moe/align/hidden_distribution.h"
 #include "moe/base/check.h"
+#include "moe/base/matrix.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/status_macros.h"
+#include "moe/base/thread_pool.h"
 #include "moe/checkpoint/artifact/distribution.h"
+#include "moe/kernels/rows/elementwise.h"
+#include "moe/kernels/sums/moments.h"
+#include "moe/model/layer/layer_batch.h"
 
 namespace moe {
 namespace {
@@ -24,19 +31,20 @@ absl::StatusOr<float> ToFloat(double value, absl::string_view what, size_t i) {
   if (std::fabs(value) <= std::numeric_limits<float>::max()) {
     return static_cast<float>(value);
   }
-  return absl::InvalidArgumentError(absl::StrCat(
-      what, " of feature ", i, " is ", value,
-      ", which is no float; the reference is not that of such a block"));
+  return absl::InvalidArgumentError(
+      absl::StrCat(what, " of feature ", i,
+                   ": expected a number that float32 can hold, found ", value,
+                   "; the reference is not that of such a block"));
 }
 
-// Of s^2 y + 2 s c + r = v_ref: the larger root, if it is positive.
+// The larger root s of s^2 y + 2 s c + r = v_ref, if it is positive.
 std::optional<double> LargerRoot(double y, double c, double r, double v_ref) {
   const double gap = r - v_ref;
-  // Where the two products cancel, c is negative, and what is lost of their
-  // difference moves the root by 1e-8 of itself at most: less than a float's
-  // rounding. Nothing else cancels.
+  // If the two products cancel, c is negative. The loss in their difference
+  // then moves the root by at most 1e-8 of itself, less than the rounding to
+  // float. Nothing else cancels.
   const double discriminant = c * c - y * gap;
-  // Beyond double: no number, so that it is refused.
+  // Beyond the range of double: NaN, which the caller refuses.
   if (!std::isfinite(discriminant)) {
     return std::numeric_limits<double>::quiet_NaN();
   }
@@ -47,11 +55,11 @@ std::optional<double> LargerRoot(double y, double c, double r, double v_ref) {
   return s;
 }
 
-// What the block's output is without the part that is scaled.
+// The block's output without the part that is scaled.
 struct Rest {
   double mean = 0.0;
   double variance = 0.0;
-  double covariance = 0.0;  // With that part.
+  double covariance = 0.0;  // With the part that is scaled.
 };
 
 Rest RestOf(const BlockMoments& moments, size_t i) {
@@ -60,6 +68,10 @@ Rest RestOf(const BlockMoments& moments, size_t i) {
   const double y = moments.routed.variance[i];
   return {with.residual.mean[i], r, (with.sum.variance[i] - r - y) / 2};
 }
+
+// Few enough that their sums stay in the cache until they are added; whole
+// chunks of the moments.
+constexpr int64_t kRowsAtOnce = 256;
 
 }  // namespace
 
@@ -130,6 +142,46 @@ std::optional<double> MeanSymmetricKl(const FeatureMoments& a,
   }
   if (count == 0) return std::nullopt;
   return sum / static_cast<double>(count);
+}
+
+BlockSurvey::BlockSurvey(int64_t hidden_size, bool has_residual)
+    : routed_(hidden_size) {
+  if (!has_residual) return;
+  residual_ = Residual{Moments(hidden_size), Moments(hidden_size),
+                       Matrix<float>(kRowsAtOnce, hidden_size)};
+}
+
+int64_t BlockSurvey::SizeBytes(int64_t hidden_size) {
+  return hidden_size * (3 * kMomentsBytesPerFeature +
+                        kRowsAtOnce * static_cast<int64_t>(sizeof(float)));
+}
+
+absl::Status BlockSurvey::Add(int64_t first_token, const BlockOutput& output,
+                              ThreadPool& pool) {
+  MOE_RETURN_IF_ERROR(routed_.Add(first_token, output.output, pool));
+  if (!residual_.has_value()) return absl::OkStatus();
+  MOE_RETURN_IF_ERROR(
+      residual_->residual.Add(first_token, output.residual, pool));
+  for (int64_t begin = 0; begin < output.output.rows; begin += kRowsAtOnce) {
+    const int64_t end = std::min(begin + kRowsAtOnce, output.output.rows);
+    const MatrixView<float> sum = residual_->buffer.view().Rows(0, end - begin);
+    ResidualAdd(output.output.Rows(begin, end),
+                output.residual.Rows(begin, end), sum, pool);
+    MOE_RETURN_IF_ERROR(residual_->sum.Add(first_token + begin, sum, pool));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<BlockMoments> BlockSurvey::Finish() {
+  MOE_RETURN_IF_ERROR(routed_.Finish());
+  BlockMoments moments;
+  moments.routed = FeatureMomentsOf(routed_);
+  if (!residual_.has_value()) return moments;
+  MOE_RETURN_IF_ERROR(residual_->residual.Finish());
+  MOE_RETURN_IF_ERROR(residual_->sum.Finish());
+  moments.residual = BlockMoments::Residual{
+      FeatureMomentsOf(residual_->residual), FeatureMomentsOf(residual_->sum)};
+  return moments;
 }
 
 }  // namespace moe

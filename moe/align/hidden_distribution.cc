@@ -1,18 +1,27 @@
 #include "moe/align/hidden_distribution.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/types/span.h"
-#include "moe/align/distribution_sums.h"
+#include "moe/align/block_alignment.h"
+#include "moe/base/json.h"
 #include "moe/base/matrix_view.h"
 #include "moe/base/memory_budget.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/thread_pool.h"
+#include "moe/checkpoint/artifact/artifact_tensors.h"
+#include "moe/checkpoint/artifact/distribution.h"
+#include "moe/checkpoint/artifact/layer_parts.h"
 #include "moe/kernels/sums/moments.h"
 #include "moe/kernels/sums/token_ranges.h"
 #include "moe/model/walk/dense_walk.h"
@@ -28,7 +37,7 @@
 namespace moe {
 namespace {
 
-// Adds what a walk shows of the shard's own tokens to the sums.
+// Adds the shard's own tokens of a walk to the sums.
 class DistributionTap : public WalkTap {
  public:
   // `first_token` is the number of the walk's first token among all.
@@ -61,6 +70,51 @@ class DistributionTap : public WalkTap {
   DistributionSums& sums_;
 };
 
+struct BlockSummary {
+  size_t layer = 0;
+  std::string part;
+  int64_t num_tokens = 0;
+  double largest_abs_mean = 0.0;
+  double least_variance = 0.0;
+  double largest_variance = 0.0;
+  int64_t num_dead = 0;
+};
+
+std::vector<BlockSummary> Summarize(const Distribution& distribution) {
+  std::vector<BlockSummary> blocks;
+  for (size_t i = 0; i < distribution.layers.size(); ++i) {
+    for (const auto& [part, moments] : distribution.layers[i].Named()) {
+      if (!moments->has_value() || (*moments)->variance.empty()) continue;
+      const std::vector<double>& variance = (*moments)->variance;
+      const auto [least, largest] =
+          std::minmax_element(variance.begin(), variance.end());
+      const std::vector<bool> dead = DeadFeatures(variance);
+      BlockSummary block = {i,
+                            std::string(part),
+                            (*moments)->number,
+                            0.0,
+                            *least,
+                            *largest,
+                            std::count(dead.begin(), dead.end(), true)};
+      for (const double mean : (*moments)->mean) {
+        block.largest_abs_mean =
+            std::max(block.largest_abs_mean, std::fabs(mean));
+      }
+      blocks.push_back(std::move(block));
+    }
+  }
+  return blocks;
+}
+
+size_t HiddenSize(const Distribution& distribution) {
+  for (const auto& layer : distribution.layers) {
+    for (const auto& [part, moments] : layer.Named()) {
+      if (moments->has_value()) return (*moments)->mean.size();
+    }
+  }
+  return 0;
+}
+
 }  // namespace
 
 absl::StatusOr<DistributionSums> SumHiddenDistribution(
@@ -68,7 +122,7 @@ absl::StatusOr<DistributionSums> SumHiddenDistribution(
     const ShardOptions& shard_options, const WalkOptions& walk_options,
     const WalkResources& resources) {
   MOE_RETURN_IF_ERROR(ValidateShardOptions(shard_options));
-  // Here, where sequences still have the numbers that the caller knows.
+  // Before sorting, so that messages have the caller's sequence numbers.
   MOE_RETURN_IF_ERROR(CheckSequences(model.config(), sequences));
   const DistributionSums::Shape shape = {model.config().num_hidden_layers,
                                          model.config().hidden_size};
@@ -93,6 +147,136 @@ absl::StatusOr<DistributionSums> SumHiddenDistribution(
                    shard.first_sequence)));
   MOE_RETURN_IF_ERROR(sums.Finish());
   return sums;
+}
+
+FeatureMoments FeatureMomentsOf(const Moments& sums) {
+  return {sums.num_tokens(), sums.Means(), sums.Variances()};
+}
+
+DistributionSums::DistributionSums(const Shape& shape)
+    : blocks_(static_cast<size_t>(2 * shape.num_layers),
+              Moments(shape.hidden_size)) {}
+
+int64_t DistributionSums::SizeBytes(const Shape& shape) {
+  return 2 * shape.num_layers * shape.hidden_size * kMomentsBytesPerFeature;
+}
+
+DistributionSums::Shape DistributionSums::shape() const {
+  if (blocks_.empty()) return {};
+  return {static_cast<int64_t>(blocks_.size() / 2), blocks_[0].num_features()};
+}
+
+int64_t DistributionSums::num_tokens() const {
+  return blocks_.empty() ? 0 : blocks_[0].num_tokens();
+}
+
+std::string DistributionSums::NameOf(size_t index) {
+  return LayerTensorName(static_cast<int64_t>(index / 2),
+                         index % 2 == 0 ? "attn" : "mlp");
+}
+
+absl::Status DistributionSums::Finish() {
+  for (Moments& block : blocks_) MOE_RETURN_IF_ERROR(block.Finish());
+  return absl::OkStatus();
+}
+
+absl::Status DistributionSums::Merge(const DistributionSums& other) {
+  if (blocks_.size() != other.blocks_.size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("sums: expected ", shape().num_layers, " layers, found ",
+                     other.shape().num_layers));
+  }
+  for (size_t i = 0; i < blocks_.size(); ++i) {
+    MOE_RETURN_IF_ERROR(
+        Annotate(blocks_[i].Merge(other.blocks_[i]), NameOf(i)));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Distribution> DistributionSums::ToDistribution() const {
+  if (num_tokens() == 0) {
+    return absl::InvalidArgumentError(
+        "tokens: expected at least 1 for a mean and a variance, found none; "
+        "give "
+        "a dataset with tokens");
+  }
+  Distribution distribution;
+  for (size_t i = 0; i < blocks_.size(); i += 2) {
+    LayerParts<FeatureMoments> layer;
+    layer.attn = FeatureMomentsOf(blocks_[i]);
+    layer.mlp = FeatureMomentsOf(blocks_[i + 1]);
+    distribution.layers.push_back(std::move(layer));
+  }
+  return distribution;
+}
+
+DistributionSums::Records DistributionSums::ToRecords() const {
+  Records records;
+  for (size_t i = 0; i < blocks_.size(); ++i) {
+    records[NameOf(i)] = blocks_[i].Serialize();
+  }
+  return records;
+}
+
+absl::StatusOr<DistributionSums> DistributionSums::FromRecords(
+    const Records& records) {
+  if (records.empty()) {
+    return absl::InvalidArgumentError(
+        "sums: expected those of at least one layer, found none");
+  }
+  DistributionSums parsed(Shape{});
+  // If the number is odd, the attention or the MLP of a layer is missing.
+  for (size_t i = 0; i < records.size() + records.size() % 2; ++i) {
+    const std::string name = NameOf(i);
+    const auto found = records.find(name);
+    if (found == records.end()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("sums: expected \"", name, "\", found ", records.size(),
+                       " other records"));
+    }
+    absl::StatusOr<Moments> block = Moments::Parse(found->second);
+    MOE_RETURN_IF_ERROR(Annotate(block.status(), name));
+    parsed.blocks_.push_back(*std::move(block));
+    const Moments& first = parsed.blocks_.front();
+    const Moments& last = parsed.blocks_.back();
+    if (last.num_tokens() != first.num_tokens() ||
+        last.num_features() != first.num_features()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          name, ": expected ", first.num_features(), " features over ",
+          first.num_tokens(), " tokens, as ", NameOf(0), " has, found ",
+          last.num_features(), " over ", last.num_tokens()));
+    }
+  }
+  return parsed;
+}
+
+Json DistributionReportToJson(const Distribution& distribution) {
+  Json json = Json::object();
+  json["hidden_size"] = HiddenSize(distribution);
+  json["blocks"] = Json::array();
+  for (const BlockSummary& block : Summarize(distribution)) {
+    json["blocks"].push_back({{"layer", block.layer},
+                              {"part", block.part},
+                              {"num_tokens", block.num_tokens},
+                              {"largest_abs_mean", block.largest_abs_mean},
+                              {"least_variance", block.least_variance},
+                              {"largest_variance", block.largest_variance},
+                              {"num_dead_features", block.num_dead}});
+  }
+  return json;
+}
+
+std::string FormatDistributionReport(const Distribution& distribution) {
+  std::string text = absl::StrFormat(
+      "  %5s  %4s  %14s  %14s  %16s  %13s\n", "layer", "part", "largest |mean|",
+      "least variance", "largest variance", "dead features");
+  for (const BlockSummary& block : Summarize(distribution)) {
+    absl::StrAppendFormat(&text, "  %5d  %4s  %14.4g  %14.4g  %16.4g  %13d\n",
+                          block.layer, block.part, block.largest_abs_mean,
+                          block.least_variance, block.largest_variance,
+                          block.num_dead);
+  }
+  return text;
 }
 
 }  // namespace moe

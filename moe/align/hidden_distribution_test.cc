@@ -17,15 +17,17 @@
 #include "absl/types/span.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "moe/align/distribution_sums.h"
 #include "moe/align/testing/alignment_case.h"
+#include "moe/base/json.h"
 #include "moe/base/matrix_view.h"
 #include "moe/base/philox.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/testing/status_matchers.h"
+#include "moe/base/thread_pool.h"
 #include "moe/checkpoint/artifact/distribution.h"
 #include "moe/checkpoint/artifact/layer_parts.h"
 #include "moe/checkpoint/safetensors_file.h"
+#include "moe/kernels/sums/moments.h"
 #include "moe/kernels/testing/kernel_test.h"
 #include "moe/model/walk/dense_walk.h"
 #include "moe/model/walk/model.h"
@@ -258,5 +260,128 @@ TEST(DistributionErrorsTest, NoTokensAreRefused) {
                HasSubstr("shard: expected 0 to 0, found 1")));
 }
 
+// Of two layers and one feature: the tokens of a chunk in every block, times
+// the block's number from 1 on.
+DistributionSums SumsOf(const std::vector<float>& tokens, int64_t chunk) {
+  ThreadPool pool(1);
+  DistributionSums sums({2, 1});
+  float factor = 0.0f;
+  for (const int64_t layer : {0, 1}) {
+    for (Moments* const block : {&sums.attention(layer), &sums.mlp(layer)}) {
+      factor += 1.0f;
+      std::vector<float> rows = tokens;
+      for (float& x : rows) x *= factor;
+      EXPECT_TRUE(
+          block
+              ->Add(128 * chunk,
+                    MatrixView<const float>(
+                        rows.data(), static_cast<int64_t>(rows.size()), 1),
+                    pool)
+              .ok());
+    }
+  }
+  EXPECT_TRUE(sums.Finish().ok());
+  return sums;
+}
+
+TEST(DistributionSumsTest, AreThoseOfEveryBlock) {
+  MOE_ASSERT_OK_AND_ASSIGN(const Distribution distribution,
+                           SumsOf({1.0f, 3.0f}, 0).ToDistribution());
+  ASSERT_EQ(distribution.layers.size(), 2u);
+  EXPECT_EQ(distribution.layers[0].attn, (FeatureMoments{2, {2.0}, {1.0}}));
+  EXPECT_EQ(distribution.layers[0].mlp, (FeatureMoments{2, {4.0}, {4.0}}));
+  EXPECT_EQ(distribution.layers[1].attn, (FeatureMoments{2, {6.0}, {9.0}}));
+  EXPECT_EQ(distribution.layers[1].mlp, (FeatureMoments{2, {8.0}, {16.0}}));
+}
+
+TEST(DistributionSumsTest, MergeAndRecords) {
+  DistributionSums sums = SumsOf({1.0f, 3.0f}, 1);
+  MOE_ASSERT_OK(sums.Merge(SumsOf({8.0f}, 0)));
+  EXPECT_EQ(sums.num_tokens(), 3);
+  MOE_ASSERT_OK_AND_ASSIGN(const Distribution distribution,
+                           sums.ToDistribution());
+  EXPECT_THAT(distribution.layers[0].attn->mean, ElementsAre(4.0));
+  MOE_ASSERT_OK_AND_ASSIGN(const DistributionSums parsed,
+                           DistributionSums::FromRecords(sums.ToRecords()));
+  EXPECT_EQ(parsed.shape(), sums.shape());
+  EXPECT_EQ(parsed.ToRecords(), sums.ToRecords());
+  EXPECT_THAT(
+      sums.Merge(SumsOf({8.0f}, 0)),
+      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("layers.0.attn")));
+  EXPECT_THAT(sums.Merge(DistributionSums({3, 1})),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("sums: expected 2 layers, found 3")));
+}
+
+TEST(DistributionSumsTest, NoTokensHaveNoDistribution) {
+  EXPECT_THAT(DistributionSums({2, 1}).ToDistribution().status(),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("tokens: expected at least 1")));
+}
+
+TEST(DistributionSumsTest, RecordsThatDoNotFitAreRefusedByName) {
+  const DistributionSums::Records good = SumsOf({1.0f}, 0).ToRecords();
+  const auto refused = [](const DistributionSums::Records& records,
+                          const char* what) {
+    EXPECT_THAT(DistributionSums::FromRecords(records).status(),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(what)));
+  };
+  refused({}, "sums: expected those of at least one layer");
+  DistributionSums::Records records = good;
+  records.erase("layers.1.mlp");
+  refused(records, "sums: expected \"layers.1.mlp\", found 3");
+  records = good;
+  records.erase("layers.0.attn");
+  refused(records, "sums: expected \"layers.0.attn\"");
+  records = good;
+  records["other"] = records["layers.0.mlp"];
+  refused(records, "sums: expected \"layers.2.attn\"");
+  records = good;
+  records["layers.1.attn"] =
+      SumsOf({1.0f, 2.0f}, 0).ToRecords().at("layers.1.attn");
+  refused(records,
+          "layers.1.attn: expected 1 features over 1 tokens, as layers.0.attn "
+          "has, found 1 over 2");
+  records = good;
+  records["layers.0.mlp"] = "x";
+  EXPECT_THAT(DistributionSums::FromRecords(records).status(),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("layers.0.mlp")));
+}
+
+TEST(DistributionReportTest, SummarizesEveryBlock) {
+  Distribution distribution;
+  distribution.layers.resize(2);
+  distribution.layers[0].attn = {7, {1.0, -3.0, 2.0}, {4.0, 0.0, 0.5}};
+  distribution.layers[1].attn = {7, {0.0, 0.0, 0.0}, {1.0, 1.0, 1.0}};
+  distribution.layers[1].mlp = {7, {0.5, 0.0, 0.0}, {1.0, 2.0, 1e-13}};
+  const Json want = {{"hidden_size", 3},
+                     {"blocks",
+                      {{{"layer", 0},
+                        {"part", "attn"},
+                        {"num_tokens", 7},
+                        {"largest_abs_mean", 3.0},
+                        {"least_variance", 0.0},
+                        {"largest_variance", 4.0},
+                        {"num_dead_features", 1}},
+                       {{"layer", 1},
+                        {"part", "attn"},
+                        {"num_tokens", 7},
+                        {"largest_abs_mean", 0.0},
+                        {"least_variance", 1.0},
+                        {"largest_variance", 1.0},
+                        {"num_dead_features", 0}},
+                       {{"layer", 1},
+                        {"part", "mlp"},
+                        {"num_tokens", 7},
+                        {"largest_abs_mean", 0.5},
+                        {"least_variance", 1e-13},
+                        {"largest_variance", 2.0},
+                        {"num_dead_features", 1}}}}};
+  EXPECT_EQ(DistributionReportToJson(distribution), want);
+  EXPECT_THAT(FormatDistributionReport(distribution),
+              HasSubstr("      1   mlp             0.5           1e-13"));
+}
+
 }  // namespace
+
 }  // namespace moe

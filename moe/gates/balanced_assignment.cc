@@ -24,15 +24,16 @@ namespace moe {
 namespace {
 
 constexpr int64_t kInfinity = std::numeric_limits<int64_t>::max();
-// Of the largest cost, as an integer. A path has at most kMaxExperts edges of
-// at most 2^51 each, so that its cost fits 62 bits.
+// The bits of the largest cost as an integer. A path has at most kMaxExperts
+// edges of at most 2^51 each, so that its cost fits 62 bits.
 constexpr int kCostBits = 50;
-// Of prices to start from, as integers: with a cost, exact as a double.
+// The largest price of a start, as an integer. Its sum with a cost is exact in
+// double.
 constexpr double kMaxStartPrice = 0x1p51;
-// By how much more moves a cluster's heaps hold once those they have run out.
+// The factor by which a cluster's heaps grow when they have run out of moves.
 constexpr size_t kRankGrowth = 4;
 
-// With more in surplus, prices to start from are of no use.
+// With a larger surplus, a start from prices does not pay.
 int64_t MaxWarmSurplus(int64_t num_tokens) {
   return std::max<int64_t>(64, num_tokens / 32);
 }
@@ -40,19 +41,21 @@ int64_t MaxWarmSurplus(int64_t num_tokens) {
 absl::Status CheckProblem(MatrixView<const float> costs,
                           const SizeBounds& bounds) {
   if (costs.cols < 1 || costs.cols > kMaxExperts) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(costs.cols, " clusters; allowed: 1 to ", kMaxExperts));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "clusters: expected 1 to ", kMaxExperts, ", found ", costs.cols));
   }
   if (bounds.min_size < 0 || bounds.min_size > bounds.max_size ||
       bounds.min_size > costs.rows / costs.cols ||
       bounds.max_size < (costs.rows + costs.cols - 1) / costs.cols) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        costs.rows, " tokens cannot be put into ", costs.cols, " clusters of ",
-        bounds.min_size, " to ", bounds.max_size, " each"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("cluster sizes: expected bounds that ", costs.rows,
+                     " tokens in ", costs.cols, " clusters can keep, found ",
+                     bounds.min_size, " to ", bounds.max_size));
   }
   if (costs.rows > kMaxAssignedTokens) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        costs.rows, " tokens; allowed: up to ", kMaxAssignedTokens));
+    return absl::InvalidArgumentError(absl::StrCat("tokens: expected at most ",
+                                                   kMaxAssignedTokens,
+                                                   ", found ", costs.rows));
   }
   return absl::OkStatus();
 }
@@ -62,7 +65,8 @@ absl::Status NonFiniteCost(MatrixView<const float> costs) {
     for (int64_t e = 0; e < costs.cols; ++e) {
       if (std::isfinite(costs.RowData(t)[e])) continue;
       return absl::InvalidArgumentError(absl::StrCat(
-          "the cost of token ", t, " in cluster ", e, " is NaN or infinite"));
+          "cost of token ", t, " in cluster ", e,
+          ": expected a finite number, found ", costs.RowData(t)[e]));
     }
   }
   MOE_CHECK(false && "every cost is finite");
@@ -70,14 +74,15 @@ absl::Status NonFiniteCost(MatrixView<const float> costs) {
 
 }  // namespace
 
-// One assignment; its memory serves the next.
+// One assignment. Its memory serves the next.
 //
-// The network: a node for each cluster, and one more, numbered num_clusters_,
-// for sizes. An edge a -> b between clusters is the cheapest move of a token.
-// Every cluster has a quota within the bounds; the edge to the node of sizes
-// raises it, the one back lowers it, both for nothing. A node's surplus, which
-// for a cluster is its size less its quota, and for the node of sizes the sum
-// of all quotas less the number of tokens, is to be brought to 0.
+// The network has a node for each cluster, and one more for sizes, with the
+// number num_clusters_. An edge a -> b between clusters is the cheapest move of
+// a token. Every cluster has a quota within the bounds. The edge to the node of
+// sizes raises the quota and the edge back lowers it; both cost nothing. The
+// surplus of a cluster is its size less its quota. The surplus of the node of
+// sizes is the sum of all quotas less the number of tokens. The algorithm
+// brings every surplus to 0.
 class BalancedAssigner::Problem {
  public:
   absl::StatusOr<absl::Span<const int32_t>> Solve(MatrixView<const float> costs,
@@ -94,7 +99,7 @@ class BalancedAssigner::Problem {
     scale_ = largest == 0.0f ? 1.0 : std::ldexp(1.0, kCostBits - exponent);
     TakePrices(prices);
     Start();
-    // Prices of another problem, which lead further away than none.
+    // These prices lead further away than none: start cold.
     if (Surplus() > MaxWarmSurplus(costs.rows) && HasStartPrices()) {
       start_prices_.assign(num_clusters_, 0.0);
       Start();
@@ -141,7 +146,7 @@ class BalancedAssigner::Problem {
     start_prices_.clear();
     for (const double price : prices) {
       start_prices_.push_back(std::nearbyint(price * scale_));
-      // Nor if it is NaN.
+      // False for NaN, too.
       if (std::fabs(start_prices_.back()) <= kMaxStartPrice) continue;
       start_prices_.assign(num_clusters_, 0.0);
       return;
@@ -169,7 +174,7 @@ class BalancedAssigner::Problem {
 
   void TakeNearest() {
     for (std::vector<int32_t>& members : members_) {
-      // Clusters that were large once do not keep their memory.
+      // A cluster that was large once gives its memory back.
       if (members.capacity() > 2 * members.size()) {
         members = std::vector<int32_t>();
       }
@@ -183,8 +188,8 @@ class BalancedAssigner::Problem {
     }
   }
 
-  // Quotas with which no edge of the node of sizes is worth its price; what
-  // that leaves is surplus, of which a price that is not 0 makes more.
+  // Sets the quotas so that no edge of the node of sizes has a negative reduced
+  // cost. What remains is surplus; a price that is not 0 adds to it.
   void TakeQuotas() {
     surpluses_[num_clusters_] = -costs_.rows;
     for (size_t e = 0; e < num_clusters_; ++e) {
@@ -210,8 +215,8 @@ class BalancedAssigner::Problem {
     return moves_[from * num_clusters_ + to];
   }
 
-  // The heaps of a cluster, made when a path first leaves it, hold only the
-  // moves that were worth less than its reach beside the start's prices.
+  // The heaps of a cluster are made when a path first leaves it. They hold only
+  // the moves whose cost, with the start's prices, is at most its reach.
   bool IsInReach(const Move& move, size_t from, size_t to) const {
     return reaches_[from] == kInfinity || move.cost <= Limit(from, to);
   }
@@ -221,8 +226,8 @@ class BalancedAssigner::Problem {
            static_cast<int64_t>(start_prices_[to]);
   }
 
-  // Makes the heaps anew, so that they hold moves of about as many tokens as
-  // ranks_[from] says.
+  // Makes the heaps of a cluster again, with the moves of about ranks_[from]
+  // tokens.
   void MakeMoves(size_t from) {
     std::vector<int32_t>& members = members_[from];
     members.erase(std::remove_if(members.begin(), members.end(),
@@ -236,7 +241,7 @@ class BalancedAssigner::Problem {
         in_reach_.push_back({Cost(t, from), t});
       }
     }
-    // One task if there is little to do.
+    // A single task if there is little to do.
     constexpr int64_t kMovesPerTask = 4096;
     const int64_t grain =
         kMovesPerTask / (static_cast<int64_t>(in_reach_.size()) + 1) + 1;
@@ -254,7 +259,7 @@ class BalancedAssigner::Problem {
            static_cast<int32_t>(cluster);
   }
 
-  // The margin of about the ranks_[from]-th token, from a sample.
+  // The margin of about the ranks_[from]-th token, estimated from a sample.
   int64_t Reach(size_t from) {
     constexpr size_t kSampleSize = 256;
     const std::vector<int32_t>& members = members_[from];
@@ -272,7 +277,7 @@ class BalancedAssigner::Problem {
 
   void MakeHeap(size_t from, size_t to) {
     std::vector<Move>& moves = Moves(from, to);
-    // No larger than it may have to be again.
+    // Gives back memory that it will not need again.
     if (moves.capacity() > 2 * members_[from].size()) {
       moves = std::vector<Move>();
     }
@@ -284,7 +289,7 @@ class BalancedAssigner::Problem {
     std::make_heap(moves.begin(), moves.end(), std::greater<>());
   }
 
-  // The cheapest move in reach, or null. Tokens that have left are dropped.
+  // The cheapest move in reach, or null. Drops tokens that have left.
   const Move* CheapestMove(size_t from, size_t to) {
     std::vector<Move>& moves = Moves(from, to);
     while (!moves.empty() && !IsIn(moves.front().token, from)) {
@@ -296,7 +301,7 @@ class BalancedAssigner::Problem {
 
   void MoveToken(int32_t token, size_t to) {
     clusters_[static_cast<size_t>(token)] = static_cast<int32_t>(to);
-    // Of another cluster: in reach, whatever the reach.
+    // It is in reach of its new cluster, whatever the reach.
     margins_[static_cast<size_t>(token)] = -1;
     members_[to].push_back(token);
     if (ranks_[to] == 0) return;
@@ -311,9 +316,9 @@ class BalancedAssigner::Problem {
     }
   }
 
-  // Brings surplus to where it lacks, along the cheapest path. Dijkstra's
+  // Moves surplus to a node with a deficit along the cheapest path. Dijkstra's
   // algorithm over reduced costs: with prices p, cost(a -> b) + p_b - p_a >= 0
-  // on every edge, which the change of prices at the end preserves.
+  // on every edge. The change of prices at the end keeps it so.
   void Augment() {
     for (size_t n = 0; n <= num_clusters_; ++n) {
       keys_[n] = surpluses_[n] > 0 ? 0 : kInfinity;
@@ -334,8 +339,8 @@ class BalancedAssigner::Problem {
     }
   }
 
-  // The nearest node that is not settled, once no move out of reach can lead to
-  // a nearer one.
+  // The nearest node that is not settled. Extends the heaps until no move out
+  // of reach can lead to a nearer one.
   size_t NextNode() {
     while (true) {
       size_t nearest = num_clusters_ + 1;
@@ -350,8 +355,8 @@ class BalancedAssigner::Problem {
     }
   }
 
-  // For the settled clusters with moves out of reach that could lead to a node
-  // at less than `key`.
+  // Extends the heaps of the settled clusters whose moves out of reach could
+  // lead to a node at less than `key`.
   void ReachFurther(int64_t key) {
     least_pending_ = kInfinity;
     for (size_t a = 0; a < num_clusters_; ++a) {
@@ -381,7 +386,7 @@ class BalancedAssigner::Problem {
     }
   }
 
-  // What it has to give away, and what may come through it.
+  // The tokens that it has to give away, and some that may pass through it.
   size_t FirstRank(size_t cluster) const {
     constexpr size_t kLeastRank = 32;
     return kLeastRank +
@@ -412,15 +417,16 @@ class BalancedAssigner::Problem {
     parents_[b] = a;
   }
 
-  // Up to a constant, which all prices may have, by the distance to each node,
-  // or to the target where that is nearer.
+  // Adds to each price the distance of the node, or that of the target if it is
+  // nearer, up to a constant that all prices share.
   void UpdatePrices(int64_t distance) {
     for (size_t n = 0; n <= num_clusters_; ++n) {
       if (is_settled_[n]) prices_[n] += distance - keys_[n];
     }
   }
 
-  // As much at once as the path allows: of tokens, one.
+  // Pushes as much as the path allows: one token, or more along edges of sizes
+  // alone.
   void PushTo(size_t target) {
     int64_t amount = -surpluses_[target];
     size_t n = target;
@@ -452,31 +458,31 @@ class BalancedAssigner::Problem {
   }
 
   MatrixView<const float> costs_;
-  double scale_ = 1.0;  // Of costs as integers.
+  double scale_ = 1.0;  // A cost times this is an integer.
   SizeBounds bounds_;
   ThreadPool* pool_ = nullptr;
   size_t num_clusters_ = 0;
   std::vector<double> start_prices_;  // [num_clusters]
   std::vector<int32_t> clusters_;     // [num_tokens]
-  // [num_tokens]: by how much the second-best cluster is worse at the start.
+  // [num_tokens]: how much worse the second-best cluster is at the start.
   std::vector<double> margins_;
-  // Of each cluster the tokens, and some that have left.
+  // The tokens of each cluster, and some that have left it.
   std::vector<std::vector<int32_t>> members_;
   std::vector<std::vector<Move>> moves_;  // Heaps, [from, to].
-  std::vector<size_t> ranks_;     // [num_clusters]: 0 where there are no heaps.
-  std::vector<int64_t> reaches_;  // [num_clusters]
-  std::vector<int64_t> quotas_;   // [num_clusters]
-  std::vector<int64_t> surpluses_;  // Of all nodes, as the rest.
+  std::vector<size_t> ranks_;       // [num_clusters]: 0 if it has no heaps yet.
+  std::vector<int64_t> reaches_;    // [num_clusters]
+  std::vector<int64_t> quotas_;     // [num_clusters]
+  std::vector<int64_t> surpluses_;  // These and the next are of all nodes.
   std::vector<int64_t> prices_;
-  // Of the path search.
+  // The state of a path search.
   std::vector<int64_t> keys_;
   std::vector<size_t> parents_;
   std::vector<bool> is_settled_;
-  // [num_clusters]: no key that a move out of reach leads to is less.
+  // [num_clusters]: the least key that a move out of reach can lead to.
   std::vector<int64_t> pending_;
   int64_t least_pending_ = 0;
-  // Of MakeMoves.
-  std::vector<Move> in_reach_;  // With the cost of where the token is.
+  // Buffers of MakeMoves.
+  std::vector<Move> in_reach_;  // With the cost in the token's cluster.
   std::vector<double> sample_;
 };
 

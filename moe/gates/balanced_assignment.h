@@ -1,21 +1,22 @@
-// The assignment step of balanced k-means: every token to a cluster, at the
-// least cost that bounds on the clusters' sizes allow.
+// The assignment step of balanced k-means. It assigns every token to a cluster,
+// at the least total cost that the bounds on the clusters' sizes allow.
 //
-// A transportation problem: minimise sum_t cost[t, c(t)] subject to min_size <=
-// |{t: c(t) = e}| <= max_size for every cluster e (Bradley, Bennett and
-// Demiriz, "Constrained K-Means Clustering", 2000, section 3). The optimum is
-// exact: not a heuristic's, and not within a tolerance.
+// A transportation problem: minimise
+//   sum_t cost[t, c(t)] subject to min_size <= |{t: c(t) = e}| <= max_size
+// for every cluster e (Bradley, Bennett and Demiriz, "Constrained K-Means
+// Clustering", 2000, section 3). The result is the exact optimum. It is not a
+// heuristic's, and it has no tolerance.
 //
-// It starts from every token's cheapest cluster, with a price added to each
-// cluster's costs, which is optimal for the sizes that result, and repairs
-// these by successive shortest paths (Ahuja, Magnanti and Orlin, "Network
-// Flows", 1993, section 9.7) in the residual graph over the clusters and a node
-// for sizes alone. Its edge a -> b between clusters is the cheapest move of a
-// token from a to b, out of a heap with lazy deletion of those few moves that
-// are cheapest beside the prices; more are looked for where a path would need
-// them. A price that is not 0 demands, as duality does, that its cluster is
-// full, or has no token more than it must: what is lacking is repaired alike,
-// so that whatever the prices, the result is an optimum.
+// Start: every token goes to the cluster with the least cost plus price. This
+// is optimal for the sizes that it gives. Repair: successive shortest paths
+// (Ahuja, Magnanti and Orlin, "Network Flows", 1993, section 9.7) bring the
+// sizes into their bounds. The residual graph has a node for each cluster and
+// one node for sizes. Its edge a -> b between clusters is the cheapest move of
+// a token from a to b. It comes from a heap with lazy deletion, which holds the
+// few cheapest moves at first and more when a path needs them. By duality, a
+// cluster with a positive price must be full, and one with a negative price
+// must have its least size. The repair makes it so, and the result is an
+// optimum whatever the prices were.
 
 #ifndef MOE_GATES_BALANCED_ASSIGNMENT_H_
 #define MOE_GATES_BALANCED_ASSIGNMENT_H_
@@ -41,14 +42,16 @@ struct SizeBounds {
   friend bool operator==(const SizeBounds&, const SizeBounds&) = default;
 };
 
-// For `jitter` j in [0, 1], T tokens and E clusters:
+// The bounds for `jitter` j in [0, 1], T tokens and E clusters:
 //   min_size = max(0, floor(T / E (1 - j)))
 //   max_size = min(T, ceil(T / E (1 + j)))
-// up to 1e-9 + 1e-12 T / E, so that the rounding of a decimal j moves no bound.
+// with a tolerance of 1e-9 + 1e-12 T / E, so that the rounding of a decimal j
+// moves no bound.
 SizeBounds BalancedBounds(int64_t num_tokens, int64_t num_clusters,
                           double jitter);
 
-// Finds assignments, one after another, in memory that it keeps. Movable.
+// Finds assignments one after another and keeps its memory for the next.
+// Movable.
 class BalancedAssigner {
  public:
   BalancedAssigner();
@@ -56,27 +59,28 @@ class BalancedAssigner {
   BalancedAssigner& operator=(BalancedAssigner&&) noexcept;
   ~BalancedAssigner();
 
-  // An optimal assignment, [num_tokens], for costs [num_tokens, num_clusters];
-  // valid until the next call, during which `costs` must stay. Costs count as
-  // multiples of 2^-50 of the largest magnitude's power of two, which every
-  // float within a factor of 2^26 of it is exactly; the optimum is of these
-  // integers, all arithmetic being exact. Of several optimal assignments, a
-  // fixed one: a function of the costs, the bounds and the prices alone.
+  // Returns an optimal assignment, [num_tokens], for costs [num_tokens,
+  // num_clusters]. It is valid until the next call. A cost counts as a multiple
+  // of 2^(p - 50), where 2^p is the power of two above the largest magnitude.
+  // Every float within a factor of 2^26 of that magnitude is such a multiple.
+  // The optimum is that of these integers, and all arithmetic on them is exact.
+  // Among several optimal assignments it is always the same one: a function of
+  // the costs, the bounds and the prices alone.
   //
-  // `prices`, [num_clusters], are where to start from: those that came out of a
-  // similar problem save most of the work, zeros are for none. They are left
-  // with an optimum's: every token is where its cost + price is least; a price
-  // is at least 0 where a cluster has more than min_size tokens, and at most 0
-  // where it has less than max_size. If one is not finite or of more than twice
-  // the power of two above the largest cost, or if the start would be far from
-  // the bounds, zeros count.
+  // `prices`, [num_clusters], are the start. Those of a similar problem save
+  // most of the work; zeros are a cold start. On return they are prices of the
+  // optimum: every token is where its cost + price is least; a price is at
+  // least 0 if its cluster has more than min_size tokens, and at most 0 if it
+  // has fewer than max_size. The start is cold, too, if a price is not finite
+  // or larger than 2^(p + 1) in magnitude, or if the prices lead far from the
+  // bounds.
   //
-  // About O(T E + m (E^2 + E log T)) for m moves, of which the first part is
-  // shared by the threads. Takes up to 16 bytes for each token and cluster and
-  // 32 for each token; twice the room may be kept for all but 12 of these.
+  // Takes about O(T E + m (E^2 + E log T)) for m moves; the threads share the
+  // first part. Memory: up to 16 bytes for each token and cluster and 32 for
+  // each token; all but 12 of these may be kept with twice the room.
   //
-  // InvalidArgument if there are no clusters or more than kMaxExperts, the
-  // bounds admit no assignment, or a cost is NaN or infinite.
+  // InvalidArgument if there are no clusters or more than kMaxExperts, no
+  // assignment keeps the bounds, or a cost is NaN or infinite.
   absl::StatusOr<absl::Span<const int32_t>> Assign(
       MatrixView<const float> costs, const SizeBounds& bounds,
       absl::Span<double> prices, ThreadPool& pool);

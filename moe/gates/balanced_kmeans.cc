@@ -21,10 +21,9 @@
 #include "moe/base/thread_pool.h"
 #include "moe/gates/balanced_assignment.h"
 #include "moe/gates/clustering_options.pb.h"
-#include "moe/gates/gate_option_checks.h"
 #include "moe/gates/kmeans_points.h"
 #include "moe/gates/kmeans_seeding.h"
-#include "moe/gates/routed_counts.h"
+#include "moe/gates/mlp_inputs.h"
 #include "moe/kernels/sums/centroid_sums.h"
 #include "moe/kernels/sums/feature_sums.h"
 #include "moe/model/walk/hidden_states.h"
@@ -32,28 +31,28 @@
 namespace moe {
 namespace {
 
-// Of the points' mean variance: the squared change of centroids at which a
-// restart ends.
+// A restart ends when the squared change of its centroids is at most this share
+// of the points' mean variance.
 constexpr double kTolerance = 1e-3;
 
 void CopyRow(absl::Span<const float> from, absl::Span<float> to) {
   std::copy(from.begin(), from.end(), to.begin());
 }
 
-// One restart on its way.
+// A restart that is running.
 struct Run {
   Matrix<float> centroids;
   Matrix<float> costs;  // [num_points, num_experts]: distances to centroids.
   BalancedAssigner assigner;
   std::vector<double> prices;  // [num_experts], of the last assignment.
-  // The assigner's.
+  // Owned by the assigner.
   absl::Span<const int32_t> clusters;
   ClusteredPoints sums;
   double shift = 0.0;  // The sum of squared changes of the centroids.
   ClusteringRestart result;
 };
 
-// Of numbers that are numbered as the points are: order-free.
+// The order-free sum of one number for each point.
 absl::StatusOr<double> SumOf(absl::Span<const float> values, ThreadPool& pool) {
   FeatureSums::Options options;
   options.num_features = 1;
@@ -82,7 +81,8 @@ class BalancedKmeans {
 
   const SizeBounds& bounds() const { return bounds_; }
 
-  // Runs restarts together, to their end; element r draws from streams[r].
+  // Runs restarts together until all have ended. Restart r draws from
+  // streams[r].
   absl::StatusOr<std::vector<Run>> RunAll(absl::Span<RandomStream> streams) {
     MOE_ASSIGN_OR_RETURN(
         std::vector<Matrix<float>> centroids,
@@ -106,7 +106,7 @@ class BalancedKmeans {
                                   }),
                    active.end());
     }
-    // Those whose centroids have not moved have their assignment.
+    // A restart whose centroids did not move has its final assignment.
     for (Run& run : runs) {
       if (run.shift != 0.0) active.push_back(&run);
     }
@@ -138,7 +138,7 @@ class BalancedKmeans {
     return UpdateCentroids(runs);
   }
 
-  // Clusters and inertia of every run, for its centroids.
+  // Finds clusters and inertia of every run, for its centroids.
   absl::Status Assign(absl::Span<Run* const> runs) {
     if (runs.empty()) return absl::OkStatus();
     Matrix<float> centres(static_cast<int64_t>(runs.size()) * num_experts_,
@@ -160,7 +160,7 @@ class BalancedKmeans {
             AssignRun(*runs[static_cast<size_t>(r)]);
       }
     };
-    // Too few to go round: the threads share the work of each instead.
+    // Too few for all threads: they share the work of each run instead.
     if (num_runs < points_.pool().num_threads()) {
       assign_some(0, num_runs);
     } else {
@@ -200,7 +200,7 @@ class BalancedKmeans {
     return absl::OkStatus();
   }
 
-  // The sum of squared changes.
+  // Moves the centroids to the means. Returns the sum of squared changes.
   double TakeMeans(Run& run) const {
     const std::vector<double> totals = run.sums.sums->Sums();
     const std::vector<double> weights = run.sums.sums->Weights();
@@ -228,16 +228,16 @@ class BalancedKmeans {
   const SizeBounds bounds_;
 };
 
-// What a restart takes while it runs: costs, those of a block on each thread
-// besides, and sums; the assignment's heaps, of twice their size, and of each
-// token its cluster, margin, places among the members of clusters and the
-// tokens in reach, both of twice their size, its chosen cost, and its cluster
-// in the sums.
+// The memory of a restart while it runs: its costs, a block of costs on each
+// thread, and its sums; the heaps of the assignment, which may have twice the
+// room they need; and for each token its cluster, its margin, its places among
+// the members of clusters and among the tokens in reach (both with twice the
+// room they need), its chosen cost, and its cluster in the sums.
 int64_t RestartBytes(const ClusteringSize& size, int64_t num_experts) {
   constexpr int64_t kCostBytes = sizeof(float);
   constexpr int64_t kHeapEntryBytes = 2 * 16;
   constexpr int64_t kTokenBytes = 4 + 8 + 4 * 4 + 2 * 16 + 4 + 4;
-  constexpr int64_t kHeapBytes = 24;  // Of one without entries.
+  constexpr int64_t kHeapBytes = 24;  // An empty heap.
   return size.num_points *
              (num_experts * (kCostBytes + kHeapEntryBytes) + kTokenBytes) +
          num_experts * num_experts * kHeapBytes +
@@ -271,9 +271,9 @@ absl::Status CheckClustering(int64_t num_points,
   MOE_RETURN_IF_ERROR(CheckOptions(options));
   MOE_RETURN_IF_ERROR(CheckEnoughTokens(num_points, options.num_experts()));
   if (num_points > kMaxAssignedTokens) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(num_points, " tokens; a clustering takes at most ",
-                     kMaxAssignedTokens, "; choose a smaller --max_steps"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "tokens of a clustering: expected at most ", kMaxAssignedTokens,
+        ", found ", num_points, "; choose a smaller --max_steps"));
   }
   return absl::OkStatus();
 }

@@ -307,7 +307,7 @@ TEST(ClusterBalancedTest, RefusesWhatHasNoAnswer) {
       ClusterBalanced(points, Options(6, 0.0), "x", {memory, pool, nullptr})
           .status(),
       StatusIs(absl::StatusCode::kInvalidArgument,
-               HasSubstr("5 tokens, and num_experts is 6")));
+               HasSubstr("expected at most 5, the number of tokens, found 6")));
   EXPECT_THAT(
       ClusterBalanced(points, Options(2, -1.0), "x", {memory, pool, nullptr})
           .status(),
@@ -315,7 +315,7 @@ TEST(ClusterBalancedTest, RefusesWhatHasNoAnswer) {
                HasSubstr("balance_jitter_factor: expected 0 to 1, found -1")));
   EXPECT_THAT(CheckClustering(int64_t{1} << 31, Options(2, 0.0)),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("takes at most 2147483647")));
+                       HasSubstr("expected at most 2147483647, found")));
   MemoryBudget small(10);
   EXPECT_THAT(Cluster(points, Options(2, 0.0), "x", small, pool).status(),
               StatusIs(absl::StatusCode::kResourceExhausted,

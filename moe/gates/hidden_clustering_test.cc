@@ -1,5 +1,3 @@
-#include "moe/gates/hidden_clustering.h"
-
 #include <algorithm>
 #include <cstdint>
 #include <string>
@@ -18,6 +16,7 @@
 #include "moe/gates/balanced_kmeans.h"
 #include "moe/gates/clustering_options.pb.h"
 #include "moe/gates/mlp_inputs.h"
+#include "moe/gates/router_weights.h"
 #include "moe/kernels/testing/kernel_test.h"
 #include "moe/model/walk/dense_model.h"
 #include "moe/model/walk/hidden_states.h"
@@ -91,9 +90,11 @@ TEST(ClusterHiddenStatesTest, ClustersTheInputsOfEveryMlp) {
 
 TEST(ClusterHiddenStatesTest, RefusesOptionsBeforeTheWalk) {
   WalkMachine machine;
-  EXPECT_THAT(Cluster(Options(167), {}, machine.resources()).status(),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("166 tokens, and num_experts is 167")));
+  EXPECT_THAT(
+      Cluster(Options(167), {}, machine.resources()).status(),
+      StatusIs(
+          absl::StatusCode::kInvalidArgument,
+          HasSubstr("expected at most 166, the number of tokens, found 167")));
   EXPECT_THAT(
       Cluster(Options(1025), {}, machine.resources()).status(),
       StatusIs(absl::StatusCode::kInvalidArgument,

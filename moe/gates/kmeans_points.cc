@@ -25,7 +25,8 @@
 namespace moe {
 namespace {
 
-// Whole chunks of the sums, 512 KiB where that is at least one.
+// The rows of a block: whole chunks of the sums, of at most 512 KiB if that is
+// at least one chunk.
 int64_t BlockRows(int64_t num_features) {
   constexpr int64_t kBlockFloats = int64_t{1} << 17;
   constexpr int64_t kMaxBlockRows = 1024;
@@ -34,8 +35,8 @@ int64_t BlockRows(int64_t num_features) {
          kTokensPerChunk;
 }
 
-// For distances: stays in the second-level cache, in tiles of the product's
-// full height.
+// The rows of a block for distances: tiles of the product's full height that
+// stay in the second-level cache.
 int64_t DistanceRows(int64_t num_features) {
   constexpr int64_t kBlockFloats = int64_t{3} << 16;
   constexpr int64_t kTileRows = 14;
@@ -45,11 +46,11 @@ int64_t DistanceRows(int64_t num_features) {
          kTileRows;
 }
 
-// Sums of parts of the points, at most one for each thread that is at work.
+// Sums of parts of the points: at most one for each thread that works.
 template <typename Sums>
 class PartialSums {
  public:
-  // One that nobody uses; without one, nothing.
+  // A part that no thread uses; empty if there is none.
   std::vector<Sums> Take() {
     std::lock_guard<std::mutex> lock(mutex_);
     if (parts_.empty()) return {};
@@ -62,7 +63,7 @@ class PartialSums {
     parts_.push_back(std::move(part));
   }
 
-  // Element by element, of all parts.
+  // The parts merged element by element.
   absl::StatusOr<std::vector<Sums>> Merged() {
     MOE_CHECK(!parts_.empty());
     for (std::vector<Sums>& part : parts_) {
@@ -80,8 +81,8 @@ class PartialSums {
   std::vector<std::vector<Sums>> parts_;
 };
 
-// Whether of the sums of chunks by cluster, those of which tokens have changed
-// are less than half: they are summed twice.
+// Whether fewer than half of the sums (one for each chunk and each cluster with
+// tokens in it) have tokens that changed. A changed sum is taken twice.
 bool IsFasterToRegroup(absl::Span<const int32_t> old_clusters,
                        absl::Span<const int32_t> clusters,
                        int64_t num_clusters) {
@@ -252,7 +253,7 @@ int64_t KmeansPoints::CentreBytes(int64_t num_features, int num_threads) {
 
 int64_t KmeansPoints::SumBytes(int64_t num_clusters, int64_t num_features,
                                int num_threads) {
-  // 24 bytes a sum; sums and means as doubles and floats.
+  // 24 bytes for a sum; the sums and means again as doubles and floats.
   return num_clusters * num_features * (24 * int64_t{num_threads} + 16);
 }
 

@@ -1,10 +1,10 @@
 // The passes over all points that balanced k-means makes. Not for use
 // elsewhere.
 //
-// Points come block by block, from memory or a file, and every thread takes
-// whole blocks: a block is small enough to be in its cache for all that is done
-// with it. Nothing depends on the blocks or the threads: a distance is a
-// function of its two vectors, and sums are order-free.
+// Points come block by block, from memory or a file. Every thread takes whole
+// blocks, each small enough to stay in its cache. No result depends on the
+// blocks or the threads: a distance is a function of its two vectors, and sums
+// are order-free.
 
 #ifndef MOE_GATES_KMEANS_POINTS_H_
 #define MOE_GATES_KMEANS_POINTS_H_
@@ -25,7 +25,7 @@
 
 namespace moe {
 
-// Sums of points by clusters, kept from one SumByCluster to the next.
+// The sums of the points of each cluster, kept for the next SumByCluster.
 struct ClusteredPoints {
   std::vector<int32_t> clusters;  // [num_points]; empty before the first.
   std::optional<CentroidSums> sums;
@@ -35,8 +35,9 @@ class KmeansPoints {
  public:
   using Metric = ClusteringOptions::DistanceMetric;
 
-  // One pass, for the points' norms and variance. InvalidArgument if a number
-  // is NaN or infinite. `points` and `pool` must outlive the object.
+  // Makes one pass, for the norms and the variance of the points.
+  // InvalidArgument if a number is NaN or infinite. `points` and `pool` must
+  // outlive the object.
   static absl::StatusOr<KmeansPoints> Create(HiddenStates& points,
                                              Metric metric, ThreadPool& pool);
 
@@ -44,32 +45,32 @@ class KmeansPoints {
   int64_t num_features() const { return points_->hidden_size(); }
   ThreadPool& pool() const { return *pool_; }
 
-  // Of the population, the mean over features.
+  // The variance of the population, averaged over the features.
   double mean_variance() const { return mean_variance_; }
 
   // Copies point `index` to `out` [num_features].
   absl::Status CopyPoint(int64_t index, absl::Span<float> out);
 
-  // distances[r][t, i] of point t to row r n + i of `centres`: of matrices
-  // [num_points, n], one after another.
+  // distances[r][t, i] becomes the distance of point t to row r n + i of
+  // `centres`. Each distances[r] is [num_points, n].
   absl::Status Distances(MatrixView<const float> centres,
                          absl::Span<const MatrixView<float>> distances);
 
-  // sums[r]: of the points by clusters[r], [num_points] each of
-  // [0, num_clusters). For COS with weights min(r / |x_t|, 2^20), where r is
-  // the root of the mean of |x|^2, so that a point's direction counts and not
-  // its length; 0 for a point of zeros. The less clusters differ from those
-  // that sums[r] holds, the less work: the bits are the same. After an error
-  // the sums are of no use.
+  // sums[r] becomes the sums of the points by clusters[r], [num_points] numbers
+  // in [0, num_clusters). COS weighs a point by min(m / |x_t|, 2^20), where m
+  // is the root of the mean of |x|^2, so that its direction counts and not its
+  // length; a point of zeros has weight 0. The fewer clusters differ from those
+  // that sums[r] holds, the less work; the bits are the same. After an error
+  // the sums are not valid.
   absl::Status SumByCluster(
       int64_t num_clusters,
       const std::vector<absl::Span<const int32_t>>& clusters,
       absl::Span<ClusteredPoints* const> sums);
 
-  // What Distances takes for a centre.
+  // The memory of Distances for one centre.
   static int64_t CentreBytes(int64_t num_features, int num_threads);
-  // What SumByCluster takes for one element, besides the clusters that it
-  // keeps, and the means.
+  // The memory of SumByCluster for one element of `sums`, with the means and
+  // without the clusters that it keeps.
   static int64_t SumBytes(int64_t num_clusters, int64_t num_features,
                           int num_threads);
 
@@ -78,10 +79,10 @@ class KmeansPoints {
       : points_(&points), metric_(metric), pool_(&pool) {}
 
   absl::Status FindNormsAndVariance();
-  // Of norms_, whose mean it is told.
+  // Fills weights_ from norms_ and their mean.
   void FindWeights(double mean_square);
-  // A block of tokens, with the clusters of all: added to `sums`, or, if they
-  // were added with `old_clusters`, which are not empty then, regrouped.
+  // Adds a block of tokens to `sums`, or regroups it if `old_clusters` is not
+  // empty. tokens.clusters and old_clusters are those of all points.
   absl::Status AddBlock(CentroidTokens tokens,
                         absl::Span<const int32_t> old_clusters,
                         CentroidSums& sums) const;

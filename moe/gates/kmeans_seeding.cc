@@ -1,6 +1,8 @@
 #include "moe/gates/kmeans_seeding.h"
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -13,19 +15,19 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "moe/base/check.h"
 #include "moe/base/matrix.h"
 #include "moe/base/matrix_view.h"
 #include "moe/base/philox.h"
 #include "moe/base/status_macros.h"
 #include "moe/gates/kmeans_points.h"
-#include "moe/gates/weighted_draw.h"
 #include "moe/kernels/sums/centroid_sums.h"
 #include "moe/kernels/sums/feature_sums.h"
 
 namespace moe {
 namespace {
 
-// 2 + ln E, rounded down: as many as scikit-learn draws.
+// 2 + ln E, rounded down, as in scikit-learn.
 int64_t NumCandidates(int64_t num_experts) {
   constexpr double kE = 2.718281828459045;
   int64_t count = 2;
@@ -51,7 +53,7 @@ class Seeding {
     }
   }
 
-  // Centre `e` of every restart.
+  // Adds centre `e` of every restart.
   absl::Status AddCentre(int64_t e, int64_t num_candidates) {
     MOE_RETURN_IF_ERROR(DrawCandidates(e, num_candidates));
     std::vector<Matrix<float>> distances;
@@ -84,7 +86,7 @@ class Seeding {
     return absl::OkStatus();
   }
 
-  // Rows [r count, (r + 1) count) of candidates_ are restart r's.
+  // Rows [r count, (r + 1) count) of candidates_ belong to restart r.
   absl::Status DrawCandidates(int64_t e, int64_t count) {
     std::vector<std::vector<int64_t>> drawn(streams_.size());
     MOE_RETURN_IF_ERROR(ForEachRestart([&](int64_t r) {
@@ -106,12 +108,13 @@ class Seeding {
     return absl::OkStatus();
   }
 
-  // `distances` [num_points, num_candidates] to restart r's candidates.
+  // `distances` [num_points, num_candidates] are those to the candidates of
+  // restart r.
   absl::Status TakeBest(int64_t r, int64_t e, MatrixView<float> distances) {
     std::vector<float>& nearest = nearest_[static_cast<size_t>(r)];
     for (int64_t t = 0; t < distances.rows; ++t) {
       for (float& distance : distances.Row(t)) {
-        // A cosine may be rounded beyond 1.
+        // Rounding can take a cosine beyond 1.
         distance = std::clamp(distance, 0.0f, nearest[static_cast<size_t>(t)]);
       }
     }
@@ -156,6 +159,45 @@ absl::StatusOr<std::vector<Matrix<float>>> SeedCentroids(
         seeding.AddCentre(e, e == 0 ? 1 : NumCandidates(num_experts)));
   }
   return seeding.TakeCentroids();
+}
+
+std::vector<int64_t> DrawByWeight(absl::Span<const float> weights,
+                                  int64_t count, RandomStream& stream) {
+  MOE_CHECK(!weights.empty());
+  const float largest = *std::max_element(weights.begin(), weights.end());
+  MOE_CHECK(std::isfinite(largest) && largest >= 0.0f);
+  std::vector<int64_t> drawn(static_cast<size_t>(count), -1);
+  if (largest == 0.0f) {
+    for (int64_t& index : drawn) {
+      index = static_cast<int64_t>(stream.UniformInt(weights.size()));
+    }
+    return drawn;
+  }
+  int exponent = 0;
+  std::frexp(largest, &exponent);  // largest < 2^exponent.
+  const int bits = 62 - std::bit_width(weights.size() - 1);
+  const double scale = std::ldexp(1.0, bits - exponent);
+  const auto whole = [&](float weight) {
+    return static_cast<uint64_t>(
+        std::llrint(static_cast<double>(weight) * scale));
+  };
+  uint64_t total = 0;
+  for (const float weight : weights) total += whole(weight);
+  std::vector<uint64_t> places;
+  for (int64_t i = 0; i < count; ++i)
+    places.push_back(stream.UniformInt(total));
+  uint64_t before = 0;
+  for (size_t i = 0; i < weights.size(); ++i) {
+    const uint64_t weight = whole(weights[i]);
+    for (size_t k = 0; k < places.size(); ++k) {
+      // 0 <= places[k] - before < weight.
+      if (places[k] - before < weight && places[k] >= before) {
+        drawn[k] = static_cast<int64_t>(i);
+      }
+    }
+    before += weight;
+  }
+  return drawn;
 }
 
 }  // namespace moe

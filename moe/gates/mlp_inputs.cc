@@ -3,13 +3,19 @@
 #include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
 #include "moe/base/matrix.h"
 #include "moe/base/matrix_view.h"
 #include "moe/base/status_macros.h"
+#include "moe/base/thread_pool.h"
+#include "moe/kernels/gemm/packed_matrix.h"
+#include "moe/model/layer/top_expert.h"
 #include "moe/model/walk/dense_model.h"
 #include "moe/model/walk/dense_walk.h"
 #include "moe/model/walk/hidden_states.h"
@@ -32,7 +38,7 @@ class MlpInputTap : public WalkTap {
         budget_(budget),
         body_(body) {}
 
-  // Memory is asked for only here, when the walk has what it needs.
+  // Reserves memory only here, after the walk has reserved its own.
   absl::Status OnLayerStart(int64_t) override {
     if (inputs_.has_value()) return absl::OkStatus();
     MOE_ASSIGN_OR_RETURN(
@@ -79,6 +85,34 @@ absl::Status ForEachMlpInputs(DenseModel& model,
   MlpInputTap tap(sequences.num_tokens(), model.config().hidden_size, options,
                   resources.budget, body);
   return WalkForward(model, sequences, options, &tap, resources).status();
+}
+
+absl::StatusOr<std::vector<int64_t>> RoutedCounts(
+    HiddenStates& points, MatrixView<const float> router, ThreadPool& pool) {
+  constexpr int64_t kRowsAtOnce = 1024;  // Enough for a fast product.
+  std::vector<int64_t> counts(static_cast<size_t>(router.rows));
+  const PackedMatrix packed = PackedMatrix::Pack(router, pool);
+  std::vector<int32_t> experts(
+      static_cast<size_t>(std::min(kRowsAtOnce, points.num_tokens())));
+  Matrix<float> buffer;
+  const auto count = [&](int64_t first,
+                         MatrixView<const float> rows) -> absl::Status {
+    const absl::Span<int32_t> chosen =
+        absl::MakeSpan(experts).first(static_cast<size_t>(rows.rows));
+    MOE_RETURN_IF_ERROR(TopExperts(rows, packed, first, chosen, pool));
+    for (const int32_t e : chosen) ++counts[static_cast<size_t>(e)];
+    return absl::OkStatus();
+  };
+  MOE_RETURN_IF_ERROR(points.ForEachBlock(kRowsAtOnce, buffer, count));
+  return counts;
+}
+
+absl::Status CheckEnoughTokens(int64_t num_tokens, int64_t num_experts) {
+  if (num_tokens >= num_experts) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("num_experts: expected at most ", num_tokens,
+                   ", the number of tokens, found ", num_experts,
+                   "; use more text or fewer experts"));
 }
 
 }  // namespace moe

@@ -1,5 +1,3 @@
-#include "moe/gates/random_selection.h"
-
 #include <cstdint>
 #include <numeric>
 #include <set>
@@ -19,6 +17,7 @@
 #include "moe/base/testing/temp_directory.h"
 #include "moe/gates/mlp_inputs.h"
 #include "moe/gates/random_selection_options.pb.h"
+#include "moe/gates/router_weights.h"
 #include "moe/kernels/testing/kernel_test.h"
 #include "moe/model/walk/dense_model.h"
 #include "moe/model/walk/hidden_states.h"
@@ -115,9 +114,10 @@ TEST(SelectHiddenStatesTest, PassesOverTokensThatAreTheSame) {
   }
   EXPECT_THAT(
       Select(Copies(5, 40), Options(6, 0), {}, machine.resources()).status(),
-      StatusIs(absl::StatusCode::kInvalidArgument,
-               HasSubstr("layer 0: 200 tokens have only 5 different hidden "
-                         "states, and num_experts is 6")));
+      StatusIs(
+          absl::StatusCode::kInvalidArgument,
+          HasSubstr("layer 0: num_experts: expected at most 5, the different "
+                    "hidden states of 200 tokens, found 6")));
 }
 
 TEST(SelectHiddenStatesTest, RefusesOptionsBeforeTheWalk) {
@@ -125,7 +125,7 @@ TEST(SelectHiddenStatesTest, RefusesOptionsBeforeTheWalk) {
   EXPECT_THAT(
       Select(Copies(2, 1), Options(3, 0), {}, machine.resources()).status(),
       StatusIs(absl::StatusCode::kInvalidArgument,
-               HasSubstr("2 tokens, and num_experts is 3")));
+               HasSubstr("expected at most 2, the number of tokens, found 3")));
   EXPECT_THAT(
       Select(Copies(2, 1), Options(0, 0), {}, machine.resources()).status(),
       StatusIs(absl::StatusCode::kInvalidArgument,

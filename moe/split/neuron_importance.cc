@@ -3,23 +3,32 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <numeric>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/types/span.h"
 #include "moe/base/ignored_label.h"
+#include "moe/base/json.h"
 #include "moe/base/matrix.h"
 #include "moe/base/matrix_view.h"
 #include "moe/base/memory_budget.h"
 #include "moe/base/option_checks.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/thread_pool.h"
+#include "moe/checkpoint/artifact/artifact_tensors.h"
 #include "moe/checkpoint/artifact/gate_weights.h"
+#include "moe/checkpoint/artifact/importance_scores.h"
 #include "moe/checkpoint/llama_config.h"
 #include "moe/kernels/gemm/packed_matrix.h"
 #include "moe/kernels/rows/elementwise.h"
+#include "moe/kernels/sums/centroid_sums.h"
+#include "moe/kernels/sums/feature_sums.h"
 #include "moe/kernels/sums/token_ranges.h"
 #include "moe/model/layer/top_expert.h"
 #include "moe/model/walk/dense_model.h"
@@ -30,15 +39,14 @@
 #include "moe/model/walk/walk_options.h"
 #include "moe/model/walk/walk_plan.h"
 #include "moe/model/walk/weighted_sequences.h"
-#include "moe/split/importance_sums.h"
 
 namespace moe {
 namespace {
 
-// So few that their products stay in the cache until they are summed.
+// Few enough that their products stay in the cache until they are summed.
 constexpr int64_t kRowsAtOnce = 64;
 
-// Adds what a walk back shows of the shard's own tokens to the sums.
+// Adds the shard's own tokens of a walk back to the sums.
 class ImportanceTap {
  public:
   // `first_token` is the number of the walk's first token among all.
@@ -67,7 +75,7 @@ class ImportanceTap {
   }
 
  private:
-  // The `count` tokens from row `at` on, which is `token` of all.
+  // Adds `count` tokens from row `at` on. The first is token `token` of all.
   absl::Status AddTokens(const GradientRows& rows, int64_t at, int64_t token,
                          int64_t count) {
     const absl::Span<int32_t> clusters =
@@ -87,12 +95,12 @@ class ImportanceTap {
   ThreadPool& pool_;
   ImportanceSums& sums_;
   int64_t layer_ = -1;
-  PackedMatrix router_;  // Of layer_.
+  PackedMatrix router_;  // That of layer_.
   Matrix<float> products_;
   std::vector<int32_t> clusters_ = std::vector<int32_t>(kRowsAtOnce);
 };
 
-// The losses of tokens from `first_token` on.
+// Adds the losses of the own tokens. `losses` begins with token `first_token`.
 absl::Status AddLosses(const TokenSequences& sequences,
                        absl::Span<const float> losses, const TokenRange& own,
                        int64_t first_token, ThreadPool& pool,
@@ -127,6 +135,45 @@ int64_t MemoryBytes(const ImportanceSums::Shape& shape, int64_t hidden_size) {
          num_floats * static_cast<int64_t>(sizeof(float));
 }
 
+constexpr char kLossRecord[] = "loss";
+
+Matrix<float> ScoresOf(const CentroidSums& layer) {
+  Matrix<float> scores =
+      Matrix<float>::Zeros(layer.num_clusters(), layer.num_features());
+  const std::vector<double> sums = layer.Sums();
+  const std::vector<int64_t> counts = layer.Counts();
+  for (int64_t c = 0; c < scores.rows(); ++c) {
+    const int64_t count = counts[static_cast<size_t>(c)];
+    if (count == 0) continue;
+    const double* const row = sums.data() + c * scores.cols();
+    float* const out = scores.Row(c).data();
+    for (int64_t n = 0; n < scores.cols(); ++n) {
+      out[n] = static_cast<float>(row[n] / static_cast<double>(count));
+    }
+  }
+  return scores;
+}
+
+std::vector<int64_t> EmptyClusters(const std::vector<int64_t>& counts) {
+  std::vector<int64_t> empty;
+  for (size_t c = 0; c < counts.size(); ++c) {
+    if (counts[c] == 0) empty.push_back(static_cast<int64_t>(c));
+  }
+  return empty;
+}
+
+double MeanScore(const LayerImportanceScores& layer) {
+  const absl::Span<const float> values = layer.scores.values();
+  return std::accumulate(values.begin(), values.end(), 0.0) /
+         static_cast<double>(std::max<size_t>(1, values.size()));
+}
+
+float MaxScore(const LayerImportanceScores& layer) {
+  const absl::Span<const float> values = layer.scores.values();
+  return values.empty() ? 0.0f
+                        : *std::max_element(values.begin(), values.end());
+}
+
 }  // namespace
 
 absl::StatusOr<ImportanceSums> SumNeuronImportance(
@@ -135,7 +182,7 @@ absl::StatusOr<ImportanceSums> SumNeuronImportance(
   MOE_RETURN_IF_ERROR(ValidateShardOptions(inputs.shard));
   MOE_ASSIGN_OR_RETURN(const ImportanceSums::Shape shape,
                        ShapeOf(model.config(), inputs.gates));
-  // Here, where sequences still have the numbers that the caller knows.
+  // Before sorting, so that messages have the caller's sequence numbers.
   MOE_RETURN_IF_ERROR(
       CheckSequences(model.config(), inputs.batches.sequences()));
   MOE_ASSIGN_OR_RETURN(
@@ -164,6 +211,157 @@ absl::StatusOr<ImportanceSums> SumNeuronImportance(
                                 first_token, resources.pool, sums.loss()));
   MOE_RETURN_IF_ERROR(sums.Finish());
   return sums;
+}
+
+ImportanceSums::ImportanceSums(const Shape& shape)
+    : layers_(static_cast<size_t>(shape.num_layers),
+              CentroidSums({.num_clusters = shape.num_clusters,
+                            .num_features = shape.intermediate_size,
+                            .term = CentroidSums::Term::kAbsolute,
+                            .fraction_bits = kScoreFractionBits})),
+      loss_({.num_features = 2}) {}
+
+int64_t ImportanceSums::SizeBytes(const Shape& shape) {
+  constexpr int64_t kBytesPerSum = 24;  // See CentroidSums.
+  return shape.num_layers * shape.num_clusters * (shape.intermediate_size + 1) *
+         kBytesPerSum;
+}
+
+ImportanceSums::Shape ImportanceSums::shape() const {
+  if (layers_.empty()) return {};
+  return {static_cast<int64_t>(layers_.size()), layers_[0].num_clusters(),
+          layers_[0].num_features()};
+}
+
+absl::Status ImportanceSums::Finish() {
+  for (CentroidSums& layer : layers_) MOE_RETURN_IF_ERROR(layer.Finish());
+  return loss_.Finish();
+}
+
+absl::Status ImportanceSums::Merge(const ImportanceSums& other) {
+  if (layers_.size() != other.layers_.size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("sums: expected ", layers_.size(), " layers, found ",
+                     other.layers_.size()));
+  }
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    MOE_RETURN_IF_ERROR(Annotate(layers_[i].Merge(other.layers_[i]),
+                                 LayerTensorName(static_cast<int64_t>(i))));
+  }
+  return Annotate(loss_.Merge(other.loss_), kLossRecord);
+}
+
+ImportanceScores ImportanceSums::Scores() const {
+  ImportanceScores scores;
+  for (const CentroidSums& layer : layers_) {
+    scores.layers.push_back({ScoresOf(layer), layer.Counts()});
+  }
+  return scores;
+}
+
+absl::Status ImportanceSums::CheckLabels() const {
+  if (NumPredictedTokens() > 0) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      "labels: expected at least one token that predicts a label, found none; "
+      "use sequences of two tokens or more whose labels are not all ignored");
+}
+
+double ImportanceSums::MeanLoss() const {
+  const std::vector<double> sums = loss_.Sums();
+  return sums[1] == 0.0 ? 0.0 : sums[0] / sums[1];
+}
+
+int64_t ImportanceSums::NumPredictedTokens() const {
+  return static_cast<int64_t>(loss_.Sums()[1]);
+}
+
+ImportanceSums::Records ImportanceSums::ToRecords() const {
+  Records records;
+  records[kLossRecord] = loss_.Serialize();
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    records[LayerTensorName(static_cast<int64_t>(i))] = layers_[i].Serialize();
+  }
+  return records;
+}
+
+absl::StatusOr<ImportanceSums> ImportanceSums::FromRecords(
+    const Records& records) {
+  const auto record_of =
+      [&](const std::string& name) -> absl::StatusOr<const std::string*> {
+    const auto found = records.find(name);
+    if (found != records.end()) return &found->second;
+    return absl::InvalidArgumentError(absl::StrCat("sums: expected \"", name,
+                                                   "\", found ", records.size(),
+                                                   " other records"));
+  };
+  ImportanceSums parsed(Shape{});
+  MOE_ASSIGN_OR_RETURN(const std::string* const loss, record_of(kLossRecord));
+  absl::StatusOr<FeatureSums> loss_sums = FeatureSums::Parse(*loss);
+  MOE_RETURN_IF_ERROR(Annotate(loss_sums.status(), kLossRecord));
+  parsed.loss_ = *std::move(loss_sums);
+  for (size_t i = 0; i + 1 < records.size(); ++i) {
+    const std::string name = LayerTensorName(static_cast<int64_t>(i));
+    MOE_ASSIGN_OR_RETURN(const std::string* const record, record_of(name));
+    absl::StatusOr<CentroidSums> layer = CentroidSums::Parse(*record);
+    MOE_RETURN_IF_ERROR(Annotate(layer.status(), name));
+    if (layer->num_tokens() != parsed.num_tokens()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          name, ": expected sums of ", parsed.num_tokens(),
+          " tokens, as the loss has, found ", layer->num_tokens()));
+    }
+    parsed.layers_.push_back(*std::move(layer));
+  }
+  const Shape shape = parsed.shape();
+  if (shape.num_clusters < 1 || shape.intermediate_size < 1) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "sums: expected at least 1 layer, cluster and neuron, found ",
+        shape.num_layers, " layers, ", shape.num_clusters, " clusters and ",
+        shape.intermediate_size, " neurons"));
+  }
+  // Merge refuses sums of another kind or shape.
+  ImportanceSums sums(shape);
+  MOE_RETURN_IF_ERROR(sums.Merge(parsed));
+  return sums;
+}
+
+Json ImportanceReportToJson(const ImportanceSums& sums,
+                            const ImportanceScores& scores) {
+  Json json = Json::object();
+  json["num_clusters"] = sums.shape().num_clusters;
+  json["loss"] = sums.MeanLoss();
+  json["num_predicted_tokens"] = sums.NumPredictedTokens();
+  json["layers"] = Json::array();
+  for (size_t i = 0; i < scores.layers.size(); ++i) {
+    const LayerImportanceScores& layer = scores.layers[i];
+    json["layers"].push_back(
+        {{"layer", i},
+         {"token_counts", *layer.token_count},
+         {"empty_clusters", EmptyClusters(*layer.token_count)},
+         {"mean_score", MeanScore(layer)},
+         {"max_score", MaxScore(layer)}});
+  }
+  return json;
+}
+
+std::string FormatImportanceReport(const ImportanceSums& sums,
+                                   const ImportanceScores& scores) {
+  std::string text =
+      absl::StrFormat("  %-34s %.6f\n  %-34s %d\n", "loss", sums.MeanLoss(),
+                      "predicted tokens", sums.NumPredictedTokens());
+  absl::StrAppendFormat(&text, "  %5s  %18s  %14s  %12s  %12s\n", "layer",
+                        "tokens of clusters", "empty clusters", "mean score",
+                        "max score");
+  for (size_t i = 0; i < scores.layers.size(); ++i) {
+    const LayerImportanceScores& layer = scores.layers[i];
+    const std::vector<int64_t>& counts = *layer.token_count;
+    const auto [least, most] =
+        std::minmax_element(counts.begin(), counts.end());
+    absl::StrAppendFormat(&text, "  %5d  %18s  %14d  %12.4g  %12.4g\n", i,
+                          absl::StrCat(*least, "..", *most),
+                          EmptyClusters(counts).size(), MeanScore(layer),
+                          MaxScore(layer));
+  }
+  return text;
 }
 
 }  // namespace moe

@@ -15,14 +15,17 @@
 #include "absl/types/span.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/json.h"
 #include "moe/base/matrix.h"
 #include "moe/base/matrix_view.h"
 #include "moe/base/philox.h"
 #include "moe/base/testing/status_matchers.h"
+#include "moe/base/thread_pool.h"
 #include "moe/checkpoint/artifact/gate_weights.h"
 #include "moe/checkpoint/artifact/importance_scores.h"
 #include "moe/checkpoint/llama_config.h"
 #include "moe/checkpoint/safetensors_file.h"
+#include "moe/kernels/sums/feature_sums.h"
 #include "moe/kernels/testing/kernel_test.h"
 #include "moe/model/layer/checkpoint_weights.h"
 #include "moe/model/walk/dense_model.h"
@@ -31,7 +34,6 @@
 #include "moe/model/walk/testing/walk_fixture.h"
 #include "moe/model/walk/walk_options.h"
 #include "moe/model/walk/walk_tap.h"
-#include "moe/split/importance_sums.h"
 #include "moe/text/dataset/token_batches.h"
 #include "moe/text/dataset/token_sequences.h"
 
@@ -354,5 +356,127 @@ TEST(ImportanceErrorsTest, GatesOfAnotherModelAreRefused) {
               refused("shard: expected 0 to 0, found 1"));
 }
 
+using ::testing::ElementsAre;
+
+constexpr ImportanceSums::Shape kShape = {
+    .num_layers = 2, .num_clusters = 3, .intermediate_size = 2};
+
+// Two tokens from `first` on, in clusters 0 and 2.
+ImportanceSums TwoTokens(int64_t first) {
+  ThreadPool pool(1);
+  ImportanceSums sums(kShape);
+  const std::vector<float> products = {-1.0f, 2.0f, 0.5f, -0.25f};
+  const std::vector<int32_t> clusters = {0, 2};
+  for (int64_t i = 0; i < 2; ++i) {
+    MOE_EXPECT_OK(sums.layer(i).Add(
+        first, MatrixView<const float>(products.data(), 2, 2), clusters,
+        /*weights=*/{}, pool));
+  }
+  const std::vector<float> losses = {3.0f, 1.0f, 0.0f, 0.0f};
+  MOE_EXPECT_OK(sums.loss().Add(
+      first, MatrixView<const float>(losses.data(), 2, 2), pool));
+  MOE_EXPECT_OK(sums.Finish());
+  return sums;
+}
+
+TEST(ImportanceSumsTest, ScoresAreMeansOfMagnitudes) {
+  ImportanceSums sums(kShape);
+  EXPECT_EQ(sums.shape(), kShape);
+  EXPECT_EQ(sums.MeanLoss(), 0.0);
+  for (const int64_t first : {128, 0, 256}) {
+    MOE_ASSERT_OK(sums.Merge(TwoTokens(first)));
+  }
+  EXPECT_EQ(sums.num_tokens(), 6);
+  const ImportanceScores scores = sums.Scores();
+  ASSERT_EQ(scores.layers.size(), 2u);
+  for (const LayerImportanceScores& layer : scores.layers) {
+    EXPECT_THAT(layer.scores.Row(0), ElementsAre(1.0f, 2.0f));
+    EXPECT_THAT(layer.scores.Row(1), ElementsAre(0.0f, 0.0f));
+    EXPECT_THAT(layer.scores.Row(2), ElementsAre(0.5f, 0.25f));
+    EXPECT_THAT(*layer.token_count, ElementsAre(3, 0, 3));
+  }
+  EXPECT_EQ(sums.NumPredictedTokens(), 3);
+  EXPECT_EQ(sums.MeanLoss(), 3.0);
+}
+
+TEST(ImportanceSumsTest, AreTheSameBehindRecords) {
+  ImportanceSums sums = TwoTokens(128);
+  const ImportanceSums::Records records = sums.ToRecords();
+  EXPECT_EQ(records.size(), 3u);
+  MOE_ASSERT_OK_AND_ASSIGN(const ImportanceSums read,
+                           ImportanceSums::FromRecords(records));
+  EXPECT_EQ(read.shape(), kShape);
+  EXPECT_EQ(read.ToRecords(), records);
+  EXPECT_EQ(read.Scores(), sums.Scores());
+}
+
+TEST(ImportanceSumsTest, TheSameTokensTwiceAreRefused) {
+  ImportanceSums sums = TwoTokens(0);
+  EXPECT_THAT(
+      sums.Merge(TwoTokens(0)),
+      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("layers.0")));
+  EXPECT_THAT(sums.Merge(ImportanceSums({1, 3, 2})),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("sums: expected 2 layers, found 1")));
+}
+
+void ExpectRefused(const ImportanceSums::Records& records, const char* text) {
+  EXPECT_THAT(ImportanceSums::FromRecords(records).status().message(),
+              HasSubstr(text));
+}
+
+TEST(ImportanceSumsTest, RecordsThatAreNoneAreRefused) {
+  const ImportanceSums::Records good = TwoTokens(0).ToRecords();
+  ImportanceSums::Records bad = good;
+  bad.erase("loss");
+  ExpectRefused(bad, "sums: expected \"loss\"");
+  bad = good;
+  bad.erase("layers.0");
+  ExpectRefused(bad, "sums: expected \"layers.0\"");
+  bad = good;
+  bad["layers.1"].back() ^= 1;
+  ExpectRefused(bad, "layers.1");
+  bad = good;
+  bad["layers.1"] = good.at("loss");
+  ExpectRefused(bad, "layers.1");
+  bad = good;
+  bad["loss"] = FeatureSums({.num_features = 2}).Serialize();
+  ExpectRefused(
+      bad, "layers.0: expected sums of 0 tokens, as the loss has, found 2");
+  bad = good;
+  bad["loss"] = good.at("layers.0");
+  ExpectRefused(bad, "loss");
+  bad = good;
+  bad["more"] = good.at("layers.0");
+  ExpectRefused(bad, "sums: expected \"layers.2\"");
+  bad = {{"loss", good.at("loss")}};
+  ExpectRefused(bad, "found 0 layers");
+  // Layers of two shapes.
+  bad = good;
+  bad["layers.1"] = ImportanceSums({1, 3, 4}).ToRecords().at("layers.0");
+  EXPECT_FALSE(ImportanceSums::FromRecords(bad).ok());
+}
+
+TEST(ImportanceReportTest, NamesEmptyClusters) {
+  ThreadPool pool(1);
+  ImportanceSums sums({1, 3, 2});
+  const std::vector<float> products = {-1.0f, 2.0f};
+  const std::vector<int32_t> clusters = {1};
+  MOE_ASSERT_OK(sums.layer(0).Add(
+      0, MatrixView<const float>(products.data(), 1, 2), clusters, {}, pool));
+  const std::vector<float> losses = {1.5f, 1.0f};
+  MOE_ASSERT_OK(
+      sums.loss().Add(0, MatrixView<const float>(losses.data(), 1, 2), pool));
+  MOE_ASSERT_OK(sums.Finish());
+  EXPECT_EQ(ImportanceReportToJson(sums, sums.Scores()).dump(),
+            R"({"num_clusters":3,"loss":1.5,"num_predicted_tokens":1,)"
+            R"("layers":[{"layer":0,"token_counts":[0,1,0],)"
+            R"("empty_clusters":[0,2],"mean_score":0.5,"max_score":2.0}]})");
+  const std::string table = FormatImportanceReport(sums, sums.Scores());
+  EXPECT_THAT(table, HasSubstr("1.500000"));
+  EXPECT_THAT(table, HasSubstr("0..1"));
+}
+
 }  // namespace
+
 }  // namespace moe

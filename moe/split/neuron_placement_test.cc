@@ -6,7 +6,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "moe/base/matrix.h"
-#include "moe/split/neuron_ranking.h"
+#include "moe/checkpoint/artifact/neuron_indices.h"
 #include "moe/split/split_options.pb.h"
 
 namespace moe {
@@ -55,5 +55,64 @@ TEST(BestNeuronsTest, WhateverTheOthersHave) {
   EXPECT_THAT(experts.Row(1), ElementsAre(0, 2, 4));
 }
 
+TEST(RankNeuronsTest, TheBestFirstAndTheLowestIndexAmongEquals) {
+  const Matrix<float> scores(2, 5,
+                             {0.5f, 2.0f, -0.0f, 2.0f, 0.0f,  //
+                              1.0f, 1.0f, 1.0f, 1.0f, 3.0f});
+  const auto max = RankNeurons(scores, SplitCriterion::MAX);
+  EXPECT_THAT(max.Row(0), ElementsAre(1, 3, 0, 2, 4));
+  EXPECT_THAT(max.Row(1), ElementsAre(4, 0, 1, 2, 3));
+  const auto min = RankNeurons(scores, SplitCriterion::MIN);
+  EXPECT_THAT(min.Row(0), ElementsAre(2, 4, 0, 1, 3));
+  EXPECT_THAT(min.Row(1), ElementsAre(0, 1, 2, 3, 4));
+}
+
+const Matrix<int32_t>& Ranking() {
+  static const auto& ranking = *new Matrix<int32_t>(3, 6,
+                                                    {4, 2, 0, 1, 3, 5,  //
+                                                     2, 4, 1, 5, 0, 3,  //
+                                                     3, 2, 5, 4, 1, 0});
+  return ranking;
+}
+
+TEST(ChooseResidualNeuronsTest, RoundAfterRound) {
+  // Lists of two: {4, 2}, {2, 4}, {3, 2}: 2 stands in three.
+  // {4, 0}, {4, 1}, {3, 5}: 4 in two. {0, 1}, {1, 5}, {3, 5}: 1 and 5 in two,
+  // though 1 leaves 0 and 3, 5 and 0, 3 and 5. {0, 3}, {0, 3}, {3, 0}.
+  EXPECT_THAT(ChooseResidualNeurons(Ranking(), 2, 6),
+              ElementsAre(2, 4, 1, 5, 0, 3));
+  EXPECT_THAT(ChooseResidualNeurons(Ranking(), 2, 3), ElementsAre(2, 4, 1));
+  EXPECT_THAT(ChooseResidualNeurons(Ranking(), 2, 0), ElementsAre());
+}
+
+TEST(ChooseResidualNeuronsTest, AListIsAtMostAllNeurons) {
+  EXPECT_THAT(ChooseResidualNeurons(Ranking(), 100, 4),
+              ElementsAre(0, 1, 2, 3));
+}
+
+using ::testing::IsEmpty;
+
+TEST(NeuronOverlapTest, CountsInHowManyListsNeuronsStand) {
+  const Matrix<int32_t> ranking(3, 5,
+                                {0, 1, 2, 3, 4,  //
+                                 0, 2, 1, 3, 4,  //
+                                 0, 1, 4, 3, 2});
+  // Best two: 0 in three lists, 1 in two, 2 in one, 3 and 4 in none.
+  const LayerNeuronIndices shared = {Matrix<int64_t>(3, 2, {1, 2, 2, 1, 1, 4}),
+                                     std::vector<int64_t>{0, 3}};
+  const NeuronOverlap overlap = OverlapOf(ranking, shared);
+  EXPECT_THAT(overlap.wanted, ElementsAre(2, 1, 1, 1));
+  // Got: 1 by three, 2 by two, 4 by one, 0 and 3 by none.
+  EXPECT_THAT(overlap.taken, ElementsAre(2, 1, 1, 1));
+  // 0 is wanted by three, 3 by none.
+  EXPECT_THAT(overlap.residual_wanted, ElementsAre(1, 0, 0, 1));
+
+  const LayerNeuronIndices vanilla = {Matrix<int64_t>(3, 1, {0, 2, 1}), {}};
+  EXPECT_THAT(OverlapOf(ranking, vanilla).wanted, ElementsAre(4, 0, 0, 1));
+  EXPECT_THAT(OverlapOf(ranking, vanilla).taken, ElementsAre(2, 3, 0, 0));
+  EXPECT_THAT(OverlapOf(ranking, vanilla).residual_wanted, IsEmpty());
+}
+
 }  // namespace
+
 }  // namespace moe

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <limits>
 #include <numeric>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -13,13 +14,14 @@
 #include "absl/status/statusor.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "moe/base/json.h"
 #include "moe/base/matrix.h"
+#include "moe/base/options/options.h"
 #include "moe/base/philox.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/thread_pool.h"
 #include "moe/checkpoint/artifact/importance_scores.h"
 #include "moe/checkpoint/artifact/neuron_indices.h"
-#include "moe/split/split_options.h"
 #include "moe/split/split_options.pb.h"
 #include "moe/split/testing/neuron_split_reference.h"
 
@@ -226,7 +228,7 @@ TEST(NeuronSplitTest, ScoresThatDoNotFitAreRefused) {
   EXPECT_THAT(SplitNeurons(Zeros(2, 3, 8), options, pool),
               Refuses("the number of clusters is 3, and 4"));
   EXPECT_THAT(SplitNeurons(Zeros(2, 4, 10), options, pool),
-              Refuses("which 4 experts cannot share out evenly"));
+              Refuses("expected a multiple of 4 experts"));
   for (const float bad : {NAN, INFINITY}) {
     ImportanceScores scores = Zeros(2, 4, 8);
     scores.layers[1].scores.Row(2)[5] = bad;
@@ -246,11 +248,11 @@ TEST(NeuronSplitTest, ScoresThatDoNotFitAreRefused) {
   EXPECT_THAT(SplitNeuronsWithResidual(Zeros(1, 4, 8), residual, pool),
               Refuses("expected num_clusters 3, found 4"));
   EXPECT_THAT(SplitNeuronsWithResidual(Zeros(1, 3, 9), residual, pool),
-              Refuses("which 4 experts"));
+              Refuses("expected a multiple of 4 experts"));
   residual.set_share_neurons(true);
   residual.set_expert_size(10);
   EXPECT_THAT(SplitNeuronsWithResidual(Zeros(1, 3, 9), residual, pool),
-              Refuses("expert_size is 10"));
+              Refuses(", found 10"));
 }
 
 TEST(NaiveSplitTest, SequentialIsInOrder) {
@@ -262,7 +264,8 @@ TEST(NaiveSplitTest, SequentialIsInOrder) {
   EXPECT_EQ(indices.layers[0], indices.layers[1]);
   EXPECT_THAT(indices.layers[0].experts.values(),
               ElementsAre(0, 1, 2, 3, 4, 5));
-  EXPECT_THAT(SplitNeuronsNaively({2, 7}, options), Refuses("7, which 3"));
+  EXPECT_THAT(SplitNeuronsNaively({2, 7}, options),
+              Refuses("expected a multiple of 3 experts, found 7"));
 }
 
 TEST(NaiveSplitTest, RandomIsAPartitionBySeedAndLayer) {
@@ -289,5 +292,151 @@ TEST(NaiveSplitTest, RandomIsAPartitionBySeedAndLayer) {
   EXPECT_NE(other.layers[0], indices.layers[0]);
 }
 
+using ::moe::testing::IsOkAndHolds;
+
+VanillaSplitOptions Vanilla(int64_t num_experts) {
+  VanillaSplitOptions options;
+  options.set_num_experts(num_experts);
+  return options;
+}
+
+ResidualSplitOptions Residual(int64_t num_moe, int64_t num_residual) {
+  ResidualSplitOptions options;
+  options.set_num_experts_moe(num_moe);
+  options.set_num_experts_residual(num_residual);
+  return options;
+}
+
+TEST(SplitOptionsTest, VanillaNamesTheField) {
+  MOE_EXPECT_OK(CheckOptions(Vanilla(1)));
+  MOE_EXPECT_OK(CheckOptions(Vanilla(1024)));
+  EXPECT_THAT(CheckOptions(Vanilla(0)),
+              Refuses("num_experts: expected 1 to 1024, found 0"));
+  VanillaSplitOptions options = Vanilla(8);
+  options.set_expert_size(0);
+  EXPECT_THAT(CheckOptions(options),
+              Refuses("expert_size: expected 1 or more, found 0"));
+  options = Vanilla(8);
+  options.set_criterion(static_cast<SplitCriterion::Value>(7));
+  EXPECT_THAT(CheckOptions(options),
+              Refuses("criterion: expected max, min, found 7"));
+}
+
+TEST(SplitOptionsTest, ResidualNamesTheField) {
+  MOE_EXPECT_OK(CheckOptions(Residual(7, 1)));
+  EXPECT_THAT(CheckOptions(Residual(0, 1)),
+              Refuses("num_experts_moe: expected 1 to 1024, found 0"));
+  EXPECT_THAT(CheckOptions(Residual(7, 0)),
+              Refuses("num_experts_residual: expected 1 to 1024, found 0"));
+  ResidualSplitOptions options = Residual(7, 1);
+  options.set_expert_size(-3);
+  EXPECT_THAT(CheckOptions(options),
+              Refuses("expert_size: expected 1 or more, found -3"));
+}
+
+TEST(SplitOptionsTest, NaiveNamesTheField) {
+  NaiveSplitOptions options;
+  options.set_num_experts(8);
+  MOE_EXPECT_OK(CheckOptions(options));
+  options.set_seed(-1);
+  EXPECT_THAT(CheckOptions(options),
+              Refuses("seed: expected 0 or more, found -1"));
+  options.set_seed(0);
+  options.set_num_experts(1025);
+  EXPECT_THAT(CheckOptions(options), Refuses("num_experts"));
+}
+
+TEST(SplitOptionsTest, ExpertsOfOneSizeTakeAllNeurons) {
+  EXPECT_THAT(ExpertSize(Vanilla(8), 1536), IsOkAndHolds(192));
+  EXPECT_THAT(ExpertSize(Residual(7, 1), 1536), IsOkAndHolds(192));
+  EXPECT_THAT(
+      ExpertSize(Vanilla(7), 1536),
+      Refuses(
+          "intermediate size: expected a multiple of 7 experts, found 1536"));
+  EXPECT_THAT(ExpertSize(Residual(8, 1), 1536),
+              Refuses("expected a multiple of 9 experts"));
+  EXPECT_THAT(ExpertSize(Vanilla(8), 0),
+              Refuses("expected a multiple of 8 experts, found 0"));
+  VanillaSplitOptions options = Vanilla(8);
+  options.set_expert_size(192);
+  EXPECT_THAT(ExpertSize(options, 1536), IsOkAndHolds(192));
+  options.set_expert_size(100);
+  EXPECT_THAT(ExpertSize(options, 1536), Refuses("set share_neurons"));
+  // 8 times it is 1536 in 64 bits.
+  options.set_expert_size((int64_t{1} << 61) + 192);
+  EXPECT_THAT(ExpertSize(options, 1536), Refuses("expected 1 to the inter"));
+}
+
+TEST(SplitOptionsTest, SharedExpertsHaveAnySizeThereAreNeuronsFor) {
+  VanillaSplitOptions options = Vanilla(7);
+  options.set_share_neurons(true);
+  EXPECT_THAT(ExpertSize(options, 1536), IsOkAndHolds(219));
+  options.set_expert_size(1536);
+  EXPECT_THAT(ExpertSize(options, 1536), IsOkAndHolds(1536));
+  options.set_expert_size(1537);
+  EXPECT_THAT(ExpertSize(options, 1536), Refuses("1 to the intermediate size"));
+  EXPECT_THAT(ExpertSize(Vanilla(8), 7),
+              Refuses("expected a multiple of 8 experts, found 7"));
+
+  ResidualSplitOptions residual = Residual(7, 3);
+  residual.set_share_neurons(true);
+  residual.set_expert_size(384);  // 3 * 384 + 384 = 1536
+  EXPECT_THAT(ExpertSize(residual, 1536), IsOkAndHolds(384));
+  residual.set_expert_size(385);
+  EXPECT_THAT(ExpertSize(residual, 1536), Refuses("expected 1 to 384"));
+  residual.set_expert_size(std::numeric_limits<int64_t>::max());
+  EXPECT_THAT(ExpertSize(residual, 1536), Refuses(", found 9223"));
+}
+
+TEST(SplitReportTest, ResidualSplit) {
+  ResidualSplitOptions options;
+  options.set_num_experts_moe(2);
+  options.set_num_experts_residual(1);
+  options.set_criterion(SplitCriterion::MIN);
+  NeuronSplit split;
+  split.indices.layers.push_back(
+      {Matrix<int64_t>(2, 2, {0, 1, 2, 3}), std::vector<int64_t>{4, 5}});
+  split.overlaps.push_back({{3, 2, 1}, {2, 4, 0}, {0, 1, 1}});
+  const Json json = SplitReportToJson(options, split);
+  EXPECT_EQ(json.dump(),
+            R"({"options":{"num_experts_moe":2,"num_experts_residual":1,)"
+            R"("criterion":"min","share_neurons":false},)"
+            R"("layers":[{"layer":0,"expert_size":2,"residual_size":2,)"
+            R"("wanted":[3,2,1],"taken":[2,4,0],"residual_wanted":[0,1,1]}]})");
+  const std::string table = FormatSplitReport(split);
+  EXPECT_THAT(table, HasSubstr("3/2/1, 2 at most"));
+  EXPECT_THAT(table, HasSubstr("2/4/0, 1 at most"));
+  EXPECT_THAT(table, HasSubstr("1.50 experts"));
+}
+
+TEST(SplitReportTest, VanillaSplit) {
+  VanillaSplitOptions options;
+  options.set_num_experts(2);
+  options.set_share_neurons(true);
+  NeuronSplit split;
+  split.indices.layers.push_back({Matrix<int64_t>(2, 1, {1, 1}), {}});
+  split.overlaps.push_back({{1, 0, 1}, {1, 0, 1}, {}});
+  EXPECT_EQ(SplitReportToJson(options, split).dump(),
+            R"({"options":{"num_experts":2,"criterion":"max",)"
+            R"("share_neurons":true},"layers":[{"layer":0,"expert_size":1,)"
+            R"("wanted":[1,0,1],"taken":[1,0,1]}]})");
+  EXPECT_THAT(FormatSplitReport(split), HasSubstr("1/0/1, 2 at most"));
+}
+
+TEST(SplitReportTest, NaiveSplit) {
+  NaiveSplitOptions options;
+  options.set_num_experts(2);
+  NeuronIndices indices;
+  indices.layers.push_back({Matrix<int64_t>::Zeros(2, 3), {}});
+  EXPECT_EQ(SplitReportToJson(options, indices).dump(),
+            R"({"options":{"method":"sequential","num_experts":2},)"
+            R"("layers":[{"layer":0,"expert_size":3}]})");
+  options.set_method(NaiveSplitOptions::RANDOM);
+  options.set_seed(4);
+  EXPECT_EQ(SplitReportToJson(options, indices)["options"].dump(),
+            R"({"method":"random","num_experts":2,"seed":4})");
+}
+
 }  // namespace
+
 }  // namespace moe

@@ -13,7 +13,6 @@
 #include "moe/align/align_options.pb.h"
 #include "moe/align/aligned_checkpoint.h"
 #include "moe/align/alignment_inputs.h"
-#include "moe/align/alignment_report.h"
 #include "moe/base/escape_control.h"
 #include "moe/base/file_system.h"
 #include "moe/base/json.h"

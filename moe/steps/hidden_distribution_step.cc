@@ -6,8 +6,6 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "moe/align/distribution_report.h"
-#include "moe/align/distribution_sums.h"
 #include "moe/align/hidden_distribution.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/artifact/distribution.h"

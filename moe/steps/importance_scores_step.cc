@@ -18,8 +18,6 @@
 #include "moe/checkpoint/artifact/importance_scores.h"
 #include "moe/checkpoint/llama_config.h"
 #include "moe/model/walk/shard_options.pb.h"
-#include "moe/split/importance_report.h"
-#include "moe/split/importance_sums.h"
 #include "moe/split/neuron_importance.h"
 #include "moe/steps/all_steps.h"
 #include "moe/steps/cost_model.h"

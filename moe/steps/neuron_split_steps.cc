@@ -17,7 +17,6 @@
 #include "moe/checkpoint/llama_config.h"
 #include "moe/split/neuron_split.h"
 #include "moe/split/split_options.pb.h"
-#include "moe/split/split_report.h"
 #include "moe/steps/all_steps.h"
 #include "moe/steps/artifact_output.h"
 #include "moe/steps/cost_model.h"

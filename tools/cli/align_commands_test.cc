@@ -220,7 +220,7 @@ TEST_F(AlignCommandsTest, RefusalsComeBeforeAnythingIsWritten) {
   refused(Align("moe", "no", {}, "other_model/distribution.safetensors"),
           "other_model/distribution.safetensors: expected num_layers");
   ASSERT_EQ(Align("moe", "aligned").exit_status, 0);
-  refused(Align("aligned", "no"), "has been aligned already");
+  refused(Align("aligned", "no"), "expected a checkpoint that is not aligned");
   const Outcome exists = Align("moe", "aligned");
   EXPECT_EQ(exists.exit_status, 2);
   EXPECT_THAT(exists.err, HasSubstr("--overwrite"));

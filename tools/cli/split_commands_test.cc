@@ -236,7 +236,8 @@ TEST(GetGradsCommandTest, NoLabelIsNoScore) {
   const Outcome outcome =
       GetGrads(MakeGates(directory), path, {"--model_max_length=1"});
   EXPECT_EQ(outcome.exit_status, 2);
-  EXPECT_THAT(outcome.err, HasSubstr("no token predicts a label"));
+  EXPECT_THAT(outcome.err,
+              HasSubstr("expected at least one token that predicts a label"));
   EXPECT_THAT(NamesIn(path), IsEmpty());
 }
 

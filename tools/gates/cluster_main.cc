@@ -31,8 +31,7 @@
 #include "moe/checkpoint/tensor.h"
 #include "moe/gates/balanced_kmeans.h"
 #include "moe/gates/clustering_options.pb.h"
-#include "moe/gates/gates_report.h"
-#include "moe/gates/hidden_clustering.h"
+#include "moe/gates/router_weights.h"
 #include "moe/kernels/simd/simd_target.h"
 #include "moe/model/walk/hidden_states.h"
 

@@ -10,7 +10,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "moe/align/distribution_sums.h"
 #include "moe/align/hidden_distribution.h"
 #include "moe/base/atomic_write.h"
 #include "moe/base/check.h"

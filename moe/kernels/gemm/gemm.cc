@@ -44,18 +44,18 @@ inline constexpr int64_t kDepthBlock = PackedMatrix::kDepthBlock;
 inline constexpr int64_t kPanelCols = PackedMatrix::kPanelCols;
 inline constexpr int64_t kLineFloats = 16;  // Of a cache line.
 
-// Rows of a task: of A, 256 floats of each lie in a buffer of at most 238 KiB,
-// a quarter of a 1 MiB second-level cache. A multiple of every target's tile.
+// The rows of a task. A buffer of at most 238 KiB holds 256 floats of each row
+// of A: a quarter of a 1 MiB second-level cache. A multiple of every target's
+// tile.
 inline constexpr int64_t kMaxTaskRows = 224;
 
-// The buffer's rows are 17 cache lines apart: not a multiple of 4 KiB, where
-// rows of a power-of-two length would fall into the same set of the first-level
-// cache.
+// The buffer's rows are 17 cache lines apart. At a multiple of 4 KiB they would
+// fall into the same set of the first-level cache.
 inline constexpr int64_t kBufferStride = kGemmRowStride;
 static_assert(kBufferStride == kDepthBlock + 16);
 
-// Rows [row_begin, row_end) of `a`, k_count floats from k_begin on, at a
-// distance of kBufferStride.
+// Rows [row_begin, row_end) of `a`, k_count floats from k_begin on,
+// kBufferStride apart.
 inline const float* RowsInBuffer(const GemmTask& task, int64_t k_begin,
                                  int64_t k_count) {
   if (task.a.stride == kBufferStride) {
@@ -64,7 +64,7 @@ inline const float* RowsInBuffer(const GemmTask& task, int64_t k_begin,
   thread_local AlignedBuffer<float> buffer;
   float* const out =
       buffer.Reserve((task.row_end - task.row_begin) * kBufferStride);
-  // The hardware does not see rows coming that lie on other pages.
+  // The hardware does not prefetch rows on other pages.
   constexpr int64_t kRowsAhead = 2;
   for (int64_t r = task.row_begin; r < task.row_end; ++r) {
     if (r + kRowsAhead < task.row_end) {
@@ -100,8 +100,8 @@ using internal::kDepthBlock;
 using internal::kLineFloats;
 using internal::kPanelCols;
 
-// The tile: rows of A times vectors of a panel's row. Accumulators, a row of
-// the panel and one number of A are in registers at once.
+// The tile: rows of A times vectors of a row of the panel. The accumulators, a
+// row of the panel and one number of A are in registers at once.
 #if HWY_TARGET == HWY_AVX3
 constexpr int kTileRows = 14;  // 28 + 2 + 1 of 32 registers.
 constexpr int kTileVectors = 2;
@@ -122,8 +122,8 @@ constexpr int64_t kLanes = static_cast<int64_t>(hn::MaxLanes(D()));
 constexpr int64_t kTileCols = kTileVectors * kLanes;
 static_assert(kPanelCols % kTileCols == 0);
 
-// One tile's part of a product: c = a b for one block of k if `is_first`, else
-// c += a b. `a` has rows kBufferStride apart, `b` kPanelCols.
+// A tile's part of a product: c = a b for one block of k if `is_first`, else
+// c += a b. The rows of `a` are kBufferStride apart, those of `b` kPanelCols.
 struct Tile {
   const float* HWY_RESTRICT a;
   const float* HWY_RESTRICT b;
@@ -131,17 +131,17 @@ struct Tile {
   bool is_first;
   float* HWY_RESTRICT c;
   int64_t c_stride;
-  // What will be read next, to be asked for while this is multiplied.
+  // The memory that is read next. It is requested while this is multiplied.
   const float* ahead;
   int64_t ahead_lines;
 };
 
-// Steps along k between two requests for memory. So far apart that few of them
-// wait at once: a burst of them fills the queue of misses, and stops the units.
+// Steps along k between two requests for memory. A burst of requests would fill
+// the queue of cache misses and stall the units.
 constexpr int64_t kStepsPerRequest = 8;
 
-// Makes the requests of one step out of `num_requests`, for `ahead` and for the
-// result, which is of use only at the end, by when it is there.
+// Makes the requests of one step out of `num_requests`: for `ahead`, and for
+// the result, which is needed only at the end.
 template <int kRows, int kVectors>
 HWY_INLINE void RequestLines(const Tile& tile, int64_t request,
                              int64_t num_requests) {
@@ -217,8 +217,9 @@ TileFunction ChooseTile(int64_t rows) {
   return &MultiplyTile<kRows, kVectors>;
 }
 
-// For all columns of the tile, or for those of its first vector alone: of few
-// outputs, as distances to a few centres are, half of the work would be lost.
+// The function for all columns of the tile, or for those of its first vector
+// alone: with few outputs, such as distances to a few centres, half of the work
+// would be lost.
 TileFunction ChooseTile(int64_t rows, int64_t cols) {
   return cols <= kLanes ? ChooseTile<kTileRows, 1>(rows)
                         : ChooseTile<kTileRows, kTileVectors>(rows);
@@ -240,7 +241,7 @@ void MultiplyEdge(Tile tile, int64_t rows, int64_t cols) {
   }
 }
 
-// One panel's part of a block of k, and the task's rows of A for it.
+// A panel's part of a block of k, and the task's rows of A for it.
 struct PanelBlock {
   const float* a;
   const float* panel;
@@ -248,10 +249,9 @@ struct PanelBlock {
   bool is_first;
 };
 
-// All rows of the task times kTileCols columns, from `panel_col` on, of a panel
-// that starts at column `first_col` of the result. Meanwhile a part of what
-// lies behind the panel comes from memory, mostly the next one; behind the last
-// one nothing is lost.
+// Multiplies all rows of the task with kTileCols columns, from `panel_col` on,
+// of a panel that starts at column `first_col` of the result. Meanwhile it
+// prefetches a part of what follows in memory, which is mostly the next panel.
 void MultiplyColumns(const GemmTask& task, const PanelBlock& block,
                      int64_t first_col, int64_t panel_col) {
   const int64_t rows = task.row_end - task.row_begin;
@@ -260,7 +260,7 @@ void MultiplyColumns(const GemmTask& task, const PanelBlock& block,
   const float* const ahead =
       block.panel + block.depth * (kPanelCols + panel_col);
   const int64_t ahead_lines = block.depth * kTileCols / kLineFloats;
-  // Tiles of as equal a height as can be: a low one keeps the units waiting.
+  // Tiles of about equal height: a low one would keep the units waiting.
   const int64_t num_tiles = (rows + kTileRows - 1) / kTileRows;
   for (int64_t i = 0; i < num_tiles; ++i) {
     const int64_t begin = rows * i / num_tiles;
@@ -352,8 +352,8 @@ void RunTask(const GemmTask& task) {
 
 int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-// Into how many parts the rows are cut: a multiple of the threads where the
-// parts stay high enough for a panel to be worth its way from memory.
+// The number of parts that the rows are cut into: a multiple of the number of
+// threads, if the parts stay high enough to pay for loading a panel.
 int64_t NumRowBlocks(int64_t rows, int num_threads) {
   constexpr int64_t kMinTaskRows = kMaxTaskRows / 2;
   const int64_t fewest = CeilDiv(rows, kMaxTaskRows);
@@ -361,11 +361,12 @@ int64_t NumRowBlocks(int64_t rows, int num_threads) {
   return rows >= even * kMinTaskRows ? even : fewest;
 }
 
-// Into how many parts the panels are cut. Parts so narrow that a task's part of
-// the result stays in the second-level cache between blocks of k (224 x 1024
-// floats), and so many that every thread finds a few; so wide that copying A,
-// which each task does for itself, is little beside the products; and the tasks
-// a multiple of the threads, that none waits for the last.
+// The number of parts that the panels are cut into. A part is narrow enough
+// that a task's part of the result stays in the second-level cache between
+// blocks of k (224 x 1024 floats), and that every thread gets a few tasks. It
+// is wide enough that copying A, which each task does, costs little beside the
+// products. The number of tasks is a multiple of the threads, so that none
+// waits for the last.
 int64_t NumColBlocks(int64_t num_panels, int64_t num_row_blocks,
                      int num_threads) {
   constexpr int64_t kMaxPanels = 32;
@@ -394,7 +395,7 @@ void RunTasks(MatrixView<const float> a, const PackedPart& b,
       0, num_row_blocks * num_col_blocks, /*grain=*/1,
       [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i) {
-          // Row blocks inside, so that neighbours share the panels.
+          // Row blocks are the inner loop, so that neighbours share panels.
           const int64_t row_block = i % num_row_blocks;
           const int64_t col_block = i / num_row_blocks;
           RunTask({a, b, c, output, c.rows * row_block / num_row_blocks,

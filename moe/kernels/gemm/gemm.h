@@ -1,17 +1,16 @@
-// Matrix products whose bits depend on nothing but the operands.
+// Matrix products whose bits depend on the operands alone.
 //
 // C[M, N] = A[M, K] B, in float. K is cut into blocks of
 // PackedMatrix::kDepthBlock. In a block, an output is a chain of fused
-// multiply-adds in ascending k from +0; the blocks' results are added in
-// ascending order:
-// ((P0 + P1) + P2) + ... For K = 0 it is +0. So an output depends on its row of
-// A and its column of B alone: not on the batch it is in, its place there, the
-// SIMD target, or the number of threads. The order is that of the textbook
-// algorithm cut once, which also keeps the error small: measured 4e-9 RMS of
-// sum |a b| at K = 14336, a seventh of one long chain's.
+// multiply-adds in ascending k from +0. The results of the blocks are added in
+// ascending order: ((P0 + P1) + P2) + ... For K = 0 the output is +0. So an
+// output depends on its row of A and its column of B alone: not on its batch,
+// its place there, the SIMD target or the number of threads. The blocks also
+// keep the error small: measured 4e-9 RMS of sum |a b| at K = 14336, a seventh
+// of that of one long chain.
 //
-// NaN and infinity come out where they should, though the bits of a NaN are not
-// part of the contract. No reduced precision is ever used inside.
+// NaN and infinity propagate as IEEE 754 says. The bits of a NaN are not part
+// of the contract. No computation uses reduced precision.
 
 #ifndef MOE_KERNELS_GEMM_GEMM_H_
 #define MOE_KERNELS_GEMM_GEMM_H_
@@ -29,14 +28,14 @@ namespace moe {
 void Gemm(MatrixView<const float> a, const PackedMatrix& b, MatrixView<float> c,
           ThreadPool& pool);
 
-// Rows of A that are this many floats apart are read where they lie; others are
-// copied on the way. So for what is multiplied as soon as it is computed, in
-// pieces of at most kDepthBlock columns.
+// Rows of A that are this many floats apart are read where they are; others are
+// copied first. Use it for a matrix of at most kDepthBlock columns that is
+// multiplied as soon as it is computed.
 inline constexpr int64_t kGemmRowStride = PackedMatrix::kDepthBlock + 16;
 
 // A part of a packed operand: the outputs from `first_output` on, a multiple of
-// kPanelCols, and the depth from `first_depth` on, other than 0 only where the
-// operand's depth is at most kDepthBlock.
+// kPanelCols, and the depth from `first_depth` on, which must be 0 if the depth
+// of the operand is above kDepthBlock.
 struct PackedPart {
   const PackedMatrix& matrix;
   int64_t first_output = 0;
@@ -46,9 +45,9 @@ struct PackedPart {
 enum class GemmOutput { kOverwrite, kAdd };
 
 // c = a b, or c += a b, for as many outputs of the part as c has columns and as
-// much depth as a has. Adding, the blocks' results are added one after another:
-// ((c + P0) + P1) + ... So products over consecutive blocks of depth chain to
-// the bits of one product over all of it.
+// much depth as a has. kAdd adds the results of the blocks one after another:
+// ((c + P0) + P1) + ... So products over consecutive blocks of depth give the
+// bits of one product over all of them.
 void GemmPart(MatrixView<const float> a, const PackedPart& b,
               MatrixView<float> c, GemmOutput output, ThreadPool& pool);
 

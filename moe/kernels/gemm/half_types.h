@@ -1,4 +1,4 @@
-// The 16-bit floating-point types as floats, exactly.
+// Exact conversion of the 16-bit floating-point types to float.
 
 #ifndef MOE_KERNELS_GEMM_HALF_TYPES_H_
 #define MOE_KERNELS_GEMM_HALF_TYPES_H_
@@ -22,10 +22,9 @@ inline float BFloat16ToFloat(uint16_t bits) {
   return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16);
 }
 
-// IEEE binary16: 1 bit of sign, 5 of exponent (bias 15), 10 of significand.
-// Moved to a float's place the exponent is 112 too low, which the product makes
-// up for; it makes subnormal numbers normal too. Infinity and NaN keep all
-// exponent bits.
+// IEEE binary16: 1 bit of sign, 5 of exponent (bias 15), 10 of significand. In
+// a float's place the exponent is 112 too low. The product corrects it and
+// makes subnormal numbers normal. Infinity and NaN keep all exponent bits.
 inline float Float16ToFloat(uint16_t bits) {
   const uint32_t magnitude = bits & 0x7fffu;
   const uint32_t sign = static_cast<uint32_t>(bits & 0x8000u) << 16;

@@ -20,7 +20,7 @@ constexpr int64_t ElementBytes(WeightType type) {
   return type == WeightType::kFloat32 ? 4 : 2;
 }
 
-// Floats of a cache line: the side of the squares below.
+// The floats of a cache line: the side of the squares below.
 constexpr int64_t kSquare = 16;
 
 // The number at `bytes`, of any alignment.
@@ -37,7 +37,7 @@ float LoadWeight(const char* bytes) {
   }
 }
 
-// Element [row, col] and those behind it in the row.
+// The bytes of the row from element [row, col] on.
 template <WeightType type>
 const char* BytesAt(const WeightView& view, int64_t row, int64_t col) {
   return static_cast<const char*>(view.data) +
@@ -58,7 +58,7 @@ void LoadWeights(const char* bytes, int64_t count, float* out) {
   }
 }
 
-// Where in the operand a panel of a block starts, and how much of it there is.
+// Where a panel of a block starts in the operand, and its size.
 struct PanelRange {
   int64_t k_begin;
   int64_t k_count;
@@ -66,8 +66,8 @@ struct PanelRange {
   int64_t width;
 };
 
-// One panel of B[N, K]: rows [col, col + width) of B become columns. In
-// squares, so that what is read and what is written both stay in the cache.
+// Packs a panel of B[N, K]: rows [col, col + width) of B become columns. Works
+// in squares, so that reads and writes both stay in the cache.
 template <WeightType type>
 void PackPanel(const WeightView& b, const PanelRange& range, float* panel) {
   float rows[kPanelCols][kSquare] = {};
@@ -86,7 +86,7 @@ void PackPanel(const WeightView& b, const PanelRange& range, float* panel) {
 
 static_assert(kPanelCols == 2 * kSquare);
 
-// The same of B[K, N]: a panel's row is a piece of a row of B.
+// The same for B[K, N]: a row of the panel is a piece of a row of B.
 template <WeightType type>
 void PackPanelTransposed(const WeightView& b, const PanelRange& range,
                          float* panel) {

@@ -1,12 +1,11 @@
 // The right-hand operand of a matrix product, in the order in which the product
 // reads it.
 //
-// Made once for a layer's weights and used for every batch. The layout is the
-// same on every SIMD target: blocks of kDepthBlock along the contracted axis,
-// in each block panels of kPanelCols outputs, in each panel one row of
-// kPanelCols floats for each contracted index. Outputs past the last are zeros.
-// Weights of 16 bits become float here, exactly; they are never multiplied as
-// they are.
+// Weights are packed once and used for every batch. The layout is the same on
+// every SIMD target: blocks of kDepthBlock along the contracted axis; in each
+// block panels of kPanelCols outputs; in each panel one row of kPanelCols
+// floats for each contracted index. Outputs past the last are zeros. Weights of
+// 16 bits become floats here, exactly. No product takes them in 16 bits.
 
 #ifndef MOE_KERNELS_GEMM_PACKED_MATRIX_H_
 #define MOE_KERNELS_GEMM_PACKED_MATRIX_H_
@@ -22,8 +21,7 @@ namespace moe {
 // How the numbers of a matrix are stored, little-endian.
 enum class WeightType { kFloat32, kBFloat16, kFloat16 };
 
-// A row-major matrix in one of those types. The data need not be aligned, not
-// even to its element.
+// A row-major matrix of one of those types. The data need no alignment.
 struct WeightView {
   const void* data = nullptr;
   WeightType type = WeightType::kFloat32;
@@ -40,25 +38,25 @@ struct WeightView {
 
 class PackedMatrix {
  public:
-  // Of the numerics contract: the length of a chain of fused multiply-adds. A
-  // change of it changes every result.
+  // Part of the numerics contract: the length of a chain of fused
+  // multiply-adds. A change of it changes every result.
   static constexpr int64_t kDepthBlock = 256;
-  // Of the layout only. Two vectors of 16 floats, which with 14 rows fill the
-  // 32 registers of AVX-512; every other target takes a part of a panel at a
-  // time.
+  // Part of the layout only. Two vectors of 16 floats: with 14 rows they fill
+  // the 32 registers of AVX-512. Every other target takes a part of a panel at
+  // a time.
   static constexpr int64_t kPanelCols = 32;
 
   PackedMatrix() = default;
 
-  // For C[M, N] = A[M, K] B[N, K]^T, `b` is B: [num_outputs, depth]. So a
-  // linear layer's weight, forward.
+  // For C[M, N] = A[M, K] B[N, K]^T: `b` is B, [num_outputs, depth]. This is
+  // the weight of a linear layer in the forward pass.
   static PackedMatrix Pack(const WeightView& b, ThreadPool& pool);
 
-  // For C[M, N] = A[M, K] B[K, N], `b` is B: [depth, num_outputs]. So the same
-  // weight W, backward: dX[M, K] = dY[M, N] W[N, K].
+  // For C[M, N] = A[M, K] B[K, N]: `b` is B, [depth, num_outputs]. This is the
+  // same weight W in the backward pass: dX[M, K] = dY[M, N] W[N, K].
   static PackedMatrix PackTransposed(const WeightView& b, ThreadPool& pool);
 
-  // The same into this object, whose memory is kept where it is enough.
+  // The same into this object. Keeps its memory if it is large enough.
   void Repack(const WeightView& b, ThreadPool& pool);
   void RepackTransposed(const WeightView& b, ThreadPool& pool);
 

@@ -1,13 +1,14 @@
 // exp of a vector of floats, correctly rounded, on every target. Included once
 // per target.
 //
-// In double: x = k ln 2 + r with |r| <= ln 2 / 2, then 2^k (1 + (r + r^2
-// q(r))). q is the Chebyshev interpolant of (e^r - 1 - r) / r^2 of degree 9 on
-// that interval: the formula's error is 1.3e-17, 2^-56, an eighth of a rounding
-// of double. Multiply-adds are fused where the hardware does so and are two
-// operations elsewhere, which gives other doubles, but the same floats: either
-// way every float's result is the correctly rounded one. That is not a theorem
-// but a finding: float_math_exhaustive_test tries them all on every target.
+// In double, with x = k ln 2 + r and |r| <= ln 2 / 2:
+//   exp(x) = 2^k (1 + (r + r^2 q(r)))
+// where q is the Chebyshev interpolant of degree 9 of (e^r - 1 - r) / r^2 on
+// that interval. The error of the formula is 1.3e-17, 2^-56, an eighth of a
+// rounding of double. Multiply-adds are fused if the hardware can, and are two
+// operations otherwise. This gives different doubles but the same floats: each
+// is the correctly rounded one. There is no proof of this, but
+// float_math_exhaustive_test tries every float on every target.
 
 #if defined(MOE_KERNELS_MATH_EXP_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef MOE_KERNELS_MATH_EXP_INL_H_
@@ -36,8 +37,8 @@ HWY_INLINE VD MulAddDouble(VD a, VD b, VD c) {
 // exp(x) as a double with a relative error of about 2^-53, for x in [-110, 90].
 // NaN for NaN.
 #if HWY_TARGET == HWY_AVX3
-// Half of the multiply-adds of the formula below: x = (16 m + j) ln 2 / 16 + r,
-// and 2^(j / 16) comes from a table of two registers.
+// Takes half of the multiply-adds of the formula below: x = (16 m + j) ln 2 /
+// 16 + r, and 2^(j / 16) comes from a table of two registers.
 template <class DD, class VD = hn::VFromD<DD>>
 HWY_INLINE VD ExpDouble(DD dd, VD x) {
   const hn::RebindToUnsigned<DD> du;
@@ -105,7 +106,7 @@ template <class D, class V = hn::VFromD<D>>
 HWY_INLINE V Exp(D d, V x) {
   const hn::Half<D> dh;
   const hn::RepartitionToWide<D> dd;
-  // The results at these bounds are what lies beyond them.
+  // Beyond these bounds the result is that at the bound.
   const V low = hn::Set(d, -110.0f);
   const V high = hn::Set(d, 90.0f);
 #if HWY_ARCH_X86

@@ -13,7 +13,7 @@
 
 namespace moe {
 
-// Of the argument of Sin and Cos: enough for RoPE at a million positions.
+// The largest argument of Sin and Cos: enough for RoPE at a million positions.
 inline constexpr float kMaxAngle = 0x1p20f;
 
 // e^x. Overflows to infinity, underflows through the subnormal floats to 0. NaN

@@ -28,7 +28,7 @@
 #define MOE_KERNELS_ROWS_ATTENTION_COLUMNS_
 namespace moe::internal {
 
-// SoftmaxColumns from some query on.
+// The elements of SoftmaxColumns from a query on.
 struct ColumnPointers {
   const float* max;
   const float* inverse;
@@ -44,7 +44,7 @@ namespace HWY_NAMESPACE {
 
 float LargestScore(int64_t n, const float* x) { return MaxRow(n, x); }
 
-// out = exp(x - largest); returns the sum. `out` may be `x`.
+// out = exp(x - largest). Returns the sum. `out` may be `x`.
 double ExpRow(int64_t n, const float* x, float largest, float* out) {
   const DF d;
   const VF shift = hn::Set(d, largest);
@@ -79,7 +79,7 @@ float DotRow(int64_t n, const float* a, const float* b) {
   return static_cast<float>(SumProducts(n, a, b));
 }
 
-// kFloatLanes elements of everything.
+// Handles kFloatLanes elements.
 HWY_INLINE void BackwardVector(const internal::ColumnPointers& columns,
                                float* HWY_RESTRICT score,
                                float* HWY_RESTRICT gradient) {
@@ -185,12 +185,12 @@ void SoftmaxPiece(const CausalMask& mask, MatrixView<float> x,
   const auto exp_values = MOE_CHOOSE_KERNEL(ExpValues);
   const auto exp_row = MOE_CHOOSE_KERNEL(ExpRow);
   ParallelRows(x.rows, x.cols, pool, [&](int64_t begin, int64_t end) {
-    // First for all rows, as exponentials would wait for each row's largest.
+    // The maxima of all rows come first: exponentials would wait for each.
     for (int64_t r = begin; r < end; ++r) {
       const auto row = static_cast<size_t>(r);
       const float before = rows.max[row];
       const float largest = largest_of(mask.Length(r, x.cols), x.RowData(r));
-      // Adding +0 makes one zero of two, between which a maximum may choose.
+      // Adding +0 turns -0 into +0: a maximum may choose either zero.
       rows.max[row] = std::max(before, largest) + 0.0f;
       correction[row] = before - rows.max[row];
     }
@@ -225,7 +225,7 @@ void ScaleRows(absl::Span<const float> factors, MatrixView<float> x,
   ParallelRows(x.rows, x.cols, pool, [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) {
       const float factor = factors[static_cast<size_t>(r)];
-      // Mostly: it changes nothing.
+      // It is mostly 1, which changes nothing.
       if (factor != 1.0f) scale(x.cols, x.RowData(r), factor, x.RowData(r));
     }
   });

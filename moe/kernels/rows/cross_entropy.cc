@@ -27,14 +27,14 @@ HWY_BEFORE_NAMESPACE();
 namespace moe {
 namespace HWY_NAMESPACE {
 
-// float(sum_j exp(x_j - largest)) of n > 0 elements; the exponentials are
+// float(sum_j exp(x_j - largest)) of n > 0 elements. The exponentials are
 // rounded to float before they are added.
 float SumOfExps(int64_t n, const float* x, float largest) {
   const DF d;
   const VF shift = hn::Set(d, largest);
   const auto exp = [&](VF value)
                        HWY_ATTR { return Exp(d, hn::Sub(value, shift)); };
-  // The row behind is mostly the next one.
+  // What follows in memory is mostly the next row.
   return static_cast<float>(MapAndSumRow(n, nullptr, exp, x, x + n));
 }
 
@@ -139,7 +139,7 @@ void CrossEntropyWithGradient(absl::Span<const int32_t> labels,
       }
       const RowLoss row = LossOfRow(x, labels[i]);
       losses[i] = row.loss;
-      // The label's own element has another formula: kept from before.
+      // The element of the label has another formula. Save it first.
       const auto label = static_cast<size_t>(labels[i]);
       const float at_label = Exp(x[label] - row.largest) / row.sum - 1.0f;
       probabilities(logits.cols, row.largest, row.sum, scales[i], x.data());

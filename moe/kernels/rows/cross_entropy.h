@@ -1,8 +1,8 @@
 // The loss of next-token prediction, and its gradient.
 //
-// The same on every SIMD target and with any number of threads and rows at
-// once: a token's loss and gradient are functions of its logits and label
-// alone.
+// A token's loss and gradient depend only on its logits and its label. They are
+// the same on every SIMD target, with any number of threads, and for any number
+// of rows at once.
 
 #ifndef MOE_KERNELS_ROWS_CROSS_ENTROPY_H_
 #define MOE_KERNELS_ROWS_CROSS_ENTROPY_H_
@@ -16,7 +16,7 @@
 namespace moe {
 
 // For every row x of logits [num_tokens, vocabulary_size] with label l, in
-// float but for the sum, which is taken in double over 16 virtual lanes:
+// float except for the sum, which is in double over 16 virtual lanes:
 //   e_i = exp(x_i - m), m = max_j x_j
 //   s = float(sum_j e_j)
 //   loss = log(s) - (x_l - m)
@@ -26,8 +26,8 @@ void CrossEntropy(MatrixView<const float> logits,
                   absl::Span<const int32_t> labels, absl::Span<float> losses,
                   ThreadPool& pool);
 
-// The same, and over the logits their gradient, given that with respect to
-// each loss, scales [num_tokens] (1 / number of labels, for a mean):
+// The same, and replaces the logits by their gradient. scales [num_tokens] are
+// the gradients with respect to the losses (1 / number of labels for a mean):
 //   d_i = (e_i / s - [i = l]) * scale
 // and +0 for kIgnoredLabel.
 void CrossEntropyWithGradient(absl::Span<const int32_t> labels,

@@ -27,7 +27,7 @@
 #define MOE_KERNELS_ROWS_DISTANCES_ROW_
 namespace moe {
 
-// Of a token and all centres. The distances take the place of the products.
+// A token and all centres. The distances replace the products in `dots`.
 struct NormsAndDots {
   double token_norm;
   const double* centre_norms;
@@ -46,8 +46,8 @@ double SquaredNormOfRow(int64_t n, const float* x) {
   return SumProducts(n, x, x);
 }
 
-// As many centres at a time as d has lanes, from `begin` on; returns where it
-// stopped.
+// Handles as many centres at a time as d has lanes, from `begin` on. Returns
+// the centre where it stopped.
 template <class D>
 HWY_INLINE int64_t DotsFromCentre(D d, const NormsAndDots& row, int64_t begin) {
   const hn::Rebind<float, D> df;
@@ -100,7 +100,7 @@ namespace {
 HWY_EXPORT(SquaredNormOfRow);
 HWY_EXPORT(DotsToSquaredL2);
 
-// 1 where a vector is zero.
+// The cosine distance; 1 if a vector is zero.
 void DotsToCosine(const NormsAndDots& row) {
   for (int64_t e = 0; e < row.num_centres; ++e) {
     const double centre_norm = row.centre_norms[e];

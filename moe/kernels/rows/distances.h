@@ -1,9 +1,9 @@
 // Distances from tokens to cluster centres.
 //
-// Inner products come from the matrix product (moe/kernels/gemm), squared norms
-// are summed in double over 16 virtual lanes, and both are combined in double;
-// the result is rounded to float once. So a distance is a function of its two
-// vectors alone, the same on every SIMD target and with any number of threads.
+// Inner products come from the matrix product (moe/kernels/gemm). Squared norms
+// are summed in double over 16 virtual lanes. Both are combined in double, and
+// the result is rounded to float once. So a distance depends on its two vectors
+// alone and is the same on every SIMD target and with any number of threads.
 // Its error is that of the float inner product: about 4e-9 of sum |t_i c_i|,
 // not of the distance.
 
@@ -19,13 +19,13 @@
 
 namespace moe {
 
-struct NormsAndDots;  // Of distances.cc.
+struct NormsAndDots;  // Defined in distances.cc.
 
 // out[t] = sum_i x_i^2 of row t, in double. `out` has x.rows elements.
 void SquaredNorms(MatrixView<const float> x, absl::Span<double> out,
                   ThreadPool& pool);
 
-// Centres made ready once for the distances of many tokens.
+// Centres that are packed once for the distances of many tokens.
 class PackedCentres {
  public:
   // `centres` is [num_centres, size].
@@ -37,14 +37,14 @@ class PackedCentres {
                           absl::Span<const double> token_norms,
                           MatrixView<float> out, ThreadPool& pool) const;
 
-  // out[t, e] = 1 - (tokens_t . centres_e) / (|tokens_t| |centres_e|), and 1
-  // where a vector is zero.
+  // out[t, e] = 1 - (tokens_t . centres_e) / (|tokens_t| |centres_e|), and 1 if
+  // a vector is zero.
   void CosineDistances(MatrixView<const float> tokens,
                        absl::Span<const double> token_norms,
                        MatrixView<float> out, ThreadPool& pool) const;
 
  private:
-  // The products, and `combine` for every row of them.
+  // Computes the products and calls `combine` for every row of them.
   void Combine(MatrixView<const float> tokens,
                absl::Span<const double> token_norms, MatrixView<float> out,
                ThreadPool& pool, void (*combine)(const NormsAndDots&)) const;
@@ -53,7 +53,7 @@ class PackedCentres {
   std::vector<double> norms_;  // [num_centres]
 };
 
-// The same for tokens and centres that are used once.
+// The same, for centres that are used once.
 void SquaredL2Distances(MatrixView<const float> tokens,
                         MatrixView<const float> centres, MatrixView<float> out,
                         ThreadPool& pool);

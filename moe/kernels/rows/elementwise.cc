@@ -24,7 +24,7 @@
 #define MOE_KERNELS_ROWS_NON_FINITE_
 namespace moe::internal {
 
-// Both have all bits of the exponent set.
+// NaN and infinity have all bits of the exponent set.
 inline constexpr uint32_t kExponentBits = 0x7f800000;
 
 inline int64_t FindInRow(int64_t n, const float* x) {

@@ -1,5 +1,4 @@
-// Small operations over rows that need no sum, and the search for what must not
-// be there.
+// Elementwise operations over rows, and the search for NaN and infinity.
 
 #ifndef MOE_KERNELS_ROWS_ELEMENTWISE_H_
 #define MOE_KERNELS_ROWS_ELEMENTWISE_H_
@@ -16,7 +15,7 @@ namespace moe {
 void ResidualAdd(MatrixView<const float> a, MatrixView<const float> b,
                  MatrixView<float> y, ThreadPool& pool);
 
-// y = a * b, each number by itself. `y` may be either.
+// y = a * b, element by element. `y` may be either.
 void Multiply(MatrixView<const float> a, MatrixView<const float> b,
               MatrixView<float> y, ThreadPool& pool);
 
@@ -29,7 +28,7 @@ struct MatrixPosition {
 };
 
 // The first NaN or infinity in row-major order, if there is one. Every stage
-// asks this of its results, as no kernel looks for it.
+// calls this on its results, because no kernel looks for them.
 std::optional<MatrixPosition> FindNonFinite(MatrixView<const float> x,
                                             ThreadPool& pool);
 

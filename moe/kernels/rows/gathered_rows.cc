@@ -52,7 +52,7 @@ namespace {
 
 HWY_EXPORT(AddWeightedRow);
 
-// Whether they are rows of a matrix of so many.
+// Whether all are rows of a matrix with `num_rows` rows.
 bool AreRows(absl::Span<const int64_t> rows, int64_t num_rows) {
   return std::all_of(rows.begin(), rows.end(), [num_rows](int64_t row) {
     return row >= 0 && row < num_rows;

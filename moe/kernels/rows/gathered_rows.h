@@ -1,5 +1,5 @@
-// Rows taken out of a matrix, and rows added to a matrix where they belong: how
-// the tokens of an expert come together and go back.
+// Gathers rows of a matrix, and adds rows to those of a matrix: how the tokens
+// of an expert are collected and its outputs returned.
 
 #ifndef MOE_KERNELS_ROWS_GATHERED_ROWS_H_
 #define MOE_KERNELS_ROWS_GATHERED_ROWS_H_
@@ -12,14 +12,14 @@
 
 namespace moe {
 
-// Row i of y becomes row rows[i] of x. They must not overlap; `rows` has an
+// Row i of y becomes row rows[i] of x. x and y must not overlap. `rows` has an
 // element for each row of y.
 void GatherRows(MatrixView<const float> x, absl::Span<const int64_t> rows,
                 MatrixView<float> y, ThreadPool& pool);
 
-// Row rows[i] of y += weights[i] * row i of x, the product rounded and then the
-// sum. The rows must differ; both spans have an element for each row of x,
-// which must not overlap y.
+// Row rows[i] of y += weights[i] * row i of x. The product is rounded, then the
+// sum. The elements of `rows` must differ. Both spans have an element for each
+// row of x. x and y must not overlap.
 void AddWeightedRows(MatrixView<const float> x, absl::Span<const int64_t> rows,
                      absl::Span<const float> weights, MatrixView<float> y,
                      ThreadPool& pool);

@@ -23,7 +23,7 @@
 #define MOE_KERNELS_ROWS_LEAST_TWO_ONCE_
 namespace moe::internal {
 
-// Of numbers without their sign, which order as magnitudes do.
+// The bits without the sign. They order as magnitudes do.
 inline int32_t MagnitudeBits(float x) {
   return std::bit_cast<int32_t>(x) & 0x7fffffff;
 }
@@ -92,7 +92,7 @@ int32_t LargestBits(int64_t n, const float* x) {
                                  hn::GetLane(hn::MaxOfLanes(d, largest)));
 }
 
-// kLanes rows from `row` on, one a lane.
+// Handles kLanes rows from `row` on, one in each lane.
 HWY_INLINE void LeastTwoOfRows(const LeastTwoTask& task, int64_t row) {
   const D d;
   const hn::Rebind<float, D> df;

@@ -1,9 +1,9 @@
-// Of each token the cheapest cluster, and how much the next one costs more:
-// what an assignment to clusters with prices starts from.
+// The cheapest cluster of each token, and how much more the next one costs: the
+// start of an assignment to clusters with prices.
 //
-// All arithmetic is exact, but for the margin where there is one cluster only,
-// so that the result is a function of the numbers
-// alone, the same on every SIMD target and with any number of threads.
+// All arithmetic is exact, except for the margin if there is only one cluster.
+// So the result depends on the numbers alone and is the same on every SIMD
+// target and with any number of threads.
 
 #ifndef MOE_KERNELS_ROWS_LEAST_TWO_H_
 #define MOE_KERNELS_ROWS_LEAST_TWO_H_
@@ -16,7 +16,7 @@
 
 namespace moe {
 
-// The largest |x|; if one is NaN or infinite, NaN or infinity.
+// The largest |x|; NaN or infinity if an element is NaN or infinite.
 float LargestMagnitude(MatrixView<const float> x, ThreadPool& pool);
 
 // The margin of a row of one number.
@@ -27,18 +27,18 @@ struct PricedCosts {
   double scale = 1.0;               // A power of two.
   absl::Span<const double> prices;  // [num_clusters]: integers.
 
-  // The number that counts, an integer: round(cost * scale), ties to even,
-  // + price. Neither may be above 2^51 in magnitude.
+  // The priced cost, an integer: round(cost * scale), ties to even, + price.
+  // Neither term may be above 2^51 in magnitude.
   static double At(float cost, double scale, double price) {
-    // Above it, doubles are integers.
+    // Doubles above this are integers.
     constexpr double kRound = 0x1.8p52;
     return ((static_cast<double>(cost) * scale + kRound) - kRound) + price;
   }
 };
 
-// least[t] = the e whose number is least for token t, of equal ones the lowest;
-// margins[t] = the least of the others less it, for one cluster
-// kInfiniteMargin less it.
+// least[t] is the cluster with the least priced cost for token t; of equal
+// ones, the lowest. margins[t] is the least priced cost of the other clusters
+// less that one; with one cluster, kInfiniteMargin less that one.
 void LeastTwo(const PricedCosts& costs, absl::Span<int32_t> least,
               absl::Span<double> margins, ThreadPool& pool);
 

@@ -12,8 +12,8 @@
 namespace moe {
 
 // Calls body(begin, end) for pieces of [0, rows), on any threads. A piece has
-// about 2^14 elements: some microseconds of work, beside which handing it out
-// is little.
+// about 2^14 elements: some microseconds of work, so that handing it out costs
+// little beside it.
 inline void ParallelRows(int64_t rows, int64_t cols, ThreadPool& pool,
                          absl::FunctionRef<void(int64_t, int64_t)> body) {
   constexpr int64_t kElementsPerPiece = 1 << 14;

@@ -60,8 +60,8 @@ void RmsNormRow(const RmsNormArgs& args, const float* x, float* y) {
       x, args.weight);
 }
 
-// sum x_i^2 and sum g_i x_i, g_i = dy_i weight_i rounded to float as where it
-// is used below; in one pass. Row `soon` will be written after it.
+// sum x_i^2 and sum g_i x_i in one pass, with g_i = dy_i weight_i rounded to
+// float as below. Row `soon` is written after the pass, so it is prefetched.
 struct BackwardSums {
   double xx;
   double gx;

@@ -3,8 +3,8 @@
 // head is rotated with element i + head_dim / 2.
 //
 // The angles are those that such models are trained with: position * frequency
-// in float. The table's sines and cosines are correctly rounded
-// (moe/kernels/math), so nothing depends on a libm.
+// in float. The sines and cosines of the table are correctly rounded
+// (moe/kernels/math), so that no result depends on a libm.
 
 #ifndef MOE_KERNELS_ROWS_ROPE_H_
 #define MOE_KERNELS_ROWS_ROPE_H_
@@ -18,16 +18,18 @@
 
 namespace moe {
 
-// Frequencies [head_dim / 2]: 1 / base^(2 i / head_dim), the exponent, the
-// power and the quotient each rounded to float. `head_dim` is even and
-// positive, `base` positive. Scaling of a longer context changes these.
+// Frequencies [head_dim / 2]: 1 / base^(2 i / head_dim). The exponent, the
+// power and the quotient are each rounded to float. `head_dim` is even and
+// positive, `base` positive. Scaling for a longer context changes the
+// frequencies.
 std::vector<float> RopeFrequencies(float base, int64_t head_dim);
 
 // Sines and cosines [num_positions, head_dim / 2].
 class RopeTable {
  public:
-  // Of the angles float(position) * frequencies[i], times `scale`, which some
-  // kinds of scaling give. An angle must not exceed kMaxAngle of float_math.h.
+  // The table of the angles float(position) * frequencies[i]. Its values are
+  // multiplied by `scale`, which some kinds of context scaling set. No angle
+  // may exceed kMaxAngle of float_math.h.
   RopeTable(absl::Span<const float> frequencies, int64_t num_positions,
             float scale, ThreadPool& pool);
 
@@ -49,15 +51,15 @@ class RopeTable {
 
 enum class RopeDirection {
   kForward,
-  kInverse,  // By the negative angle, which is also what a gradient takes.
+  kInverse,  // By the negative angle. A gradient takes this one, too.
 };
 
-// Rotates in place every head of x [num_tokens, num_heads * head_dim]; token t
-// stands at positions[t], which the table must have. In float, without fused
+// Rotates every head of x [num_tokens, num_heads * head_dim] in place. Token t
+// is at positions[t], which must be in the table. In float, without fused
 // operations, as transformers computes it:
 //   y_i          = x_i * cos_i          - x_{i + half} * sin_i
 //   y_{i + half} = x_{i + half} * cos_i + x_i * sin_i
-// and with the sine's sign changed for the inverse.
+// The inverse changes the sign of the sine.
 void ApplyRope(const RopeTable& table, absl::Span<const int32_t> positions,
                RopeDirection direction, MatrixView<float> x, ThreadPool& pool);
 

@@ -1,11 +1,12 @@
 // Loops over a row of floats, for kernels that are compiled once per SIMD
 // target.
 //
-// Elementwise work takes whole vectors, and the rest through a padded buffer
-// with the same arithmetic. Sums have a fixed virtual width, whatever the
-// vectors': 16 lanes of double, lane j adding the elements j, j + 16, j + 32,
-// ... in this order from +0, then a fixed tree: lane j += lane j + 8, then 4,
-// 2, 1. What is past the end of the row counts as zero.
+// Elementwise work takes whole vectors. The end of a row goes through a padded
+// buffer with the same arithmetic. Sums have a fixed virtual width that does
+// not depend on the vectors: 16 lanes of double. Lane j adds the elements j, j
+// + 16, j + 32, ... in this order from +0. Then a fixed tree adds the lanes:
+// lane j += lane j + 8, then 4, 2, 1. Elements past the end of the row count as
+// zero.
 
 #if defined(MOE_KERNELS_ROWS_ROW_OPS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef MOE_KERNELS_ROWS_ROW_OPS_INL_H_
@@ -26,7 +27,7 @@ namespace moe {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Capped so that a vector never is wider than the virtual width.
+// Capped, so that a vector is never wider than the virtual width.
 using DF = hn::CappedTag<float, 16>;
 using VF = hn::VFromD<DF>;
 using DD = hn::RepartitionToWide<DF>;
@@ -44,8 +45,8 @@ struct PaddedFloats {
   HWY_ALIGN float values[kVirtualLanes] = {};
 };
 
-// Asks for what a loop comes to in a moment, behind the row's end too, where
-// mostly the next row begins: the hardware's own prefetching ends with a page.
+// Prefetches what a loop will read soon, also behind the end of the row, where
+// the next row mostly begins: the hardware's own prefetching stops at a page.
 template <typename... In>
 HWY_INLINE void PrefetchAhead(const In*... in) {
   constexpr int64_t kFloatsAhead = 512;
@@ -88,7 +89,7 @@ class LaneSum {
     }
   }
 
-  // Adds to lanes [q * kFloatLanes, (q + 1) * kFloatLanes) what is in a vector.
+  // Adds a vector to the lanes [q * kFloatLanes, (q + 1) * kFloatLanes).
   HWY_INLINE void AddValues(int64_t q, VF values) {
     const DD dd;
     const hn::Half<DF> dh;
@@ -151,10 +152,10 @@ HWY_INLINE double SumValues(int64_t n, const float* a) {
       n, [](VD x) HWY_ATTR { return x; }, a);
 }
 
-// The sum of f(in[i]) over i, each rounded to float before it is added; in
-// `out` too, if that is not null. f(0) may be anything. `soon` are rows of n
-// elements that will be read or written after this, such as the next one of the
-// input: they come from memory while the processor computes.
+// The sum of f(in[i]) over i. Each value is rounded to float before it is
+// added. Stores the values in `out` if that is not null. f(0) may be anything.
+// `soon` are rows of n elements that will be read or written next, such as the
+// next row of the input: they come from memory while the processor computes.
 template <typename F, typename... Soon>
 HWY_INLINE double MapAndSumRow(int64_t n, float* out, F f, const float* in,
                                const Soon*... soon) {

@@ -1,5 +1,5 @@
-// The sums and products of rows, one element at a time: what the vector code is
-// held to, and what runs with MOE_SIMD_TARGET=scalar.
+// The sums and products of rows, one element at a time. Tests compare the
+// vector code with these, and MOE_SIMD_TARGET=scalar runs them.
 
 #ifndef MOE_KERNELS_ROWS_SCALAR_ROW_H_
 #define MOE_KERNELS_ROWS_SCALAR_ROW_H_
@@ -10,9 +10,9 @@
 
 namespace moe::scalar {
 
-// The sum over i in [0, n) of f(i), a double: 16 lanes, lane j adding the
-// elements j, j + 16, ... in this order from +0, then lane j += lane j + 8, 4,
-// 2, 1. The last round of lanes is filled up with zeros.
+// The sum over i in [0, n) of f(i), a double, over 16 lanes: lane j adds the
+// elements j, j + 16, ... in this order from +0; then lane j += lane j + 8, 4,
+// 2, 1. Zeros fill up the last round of lanes.
 template <typename F>
 double SumRow(int64_t n, F f) {
   constexpr int64_t kLanes = 16;

@@ -30,7 +30,7 @@ void SoftmaxRow(int64_t n, const float* x, float scale, float* y,
                 const float* next_x) {
   const DF d;
   const VF factor = hn::Set(d, scale);
-  // Computed twice rather than stored: the same bits both times.
+  // Computed twice instead of stored. The bits are the same both times.
   const auto scaled = [&](VF value) HWY_ATTR { return hn::Mul(value, factor); };
   const VF largest = hn::Set(d, MaxRow(n, scaled, x));
   const double sum = MapAndSumRow(

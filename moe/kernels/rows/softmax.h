@@ -1,8 +1,8 @@
 // Softmax over rows, with an optional causal mask.
 //
-// All results are functions of their row alone, the same on every SIMD target
-// and with any number of threads: exp is correctly rounded
-// (moe/kernels/math/exp-inl.h), sums are taken in double over 16 virtual lanes.
+// A result depends on its row alone. It is the same on every SIMD target and
+// with any number of threads: exp is correctly rounded
+// (moe/kernels/math/exp-inl.h), and sums are in double over 16 virtual lanes.
 
 #ifndef MOE_KERNELS_ROWS_SOFTMAX_H_
 #define MOE_KERNELS_ROWS_SOFTMAX_H_
@@ -14,11 +14,11 @@
 
 namespace moe {
 
-// Which elements of a row there are: the first
+// The elements of a row that are not masked: the first
 //   min(cols, first_length + row % period)
-// So for scores [num_heads * num_queries, num_keys] of queries that stand at
-// the end of the keys: first_length = num_keys - num_queries + 1, period =
-// num_queries. The default is every element.
+// For scores [num_heads * num_queries, num_keys] of queries at the end of the
+// keys: first_length = num_keys - num_queries + 1, period = num_queries. The
+// default masks nothing.
 struct CausalMask {
   int64_t first_length = INT64_MAX;  // At least 0.
   int64_t period = 1;                // At least 1.
@@ -29,12 +29,12 @@ struct CausalMask {
   }
 };
 
-// For every row x, in float but for the sum:
+// For every row x, in float except for the sum:
 //   z_i = x_i * scale
 //   e_i = exp(z_i - max_j z_j)
 //   y_i = e_i * float(1 / sum_j e_j)
-// over the elements that the mask leaves; y is +0 at the others, which are not
-// read. `y` may be `x`. (Attention: Vaswani et al., "Attention Is All You
+// over the elements that are not masked. y is +0 at the masked ones, which are
+// not read. `y` may be `x`. (Attention: Vaswani et al., "Attention Is All You
 // Need", NeurIPS 2017, equation 1, with scale = 1 / sqrt(head_dim).)
 void Softmax(MatrixView<const float> x, float scale, const CausalMask& mask,
              MatrixView<float> y, ThreadPool& pool);

@@ -23,7 +23,7 @@ HWY_BEFORE_NAMESPACE();
 namespace moe {
 namespace HWY_NAMESPACE {
 
-// 1 + exp(-x), over which both sigmoid and silu are quotients.
+// 1 + exp(-x), the denominator of both sigmoid and silu.
 HWY_INLINE VF Denominator(VF x) {
   const DF d;
   return hn::Add(hn::Set(d, 1.0f), Exp(d, hn::Neg(x)));
@@ -44,8 +44,7 @@ void SwiGluRow(int64_t n, const float* gate, const float* up, float* y) {
       gate, up);
 }
 
-// Both outputs of an element from one exponential; `count` elements, in buffers
-// that are filled up to whole vectors.
+// Computes both outputs of kFloatLanes elements from one exponential each.
 HWY_INLINE void SwiGluBackwardBlock(const float* gate, const float* up,
                                     const float* dy, float* d_gate,
                                     float* d_up) {

@@ -3,8 +3,9 @@
 // throughout:
 //   sigmoid(x) = 1 / (1 + exp(-x))
 //   silu(x)    = x / (1 + exp(-x))
-// The same on every SIMD target and with any number of threads: exp is
-// correctly rounded. Where exp(-x) overflows, below -88.72, silu is -0.
+// The results are the same on every SIMD target and with any number of threads,
+// because exp is correctly rounded. If exp(-x) overflows, for x below -88.72,
+// silu is -0.
 
 #ifndef MOE_KERNELS_ROWS_SWIGLU_H_
 #define MOE_KERNELS_ROWS_SWIGLU_H_

@@ -13,8 +13,8 @@
 namespace moe {
 namespace {
 
-// Ascending indices come in, so one that only ties goes after those that are
-// there.
+// Indices come in ascending order, so that an equal element goes behind those
+// that are there.
 void TopKOfRow(const float* x, int64_t n, absl::Span<int32_t> best) {
   size_t size = 0;
   for (int64_t i = 0; i < n; ++i) {

@@ -1,5 +1,5 @@
-// The largest elements of rows, by (value, index): of equal values the one with
-// the lowest index comes first, and +0 and -0 are equal.
+// The largest elements of rows, by (value, index): of equal values, the lowest
+// index comes first. +0 and -0 are equal.
 
 #ifndef MOE_KERNELS_ROWS_TOP_K_H_
 #define MOE_KERNELS_ROWS_TOP_K_H_
@@ -11,9 +11,10 @@
 
 namespace moe {
 
-// The indices of the k = indices.cols largest elements of every row, largest
-// first; k is at most num_cols. x must have no NaN. Time in proportion to
-// num_cols, and k for each element that is among the k largest so far.
+// The indices of the k = indices.cols largest elements of every row, the
+// largest first. k is at most num_cols. x must have no NaN. Takes time in
+// proportion to num_cols, and to k for each element that is among the k largest
+// so far.
 void TopK(MatrixView<const float> x, MatrixView<int32_t> indices,
           ThreadPool& pool);
 

@@ -5,10 +5,10 @@
 
 #include "moe/kernels/simd/simd_target.h"
 
-// A pointer to what HWY_EXPORT(NAME) exported, or to scalar::NAME. To be called
-// once for many rows. Highway's own macro for pointers is not in every version;
-// the plus makes one of the function, or the pointer, that its call macro
-// gives.
+// A pointer to the function that HWY_EXPORT(NAME) exported, or to scalar::NAME.
+// Evaluate it once for many rows. Not every version of Highway has a macro for
+// pointers. The plus makes a pointer of what its call macro gives, which is a
+// function or a pointer.
 #define MOE_CHOOSE_KERNEL(NAME) \
   (::moe::IsScalarTarget() ? &::moe::scalar::NAME : +HWY_DYNAMIC_DISPATCH(NAME))
 

@@ -46,8 +46,8 @@ constexpr std::array<TargetInfo, 2> kTargets = {{
 constexpr int kNotChosen = -1;
 std::atomic<int> active_target{kNotChosen};
 
-// Every name, also of other architectures: MOE_SIMD_TARGET=sse4 means something
-// on an ARM machine too.
+// All names, also those of other architectures: MOE_SIMD_TARGET=sse4 is valid
+// on an ARM machine, too.
 constexpr std::array<std::pair<SimdTarget, absl::string_view>, 5> kNames = {{
     {SimdTarget::kAvx512, "avx512"},
     {SimdTarget::kAvx2, "avx2"},
@@ -68,7 +68,7 @@ bool IsSupported(const TargetInfo& info) {
          (info.highway_targets & HWY_TARGETS & hwy::SupportedTargets()) != 0;
 }
 
-// Leaves Highway's dispatch with `target` alone; the references need none.
+// Limits Highway's dispatch to `target`. The scalar code needs no dispatch.
 void Activate(SimdTarget target) {
   if (target != SimdTarget::kScalar) {
     hwy::SetSupportedTargetsForTest(HighwayTargets(target) & HWY_TARGETS);
@@ -87,7 +87,7 @@ absl::string_view SimdTargetName(SimdTarget target) {
 }
 
 std::vector<SimdTarget> SupportedSimdTargets() {
-  // Once: later calls would see what Activate left.
+  // Evaluated once: later calls would see what Activate has left.
   static const std::vector<SimdTarget>* const supported = [] {
     auto* const targets = new std::vector<SimdTarget>;
     for (const TargetInfo& info : kTargets) {

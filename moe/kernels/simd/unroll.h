@@ -1,5 +1,5 @@
-// MOE_UNROLL before a loop over the registers of a tile: the compiler writes it
-// out, without which the registers would be an array in memory.
+// MOE_UNROLL before a loop over the registers of a tile makes the compiler
+// unroll it. Otherwise the registers would become an array in memory.
 
 #ifndef MOE_KERNELS_SIMD_UNROLL_H_
 #define MOE_KERNELS_SIMD_UNROLL_H_

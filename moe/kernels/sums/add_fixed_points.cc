@@ -19,7 +19,7 @@
 #define MOE_KERNELS_SUMS_ADD_FIXED_POINTS_ONCE_
 namespace moe::internal {
 
-// From `begin` to `end`, one by one.
+// Adds the values [begin, end) one by one. Returns where it stopped.
 inline int64_t AddOneByOne(const double* values, int64_t begin, int64_t end,
                            int fraction_bits, Int128* sums) {
   for (int64_t i = begin; i < end; ++i) {
@@ -46,7 +46,7 @@ using DU = hn::CappedTag<uint64_t, 8>;
 using DI = hn::RebindToSigned<DU>;
 using VU = hn::VFromD<DU>;
 
-// All ones where a < b, as unsigned integers; else 0.
+// All ones where a < b as unsigned integers, else 0.
 HWY_INLINE VU LessThan(VU a, VU b) {
   const VU top = hn::Set(DU(), uint64_t{1} << 63);
   return hn::VecFromMask(
@@ -54,9 +54,9 @@ HWY_INLINE VU LessThan(VU a, VU b) {
                                         hn::BitCast(DI(), hn::Xor(b, top)))));
 }
 
-// A vector of values, if each is zero or has all of its bits above
-// 2^-fraction_bits, and no sum overflows; else false, and nothing is changed.
-// `unit` is 1075 - fraction_bits.
+// Adds a vector of values if each is zero or has all of its bits above
+// 2^-fraction_bits, and no sum overflows. Otherwise returns false and changes
+// nothing. `unit` is 1075 - fraction_bits.
 HWY_INLINE bool AddVector(const double* values, int64_t unit, Int128* sums) {
   const DU du;
   const DI di;
@@ -76,7 +76,7 @@ HWY_INLINE bool AddVector(const double* values, int64_t unit, Int128* sums) {
   }
   const VU count = hn::BitCast(du, shift);
   const VU all = hn::Set(du, 64);
-  // Of these targets, a shift by 64 or more, or by a negative number, gives 0.
+  // On these targets a shift by 64 or more, or by a negative number, gives 0.
   VU low = hn::Shl(mantissa, count);
   VU high = hn::Or(hn::Shr(mantissa, hn::Sub(all, count)),
                    hn::Shl(mantissa, hn::Sub(count, all)));
@@ -90,11 +90,11 @@ HWY_INLINE bool AddVector(const double* values, int64_t unit, Int128* sums) {
   hn::LoadInterleaved2(du, words, sum_low, sum_high);
   const VU part = hn::Add(sum_low, low);
   const VU total_low = hn::Add(part, one);
-  // Minus all ones is a carry.
+  // Subtracting all ones adds the carry.
   const VU total_high =
       hn::Sub(hn::Sub(hn::Add(sum_high, high), LessThan(part, low)),
               LessThan(total_low, one));
-  // Overflow: of two numbers of the same sign, a sum of the other.
+  // Overflow: two numbers of the same sign have a sum of the other sign.
   const VU overflow =
       hn::AndNot(hn::Xor(sum_high, sign), hn::Xor(sum_high, total_high));
   if (!hn::AllTrue(di, hn::Gt(hn::BitCast(di, overflow), hn::Set(di, -1)))) {

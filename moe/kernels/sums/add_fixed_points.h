@@ -1,4 +1,4 @@
-// Where chunks end: their doubles become integers and are added to sums.
+// The end of a chunk: its doubles become integers and are added to sums.
 
 #ifndef MOE_KERNELS_SUMS_ADD_FIXED_POINTS_H_
 #define MOE_KERNELS_SUMS_ADD_FIXED_POINTS_H_
@@ -12,9 +12,9 @@ namespace moe {
 
 // sums[i] += ToFixedPoint(values[i], fraction_bits), for i in ascending order.
 // Stops at the first i whose value is NaN or infinite or whose sum would
-// overflow, and returns it; those before it are added, it and those behind it
-// are not. Returns the number of values where there is none. `sums` has as many
-// elements as `values`.
+// overflow, and returns that i; values[i] and those behind it are not added.
+// Otherwise returns the number of values. `sums` has as many elements as
+// `values`.
 int64_t AddFixedPoints(absl::Span<const double> values, int fraction_bits,
                        absl::Span<Int128> sums);
 

@@ -18,8 +18,8 @@ namespace moe {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Rows added between loading a column's sums and storing them: enough to hide
-// both behind the reads of the rows.
+// The rows that are added between the load and the store of a column's sums:
+// enough to hide both behind the reads of the rows.
 constexpr int kRowsAtOnce = 4;
 
 using D = hn::CappedTag<double, 8>;
@@ -85,8 +85,8 @@ class MomentSums {
   VectorOf<DD> square_error_;
 };
 
-// kRows rows from `row` on, columns [begin, end), as many at a time as d has
-// lanes; returns where it stopped.
+// Adds kRows rows from `row` on, columns [begin, end), as many at a time as d
+// has lanes. Returns the column where it stopped.
 template <int kRows, class Sums, bool kIsWeighted, class DD>
 HWY_INLINE int64_t AddColumns(DD d, const ChunkRows& chunk, int64_t row,
                               int64_t begin, int64_t end, double* sums,
@@ -127,7 +127,7 @@ HWY_INLINE void AddRows(const ChunkRows& chunk, double* sums, int64_t stride) {
   for (; row + kRowsAtOnce <= chunk.num_rows; row += kRowsAtOnce) {
     AddSomeRows<kRowsAtOnce, Sums, kIsWeighted>(chunk, row, sums, stride);
   }
-  // Groups of rows are often short.
+  // Groups often have few rows.
   if (row + 2 <= chunk.num_rows) {
     AddSomeRows<2, Sums, kIsWeighted>(chunk, row, sums, stride);
     row += 2;

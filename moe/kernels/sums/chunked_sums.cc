@@ -32,10 +32,9 @@
 namespace moe::internal {
 namespace {
 
-// Columns of a task. The fewer tasks, the longer the runs in which rows are
-// read: one task of 4096 columns takes half the time of eight. So there is one
-// for each thread, unless the columns' doubles would then leave the
-// second-level cache.
+// The columns of a task. Fewer tasks read rows in longer runs: one task of 4096
+// columns takes half the time of eight. So there is one task for each thread,
+// unless the doubles of its columns would leave the second-level cache.
 int64_t ColumnsPerTask(int64_t num_columns, int64_t doubles_per_column,
                        int num_threads) {
   constexpr int64_t kMinColumns = 256;
@@ -51,7 +50,8 @@ ChunkTerm Weighted(ChunkTerm term) {
                                       : ChunkTerm::kWeighted;
 }
 
-// The first in the order of the tokens, then of the features.
+// The error of the first NaN or infinity, in the order of the tokens and then
+// of the features.
 absl::Status FirstNonFinite(const ChunkedRows& input) {
   for (int64_t r = 0; r < input.rows.rows; ++r) {
     for (int64_t c = 0; c < input.rows.cols; ++c) {
@@ -66,7 +66,7 @@ absl::Status FirstNonFinite(const ChunkedRows& input) {
   MOE_CHECK(false && "a sum of finite numbers was not finite");
 }
 
-// Every token is in one group, or in all.
+// Checks that every token is in one group, or in all.
 absl::Status CheckCounts(const SumsRecord& record, bool is_grouped) {
   const int64_t num_tokens = record.tokens.size();
   int64_t rest = num_tokens;
@@ -91,11 +91,11 @@ std::string FeatureName(int64_t feature) {
   return absl::StrCat("feature ", feature);
 }
 
-// What the blocks of columns share.
+// What the blocks of columns of a call share.
 struct ChunkedSums::Call {
   const ChunkedRows& input;
   ChunkTerm term;
-  std::vector<uint8_t> order;  // If grouped.
+  std::vector<uint8_t> order;  // Only if grouped.
   std::vector<Piece> pieces;
 };
 
@@ -173,7 +173,7 @@ std::vector<int32_t> ChunkedSums::AllGroups() const {
   return groups;
 }
 
-// Enters the tokens; closes the open chunk where they do not continue it.
+// Records the tokens. Closes the open chunk if they do not continue it.
 absl::Status ChunkedSums::AddTokens(const ChunkedRows& input) {
   const int64_t num_rows = input.rows.rows;
   if (input.first_token < 0 ||
@@ -227,14 +227,14 @@ std::vector<ChunkedSums::Piece> ChunkedSums::CutIntoPieces(
   return pieces;
 }
 
-// Of every piece its rows, counted from its first, by (group, token), so that
-// the tokens of a chunk that are in the same group are neighbours.
+// The rows of every piece, counted from its first, in the order of (group,
+// token): the tokens of a chunk that are in the same group become neighbours.
 std::vector<uint8_t> ChunkedSums::OrderByGroup(
     const ChunkedRows& input, absl::Span<const Piece> pieces) const {
   std::vector<uint8_t> order;
   order.reserve(input.groups.size());
-  // Of each group the first row in the piece, and of each row the next one of
-  // its group.
+  // The first row of each group in the piece, and the row that follows each row
+  // in its group.
   constexpr uint8_t kNone = 0xff;
   static_assert(kTokensPerChunk <= kNone);
   std::vector<uint8_t> first(static_cast<size_t>(num_groups()), kNone);
@@ -289,7 +289,7 @@ absl::Status ChunkedSums::Regroup(const ChunkedRows& input,
 std::vector<ChunkedSums::Change> ChunkedSums::FindChanges(
     const ChunkedRows& input, absl::Span<const int32_t> old_groups) {
   std::vector<Change> changes;
-  // Of each group, its change in the chunk.
+  // The index of each group's change in the chunk, or -1.
   std::vector<int64_t> at(static_cast<size_t>(num_groups()), -1);
   const auto enter = [&](int64_t piece, int32_t group, int64_t difference) {
     record_.counts[static_cast<size_t>(group)] += difference;
@@ -334,8 +334,8 @@ std::vector<ChunkedSums::Change> ChunkedSums::FindChanges(
   return changes;
 }
 
-// Takes the chunk's sum over the old rows away, and adds the one over the new.
-// Up to the first row in which they differ, they have their chain in common.
+// Subtracts the chunk's sum over the old rows and adds that over the new rows.
+// The two share their chain up to the first row in which they differ.
 void ChunkedSums::ApplyChange(const Call& call, const Change& change,
                               int64_t begin, absl::Span<double> common,
                               Problem& problem) {
@@ -415,7 +415,7 @@ void ChunkedSums::AddPiece(const Call& call, const Piece& piece, int64_t begin,
     return call.input.groups[at + rows[i]];
   };
   for (size_t first = 0; first < num_rows;) {
-    // As many rows as belong to a group.
+    // The rows of one group.
     size_t next = first + 1;
     while (next < num_rows && group_of(next) == group_of(first)) ++next;
     AddRows(
@@ -478,11 +478,11 @@ void ChunkedSums::CloseSums(const OverflowPlace& place, absl::Span<double> open,
     problem.Add(std::isfinite(open[done]) ? Problem{false, here}
                                           : Problem{true, std::nullopt});
   }
-  // +0, where the next chunk starts.
+  // The next chunk starts from +0.
   std::fill(open.begin(), open.end(), 0.0);
 }
 
-// That is not found later: by then the rows are gone.
+// Looks for NaN and infinity now: when the chunk closes, the rows are gone.
 void ChunkedSums::CheckOpenChunk(int64_t begin, int64_t end, Problem& problem) {
   for (const int32_t group : open_groups_) {
     const double* const open = OpenSums(group, 0);

@@ -1,9 +1,9 @@
-// Numbers as integers of 128 bits in units of 2^-fraction_bits.
+// Fixed-point numbers: integers of 128 bits in units of 2^-fraction_bits.
 //
-// Sums of integers do not depend on their order, which sums of floating-point
-// numbers do. So what is summed over the shards of a data set is made an
-// integer first. The number of fraction bits F is chosen for what is summed:
-// the range is |value| < 2^(127 - F), the resolution 2^-F.
+// A sum of floating-point numbers depends on their order; a sum of integers
+// does not. So numbers become integers before they are summed over the shards
+// of a data set. With F fraction bits the range is |value| < 2^(127 - F) and
+// the resolution 2^-F. F is chosen for each kind of sum.
 
 #ifndef MOE_KERNELS_SUMS_FIXED_POINT_H_
 #define MOE_KERNELS_SUMS_FIXED_POINT_H_
@@ -17,11 +17,12 @@ namespace moe {
 
 inline constexpr int kMaxFractionBits = 127;
 
-// value * 2^fraction_bits, rounded to the nearest integer, ties to even. False,
-// and `result` untouched, if the value is NaN or infinite or the integer would
-// not be in (-2^127, 2^127). `fraction_bits` must be in [0, kMaxFractionBits].
-// Subnormal values round like any other; -0 gives 0. In the header because it
-// is the inner loop where chunks end.
+// result = value * 2^fraction_bits, rounded to the nearest integer, ties to
+// even. Returns false and leaves `result` as it is if the value is NaN or
+// infinite, or the integer would not be in (-2^127, 2^127). `fraction_bits`
+// must be in [0, kMaxFractionBits]. Subnormal values round like any other; -0
+// gives 0. The function is in the header because it is the inner loop at the
+// end of a chunk.
 inline bool ToFixedPoint(double value, int fraction_bits, Int128& result) {
   constexpr int kMantissaBits = 52;
   constexpr uint64_t kMantissaMask = (uint64_t{1} << kMantissaBits) - 1;
@@ -33,7 +34,7 @@ inline bool ToFixedPoint(double value, int fraction_bits, Int128& result) {
   const int shift = (biased != 0 ? biased : 1) - 1075 + fraction_bits;
   Uint128 magnitude;
   if (shift >= 0) {
-    // The mantissa has 53 bits. Of NaN and infinity, the shift is at least 972.
+    // The mantissa has 53 bits. The shift of NaN and infinity is at least 972.
     if (shift > 127 - 53) return false;
     magnitude = Uint128{mantissa} << shift;
   } else if (shift >= -53) {
@@ -45,13 +46,13 @@ inline bool ToFixedPoint(double value, int fraction_bits, Int128& result) {
   } else {
     magnitude = 0;  // Less than a half.
   }
-  // Without a branch, which would be wrong half of the time: ~m + 1 is -m.
+  // No branch, which would be mispredicted half of the time: ~m + 1 is -m.
   const Int128 sign = -static_cast<Int128>(bits >> 63);
   result = (static_cast<Int128>(magnitude) ^ sign) - sign;
   return true;
 }
 
-// sum += addend. False, and the sum untouched, if it would overflow.
+// sum += addend. Returns false and leaves `sum` as it is if it would overflow.
 inline bool AddFixedPoint(Int128 addend, Int128& sum) {
   Int128 total;
   if (__builtin_add_overflow(sum, addend, &total)) return false;

@@ -1,13 +1,12 @@
 // The mean and the variance of each feature over tokens.
 //
-// The formula n S2 - S1^2 loses all digits in double where the deviation is
-// small beside the mean. Here S1, the sum of x, and S2, the sum of x^2, are
-// kept to more bits than a double has (inside a chunk as pairs of doubles,
-// across chunks as integers), the formula is taken between integers, and only
-// the result is rounded. On 1e7 floats of mean 1e4 and deviation 1e-2 the
-// variance is right to 1e-12.
+// The formula n S2 - S1^2 loses all digits in double if the deviation is small
+// beside the mean. Here S1, the sum of x, and S2, the sum of x^2, have more
+// bits than a double: pairs of doubles inside a chunk, integers across chunks.
+// The formula is taken between integers, and only its result is rounded. On 1e7
+// floats of mean 1e4 and deviation 1e-2 the variance is right to 1e-12.
 //
-// How tokens are given, merged and finished is told in feature_sums.h.
+// feature_sums.h says how tokens are added, merged and finished.
 
 #ifndef MOE_KERNELS_SUMS_MOMENTS_H_
 #define MOE_KERNELS_SUMS_MOMENTS_H_
@@ -28,46 +27,47 @@ namespace moe {
 
 class Moments {
  public:
-  // Of the sum of x: range 2^59, about 5.8e17, resolution 2^-68, about 3e-21.
+  // For the sum of x: range 2^59, about 5.8e17; resolution 2^-68, about 3e-21.
   static constexpr int kSumFractionBits = 68;
-  // Of the sum of x^2: range 2^55, about 3.6e16 (1e9 tokens with 3.6e7 each, or
-  // a magnitude of 6000), resolution 2^-72, about 2e-22. With these two, n S2
-  // and S1^2 fit 256 bits in the same unit, for every n.
+  // For the sum of x^2: range 2^55, about 3.6e16 (1e9 tokens with 3.6e7 each,
+  // or a magnitude of 6000); resolution 2^-72, about 2e-22. With these two,
+  // n S2 and S1^2 fit 256 bits in the same unit, for every n.
   static constexpr int kSquareFractionBits = 72;
 
   // At most 2^31 features.
   explicit Moments(int64_t num_features);
 
   // Adds the tokens [first_token, first_token + num_tokens). `rows` is
-  // [num_tokens, num_features]. 17 operations in double for each number.
+  // [num_tokens, num_features]. Takes 17 operations in double for each number.
   //
-  // InvalidArgument, and nothing changed, if the tokens may not come now.
-  // InvalidArgument if a number is NaN or infinite, naming the first such token
-  // and feature, and OutOfRange if a sum leaves its range: the object is then
-  // of no use, and every later call returns the same error.
+  // InvalidArgument, without a change, if the rules of feature_sums.h do not
+  // allow these tokens now. InvalidArgument, with the first such token and
+  // feature, if a number is NaN or infinite, and OutOfRange if a sum leaves its
+  // range: the object is then not valid, and every later call returns the same
+  // error.
   absl::Status Add(int64_t first_token, MatrixView<const float> rows,
                    ThreadPool& pool);
 
-  // As of FeatureSums.
+  // As for FeatureSums.
   absl::Status Finish();
   absl::Status Merge(const Moments& other);
 
   int64_t num_features() const { return sums_.num_columns(); }
   int64_t num_tokens() const { return sums_.num_tokens(); }
 
-  // [num_features]: S1 / n, rounded once. After Finish, and with one token at
-  // least, only.
+  // [num_features]: S1 / n, rounded once. Only after Finish, and with at least
+  // one token.
   std::vector<double> Means() const;
 
-  // [num_features]: (n S2 - S1^2) / n^2, the population's variance, rounded
-  // once. Before that, the chunks' rounding to integers has moved it by
-  // 2^-74 (1 + |mean|), about 5e-23, at most, if chunks are full; it is 0 where
-  // that leaves less. After Finish, and with one token at least, only.
+  // [num_features]: (n S2 - S1^2) / n^2, the variance of the population,
+  // rounded once. Before that, the rounding of full chunks to integers has
+  // moved it by at most 2^-74 (1 + |mean|), about 5e-23. It is 0 if it would be
+  // negative. Only after Finish, and with at least one token.
   std::vector<double> Variances() const;
 
-  // The form in sums_record.h. After Finish only. Parse's errors are those of
-  // ParseSumsRecord, and InvalidArgument for another kind of sums or a sum of
-  // squares less than 0.
+  // The bytes that sums_record.h describes. After Finish only. Parse has the
+  // errors of ParseSumsRecord, and InvalidArgument for another kind of sums or
+  // a sum of squares below 0.
   std::string Serialize() const { return sums_.Serialize(); }
   static absl::StatusOr<Moments> Parse(absl::string_view bytes);
 

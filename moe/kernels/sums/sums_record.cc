@@ -33,7 +33,7 @@ void AppendUint(Uint128 value, int num_bytes, std::string& out) {
   }
 }
 
-// Takes numbers off the front of bytes that are known to be long enough.
+// Takes numbers off the front. The caller knows that there are enough bytes.
 class Reader {
  public:
   explicit Reader(absl::string_view bytes) : bytes_(bytes) {}

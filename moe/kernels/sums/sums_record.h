@@ -1,5 +1,5 @@
-// What is kept of a sum over tokens, and its form in bytes, in which a worker
-// hands on the sums of its shard.
+// A finished sum over tokens, and its form in bytes, in which a worker passes
+// on the sums of its shard.
 //
 // The form, little-endian, version 1:
 //
@@ -14,16 +14,16 @@
 //   32      8       R, the number of ranges of tokens
 //   40      4 G     fraction bits of each group's sums: int32
 //   then    8 G     number of tokens in each group: int64
-//   then    16 R    ranges of tokens: begin and end, int64; ascending, each
-//                   beginning at a multiple of 128, with no chunk in common,
-//                   none beginning where another ends
+//   then    16 R    ranges of tokens: begin and end, int64; ascending; each
+//                   begins at a multiple of 128; no two share a chunk; none
+//                   begins where another ends
 //   then    16 G C  the sums: int128 in two's complement; the sum of group g
-//                   and column c is the (g C + c)-th, and stands for the
-//                   integer times 2^-(fraction bits of g)
-//   then    32      SHA-256 of all bytes before
+//                   and column c is the (g C + c)-th; its value is the integer
+//                   times 2^-(fraction bits of g)
+//   then    32      SHA-256 of all bytes before it
 //
-// There is nothing after. G, C and R are at most 2^32. Equal sums are equal
-// bytes, however the work was shared.
+// Nothing follows. G, C and R are at most 2^32. Equal sums are equal bytes,
+// however the work was shared.
 
 #ifndef MOE_KERNELS_SUMS_SUMS_RECORD_H_
 #define MOE_KERNELS_SUMS_SUMS_RECORD_H_
@@ -44,8 +44,8 @@ inline constexpr int64_t kMaxSumsDimension = int64_t{1} << 32;
 struct SumsRecord {
   uint32_t kind = 0;
   int64_t num_columns = 0;
-  std::vector<int32_t> fraction_bits;  // A group.
-  std::vector<int64_t> counts;         // A group.
+  std::vector<int32_t> fraction_bits;  // [num_groups]
+  std::vector<int64_t> counts;         // [num_groups]
   TokenRanges tokens;
   std::vector<Int128> sums;  // [num_groups, num_columns]
 
@@ -56,12 +56,12 @@ struct SumsRecord {
 
 std::string FormatSumsRecord(const SumsRecord& record);
 
-// The inverse. DataLoss if the bytes end early or their digest is another;
+// The inverse. DataLoss if the bytes end early or their digest differs;
 // Unimplemented for another version; InvalidArgument for anything else that is
-// not as above, a count of tokens that no ranges could give, and fraction bits
-// out of range. Allocates no more than the bytes' own size, and nothing before
-// that size is known to be right. Which shapes a kind can have is left to who
-// asks.
+// not as above, for a count of tokens that the ranges cannot give, and for
+// fraction bits out of range. Allocates no more than the size of `bytes`, and
+// only after it has checked that size. The caller checks which shapes a kind
+// can have.
 absl::StatusOr<SumsRecord> ParseSumsRecord(absl::string_view bytes);
 
 }  // namespace moe

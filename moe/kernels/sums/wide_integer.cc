@@ -11,8 +11,8 @@ namespace {
 
 constexpr int kMaxExponent = 512;
 
-// What a double holds, and one bit below, which says whether the rest is half
-// a unit or more.
+// The bits of a double, and one bit below them, which says whether the rest is
+// at least half a unit.
 constexpr int kDoubleBits = 53;
 constexpr int kKeptBits = kDoubleBits + 1;
 
@@ -28,8 +28,8 @@ bool BitAt(const Uint256& a, int bit) {
   return (a.limbs[static_cast<size_t>(bit / 64)] >> (bit % 64) & 1) != 0;
 }
 
-// kept * 2^exponent plus something in (0, 2^exponent) if `rest`, rounded. If
-// `rest`, `kept` has kKeptBits bits; it never has more.
+// Rounds kept * 2^exponent, plus something in (0, 2^exponent) if `rest`. `kept`
+// has at most kKeptBits bits, and exactly so many if `rest`.
 double RoundToDouble(uint64_t kept, bool rest, int exponent) {
   if (kept >> kDoubleBits != 0) {
     const bool half = (kept & 1) != 0;
@@ -38,7 +38,7 @@ double RoundToDouble(uint64_t kept, bool rest, int exponent) {
     // A carry out of the 53 bits gives a power of two, which a double holds.
     if (half && (rest || (kept & 1) != 0)) kept += 1;
   }
-  // 2^exponent is no subnormal, for any exponent that may come.
+  // 2^exponent is normal for every exponent that can occur.
   return static_cast<double>(kept) *
          std::bit_cast<double>(static_cast<uint64_t>(1023 + exponent) << 52);
 }
@@ -50,7 +50,7 @@ Uint256 Multiply(Uint128 a, Uint128 b) {
   const Uint128 cross1 = Uint128{Low(a)} * High(b);
   const Uint128 cross2 = Uint128{High(a)} * Low(b);
   const Uint128 high = Uint128{High(a)} * High(b);
-  // Three numbers under 2^64: no carry is lost.
+  // Three numbers below 2^64: no carry is lost.
   const Uint128 middle = Uint128{High(low)} + Low(cross1) + Low(cross2);
   const Uint128 upper =
       high + High(cross1) + High(cross2) + Uint128{High(middle)};
@@ -105,9 +105,9 @@ double QuotientToDouble(const Uint256& numerator, Uint128 denominator,
   MOE_CHECK(-kMaxExponent <= exponent && exponent <= kMaxExponent);
   int bit = BitLength(numerator);
   if (bit == 0) return 0.0;
-  // Long division, one bit at a time, past the point where need be, until the
+  // Long division, one bit at a time, past the point if necessary, until the
   // quotient has enough bits. The remainder stays below the denominator, so
-  // that twice it fits.
+  // that twice the remainder fits.
   Uint128 remainder = 0;
   uint64_t quotient = 0;
   while (quotient >> (kKeptBits - 1) == 0) {

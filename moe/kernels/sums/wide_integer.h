@@ -1,8 +1,8 @@
-// Integers of 128 and 256 bits, as far as the end of an exact sum needs them:
-// products, differences, and one correctly rounded quotient.
+// Integers of 128 and 256 bits that finish an exact sum: products, differences,
+// and one correctly rounded quotient.
 //
-// A variance is a small difference of large numbers, n S2 - S1^2. Taken between
-// integers it is exact; only its quotient is rounded, once.
+// A variance is a small difference of large numbers, n S2 - S1^2. Between
+// integers it is exact. Only its quotient is rounded, once.
 
 #ifndef MOE_KERNELS_SUMS_WIDE_INTEGER_H_
 #define MOE_KERNELS_SUMS_WIDE_INTEGER_H_
@@ -15,7 +15,7 @@ namespace moe {
 __extension__ typedef __int128 Int128;
 __extension__ typedef unsigned __int128 Uint128;
 
-// |value|, also of the least Int128.
+// |value|, also for the least Int128.
 inline Uint128 Magnitude(Int128 value) {
   const Uint128 bits = static_cast<Uint128>(value);
   return value < 0 ? Uint128{0} - bits : bits;
@@ -35,16 +35,16 @@ struct Uint256 {
 // a * b; never overflows.
 Uint256 Multiply(Uint128 a, Uint128 b);
 
-// Less than 0 if a < b, 0 if they are equal, else more than 0.
+// Below 0 if a < b, 0 if they are equal, else above 0.
 int Compare(const Uint256& a, const Uint256& b);
 
-// a - b. b must not be more than a.
+// a - b, for b <= a.
 Uint256 Subtract(const Uint256& a, const Uint256& b);
 
-// a * 2^64. It must fit.
+// a * 2^64, which must fit.
 Uint256 ShiftLeftBy64(const Uint256& a);
 
-// The number of bits up to the highest that is set; 0 for 0.
+// The number of bits up to the highest one that is set; 0 for 0.
 int BitLength(const Uint256& a);
 
 // value * 2^exponent, rounded to the nearest double, ties to even. The exponent

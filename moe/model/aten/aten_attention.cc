@@ -15,8 +15,8 @@
 #include <cstdint>
 #include <limits>
 
-// Before 2.0 there is no such operator, and before 2.2 a CPU computes it with
-// all of a sequence's scores in memory.
+// The operator does not exist before 2.0. Before 2.2, a CPU keeps all scores of
+// a sequence in memory.
 #if TORCH_VERSION_MAJOR > 2 || \
     (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 2)
 #define MOE_ATEN_HAS_FUSED_ATTENTION 1
@@ -28,8 +28,8 @@ namespace {
 
 #ifdef MOE_ATEN_HAS_FUSED_ATTENTION
 
-// The number of features that every fused implementation takes: others may go
-// to the one that keeps all scores.
+// Every fused implementation takes multiples of this number of features. Other
+// numbers may go to the one that keeps all scores.
 constexpr int64_t kFusedFeatures = 8;
 
 // Keys or values for every head. [num_sequences, num_heads, length, head_dim].
@@ -49,7 +49,7 @@ at::Tensor AttendBlock(const at::Tensor& q, const AtenAttentionInputs& inputs,
                        int64_t begin, int64_t end) {
   const int64_t sequences = q.size(0), groups = q.size(1), heads = q.size(2);
   const int64_t rows = end - begin, head_dim = q.size(4);
-  // A group's queries are rows of one product with its keys.
+  // The queries of a group are the rows of one product with its keys.
   const at::Tensor block =
       q.narrow(3, begin, rows)
           .reshape({sequences, groups, heads * rows, head_dim});

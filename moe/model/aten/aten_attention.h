@@ -3,7 +3,7 @@
 // Part of moe/model/aten; not under the numerics contract. The definition is
 // that of moe/model/layer/attention.h.
 //
-// Its users hold LibTorch's types and see its exceptions.
+// Callers use LibTorch's types and see its exceptions.
 
 #ifndef MOE_MODEL_ATEN_ATEN_ATTENTION_H_
 #define MOE_MODEL_ATEN_ATEN_ATTENTION_H_
@@ -14,26 +14,26 @@
 
 namespace moe {
 
-// What attention reads: of `num_sequences` sequences of one length,
+// The inputs of attention, for `num_sequences` sequences of one length:
 //   query [num_sequences, num_heads, length, head_dim]
 //   key and value [num_sequences, num_key_value_heads, length, head_dim]
-// of one type, on one device.
+// All have one type and are on one device.
 struct AtenAttentionInputs {
   const at::Tensor& query;
   const at::Tensor& key;
   const at::Tensor& value;
 };
 
-// How many scores are in memory at once, unless one query has more: 128 MiB.
+// The most scores in memory at once, unless one query has more: 128 MiB.
 inline constexpr int64_t kMaxAttentionScores = int64_t{1} << 25;
 
-// The attention's output, shaped as the queries are; scores and probabilities
-// are float32. With LibTorch's fused attention where this LibTorch's works
-// without a sequence's length x length scores (from 2.2 on, head_dim a multiple
-// of 8), else by blocks of queries.
+// The output of attention, with the shape of the queries. Scores and
+// probabilities are float32. Uses LibTorch's fused attention if it does not
+// keep all length x length scores of a sequence (from 2.2 on, head_dim a
+// multiple of 8); otherwise works by blocks of queries.
 at::Tensor AtenCausalAttention(const AtenAttentionInputs& inputs);
 
-// By blocks of as many queries as have at most `max_scores` scores, or of one.
+// Works by blocks of queries with at most `max_scores` scores, or of one query.
 at::Tensor AtenAttentionByBlocks(const AtenAttentionInputs& inputs,
                                  int64_t max_scores);
 

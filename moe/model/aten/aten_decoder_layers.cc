@@ -37,7 +37,7 @@
 namespace moe {
 namespace {
 
-// The rows that the MLP takes at once: large enough for its products.
+// The rows that the MLP takes at once: enough for fast products.
 constexpr int64_t kMlpRows = 1024;
 
 struct LinearWeights {
@@ -56,7 +56,7 @@ at::Tensor Apply(const LinearWeights& linear, const at::Tensor& x) {
   return at::linear(x, linear.weight, linear.bias);
 }
 
-// Of as many positions as some sequences have, for heads of [num_sequences,
+// The angles of the positions of some sequences, for heads of [num_sequences,
 // length, num_heads, head_dim].
 struct Angles {
   at::Tensor cos;  // [length, 1, head_dim / 2]
@@ -80,7 +80,7 @@ struct Run {
   int64_t num_sequences;
   int64_t length;
 
-  // Its rows of x [rows of the batch, num_heads * head_dim].
+  // The run's rows of x [rows of the batch, num_heads * head_dim].
   at::Tensor Heads(const at::Tensor& x, int64_t head_dim) const {
     return x.narrow(0, first_row, num_sequences * length)
         .view({num_sequences, length, x.size(1) / head_dim, head_dim});
@@ -114,7 +114,7 @@ int64_t AtenBatch::NumRows() const {
 absl::Status CheckAtenFinite(absl::string_view what,
                              absl::Span<const int64_t> offsets,
                              const at::Tensor& x, int64_t first_row) {
-  // The sum is not finite if a term is not; the reverse is seldom true.
+  // The sum is not finite if a term is not. The reverse is rarely true.
   const auto sum = x.sum(c10::kFloat).item<float>();
   if (std::isfinite(sum)) return absl::OkStatus();
   const at::Tensor bad = at::isfinite(x).logical_not_().nonzero();
@@ -169,7 +169,7 @@ class AtenDecoderLayers::Impl {
   const c10::Device device_;
   const c10::ScalarType product_type_;
   LayerWeights weights_;
-  // The tables that were needed, whole, on the device.
+  // The whole tables that were used so far, on the device.
   std::map<const RopeTable*, Angles> angles_;
 };
 

@@ -1,12 +1,12 @@
 // The decoder layers of a dense LLaMA through LibTorch's operators, one layer's
 // weights in memory at a time.
 //
-// Part of moe/model/aten; not under the numerics contract. What a layer
-// computes is in moe/model/layer/decoder_layer.h, and the angles of the rotary
-// embedding are the same to the bit. Which sequences go together is the
-// caller's choice.
+// Part of moe/model/aten; not under the numerics contract.
+// moe/model/layer/decoder_layer.h says what a layer computes. The angles of the
+// rotary embedding are the same to the bit. The caller chooses which sequences
+// go together.
 //
-// Its users hold LibTorch's types and see its exceptions.
+// Callers use LibTorch's types and see its exceptions.
 
 #ifndef MOE_MODEL_ATEN_ATEN_DECODER_LAYERS_H_
 #define MOE_MODEL_ATEN_ATEN_DECODER_LAYERS_H_
@@ -25,7 +25,7 @@
 
 namespace moe {
 
-// Sequences [begin, end) of all. Sequence i has the rows [offsets[i],
+// The sequences [begin, end) of all. Sequence i has the rows [offsets[i],
 // offsets[i + 1]) of the hidden states.
 struct AtenBatch {
   absl::Span<const int64_t> offsets;
@@ -36,21 +36,21 @@ struct AtenBatch {
   int64_t NumRows() const;
 };
 
-// InvalidArgument, as moe/model/layer/activation_error.h says it, if an element
-// of x [rows, features], the rows of all sequences from `first_row` on, is NaN
-// or infinite. Waits for the device.
+// The error of moe/model/layer/activation_error.h if an element of x [rows,
+// features] is NaN or infinite. The rows of x are those of all sequences from
+// `first_row` on. Waits for the device.
 absl::Status CheckAtenFinite(absl::string_view what,
                              absl::Span<const int64_t> offsets,
                              const at::Tensor& x, int64_t first_row);
 
-// x / sqrt(mean(x^2) + epsilon) * weight for every row of x [rows, H], float32
-// as the weight [H].
+// x / sqrt(mean(x^2) + epsilon) * weight for every row of x [rows, H]. x and
+// the weight [H] are float32.
 at::Tensor AtenRmsNorm(const at::Tensor& x, const at::Tensor& weight,
                        double epsilon);
 
-// About how many floats Forward takes for a batch of `num_rows` tokens: 2 H +
-// 5 Q + 2 K a token, 3 H + 3 I for each of 1024 in the MLP, and at most
-// kMaxAttentionScores.
+// About the number of floats that Forward takes for a batch of `num_rows`
+// tokens: 2 H + 5 Q + 2 K for each token, 3 H + 3 I for each of 1024 rows in
+// the MLP, and at most kMaxAttentionScores.
 int64_t AtenLayerActivations(const LlamaConfig& config, int64_t num_rows);
 
 class AtenDecoderLayers {
@@ -60,16 +60,16 @@ class AtenDecoderLayers {
                     AtenDevice device, AtenProducts products);
   ~AtenDecoderLayers();
 
-  // Takes the weights of layer `layer` to the device, after those that were
-  // there are gone. The errors of reading and of NaN or infinite weights.
+  // Frees the weights on the device and loads those of layer `layer`. The
+  // errors of reading and of NaN or infinite weights.
   absl::Status Read(int64_t layer);
 
-  // Puts the output of the layer that was read last in place of its input, in
-  // the batch's rows of `hidden` [num_tokens, H], float32, on the device.
-  // InvalidArgument, with the sequence and the position, for an activation that
-  // is NaN or infinite; the caller adds the layer.
+  // Replaces the batch's rows of `hidden` [num_tokens, H], float32, on the
+  // device, by the output of the layer that was read last. InvalidArgument,
+  // with the sequence and the position, for an activation that is NaN or
+  // infinite. The caller adds the layer.
   //
-  // Beside hidden, takes AtenLayerActivations.
+  // Takes AtenLayerActivations floats beside `hidden`.
   absl::Status Forward(const AtenBatch& batch, const at::Tensor& hidden);
 
  private:

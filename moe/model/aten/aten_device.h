@@ -1,6 +1,6 @@
-// Whether a device is there.
+// Checks whether a device is there.
 //
-// Part of moe/model/aten, for its .cc files alone.
+// Part of moe/model/aten, only for its .cc files.
 
 #ifndef MOE_MODEL_ATEN_ATEN_DEVICE_H_
 #define MOE_MODEL_ATEN_ATEN_DEVICE_H_
@@ -10,8 +10,7 @@
 
 namespace moe {
 
-// OK for a device that this LibTorch can use; FailedPrecondition, with what to
-// do, otherwise.
+// FailedPrecondition, with what to do, if this LibTorch cannot use the device.
 absl::Status CheckDevice(AtenDevice device);
 
 }  // namespace moe

@@ -1,12 +1,11 @@
-// The forward pass of a dense LLaMA through LibTorch's own operators: losses of
-// the tokens of sequences, and logits of some of them. What `--numerics=aten`
-// runs.
+// The forward pass of a dense LLaMA through LibTorch's own operators: the
+// losses of all tokens, and the logits of some. `--numerics=aten` runs it.
 //
 // It is LlamaForCausalLM of Hugging Face transformers in float32, or with
-// bfloat16 products, on a CPU or a CUDA device: fast where there are units for
-// it. It is NOT under the numerics contract (moe/kernels/README.md): results
-// depend on LibTorch's release, the device and the number of threads, and are
-// never hashed. Nor are there taps or a backward. LibTorch's headers and
+// bfloat16 products, on a CPU or a CUDA device: fast if the hardware has units
+// for it. It is NOT under the numerics contract (moe/kernels/README.md):
+// results depend on LibTorch's release, the device and the number of threads,
+// and are never hashed. It has no taps and no backward. LibTorch's headers and
 // exceptions stay inside the plugin (moe/base/torch_plugin.h), which
 // AtenForward loads.
 
@@ -23,27 +22,27 @@
 
 namespace moe {
 
-// The loss of every token, [num_tokens]: of position t of a sequence that of
-// predicting its label at t + 1,
+// The loss of every token, [num_tokens]. Position t of a sequence predicts the
+// label at t + 1:
 //   loss_t = log(sum_i exp(logit_ti)) - logit_t,label(t+1)
-// and +0 where that label is kIgnoredLabel and at a sequence's last position.
+// The loss is +0 if that label is kIgnoredLabel, and at the end of a sequence.
 //
-// Layer by layer, all sequences through each. The device holds one layer's
-// weights, in the type of the products, and the hidden states of all tokens, 4
-// * num_tokens * hidden_size bytes: a copy to the host and back in every layer
-// would take longer than many layers do. Beside them, what AtenDecoderLayers
-// says of tokens_at_once, and 128 MiB of logits. Weights are read once each,
-// the embedding twice where it is the head as well.
+// All sequences go through one layer, then through the next. The device holds
+// one layer's weights, in the type of the products, and the hidden states of
+// all tokens, 4 * num_tokens * hidden_size bytes: copying them to the host and
+// back would take longer than many layers do. It also holds what
+// AtenDecoderLayers takes for tokens_at_once, and 128 MiB of logits. Each
+// weight is read once; the embedding is read twice if it is also the head.
 //
 // The checkpoint must be dense. Errors:
-//   InvalidArgument     no sequences; an id or label outside of the vocabulary;
-//                       a NaN or an infinity, with the weight's tensor and
-//                       element, or the layer, activation, sequence and
-//                       position
-//   FailedPrecondition  a device that is not there
-//   ResourceExhausted   memory, of the budget, the host or the device; a
-//                       sequence longer than RotaryTables go
-//   Unavailable         an error that CUDA reports
+//   InvalidArgument     there are no sequences; an id or label is outside of
+//                       the vocabulary; a NaN or an infinity, with the weight's
+//                       tensor and element, or with the layer, activation,
+//                       sequence and position
+//   FailedPrecondition  the device is not there
+//   ResourceExhausted   the budget, the host or the device has too little
+//                       memory; a sequence is too long for RotaryTables
+//   Unavailable         CUDA reports an error
 // and those of MOE_TORCH_FUNCTION, of reading and of the tap.
 absl::StatusOr<std::vector<float>> AtenForward(const Checkpoint& checkpoint,
                                                const TokenSequences& sequences,

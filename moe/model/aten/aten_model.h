@@ -1,4 +1,4 @@
-// A checkpoint as what AtenForward gives to LibTorch.
+// Makes the AtenModel of a checkpoint.
 
 #ifndef MOE_MODEL_ATEN_ATEN_MODEL_H_
 #define MOE_MODEL_ATEN_ATEN_MODEL_H_

@@ -1,4 +1,4 @@
-// What AtenForward gives to LibTorch. Needs none of its types.
+// The arguments of AtenForward. They need none of LibTorch's types.
 
 #ifndef MOE_MODEL_ATEN_ATEN_OPTIONS_H_
 #define MOE_MODEL_ATEN_ATEN_OPTIONS_H_
@@ -26,25 +26,25 @@ struct AtenModel {
 
 enum class AtenDevice { kCpu, kCuda };
 
-// The type of the factors of the products of linear layers and attention. Sums,
+// The type of the factors in products of linear layers and attention. Sums,
 // norms, rotations, probabilities, hidden states between blocks and losses are
-// float32 in both.
+// always float32.
 enum class AtenProducts {
   kFloat32,
-  kBFloat16,  // Faster where there are units for it; about 3 digits.
+  kBFloat16,  // Faster if the hardware has units for it; about 3 digits.
 };
 
 struct AtenOptions {
   AtenDevice device = AtenDevice::kCpu;
   AtenProducts products = AtenProducts::kFloat32;
-  // Positive. LibTorch's for the whole process from now on; with an OpenBLAS
-  // that has threads of its own, OPENBLAS_NUM_THREADS counts too.
+  // Positive. LibTorch uses it for the whole process from now on. For an
+  // OpenBLAS with its own threads, OPENBLAS_NUM_THREADS matters, too.
   int num_threads = 1;
-  // Sequences that go through a layer together have about as many tokens, or
-  // are one longer sequence. Positive; memory against overhead.
+  // The sequences that go through a layer together have about so many tokens,
+  // or are one longer sequence. Positive; memory against overhead.
   int64_t tokens_at_once = 4096;
-  // Of the host; asked once, for about the most that the pass holds there: on
-  // the CPU everything, for CUDA the largest weight. May be null.
+  // The budget of the host. The pass reserves about the most that it holds
+  // there: everything on the CPU, the largest weight for CUDA. May be null.
   MemoryBudget* memory_budget = nullptr;
 };
 
@@ -55,8 +55,8 @@ struct AtenLogits {
   MatrixView<const float> rows;  // Valid during the call.
 };
 
-// Takes the logits of the first `num_sequences` sequences, of each token once,
-// in order. An error ends the pass.
+// Receives the logits of the first `num_sequences` sequences: those of each
+// token once, in order. An error ends the pass.
 struct AtenLogitsTap {
   int64_t num_sequences = 0;
   std::function<absl::Status(const AtenLogits&)> take;

@@ -45,7 +45,7 @@ namespace {
 // 128 MiB of float32.
 constexpr int64_t kMaxLogits = int64_t{1} << 25;
 
-// LibTorch looks at an index on a CPU alone.
+// LibTorch checks an index only on a CPU.
 absl::Status CheckInVocabulary(absl::string_view what,
                                absl::Span<const int32_t> ids, int64_t sequence,
                                int64_t vocab_size) {
@@ -75,7 +75,7 @@ absl::Status CheckSequences(const TokenSequences& sequences,
   return absl::OkStatus();
 }
 
-// The label that each token predicts; kIgnoredLabel where there is none.
+// The label that each token predicts; kIgnoredLabel if there is none.
 std::vector<int64_t> Targets(const TokenSequences& sequences) {
   std::vector<int64_t> targets;
   targets.reserve(static_cast<size_t>(sequences.num_tokens()));
@@ -95,7 +95,7 @@ std::vector<int64_t> Lengths(const TokenSequences& sequences) {
   return lengths;
 }
 
-// How many tokens have their logits in memory at once.
+// The number of tokens whose logits are in memory at once.
 int64_t LogitsRows(const LlamaConfig& config, const AtenOptions& options) {
   return std::clamp<int64_t>(kMaxLogits / config.vocab_size, 1,
                              options.tokens_at_once);
@@ -116,8 +116,8 @@ int64_t HostBytes(const LlamaConfig& config, const TokenSequences& sequences,
   int64_t rows = options.tokens_at_once;
   for (const int64_t length : Lengths(sequences)) rows = std::max(rows, length);
   rows = std::min(rows, sequences.num_tokens());
-  // A weight may be there as it is stored and as it is used, and logits beside
-  // what becomes of them.
+  // A weight may be in memory both as it is stored and as it is used; logits,
+  // too, are there twice.
   const int64_t layer = 2 * hidden * (query + key) + 3 * mlp + largest +
                         AtenLayerActivations(config, rows);
   const int64_t logits =
@@ -205,7 +205,7 @@ absl::Status ForwardPass::RunLayers(const RotaryTables& rotary) {
   return absl::OkStatus();
 }
 
-// The rows of the first sequences, sequence by sequence.
+// Passes the rows of the first sequences to the tap, sequence by sequence.
 absl::Status ForwardPass::TapLogits(const at::Tensor& logits,
                                     int64_t first_row) {
   const absl::Span<const int64_t> offsets = sequences_.offsets();

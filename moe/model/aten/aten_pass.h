@@ -1,4 +1,4 @@
-// The part of AtenForward that LibTorch does, in the plugin of
+// The part of AtenForward that uses LibTorch, in the plugin of
 // moe/base/torch_plugin.h.
 
 #ifndef MOE_MODEL_ATEN_ATEN_PASS_H_

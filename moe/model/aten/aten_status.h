@@ -1,4 +1,4 @@
-// LibTorch's exceptions as statuses, at the edge of moe/model/aten.
+// Turns LibTorch's exceptions into statuses at the edge of moe/model/aten.
 
 #ifndef MOE_MODEL_ATEN_ATEN_STATUS_H_
 #define MOE_MODEL_ATEN_ATEN_STATUS_H_
@@ -7,9 +7,10 @@
 
 namespace moe {
 
-// What the exception that is being handled says; call it in a `catch (...)`.
-// ResourceExhausted, with what to do, where the device's or the host's memory
-// is used up; Unavailable where CUDA reports an error; Internal otherwise.
+// The status of the exception that is being handled. Call it in a `catch
+// (...)`. ResourceExhausted, with what to do, if the memory of the device or
+// the host is used up; Unavailable if CUDA reports an error; otherwise
+// Internal.
 absl::Status AtenExceptionStatus();
 
 }  // namespace moe

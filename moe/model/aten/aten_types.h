@@ -1,6 +1,6 @@
-// The names that LibTorch has for where and in which type it computes.
+// LibTorch's names of devices and types.
 //
-// Part of moe/model/aten, for its .cc files alone.
+// Part of moe/model/aten, only for its .cc files.
 
 #ifndef MOE_MODEL_ATEN_ATEN_TYPES_H_
 #define MOE_MODEL_ATEN_ATEN_TYPES_H_

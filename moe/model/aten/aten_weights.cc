@@ -20,7 +20,7 @@
 namespace moe {
 namespace {
 
-// A checkpoint that is open has no others.
+// An open checkpoint has no other types.
 c10::ScalarType ToScalarType(Dtype dtype) {
   switch (dtype) {
     case Dtype::kF32:

@@ -1,7 +1,6 @@
 // A model's weights as LibTorch's tensors.
 //
-// Part of moe/model/aten. Its users hold LibTorch's types and see its
-// exceptions.
+// Part of moe/model/aten. Callers use LibTorch's types and see its exceptions.
 
 #ifndef MOE_MODEL_ATEN_ATEN_WEIGHTS_H_
 #define MOE_MODEL_ATEN_ATEN_WEIGHTS_H_

@@ -1,5 +1,5 @@
-// What a pass through a decoder layer says of an activation that is NaN or
-// infinite, whichever numerics computed it.
+// The error for an activation of a decoder layer that is NaN or infinite, for
+// both kinds of numerics.
 
 #ifndef MOE_MODEL_LAYER_ACTIVATION_ERROR_H_
 #define MOE_MODEL_LAYER_ACTIVATION_ERROR_H_
@@ -12,19 +12,19 @@
 
 namespace moe {
 
-// Feature `feature` of `num_features` of row `row` of the activation `what`.
-// Sequence i has the rows [offsets[i], offsets[i + 1]); the row is one of them.
+// Feature `feature` of `num_features` in row `row` of the activation `what`.
+// Sequence i has the rows [offsets[i], offsets[i + 1]). The row belongs to one.
 struct ActivationPosition {
   absl::string_view what;  // "attention queries"
   absl::Span<const int64_t> offsets;
   int64_t row = 0;
   int64_t feature = 0;
   int64_t num_features = 0;
-  int64_t first_sequence = 0;  // What the first one is called.
+  int64_t first_sequence = 0;  // The number of the first one in messages.
 };
 
-// InvalidArgument that says which activation of which sequence, at which
-// position. The caller adds the layer.
+// InvalidArgument with the activation, the sequence, the position and the
+// feature. The caller adds the layer.
 absl::Status NonFiniteActivationError(const ActivationPosition& at);
 
 }  // namespace moe

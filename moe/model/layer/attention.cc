@@ -33,7 +33,7 @@ struct QueryBlock {
   int64_t end;
 };
 
-// What a thread computes a block in, kept from block to block.
+// The buffers of a thread, kept from block to block.
 struct BlockBuffers {
   AlignedBuffer<float> query;
   AlignedBuffer<float> scores;
@@ -42,7 +42,7 @@ struct BlockBuffers {
   std::vector<float> correction;
 };
 
-// One sequence: its rows, and its keys and values packed.
+// A sequence: its rows, and its packed keys and values.
 class SequenceForward {
  public:
   SequenceForward(const AttentionInputs& inputs,
@@ -61,7 +61,7 @@ class SequenceForward {
     const int64_t num_blocks = (query_.rows + query_rows - 1) / query_rows;
     const auto run = [&](int64_t first, int64_t last) {
       for (int64_t i = first; i < last; ++i) {
-        // The blocks with most keys first, so that no thread ends with one.
+        // Blocks with most keys come first, so that no thread ends with one.
         const int64_t block = num_blocks - 1 - i / shape_.num_heads;
         const int64_t begin = block * query_rows;
         RunBlock({i % shape_.num_heads, begin,
@@ -70,7 +70,7 @@ class SequenceForward {
       }
     };
     const int64_t count = num_blocks * shape_.num_heads;
-    // Too few to go round: the threads share the products of each instead.
+    // Too few for all threads: they share the products of each block instead.
     if (count < 2 * pool.num_threads()) {
       run(0, count);
     } else {
@@ -118,7 +118,7 @@ class SequenceForward {
                   pool);
   }
 
-  // The part of the keys of a chunk, for the queries that see one of them.
+  // Adds the part of a chunk of keys, for the queries that see one of them.
   void AddChunk(const QueryBlock& block, int64_t chunk, MatrixView<float> q,
                 MatrixView<float> out, BlockBuffers& buffers,
                 ThreadPool& pool) const {

@@ -2,21 +2,22 @@
 // backward (Vaswani et al., "Attention Is All You Need", NeurIPS 2017, equation
 // 1; Ainslie et al., "GQA", EMNLP 2023, section 2.2).
 //
-// Between the projections of a decoder layer: takes rotated queries and keys.
-// Never holds a sequence's num_tokens x num_tokens scores: a thread has those
-// of a block of queries and kDepthBlock keys of one head. It does not look for
-// NaN or infinity; as a key that is masked still meets a zero, its infinity can
-// become an earlier token's NaN, so callers look before.
+// It stands between the projections of a decoder layer and takes rotated
+// queries and keys. It never holds all num_tokens x num_tokens scores of a
+// sequence: a thread has those of a block of queries and kDepthBlock keys of
+// one head. It does not look for NaN or infinity. Callers must check the inputs
+// first: a masked key is still multiplied by zero, so that its infinity could
+// become the NaN of an earlier token.
 //
-// Bits. Everything follows from the tokens of one sequence alone: from no
-// other sequence, SIMD target, number of threads, or block of queries, and a
-// token's output from no later token. Keys are taken in chunks cut at multiples
-// of kDepthBlock of the sequence, in ascending order, and backward queries
-// likewise; in a chunk a product is one chain (numerics contract, rule 1).
-// A masked position counts as a factor of +0 in the chain, or the chain begins
-// behind it or ends before, which changes nothing but the sign of a zero. That
-// shows nowhere: forward, a zero becomes +0 at last; backward, where chains
-// begin depends on the sequence alone.
+// Bits. All results depend on the tokens of one sequence alone: not on other
+// sequences, the SIMD target, the number of threads or the block of queries. A
+// token's output does not depend on later tokens. Keys come in chunks that are
+// cut at multiples of kDepthBlock of the sequence, in ascending order; in the
+// backward, queries do, too. In a chunk a product is one chain (numerics
+// contract, rule 1). A masked position is a factor of +0 in the chain, or the
+// chain begins behind it or ends before it. This changes only the sign of a
+// zero, and no result shows it: in the forward a zero becomes +0 at the end; in
+// the backward the start of a chain depends on the sequence alone.
 
 #ifndef MOE_MODEL_LAYER_ATTENTION_H_
 #define MOE_MODEL_LAYER_ATTENTION_H_
@@ -40,8 +41,8 @@ struct AttentionShape {
   int64_t KeyValueSize() const { return num_key_value_heads * head_dim; }
 };
 
-// What attention reads. Sequence i has the rows [offsets[i], offsets[i + 1]);
-// offsets start with 0, ascend, and end with the number of rows.
+// The inputs of attention. Sequence i has the rows [offsets[i], offsets[i +
+// 1]). Offsets start with 0, ascend, and end with the number of rows.
 struct AttentionInputs {
   AttentionShape shape;
   absl::Span<const int64_t> offsets;
@@ -50,7 +51,7 @@ struct AttentionInputs {
   MatrixView<const float> value;  // As key.
 };
 
-// What the forward gives, and the backward takes again.
+// The results of the forward, which the backward takes again.
 struct AttentionOutputs {
   MatrixView<float> out;          // As query.
   MatrixView<float> score_max;    // [num_heads, num_tokens]
@@ -71,8 +72,8 @@ struct AttentionForward {
   MatrixView<const float> inverse_sum;
 };
 
-// The same, owned: what a walk may keep of a forward so that the backward need
-// not compute it again.
+// The same, owned. A walk may keep them so that the backward does not compute
+// the forward again.
 struct SavedAttention {
   SavedAttention() = default;
   SavedAttention(const AttentionShape& shape, int64_t num_tokens)
@@ -80,7 +81,7 @@ struct SavedAttention {
         score_max(shape.num_heads, num_tokens),
         inverse_sum(shape.num_heads, num_tokens) {}
 
-  // What it takes: num_tokens * (num_heads * (head_dim + 2)) floats.
+  // The memory: num_tokens * num_heads * (head_dim + 2) floats.
   static int64_t SizeBytes(const AttentionShape& shape, int64_t num_tokens) {
     return num_tokens * shape.num_heads * (shape.head_dim + 2) *
            static_cast<int64_t>(sizeof(float));
@@ -105,15 +106,16 @@ struct SavedAttention {
 // sequence, with u_t = q_t * r, r = 1 / sqrt(head_dim) rounded to float:
 //   p_t = softmax over j <= t of s_tj = u_t . k_j
 //   out_t = sum_{j <= t} p_tj v_j
-// computed over the chunks c of keys as SoftmaxPiece says, from m = -infinity,
-// s = 0 and o = 0:
+// computed over the chunks of keys with SoftmaxPiece, from m = -infinity, s = 0
+// and o = 0:
 //   e_j = exp(s_tj - m'), m and s for the keys j <= t of the chunk
 //   o = o exp(m - m') + sum_j e_j v_j
 //   out_t = o inverse + 0, inverse = float(1 / s)
-// and m and inverse into score_max and inverse_sum. The outputs overlap no
-// input. `query_rows` queries at once, which changes no bit; a thread needs
-// query_rows x 3 kGemmRowStride floats (more where head_dim is over
-// kDepthBlock), and packed keys and values take as much as keys and values do.
+// score_max gets m and inverse_sum gets inverse. No output may overlap an
+// input. Takes `query_rows` queries at once, which changes no bit. A thread
+// needs query_rows x 3 kGemmRowStride floats (more if head_dim is above
+// kDepthBlock). The packed keys and values take as much memory as keys and
+// values.
 void CausalAttention(const AttentionInputs& inputs,
                      const AttentionOutputs& outputs, int64_t query_rows,
                      ThreadPool& pool);
@@ -132,11 +134,11 @@ struct AttentionGradients {
 //   dq_t  = (sum_{j <= t} ds_tj k_j) r
 //   dk_j  = sum over the group's heads, ascending, of sum_{t >= j} ds_tj u_t
 //   dv_j  = likewise of p_tj d_out_t
-// The gradients must not overlap each other or an input. A thread needs some
-// kDepthBlock x (900 + 5 head_dim) floats, and the caller's (the longest
-// sequence) x head_dim where threads share a head; the gradients of keys and
-// values before heads are added take as much as queries do, twice, and keys
-// transposed as much as keys do.
+// The gradients must not overlap each other or an input. Memory: about
+// kDepthBlock x (900 + 5 head_dim) floats for each thread; (the longest
+// sequence) x head_dim for the calling thread if threads share a head; twice
+// the size of the queries for the gradients of keys and values of each head;
+// and the size of the keys for the transposed keys.
 void CausalAttentionBackward(const AttentionInputs& inputs,
                              const AttentionForward& forward,
                              MatrixView<const float> d_out,

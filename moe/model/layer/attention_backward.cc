@@ -26,15 +26,15 @@ using attention::kChunk;
 using attention::NumChunks;
 using attention::SpacedRows;
 
-// Keys whose scores are in memory at once. Their rows and the operands stay in
-// a second-level cache of 1 MiB; and on the diagonal, queries that none of them
-// sees are left out.
+// The keys whose scores are in memory at once. Their rows and the operands stay
+// in a second-level cache of 1 MiB. On the diagonal, queries that see none of
+// them are left out.
 constexpr int64_t kKeyRows = 64;
 static_assert(kChunk % kKeyRows == 0 &&
               kKeyRows % PackedMatrix::kPanelCols == 0);
 
-// A chunk of queries of a head, u and d_out, as operands whose outputs are
-// queries, and as operands whose depth is queries.
+// A chunk of queries of a head, u and d_out: as operands whose outputs are the
+// queries, and as operands whose depth is the queries.
 struct QueryChunk {
   int64_t head;
   int64_t chunk;
@@ -46,16 +46,15 @@ struct QueryChunk {
   SoftmaxColumns columns;
 };
 
-// Where the gradients of a head go: of keys and values by themselves, in rows
-// of the sequence, and of queries.
+// The gradients of a head: of its queries, and of its own keys and values, in
+// rows of the sequence.
 struct HeadGradients {
   MatrixView<float> query;
   MatrixView<float> key;
   MatrixView<float> value;
 };
 
-// Where the gradient of a chunk of queries, transposed, goes from a chunk of
-// keys.
+// Where a chunk of keys adds to the transposed gradient of a chunk of queries.
 struct QueryGradientPart {
   MatrixView<float> transposed;  // [head_dim, num_queries]
   GemmOutput output;
@@ -110,7 +109,8 @@ class SequenceBackward {
            d_keys.view().Rows(first, last), d_values.view().Rows(first, last)},
           share, pool);
     };
-    // As many heads as go round evenly are threads' own; the rest are shared.
+    // Each thread takes the same number of whole heads; the threads share the
+    // rest.
     const int64_t num_own =
         shape_.num_heads / pool.num_threads() * pool.num_threads();
     pool.ParallelFor(0, num_own, /*grain=*/1, [&](int64_t first, int64_t last) {
@@ -147,13 +147,13 @@ class SequenceBackward {
   }
 
   // With `share`, the threads share the chunks of keys that a chunk of queries
-  // sees; what these give to the queries is added afterwards, in the same
+  // sees. The parts of the queries' gradient are added afterwards, in the same
   // order.
   void RunHead(int64_t head, const HeadGradients& gradients, bool share,
                ThreadPool& pool) {
     thread_local QueryChunk thread_queries;
     thread_local AlignedBuffer<float> buffer;
-    // By this name other threads find it too.
+    // The reference lets other threads use the object of this one.
     QueryChunk& queries = thread_queries;
     const int64_t dim = shape_.head_dim;
     DotRows(Head(d_out_, head, dim), Head(out_, head, dim),
@@ -211,7 +211,7 @@ class SequenceBackward {
                    columns(dots_.view())};
   }
 
-  // The part of one chunk of keys.
+  // Adds the part of a chunk of keys.
   void RunKeys(const QueryChunk& queries, int64_t key_chunk,
                const QueryGradientPart& d_query, const HeadGradients& gradients,
                ThreadPool& pool) {
@@ -232,7 +232,8 @@ class SequenceBackward {
              d_query.output, pool);
   }
 
-  // The part of as many keys from `first_key` on as d_scores has rows.
+  // Adds the part of the keys from `first_key` on: one for each row of
+  // d_scores.
   void RunKeyRows(const QueryChunk& queries, int64_t first_key,
                   MatrixView<float> d_scores, const HeadGradients& gradients,
                   ThreadPool& pool) const {
@@ -240,7 +241,7 @@ class SequenceBackward {
     const int64_t begin = first_key, end = first_key + d_scores.rows;
     const int64_t kv_head = queries.head / shape_.HeadsPerGroup();
     const bool is_diagonal = begin / kChunk == queries.chunk;
-    // None of these keys is seen by a query before.
+    // Earlier queries see none of these keys.
     const int64_t first_query = is_diagonal ? begin % kChunk : 0;
     for (int64_t r = 0; r < d_scores.rows; ++r) {
       std::fill_n(d_scores.RowData(r), first_query, 0.0f);

@@ -43,7 +43,7 @@ AttentionProjections NewProjections(const AttentionWeights& weights,
           Matrix<float>(rows, weights.value.num_outputs())};
 }
 
-// Rows of the projections from `begin` on.
+// Fills the rows of the projections from `begin` on.
 void ProjectRows(const AttentionWeights& weights, MatrixView<const float> norm,
                  int64_t begin, AttentionProjections& out, ThreadPool& pool) {
   const int64_t end = begin + norm.rows;
@@ -159,7 +159,7 @@ class ExpertAttention {
   const ExpertWeights<AttentionWeights>& weights_;
   const Matrix<float> norm_;
   ThreadPool& pool_;
-  AttentionShape shape_;  // Of an expert.
+  AttentionShape shape_;  // The shape of an expert.
   Matrix<float> input_, output_;
 };
 

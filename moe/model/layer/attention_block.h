@@ -1,5 +1,5 @@
 // The attention block of a decoder layer, dense or with experts, before the
-// residual connection; and what the backward of a dense one needs of it.
+// residual connection; and the parts that the backward of a dense block uses.
 
 #ifndef MOE_MODEL_LAYER_ATTENTION_BLOCK_H_
 #define MOE_MODEL_LAYER_ATTENTION_BLOCK_H_
@@ -27,23 +27,23 @@ AttentionShape LayerAttentionShape(const LlamaConfig& config);
 struct AttentionTokens {
   // Sequence i of the batch has the rows [offsets[i], offsets[i + 1]).
   std::vector<int64_t> offsets;
-  // Where they stand in their sequences. [rows]
+  // The positions in their sequences. [rows]
   std::vector<int32_t> positions;
 };
 AttentionTokens AllTokens(absl::Span<const int64_t> batch_offsets);
-// Of the batch's rows `rows`, ascending.
+// The tokens of the batch's rows `rows`, which ascend.
 AttentionTokens ChosenTokens(absl::Span<const int64_t> batch_offsets,
                              absl::Span<const int64_t> rows);
 
-// Turns the heads of x [rows, heads * head_dim] by their tokens' positions,
-// with the tables of their whole sequences' lengths.
+// Rotates the heads of x [rows, heads * head_dim] by the positions of their
+// tokens, with the tables for the lengths of the whole sequences.
 void RotateTokens(const DecoderLayer& layer,
                   absl::Span<const int64_t> batch_offsets,
                   const AttentionTokens& tokens, RopeDirection direction,
                   MatrixView<float> x, ThreadPool& pool);
 
-// Of a layer without attention experts: rotated queries and keys, and values.
-// InvalidArgument where one is NaN or infinite.
+// Rotated queries and keys, and values, of a layer without attention experts.
+// InvalidArgument if one is NaN or infinite.
 struct AttentionProjections {
   Matrix<float> query;
   Matrix<float> key;
@@ -60,15 +60,15 @@ AttentionInputs InputsOf(const AttentionShape& shape,
 SavedAttention Attend(const AttentionInputs& inputs, const LayerBlocks& blocks,
                       ThreadPool& pool);
 
-// output [T, H], for n = RMSNorm(x), without experts
-//   o_proj(attention(rope(q), rope(k), v)),  q, k, v = n W_q^T, n W_k^T, n
-//   W_v^T
-// and with them
+// output [T, H], for n = RMSNorm(x), without experts:
+//   o_proj(attention(rope(q), rope(k), v))
+//   q = n W_q^T,  k = n W_k^T,  v = n W_v^T
+// with experts:
 //   sum over the chosen experts e, ascending, of w_e o_proj_e(attention_e)
-// from +0, with the weights that RouteTokens gives for n W_router^T. Expert e
-// has its own projections and an AttentionShape of heads / A query heads and
-// one KV head, A the number of experts; in it only the tokens are that chose
-// it, at the positions where they stand in their sequences.
+// The sum starts from +0. RouteTokens gives the weights for n W_router^T.
+// Expert e has its own projections and an AttentionShape of heads / A query
+// heads and one KV head, where A is the number of experts. It sees only the
+// tokens that chose it, at their positions in their sequences.
 absl::Status AttentionBlockForward(const DecoderLayer& layer,
                                    const LayerBatch& batch,
                                    const LayerTaps& taps,

@@ -1,4 +1,5 @@
-// What attention's forward and backward share; for these two files alone.
+// What the forward and the backward of attention share. Only for these two
+// files.
 
 #ifndef MOE_MODEL_LAYER_ATTENTION_PARTS_H_
 #define MOE_MODEL_LAYER_ATTENTION_PARTS_H_
@@ -19,7 +20,8 @@
 
 namespace moe::attention {
 
-// Of keys, and backward of queries: what a product's chains are cut at.
+// The size of a chunk of keys, and in the backward of queries: the chains of a
+// product are cut at its multiples.
 inline constexpr int64_t kChunk = PackedMatrix::kDepthBlock;
 
 inline int64_t NumChunks(int64_t num_tokens) {
@@ -48,7 +50,7 @@ inline float ScoreScale(const AttentionShape& shape) {
   return 1.0f / std::sqrt(static_cast<float>(shape.head_dim));
 }
 
-// Rows as far apart as a product likes them.
+// A matrix with rows kGemmRowStride apart, which a product reads in place.
 inline MatrixView<float> SpacedRows(AlignedBuffer<float>& buffer, int64_t rows,
                                     int64_t cols) {
   const int64_t stride = cols <= kChunk ? kGemmRowStride : cols;
@@ -76,7 +78,7 @@ inline void CheckForward(const AttentionInputs& in,
             SameShape(forward.score_max, forward.inverse_sum));
 }
 
-// Calls body(begin, end) with the rows of each sequence: at once where there
+// Calls body(begin, end) with the rows of each sequence, in parallel if there
 // are many sequences.
 template <typename Body>
 void ForEachSequence(absl::Span<const int64_t> offsets, ThreadPool& pool,

@@ -22,7 +22,7 @@
 namespace moe {
 namespace {
 
-// The type's name to the kernels. A checkpoint that is open has no others.
+// The type for the kernels. An open checkpoint has no others.
 WeightType ToWeightType(Dtype dtype) {
   switch (dtype) {
     case Dtype::kF32:

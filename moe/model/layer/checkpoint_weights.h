@@ -1,8 +1,8 @@
-// Weights out of a checkpoint, as they are stored, held to what a step that
-// computes needs: every number finite.
+// Reads weights from a checkpoint as they are stored, and checks that every
+// number is finite.
 //
-// Names and shapes are those of the configuration since Checkpoint::Open, so
-// that what is asked for here is there.
+// Checkpoint::Open has checked names and shapes against the configuration, so
+// that every weight of the model is there.
 
 #ifndef MOE_MODEL_LAYER_CHECKPOINT_WEIGHTS_H_
 #define MOE_MODEL_LAYER_CHECKPOINT_WEIGHTS_H_
@@ -19,25 +19,25 @@
 
 namespace moe {
 
-// Where a tensor lies, which must be there.
+// The location of a tensor, which must be there.
 TensorLocation LocateWeight(const Checkpoint& checkpoint,
                             const TensorName& name);
 
 // The whole tensor. The errors of reading; InvalidArgument, with the file, the
-// tensor and the element, for a weight that is NaN or infinite. May be called
-// by several threads at once.
+// tensor and the element, for a weight that is NaN or infinite. Several threads
+// may call it at once.
 absl::StatusOr<HostTensor> ReadWeight(const Checkpoint& checkpoint,
                                       const TensorName& name);
 
-// Rows [begin, end) of a matrix, likewise.
+// The same for the rows [begin, end) of a matrix.
 absl::StatusOr<HostTensor> ReadWeightRows(const Checkpoint& checkpoint,
                                           const TensorName& name, int64_t begin,
                                           int64_t end);
 
-// A matrix, for packing. The tensor must outlive the view.
+// A view of a matrix for packing. The tensor must outlive it.
 WeightView ViewWeight(const HostTensor& matrix);
 
-// Upcast exactly.
+// The values, upcast exactly.
 std::vector<float> ToFloats(const HostTensor& tensor);
 
 }  // namespace moe

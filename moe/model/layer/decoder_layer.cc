@@ -71,7 +71,7 @@ class BackwardPass {
 
   absl::Status Mlp(MatrixView<const float> h, const LayerGradients& gradients,
                    MatrixView<float> dh) const;
-  // What one block of the MLP's rows is computed in.
+  // The buffers for a block of the MLP's rows.
   struct MlpBuffers {
     MlpBuffers(const LlamaConfig& config, int64_t rows)
         : m(rows, config.hidden_size),
@@ -97,7 +97,7 @@ class BackwardPass {
   ThreadPool& pool_;
 };
 
-// Rows [begin, begin + h.rows): dh = dy + (the MLP's part).
+// For rows [begin, begin + h.rows): dh = dy + (the MLP's part).
 absl::Status BackwardPass::MlpBlock(MatrixView<const float> h, int64_t begin,
                                     const LayerGradients& gradients,
                                     MlpBuffers& buffers,
@@ -186,7 +186,7 @@ absl::Status BackwardPass::Run(const LayerGradients& gradients) const {
   MOE_RETURN_IF_ERROR(CheckFinite("hidden state after attention", h.view(), 0));
   Matrix<float> dh = NewHidden();
   MOE_RETURN_IF_ERROR(Mlp(h.view(), gradients, dh.view()));
-  // h has served.
+  // h is no longer needed: its memory is reused.
   Attention(projections, attention, dh.view(), h.view());
   RmsNormBackward(hidden_, weights_.input_norm, epsilon_, h.view(), h.view(),
                   pool_);

@@ -3,19 +3,21 @@
 //   h = x + o_proj(attention(rope(q, k), v)),  q, k, v of RMSNorm(x)
 //   y = h + down_proj(a),  a = silu(gate_proj(m)) * up_proj(m),  m = RMSNorm(h)
 // as LlamaDecoderLayer of Hugging Face transformers computes it in float32, in
-// the arithmetic of moe/kernels. Either block may have experts instead:
-// attention_block.h and mlp_block.h say what it is then.
+// the arithmetic of moe/kernels. Either block may have experts; see
+// attention_block.h and mlp_block.h.
 //
-// The walk over a model calls it for each layer, all stages at once or some of
-// them. Reading weights, choosing batches and keeping hidden states are the
-// walk's. Weight gradients are never computed.
+// The walk over a model calls it for each layer, for all stages at once or some
+// of them. The walk reads the weights, chooses the batches and keeps the hidden
+// states. Weight gradients are never computed.
 //
-// Bits: a row of any result depends on its sequence up to it alone (backward:
-// on its whole sequence), not on the batch, the number of threads, the SIMD
-// target, or how many rows go through the MLP or an expert at once.
+// Bits: a row of a result depends on its sequence up to that row alone (in the
+// backward on its whole sequence). It does not depend on the batch, the number
+// of threads, the SIMD target, or the number of rows that go through the MLP or
+// an expert at once.
 //
 // Errors: InvalidArgument, with the activation, the sequence and the position,
-// where one is NaN or infinite; those of the taps. The caller adds the layer.
+// if an activation is NaN or infinite; those of the taps. The caller adds the
+// layer.
 
 #ifndef MOE_MODEL_LAYER_DECODER_LAYER_H_
 #define MOE_MODEL_LAYER_DECODER_LAYER_H_
@@ -32,9 +34,9 @@
 
 namespace moe {
 
-// The stages of a forward, in their order. To add a block's output is to add
-// its parts, to show the parts and the sum to the taps, and to add the sum to
-// the hidden state that the block was given: hidden + (output + residual).
+// The stages of a forward, in their order. A stage that adds a block's output
+// shows its parts to the taps, adds them, shows the sum to the taps, and adds
+// the sum to the block's input: hidden + (output + residual).
 enum class LayerStage {
   kAttention,     // Computes attention's output from x.
   kAddAttention,  // Gives h from x and attention's output.
@@ -43,28 +45,28 @@ enum class LayerStage {
 };
 
 struct LayerForward {
-  // Where the blocks put their outputs out, or where earlier stages have put
-  // them. Attention has no residual. The two outputs may be the same rows.
+  // The outputs of the blocks, which this call or an earlier one fills.
+  // Attention has no residual. The two outputs may be the same rows.
   BlockOutput attention;
   BlockOutput mlp;
-  // First h, then y: [T, H], which may be x. A forward that starts with a later
-  // stage than kAddAttention finds h in it, and x is not read.
+  // First h, then y: [T, H], which may be x. A forward that starts after
+  // kAddAttention finds h here and does not read x.
   MatrixView<float> hidden;
-  // A walk that holds a block's output back until it has seen all tokens' runs
-  // some of the stages at a time.
+  // A walk that holds back a block's output, until it has that of all tokens,
+  // runs some of the stages at a time.
   LayerStage first = LayerStage::kAttention;
   LayerStage last = LayerStage::kAddMlp;
 };
 
-// The stages from `first` to `last`. Takes, for the time of the call, T * (H +
-// 2 Q + 4 K) floats and what the blocks say; with A experts to choose k from, T
-// * A floats and T * k times 16 bytes.
+// Runs the stages from `first` to `last`. Memory during the call: T * (H + 2 Q
+// + 4 K) floats, and what the blocks say; with A experts of which a token
+// chooses k, also T * A floats and T * k * 16 bytes.
 absl::Status DecoderLayerForward(const DecoderLayer& layer,
                                  const LayerBatch& batch, const LayerTaps& taps,
                                  const LayerForward& forward, ThreadPool& pool);
 
-// Takes the gradient of the loss with respect to a [rows, I], for consecutive
-// rows of the MLP.
+// Receives the gradient of the loss with respect to a [rows, I], for
+// consecutive rows of the MLP.
 using ActivationGradientTap = std::function<absl::Status(
     const MlpRows& rows, MatrixView<const float> d_activation)>;
 
@@ -72,15 +74,15 @@ struct LayerGradients {
   MatrixView<const float> dy;  // [T, H], with respect to y.
   MatrixView<float> dx;        // [T, H], with respect to x; may be dy.
   ActivationGradientTap tap;   // May be empty.
-  // Of a forward of the same batch, whose taps changed nothing. If null it is
-  // computed again, to the same bits.
+  // From a forward of the same batch whose taps changed nothing. If null, the
+  // backward computes it again, with the same bits.
   const SavedAttention* saved_attention = nullptr;
 };
 
-// Fills dx from dy, computing the layer's forward again from x. The layer must
-// be without experts, its weights packed for the backward. Takes T * (2 H + 6 Q
-// + 5 K) floats for the time of the call, T * Q less with saved_attention, and
-// what the blocks say. With the kernels' own gradients:
+// Fills dx from dy. Computes the layer's forward again from x. The layer must
+// have no experts, and its weights must be packed for the backward. Memory
+// during the call: T * (2 H + 6 Q + 5 K) floats, T * Q less with
+// saved_attention, and what the blocks say. With the gradients of the kernels:
 //   da = dy W_down;  dgate, dup = SwiGluBackward(da)
 //   dm = dgate W_gate + dup W_up;  dh = dy + RmsNormBackward(dm)
 //   dq, dk, dv = CausalAttentionBackward(dh W_o), dq and dk rotated back

@@ -28,7 +28,7 @@ constexpr std::array<TensorKind, 2> kNorms = {TensorKind::kInputNorm,
 constexpr std::array<TensorKind, 4> kAttention = {
     TensorKind::kQuery, TensorKind::kKey, TensorKind::kValue,
     TensorKind::kOutput};
-// Gate, up and down each.
+// Gate, up and down.
 using MlpKinds = std::array<TensorKind, 3>;
 constexpr MlpKinds kDenseMlp = {TensorKind::kMlpGate, TensorKind::kMlpUp,
                                 TensorKind::kMlpDown};
@@ -92,7 +92,7 @@ std::vector<TensorName> LinearNames(const Checkpoint& checkpoint,
   return names;
 }
 
-// The weights of the expert that a name tells, or those that every token has.
+// The weights of the expert of `name`, or those for every token.
 template <typename Weights>
 Weights& WeightsOf(const TensorName& name, Weights& every_tokens,
                    ExpertWeights<Weights>& experts) {
@@ -144,7 +144,7 @@ Linear& LinearOf(DecoderLayerWeights& weights, const TensorName& name) {
   }
 }
 
-// Since it is open, a checkpoint has just the biases that it should.
+// An open checkpoint has exactly the biases of its configuration.
 bool HasTensor(const Checkpoint& checkpoint, const TensorName& name) {
   return checkpoint.tensors().Find(FormatTensorName(name)).tensor != nullptr;
 }
@@ -178,7 +178,7 @@ void PackNorms(const DecoderLayerTensors& tensors,
   weights.post_attention_norm = ToFloats(tensors.post_attention_norm);
 }
 
-// Backward, the forward is computed again up to the input of down.
+// The backward computes the forward again up to the input of down.
 LayerPasses PassesOf(TensorKind kind, LayerPasses passes) {
   return passes == LayerPasses::kBackward && kind != TensorKind::kMlpDown
              ? LayerPasses::kForwardAndBackward

@@ -16,8 +16,8 @@
 
 namespace moe {
 
-// Notation as in moe/checkpoint/tensor_set.h; of an attention expert, Q and K
-// are its own queries' and keys'.
+// Notation as in moe/checkpoint/tensor_set.h. For an attention expert, Q and K
+// are the sizes of its own queries and keys.
 struct AttentionWeights {
   Linear query;   // [Q, H]
   Linear key;     // [K, H]
@@ -33,7 +33,7 @@ struct MlpWeights {
   bool empty() const { return down.num_outputs() == 0; }
 };
 
-// What a router chooses from. Without experts where the layer has none.
+// A router and its experts; empty if the layer has none.
 template <typename Weights>
 struct ExpertWeights {
   Linear router;  // [num_experts, H]
@@ -45,11 +45,11 @@ struct ExpertWeights {
 struct DecoderLayerWeights {
   std::vector<float> input_norm;           // [H]
   std::vector<float> post_attention_norm;  // [H]
-  // Every token's; empty where the attention has experts.
+  // For every token; empty if the attention has experts.
   AttentionWeights attention;
   ExpertWeights<AttentionWeights> attention_experts;
-  // Every token's: without experts the dense MLP, beside experts the residual
-  // one; empty where every expert is chosen.
+  // For every token: the dense MLP, or the residual expert beside experts.
+  // Empty if there are experts and no residual expert.
   MlpWeights mlp;
   ExpertWeights<MlpWeights> mlp_experts;
 
@@ -57,11 +57,11 @@ struct DecoderLayerWeights {
   int64_t size_bytes() const;
 };
 
-// The same as it is stored.
+// The same weights as they are stored.
 struct LinearTensors {
   TensorName name;  // The weight's.
   HostTensor weight;
-  HostTensor bias;  // Empty where there is none.
+  HostTensor bias;  // Empty if there is none.
 };
 struct DecoderLayerTensors {
   HostTensor input_norm;
@@ -69,30 +69,29 @@ struct DecoderLayerTensors {
   std::vector<LinearTensors> linears;
 };
 
-// Reads layer `layer`. The errors of ReadWeight. May be called by several
-// threads at once.
+// Reads layer `layer`. The errors of ReadWeight. Several threads may call it at
+// once.
 absl::StatusOr<DecoderLayerTensors> ReadDecoderLayerTensors(
     const Checkpoint& checkpoint, int64_t layer);
 
 // Upcasts exactly and packs for DecoderLayerForward, DecoderLayerBackward, or
-// both; the backward alone multiplies with every weight both ways but with
-// down's one way, as it never computes that product again. Frees each tensor as
+// both. The backward alone needs every weight packed both ways, except that of
+// down, whose forward product it does not compute again. Frees each tensor as
 // soon as it is packed.
 DecoderLayerWeights PackDecoderLayer(DecoderLayerTensors tensors,
                                      LayerPasses passes, ThreadPool& pool);
 
-// Reads and packs, one tensor after the other: beside the result, one is in
-// memory as it is stored.
+// Reads and packs one tensor after the other, so that only one stored tensor is
+// in memory beside the result.
 absl::StatusOr<DecoderLayerWeights> ReadDecoderLayerWeights(
     const Checkpoint& checkpoint, int64_t layer, LayerPasses passes,
     ThreadPool& pool);
 
-// What the packed weights of a layer take, and what they take as they are
-// stored, in bytes.
+// The bytes of the weights of a layer, packed and as they are stored.
 int64_t PackedLayerBytes(const Checkpoint& checkpoint, int64_t layer,
                          LayerPasses passes);
 int64_t StoredLayerBytes(const Checkpoint& checkpoint, int64_t layer);
-// The largest one of them, as it is stored.
+// The bytes of the largest tensor of the layer, as it is stored.
 int64_t LargestLayerTensorBytes(const Checkpoint& checkpoint, int64_t layer);
 
 }  // namespace moe

@@ -1,7 +1,7 @@
-// Which tokens go to which expert, and with what weight: the router of a
-// Mixture of Experts (Shazeer et al., "Outrageously Large Neural Networks",
-// ICLR 2017, section 2.1, with the softmax before the choice, as in Mixtral),
-// of MLPs and of attention.
+// The choice of experts by a router: which tokens each expert gets, and with
+// what weights, for MLPs and attention (Shazeer et al., "Outrageously Large
+// Neural Networks", ICLR 2017, section 2.1, with the softmax before the choice,
+// as in Mixtral).
 
 #ifndef MOE_MODEL_LAYER_EXPERT_ROUTING_H_
 #define MOE_MODEL_LAYER_EXPERT_ROUTING_H_
@@ -20,23 +20,23 @@ struct RoutingOptions {
   double scale = 1.0;
 };
 
-// Of the layers' MLPs and attention that have experts.
+// For the MLPs and the attention of layers with experts.
 RoutingOptions MlpRoutingOptions(const MoeConfig& config);
 RoutingOptions AttentionRoutingOptions(const MoeConfig& config);
 
-// What one expert gets.
+// The tokens of an expert.
 struct ExpertTokens {
-  std::vector<int64_t> rows;   // Of the tokens that chose it, ascending.
-  std::vector<float> weights;  // Of its output, for each of them.
+  std::vector<int64_t> rows;   // The tokens that chose it, ascending.
+  std::vector<float> weights;  // The weight of its output for each of them.
 };
 
-// For the logits [num_tokens, num_experts] of every token, which become p:
+// Chooses experts by the logits [num_tokens, num_experts], which become p:
 //   p = softmax(logits)                  as moe/kernels/rows/softmax.h says
 //   the chosen are the top_k largest p, ties to the lowest expert
 //   w_e = float(scale p_e / sum of the chosen p)
-// the sum over ascending experts, all but the last rounding in double. A
-// token's experts and weights depend on its own logits alone. Logits must be
-// finite. An element for each expert.
+// The sum goes over ascending experts. Everything but the last rounding is in
+// double. A token's experts and weights depend on its own logits alone. Logits
+// must be finite. The result has an element for each expert.
 std::vector<ExpertTokens> RouteTokens(const RoutingOptions& options,
                                       MatrixView<float> logits,
                                       ThreadPool& pool);

@@ -1,7 +1,7 @@
-// A decoder layer and a batch that goes through it, as the layer's parts are
-// given them, and what looks on.
+// The arguments of the parts of a decoder layer: the layer, a batch of
+// sequences, and the taps.
 //
-// decoder_layer.h says what is computed; attention_block.h and mlp_block.h are
+// decoder_layer.h says what is computed. attention_block.h and mlp_block.h are
 // its parts.
 
 #ifndef MOE_MODEL_LAYER_LAYER_BATCH_H_
@@ -26,8 +26,8 @@
 
 namespace moe {
 
-// How many rows are worked on at once: memory against overhead. No bit depends
-// on it.
+// The numbers of rows that are computed at once: memory against overhead. No
+// bit depends on them.
 struct LayerBlocks {
   int64_t query_rows = 128;   // x 816 floats for each thread (head_dim <= 256).
   int64_t mlp_rows = 256;     // x 2 I floats; backward, x (4 I + 2 H).
@@ -40,22 +40,22 @@ struct DecoderLayer {
   const DecoderLayerWeights* weights = nullptr;
   const RotaryTables* rotary = nullptr;
   LayerBlocks blocks;
-  // Where the weights have experts.
+  // For layers with experts.
   RoutingOptions attention_routing = {};
   RoutingOptions mlp_routing = {};
 };
 
 // Sequence i has the rows [offsets[i], offsets[i + 1]) of `hidden`, at
-// positions 0, 1, ...; offsets start with 0, ascend, and end with T.
+// positions 0, 1, ... Offsets start with 0, ascend, and end with T.
 struct LayerBatch {
   absl::Span<const int64_t> offsets;
   MatrixView<const float> hidden;  // x [T, H].
-  // What messages call the first sequence.
+  // The number of the first sequence in messages.
   int64_t first_sequence = 0;
 };
 
-// InvalidArgument if an element is NaN or infinite, which is then called
-// `what`. Row i of `x` is of the batch's row first_row + i, or rows[i].
+// InvalidArgument if an element of the activation `what` is NaN or infinite.
+// Row i of `x` belongs to row first_row + i, or rows[i], of the batch.
 absl::Status CheckActivation(const LayerBatch& batch, absl::string_view what,
                              MatrixView<const float> x, int64_t first_row,
                              ThreadPool& pool);
@@ -63,14 +63,14 @@ absl::Status CheckActivation(const LayerBatch& batch, absl::string_view what,
                              MatrixView<const float> x,
                              absl::Span<const int64_t> rows, ThreadPool& pool);
 
-// The two of a layer, each with a residual connection around it.
+// The two blocks of a layer. Each has a residual connection around it.
 enum class DecoderBlock { kAttention, kMlp };
 
-// What a block puts out, before it is added to the hidden state: the sum of
-// two, where it has experts and a residual one beside them.
+// The output of a block before it is added to the hidden state: the sum of two
+// parts if the block has a residual expert.
 struct BlockOutput {
   MatrixView<float> output;    // [T, H]
-  MatrixView<float> residual;  // [T, H], or without rows where there is none.
+  MatrixView<float> residual;  // [T, H], or no rows if there is none.
 };
 
 // Rows [first_row, first_row + activation.rows) of a dense MLP.
@@ -80,10 +80,10 @@ struct MlpRows {
   MatrixView<const float> activation;  // a [rows, I].
 };
 
-// What looks at a forward pass, and may change what a block puts out before it
-// is added. Each is called once a block, in this order. Any may be empty.
+// Functions that see a forward pass and may change a block's output before it
+// is added. Each is called once for a block, in this order. Any may be empty.
 struct LayerTaps {
-  // Of a block with experts: what each of them gets.
+  // For a block with experts: the tokens of each expert.
   std::function<absl::Status(DecoderBlock, const std::vector<ExpertTokens>&)>
       routing;
   std::function<absl::Status(MatrixView<const float>)> mlp_input;  // m [T, H]
@@ -91,14 +91,14 @@ struct LayerTaps {
   std::function<absl::Status(DecoderBlock, const BlockOutput&)> block_parts;
   std::function<absl::Status(MatrixView<float>)> attention_output;  // [T, H]
   std::function<absl::Status(MatrixView<float>)> mlp_output;        // [T, H]
-  // If not null, is given what DecoderLayerBackward can take. Without experts
-  // only.
+  // If not null, receives what DecoderLayerBackward can reuse. Only for layers
+  // without experts.
   SavedAttention* saved_attention = nullptr;
 };
 
-// Calls body(begin, end) for [0, num_rows) in as few blocks of at most
-// `most_rows` as there can be, about equal: a short one at the end would read
-// all weights for a few rows. Ends with the first error.
+// Calls body(begin, end) for [0, num_rows) in the fewest blocks of at most
+// `most_rows`, of about equal size: a short block at the end would read all
+// weights for a few rows. Returns the first error.
 template <typename Body>
 absl::Status ForEachEvenBlock(int64_t num_rows, int64_t most_rows,
                               const Body& body) {
@@ -110,7 +110,7 @@ absl::Status ForEachEvenBlock(int64_t num_rows, int64_t most_rows,
   return absl::OkStatus();
 }
 
-// The most rows that such a block has, of those that `experts` get.
+// The rows of the largest such block, over the tokens of all `experts`.
 inline int64_t MostRows(absl::Span<const ExpertTokens> experts,
                         int64_t most_rows) {
   int64_t most = 0;
@@ -120,7 +120,7 @@ inline int64_t MostRows(absl::Span<const ExpertTokens> experts,
   return std::min(most, most_rows);
 }
 
-// Every element +0.
+// Sets every element to +0.
 void ClearRows(MatrixView<float> x, ThreadPool& pool);
 
 }  // namespace moe

@@ -12,7 +12,7 @@
 
 namespace moe {
 
-// Which passes weights are packed for.
+// The passes that weights are packed for.
 enum class LayerPasses { kForward, kBackward, kForwardAndBackward };
 
 struct Linear {
@@ -20,7 +20,7 @@ struct Linear {
   PackedMatrix backward;    // Of its transpose; empty for kForward.
   std::vector<float> bias;  // [out], or empty.
 
-  // Of the layer; 0 for one that is not there.
+  // 0 if there is no layer.
   int64_t num_outputs() const {
     return forward.depth() > 0 ? forward.num_outputs() : backward.depth();
   }
@@ -28,24 +28,24 @@ struct Linear {
   int64_t size_bytes() const;
 };
 
-// What Linear::size_bytes() will be, for a weight [out, in] without bias.
+// Linear::size_bytes() for a weight [out, in] without bias.
 int64_t PackedLinearBytes(int64_t out, int64_t in, LayerPasses passes);
 
 Linear PackLinear(const WeightView& weight, std::vector<float> bias,
                   LayerPasses passes, ThreadPool& pool);
 
 // y = x W^T + bias for x [num_tokens, in] and y [num_tokens, out], which must
-// not overlap. The layer must have been packed for it. The product as Gemm
-// computes it, then the bias added: rounded once more.
+// not overlap. The layer must be packed for the forward. The product is that of
+// Gemm. Adding the bias rounds once more.
 void ApplyLinear(const Linear& linear, MatrixView<const float> x,
                  MatrixView<float> y, ThreadPool& pool);
 
-// dx = dy W, the gradient with respect to x. The layer must have been packed
-// for it.
+// dx = dy W, the gradient with respect to x. The layer must be packed for the
+// backward.
 void ApplyLinearBackward(const Linear& linear, MatrixView<const float> dy,
                          MatrixView<float> dx, ThreadPool& pool);
 
-// dx += dy W, the product by itself and then one addition.
+// dx += dy W: computes the product, then adds it.
 void AddLinearBackward(const Linear& linear, MatrixView<const float> dy,
                        MatrixView<float> dx, ThreadPool& pool);
 

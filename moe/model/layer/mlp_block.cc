@@ -26,7 +26,7 @@
 namespace moe {
 namespace {
 
-// What some rows of an MLP are computed in.
+// The buffers for some rows of an MLP.
 struct ActivationBuffers {
   ActivationBuffers(const MlpWeights& weights, int64_t rows)
       : gate(rows, weights.gate.num_outputs()),
@@ -34,7 +34,7 @@ struct ActivationBuffers {
   Matrix<float> gate, up;
 };
 
-// silu(gate(m)) * up(m), in the gate's buffer.
+// silu(gate(m)) * up(m), in the buffer of gate.
 MatrixView<float> Activate(const MlpWeights& weights, MatrixView<const float> m,
                            ActivationBuffers& buffers, ThreadPool& pool) {
   const MatrixView<float> gate = buffers.gate.view().Rows(0, m.rows);
@@ -45,7 +45,7 @@ MatrixView<float> Activate(const MlpWeights& weights, MatrixView<const float> m,
   return gate;
 }
 
-// The MLP of a layer over a batch whose norm is taken.
+// The MLP of a layer over a batch. `input` is m.
 class MlpPass {
  public:
   MlpPass(const DecoderLayer& layer, const LayerBatch& batch,
@@ -58,7 +58,7 @@ class MlpPass {
         taps_(taps),
         pool_(pool) {}
 
-  // `what` is what messages call the activation.
+  // `what` is the name of the activation in messages.
   absl::Status EveryToken(absl::string_view what,
                           MatrixView<float> output) const {
     const int64_t most_rows = std::min(layer_.blocks.mlp_rows, input_.rows);

@@ -10,15 +10,15 @@
 
 namespace moe {
 
-// For the rows h of `batch.hidden`, m = RMSNorm(h), and
-// mlp(m) = down(silu(gate(m)) * up(m)), without experts
+// For the rows h of `batch.hidden`, with m = RMSNorm(h) and
+// mlp(m) = down(silu(gate(m)) * up(m)), without experts:
 //   output = mlp(m)
-// and with them
+// with experts:
 //   output = sum over the chosen experts e, ascending, of w_e mlp_e(m)
-//   residual = mlp(m), of the residual expert, where there is one
-// the sum from +0, with the weights that RouteTokens gives for m W_router^T.
-// The tokens of an expert come together from all of the batch, for its weights
-// to be read once for many.
+//   residual = mlp(m) of the residual expert, if there is one
+// The sum starts from +0. RouteTokens gives the weights for m W_router^T. An
+// expert takes its tokens from the whole batch at once, so that its weights are
+// read once for many tokens.
 absl::Status MlpBlockForward(const DecoderLayer& layer, const LayerBatch& batch,
                              const LayerTaps& taps, const BlockOutput& out,
                              ThreadPool& pool);

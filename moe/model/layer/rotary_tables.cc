@@ -76,7 +76,7 @@ absl::StatusOr<RopeTable> MakeTable(const LlamaConfig& config, int64_t length,
                        ScaledRopeFrequencies(config, length));
   const float fastest =
       *std::max_element(frequencies.begin(), frequencies.end());
-  const float reach = kMaxAngle / fastest;  // The last position that will do.
+  const float reach = kMaxAngle / fastest;  // The last possible position.
   if (static_cast<float>(length - 1) > reach) {
     return absl::ResourceExhaustedError(absl::StrCat(
         "a sequence of ", length,

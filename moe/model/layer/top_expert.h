@@ -1,8 +1,7 @@
 // The expert that a router puts first for each token.
 //
-// How tokens are told apart by a router before there is a mixture of experts:
-// the counts under routing of clustering, and the token clusters of neuron
-// importance.
+// It tells tokens apart before there is a mixture of experts: for the routed
+// counts of clustering, and for the token clusters of neuron importance.
 
 #ifndef MOE_MODEL_LAYER_TOP_EXPERT_H_
 #define MOE_MODEL_LAYER_TOP_EXPERT_H_
@@ -18,10 +17,10 @@
 namespace moe {
 
 // experts[t] = argmax_e x_t . router_e, ties to the lowest e, for x [T, H] and
-// the router's packed weights [E, H]. The products are those of Gemm: a token's
-// expert depends on no other token, thread or SIMD target.
+// the router's packed weights [E, H]. The products are those of Gemm, so that a
+// token's expert does not depend on other tokens, threads or the SIMD target.
 //
-// InvalidArgument, with token and expert, if a product is NaN or infinite; row
+// InvalidArgument, with token and expert, if a product is NaN or infinite. Row
 // t is token `first_token` + t.
 absl::Status TopExperts(MatrixView<const float> x, const PackedMatrix& router,
                         int64_t first_token, absl::Span<int32_t> experts,

@@ -1,5 +1,5 @@
-// A model without experts: what conversion starts from, and what can be walked
-// back.
+// A model without experts. Conversions start from it, and only it has a
+// backward walk.
 
 #ifndef MOE_MODEL_WALK_DENSE_MODEL_H_
 #define MOE_MODEL_WALK_DENSE_MODEL_H_

@@ -1,14 +1,14 @@
 // The walk: hidden states of all sequences through the decoder, layer by layer.
 //
-// Layer outside, sequences inside: one layer's weights are in memory at a time,
-// unless the memory budget has room for all of them. What looks at activations
-// is a tap; clustering, recording and evaluation are taps on one walk, and do
-// not know how weights are loaded, sequences batched, work threaded or hidden
-// states spilled.
+// The outer loop is over layers and the inner one over sequences: one layer's
+// weights are in memory at a time, unless the memory budget has room for all of
+// them. A tap looks at activations. Clustering, recording and evaluation are
+// taps on the same walk. They do not know how weights are loaded, sequences
+// batched, work threaded or hidden states spilled.
 //
-// Bits: what a tap is given for a token, and every result, is a function of the
-// model and the token's sequence up to it. Not of the memory budget, the number
-// of threads, the SIMD target, or which other sequences there are.
+// Bits: what a tap gets for a token, and every result, is a function of the
+// model and of the token's sequence up to it. It does not depend on the memory
+// budget, the number of threads, the SIMD target, or the other sequences.
 
 #ifndef MOE_MODEL_WALK_DENSE_WALK_H_
 #define MOE_MODEL_WALK_DENSE_WALK_H_
@@ -22,16 +22,16 @@
 
 namespace moe {
 
-// Walks through all layers and gives the hidden states [T, H] after the last
+// Walks through all layers. Returns the hidden states [T, H] after the last
 // one, before the final norm. `tap` may be null.
 //
 // Errors: those of PlanWalk, ReadWeight, HiddenStates and the tap;
-// InvalidArgument, with layer, activation, sequence and position, where an
+// InvalidArgument, with layer, activation, sequence and position, if an
 // activation is NaN or infinite.
 //
-// Cost: 2 T (Q H + 2 K H + H Q + 3 I H) floating-point operations a layer for
-// the products with weights, and 4 Q (t + 1) for token t of a sequence's
-// attention.
+// Cost for each layer: 2 T (Q H + 2 K H + H Q + 3 I H) floating-point
+// operations for the products with weights, and 4 Q (t + 1) for the attention
+// of token t of a sequence.
 absl::StatusOr<HiddenStates> WalkForward(Model& model,
                                          const TokenSequences& sequences,
                                          const WalkOptions& options,

@@ -63,8 +63,8 @@ class BackwardWalk {
   }
 
  private:
-  // inputs_[i] is the input of layer i; the last one is the end of the walk
-  // down, and then the gradient on its way up.
+  // inputs_[i] is the input of layer i. The last element is the result of the
+  // forward walk, and then the gradient on its way back.
   absl::Status CreateStates() {
     for (int64_t i = 0; i <= num_layers_; ++i) {
       MOE_ASSIGN_OR_RETURN(
@@ -77,8 +77,9 @@ class BackwardWalk {
     return absl::OkStatus();
   }
 
-  // What of the forward need not be computed again, as far as there is memory
-  // for it; the layers that come first on the way back first.
+  // Reserves room for results of the forward, as far as there is memory, so
+  // that they are not computed again. Starts with the layers that come first on
+  // the way back.
   void CreateSavedAttention() {
     saved_attention_.resize(static_cast<size_t>(num_layers_));
     const AttentionShape shape = LayerAttentionShape(model_.config());
@@ -122,8 +123,8 @@ class BackwardWalk {
     return absl::OkStatus();
   }
 
-  // The gradient with respect to the last hidden states takes their place. The
-  // head has the memory that layers work in.
+  // Replaces the last hidden states by the gradient with respect to them. The
+  // head uses the memory in which layers work.
   absl::StatusOr<std::vector<float>> LossAndItsGradient() {
     const int64_t work_bytes = plan_.work.num_bytes();
     plan_.work = MemoryBudget::Reservation();
@@ -165,7 +166,7 @@ class BackwardWalk {
     return absl::OkStatus();
   }
 
-  // By token: its sequence's weight.
+  // The weight of each token's sequence.
   std::vector<float> LossScales() const {
     std::vector<float> scales;
     scales.reserve(static_cast<size_t>(sequences_.num_tokens()));

@@ -1,14 +1,14 @@
-// The walk back: from the loss to the gradient with respect to every layer's
-// MLP activations, which importance scores are made of.
+// The backward walk: from the loss to the gradient with respect to every
+// layer's MLP activations, which importance scores need.
 //
-// A walk down keeps the input of every layer; then the layers are gone through
-// from the last to the first, each computed again from its input, so that one
-// layer's weights are in memory at a time. Weight gradients are never computed,
-// and logits exist for a few tokens at once.
+// A forward walk keeps the input of every layer. Then the walk goes through the
+// layers from the last to the first and computes each again from its input, so
+// that one layer's weights are in memory at a time. Weight gradients are never
+// computed, and logits exist for a few tokens at a time.
 //
-// Bits: what the tap is given for a token is a function of the model, of the
-// token's sequence, and of its weight. Not of the memory budget, the number of
-// threads, the SIMD target, or which other sequences there are.
+// Bits: what the tap gets for a token is a function of the model, the token's
+// sequence and the sequence's weight. It does not depend on the memory budget,
+// the number of threads, the SIMD target, or the other sequences.
 
 #ifndef MOE_MODEL_WALK_DENSE_WALK_BACK_H_
 #define MOE_MODEL_WALK_DENSE_WALK_BACK_H_
@@ -26,7 +26,7 @@
 
 namespace moe {
 
-// Tokens [first_token, first_token + activation.rows) of all, in one layer.
+// The tokens [first_token, first_token + activation.rows) of all, in one layer.
 struct GradientRows {
   int64_t layer = 0;
   int64_t first_token = 0;
@@ -39,15 +39,15 @@ struct GradientRows {
 // order. An error ends the walk.
 using GradientTap = std::function<absl::Status(const GradientRows&)>;
 
-// With Loss as the weights say (moe/model/walk/weighted_sequences.h), gives
-// dLoss/da to the tap, and returns the cross entropy of each token, as
-// TokenLosses does. Where a weight is 0, or there are no labels, all gradients
-// of the sequence are zero.
+// Passes dLoss/da to the tap, where the weights define Loss
+// (moe/model/walk/weighted_sequences.h). Returns the cross entropy of each
+// token, as TokenLosses does. All gradients of a sequence are zero if its
+// weight is 0 or it has no labels.
 //
-// Takes T * H floats for each layer, and one time more, in memory or spilled.
-// The errors of WalkForward, TokenLosses and the tap.
+// Takes T * H floats for each layer, and T * H more, in memory or spilled. The
+// errors of WalkForward, TokenLosses and the tap.
 //
-// Cost: the forward walk; then, for a layer, its forward again but for
+// Cost: the forward walk; then for each layer its forward again without
 // down_proj, and as much as its forward for the gradients of the products with
 // weights.
 absl::StatusOr<std::vector<float>> WalkBack(DenseModel& model,

@@ -26,7 +26,7 @@ absl::Status EmbedTokens(const Checkpoint& checkpoint,
   MOE_CHECK(out.rows == static_cast<int64_t>(input_ids.size()));
   const TensorName name = {TensorKind::kEmbedding, /*layer=*/-1, /*expert=*/-1,
                            /*is_bias=*/false};
-  // Rows in the order of the file, each read once however often it occurs.
+  // Reads each row once, in the order of the file.
   std::vector<size_t> tokens(input_ids.size());
   std::iota(tokens.begin(), tokens.end(), size_t{0});
   std::sort(tokens.begin(), tokens.end(),

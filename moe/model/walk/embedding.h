@@ -12,11 +12,10 @@
 
 namespace moe {
 
-// Row t of `out` [num_tokens, H] becomes row input_ids[t] of the embedding
-// [V, H], upcast exactly. Reads these rows alone: no model's vocabulary has to
-// fit in memory. Ids must lie in [0, V). The errors of reading;
-// InvalidArgument, with file, tensor and element, for a weight that is NaN or
-// infinite.
+// Row t of `out` [num_tokens, H] becomes row input_ids[t] of the embedding [V,
+// H], upcast exactly. Reads only these rows, so that the vocabulary need not
+// fit in memory. Ids must be in [0, V). The errors of reading; InvalidArgument,
+// with file, tensor and element, for a weight that is NaN or infinite.
 absl::Status EmbedTokens(const Checkpoint& checkpoint,
                          absl::Span<const int32_t> input_ids,
                          MatrixView<float> out);

@@ -1,4 +1,4 @@
-// What a block puts out for all tokens, held back until it is added to the
+// The output of a block for all tokens, held back until it is added to the
 // hidden states.
 
 #ifndef MOE_MODEL_WALK_HELD_OUTPUT_H_
@@ -18,8 +18,8 @@
 
 namespace moe {
 
-// Takes memory when it is first used, from what the budget then has, or a file
-// in `spill_directory`.
+// Takes memory at its first use: from what is left of the budget, or else a
+// file in `spill_directory`.
 class HeldOutput {
  public:
   // For outputs [num_tokens, hidden_size]. The budget must outlive the object.
@@ -30,8 +30,8 @@ class HeldOutput {
         budget_(budget),
         spill_directory_(spill_directory) {}
 
-  // A group's rows, to be filled, and kept by Store; or as they were kept. The
-  // errors of HiddenStates.
+  // Prepare returns the rows of a group for the caller to fill. Store keeps
+  // them, and Load returns them as they were kept. The errors of HiddenStates.
   absl::StatusOr<BlockOutput> Prepare(const SequenceGroup& group,
                                       bool has_residual);
   absl::StatusOr<BlockOutput> Load(const SequenceGroup& group,

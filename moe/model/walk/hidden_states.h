@@ -1,7 +1,7 @@
 // The hidden states of all tokens between two layers, in memory or in a file.
 //
-// Where they lie is decided by the memory budget, and changes nothing else:
-// floats come back from a file as they went in.
+// The memory budget decides where they are. This changes no bit: floats come
+// back from a file as they went in.
 
 #ifndef MOE_MODEL_WALK_HIDDEN_STATES_H_
 #define MOE_MODEL_WALK_HIDDEN_STATES_H_
@@ -27,7 +27,7 @@ class HiddenStates {
   HiddenStates() = default;
 
   // [num_tokens, hidden_size], not initialised. In memory if the budget has
-  // room, else in a file in `spill_directory`: the errors of SpillFile.
+  // room, else in a file in `spill_directory`. The errors of SpillFile.
   static absl::StatusOr<HiddenStates> Create(int64_t num_tokens,
                                              int64_t hidden_size,
                                              MemoryBudget& budget,
@@ -37,24 +37,24 @@ class HiddenStates {
   int64_t hidden_size() const { return hidden_size_; }
   bool is_spilled() const { return file_.has_value(); }
 
-  // Rows [begin, end): themselves, or a copy in `buffer`, which grows as
-  // needed. What is changed there is kept after Store.
+  // The rows [begin, end): in place, or a copy in `buffer`, which grows as
+  // needed. Call Store to keep changes.
   absl::StatusOr<MatrixView<float>> Load(int64_t begin, int64_t end,
                                          Matrix<float>& buffer);
-  // The same without their values: to be filled.
+  // The same without the values. The caller fills the rows.
   MatrixView<float> Prepare(int64_t begin, int64_t end, Matrix<float>& buffer);
-  // Calls `body` with every block of `rows_at_once` rows, ascending, and its
-  // first row's number; ends with the first error. `buffer` as of Load.
+  // Calls `body` with every block of `rows_at_once` rows, ascending, and the
+  // number of its first row. Returns the first error. `buffer` as for Load.
   absl::Status ForEachBlock(
       int64_t rows_at_once, Matrix<float>& buffer,
       absl::FunctionRef<absl::Status(int64_t, MatrixView<const float>)> body);
-  // The same on the threads of the pool, in any order, each with a buffer of
-  // its own that it keeps: `body` must not call this again. The error of the
-  // first block that has one.
+  // The same on the threads of the pool, in any order. Each thread keeps its
+  // own buffer, so that `body` must not call this again. Returns the error of
+  // the first block that has one.
   absl::Status ForEachBlockInParallel(
       int64_t rows_at_once, ThreadPool& pool,
       absl::FunctionRef<absl::Status(int64_t, MatrixView<const float>)> body);
-  // Keeps `rows`, which Load or Prepare gave for rows from `begin` on.
+  // Keeps `rows`, which Load or Prepare returned for the rows from `begin` on.
   absl::Status Store(int64_t begin, MatrixView<const float> rows);
 
  private:

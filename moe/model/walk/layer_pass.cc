@@ -62,9 +62,9 @@ MatrixView<float> GroupRows(const SequenceGroup& group, int64_t hidden_size,
   return buffer.view().Rows(0, group.num_tokens());
 }
 
-// A layer's forward. What a block puts out goes on at once, or, where the tap
-// surveys the block, is held until the tap has seen it for all groups: a sweep
-// over the groups more.
+// A layer's forward. A block's output is used at once. If the tap surveys the
+// block, the output is held until the tap has seen that of all groups, which
+// takes one more pass over the groups.
 class ForwardStep {
  public:
   ForwardStep(const DecoderLayer& layer, const WalkPlan& plan,
@@ -91,7 +91,7 @@ class ForwardStep {
   }
 
  private:
-  // A group, and what is the same for all that is done with it.
+  // A group with its taps.
   struct Group {
     const SequenceGroup& sequences;
     LayerTaps taps;
@@ -174,7 +174,7 @@ class ForwardStep {
     return absl::OkStatus();
   }
 
-  // Attention's output as the survey has held it, or room for it.
+  // Attention's output as the survey held it, or room for it.
   absl::StatusOr<BlockOutput> AttentionOutput(const SequenceGroup& rows,
                                               int64_t hidden_size) {
     if (surveys_attention_) {

@@ -1,5 +1,5 @@
-// One layer for all groups of sequences: the loop that the walk and the walk
-// back share. Not for use elsewhere.
+// A layer for all groups of sequences: the loop that the forward and the
+// backward walk share. Not for use elsewhere.
 
 #ifndef MOE_MODEL_WALK_LAYER_PASS_H_
 #define MOE_MODEL_WALK_LAYER_PASS_H_
@@ -32,8 +32,8 @@ struct LayerStep {
   HiddenStates* input = nullptr;
   HiddenStates* output = nullptr;  // May be `input`.
   WalkTap* tap = nullptr;          // May be null.
-  // For each group of the plan, what the walk back can take; or empty. Those
-  // without a value are not asked for.
+  // For each group of the plan, room for what the backward walk can reuse; or
+  // empty. The step fills only the elements that have a value.
   absl::Span<std::optional<SavedAttention>> saved_attention;
   HeldOutput* held = nullptr;  // For blocks that the tap surveys.
 };
@@ -42,7 +42,7 @@ DecoderLayer LayerOf(const Model& model, const WalkPlan& plan,
                      const DecoderLayerWeights& weights,
                      const WalkOptions& options);
 
-// A layer's forward for every group. Advances the progress by every token.
+// Runs a layer's forward for every group. Advances the progress by every token.
 absl::Status StepForward(const Model& model, const WalkPlan& plan,
                          const WalkOptions& options, const LayerStep& step,
                          const WalkResources& resources);

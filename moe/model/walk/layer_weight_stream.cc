@@ -22,7 +22,7 @@ absl::StatusOr<LayerWeightMemory> LayerWeightMemory::Reserve(
     const Model& model, LayerPasses passes, MemoryBudget& budget) {
   LayerWeightMemory memory;
   if (model.keeps(passes)) return memory;
-  // Layers may be stored in different types, and have experts or not.
+  // Layers may be stored in different types, and only some may have experts.
   int64_t packed = 0, stored = 0, largest = 0;
   for (int64_t layer = 0; layer < model.config().num_hidden_layers; ++layer) {
     packed =
@@ -70,7 +70,7 @@ void LayerWeightStream::StartReading() {
   }
   const Checkpoint& checkpoint = model_.checkpoint();
   const int64_t layer = NextLayer();
-  // Where no thread can be started, the layer is read when it is asked for.
+  // If no thread can start, the layer is read when it is needed.
   reading_ = std::async(std::launch::async | std::launch::deferred,
                         [&checkpoint, layer] {
                           return ReadDecoderLayerTensors(checkpoint, layer);

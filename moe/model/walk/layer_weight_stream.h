@@ -1,5 +1,5 @@
-// The packed weights of a model's layers, one after another, as a walk needs
-// them: those that the model keeps, or one layer at a time.
+// The packed weights of a model's layers, one after another, in the order of a
+// walk: those that the model keeps, or one layer at a time.
 //
 //   MOE_ASSIGN_OR_RETURN(LayerWeightMemory memory,
 //                        LayerWeightMemory::Reserve(model, passes, budget));
@@ -7,9 +7,9 @@
 //   for each layer, in the order of the stream:
 //     MOE_ASSIGN_OR_RETURN(const DecoderLayerWeights* weights, stream.Next());
 //
-// While the caller computes with a layer, the next one's tensors are read by a
-// thread of the stream's own, as they are stored, where the budget has room for
-// them; they are packed when their turn comes and the layer before is gone.
+// While the caller computes with a layer, a thread of the stream reads the
+// tensors of the next one as they are stored, if the budget has room for them.
+// They are packed when their turn comes and the layer before has been freed.
 
 #ifndef MOE_MODEL_WALK_LAYER_WEIGHT_STREAM_H_
 #define MOE_MODEL_WALK_LAYER_WEIGHT_STREAM_H_
@@ -29,23 +29,23 @@ namespace moe {
 
 enum class LayerOrder { kFirstToLast, kLastToFirst };
 
-// What a stream holds in memory, beside what the model keeps.
+// The memory of a stream, without what the model keeps.
 class LayerWeightMemory {
  public:
-  // Nothing if the model keeps its weights for `passes`, else room for one
-  // layer: ResourceExhausted with the smallest budget that would do if there is
-  // not so much.
+  // Reserves nothing if the model keeps its weights for `passes`, else room for
+  // one layer. ResourceExhausted, with the smallest budget that is enough, if
+  // there is no room.
   static absl::StatusOr<LayerWeightMemory> Reserve(const Model& model,
                                                    LayerPasses passes,
                                                    MemoryBudget& budget);
 
-  // Room for the next layer's tensors as well, if there is so much.
+  // Reserves room for the tensors of the next layer, too, if there is any.
   void AddNextLayer(MemoryBudget& budget);
   bool has_next_layer() const { return has_next_layer_; }
 
  private:
   MemoryBudget::Reservation layer_;
-  int64_t next_layer_bytes_ = 0;  // 0 where the model keeps its weights.
+  int64_t next_layer_bytes_ = 0;  // 0 if the model keeps its weights.
   MemoryBudget::Reservation next_layer_;
   bool has_next_layer_ = false;
 };
@@ -56,8 +56,8 @@ class LayerWeightStream {
   LayerWeightStream(Model& model, LayerPasses passes, LayerOrder order,
                     const LayerWeightMemory& memory, ThreadPool& pool);
 
-  // The next layer's, valid until the next call. At most once for each layer of
-  // the model. The errors of ReadWeight.
+  // The weights of the next layer, valid until the next call. Call it at most
+  // once for each layer of the model. The errors of ReadWeight.
   absl::StatusOr<const DecoderLayerWeights*> Next();
 
  private:
@@ -71,7 +71,7 @@ class LayerWeightStream {
   ThreadPool& pool_;
   int64_t num_given_ = 0;
   std::optional<DecoderLayerWeights> weights_;
-  // Of the next layer, if it is being read; waited for when destroyed.
+  // The next layer, if it is being read. The destructor waits for it.
   std::future<absl::StatusOr<DecoderLayerTensors>> reading_;
 };
 

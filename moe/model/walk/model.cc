@@ -40,7 +40,7 @@ int64_t Model::PackedOutputBytes(LayerPasses passes) const {
 }
 
 int64_t Model::KeptBytes(LayerPasses passes) const {
-  // And a tensor as it is stored, from which others are packed.
+  // The largest tensor as it is stored is in memory while it is packed.
   int64_t largest =
       NumBytes(LocateWeight(checkpoint_, OutputEmbedding()).tensor->spec);
   int64_t layers = 0;
@@ -59,8 +59,8 @@ bool Model::keeps(LayerPasses passes) const {
 
 bool Model::Keep(LayerPasses passes, MemoryBudget& budget) {
   if (keeps(passes)) return true;
-  // A walk back goes down first, and a model that has been walked down may be
-  // again.
+  // A backward walk starts with a forward one, and a model that had a forward
+  // walk may have another.
   if (passes == LayerPasses::kBackward || kept_.has_value()) {
     passes = LayerPasses::kForwardAndBackward;
   }
@@ -72,7 +72,7 @@ bool Model::Keep(LayerPasses passes, MemoryBudget& budget) {
   kept_->passes = passes;
   kept_->reservations.push_back(std::move(*reservation));
   kept_->num_bytes = num_bytes;
-  // Packed anew, for both passes, when they are asked for.
+  // They are packed again, for both passes, at their next use.
   kept_->layers.clear();
   kept_->layers.resize(static_cast<size_t>(config().num_hidden_layers));
   kept_->output.reset();

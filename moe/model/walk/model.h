@@ -1,6 +1,6 @@
-// A model, dense or with experts, whose weights a walk can ask for.
+// A model, dense or with experts, that provides weights to walks.
 //
-// Opens the checkpoint; reads no weights until they are asked for. Where the
+// Opens the checkpoint, and reads weights only when they are needed. If the
 // memory budget has room for all of them packed, keeps them from walk to walk:
 //
 //   MOE_ASSIGN_OR_RETURN(Model model, Model::Open(path));
@@ -9,7 +9,7 @@
 //                          model.KeptLayer(0, pool));
 //   }
 //
-// Walks go through LayerWeightStream and OutputHead, which know both cases.
+// Walks use LayerWeightStream and OutputHead, which handle both cases.
 
 #ifndef MOE_MODEL_WALK_MODEL_H_
 #define MOE_MODEL_WALK_MODEL_H_
@@ -38,7 +38,7 @@ namespace internal {
 struct KeptWeights {
   LayerPasses passes = LayerPasses::kForward;
   std::vector<MemoryBudget::Reservation> reservations;
-  int64_t num_bytes = 0;  // Of all of them.
+  int64_t num_bytes = 0;  // The sum of them.
   std::vector<std::optional<DecoderLayerWeights>> layers;
   std::optional<Linear> output;
 };
@@ -51,28 +51,28 @@ class Model {
   static absl::StatusOr<Model> Open(absl::string_view directory);
 
   const Checkpoint& checkpoint() const { return checkpoint_; }
-  // What a dense model and one with experts share.
+  // The configuration that a dense model and one with experts share.
   const LlamaConfig& config() const {
     return DecoderConfig(checkpoint_.config());
   }
   // Null for a dense model.
   const MoeConfig* moe_config() const { return checkpoint_.moe_config(); }
 
-  // The output embedding [V, H]: lm_head, or the input embedding where they
-  // are tied.
+  // The output embedding [V, H]: lm_head, or the input embedding if the two are
+  // tied.
   TensorName OutputEmbedding() const;
   int64_t PackedOutputBytes(LayerPasses passes) const;
 
-  // Whether all weights are, or from now on will be, kept as `passes` need
-  // them: if the budget has room. It must outlive the model.
-  // What is kept for other passes stays where there is no room for more.
+  // Keeps all weights for `passes` from now on, if the budget has room. Returns
+  // whether they are kept. If there is no room, what is kept for other passes
+  // stays. The budget must outlive the model.
   bool Keep(LayerPasses passes, MemoryBudget& budget);
-  // Gives up what is kept.
+  // Frees what is kept.
   void Forget() { kept_.reset(); }
   bool keeps(LayerPasses passes) const;
 
-  // If keeps(): what is kept, read and packed when first asked for. The errors
-  // of ReadWeight. Valid until Keep or Forget is called.
+  // Only if keeps(): the kept weights, which are read and packed at their first
+  // use. The errors of ReadWeight. Valid until the next call of Keep or Forget.
   absl::StatusOr<const DecoderLayerWeights*> KeptLayer(int64_t layer,
                                                        ThreadPool& pool);
   // The output embedding, as a linear layer.

@@ -35,10 +35,10 @@ namespace moe {
 namespace {
 
 constexpr int64_t kFloatBytes = sizeof(float);
-// Enough rows for the product to be fast; from there on, more only cost memory.
+// Enough rows for a fast product. More would only cost memory.
 constexpr int64_t kMostTokensAtOnce = 512;
 constexpr int64_t kFewestTokensAtOnce = 16;
-// Rows of the embedding that are read at a time to take columns out of it.
+// The rows of the embedding that are read at a time to extract columns.
 constexpr int64_t kRowsPerRead = 1024;
 
 MatrixView<float> Cols(MatrixView<float> x, int64_t begin, int64_t end) {
@@ -50,14 +50,14 @@ int64_t RoundToPanels(int64_t cols) {
          PackedMatrix::kPanelCols;
 }
 
-// Logits of a token, with its hidden state as it is loaded, normed, and its
+// The logits of a token, its hidden state as loaded and normed, and its
 // gradient.
 int64_t TokenBytes(const LlamaConfig& config) {
   return (config.vocab_size + 3 * config.hidden_size) * kFloatBytes;
 }
 
-// A row, and a column, of the embedding: packed, and as it is stored, which
-// takes at most as much.
+// The memory for a row, and for a column, of the embedding: packed, and as it
+// is stored, which takes at most as much.
 int64_t OutputBytes(const LlamaConfig& config) {
   return 2 * config.hidden_size * kFloatBytes;
 }
@@ -121,8 +121,8 @@ absl::Status OutputHead::Plan(LayerPasses passes) {
   return absl::OkStatus();
 }
 
-// Half of what is left for logits, half for a block of the embedding, unless
-// the model keeps that.
+// Uses half of what is left for logits and half for a block of the embedding,
+// or all for logits if the model keeps the embedding.
 absl::Status OutputHead::PlanBlocks(LayerPasses passes) {
   const LlamaConfig& config = model_.config();
   const int64_t least = LeastBytes(config, passes);

@@ -1,13 +1,13 @@
-// The last step of a walk: final norm, output embedding, and the loss.
+// The last step of a walk: final norm, output embedding, and loss.
 //
-//   logits = RMSNorm(h) W^T,  W [V, H] the output embedding (lm_head, or the
-//   input embedding where they are tied)
+//   logits = RMSNorm(h) W^T
 //   loss_t = CrossEntropy(logits_t, target_t)
 //
-// in the arithmetic of moe/kernels. Logits are in memory for a few tokens at a
-// time. The packed embedding is the model's, or packed for the time of this
-// object; where the budget has no room for all of it, it is read and packed in
-// blocks for every few tokens. No bit depends on which.
+// in the arithmetic of moe/kernels. W [V, H] is the output embedding: lm_head,
+// or the input embedding if the two are tied. Logits are in memory for a few
+// tokens at a time. The packed embedding is the model's, or belongs to this
+// object. If the budget has no room for all of it, it is read and packed in
+// blocks for every few tokens. No bit depends on this.
 
 #ifndef MOE_MODEL_WALK_OUTPUT_HEAD_H_
 #define MOE_MODEL_WALK_OUTPUT_HEAD_H_
@@ -32,46 +32,46 @@ namespace moe {
 
 class OutputHead {
  public:
-  // kForward for logits and losses, kForwardAndBackward for gradients too. The
-  // errors of reading the final norm and, where it is packed at once, the
-  // embedding; ResourceExhausted if the budget has less room than LeastBytes:
-  // 16 tokens' logits and a panel of the embedding. The arguments must outlive
-  // the object.
+  // `passes` is kForward for logits and losses, kForwardAndBackward for
+  // gradients, too. The errors of reading the final norm and, if all of it is
+  // packed, the embedding; ResourceExhausted if the budget has less room than
+  // LeastBytes: the logits of 16 tokens and a panel of the embedding. The
+  // arguments must outlive the object.
   static absl::StatusOr<OutputHead> Create(Model& model, LayerPasses passes,
                                            MemoryBudget& budget,
                                            ThreadPool& pool);
 
-  // How many tokens' hidden states are best given at once: for so many there is
-  // room.
+  // The best number of tokens for a call: the object has room for so many.
   int64_t tokens_at_once() const { return tokens_at_once_; }
 
   // The smallest budget for which Create finds room.
   static int64_t LeastBytes(const LlamaConfig& config, LayerPasses passes);
 
-  // What messages call the rows that are given from now on: tokens from
-  // `first_token` on, where sequence i has the tokens [offsets[i], offsets[i +
-  // 1]). Without, rows of one sequence from its start.
+  // Says for messages which tokens the next rows are: those from `first_token`
+  // on, where sequence i has the tokens [offsets[i], offsets[i + 1]). Without a
+  // call, rows are those of one sequence from its start.
   void SetPlace(absl::Span<const int64_t> offsets, int64_t first_token) {
     offsets_ = offsets;
     first_token_ = first_token;
   }
 
-  // Takes the logits [num_rows, V] of rows from first_row on; may write there.
+  // Receives the logits [num_rows, V] of rows from first_row on. It may change
+  // them.
   using LogitsTap =
       std::function<absl::Status(int64_t first_row, MatrixView<float> logits)>;
 
-  // The logits of `hidden` [num_tokens, H], a few rows at a time, ascending.
-  // Here and below: InvalidArgument, with sequence, position and
-  // token of the vocabulary, for a logit that is NaN or infinite.
+  // Passes the logits of `hidden` [num_tokens, H] to the tap, a few rows at a
+  // time, ascending. Here and below: InvalidArgument, with sequence, position
+  // and token of the vocabulary, for a logit that is NaN or infinite.
   absl::Status Logits(MatrixView<const float> hidden, const LogitsTap& tap);
 
-  // losses[t] for targets[t], +0 for kIgnoredLabel.
+  // losses[t] is that of targets[t]; +0 for kIgnoredLabel.
   absl::Status Losses(MatrixView<const float> hidden,
                       absl::Span<const int32_t> targets,
                       absl::Span<float> losses);
 
-  // The same, and the gradient of sum_t scales[t] losses[t] with respect to
-  // `hidden`, in d_hidden, which may be `hidden`.
+  // The same. Also stores the gradient of sum_t scales[t] losses[t] with
+  // respect to `hidden` in d_hidden, which may be `hidden`.
   absl::Status LossesAndGradient(MatrixView<const float> hidden,
                                  absl::Span<const int32_t> targets,
                                  absl::Span<const float> scales,
@@ -106,11 +106,11 @@ class OutputHead {
   std::vector<float> norm_;  // [H]
   float epsilon_ = 0.0f;
   int64_t tokens_at_once_ = 0;
-  // All of the embedding, packed; null where it comes in blocks.
+  // All of the embedding, packed; null if it comes in blocks.
   const Linear* whole_ = nullptr;
   std::optional<Linear> own_;
   int64_t outputs_at_once_ = 0;   // Of V, forward; a multiple of a panel.
-  int64_t features_at_once_ = 0;  // Of H, backward; likewise.
+  int64_t features_at_once_ = 0;  // Of H, backward; a multiple of a panel.
   absl::Span<const int64_t> offsets_ = kOneSequence;
   int64_t first_token_ = 0;
 };

@@ -1,7 +1,7 @@
-// Which sequences go through a layer together.
+// The groups of sequences that go through a layer together.
 //
-// Enough tokens at once for the matrix products to be fast, few enough for
-// their activations to fit in memory. No bit depends on it: a sequence's
+// A group has enough tokens for fast matrix products and few enough for their
+// activations to fit in memory. No bit depends on the groups: a sequence's
 // results do not depend on its neighbours (moe/model/layer/decoder_layer.h).
 
 #ifndef MOE_MODEL_WALK_SEQUENCE_GROUPS_H_
@@ -25,13 +25,13 @@ struct SequenceGroup {
   int64_t end_token() const { return first_token + num_tokens(); }
 };
 
-// Consecutive sequences, in order, as many as have `tokens_at_once` (positive)
-// together; a longer one is alone. `offsets` has num_sequences + 1 entries,
-// ascending from 0.
+// Groups of consecutive sequences, in order, with at most `tokens_at_once`
+// (positive) tokens each. A longer sequence is alone. `offsets` has
+// num_sequences + 1 entries, ascending from 0.
 std::vector<SequenceGroup> GroupSequences(absl::Span<const int64_t> offsets,
                                           int64_t tokens_at_once);
 
-// The length of the longest sequence; 0 where there is none.
+// The length of the longest sequence; 0 if there is none.
 int64_t LongestSequence(absl::Span<const int64_t> offsets);
 
 }  // namespace moe

@@ -1,4 +1,4 @@
-// From the hidden states at the end of a walk to the loss of every token.
+// The loss of every token, from the hidden states at the end of a walk.
 
 #ifndef MOE_MODEL_WALK_TOKEN_LOSSES_H_
 #define MOE_MODEL_WALK_TOKEN_LOSSES_H_
@@ -17,14 +17,14 @@
 
 namespace moe {
 
-// What each token predicts: the label of the next one of its sequence, and
-// kIgnoredLabel at the end. [num_tokens]
+// The label that each token predicts: that of the next token of its sequence,
+// and kIgnoredLabel at the end. [num_tokens]
 std::vector<int32_t> PredictedLabels(const TokenSequences& sequences);
 
-// losses[t], the cross entropy of token t's logits against what it predicts; +0
-// where that is kIgnoredLabel. `hidden` is what WalkForward gave. The errors of
-// OutputHead and HiddenStates; InvalidArgument, with sequence and position, for
-// a loss that is NaN or infinite.
+// losses[t] is the cross entropy of token t's logits and the label that it
+// predicts; +0 for kIgnoredLabel. `hidden` is the result of WalkForward. The
+// errors of OutputHead and HiddenStates; InvalidArgument, with sequence and
+// position, for a loss that is NaN or infinite.
 absl::StatusOr<std::vector<float>> TokenLosses(Model& model,
                                                const TokenSequences& sequences,
                                                HiddenStates& hidden,
@@ -39,10 +39,9 @@ struct MeanLoss {
   int64_t num_predicted_tokens = 0;
 };
 
-// The mean over the tokens that predict something: their sum in order-free
-// fixed point (moe/kernels/sums/feature_sums.h), over their number.
-// `losses` and `targets` have as many elements. InvalidArgument if there is no
-// such token.
+// The mean over the tokens that predict a label: their sum in order-free fixed
+// point (moe/kernels/sums/feature_sums.h) divided by their number. `losses` and
+// `targets` must have the same size. InvalidArgument if there is no such token.
 absl::StatusOr<MeanLoss> MeanOfLosses(absl::Span<const float> losses,
                                       absl::Span<const int32_t> targets,
                                       ThreadPool& pool);

@@ -1,8 +1,8 @@
-// The part of the tokens that one of several workers takes.
+// The shard of the tokens that one of several workers takes.
 //
-// Tokens are cut where the chunks of order-free sums end
-// (moe/kernels/sums/token_ranges.h), so that the workers' sums, merged, are
-// those of one. A sequence that a cut goes through is walked by both.
+// Tokens are cut at the ends of the chunks of order-free sums
+// (moe/kernels/sums/token_ranges.h), so that the merged sums of the workers are
+// those of one worker. If a cut goes through a sequence, both workers walk it.
 
 #ifndef MOE_MODEL_WALK_TOKEN_SHARD_H_
 #define MOE_MODEL_WALK_TOKEN_SHARD_H_
@@ -24,16 +24,16 @@ absl::Status ValidateShardOptions(const ShardOptions& options);
 int64_t NumShards(const ShardOptions& options);
 
 struct TokenShard {
-  // The shard's own, by their numbers among all; empty where there are more
-  // shards than chunks.
+  // The shard's own tokens, numbered among all; empty if there are more shards
+  // than chunks.
   TokenRange tokens;
-  // Sequences [first_sequence, end_sequence) have tokens of it.
+  // The sequences [first_sequence, end_sequence) have tokens of the shard.
   int64_t first_sequence = 0;
   int64_t end_sequence = 0;
 };
 
-// Chunks [i C / N, (i + 1) C / N) of C = ceil(T / 128), for shard i of N.
-// `offsets` are those of TokenSequences, the options valid.
+// Shard i of N: the chunks [i C / N, (i + 1) C / N) of C = ceil(T / 128).
+// `offsets` are those of TokenSequences. The options must be valid.
 TokenShard ShardOf(absl::Span<const int64_t> offsets,
                    const ShardOptions& options);
 

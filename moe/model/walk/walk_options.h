@@ -1,4 +1,4 @@
-// How walks over a model are run. Nothing here changes a bit of what they give.
+// How walks over a model run. Nothing here changes a bit of their results.
 
 #ifndef MOE_MODEL_WALK_WALK_OPTIONS_H_
 #define MOE_MODEL_WALK_WALK_OPTIONS_H_
@@ -15,19 +15,20 @@
 namespace moe {
 
 struct WalkOptions {
-  // Through a layer together, at most; fewer where the memory budget is small,
-  // more where a single sequence has more.
+  // The most tokens that go through a layer together. There are fewer if the
+  // memory budget is small, and more if a single sequence has more.
   int64_t tokens_at_once = 4096;
   LayerBlocks blocks;
-  // Have the model keep its packed weights for the next walk, where the budget
-  // has room for them all. A single walk needs each layer's once.
+  // Whether the model keeps its packed weights for the next walk, if the budget
+  // has room for all of them. A single walk needs the weights of each layer
+  // once.
   bool keep_weights = true;
-  // For hidden states that the memory budget has no room for.
+  // Where hidden states go that the memory budget has no room for.
   std::string spill_directory = SpillDirectory();
 };
 
-// What a walk works with. All must outlive it; the budget also what it gives
-// and the model.
+// What a walk uses. All must outlive it. The budget must outlive its result and
+// the model, too.
 struct WalkResources {
   MemoryBudget& budget;
   ThreadPool& pool;

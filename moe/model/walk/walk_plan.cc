@@ -55,8 +55,8 @@ absl::StatusOr<RotaryTables> CreateTables(const LlamaConfig& config,
                                *longest, " tokens"));
 }
 
-// The most tokens at once, of those that the options allow, for which there is
-// room.
+// Returns the most tokens at once for which there is room, up to what the
+// options allow, and reserves that room.
 absl::StatusOr<int64_t> ReserveWork(const CheckpointConfig& config,
                                     LayerPasses passes, int64_t longest,
                                     const WalkOptions& options,
@@ -85,7 +85,7 @@ absl::StatusOr<int64_t> ReserveWork(const CheckpointConfig& config,
   return longest;
 }
 
-// `what` is "token id" or "label"; labels may be ignored.
+// `what` is "token id" or "label". Labels may be kIgnoredLabel.
 absl::Status CheckIds(const LlamaConfig& config, absl::string_view what,
                       int64_t sequence, absl::Span<const int32_t> ids) {
   for (size_t t = 0; t < ids.size(); ++t) {
@@ -99,9 +99,9 @@ absl::Status CheckIds(const LlamaConfig& config, absl::string_view what,
   return absl::OkStatus();
 }
 
-// What experts add: a residual one's output; logits and, for each choice, a
-// row's number and a weight in vectors that grow by doubling, and an index; and
-// rows of an expert, as they come in, activated, and as they go out.
+// The memory that experts add: the output of a residual expert; logits; for
+// each choice a row's number and a weight, in vectors that grow by doubling,
+// and an index; and the rows of an expert: input, activations and output.
 int64_t ExpertWorkFloats(const MoeConfig& config, const LayerWork& work) {
   const int64_t h = config.decoder.hidden_size;
   constexpr int64_t kChoiceFloats = 2 * (2 + 1) + 1;
@@ -164,11 +164,11 @@ int64_t LayerWorkBytes(const CheckpointConfig& any_config, LayerPasses passes,
   const int64_t mlp_rows = std::min(work.blocks.mlp_rows, work.num_tokens);
   const bool is_backward = passes != LayerPasses::kForward;
   constexpr int64_t kDepth = PackedMatrix::kDepthBlock;
-  // Of a token: a hidden state that is loaded, activations, the attention's
-  // statistics, packed keys and values; and in the MLP.
+  // For each token: a hidden state that is loaded, activations, the statistics
+  // of the attention, packed keys and values; then for each row of the MLP.
   int64_t token_floats = 3 * h + 2 * q + 4 * k + 2 * config.num_attention_heads;
   int64_t mlp_floats = 2 * i;
-  // Of a thread: queries, scores and outputs, and rows of a product's operand.
+  // For each thread: queries, scores, outputs, and rows of a product's operand.
   int64_t thread_floats = (3 * work.blocks.query_rows + 224) * kGemmRowStride;
   int64_t sequence_floats = 0;
   int64_t expert_floats = 0;
@@ -176,7 +176,7 @@ int64_t LayerWorkBytes(const CheckpointConfig& any_config, LayerPasses passes,
     expert_floats = ExpertWorkFloats(*moe, work);
   }
   if (is_backward) {
-    // And gradients: of the hidden state and projections, and of keys and
+    // Gradients: of the hidden state and the projections, and of keys and
     // values for every head.
     token_floats += 2 * h + 4 * q + 6 * k;
     mlp_floats += 2 * i + 2 * h;
@@ -193,7 +193,7 @@ absl::StatusOr<WalkPlan> PlanWalk(Model& model, const TokenSequences& sequences,
                                   LayerPasses passes,
                                   const WalkOptions& options,
                                   const WalkResources& resources) {
-  // What a walk computes outside of the pool is under the contract, too.
+  // The contract also covers what a walk computes outside of the pool.
   SetFloatEnvironment();
   MOE_RETURN_IF_ERROR(CheckSequences(model.config(), sequences));
   absl::StatusOr<WalkPlan> plan =

@@ -1,6 +1,6 @@
-// What every walk over a model settles before it starts: that the sequences can
-// be computed with, which of them go through a layer together, and the memory
-// for it.
+// The plan that every walk over a model makes before it starts: it checks the
+// sequences, groups those that go through a layer together, and reserves
+// memory.
 
 #ifndef MOE_MODEL_WALK_WALK_PLAN_H_
 #define MOE_MODEL_WALK_WALK_PLAN_H_
@@ -23,13 +23,13 @@
 
 namespace moe {
 
-// InvalidArgument if there is no sequence, or a token id or a label that is not
-// ignored has no row in the embedding; names the sequence and the position.
+// InvalidArgument if there is no sequence, or (with sequence and position) if
+// the embedding has no row for a token id or for a label that is not ignored.
 absl::Status CheckSequences(const LlamaConfig& config,
                             const TokenSequences& sequences);
 
-// What a decoder layer takes beside weights and hidden states, at most, for so
-// many tokens at once of sequences that are at most `longest` tokens long.
+// The most memory that a decoder layer takes beside weights and hidden states,
+// for `num_tokens` tokens at once of sequences with at most `longest` tokens.
 struct LayerWork {
   int64_t num_tokens = 0;
   int64_t longest = 0;
@@ -42,23 +42,23 @@ int64_t LayerWorkBytes(const CheckpointConfig& config, LayerPasses passes,
 struct WalkPlan {
   RotaryTables rotary;
   std::vector<SequenceGroup> groups;
-  // Activations of a group; the output head's, while no layer is computed.
+  // For the activations of a group, or for the output head while no layer runs.
   MemoryBudget::Reservation work;
   LayerWeightMemory weights;
 };
 
 // The errors of CheckSequences and RotaryTables, with the sequence;
-// ResourceExhausted if not even one sequence at a time, and one layer's
-// weights, have room in the budget.
-// What the model has kept for other walks is given up if it is in the way.
+// ResourceExhausted if the budget has no room for one sequence at a time and
+// the weights of one layer. If necessary, frees what the model has kept for
+// other walks.
 absl::StatusOr<WalkPlan> PlanWalk(Model& model, const TokenSequences& sequences,
                                   LayerPasses passes,
                                   const WalkOptions& options,
                                   const WalkResources& resources);
 
-// After hidden states have taken their memory: has the model keep its weights
-// in what is left, if that is enough, in place of the plan's room for them.
-// Nothing if the options do not ask for it.
+// Makes the model keep its weights in what is left of the budget, if it is
+// enough, and frees the plan's room for them. Call it after the hidden states
+// have taken their memory. Does nothing if the options do not ask for it.
 absl::Status KeepWeightsIfTheyFit(Model& model, LayerPasses passes,
                                   const WalkOptions& options,
                                   MemoryBudget& budget, WalkPlan& plan);

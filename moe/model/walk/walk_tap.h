@@ -1,4 +1,5 @@
-// What looks at a walk over a model, and may change what its blocks put out.
+// Taps: code that sees a walk over a model and may change the outputs of its
+// blocks.
 
 #ifndef MOE_MODEL_WALK_WALK_TAP_H_
 #define MOE_MODEL_WALK_WALK_TAP_H_
@@ -14,23 +15,24 @@
 
 namespace moe {
 
-// Rows of a tap's matrices are tokens [group.first_token, group.end_token()) of
-// all.
+// The rows of a tap's matrices are the tokens [group.first_token,
+// group.end_token()) of all.
 struct TapContext {
   int64_t layer = 0;
   const SequenceGroup& group;
 };
 
-// Looks at a walk. In every layer, in ascending order: OnLayerStart; for every
-// group, in ascending order, what follows for attention and then for the MLP,
-// in its order; OnLayerEnd. An error ends the walk.
+// The walk calls these functions for every layer, in ascending order: first
+// OnLayerStart; then, for every group in ascending order, the functions below
+// for the attention and then for the MLP, in the order of their declaration;
+// last OnLayerEnd. An error ends the walk.
 //
 // A block that the tap surveys is computed for all groups before any of its
-// output goes on: OnRouting (OnMlpInput before it) and OnSurvey for every
-// group; OnSurveyEnd; and only then, again for every group, OnBlockParts and
-// what follows. So a tap may change a block's output by what it has seen of all
-// tokens. The walk then keeps the output of all tokens, [T, H] or with a
-// residual expert twice that, in memory or spilled.
+// output is used. The walk calls OnMlpInput, OnRouting and OnSurvey for every
+// group, then OnSurveyEnd, and only then OnBlockParts and what follows, again
+// for every group. So a tap can change a block's output by what it has seen of
+// all tokens. The walk keeps the output of all tokens meanwhile, [T, H] or with
+// a residual expert twice that, in memory or spilled.
 class WalkTap {
  public:
   virtual ~WalkTap() = default;
@@ -42,13 +44,13 @@ class WalkTap {
   virtual absl::Status OnMlpInput(const TapContext&, MatrixView<const float>) {
     return absl::OkStatus();
   }
-  // Of a block with experts, what each of them gets: rows of the group.
+  // For a block with experts: the rows of the group that each expert gets.
   virtual absl::Status OnRouting(const TapContext&, DecoderBlock,
                                  const std::vector<ExpertTokens>&) {
     return absl::OkStatus();
   }
-  // Where Surveys says so: what the block put out, its parts by themselves.
-  // Not to be changed here.
+  // Only for blocks that Surveys names: the parts of the block's output. They
+  // must not be changed here.
   virtual absl::Status OnSurvey(const TapContext&, DecoderBlock,
                                 const BlockOutput&) {
     return absl::OkStatus();
@@ -56,14 +58,14 @@ class WalkTap {
   virtual absl::Status OnSurveyEnd(int64_t /*layer*/, DecoderBlock) {
     return absl::OkStatus();
   }
-  // What a block put out, before a residual expert's part is added to the
-  // others'. May be changed.
+  // The parts of a block's output, before that of a residual expert is added to
+  // the other. They may be changed.
   virtual absl::Status OnBlockParts(const TapContext&, DecoderBlock,
                                     const BlockOutput&) {
     return absl::OkStatus();
   }
   // The whole output of the block [num_tokens, H], before it is added to the
-  // hidden state. May be changed.
+  // hidden state. It may be changed.
   virtual absl::Status OnAttentionOutput(const TapContext&, MatrixView<float>) {
     return absl::OkStatus();
   }

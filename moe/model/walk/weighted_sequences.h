@@ -1,4 +1,4 @@
-// Sequences, and what each counts in the loss.
+// Sequences with their weights in the loss.
 
 #ifndef MOE_MODEL_WALK_WEIGHTED_SEQUENCES_H_
 #define MOE_MODEL_WALK_WEIGHTED_SEQUENCES_H_
@@ -21,22 +21,22 @@ struct WeightedSequences {
                          const WeightedSequences&) = default;
 };
 
-// With these weights the loss is the sum of the batches' means over their
-// labels (those that are not ignored, of every token but the first of a
-// sequence): one over the number of labels of the sequence's batch, and 0 in a
-// batch without labels.
+// Weighs each sequence by 1 / (the number of labels in its batch), or 0 if the
+// batch has no labels. The loss is then the sum of the mean losses of the
+// batches. The labels that count are those that are not ignored, without the
+// first of each sequence.
 WeightedSequences WeighByBatch(const TokenBatches& batches);
 
-// The same in an order that depends on what they are alone: by input ids, then
-// labels, then weight, ascending. For sums that are cut into chunks of tokens
-// and are to be the same in whatever order the sequences came.
+// The same sequences in ascending order of input ids, then labels, then weight.
+// With it, sums over chunks of tokens do not depend on the order in which the
+// sequences came.
 WeightedSequences InCanonicalOrder(const WeightedSequences& all);
 
-// Sequences [begin, end).
+// The sequences [begin, end).
 WeightedSequences SubRange(const WeightedSequences& all, int64_t begin,
                            int64_t end);
 
-// The same of sequences that are not weighed.
+// The same for sequences without weights.
 TokenSequences InCanonicalOrder(const TokenSequences& all);
 TokenSequences SubRange(const TokenSequences& all, int64_t begin, int64_t end);
 

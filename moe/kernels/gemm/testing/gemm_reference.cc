@@ -12,7 +12,7 @@
 namespace moe::reference {
 namespace {
 
-// Of the contract; written out again, so that a change elsewhere shows.
+// Part of the contract. Repeated here, so that a change elsewhere shows.
 constexpr int64_t kDepthBlock = 256;
 
 // The sum of a[k] b[k].

@@ -11,7 +11,7 @@
 namespace moe::reference {
 namespace {
 
-// Of the contract; written out again, so that a change elsewhere shows.
+// Part of the contract. Repeated here, so that a change elsewhere shows.
 constexpr int64_t kTokensPerChunk = 128;
 
 Int128 ToInteger(double value, int fraction_bits) {

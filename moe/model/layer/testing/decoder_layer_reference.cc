@@ -116,7 +116,7 @@ struct Projections {
   std::vector<double> query, key, value;
 };
 
-// Of every token.
+// The result for every token.
 Projections Project(const DecoderLayer& layer, const AttentionWeights& weights,
                     const std::vector<int64_t>& offsets,
                     const std::vector<double>& norm) {

@@ -1,4 +1,4 @@
-#include "moe/gates/gates_report.h"
+#include "moe/gates/router_weights.h"
 
 #include <string>
 #include <utility>
@@ -8,8 +8,6 @@
 #include "moe/base/json.h"
 #include "moe/gates/balanced_kmeans.h"
 #include "moe/gates/clustering_options.pb.h"
-#include "moe/gates/hidden_clustering.h"
-#include "moe/gates/random_selection.h"
 #include "moe/gates/random_selection_options.pb.h"
 
 namespace moe {
