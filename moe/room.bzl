@@ -82,7 +82,7 @@ def room(
         **kwargs):
     """One library of all files of a folder, and what tests it.
 
-    `testing/` becomes the test-only library `testing`.
+    `testing/` becomes the test-only library `testing`. A *_main.cc is a program of its own.
 
     Args:
       name: of the library: the folder's.
@@ -100,7 +100,7 @@ def room(
     """
     room_library(
         name = name,
-        srcs = native.glob(["*.cc"], exclude = exclude + ["*_test.cc", "*_fuzzer.cc"]) + srcs,
+        srcs = native.glob(["*.cc"], exclude = exclude + ["*_fuzzer.cc", "*_main.cc", "*_test.cc"]) + srcs,
         hdrs = native.glob(["*.h"], exclude = exclude),
         deps = deps + room_protos(name, proto_deps),
         **kwargs
