@@ -30,7 +30,7 @@
 #include "moe/text/dataset/record.h"
 #include "moe/text/dataset/row_reader.h"
 #include "moe/text/dataset/token_sequences.h"
-#include "moe/text/tokenizer/utf8.h"
+#include "moe/text/tokenizer/unicode.h"
 
 namespace moe {
 namespace {

@@ -16,7 +16,7 @@
 #include "absl/strings/string_view.h"
 #include "moe/base/status_macros.h"
 #include "moe/text/jinja/python_string.h"
-#include "moe/text/tokenizer/utf8.h"
+#include "moe/text/tokenizer/unicode.h"
 
 namespace moe::jinja {
 namespace {

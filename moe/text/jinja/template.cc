@@ -16,7 +16,7 @@
 #include "moe/text/jinja/evaluator.h"
 #include "moe/text/jinja/parser.h"
 #include "moe/text/jinja/value.h"
-#include "moe/text/tokenizer/utf8.h"
+#include "moe/text/tokenizer/unicode.h"
 
 namespace moe::jinja {
 namespace {
