@@ -12,9 +12,9 @@
 #include "moe/base/sha256.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/testing/temp_directory.h"
+#include "moe/text/dataset/compressed_file.h"
 #include "moe/text/dataset/dataset_options.pb.h"
 #include "moe/text/dataset/dataset_report.h"
-#include "moe/text/dataset/line_reader.h"
 #include "moe/text/dataset/testing/byte_tokenizer.h"
 #include "moe/text/dataset/testing/compress.h"
 #include "moe/text/dataset/testing/run_dataset.h"
@@ -133,8 +133,8 @@ TEST_F(TokenizeDatasetTest, ALineOf100MegabytesIsRefused) {
   EXPECT_THAT(
       RunTokenizeDataset(request).status(),
       StatusIs(absl::StatusCode::kResourceExhausted,
-               HasSubstr(absl::StrCat(path, ":2: the line has more than ",
-                                      kMaxLineBytes, " bytes"))));
+               HasSubstr(absl::StrCat(path, ":2: the line: expected at most ",
+                                      kMaxLineBytes, " bytes, found more"))));
   request.options.set_skip_bad_lines(true);
   MOE_ASSERT_OK_AND_ASSIGN(const TokenizedDataset dataset,
                            RunTokenizeDataset(request));
