@@ -307,7 +307,8 @@ TEST(TokenizeCommandTest, ATokenArtifactIsNoText) {
   EXPECT_EQ(RunCli(args).exit_status, 2);
   EXPECT_THAT(RunCli(args).err,
               HasSubstr("llama_moe tokenize: " + path +
-                        " is a safetensors file; wanted are JSON lines"));
+                        ": expected JSON lines, a JSON array, CSV, TSV or "
+                        "text, found a safetensors file"));
 }
 
 TEST(TokenizeCommandTest, PassesItsFlagsOn) {

@@ -252,12 +252,17 @@ TEST_F(LoadDatasetTest, TokenIdsNeedNoTokenizer) {
                            RunLoadDataset(request));
   EXPECT_THAT(dataset.batches.input_ids(0), ElementsAre(1, 99));
   request.embedding_rows = 99;
-  EXPECT_THAT(RunLoadDataset(request).status(),
-              StatusIs(kInvalid, HasSubstr("input_ids[1] is 99")));
+  EXPECT_THAT(
+      RunLoadDataset(request).status(),
+      StatusIs(
+          kInvalid,
+          HasSubstr(
+              "input_ids[1]: expected a token id from 0 to 98, found 99")));
   request.path = directory_.Write("b.jsonl", "{\"text\": \"a\"}");
-  EXPECT_THAT(RunLoadDataset(request).status(),
-              StatusIs(kInvalid, HasSubstr(":1: holds text, and there is no "
-                                           "tokenizer")));
+  EXPECT_THAT(
+      RunLoadDataset(request).status(),
+      StatusIs(kInvalid, HasSubstr(":1: expected \"input_ids\", as there is no "
+                                   "tokenizer, found text")));
 }
 
 TEST_F(LoadDatasetTest, InvalidRequestsAreRefused) {

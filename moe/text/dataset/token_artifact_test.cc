@@ -246,12 +246,19 @@ TEST_F(BadArtifactTest, EveryTensorIsChecked) {
 }
 
 TEST_F(BadArtifactTest, EveryValueIsChecked) {
-  EXPECT_THAT(ReadWith<int32_t>("input_ids", 2, 100),
-              StatusIs(kInvalid, HasSubstr("input_ids[2] is 100")));
+  EXPECT_THAT(
+      ReadWith<int32_t>("input_ids", 2, 100),
+      StatusIs(
+          kInvalid,
+          HasSubstr(
+              "input_ids[2]: expected a token id from 0 to 99, found 100")));
   EXPECT_THAT(ReadWith<int32_t>("labels", 1, -1),
-              StatusIs(kInvalid, HasSubstr("labels[1] is -1")));
-  EXPECT_THAT(ReadWith<int64_t>("offsets", 1, 4),
-              StatusIs(kInvalid, HasSubstr("offsets[2] is 4 after 4")));
+              StatusIs(kInvalid, HasSubstr("labels[1]: expected a token id "
+                                           "from 0 to 99, or -100, found -1")));
+  EXPECT_THAT(
+      ReadWith<int64_t>("offsets", 1, 4),
+      StatusIs(kInvalid, HasSubstr("offsets[2]: expected more than 4, as no "
+                                   "sequence is empty, found 4")));
   // A value in range is an error too if it is not the one written.
   EXPECT_THAT(ReadWith<int32_t>("input_ids", 2, 98),
               StatusIs(absl::StatusCode::kDataLoss,
