@@ -307,7 +307,8 @@ TEST(TokenizeCommandTest, ATokenArtifactIsNoText) {
   EXPECT_EQ(RunCli(args).exit_status, 2);
   EXPECT_THAT(RunCli(args).err,
               HasSubstr("llama_moe tokenize: " + path +
-                        " is a safetensors file; wanted are JSON lines"));
+                        ": expected JSON lines, a JSON array, CSV, TSV or "
+                        "text, found a safetensors file"));
 }
 
 TEST(TokenizeCommandTest, PassesItsFlagsOn) {
@@ -361,12 +362,14 @@ TEST(TokenizeCommandTest, TheVocabularyFitsTheModel) {
   const Outcome outcome = RunCli(With(args, "--overwrite"));
   EXPECT_EQ(outcome.exit_status, 2);
   EXPECT_THAT(outcome.err,
-              HasSubstr("model/config.json: the tokenizer has ids up to 506, "
-                        "and the model's embedding has 506 rows"));
+              HasSubstr("model/config.json: the tokenizer: expected ids below "
+                        "506, the rows of the model's embedding (vocab_size), "
+                        "found ids up to 506"));
   directory.Write("model/config.json", "{\"vocab_size\": 511}");
   EXPECT_THAT(RunCli(With(args, "--overwrite")).err,
-              HasSubstr("the token \"<|eot_id|>\" has the id 511, and the "
-                        "model's embedding has 511 rows"));
+              HasSubstr("the token \"<|eot_id|>\": expected an id below 511, "
+                        "the rows of the model's embedding (vocab_size), found "
+                        "511"));
 }
 
 TEST(TokenizeCommandTest, PutsTheTokensThatAreAskedForAroundAText) {

@@ -42,9 +42,9 @@ _BASE = {
 
 # name: (path into the document, new value or None to delete, code, what is mentioned)
 _CHANGES = {
-    "version_unknown": ("version", "2.0", _UNIMPLEMENTED, '/version: the type "2.0"'),
-    "model_missing": ("model", None, _INVALID, 'no field "model"'),
-    "model_unigram": ("model/type", "Unigram", _UNIMPLEMENTED, '/model: the type "Unigram"'),
+    "version_unknown": ("version", "2.0", _UNIMPLEMENTED, 'found "2.0", which is not implemented'),
+    "model_missing": ("model", None, _INVALID, 'expected the field "model"'),
+    "model_unigram": ("model/type", "Unigram", _UNIMPLEMENTED, 'found "Unigram", which is not implemented'),
     "model_wordpiece": ("model/type", "WordPiece", _UNIMPLEMENTED, '"WordPiece"'),
     "model_dropout": ("model/dropout", 0.1, _UNIMPLEMENTED, "/model/dropout"),
     "model_dropout_string": ("model/dropout", "x", _INVALID, "/model/dropout"),
@@ -53,39 +53,39 @@ _CHANGES = {
     "model_suffix": ("model/end_of_word_suffix", "</w>", _UNIMPLEMENTED, "end_of_word_suffix"),
     "model_unk_missing": ("model/unk_token", "<unk>", _INVALID, '"<unk>"'),
     "model_fuse_unk_number": ("model/fuse_unk", 1, _INVALID, "/model/fuse_unk"),
-    "vocab_missing": ("model/vocab", None, _INVALID, 'no field "vocab"'),
-    "vocab_list": ("model/vocab", ["a"], _INVALID, "/model/vocab: found is an array of 1"),
-    "vocab_id_string": ("model/vocab", {"a": "0"}, _INVALID, 'token "a" is no whole number'),
-    "vocab_id_negative": ("model/vocab", {"a": -1}, _INVALID, 'token "a" is no whole number'),
-    "vocab_id_float": ("model/vocab", {"a": 0.5}, _INVALID, 'token "a" is no whole number'),
-    "vocab_id_huge": ("model/vocab", {"a": 2**40}, _INVALID, 'token "a" is no whole number'),
-    "vocab_id_large": ("model/vocab", {"a": 2**30}, _INVALID, "has the id 1073741824"),
-    "vocab_id_twice": ("model/vocab", {"a": 0, "b": 0, "ab": 1}, _INVALID, "the same id 0"),
-    "merges_missing": ("model/merges", None, _INVALID, 'no field "merges"'),
-    "merges_token_missing": ("model/merges", [["a", "z"]], _INVALID, 'the token "z"'),
-    "merges_result_missing": ("model/merges", [["b", "a"]], _INVALID, 'the token "ba"'),
-    "merges_twice": ("model/merges", [["a", "b"], ["a", "b"]], _INVALID, "merges[1] joins"),
+    "vocab_missing": ("model/vocab", None, _INVALID, 'expected the field "vocab"'),
+    "vocab_list": ("model/vocab", ["a"], _INVALID, "/model/vocab: expected an object, found an array of 1"),
+    "vocab_id_string": ("model/vocab", {"a": "0"}, _INVALID, 'token "a" to be a whole number'),
+    "vocab_id_negative": ("model/vocab", {"a": -1}, _INVALID, 'token "a" to be a whole number'),
+    "vocab_id_float": ("model/vocab", {"a": 0.5}, _INVALID, 'token "a" to be a whole number'),
+    "vocab_id_huge": ("model/vocab", {"a": 2**40}, _INVALID, 'token "a" to be a whole number'),
+    "vocab_id_large": ("model/vocab", {"a": 2**30}, _INVALID, "expected an id from 0 to 4194303, found 1073741824"),
+    "vocab_id_twice": ("model/vocab", {"a": 0, "b": 0, "ab": 1}, _INVALID, 'expected an id of its own, found 0'),
+    "merges_missing": ("model/merges", None, _INVALID, 'expected the field "merges"'),
+    "merges_token_missing": ("model/merges", [["a", "z"]], _INVALID, 'expected a token of the vocabulary, found "z"'),
+    "merges_result_missing": ("model/merges", [["b", "a"]], _INVALID, 'expected a token of the vocabulary, found "ba"'),
+    "merges_twice": ("model/merges", [["a", "b"], ["a", "b"]], _INVALID, "merges[1]: expected another pair"),
     "merges_three": ("model/merges", [["a", "b", "ab"]], _INVALID, "/model/merges/0"),
     "merges_one_word": ("model/merges", ["ab"], _INVALID, "/model/merges/0"),
     "merges_three_words": ("model/merges", ["a b ab"], _INVALID, "/model/merges/0"),
     "merges_mixed": ("model/merges", ["a b", ["a", "b"]], _INVALID, "/model/merges/1"),
     "merges_number": ("model/merges", [7], _INVALID, "/model/merges/0"),
     "normalizer_unknown": ("normalizer/type", "BertNormalizer", _UNIMPLEMENTED,
-                           '/normalizer: the type "BertNormalizer"'),
+                           'found "BertNormalizer", which is not implemented'),
     "normalizer_precompiled": ("normalizer/type", "Precompiled", _UNIMPLEMENTED, "Precompiled"),
     "normalizer_no_type": ("normalizer/type", None, _INVALID, "/normalizer"),
     "normalizer_in_sequence": (
         "normalizer", {"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Nmt"}]},
-        _UNIMPLEMENTED, '/normalizer/normalizers/1: the type "Nmt"'),
+        _UNIMPLEMENTED, 'found "Nmt", which is not implemented'),
     "normalizer_replace_no_pattern": ("normalizer", {"type": "Replace", "content": ""}, _INVALID,
                                       "/normalizer"),
     "normalizer_replace_bad_regex": (
         "normalizer", {"type": "Replace", "pattern": {"Regex": "a**"}, "content": ""}, _INVALID,
         "/normalizer/pattern/Regex"),
     "normalizer_too_many": ("normalizer", {"type": "Sequence", "normalizers": [{"type": "NFC"}] * 65},
-                            _EXHAUSTED, "more than 64 steps"),
+                            _EXHAUSTED, "expected at most 64 steps"),
     "pre_tokenizer_unknown": ("pre_tokenizer/type", "BertPreTokenizer", _UNIMPLEMENTED,
-                              '/pre_tokenizer: the type "BertPreTokenizer"'),
+                              'found "BertPreTokenizer", which is not implemented'),
     "pre_tokenizer_no_prefix": ("pre_tokenizer/add_prefix_space", None, _INVALID,
                                 "add_prefix_space"),
     "pre_tokenizer_bad_behavior": (
@@ -111,43 +111,44 @@ _CHANGES = {
         {"type": "Sequence", "pretokenizers": [
             {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True,
              "use_regex": False}] * 3},
-        _UNIMPLEMENTED, "more than two ByteLevel"),
+        _UNIMPLEMENTED, "expected at most 2 ByteLevel, found 3"),
     "post_processor_unknown": ("post_processor/type", "RobertaProcessing", _UNIMPLEMENTED,
-                               '/post_processor: the type "RobertaProcessing"'),
+                               'found "RobertaProcessing", which is not implemented'),
     "post_processor_token_missing": ("post_processor/special_tokens", {}, _INVALID,
-                                     'found is "<s>"; wanted is a name that special_tokens has'),
-    "post_processor_no_pair": ("post_processor/pair", None, _INVALID, 'no field "pair"'),
+                                     'expected a name of special_tokens, found "<s>"'),
+    "post_processor_no_pair": ("post_processor/pair", None, _INVALID, 'expected the field "pair"'),
     "post_processor_no_type_id": (
         "post_processor/single", [{"Sequence": {"id": "A"}}], _INVALID,
-        '/post_processor/single/0/Sequence: there is no field "type_id"'),
+        '/post_processor/single/0/Sequence: expected the field "type_id"'),
     "post_processor_two_pieces_in_one": (
         "post_processor/pair", [{"Sequence": {"id": "A", "type_id": 0},
                                  "SpecialToken": {"id": "<s>", "type_id": 0}}], _INVALID,
-        "/post_processor/pair/0: found is an object of 2"),
+        "/post_processor/pair/0: expected an object with one field of Sequence, "
+        "SpecialToken, found an object of 2"),
     "post_processor_no_tokens": (
         "post_processor/special_tokens", {"<s>": {"id": "<s>", "ids": [4]}}, _INVALID,
-        '/post_processor/special_tokens/<s>: there is no field "tokens"'),
+        '/post_processor/special_tokens/<s>: expected the field "tokens"'),
     "post_processor_byte_level_no_trim": (
         "post_processor", {"type": "ByteLevel", "add_prefix_space": True}, _INVALID,
-        '/post_processor: there is no field "trim_offsets"'),
+        '/post_processor: expected the field "trim_offsets"'),
     "post_processor_id_out_of_range": (
         "post_processor/special_tokens", {"<s>": {"id": "<s>", "ids": [5], "tokens": ["<s>"]}},
         _INVALID,
-        "/post_processor/special_tokens/<s>/ids/0: found is 5; wanted is a whole number from 0 to 4"),
+        "/post_processor/special_tokens/<s>/ids/0: expected a whole number from 0 to 4, found 5"),
     "post_processor_second_text": (
         "post_processor/single", [{"Sequence": {"id": "B", "type_id": 0}}], _INVALID,
         "/post_processor/single/0"),
     "decoder_unknown": ("decoder/type", "WordPiece", _UNIMPLEMENTED,
-                        '/decoder: the type "WordPiece"'),
+                        'found "WordPiece", which is not implemented'),
     "decoder_strip_negative": ("decoder", {"type": "Strip", "content": " ", "start": -1, "stop": 0},
                                _INVALID, "/decoder/start"),
     "padding_no_token": (
         "padding", {"strategy": "BatchLongest", "direction": "Right", "pad_id": 0,
-                    "pad_type_id": 0}, _INVALID, '/padding: there is no field "pad_token"'),
+                    "pad_type_id": 0}, _INVALID, '/padding: expected the field "pad_token"'),
     "truncation_strategy": (
         "truncation", {"max_length": 8, "strategy": "First", "stride": 0}, _INVALID,
         "/truncation/strategy"),
-    "field_unknown": ("more", 1, _INVALID, 'found is the field "more"'),
+    "field_unknown": ("more", 1, _INVALID, 'found "more"; remove it'),
     "added_tokens_long": ("added_tokens", [_token("x" * 5000)], _EXHAUSTED,
                           "expected at most 4096 bytes in one, found 5000"),
     "added_tokens_normalized_long": (
@@ -159,10 +160,10 @@ _CHANGES = {
     "added_tokens_twice": ("added_tokens", [_token("x"), _token("x", lstrip=True)], _INVALID,
                            "/added_tokens/1"),
     "added_tokens_id_taken": ("model/vocab", {"a": 0, "b": 1, "ab": 3}, _INVALID,
-                              "gets the id 3"),
+                              "found 3, which is the id of"),
     "added_tokens_normalized_away": (
         "normalizer", {"type": "Replace", "pattern": {"String": "<x>"}, "content": ""}, _INVALID,
-        "is nothing or another token"),
+        'expected a normalized form of its own, found ""'),
 }
 
 
@@ -198,7 +199,7 @@ def files() -> dict[str, bytes]:
     whole = json.dumps(_BASE).encode()
     add("json_cut", whole[:200], _INVALID, "malformed JSON")
     add("json_empty", b"", _INVALID, "malformed JSON")
-    add("json_list", b"[]\n", _INVALID, "/: found is an array of 0")
+    add("json_list", b"[]\n", _INVALID, "/: expected an object, found an array of 0")
     add("json_not_utf8", whole.replace(b'"NFC"', b'"NF\xff"'), _INVALID, "malformed JSON")
     add("json_key_twice", b'{"model":1,"model":2}\n', _INVALID, "occurs twice")
     add("json_deep", b"[" * 2000, _INVALID, "nested deeper")

@@ -203,19 +203,19 @@ def _our_error(client: tokenize_client.Client, directory: str) -> str:
 # What the package takes and ours calls malformed: what was done, and our message.
 _STRICTER = [
     # Without a type, the package tries each one until the fields fit.
-    r'/type: .*(there is no field "type"|/type: found is .*; wanted is a string)',
+    r'/type: .*(expected the field "type"|/type: expected a string, found )',
     # An array for an object, whose items are the fields in their order.
-    r': \["<s>"\]: .*found is an array of 1; wanted is an object',
+    r': \["<s>"\]: .*expected an object, found an array of 1',
     # Ids of 32 bits, and of tokens that there are.
-    r": (7|2147483648|4294967296): .*(found is \d+; wanted is a whole number|is no whole number)",
+    r": (7|2147483648|4294967296): .*(expected a whole number .*, found \d+|expected the id of .* whole number)",
     # What the package takes and then fails on when it encodes: a text B or an unknown token
     # in the template for one text, and an unk_token that is none.
-    r'/id: "B": .*wanted is "A", the one text there is',
-    r"wanted is a name that special_tokens has",
-    r"/unk_token: .*which the vocabulary lacks",
+    r'/id: "B": .*expected "A", the only text, found',
+    r"expected a name of special_tokens",
+    r"/unk_token: .*expected a token of the vocabulary",
     # One id or one merge for two.
-    r"/vocab.*have the same id|/merges/0: doubled: .*once more",
-    r"/added_tokens/\d/content: .*there twice, with other flags",
+    r"/vocab.*expected an id of its own|/merges/0: doubled: .*expected another pair",
+    r"/added_tokens/\d/content: .*once, found it again with other flags",
 ]
 
 

@@ -17,9 +17,9 @@
 #include "moe/base/json.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/text/dataset/chat_template.h"
+#include "moe/text/dataset/compressed_file.h"
 #include "moe/text/dataset/dataset_options.h"
 #include "moe/text/dataset/dataset_options.pb.h"
-#include "moe/text/dataset/line_reader.h"
 #include "moe/text/dataset/record.h"
 #include "moe/text/tokenizer/tokenizer.h"
 

@@ -51,9 +51,10 @@ absl::StatusOr<std::optional<std::string>> TemplateOf(absl::string_view text) {
     }
   }
   return absl::InvalidArgumentError(absl::StrCat(
-      kField, " is a JSON ", found->type_name(),
-      "; wanted is a text, or a list of {\"name\", \"template\"} of which one "
-      "is \"default\"; --chat_template names another"));
+      kField,
+      ": expected a text, or a list of {\"name\", \"template\"} with the name "
+      "\"default\", found a JSON ",
+      found->type_name(), "; name another template with --chat_template"));
 }
 
 // As transformers' special_tokens_map.

@@ -40,9 +40,13 @@ bool IsZstd(absl::string_view start) {
          start.substr(1, 3) == kZstdSkippableMagic;
 }
 
+bool IsBlank(absl::string_view text) {
+  return text.find_first_not_of(" \t\r") == absl::string_view::npos;
+}
+
 }  // namespace
 
-// The file's bytes, a buffer at a time.
+// The file's bytes, one buffer at a time.
 struct CompressedFileReader::Input {
   explicit Input(RandomAccessFile opened)
       : file(std::move(opened)), buffer(kInputBytes, '\0') {}
@@ -100,8 +104,8 @@ class CompressedFileReader::PlainDecoder : public Decoder {
 class CompressedFileReader::GzipDecoder : public Decoder {
  public:
   GzipDecoder() {
-    // 15: the largest window; 16 more: a gzip header and no other.
-    // Fails for want of memory alone.
+    // 15 is the largest window; 16 more requires a gzip header. It can only
+    // fail because memory runs out.
     if (inflateInit2(&stream_, 15 + 16) != Z_OK) throw std::bad_alloc();
   }
   GzipDecoder(const GzipDecoder&) = delete;
@@ -186,8 +190,9 @@ class CompressedFileReader::ZstdDecoder : public Decoder {
     if (ZSTD_getErrorCode(result) == ZSTD_error_frameParameter_windowTooLarge) {
       return absl::ResourceExhaustedError(absl::StrCat(
           input.file.path(), ": a Zstandard frame at byte ", input.Offset(),
-          " wants a window of more than 128 MiB; compress it without --long "
-          "or --ultra"));
+          ": expected a window of at most 128 MiB, found a larger one; "
+          "compress "
+          "it without --long or --ultra"));
     }
     return input.Damaged(absl::StrCat("the Zstandard data are corrupt (",
                                       ZSTD_getErrorName(result), ")"));
@@ -244,6 +249,91 @@ uint64_t CompressedFileReader::position_bytes() const {
 std::optional<std::string> CompressedFileReader::HexDigest() const {
   if (!input_->AtEnd()) return std::nullopt;
   return input_->digest.HexDigest();
+}
+
+std::optional<char> ByteStream::Peek() {
+  if (begin_ == buffer_.size()) Fill();
+  if (begin_ == buffer_.size()) return std::nullopt;
+  return buffer_[begin_];
+}
+
+void ByteStream::Skip() {
+  MOE_CHECK(begin_ < buffer_.size());
+  if (buffer_[begin_] == '\n') ++line_;
+  ++begin_;
+}
+
+void ByteStream::Skip(size_t num_bytes) {
+  MOE_CHECK(num_bytes <= buffer_.size() - begin_);
+  const absl::string_view taken = unread().substr(0, num_bytes);
+  line_ += std::count(taken.begin(), taken.end(), '\n');
+  begin_ += num_bytes;
+}
+
+void ByteStream::Fill() {
+  constexpr size_t kBufferBytes = size_t{64} << 10;
+  if (at_end_) return;
+  buffer_.resize(kBufferBytes);
+  begin_ = 0;
+  size_t size = 0;
+  // Reads at least the whole of a mark.
+  do {
+    const absl::StatusOr<size_t> read =
+        file_->Read(absl::MakeSpan(buffer_).subspan(size));
+    if (!read.ok()) {
+      status_ = absl::Status(read.status().code(),
+                             absl::StrCat(read.status().message(), ", in line ",
+                                          line_, " of the contents"));
+    }
+    at_end_ = !read.ok() || *read == 0;
+    if (read.ok()) size += *read;
+  } while (!at_end_ && at_start_ && size < kByteOrderMark.size());
+  buffer_.resize(size);
+  if (at_start_ && absl::StartsWith(buffer_, kByteOrderMark)) {
+    begin_ = kByteOrderMark.size();
+  }
+  at_start_ = false;
+}
+
+absl::StatusOr<LineReader> LineReader::Open(absl::string_view path,
+                                            size_t max_line_bytes) {
+  MOE_ASSIGN_OR_RETURN(std::unique_ptr<CompressedFileReader> file,
+                       CompressedFileReader::Open(path));
+  return LineReader(std::move(file), max_line_bytes);
+}
+
+absl::StatusOr<std::optional<Line>> LineReader::Next() {
+  while (true) {
+    Line line;
+    line.number = bytes_.line();
+    const bool is_there = TakeLine(line);
+    MOE_RETURN_IF_ERROR(bytes_.status());
+    if (!is_there) return std::optional<Line>();
+    if (line.too_long || !IsBlank(line.text)) {
+      return std::optional<Line>(std::move(line));
+    }
+  }
+}
+
+bool LineReader::TakeLine(Line& line) {
+  bool is_there = false;
+  bool has_ended = false;
+  while (!has_ended && bytes_.Peek().has_value()) {
+    const absl::string_view unread = bytes_.unread();
+    const absl::string_view piece = unread.substr(0, unread.find('\n'));
+    is_there = true;
+    has_ended = piece.size() < unread.size();
+    // One more for the carriage return.
+    if (line.text.size() + piece.size() > max_line_bytes_ + 1) {
+      line.too_long = true;
+    }
+    if (!line.too_long) line.text.append(piece.data(), piece.size());
+    bytes_.Skip(piece.size() + (has_ended ? 1 : 0));
+  }
+  if (!line.text.empty() && line.text.back() == '\r') line.text.pop_back();
+  if (line.text.size() > max_line_bytes_) line.too_long = true;
+  if (line.too_long) std::string().swap(line.text);
+  return is_there;
 }
 
 }  // namespace moe

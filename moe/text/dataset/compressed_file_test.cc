@@ -1,11 +1,15 @@
 #include "moe/text/dataset/compressed_file.h"
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -19,12 +23,16 @@ namespace moe {
 namespace {
 
 using ::moe::testing::GzipOf;
+using ::moe::testing::IsOk;
 using ::moe::testing::IsOkAndHolds;
 using ::moe::testing::StatusIs;
 using ::moe::testing::TempDirectory;
 using ::moe::testing::ZstdOf;
 using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 absl::StatusOr<std::string> ReadAll(const std::string& path,
                                     size_t piece_bytes = 1000) {
@@ -125,7 +133,7 @@ TEST(CompressedFileTest, LargeWindowsAreRefused) {
               IsOkAndHolds("text"));
   EXPECT_THAT(ReadAll(directory.Write("b", ZstdOf("text", 28))),
               StatusIs(absl::StatusCode::kResourceExhausted,
-                       HasSubstr("a window of more than 128 MiB")));
+                       HasSubstr("expected a window of at most 128 MiB")));
 }
 
 TEST(CompressedFileTest, KnowsTheFilesDigestAtTheEnd) {
@@ -151,6 +159,134 @@ TEST(CompressedFileTest, MissingFilesAndDirectories) {
               StatusIs(absl::StatusCode::kNotFound));
   EXPECT_THAT(CompressedFileReader::Open(directory.path()),
               StatusIs(absl::StatusCode::kInvalidArgument));
+}
+
+class ByteStreamTest : public ::testing::Test {
+ protected:
+  ByteStream Open(absl::string_view contents) {
+    return ByteStream(
+        CompressedFileReader::Open(directory_.Write("a", contents)).value());
+  }
+
+  static std::string ReadAll(ByteStream& stream) {
+    std::string text;
+    while (const std::optional<char> next = stream.Peek()) {
+      text.push_back(*next);
+      stream.Skip();
+    }
+    return text;
+  }
+
+  const TempDirectory directory_;
+};
+
+TEST_F(ByteStreamTest, ReadsAllAndCountsLines) {
+  const std::string text = "a\n" + std::string(200'000, 'x') + "\n\nb";
+  ByteStream stream = Open(text);
+  EXPECT_EQ(stream.line(), 1);
+  EXPECT_EQ(ReadAll(stream), text);
+  EXPECT_EQ(stream.line(), 4);
+  EXPECT_EQ(stream.Peek(), std::nullopt);
+  EXPECT_THAT(stream.status(), IsOk());
+}
+
+TEST_F(ByteStreamTest, PassesOverAByteOrderMarkAtTheStart) {
+  ByteStream stream = Open("\xef\xbb\xbfx\xef\xbb\xbf");
+  EXPECT_EQ(ReadAll(stream), "x\xef\xbb\xbf");
+  ByteStream part = Open("\xef\xbb");
+  EXPECT_EQ(ReadAll(part), "\xef\xbb");
+}
+
+TEST_F(ByteStreamTest, AnErrorIsTheEndAndNamesTheLine) {
+  const std::string whole = GzipOf("a\nb");
+  ByteStream stream = Open(whole.substr(0, whole.size() - 4));
+  ReadAll(stream);
+  EXPECT_THAT(stream.status(),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr(", in line ")));
+}
+
+// "number:text", with "!" for a line that is too long.
+absl::StatusOr<std::vector<std::string>> ReadLines(
+    const std::string& path, size_t max_line_bytes = kMaxLineBytes) {
+  MOE_ASSIGN_OR_RETURN(LineReader reader,
+                       LineReader::Open(path, max_line_bytes));
+  std::vector<std::string> lines;
+  while (true) {
+    MOE_ASSIGN_OR_RETURN(const std::optional<Line> line, reader.Next());
+    if (!line.has_value()) return lines;
+    lines.push_back(
+        absl::StrCat(line->number, ":", line->text, line->too_long ? "!" : ""));
+  }
+}
+
+TEST(LineReaderTest, TakesEveryEndOfLine) {
+  const TempDirectory directory;
+  EXPECT_THAT(ReadLines(directory.Write("a", "one\ntwo\r\nthree")),
+              IsOkAndHolds(ElementsAre("1:one", "2:two", "3:three")));
+  EXPECT_THAT(ReadLines(directory.Write("a", "one\n")),
+              IsOkAndHolds(ElementsAre("1:one")));
+  EXPECT_THAT(ReadLines(directory.Write("a", "")), IsOkAndHolds(IsEmpty()));
+}
+
+TEST(LineReaderTest, PassesOverBlankLinesAndCountsThem) {
+  const TempDirectory directory;
+  EXPECT_THAT(ReadLines(directory.Write("a", "\n \t\r\n\r\none\n\n  two \n\n")),
+              IsOkAndHolds(ElementsAre("4:one", "6:  two ")));
+}
+
+TEST(LineReaderTest, DropsAByteOrderMarkAtTheStartOnly) {
+  const TempDirectory directory;
+  EXPECT_THAT(
+      ReadLines(directory.Write("a", "\xef\xbb\xbfone\n\xef\xbb\xbftwo")),
+      IsOkAndHolds(ElementsAre("1:one", "2:\xef\xbb\xbftwo")));
+  EXPECT_THAT(ReadLines(directory.Write("a", "\xef\xbb\xbf")),
+              IsOkAndHolds(IsEmpty()));
+}
+
+TEST(LineReaderTest, ReadsCompressedLines) {
+  const TempDirectory directory;
+  // Lines of 0 to 999 bytes, which end everywhere in the buffers.
+  std::string text;
+  std::vector<std::string> want;
+  for (size_t i = 1; i < 1000; ++i) {
+    const std::string line(i, static_cast<char>('a' + i % 26));
+    absl::StrAppend(&text, line, "\n");
+    want.push_back(absl::StrCat(i, ":", line));
+  }
+  EXPECT_THAT(ReadLines(directory.Write("a", text)), IsOkAndHolds(want));
+  EXPECT_THAT(ReadLines(directory.Write("a", GzipOf(text))),
+              IsOkAndHolds(want));
+  EXPECT_THAT(ReadLines(directory.Write("a", ZstdOf(text))),
+              IsOkAndHolds(want));
+}
+
+TEST(LineReaderTest, LongLinesArePassedOver) {
+  const TempDirectory directory;
+  const std::string long_line(200'000, 'x');
+  EXPECT_THAT(ReadLines(directory.Write("a", absl::StrCat("12345\n", long_line,
+                                                          "\n123456\r\n1")),
+                        5),
+              IsOkAndHolds(ElementsAre("1:12345", "2:!", "3:!", "4:1")));
+  // The limit is of the line alone, without mark and end.
+  EXPECT_THAT(ReadLines(directory.Write("a",
+                                        "\xef\xbb\xbf"
+                                        "12345\r\n"),
+                        5),
+              IsOkAndHolds(ElementsAre("1:12345")));
+  EXPECT_THAT(ReadLines(directory.Write("a",
+                                        "\xef\xbb\xbf"
+                                        "123456\r\n"),
+                        5),
+              IsOkAndHolds(ElementsAre("1:!")));
+}
+
+TEST(LineReaderTest, DamageNamesTheLine) {
+  const TempDirectory directory;
+  std::string gzip = GzipOf("one\ntwo\n");
+  gzip.resize(gzip.size() - 1);
+  EXPECT_THAT(ReadLines(directory.Write("a", gzip)),
+              StatusIs(absl::StatusCode::kDataLoss,
+                       EndsWith(", in line 3 of the contents")));
 }
 
 }  // namespace

@@ -46,18 +46,19 @@ bool HasDatasetName(absl::string_view name,
   return false;
 }
 
-// What to do with the first of these that is there.
+// What to do with the first Parquet or Arrow file among the names; empty if
+// there is none.
 std::string AboutTables(const std::vector<std::string>& names) {
   for (const std::string& name : names) {
     if (absl::EndsWith(name, ".parquet") || absl::EndsWith(name, ".arrow")) {
       // datasets writes folders of Arrow files, and reads them by another
       // function.
       const bool is_arrow = absl::EndsWith(name, ".arrow");
-      return absl::StrCat(
-          "; ", name, " is not read: python3 -c \"import datasets; datasets.",
-          is_arrow ? "load_from_disk('DIRECTORY')"
-                   : "load_dataset('DIRECTORY', split='train')",
-          ".to_json('NEW.jsonl')\" makes JSON lines of it");
+      return absl::StrCat("; make JSON lines of ", name,
+                          " with python3 -c \"import datasets; datasets.",
+                          is_arrow ? "load_from_disk('DIRECTORY')"
+                                   : "load_dataset('DIRECTORY', split='train')",
+                          ".to_json('NEW.jsonl')\"");
     }
   }
   return "";
@@ -94,10 +95,11 @@ absl::StatusOr<DatasetFiles> ListDirectoryFiles(absl::string_view directory) {
     if (!files.paths.empty()) return files;
   }
   return absl::InvalidArgumentError(absl::StrCat(
-      directory, ": the directory has no file of a dataset among ",
+      directory,
+      ": expected a file of a dataset (.jsonl, .json, .csv, .tsv or .txt, or "
+      "these with .gz or .zst), found none among ",
       names.size(),
-      " names; wanted is .jsonl, .json, .csv, .tsv or .txt, or these with .gz "
-      "or .zst (a token artifact is named itself, not by its directory)",
+      " names; to read a token artifact, give the file, not its directory",
       AboutTables(names)));
 }
 
@@ -109,8 +111,8 @@ absl::StatusOr<DatasetFiles> ListDatasetFiles(absl::string_view path) {
   if (type == std::filesystem::file_type::not_found) {
     return absl::NotFoundError(absl::StrCat(
         path,
-        " does not exist; wanted is a dataset: a file, or a directory of "
-        "files"));
+        ": expected a dataset (a file, or a directory of files), found "
+        "nothing"));
   }
   if (type == std::filesystem::file_type::directory) {
     return ListDirectoryFiles(path);
@@ -121,8 +123,8 @@ absl::StatusOr<DatasetFiles> ListDatasetFiles(absl::string_view path) {
 absl::StatusOr<bool> IsSafetensorsFile(absl::string_view path) {
   MOE_ASSIGN_OR_RETURN(const RandomAccessFile file,
                        RandomAccessFile::Open(path));
-  // The header's length in 8 bytes, under 2^27, so that the upper ones are
-  // zero; and the header, which starts with a brace.
+  // The file starts with the header's length in 8 bytes, which is under 2^27,
+  // so the upper bytes are zero. The header starts with a brace.
   std::string start(std::min<uint64_t>(9, file.size_bytes()), '\0');
   MOE_RETURN_IF_ERROR(file.Read(0, absl::MakeSpan(start)));
   return absl::EndsWith(start, absl::string_view("\0\0\0\0{", 5)) &&

@@ -14,22 +14,22 @@ namespace moe {
 struct DatasetFiles {
   // In the order in which they are read.
   std::vector<std::string> paths;
-  // What else lies in the directory, by name: passed over.
+  // The names of everything else in the directory, which is skipped.
   std::vector<std::string> passed_over;
 };
 
-// A file stands for itself, whatever it is called. Of a directory, the files
-// whose names end with .jsonl or .json, or where there are none with .csv, .tsv
-// or .txt, and these with .gz or .zst behind, in the order of their names'
-// bytes. Passed over are names that start with a dot, what describes a dataset
-// (dataset_info.json, state.json, README.txt, LICENSE.txt and the like), other
-// names and directories inside. NotFound if there is nothing at `path`,
-// InvalidArgument if a directory has no such file; it names Parquet and Arrow
-// files, which are not read.
+// If `path` is a file, it is the dataset, whatever its name. In a directory,
+// the dataset is the files whose names end with .jsonl or .json, or if there
+// are none with .csv, .tsv or .txt, each possibly followed by .gz or .zst, in
+// the order of their names' bytes. Skipped are names that start with a dot,
+// files that describe a dataset (dataset_info.json, state.json, README.txt,
+// LICENSE.txt and the like), other names, and directories inside. NotFound if
+// nothing is at `path`, InvalidArgument if a directory has no such file; the
+// message names Parquet and Arrow files, which are not supported.
 absl::StatusOr<DatasetFiles> ListDatasetFiles(absl::string_view path);
 
-// Whether the file starts as a safetensors file does, which no text of JSON
-// lines and no compressed file can. Errors of RandomAccessFile.
+// Whether the file starts like a safetensors file. JSON lines and compressed
+// files cannot start like that. Errors of RandomAccessFile.
 absl::StatusOr<bool> IsSafetensorsFile(absl::string_view path);
 
 }  // namespace moe

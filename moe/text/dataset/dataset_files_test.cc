@@ -47,7 +47,7 @@ TEST(DatasetFilesTest, ADirectoryIsSortedByBytes) {
               ElementsAre(".hidden.jsonl", "LICENSE.txt", "README.md", "c.txt",
                           "d.CSV", "data.gz", "dataset_info.json", "e.tsv.gz",
                           "state.json", "sub"));
-  // A separator behind the name changes nothing.
+  // A separator after the name changes nothing.
   MOE_ASSERT_OK_AND_ASSIGN(const DatasetFiles same,
                            ListDatasetFiles(directory.path() + "/"));
   EXPECT_EQ(same.paths, files.paths);
@@ -70,15 +70,21 @@ TEST(DatasetFilesTest, NothingThereIsAnError) {
   const TempDirectory directory;
   EXPECT_THAT(ListDatasetFiles(directory.Path("none")).status(),
               StatusIs(absl::StatusCode::kNotFound,
-                       HasSubstr("/none does not exist; wanted is a dataset")));
+                       HasSubstr("/none: expected a dataset (a file, or a "
+                                 "directory of files), found nothing")));
   directory.Write("tokens.safetensors", "");
-  EXPECT_THAT(ListDatasetFiles(directory.path()).status(),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("has no file of a dataset among 1 names")));
+  EXPECT_THAT(
+      ListDatasetFiles(directory.path()).status(),
+      StatusIs(
+          absl::StatusCode::kInvalidArgument,
+          HasSubstr(
+              "expected a file of a dataset (.jsonl, .json, .csv, .tsv or "
+              ".txt, or these with .gz or .zst), found none among 1 names")));
   directory.Write("train.parquet", "");
-  EXPECT_THAT(ListDatasetFiles(directory.path()).status(),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("train.parquet is not read: python3 -c")));
+  EXPECT_THAT(
+      ListDatasetFiles(directory.path()).status(),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               HasSubstr("make JSON lines of train.parquet with python3 -c")));
   directory.Write("data-00000-of-00001.arrow", "");
   EXPECT_THAT(ListDatasetFiles(directory.path()).status(),
               StatusIs(absl::StatusCode::kInvalidArgument,

@@ -15,6 +15,7 @@
 #include "moe/text/tokenizer/tokenizer.h"
 
 namespace moe {
+
 int64_t ModelMaxLength(const TokenizeOptions& options) {
   return options.has_model_max_length() ? options.model_max_length()
                                         : kDefaultModelMaxLength;
@@ -55,9 +56,9 @@ absl::StatusOr<TokenizeOptions::ChatTemplate> ParseChatTemplateName(
                                           &found)) {
     return found;
   }
-  return absl::InvalidArgumentError(
-      absl::StrCat("the chat template is \"", name, "\"; wanted is one of ",
-                   absl::StrJoin(ChatTemplateNames(), ", ")));
+  return absl::InvalidArgumentError(absl::StrCat(
+      "chat_template: expected one of ",
+      absl::StrJoin(ChatTemplateNames(), ", "), ", found \"", name, "\""));
 }
 
 }  // namespace moe

@@ -1,4 +1,4 @@
-// What the options of datasets mean.
+// Values that follow from the options of datasets.
 
 #ifndef MOE_TEXT_DATASET_DATASET_OPTIONS_H_
 #define MOE_TEXT_DATASET_DATASET_OPTIONS_H_
@@ -18,15 +18,15 @@ inline constexpr int64_t kDefaultModelMaxLength = 2048;
 
 int64_t ModelMaxLength(const TokenizeOptions& options);
 
-// What the options ask LoadTokenizer for.
+// The ends of texts that the options ask for.
 TextEnds TextEndsOf(const TokenizeOptions& options);
 
-// How many sequences the options ask for: max_steps * batch_size, and the
-// largest int64 where max_steps is not set or the product does not fit.
+// The number of sequences that the options ask for: max_steps * batch_size, or
+// the largest int64 if max_steps is not set or the product does not fit.
 int64_t MaxSequences(const BatchOptions& options);
 
 // "auto", "llama3", ..., as on the command line: the names of the values, in
-// small letters. InvalidArgument for any other name.
+// lower case. InvalidArgument for any other name.
 std::string ChatTemplateName(TokenizeOptions::ChatTemplate chat_template);
 std::vector<std::string> ChatTemplateNames();
 absl::StatusOr<TokenizeOptions::ChatTemplate> ParseChatTemplateName(

@@ -1,4 +1,4 @@
-// What came of a dataset's lines, in numbers, for a person and for a program.
+// Numbers on what happened to a dataset's lines, as a text and as JSON.
 
 #ifndef MOE_TEXT_DATASET_DATASET_REPORT_H_
 #define MOE_TEXT_DATASET_DATASET_REPORT_H_
@@ -13,28 +13,28 @@
 
 namespace moe {
 
-// Of the bad lines, so many are listed; all are counted.
+// The report counts all bad lines, and lists at most this many.
 inline constexpr size_t kMaxListedBadLines = 20;
 
 struct DatasetReport {
-  int64_t num_lines = 0;  // Rows read, blank lines left out.
-  // Rows without a turn, a character or a token, passed over.
+  int64_t num_lines = 0;  // Rows read; blank lines do not count.
+  // Skipped rows: those without a turn, a character or a token.
   int64_t num_empty_rows = 0;
   int64_t num_bad_lines = 0;
-  // The messages of the first kMaxListedBadLines, "file:line: what": the file's
-  // name, without its folder, as reports lie beside what is published.
+  // The messages of the first kMaxListedBadLines, "file:line: what". The file
+  // has no folder, because reports lie beside what is published.
   std::vector<std::string> bad_lines;
   int64_t num_sequences = 0;
   int64_t num_tokens = 0;
-  // Those that a loss counts: see NumPredictedTokens.
+  // The tokens that a loss counts: see NumPredictedTokens.
   int64_t num_predicted_tokens = 0;
-  // Of which a loss counts none.
+  // Sequences none of whose tokens a loss counts.
   int64_t num_sequences_without_labels = 0;
   int64_t num_truncated_sequences = 0;
   int64_t num_truncated_tokens = 0;
   // Turns whose text holds special tokens of the chat template.
   int64_t num_texts_with_special_tokens = 0;
-  // Names in a directory that are no dataset's.
+  // Names in the directory that do not belong to the dataset.
   std::vector<std::string> files_passed_over;
 
   void AddBadLine(const absl::Status& status);

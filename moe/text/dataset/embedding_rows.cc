@@ -15,9 +15,9 @@ namespace moe {
 absl::Status CheckVocabularyFits(int64_t vocab_size, int64_t embedding_rows) {
   if (vocab_size <= embedding_rows) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(
-      "the tokenizer has ids up to ", vocab_size - 1,
-      ", and the model's embedding has ", embedding_rows,
-      " rows (vocab_size); wanted is a tokenizer that belongs to the model"));
+      "the tokenizer: expected ids below ", embedding_rows,
+      ", the rows of the model's embedding (vocab_size), found ids up to ",
+      vocab_size - 1, "; use the tokenizer that belongs to the model"));
 }
 
 absl::Status CheckTokenizerFits(const Tokenizer& tokenizer,
@@ -39,9 +39,9 @@ absl::Status CheckTokensFit(absl::Span<const int32_t> ids,
     if (name.ok()) token = absl::StrCat("the token \"", *name, "\"");
   }
   return absl::InvalidArgumentError(absl::StrCat(
-      token, " has the id ", *beyond, ", and the model's embedding has ",
-      embedding_rows,
-      " rows (vocab_size); give the embedding a row for it (transformers: "
+      token, ": expected an id below ", embedding_rows,
+      ", the rows of the model's embedding (vocab_size), found ", *beyond,
+      "; give the embedding a row for it (transformers: "
       "model.resize_token_embeddings(",
       int64_t{*beyond} + 1,
       ") and save_pretrained), or take the token out of the text"));

@@ -20,16 +20,19 @@ constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
 TEST(CheckVocabularyFitsTest, EveryIdNeedsARow) {
   EXPECT_THAT(CheckVocabularyFits(512, 512), IsOk());
   EXPECT_THAT(CheckVocabularyFits(500, 512), IsOk());
-  EXPECT_THAT(CheckVocabularyFits(513, 512),
-              StatusIs(kInvalid, HasSubstr("ids up to 512, and the model's "
-                                           "embedding has 512 rows")));
+  EXPECT_THAT(
+      CheckVocabularyFits(513, 512),
+      StatusIs(kInvalid,
+               HasSubstr("expected ids below 512, the rows of the model's "
+                         "embedding (vocab_size), found ids up to 512")));
 }
 
 TEST(CheckTokenizerFitsTest, AddedTokensMayLieBeyond) {
   const ByteTokenizer tokenizer = ByteTokenizer::Llama3();  // 257 and 4 more.
   EXPECT_THAT(CheckTokenizerFits(tokenizer, 257), IsOk());
-  EXPECT_THAT(CheckTokenizerFits(tokenizer, 256),
-              StatusIs(kInvalid, HasSubstr("256 rows")));
+  EXPECT_THAT(
+      CheckTokenizerFits(tokenizer, 256),
+      StatusIs(kInvalid, HasSubstr("expected ids below 256, the rows of")));
 }
 
 TEST(CheckTokensFitTest, SaysWhichTokenAndWhatToDo) {
@@ -37,12 +40,17 @@ TEST(CheckTokensFitTest, SaysWhichTokenAndWhatToDo) {
   EXPECT_THAT(CheckTokensFit({1, 259}, &tokenizer, 260), IsOk());
   EXPECT_THAT(
       CheckTokensFit({1, 260, 300}, &tokenizer, 260),
+      StatusIs(
+          kInvalid,
+          AllOf(HasSubstr(
+                    "the token \"<|eot_id|>\": expected an id below 260, the "
+                    "rows of the model's embedding (vocab_size), found 260"),
+                HasSubstr("resize_token_embeddings(261)"))));
+  EXPECT_THAT(
+      CheckTokensFit({300}, nullptr, 260),
       StatusIs(kInvalid,
-               AllOf(HasSubstr("the token \"<|eot_id|>\" has the id 260, and "
-                               "the model's embedding has 260 rows"),
-                     HasSubstr("resize_token_embeddings(261)"))));
-  EXPECT_THAT(CheckTokensFit({300}, nullptr, 260),
-              StatusIs(kInvalid, HasSubstr("a token has the id 300")));
+               HasSubstr("a token: expected an id below 260, the rows of the "
+                         "model's embedding (vocab_size), found 300")));
 }
 
 }  // namespace

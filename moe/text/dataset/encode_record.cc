@@ -25,8 +25,7 @@ absl::StatusOr<EncodedRecord> EncodeWhole(const RecordEncoder& encoder,
   }
   if (encoder.tokenizer == nullptr || encoder.chat_template == nullptr) {
     return absl::InvalidArgumentError(
-        "holds text, and there is no tokenizer to encode it; wanted is "
-        "\"input_ids\"");
+        "expected \"input_ids\", as there is no tokenizer, found text");
   }
   if (const auto* text = std::get_if<PlainText>(&record)) {
     MOE_ASSIGN_OR_RETURN(out.input_ids,

@@ -33,7 +33,7 @@ absl::Status CheckTokenizer(const DatasetRequest& request) {
   return CheckTokenizerFits(*request.tokenizer, *request.embedding_rows);
 }
 
-// An artifact that a checkpoint's own template made is for that template.
+// An artifact made with a checkpoint's own template fits that template only.
 absl::Status CheckTemplateDigest(const DatasetRequest& request,
                                  const TokenArtifact& artifact) {
   if (request.tokenizer == nullptr ||
@@ -48,8 +48,9 @@ absl::Status CheckTemplateDigest(const DatasetRequest& request,
     return absl::OkStatus();
   }
   return absl::InvalidArgumentError(
-      "was made with a checkpoint's own chat template, and the model's is "
-      "another; tokenize the dataset again with the model's");
+      "expected tokens made with the model's chat template, found those of "
+      "another checkpoint's template; tokenize the dataset again with the "
+      "model's");
 }
 
 absl::Status CheckArtifactOptions(const DatasetRequest& request,
@@ -58,31 +59,33 @@ absl::Status CheckArtifactOptions(const DatasetRequest& request,
   if (request.tokenizer != nullptr &&
       info.tokenizer_digest != request.tokenizer->digest()) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "was made by the tokenizer with digest ", info.tokenizer_digest,
-        ", and the model's has ", request.tokenizer->digest(),
-        "; tokenize the dataset again with the model's, and with the same "
-        "--add_bos and --add_eos"));
+        "expected tokens of the model's tokenizer, digest ",
+        request.tokenizer->digest(), ", found digest ", info.tokenizer_digest,
+        "; tokenize the dataset again with the model's tokenizer, and with the "
+        "same --add_bos and --add_eos"));
   }
-  const auto want = request.tokenize.chat_template();
-  if (want != TokenizeOptions::AUTO && want != artifact.dataset.chat_template) {
+  const auto asked = request.tokenize.chat_template();
+  if (asked != TokenizeOptions::AUTO &&
+      asked != artifact.dataset.chat_template) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "was made with the chat template ",
-        ChatTemplateName(artifact.dataset.chat_template), ", and ",
-        ChatTemplateName(want), " was asked for; tokenize the dataset again"));
+        "expected tokens made with the chat template ", ChatTemplateName(asked),
+        ", found ", ChatTemplateName(artifact.dataset.chat_template),
+        "; tokenize the dataset again"));
   }
   MOE_RETURN_IF_ERROR(CheckTemplateDigest(request, artifact));
   if (request.tokenize.keep_system() && !info.keep_system) {
     return absl::InvalidArgumentError(
-        "was made without system turns, and keep_system was asked for; "
-        "tokenize the dataset again");
+        "expected tokens with system turns (keep_system), found none; tokenize "
+        "the dataset again");
   }
   const int64_t max_length = ModelMaxLength(request.tokenize);
   if (request.tokenize.has_model_max_length() &&
       max_length > info.model_max_length &&
       artifact.dataset.report.num_truncated_sequences > 0) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "was cut to a model_max_length of ", info.model_max_length, ", and ",
-        max_length, " was asked for; tokenize the dataset again"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("expected sequences of up to ", max_length,
+                     " tokens (model_max_length), found sequences cut to ",
+                     info.model_max_length, "; tokenize the dataset again"));
   }
   if (!request.embedding_rows.has_value()) return absl::OkStatus();
   // The tokenizer's own vocabulary fits already.
@@ -93,8 +96,8 @@ absl::Status CheckArtifactOptions(const DatasetRequest& request,
                         request.tokenizer, *request.embedding_rows);
 }
 
-// Cuts what is longer than `max_length`, which is less than it was cut to
-// before: what was cut then is cut again.
+// Cuts the sequences to `max_length`, which is less than the length that they
+// were cut to before, so the report counts each truncated sequence once.
 void Truncate(int64_t max_length, TokenSequences& sequences,
               DatasetReport& report) {
   TokenSequences cut;

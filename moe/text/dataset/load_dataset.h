@@ -1,5 +1,5 @@
-// The one way in which a step of the pipeline gets its data:
-// --dataset_dir_or_path to batches of tokens.
+// Loads --dataset_dir_or_path as batches of tokens. Every step of the pipeline
+// gets its data in this way.
 //
 //   DatasetRequest request;
 //   request.path = flags.dataset_dir_or_path;
@@ -28,16 +28,15 @@
 namespace moe {
 
 struct DatasetRequest {
-  // A file of JSON lines, a directory of them, or a token artifact, told apart
-  // by content.
+  // A file of rows, a directory of such files, or a token artifact; the content
+  // decides.
   std::string path;
-  // Of the model. May be null for a token artifact, and where every line holds
-  // token ids.
+  // The model's tokenizer. May be null for a token artifact, and if every line
+  // has token ids.
   const Tokenizer* tokenizer = nullptr;
-  // The model's, too.
+  // The model's chat template.
   ChatTemplateSource chat_template;
-  // Of the model: vocab_size of its config.json. Nothing where there is no
-  // model.
+  // vocab_size of the model's config.json; none without a model.
   std::optional<int64_t> embedding_rows;
   TokenizeOptions tokenize;
   BatchOptions batch;
@@ -45,22 +44,22 @@ struct DatasetRequest {
 
 struct LoadedDataset {
   TokenBatches batches;
-  // Of the whole dataset, not of the sequences that were drawn from it. With
-  // no_shuffle, lines behind the last one drawn are not read, and not counted.
+  // On the whole dataset, not only on the sequences drawn from it. With
+  // no_shuffle, lines after the last one drawn are neither read nor counted.
   DatasetReport report;
 };
 
-// A dataset, tokenized here or before by `tokenize`, gives the same batches.
+// A dataset gives the same batches whether it is tokenized here or before, by
+// `tokenize`.
 //
-// A token artifact was made with options of its own. It is refused with
-// InvalidArgument if it was made by another tokenizer than the one given, with
-// another chat template than the one asked for (auto takes any but
-// another checkpoint's own), without the
-// system turns that are asked for, or if sequences were cut to less than the
-// model_max_length that is asked for (nothing said takes any). Its sequences
-// are cut to model_max_length where they are longer.
+// `tokenize` made a token artifact with its own options. InvalidArgument if it
+// was made by a tokenizer other than the given one; with a chat template other
+// than the requested one (auto takes any but another checkpoint's own); without
+// the system turns that are requested; or if it cut sequences to less than the
+// requested model_max_length (unset takes any). Sequences longer than
+// model_max_length are cut to it.
 //
-// Other errors: those of Validate*Options, CheckTokenizerFits, CheckTokensFit,
+// Other errors: those of CheckOptions, CheckTokenizerFits, CheckTokensFit,
 // TokenizeDataset, ReadTokenArtifact. Memory: 8 bytes a token of the dataset
 // and 8 a token that is drawn.
 absl::StatusOr<LoadedDataset> LoadDataset(const DatasetRequest& request,

@@ -94,7 +94,7 @@ TEST_F(LoadDatasetTest, ArtifactAndLinesGiveTheSameBatches) {
   EXPECT_EQ(lines.batches.Digest(), artifact.batches.Digest());
   EXPECT_EQ(lines.batches.sequences(), artifact.batches.sequences());
   EXPECT_EQ(lines.report.num_tokens, artifact.report.num_tokens);
-  // It is read with no tokenizer at hand too.
+  // Reading does not need the tokenizer.
   request.tokenizer = nullptr;
   MOE_ASSERT_OK_AND_ASSIGN(const LoadedDataset alone, RunLoadDataset(request));
   EXPECT_EQ(alone.batches.Digest(), lines.batches.Digest());
@@ -156,12 +156,14 @@ TEST_F(LoadDatasetTest, WhatWasCutOffIsNotThere) {
   TokenizeOptions options;
   options.set_model_max_length(50);
   DatasetRequest request = Request(WriteArtifact(kStories, options));
-  EXPECT_THAT(RunLoadDataset(request).status(),
-              StatusIs(kInvalid, HasSubstr("was cut to a model_max_length of "
-                                           "50, and 600 was asked for")));
+  EXPECT_THAT(
+      RunLoadDataset(request).status(),
+      StatusIs(kInvalid,
+               HasSubstr("expected sequences of up to 600 tokens "
+                         "(model_max_length), found sequences cut to 50")));
   request.tokenize.clear_model_max_length();
   EXPECT_THAT(RunLoadDataset(request), IsOk());
-  // Where nothing was cut off, nothing is missing.
+  // An artifact without truncated sequences fits any length.
   options.set_model_max_length(50'000);
   request = Request(WriteArtifact(kStories, options));
   request.tokenize.set_model_max_length(60'000);
@@ -172,19 +174,25 @@ TEST_F(LoadDatasetTest, ArtifactsOfOtherOptionsAreRefused) {
   DatasetRequest request = Request(WriteArtifact(kStories, {}));
   request.tokenize.set_chat_template(TokenizeOptions::NONE);
   EXPECT_THAT(RunLoadDataset(request).status(),
-              StatusIs(kInvalid, HasSubstr("was made with the chat template "
-                                           "llama3, and none was asked for")));
+              StatusIs(kInvalid, HasSubstr("expected tokens made with the chat "
+                                           "template none, found llama3")));
   request.tokenize.set_chat_template(TokenizeOptions::LLAMA3);
   EXPECT_THAT(RunLoadDataset(request), IsOk());
   request.tokenize.set_keep_system(true);
-  EXPECT_THAT(RunLoadDataset(request).status(),
-              StatusIs(kInvalid, HasSubstr("made without system turns")));
+  EXPECT_THAT(
+      RunLoadDataset(request).status(),
+      StatusIs(
+          kInvalid,
+          HasSubstr(
+              "expected tokens with system turns (keep_system), found none")));
   const ByteTokenizer chatml = ByteTokenizer::Chatml();
   request = Request(request.path);
   request.tokenizer = &chatml;
   EXPECT_THAT(RunLoadDataset(request).status(),
-              StatusIs(kInvalid, HasSubstr(absl::StrCat("and the model's has ",
-                                                        chatml.digest()))));
+              StatusIs(kInvalid,
+                       HasSubstr(absl::StrCat(
+                           "expected tokens of the model's tokenizer, digest ",
+                           chatml.digest()))));
 }
 
 TEST_F(LoadDatasetTest, AnArtifactIsForTheTemplateThatMadeIt) {
@@ -196,8 +204,11 @@ TEST_F(LoadDatasetTest, AnArtifactIsForTheTemplateThatMadeIt) {
   request.chat_template = own;
   EXPECT_THAT(RunLoadDataset(request), IsOk());
   *request.chat_template.text += "x";
-  EXPECT_THAT(RunLoadDataset(request).status(),
-              StatusIs(kInvalid, HasSubstr("the model's is another")));
+  EXPECT_THAT(
+      RunLoadDataset(request).status(),
+      StatusIs(kInvalid,
+               HasSubstr("expected tokens made with the model's chat template, "
+                         "found those of another checkpoint's template")));
 }
 
 TEST_F(LoadDatasetTest, TheVocabularyFitsTheEmbedding) {
@@ -205,15 +216,20 @@ TEST_F(LoadDatasetTest, TheVocabularyFitsTheEmbedding) {
   request.embedding_rows = 261;  // The tokenizer's ids are 0 to 260.
   EXPECT_THAT(RunLoadDataset(request), IsOk());
   request.embedding_rows = 256;  // Its own vocabulary's are 0 to 256.
-  EXPECT_THAT(RunLoadDataset(request).status(),
-              StatusIs(kInvalid, HasSubstr("ids up to 256, and the model's "
-                                           "embedding has 256 rows")));
-  // An added token is refused where a text has it: the conversations end turns
-  // with <|eot_id|>, 260.
+  EXPECT_THAT(
+      RunLoadDataset(request).status(),
+      StatusIs(kInvalid,
+               HasSubstr("expected ids below 256, the rows of the model's "
+                         "embedding (vocab_size), found ids up to 256")));
+  // An added token is an error only if a text has it: the conversations end
+  // turns with <|eot_id|>, 260.
   request.embedding_rows = 260;
-  EXPECT_THAT(RunLoadDataset(request).status(),
-              StatusIs(kInvalid, HasSubstr("the token \"<|eot_id|>\" has the "
-                                           "id 260")));
+  EXPECT_THAT(
+      RunLoadDataset(request).status(),
+      StatusIs(
+          kInvalid,
+          HasSubstr("the token \"<|eot_id|>\": expected an id below 260, the "
+                    "rows of the model's embedding (vocab_size), found 260")));
   const std::string texts = absl::StrCat(kStories, "/text.jsonl");
   request.path = texts;
   EXPECT_THAT(RunLoadDataset(request), IsOk());
@@ -221,10 +237,11 @@ TEST_F(LoadDatasetTest, TheVocabularyFitsTheEmbedding) {
   EXPECT_THAT(RunLoadDataset(request), IsOk());
   request.path = WriteArtifact(kStories, request.tokenize);
   EXPECT_THAT(RunLoadDataset(request).status(),
-              StatusIs(kInvalid, HasSubstr("has the id 260")));
+              StatusIs(kInvalid, HasSubstr("(vocab_size), found 260")));
   request.tokenizer = nullptr;
-  EXPECT_THAT(RunLoadDataset(request).status(),
-              StatusIs(kInvalid, HasSubstr("260 rows")));
+  EXPECT_THAT(
+      RunLoadDataset(request).status(),
+      StatusIs(kInvalid, HasSubstr("expected ids below 260, the rows of")));
 }
 
 TEST_F(LoadDatasetTest, TokenIdsNeedNoTokenizer) {
@@ -235,12 +252,17 @@ TEST_F(LoadDatasetTest, TokenIdsNeedNoTokenizer) {
                            RunLoadDataset(request));
   EXPECT_THAT(dataset.batches.input_ids(0), ElementsAre(1, 99));
   request.embedding_rows = 99;
-  EXPECT_THAT(RunLoadDataset(request).status(),
-              StatusIs(kInvalid, HasSubstr("input_ids[1] is 99")));
+  EXPECT_THAT(
+      RunLoadDataset(request).status(),
+      StatusIs(
+          kInvalid,
+          HasSubstr(
+              "input_ids[1]: expected a token id from 0 to 98, found 99")));
   request.path = directory_.Write("b.jsonl", "{\"text\": \"a\"}");
-  EXPECT_THAT(RunLoadDataset(request).status(),
-              StatusIs(kInvalid, HasSubstr(":1: holds text, and there is no "
-                                           "tokenizer")));
+  EXPECT_THAT(
+      RunLoadDataset(request).status(),
+      StatusIs(kInvalid, HasSubstr(":1: expected \"input_ids\", as there is no "
+                                   "tokenizer, found text")));
 }
 
 TEST_F(LoadDatasetTest, InvalidRequestsAreRefused) {

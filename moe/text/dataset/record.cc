@@ -87,13 +87,13 @@ absl::StatusOr<absl::string_view> KeyOf(
     const Json& turn, const std::array<absl::string_view, 2>& keys) {
   const bool has_first = turn.contains(std::string(keys[0]));
   if (has_first && turn.contains(std::string(keys[1]))) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "has both \"", keys[0], "\" and \"", keys[1], "\"; wanted is one"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("expected ", Either(keys), ", found both"));
   }
   if (has_first || turn.contains(std::string(keys[1])))
     return keys[has_first ? 0 : 1];
   return absl::InvalidArgumentError(
-      absl::StrCat("there is no field ", Either(keys)));
+      absl::StrCat("expected the field ", Either(keys), ", found neither"));
 }
 
 absl::StatusOr<std::string> ParseRole(const Json& turn) {
@@ -101,30 +101,32 @@ absl::StatusOr<std::string> ParseRole(const Json& turn) {
   const Json& value = turn[std::string(key)];
   if (!value.is_string()) {
     return absl::InvalidArgumentError(
-        absl::StrCat(key, " is ", Shown(value), "; wanted is a string"));
+        absl::StrCat(key, ": expected a string, found ", Shown(value)));
   }
   std::string name = value.get<std::string>();
   if (RoleOf(name).has_value()) return name;
-  return absl::InvalidArgumentError(absl::StrCat(
-      key, " is ", Shown(value), "; wanted is ",
-      absl::StrJoin(kRoles, ", ", [](std::string* out, const NamedRole& named) {
-        absl::StrAppend(out, "\"", named.name, "\"");
-      })));
+  return absl::InvalidArgumentError(
+      absl::StrCat(key, ": expected one of ",
+                   absl::StrJoin(kRoles, ", ",
+                                 [](std::string* out, const NamedRole& named) {
+                                   absl::StrAppend(out, "\"", named.name, "\"");
+                                 }),
+                   ", found ", Shown(value)));
 }
 
 // One of a content's parts.
 absl::StatusOr<std::string> ParsePart(const Json& part) {
   if (part.is_string()) return part.get<std::string>();
   if (!part.is_object()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "is ", Shown(part), "; wanted is a part of type \"text\""));
+    return absl::InvalidArgumentError(
+        absl::StrCat("expected a part of type \"text\", found ", Shown(part)));
   }
   MOE_ASSIGN_OR_RETURN(const std::string type,
                        GetOr<std::string>(part, "type", "text"));
   if (type != "text") {
     return absl::InvalidArgumentError(
-        absl::StrCat("is a part of type ", Shown(Json(type)),
-                     "; wanted are parts of type \"text\" alone"));
+        absl::StrCat("expected a part of type \"text\", found a part of type ",
+                     Shown(Json(type))));
   }
   return Get<std::string>(part, "text");
 }
@@ -135,14 +137,13 @@ absl::StatusOr<std::string> ParseContent(absl::string_view field,
   if (value.is_string()) return value.get<std::string>();
   if (!value.is_array()) {
     return absl::InvalidArgumentError(
-        absl::StrCat(field, " is ", Shown(value), "; wanted is a string"));
+        absl::StrCat(field, ": expected a string, found ", Shown(value)));
   }
   std::string text;
   for (size_t i = 0; i < value.size(); ++i) {
     const absl::StatusOr<std::string> part = ParsePart(value[i]);
     if (!part.ok()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(field, "[", i, "] ", part.status().message()));
+      return Annotate(part.status(), absl::StrCat(field, "[", i, "]"));
     }
     text += *part;
   }
@@ -170,9 +171,9 @@ absl::StatusOr<std::string> ToolCallsOf(const std::string& text) {
 
 absl::StatusOr<Turn> ParseTurn(const Json& json) {
   if (!json.is_object()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "the turn is a JSON ", json.type_name(), "; wanted is an object with ",
-        Either(kSpeakerKeys), " and ", Either(kTextKeys)));
+    return absl::InvalidArgumentError(
+        absl::StrCat("expected an object with ", Either(kSpeakerKeys), " and ",
+                     Either(kTextKeys), ", found a JSON ", json.type_name()));
   }
   Turn turn;
   MOE_ASSIGN_OR_RETURN(const std::string role, ParseRole(json));
@@ -198,8 +199,8 @@ absl::Status CheckArray(absl::string_view field, const Json& value,
                         absl::string_view of) {
   if (!value.is_array()) {
     return absl::InvalidArgumentError(
-        absl::StrCat(field, " is a JSON ", value.type_name(),
-                     "; wanted is an array of ", of));
+        absl::StrCat(field, ": expected an array of ", of, ", found a JSON ",
+                     value.type_name()));
   }
   return absl::OkStatus();
 }
@@ -225,7 +226,7 @@ absl::StatusOr<Record> CheckAssistant(absl::string_view field,
   }
   if (has_assistant) return Record(std::move(conversation));
   return absl::InvalidArgumentError(absl::StrCat(
-      field, " has no turn of the assistant; wanted is at least one"));
+      field, ": expected at least one turn of the assistant, found none"));
 }
 
 absl::StatusOr<Record> ParseConversation(absl::string_view field,
@@ -289,10 +290,10 @@ absl::StatusOr<std::vector<int32_t>> ParseIds(absl::string_view field,
     const bool is_ignored =
         allow_ignored && json.is_number_integer() && json == kIgnoredLabel;
     if (!id.has_value() && !is_ignored) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(field, "[", ids.size(), "] is ", Shown(json),
-                       "; wanted is a token id, 0 to ", vocab_size - 1,
-                       allow_ignored ? ", or -100" : ""));
+      return absl::InvalidArgumentError(absl::StrCat(
+          field, "[", ids.size(), "]: expected a token id from 0 to ",
+          vocab_size - 1, allow_ignored ? ", or -100" : "", ", found ",
+          Shown(json)));
     }
     ids.push_back(id.value_or(kIgnoredLabel));
   }
@@ -304,16 +305,16 @@ absl::Status ApplyMask(const Json& mask, TokenIds& tokens) {
   constexpr char kField[] = "attention_mask";
   MOE_RETURN_IF_ERROR(CheckArray(kField, mask, "0 and 1"));
   if (mask.size() != tokens.input_ids.size()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        kField, " has ", mask.size(), " entries and input_ids has ",
-        tokens.input_ids.size(), "; wanted is the same number"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(kField, ": expected ", tokens.input_ids.size(),
+                     " entries, as in input_ids, found ", mask.size()));
   }
   size_t num_kept = 0;
   for (size_t i = 0; i < mask.size(); ++i) {
     const std::optional<int32_t> is_token = ParseId(mask[i], 2);
     if (!is_token.has_value()) {
       return absl::InvalidArgumentError(absl::StrCat(
-          kField, "[", i, "] is ", Shown(mask[i]), "; wanted is 0 or 1"));
+          kField, "[", i, "]: expected 0 or 1, found ", Shown(mask[i])));
     }
     if (*is_token == 0) continue;
     tokens.input_ids[num_kept] = tokens.input_ids[i];
@@ -337,8 +338,8 @@ absl::StatusOr<Record> ParseTokenIds(const Json& row, int64_t vocab_size) {
   }
   if (tokens.labels.size() != tokens.input_ids.size()) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "labels has ", tokens.labels.size(), " entries and input_ids has ",
-        tokens.input_ids.size(), "; wanted is the same number"));
+        "labels: expected ", tokens.input_ids.size(),
+        " entries, as in input_ids, found ", tokens.labels.size()));
   }
   const Json* const mask = FindField(row, "attention_mask");
   if (mask != nullptr) MOE_RETURN_IF_ERROR(ApplyMask(*mask, tokens));
@@ -375,9 +376,9 @@ absl::StatusOr<const Form*> FormOf(const Json& row) {
     if (found != nullptr && form.is_weak && !found->is_weak) continue;
     if (found != nullptr) {
       return absl::InvalidArgumentError(absl::StrCat(
-          "has both ", FormName(*found), " and ", FormName(form),
-          "; wanted is one of them, or --text_column with the name of the "
-          "field that is the text"));
+          "expected one of ", FormName(*found), " and ", FormName(form),
+          ", found both; remove one, or name the field of the text with "
+          "--text_column"));
     }
     found = &form;
   }
@@ -386,17 +387,17 @@ absl::StatusOr<const Form*> FormOf(const Json& row) {
   for (const Form& form : kForms) {
     if (row.contains(std::string(form.field)) &&
         row[std::string(form.field)].is_null()) {
-      null_field = absl::StrCat("; \"", form.field, "\" is null");
+      null_field = absl::StrCat(" (\"", form.field, "\" is null)");
       break;
     }
   }
-  return absl::InvalidArgumentError(
-      absl::StrCat("there is none of the fields ",
-                   absl::StrJoin(kForms, ", ",
-                                 [](std::string* out, const Form& form) {
-                                   absl::StrAppend(out, FormName(form));
-                                 }),
-                   null_field, "; --text_column names another"));
+  return absl::InvalidArgumentError(absl::StrCat(
+      "expected one of the fields ",
+      absl::StrJoin(kForms, ", ",
+                    [](std::string* out, const Form& form) {
+                      absl::StrAppend(out, FormName(form));
+                    }),
+      ", found none", null_field, "; name another with --text_column"));
 }
 
 absl::StatusOr<Record> ParseText(const Json& row, absl::string_view field) {

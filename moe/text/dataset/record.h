@@ -87,7 +87,7 @@ bool IsEmpty(const Record& record);
 // The record of a row in JSON. `vocab_size` bounds token ids: each has to lie
 // in [0, vocab_size). A `text_column` that is not empty names the field that is
 // the text, whatever else there is. InvalidArgument, with the field at fault,
-// what was found and what was wanted, if the row is malformed.
+// what was expected and what was found, if the row is malformed.
 absl::StatusOr<Record> ParseRecord(absl::string_view row, int64_t vocab_size,
                                    absl::string_view text_column = "");
 

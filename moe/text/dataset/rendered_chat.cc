@@ -39,8 +39,8 @@ absl::StatusOr<Value> MessageOf(const Turn& turn) {
   return Value::FromDict(std::move(message));
 }
 
-// The first turn of a tool, which many templates have no rule for; empty where
-// there is none.
+// Names the first turn of a tool, for which many templates have no rule; empty
+// if there is none.
 std::string AboutTools(const std::vector<Turn>& turns) {
   for (size_t i = 0; i < turns.size(); ++i) {
     const Turn& turn = turns[i];
@@ -56,7 +56,7 @@ std::string AboutTools(const std::vector<Turn>& turns) {
   return "";
 }
 
-// A text that is in no conversation.
+// A text that no turn contains.
 std::string Mark(size_t turn, const std::vector<Turn>& turns) {
   for (uint64_t salt = 0;; ++salt) {
     std::string mark = absl::StrCat("mark", salt, "of", turn, "turn");
@@ -72,12 +72,12 @@ absl::Status NotFound(size_t turn) {
   return absl::InvalidArgumentError(absl::StrCat(
       "turn ", turn,
       " (role assistant): the chat template does not write the text as it is, "
-      "so that its tokens cannot be told from others; mark it with {% "
-      "generation %} in the template, or name another with --chat_template"));
+      "so its tokens cannot be found; mark the text with {% generation %} in "
+      "the template, or name another template with --chat_template"));
 }
 
-// Where the texts of the assistant are in `text`, given what is written with
-// marks in their places.
+// Finds the assistant's texts in `text`, given a rendering with marks in their
+// places.
 class SpanFinder {
  public:
   SpanFinder(absl::string_view text, absl::string_view marked)
@@ -119,7 +119,7 @@ class SpanFinder {
 
  private:
   absl::string_view text_;
-  absl::string_view marked_;  // What is left of it.
+  absl::string_view marked_;  // The rest after the last mark found.
   size_t position_ = 0;
   std::vector<std::pair<size_t, size_t>> spans_;
 };
@@ -195,7 +195,7 @@ absl::StatusOr<RenderedChat> ChatRenderer::Render(
   std::vector<std::string> marks;
   for (size_t i = 0; i < turns.size(); ++i) {
     if (turns[i].role != Role::kAssistant) continue;
-    // A call of a tool is written by rules of its own.
+    // Templates write a call of a tool by other rules.
     if (!turns[i].tool_calls.empty() && turns[i].text.empty()) continue;
     answers.push_back(i);
     marks.push_back(Mark(i, turns));

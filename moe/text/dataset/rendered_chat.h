@@ -1,13 +1,13 @@
-// A conversation written down by a template in Jinja, and where in it the
-// assistant's texts are.
+// Renders a conversation by a Jinja template, and finds the assistant's texts
+// in the result.
 //
-// A template marks them itself with the tags generation, as transformers wants
-// it for its masks. Of any other, the conversation is rendered twice, the
-// second time with a mark in place of each of the assistant's texts: what
-// stands between the marks has to stand in the first, too, with each text, or
-// the text without the white space at its ends, between two of these pieces. A
-// template for which that does not hold is refused, never guessed at: one that
-// changes a text in another way, or writes it twice, or asks what is in it.
+// A template may mark these texts itself with the tag generation, as
+// transformers requires for its masks. With any other template, the
+// conversation is rendered twice, the second time with a mark in place of each
+// of the assistant's texts. The pieces between the marks must stand in the
+// first rendering too, and between two of these pieces each text, with or
+// without the white space at its ends. If they do not, the template is refused:
+// it changes a text in another way, writes it twice, or depends on its content.
 
 #ifndef MOE_TEXT_DATASET_RENDERED_CHAT_H_
 #define MOE_TEXT_DATASET_RENDERED_CHAT_H_
@@ -31,8 +31,8 @@ struct RenderedChat {
   std::string text;
   // [begin, end) bytes of the text, in order.
   std::vector<std::pair<size_t, size_t>> spans;
-  // Whether the template marks the spans: then they are whole. Otherwise what
-  // ends a turn stands behind each.
+  // Whether the template marks the spans, which are complete then. Otherwise
+  // the end of the turn follows each span.
   bool is_marked = false;
 };
 
@@ -45,14 +45,14 @@ class ChatRenderer {
 
   // As apply_chat_template(messages, add_generation_prompt=False) of
   // transformers 4.57. Errors of jinja::Template::Render, and InvalidArgument
-  // where the assistant's texts are not found. Thread-safe.
+  // if the assistant's texts are not found. Thread-safe.
   absl::StatusOr<RenderedChat> Render(const Conversation& conversation) const;
 
  private:
   ChatRenderer(jinja::Template chat, jinja::Value::Dict variables)
       : template_(std::move(chat)), variables_(std::move(variables)) {}
 
-  // InvalidArgument for a call of a tool that the template passes over.
+  // InvalidArgument for a call of a tool that the template leaves out.
   absl::Status CheckCallsAreWritten(const std::vector<Turn>& turns,
                                     absl::string_view text) const;
   absl::StatusOr<jinja::Rendered> RenderTurns(

@@ -1,6 +1,7 @@
 #include "moe/text/dataset/row_reader.h"
 
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "gmock/gmock.h"
@@ -17,6 +18,7 @@ using ::moe::testing::GzipOf;
 using ::moe::testing::IsOkAndHolds;
 using ::moe::testing::ReadRowsTest;
 using ::moe::testing::StatusIs;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -68,8 +70,9 @@ TEST_F(RowReaderTest, DocumentsOfAText) {
               IsOkAndHolds(ElementsAre(Pair(2, " a\nb"), Pair(6, "c"))));
   EXPECT_THAT(Read("a.txt", "\n\n"), IsOkAndHolds(IsEmpty()));
   EXPECT_THAT(Read("a.txt", "abcdefgh\n\nc\n", 5),
-              IsOkAndHolds(ElementsAre(Pair(1, HasSubstr("the paragraph has")),
-                                       Pair(3, "c"))));
+              IsOkAndHolds(ElementsAre(
+                  Pair(1, HasSubstr("the paragraph: expected at most 5 bytes")),
+                  Pair(3, "c"))));
 }
 
 TEST_F(RowReaderTest, NamesOtherFormatsAndWhatToDo) {
@@ -78,11 +81,11 @@ TEST_F(RowReaderTest, NamesOtherFormatsAndWhatToDo) {
     std::string contents;
     const char* message;
   } kCases[] = {
-      {"a.parquet", "PAR1", "is Parquet"},
+      {"a.parquet", "PAR1", "found Parquet"},
       {"a", "PAR1....", "to_json('NEW.jsonl')"},
-      {"a.arrow", "\xff\xff\xff\xff", "is Arrow"},
-      {"a.jsonl", "PK\x03\x04", "is a zip archive"},
-      {"a.jsonl", std::string("\xff\xfe{\0", 4), "is in UTF-16"},
+      {"a.arrow", "\xff\xff\xff\xff", "found Arrow"},
+      {"a.jsonl", "PK\x03\x04", "found a zip archive"},
+      {"a.jsonl", std::string("\xff\xfe{\0", 4), "found UTF-16"},
       {"a.jsonl", std::string("{\0\"\0", 4), "iconv -f UTF-16"},
   };
   for (const auto& test : kCases) {
@@ -93,11 +96,94 @@ TEST_F(RowReaderTest, NamesOtherFormatsAndWhatToDo) {
 }
 
 TEST_F(RowReaderTest, LinesThatAreTooLong) {
-  EXPECT_THAT(
-      Read("a.jsonl", "{\"a\": \"bcdef\"}\n{}\n", 5),
-      IsOkAndHolds(ElementsAre(Pair(1, HasSubstr("the line has more than 5")),
-                               Pair(2, "{}"))));
+  EXPECT_THAT(Read("a.jsonl", "{\"a\": \"bcdef\"}\n{}\n", 5),
+              IsOkAndHolds(ElementsAre(
+                  Pair(1, HasSubstr("the line: expected at most 5 bytes")),
+                  Pair(2, "{}"))));
   EXPECT_EQ(RowTooLong("line", 5).code(), kTooLong);
+}
+
+class JsonArrayReaderTest : public ReadRowsTest {};
+
+TEST_F(JsonArrayReaderTest, ElementsOfAnArray) {
+  EXPECT_THAT(Read("a.json", "[]"), IsOkAndHolds(IsEmpty()));
+  EXPECT_THAT(Read("a.json", "\xef\xbb\xbf [ ] \n"), IsOkAndHolds(IsEmpty()));
+  EXPECT_THAT(
+      Read("a.json",
+           "[\n  {\"a\": [1, {\"b\": \"]}\\\"\"}]},\n  {\n\"c\": 2 },"
+           " 3, \"x,]\", [4]\n]\n"),
+      IsOkAndHolds(ElementsAre(Pair(2, "{\"a\": [1, {\"b\": \"]}\\\"\"}]}"),
+                               Pair(3, "{\n\"c\": 2 }"), Pair(4, "3"),
+                               Pair(4, "\"x,]\""), Pair(4, "[4]"))));
+}
+
+TEST_F(JsonArrayReaderTest, AMalformedArrayIsAnError) {
+  const std::pair<const char*, const char*> kCases[] = {
+      {"[{}",
+       "a.json:1: the JSON array: expected ',' or ']' after an element, found "
+       "the end of the file"},
+      {"[{},\n", "expected an element, found the end of the file"},
+      {"[{},]", "expected an element, found ']'"},
+      {"[,{}]", "expected an element, found ','"},
+      {"[{}\n{}]",
+       "a.json:2: the JSON array: expected ',' or ']' after an element, found "
+       "'{'"},
+      {"[{}]\n[{}]", "expected the end of the file after its ']', found '['"},
+      {"[", "expected an element, found the end of the file"},
+  };
+  for (const auto& [text, message] : kCases) {
+    EXPECT_THAT(Read("a.json", text), StatusIs(kInvalid, HasSubstr(message)))
+        << text;
+  }
+}
+
+TEST_F(JsonArrayReaderTest, AnElementThatIsTooLongIsPassedOver) {
+  EXPECT_THAT(
+      Read("a.json", "[\"" + std::string(100, 'x') + "\", {}]", 50),
+      IsOkAndHolds(ElementsAre(
+          Pair(1, HasSubstr("element of the array: expected at most 50 bytes")),
+          Pair(1, "{}"))));
+}
+
+class TableReaderTest : public ReadRowsTest {};
+
+TEST_F(TableReaderTest, RecordsOfATable) {
+  EXPECT_THAT(
+      Read("a.csv", "id,text\r\n1,\"a, \"\"b\"\"\nc\"\r\n\r\n2,d\"e\"\n3,"),
+      IsOkAndHolds(
+          ElementsAre(Pair(2, "a, \"b\"\nc"), Pair(5, "d\"e\""), Pair(6, ""))));
+  EXPECT_THAT(Read("a.tsv", "text\tid\n\"a\tb\"\t1\n"),
+              IsOkAndHolds(ElementsAre(Pair(2, "a\tb"))));
+  // The only column has any name.
+  EXPECT_THAT(Read("a.csv", "story\nfox\n"),
+              IsOkAndHolds(ElementsAre(Pair(2, "fox"))));
+  options_.set_text_column("body");
+  EXPECT_THAT(Read("a.csv", "text,body\na,b\n"),
+              IsOkAndHolds(ElementsAre(Pair(2, "b"))));
+}
+
+TEST_F(TableReaderTest, WhatIsWrongWithATable) {
+  EXPECT_THAT(
+      Read("a.csv", "id,story\n1,a\n"),
+      StatusIs(kInvalid, AllOf(HasSubstr("a.csv: the table: expected a column "
+                                         "\"text\", found id, story;"),
+                               HasSubstr("with --text_column"))));
+  EXPECT_THAT(Read("a.csv", ""),
+              StatusIs(kInvalid, HasSubstr("the table: expected a line with "
+                                           "the columns' names, found none")));
+  EXPECT_THAT(
+      Read("a.csv", "id,text\n1,a,b\n2,c\n"),
+      IsOkAndHolds(ElementsAre(
+          Pair(2, HasSubstr("expected 2 fields, as in the header, found 3")),
+          Pair(3, "c"))));
+  EXPECT_THAT(
+      Read("a.csv", "id,text\n1,\"a\n2,b\n"),
+      StatusIs(
+          kInvalid,
+          HasSubstr("a.csv:2: a quoted field: expected a '\"' at its end")));
+  EXPECT_THAT(Read("a.csv", "text\n" + std::string(20, 'x') + "\nb\n", 10),
+              IsOkAndHolds(ElementsAre(Pair(2, HasSubstr("at most 10 bytes")),
+                                       Pair(3, "b"))));
 }
 
 }  // namespace

@@ -50,12 +50,12 @@ absl::StatusOr<std::optional<std::vector<Span>>> EncodeParts(
 
 // The tokens before a position of the text.
 struct Boundary {
-  size_t num_before = 0;    // Those that end there or before.
-  size_t num_touching = 0;  // And the one that reaches over it.
+  size_t num_before = 0;    // Tokens that end there or before.
+  size_t num_touching = 0;  // The same, and the token that crosses it.
 };
 
-// The text up to the position, encoded alone, begins as the whole does; what is
-// left of either is compared as text.
+// Encodes the text up to the position alone. Its first tokens are those of the
+// whole text; the rest of both is compared as text.
 absl::StatusOr<Boundary> FindBoundary(const Tokenizer& tokenizer,
                                       absl::string_view text, size_t position,
                                       absl::Span<const int32_t> whole) {
@@ -67,7 +67,8 @@ absl::StatusOr<Boundary> FindBoundary(const Tokenizer& tokenizer,
   const auto num_same = static_cast<size_t>(same.first - ids.begin());
   Boundary boundary = {num_same, num_same};
   if (num_same == ids.size()) return boundary;
-  // With a token before, as a decoder may take a space from a text's start.
+  // Decodes from one token earlier, because a decoder may drop a space from a
+  // text's start.
   const size_t from = num_same - std::min<size_t>(num_same, 1);
   MOE_ASSIGN_OR_RETURN(
       const std::string left,
@@ -120,7 +121,7 @@ absl::StatusOr<size_t> EndOfTurn(const Tokenizer& tokenizer,
     return text.size() - behind.size() + eos_token.size();
   }
   absl::string_view next = text.substr(end, kMaxTokenBytes);
-  // A special token ends with a character that is ASCII, mostly ">".
+  // A special token ends with an ASCII character, mostly ">".
   while (!next.empty() && (next.back() & 0x80) != 0) next.remove_suffix(1);
   if (next.empty()) return end;
   MOE_ASSIGN_OR_RETURN(const std::vector<int32_t> ids,

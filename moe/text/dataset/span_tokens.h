@@ -1,4 +1,4 @@
-// Which tokens of a text lie in given parts of it.
+// Finds the tokens of given parts of a text.
 
 #ifndef MOE_TEXT_DATASET_SPAN_TOKENS_H_
 #define MOE_TEXT_DATASET_SPAN_TOKENS_H_
@@ -19,25 +19,26 @@ namespace moe {
 using Span = std::pair<size_t, size_t>;
 
 struct SpanTokens {
-  // The whole text, encoded at once, without what the post-processor puts
-  // around a text.
+  // The ids of the whole text, encoded at once, without the special tokens that
+  // the post-processor adds.
   std::vector<int32_t> ids;
   // A token range for each span of bytes: the tokens of its characters, as
-  // transformers' char_to_token gives them. One that reaches over an end of the
+  // transformers' char_to_token gives them. A token that crosses an end of the
   // span counts.
   std::vector<Span> tokens;
 };
 
 // `spans` are in order, do not overlap, and begin and end between characters.
-// Errors of Tokenizer::Encode. Encodes the text twice where its parts have the
+// Errors of Tokenizer::Encode. Encodes the text twice if its parts have the
 // tokens of the whole, and more often otherwise.
 absl::StatusOr<SpanTokens> EncodeSpans(const Tokenizer& tokenizer,
                                        absl::string_view text,
                                        absl::Span<const Span> spans);
 
-// Where the end-of-turn token behind a turn's text ends that ends at `end`: a
-// special token that stands directly behind, or `eos_token` behind white space;
-// `end` where there is none. Errors of Tokenizer::Encode and Decode.
+// The end of the end-of-turn token after a turn whose text ends at `end`. The
+// token is a special token directly after the text, or `eos_token` after white
+// space. Returns `end` if there is none. Errors of Tokenizer::Encode and
+// Decode.
 absl::StatusOr<size_t> EndOfTurn(const Tokenizer& tokenizer,
                                  absl::string_view text, size_t end,
                                  absl::string_view eos_token);

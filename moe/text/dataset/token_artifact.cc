@@ -54,13 +54,13 @@ std::string TokensDigest(const TokenSequences& sequences) {
   return digest.HexDigest();
 }
 
-// Only of a template that is rendered.
+// The field is there only if a Jinja template was rendered.
 constexpr char kChatTemplateDigest[] = "chat_template_digest";
 
-// Only where there are such rows: files without any stay as they were.
+// The field is there only if there are such rows, so other files do not change.
 constexpr char kNumEmptyRows[] = "num_empty_rows";
 
-// The whole numbers of the metadata, each with where it is kept.
+// A whole number of the metadata, and the variable for it.
 struct NumberField {
   const char* name;
   int64_t* value;
@@ -96,13 +96,13 @@ absl::StatusOr<std::vector<DatasetSource>> ParseSources(
   MOE_ASSIGN_OR_RETURN(const Json list, ParseJson(text));
   if (!list.is_array()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("is a JSON ", list.type_name(), "; wanted is an array"));
+        absl::StrCat("expected an array, found a JSON ", list.type_name()));
   }
   std::vector<DatasetSource> sources;
   for (const Json& json : list) {
     if (!json.is_object()) {
       return absl::InvalidArgumentError(absl::StrCat(
-          "holds a JSON ", json.type_name(), "; wanted are objects"));
+          "expected an array of objects, found a JSON ", json.type_name()));
     }
     DatasetSource source;
     MOE_ASSIGN_OR_RETURN(source.name, Get<std::string>(json, "name"));
@@ -145,31 +145,31 @@ absl::StatusOr<std::string> Field(const SafetensorsMetadata& metadata,
   const auto found = metadata.find(name);
   if (found != metadata.end()) return found->second;
   return absl::InvalidArgumentError(
-      absl::StrCat("the metadata have no field \"", name, "\""));
+      absl::StrCat("metadata: expected the field \"", name, "\", found none"));
 }
 
 absl::Status WrongField(absl::string_view name, absl::string_view value,
-                        absl::string_view want) {
+                        absl::string_view expected) {
   return absl::InvalidArgumentError(absl::StrCat(
-      "the metadata's ", name, " is \"", value, "\"; wanted is ", want));
+      "metadata: ", name, ": expected ", expected, ", found \"", value, "\""));
 }
 
 absl::Status CheckKind(const SafetensorsMetadata& metadata) {
   const auto kind = metadata.find("artifact");
   if (kind == metadata.end() || kind->second != kTokenArtifactName) {
     return absl::InvalidArgumentError(absl::StrCat(
+        "expected the artifact \"", kTokenArtifactName,
+        "\", which `llama_moe tokenize` writes, found ",
         kind == metadata.end()
-            ? "does not say what artifact it is"
-            : absl::StrCat("holds the artifact \"", kind->second, "\""),
-        "; wanted is one that `llama_moe tokenize` wrote, \"",
-        kTokenArtifactName, "\""));
+            ? "a file that names no artifact"
+            : absl::StrCat("the artifact \"", kind->second, "\"")));
   }
   MOE_ASSIGN_OR_RETURN(const std::string version,
                        Field(metadata, "format_version"));
   if (version == kFormatVersion) return absl::OkStatus();
   return absl::UnimplementedError(
-      absl::StrCat("has format version \"", version, "\"; this program reads ",
-                   kFormatVersion, "; tokenize the dataset again"));
+      absl::StrCat("expected the format version ", kFormatVersion, ", found \"",
+                   version, "\"; tokenize the dataset again"));
 }
 
 absl::Status ReadFields(const SafetensorsMetadata& metadata,
@@ -198,16 +198,16 @@ absl::Status ReadFields(const SafetensorsMetadata& metadata,
   for (const NumberField& field : fields) {
     MOE_ASSIGN_OR_RETURN(const std::string text, Field(metadata, field.name));
     if (!absl::SimpleAtoi(text, field.value) || *field.value < 0) {
-      return WrongField(field.name, text, "a whole number, 0 or more");
+      return WrongField(field.name, text, "a whole number of at least 0");
     }
   }
   if (info.vocab_size > kMaxVocabSize) {
     return WrongField("vocab_size", absl::StrCat(info.vocab_size),
-                      absl::StrCat(kMaxVocabSize, " or less"));
+                      absl::StrCat("at most ", kMaxVocabSize));
   }
   MOE_ASSIGN_OR_RETURN(const std::string sources, Field(metadata, "sources"));
   absl::StatusOr<std::vector<DatasetSource>> parsed = ParseSources(sources);
-  if (!parsed.ok()) return Annotate(parsed.status(), "the metadata's sources");
+  if (!parsed.ok()) return Annotate(parsed.status(), "metadata: sources");
   artifact.dataset.sources = *std::move(parsed);
   return absl::OkStatus();
 }
@@ -219,13 +219,12 @@ absl::StatusOr<std::vector<T>> ReadVector(const SafetensorsFile& file,
   const SafetensorsTensor* const tensor = file.Find(name);
   if (tensor == nullptr) {
     return absl::InvalidArgumentError(
-        absl::StrCat("there is no tensor \"", name, "\""));
+        absl::StrCat(name, ": expected the tensor, found none"));
   }
   if (tensor->spec.dtype != dtype || tensor->spec.shape.size() != 1) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("tensor \"", name, "\" is ", DtypeName(tensor->spec.dtype),
-                     " ", FormatShape(tensor->spec.shape), "; wanted is ",
-                     DtypeName(dtype), " with one dimension"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        name, ": expected ", DtypeName(dtype), " with one dimension, found ",
+        DtypeName(tensor->spec.dtype), " ", FormatShape(tensor->spec.shape)));
   }
   std::vector<T> values(static_cast<size_t>(tensor->spec.shape[0]));
   MOE_RETURN_IF_ERROR(
@@ -245,14 +244,14 @@ absl::StatusOr<TokenSequences> ReadSequences(const SafetensorsFile& file,
                        ReadVector<int64_t>(file, kOffsets, Dtype::kI64));
   if (file.tensors().size() > 3) {
     return absl::InvalidArgumentError(
-        absl::StrCat("has ", file.tensors().size(), " tensors; wanted are ",
-                     kInputIds, ", ", kLabels, " and ", kOffsets));
+        absl::StrCat("expected the tensors ", kInputIds, ", ", kLabels, " and ",
+                     kOffsets, ", found ", file.tensors().size(), " tensors"));
   }
   return TokenSequences::FromArrays(std::move(input_ids), std::move(labels),
                                     std::move(offsets), vocab_size);
 }
 
-// Whether the tokens are those that the metadata speak of.
+// Checks the tokens against the metadata.
 absl::Status CheckTokens(const SafetensorsMetadata& metadata,
                          const TokenArtifact& artifact) {
   MOE_ASSIGN_OR_RETURN(const std::string want,
@@ -260,8 +259,8 @@ absl::Status CheckTokens(const SafetensorsMetadata& metadata,
   const std::string got = TokensDigest(artifact.dataset.sequences);
   if (got != want) {
     return absl::DataLossError(
-        absl::StrCat("the tokens have the digest ", got, ", and ", want,
-                     " was written; the file is damaged, or was edited"));
+        absl::StrCat("the tokens: expected the digest ", want, ", found ", got,
+                     "; the file is damaged, or was edited"));
   }
   DatasetReport counted = artifact.dataset.report;
   CountTokens(artifact.dataset.sequences, counted);
@@ -270,7 +269,7 @@ absl::Status CheckTokens(const SafetensorsMetadata& metadata,
     const std::string& written = metadata.at(field.name);
     if (written == absl::StrCat(*field.value)) continue;
     return WrongField(field.name, written,
-                      absl::StrCat(*field.value, ", as the tokens have it"));
+                      absl::StrCat(*field.value, ", as counted"));
   }
   return absl::OkStatus();
 }

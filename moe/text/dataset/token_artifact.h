@@ -1,11 +1,11 @@
-// A tokenized dataset as a file: tokenized once, and read by every step that
-// takes --dataset_dir_or_path, with no tokenizer at hand.
+// A tokenized dataset as a file, which every step that takes
+// --dataset_dir_or_path can read without a tokenizer.
 //
 // A safetensors file with the tensors
 //   input_ids  I32 [num_tokens]
 //   labels     I32 [num_tokens]         a token id, or -100: see kIgnoredLabel
-//   offsets    I64 [num_sequences + 1]  sequence i is [offsets[i],
-//   offsets[i+1])
+//   offsets    I64 [num_sequences + 1]  sequence i is
+//                                       [offsets[i], offsets[i + 1])
 // in the order of the dataset's files and lines, neither shuffled nor cut into
 // batches; and the metadata
 //   artifact                    "tokens"
@@ -20,8 +20,8 @@
 //   sources                     JSON: [{"name", "size_bytes", "sha256"}]
 //   tokens_digest               SHA-256 over the bytes of input_ids, labels and
 //                               offsets, one after another
-// Equal datasets, options, tokenizers and tool versions give equal bytes: no
-// path, time or host is in it.
+// Equal datasets, options, tokenizers and tool versions give equal bytes: the
+// file has no path, time or host.
 
 #ifndef MOE_TEXT_DATASET_TOKEN_ARTIFACT_H_
 #define MOE_TEXT_DATASET_TOKEN_ARTIFACT_H_
@@ -40,7 +40,7 @@ namespace moe {
 
 inline constexpr char kTokenArtifactName[] = "tokens";
 
-// What a file says of itself beside its tokens.
+// The metadata of a file that do not follow from its tokens.
 struct TokenArtifactInfo {
   std::string tool_version;
   std::string tokenizer_digest;
@@ -54,20 +54,20 @@ struct TokenArtifactInfo {
 
 struct TokenArtifact {
   TokenArtifactInfo info;
-  // Of its report, the messages of bad lines and the files passed over are not
-  // stored, and empty when it is read.
+  // A file does not store two lists of the report: the messages of bad lines
+  // and the skipped files. They are empty after reading.
   TokenizedDataset dataset;
 };
 
-// Writes the file whole or not at all. AlreadyExists if there is one and
-// `overwrite` is not set.
+// Writes the file completely or not at all. AlreadyExists if the path is taken
+// and `overwrite` is not set.
 absl::Status WriteTokenArtifact(const TokenArtifact& artifact,
                                 absl::string_view path, bool overwrite);
 
-// Reads and checks all of it. Errors name the path: those of safetensors files;
-// InvalidArgument if it is another artifact, lacks or adds a tensor, or if
-// numbers contradict one another; Unimplemented for a format version that is
-// not known; DataLoss if the tokens are not those that were written.
+// Reads and checks the whole file. Errors name the path: those of safetensors
+// files; InvalidArgument if it is another artifact, lacks or adds a tensor, or
+// has numbers that contradict one another; Unimplemented for an unknown format
+// version; DataLoss if the tokens are not those that were written.
 absl::StatusOr<TokenArtifact> ReadTokenArtifact(absl::string_view path);
 
 }  // namespace moe

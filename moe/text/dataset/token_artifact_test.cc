@@ -83,7 +83,7 @@ TEST(TokenArtifactTest, HasTheStatedForm) {
   EXPECT_EQ(metadata.at("step"), "tokenize");
   EXPECT_EQ(metadata.at("chat_template"), "llama3");
   EXPECT_EQ(metadata.at("num_tokens"), "4");
-  // Of Python: hashlib.sha256(struct.pack("<4i", 1, 2, 99, 4) +
+  // From Python: hashlib.sha256(struct.pack("<4i", 1, 2, 99, 4) +
   // struct.pack("<4i", -100, 2, 99, 4) + struct.pack("<3q", 0, 3, 4))
   EXPECT_EQ(metadata.at("tokens_digest"),
             "3a0b874cc3b9f7bb78283c0a8cd35210fbab0e9255be9f34d278b36522e16be0");
@@ -160,31 +160,42 @@ TEST_F(BadArtifactTest, EveryFieldIsChecked) {
       ReadWith("artifact", "gate_weights"),
       StatusIs(kInvalid,
                AllOf(StartsWith(directory_.Path("t") + ": as tokens: "),
-                     HasSubstr("holds the artifact \"gate_weights\""))));
-  EXPECT_THAT(Read([](HostTensors&, SafetensorsMetadata& metadata) {
-                metadata.clear();
-              }),
-              StatusIs(kInvalid, HasSubstr("does not say what artifact")));
-  EXPECT_THAT(ReadWith("format_version", "2"),
-              StatusIs(absl::StatusCode::kUnimplemented,
-                       HasSubstr("has format version \"2\"")));
+                     HasSubstr("found the artifact \"gate_weights\""))));
+  EXPECT_THAT(
+      Read([](HostTensors&, SafetensorsMetadata& metadata) {
+        metadata.clear();
+      }),
+      StatusIs(kInvalid, HasSubstr("found a file that names no artifact")));
+  EXPECT_THAT(
+      ReadWith("format_version", "2"),
+      StatusIs(absl::StatusCode::kUnimplemented,
+               HasSubstr("expected the format version 1, found \"2\"")));
   EXPECT_THAT(ReadWith("chat_template", "fox"),
               StatusIs(kInvalid, HasSubstr("\"fox\"")));
-  EXPECT_THAT(ReadWith("keep_system", "1"),
-              StatusIs(kInvalid, HasSubstr("keep_system is \"1\"")));
-  EXPECT_THAT(ReadWith("vocab_size", "-1"),
-              StatusIs(kInvalid, HasSubstr("vocab_size is \"-1\"")));
+  EXPECT_THAT(
+      ReadWith("keep_system", "1"),
+      StatusIs(kInvalid,
+               HasSubstr("keep_system: expected true or false, found \"1\"")));
+  EXPECT_THAT(
+      ReadWith("vocab_size", "-1"),
+      StatusIs(kInvalid, HasSubstr("vocab_size: expected a whole number of at "
+                                   "least 0, found \"-1\"")));
   EXPECT_THAT(ReadWith("vocab_size", "2147483649"),
-              StatusIs(kInvalid, HasSubstr("2147483648 or less")));
+              StatusIs(kInvalid, HasSubstr("expected at most 2147483648")));
   EXPECT_THAT(
       ReadWith("num_tokens", "5"),
-      StatusIs(kInvalid, HasSubstr("num_tokens is \"5\"; wanted is 4")));
+      StatusIs(kInvalid,
+               HasSubstr("num_tokens: expected 4, as counted, found \"5\"")));
   EXPECT_THAT(ReadWith("num_predicted_tokens", "3"),
-              StatusIs(kInvalid, HasSubstr("wanted is 2")));
-  EXPECT_THAT(ReadWith("sources", "{}"),
-              StatusIs(kInvalid, HasSubstr("sources: is a JSON object")));
-  EXPECT_THAT(ReadWith("sources", "[1]"),
-              StatusIs(kInvalid, HasSubstr("holds a JSON number")));
+              StatusIs(kInvalid, HasSubstr("expected 2, as counted")));
+  EXPECT_THAT(
+      ReadWith("sources", "{}"),
+      StatusIs(kInvalid,
+               HasSubstr("sources: expected an array, found a JSON object")));
+  EXPECT_THAT(
+      ReadWith("sources", "[1]"),
+      StatusIs(kInvalid,
+               HasSubstr("expected an array of objects, found a JSON number")));
   EXPECT_THAT(
       ReadWith("sources", "[{}]"),
       StatusIs(kInvalid,
@@ -202,28 +213,33 @@ TEST_F(BadArtifactTest, MissingFieldsAreNamed) {
     EXPECT_THAT(Read([&](HostTensors&, SafetensorsMetadata& changed) {
                   changed.erase(name);
                 }),
-                StatusIs(kInvalid, HasSubstr("no field \"" + name + "\"")));
+                StatusIs(kInvalid, HasSubstr("expected the field \"" + name +
+                                             "\", found none")));
   }
 }
 
 TEST_F(BadArtifactTest, EveryTensorIsChecked) {
   const HostTensor other = {Dtype::kI32, {1}, std::string(4, '\0')};
-  EXPECT_THAT(Read([&](HostTensors& tensors, SafetensorsMetadata&) {
-                tensors["other"] = other;
-              }),
-              StatusIs(kInvalid, HasSubstr("has 4 tensors; wanted are")));
+  EXPECT_THAT(
+      Read([&](HostTensors& tensors, SafetensorsMetadata&) {
+        tensors["other"] = other;
+      }),
+      StatusIs(kInvalid, HasSubstr("expected the tensors input_ids, labels and "
+                                   "offsets, found 4 tensors")));
   for (const std::string name : {"input_ids", "labels", "offsets"}) {
     EXPECT_THAT(
         Read([&](HostTensors& tensors, SafetensorsMetadata&) {
           tensors.erase(name);
         }),
-        StatusIs(kInvalid, HasSubstr("there is no tensor \"" + name + "\"")));
-    EXPECT_THAT(Read([&](HostTensors& tensors, SafetensorsMetadata&) {
-                  tensors[name].dtype = Dtype::kF32;
-                  tensors[name].bytes.resize(
-                      static_cast<size_t>(4 * tensors[name].shape[0]));
-                }),
-                StatusIs(kInvalid, HasSubstr("\"" + name + "\" is F32")));
+        StatusIs(kInvalid,
+                 HasSubstr(name + ": expected the tensor, found none")));
+    EXPECT_THAT(
+        Read([&](HostTensors& tensors, SafetensorsMetadata&) {
+          tensors[name].dtype = Dtype::kF32;
+          tensors[name].bytes.resize(
+              static_cast<size_t>(4 * tensors[name].shape[0]));
+        }),
+        StatusIs(kInvalid, HasSubstr(" with one dimension, found F32")));
     EXPECT_THAT(Read([&](HostTensors& tensors, SafetensorsMetadata&) {
                   tensors[name].shape.push_back(1);
                 }),
@@ -232,13 +248,20 @@ TEST_F(BadArtifactTest, EveryTensorIsChecked) {
 }
 
 TEST_F(BadArtifactTest, EveryValueIsChecked) {
-  EXPECT_THAT(ReadWith<int32_t>("input_ids", 2, 100),
-              StatusIs(kInvalid, HasSubstr("input_ids[2] is 100")));
+  EXPECT_THAT(
+      ReadWith<int32_t>("input_ids", 2, 100),
+      StatusIs(
+          kInvalid,
+          HasSubstr(
+              "input_ids[2]: expected a token id from 0 to 99, found 100")));
   EXPECT_THAT(ReadWith<int32_t>("labels", 1, -1),
-              StatusIs(kInvalid, HasSubstr("labels[1] is -1")));
-  EXPECT_THAT(ReadWith<int64_t>("offsets", 1, 4),
-              StatusIs(kInvalid, HasSubstr("offsets[2] is 4 after 4")));
-  // What is in range is still not what was written.
+              StatusIs(kInvalid, HasSubstr("labels[1]: expected a token id "
+                                           "from 0 to 99, or -100, found -1")));
+  EXPECT_THAT(
+      ReadWith<int64_t>("offsets", 1, 4),
+      StatusIs(kInvalid, HasSubstr("offsets[2]: expected more than 4, as no "
+                                   "sequence is empty, found 4")));
+  // A value in range is an error too if it is not the one written.
   EXPECT_THAT(ReadWith<int32_t>("input_ids", 2, 98),
               StatusIs(absl::StatusCode::kDataLoss,
                        HasSubstr("the file is damaged, or was edited")));

@@ -24,8 +24,8 @@ absl::Status CheckIds(absl::string_view name, absl::Span<const int32_t> ids,
     if (ids[i] >= 0 && ids[i] < vocab_size) continue;
     if (allow_ignored && ids[i] == kIgnoredLabel) continue;
     return absl::InvalidArgumentError(absl::StrCat(
-        name, "[", i, "] is ", ids[i], "; wanted is a token id, 0 to ",
-        vocab_size - 1, allow_ignored ? ", or -100" : ""));
+        name, "[", i, "]: expected a token id from 0 to ", vocab_size - 1,
+        allow_ignored ? ", or -100" : "", ", found ", ids[i]));
   }
   return absl::OkStatus();
 }
@@ -35,19 +35,20 @@ absl::Status CheckOffsets(absl::Span<const int64_t> offsets,
   if (offsets.empty() || offsets[0] != 0) {
     return absl::InvalidArgumentError(
         offsets.empty()
-            ? "offsets is empty; wanted is one more than there are sequences"
-            : absl::StrCat("offsets[0] is ", offsets[0], "; wanted is 0"));
+            ? "offsets: expected one entry more than there are sequences, "
+              "found none"
+            : absl::StrCat("offsets[0]: expected 0, found ", offsets[0]));
   }
   for (size_t i = 1; i < offsets.size(); ++i) {
     if (offsets[i] > offsets[i - 1]) continue;
-    return absl::InvalidArgumentError(absl::StrCat(
-        "offsets[", i, "] is ", offsets[i], " after ", offsets[i - 1],
-        "; wanted is a larger one: no sequence is empty"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("offsets[", i, "]: expected more than ", offsets[i - 1],
+                     ", as no sequence is empty, found ", offsets[i]));
   }
   if (offsets.back() == num_tokens) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("offsets ends with ", offsets.back(), "; wanted is ",
-                   num_tokens, ", the number of tokens"));
+  return absl::InvalidArgumentError(absl::StrCat(
+      "offsets: expected ", num_tokens,
+      ", the number of tokens, at the end, found ", offsets.back()));
 }
 
 }  // namespace
@@ -57,8 +58,8 @@ absl::StatusOr<TokenSequences> TokenSequences::FromArrays(
     std::vector<int64_t> offsets, int64_t vocab_size) {
   if (labels.size() != input_ids.size()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("labels has ", labels.size(), " entries; wanted are ",
-                     input_ids.size(), ", as input_ids has"));
+        absl::StrCat("labels: expected ", input_ids.size(),
+                     " entries, as in input_ids, found ", labels.size()));
   }
   MOE_RETURN_IF_ERROR(
       CheckOffsets(offsets, static_cast<int64_t>(input_ids.size())));

@@ -30,7 +30,7 @@
 #include "moe/text/dataset/record.h"
 #include "moe/text/dataset/row_reader.h"
 #include "moe/text/dataset/token_sequences.h"
-#include "moe/text/tokenizer/utf8.h"
+#include "moe/text/tokenizer/unicode.h"
 
 namespace moe {
 namespace {
@@ -60,8 +60,8 @@ std::string FindNonFinite(absl::string_view row) {
     } else if (!in_string) {
       for (const absl::string_view word : {"NaN", "Infinity"}) {
         if (absl::StartsWith(row.substr(i), word)) {
-          return absl::StrCat(word, " at byte ", i + 1,
-                              " is no JSON; wanted is a number or null");
+          return absl::StrCat("expected a number or null at byte ", i + 1,
+                              ", found ", word, ", which is not JSON");
         }
       }
     }
@@ -97,8 +97,9 @@ absl::Status CheckHoldsLines(const std::string& path) {
   if (!is_safetensors) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(
       path,
-      " is a safetensors file; wanted are JSON lines, a JSON array, CSV, TSV "
-      "or text (what takes a dataset takes a token artifact as it is)"));
+      ": expected JSON lines, a JSON array, CSV, TSV or text, found a "
+      "safetensors file; give a token artifact directly to the commands that "
+      "take a dataset"));
 }
 
 // Reads files one after another and gathers what they hold.
@@ -225,8 +226,8 @@ absl::StatusOr<int64_t> TotalBytes(const std::vector<std::string>& paths) {
 absl::Status CheckNotEmpty(const TokenizeRequest& request,
                            const DatasetReport& report) {
   if (report.num_lines == 0) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        request.path, ": the dataset has no line; wanted is at least one"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(request.path, ": expected at least one line, found none"));
   }
   const int64_t num_left = report.num_lines - report.num_bad_lines;
   if (num_left > report.num_empty_rows) return absl::OkStatus();

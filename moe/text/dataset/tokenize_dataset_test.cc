@@ -12,9 +12,9 @@
 #include "moe/base/sha256.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/testing/temp_directory.h"
+#include "moe/text/dataset/compressed_file.h"
 #include "moe/text/dataset/dataset_options.pb.h"
 #include "moe/text/dataset/dataset_report.h"
-#include "moe/text/dataset/line_reader.h"
 #include "moe/text/dataset/testing/byte_tokenizer.h"
 #include "moe/text/dataset/testing/compress.h"
 #include "moe/text/dataset/testing/run_dataset.h"
@@ -133,8 +133,8 @@ TEST_F(TokenizeDatasetTest, ALineOf100MegabytesIsRefused) {
   EXPECT_THAT(
       RunTokenizeDataset(request).status(),
       StatusIs(absl::StatusCode::kResourceExhausted,
-               HasSubstr(absl::StrCat(path, ":2: the line has more than ",
-                                      kMaxLineBytes, " bytes"))));
+               HasSubstr(absl::StrCat(path, ":2: the line: expected at most ",
+                                      kMaxLineBytes, " bytes, found more"))));
   request.options.set_skip_bad_lines(true);
   MOE_ASSERT_OK_AND_ASSIGN(const TokenizedDataset dataset,
                            RunTokenizeDataset(request));
@@ -157,9 +157,10 @@ TEST_F(TokenizeDatasetTest, SaysWhatARowIsThatIsNoJsonInUtf8) {
        ":2: the row is not UTF-8; if the file is in "
        "Windows-1252 or Latin-1, iconv"},
       {R"({"text": "\" NaN", "score": NaN})",
-       ":2: NaN at byte 29 is no JSON; wanted is a number or null"},
+       ":2: expected a number or null at byte 29, found NaN, which is not "
+       "JSON"},
       {R"({"score": -Infinity, "text": "a"})",
-       ":2: Infinity at byte 12 is no JSON"},
+       ":2: expected a number or null at byte 12, found Infinity"},
   };
   for (const auto& [row, message] : kCases) {
     const std::string path = directory_.Write(
@@ -206,8 +207,9 @@ TEST_F(TokenizeDatasetTest, DamagedFilesAreNeverSkipped) {
 
 TEST_F(TokenizeDatasetTest, NothingToReadIsAnError) {
   const std::string empty = directory_.Write("a.jsonl", "\n\n");
-  EXPECT_THAT(RunTokenizeDataset(Request(empty)).status(),
-              StatusIs(kInvalid, HasSubstr("has no line")));
+  EXPECT_THAT(
+      RunTokenizeDataset(Request(empty)).status(),
+      StatusIs(kInvalid, HasSubstr("expected at least one line, found none")));
   TokenizeRequest request = Request(directory_.Write("b.jsonl", "x\ny\n"));
   request.options.set_skip_bad_lines(true);
   EXPECT_THAT(RunTokenizeDataset(request).status(),
@@ -230,8 +232,8 @@ TEST_F(TokenizeDatasetTest, IdsAreHeldToTheVocabulary) {
   const std::string path =
       directory_.Write("a.jsonl", "{\"input_ids\": [260, 261]}");
   EXPECT_THAT(RunTokenizeDataset(Request(path)).status(),
-              StatusIs(kInvalid, HasSubstr(":1: input_ids[1] is 261; wanted is "
-                                           "a token id, 0 to 260")));
+              StatusIs(kInvalid, HasSubstr(":1: input_ids[1]: expected a token "
+                                           "id from 0 to 260, found 261")));
 }
 
 TEST_F(TokenizeDatasetTest, InvalidOptionsAreRefused) {
@@ -250,8 +252,11 @@ TEST_F(TokenizeDatasetTest, ALineWithATokenBeyondTheEmbeddingIsBad) {
   request.embedding_rows = 260;  // <|eot_id|> is 260.
   EXPECT_THAT(
       RunTokenizeDataset(request).status(),
-      StatusIs(kInvalid, HasSubstr("a.jsonl:2: the token \"<|eot_id|>\" has "
-                                   "the id 260")));
+      StatusIs(
+          kInvalid,
+          HasSubstr(
+              "a.jsonl:2: the token \"<|eot_id|>\": expected an id below 260, "
+              "the rows of the model's embedding (vocab_size), found 260")));
   request.options.set_skip_bad_lines(true);
   MOE_ASSERT_OK_AND_ASSIGN(const TokenizedDataset dataset,
                            RunTokenizeDataset(request));

@@ -1,4 +1,4 @@
-// The parts of a parsed template.
+// The tree of a parsed template.
 
 #ifndef MOE_TEXT_JINJA_AST_H_
 #define MOE_TEXT_JINJA_AST_H_
@@ -12,6 +12,18 @@
 #include "moe/text/jinja/value.h"
 
 namespace moe::jinja {
+
+// Counts a level of nesting while it lives.
+class Level {
+ public:
+  explicit Level(int* depth) : depth_(depth) { ++*depth_; }
+  ~Level() { --*depth_; }
+  Level(const Level&) = delete;
+  Level& operator=(const Level&) = delete;
+
+ private:
+  int* depth_;
+};
 
 struct Expression;
 using ExpressionPtr = std::unique_ptr<Expression>;
@@ -37,7 +49,7 @@ struct Expression {
   };
   Kind kind = Kind::kLiteral;
   int line = 0;
-  // The depth of the tree below: what evaluates and frees it goes as deep.
+  // The depth of the tree below, which bounds the recursion over it.
   int depth = 1;
   std::string text;
   Value value;
@@ -71,7 +83,7 @@ struct Statement {
   std::string text;
   std::vector<std::string> targets;
   std::optional<std::string> attribute;  // In the namespace targets[0].
-  std::vector<ExpressionPtr> defaults;   // As many as targets; or null.
+  std::vector<ExpressionPtr> defaults;   // One for each target; may be null.
   ExpressionPtr value;
   ExpressionPtr condition;
   std::vector<Branch> branches;

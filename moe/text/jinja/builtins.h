@@ -1,8 +1,8 @@
-// The filters, tests, methods and functions of the language, and what each may
-// cost.
+// The filters, tests, methods and functions of the language, and the budget
+// that bounds their cost.
 //
-// A template is a stranger's: all that it does is paid from a budget of steps
-// and of bytes, so that it ends soon whatever it says.
+// A stranger wrote the template. Everything that it does is paid from a budget
+// of steps and bytes, so rendering ends soon whatever the template says.
 
 #ifndef MOE_TEXT_JINJA_BUILTINS_H_
 #define MOE_TEXT_JINJA_BUILTINS_H_
@@ -24,9 +24,9 @@ class Budget {
  public:
   Budget(int64_t steps, int64_t bytes) : steps_(steps), bytes_(bytes) {}
 
-  // ResourceExhausted when there are none left.
+  // ResourceExhausted if there are none left.
   absl::Status Spend(int64_t steps);
-  // Texts and lists that are made take a step for each 64, too.
+  // Pays for a new text or list: its bytes, and a step for each 64 of them.
   absl::Status Allocate(size_t bytes);
   int64_t bytes() const { return bytes_; }
 
@@ -35,19 +35,32 @@ class Budget {
   int64_t bytes_;
 };
 
-// A call's arguments: by place, and by name.
+// A call's arguments: by position, and by name.
 struct Arguments {
   std::vector<Value> values;
   std::vector<std::pair<std::string, Value>> named;
 };
 
-// The arguments in the order of a function's parameters; undefined where one is
-// not given. InvalidArgument if there are too many, or one of another name.
+// The arguments in the order of a function's parameters; undefined for one that
+// the call does not give. InvalidArgument if there are too many, or one has an
+// unknown name.
 absl::StatusOr<std::vector<Value>> Bind(
     absl::string_view function, const Arguments& arguments,
     const std::vector<absl::string_view>& parameters);
 
-// input | name(arguments). Unimplemented for a name that is not known.
+// A filter or a method that binds its arguments.
+struct Builtin {
+  absl::string_view name;
+  std::vector<absl::string_view> parameters;
+  absl::StatusOr<Value> (*call)(const Value& self,
+                                const std::vector<Value>& arguments,
+                                Budget& budget);
+};
+// The one of that name, or null.
+const Builtin* FindBuiltin(const std::vector<Builtin>& builtins,
+                           absl::string_view name);
+
+// input | name(arguments). Unimplemented for an unknown name.
 absl::StatusOr<Value> ApplyFilter(const std::string& name, const Value& input,
                                   const Arguments& arguments, Budget& budget);
 // input is name(arguments).
@@ -60,25 +73,30 @@ bool HasMethod(const Value& self, absl::string_view name);
 
 // The functions: range, dict, namespace and raise_exception.
 bool IsFunctionName(absl::string_view name);
-// function(arguments), where it is no macro.
+// function(arguments), if it is not a macro.
 absl::StatusOr<Value> CallFunction(const Value& function,
                                    const Arguments& arguments, Budget& budget);
 
-// items[key] = value. Unimplemented for a namespace.
+// items[key] = value.
+void Assign(Value::Dict& items, const std::string& key, Value value);
+// The same; Unimplemented if the value is a namespace.
 absl::Status SetKey(Value::Dict& items, const std::string& key, Value value);
 
-// What a loop over the value gives: items, keys, characters.
+// What a loop over the value visits: items, keys or characters.
 absl::StatusOr<Value::List> Iterate(const Value& value, Budget& budget);
-// a.name and a[name]: undefined where there is nothing of the name.
-// InvalidArgument where `a` itself is undefined.
+// a.name and a[name]: undefined if `a` has nothing of that name.
+// InvalidArgument if `a` itself is undefined.
 absl::StatusOr<Value> GetAttribute(const Value& value, const std::string& name);
 absl::StatusOr<Value> GetItem(const Value& value, const Value& index);
 // item in container.
 absl::StatusOr<bool> Contains(const Value& container, const Value& item);
 
-// FromList and a text, paid for.
+// A list and a text, paid from the budget.
 absl::StatusOr<Value> MakeList(Value::List items, Budget& budget);
 absl::StatusOr<Value> MakeString(std::string text, Budget& budget);
+
+// The error for the use of an undefined value.
+absl::Status IsUndefinedError(const Value& value);
 
 }  // namespace moe::jinja
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,11 +25,31 @@ namespace {
 
 using Kind = Expression::Kind;
 
-// By how tightly they bind: the last the most.
-const std::vector<std::vector<absl::string_view>>& BinaryLevels() {
-  static const auto& levels = *new std::vector<std::vector<absl::string_view>>{
-      {"+", "-"}, {"~"}, {"*", "/", "//", "%"}, {"**"}};
-  return levels;
+// Binary operators of one precedence.
+struct BinaryLevel {
+  Kind kind;
+  Token::Kind token;
+  absl::string_view names[4];
+};
+
+// From the loosest to the tightest. "not" and comparisons bind tighter than
+// "and" and looser than "+".
+constexpr BinaryLevel kLevels[] = {
+    {Kind::kOr, Token::Kind::kName, {"or"}},
+    {Kind::kAnd, Token::Kind::kName, {"and"}},
+    {Kind::kBinary, Token::Kind::kOperator, {"+", "-"}},
+    {Kind::kBinary, Token::Kind::kOperator, {"~"}},
+    {Kind::kBinary, Token::Kind::kOperator, {"*", "/", "//", "%"}},
+    {Kind::kBinary, Token::Kind::kOperator, {"**"}},
+};
+constexpr size_t kOrLevel = 0;
+constexpr size_t kAndLevel = 1;
+constexpr size_t kSumLevel = 2;
+
+template <typename Names>
+bool IsOneOf(const Token& token, Token::Kind kind, const Names& names) {
+  return token.kind == kind && std::find(std::begin(names), std::end(names),
+                                         token.text) != std::end(names);
 }
 
 ExpressionPtr Literal(Value value, int line) {
@@ -38,16 +59,10 @@ ExpressionPtr Literal(Value value, int line) {
   return node;
 }
 
-std::vector<ExpressionPtr> Two(ExpressionPtr a, ExpressionPtr b) {
+template <typename... Nodes>
+std::vector<ExpressionPtr> Operands(Nodes... nodes) {
   std::vector<ExpressionPtr> out;
-  out.push_back(std::move(a));
-  out.push_back(std::move(b));
-  return out;
-}
-
-std::vector<ExpressionPtr> One(ExpressionPtr a) {
-  std::vector<ExpressionPtr> out;
-  out.push_back(std::move(a));
+  (out.push_back(std::move(nodes)), ...);
   return out;
 }
 
@@ -111,9 +126,9 @@ bool ExpressionParser::SkipOperator(absl::string_view name) {
   return true;
 }
 
-absl::Status ExpressionParser::Unexpected(absl::string_view wanted) const {
-  return AtLine(token().line, absl::StrCat("there is ", Described(token()),
-                                           "; wanted is ", wanted));
+absl::Status ExpressionParser::Unexpected(absl::string_view expected) const {
+  return AtLine(token().line, absl::StrCat("expected ", expected, ", found ",
+                                           Described(token())));
 }
 
 absl::Status ExpressionParser::ExpectOperator(absl::string_view name) {
@@ -131,9 +146,9 @@ absl::Status ExpressionParser::CheckDepth() const {
   return TooDeep(token().line);
 }
 
-ExpressionParser::Made ExpressionParser::Make(Kind kind, int line,
-                                              std::string text,
-                                              Operands operands) {
+ExpressionParser::Made ExpressionParser::Make(
+    Kind kind, int line, std::string text,
+    std::vector<ExpressionPtr> operands) {
   auto node = std::make_unique<Expression>();
   node->kind = kind;
   node->line = line;
@@ -148,7 +163,7 @@ ExpressionParser::Made ExpressionParser::ParseTuple() {
   const int line = token().line;
   MOE_ASSIGN_OR_RETURN(ExpressionPtr first, Parse());
   if (!IsOperator(",")) return first;
-  Operands items = One(std::move(first));
+  std::vector<ExpressionPtr> items = Operands(std::move(first));
   while (SkipOperator(",")) {
     if (token().kind == Token::Kind::kBlockEnd ||
         token().kind == Token::Kind::kVariableEnd || IsOperator(")")) {
@@ -163,11 +178,11 @@ ExpressionParser::Made ExpressionParser::ParseTuple() {
 ExpressionParser::Made ExpressionParser::Parse(bool with_condition) {
   const Level level(&depth_);
   MOE_RETURN_IF_ERROR(CheckDepth());
-  MOE_ASSIGN_OR_RETURN(ExpressionPtr value, ParseOr());
+  MOE_ASSIGN_OR_RETURN(ExpressionPtr value, ParseBinary(kOrLevel));
   while (with_condition && IsName("if")) {
     const int line = Take().line;
-    Operands operands = One(std::move(value));
-    MOE_ASSIGN_OR_RETURN(ExpressionPtr condition, ParseOr());
+    std::vector<ExpressionPtr> operands = Operands(std::move(value));
+    MOE_ASSIGN_OR_RETURN(ExpressionPtr condition, ParseBinary(kOrLevel));
     operands.push_back(std::move(condition));
     ExpressionPtr otherwise;
     if (SkipName("else")) {
@@ -180,24 +195,20 @@ ExpressionParser::Made ExpressionParser::Parse(bool with_condition) {
   return value;
 }
 
-ExpressionParser::Made ExpressionParser::ParseOr() {
-  MOE_ASSIGN_OR_RETURN(ExpressionPtr left, ParseAnd());
-  while (IsName("or")) {
-    const int line = Take().line;
-    MOE_ASSIGN_OR_RETURN(ExpressionPtr right, ParseAnd());
-    MOE_ASSIGN_OR_RETURN(left, Make(Kind::kOr, line, "",
-                                    Two(std::move(left), std::move(right))));
-  }
-  return left;
-}
-
-ExpressionParser::Made ExpressionParser::ParseAnd() {
-  MOE_ASSIGN_OR_RETURN(ExpressionPtr left, ParseNot());
-  while (IsName("and")) {
-    const int line = Take().line;
-    MOE_ASSIGN_OR_RETURN(ExpressionPtr right, ParseNot());
-    MOE_ASSIGN_OR_RETURN(left, Make(Kind::kAnd, line, "",
-                                    Two(std::move(left), std::move(right))));
+ExpressionParser::Made ExpressionParser::ParseBinary(size_t level) {
+  const auto parse_operand = [&] {
+    if (level == kAndLevel) return ParseNot();
+    return level + 1 == std::size(kLevels) ? ParseUnary(true)
+                                           : ParseBinary(level + 1);
+  };
+  const BinaryLevel& operators = kLevels[level];
+  MOE_ASSIGN_OR_RETURN(ExpressionPtr left, parse_operand());
+  while (IsOneOf(token(), operators.token, operators.names)) {
+    const Token name = Take();
+    MOE_ASSIGN_OR_RETURN(ExpressionPtr right, parse_operand());
+    MOE_ASSIGN_OR_RETURN(left,
+                         Make(operators.kind, name.line, name.text,
+                              Operands(std::move(left), std::move(right))));
   }
   return left;
 }
@@ -208,27 +219,25 @@ ExpressionParser::Made ExpressionParser::ParseNot() {
   MOE_RETURN_IF_ERROR(CheckDepth());
   const int line = Take().line;
   MOE_ASSIGN_OR_RETURN(ExpressionPtr operand, ParseNot());
-  return Make(Kind::kUnary, line, "not", One(std::move(operand)));
+  return Make(Kind::kUnary, line, "not", Operands(std::move(operand)));
 }
 
 ExpressionParser::Made ExpressionParser::ParseComparison() {
   static constexpr absl::string_view kOperators[] = {"==", "!=", "<",
                                                      "<=", ">",  ">="};
   const int line = token().line;
-  MOE_ASSIGN_OR_RETURN(ExpressionPtr first, ParseBinary(0));
-  Operands operands = One(std::move(first));
+  MOE_ASSIGN_OR_RETURN(ExpressionPtr first, ParseBinary(kSumLevel));
+  std::vector<ExpressionPtr> operands = Operands(std::move(first));
   std::vector<std::string> operators;
   while (true) {
-    const bool is_symbol = token().kind == Token::Kind::kOperator &&
-                           std::count(std::begin(kOperators),
-                                      std::end(kOperators), token().text) > 0;
+    const bool is_symbol = IsOneOf(token(), Token::Kind::kOperator, kOperators);
     const bool is_not_in = IsName("not") &&
                            next_token().kind == Token::Kind::kName &&
                            next_token().text == "in";
     if (!is_symbol && !is_not_in && !IsName("in")) break;
     operators.push_back(Take().text);
     if (is_not_in) operators.back() += " " + Take().text;
-    MOE_ASSIGN_OR_RETURN(ExpressionPtr operand, ParseBinary(0));
+    MOE_ASSIGN_OR_RETURN(ExpressionPtr operand, ParseBinary(kSumLevel));
     operands.push_back(std::move(operand));
   }
   if (operators.empty()) return std::move(operands[0]);
@@ -236,20 +245,6 @@ ExpressionParser::Made ExpressionParser::ParseComparison() {
                        Make(Kind::kComparison, line, "", std::move(operands)));
   node->operators = std::move(operators);
   return node;
-}
-
-ExpressionParser::Made ExpressionParser::ParseBinary(size_t level) {
-  if (level == BinaryLevels().size()) return ParseUnary(true);
-  const std::vector<absl::string_view>& names = BinaryLevels()[level];
-  MOE_ASSIGN_OR_RETURN(ExpressionPtr left, ParseBinary(level + 1));
-  while (token().kind == Token::Kind::kOperator &&
-         std::count(names.begin(), names.end(), token().text) > 0) {
-    const Token name = Take();
-    MOE_ASSIGN_OR_RETURN(ExpressionPtr right, ParseBinary(level + 1));
-    MOE_ASSIGN_OR_RETURN(left, Make(Kind::kBinary, name.line, name.text,
-                                    Two(std::move(left), std::move(right))));
-  }
-  return left;
 }
 
 ExpressionParser::Made ExpressionParser::ParseUnary(bool with_filters) {
@@ -260,7 +255,7 @@ ExpressionParser::Made ExpressionParser::ParseUnary(bool with_filters) {
     const Token sign = Take();
     MOE_ASSIGN_OR_RETURN(ExpressionPtr operand, ParseUnary(false));
     MOE_ASSIGN_OR_RETURN(node, Make(Kind::kUnary, sign.line, sign.text,
-                                    One(std::move(operand))));
+                                    Operands(std::move(operand))));
   } else {
     MOE_ASSIGN_OR_RETURN(node, ParsePrimary());
   }
@@ -286,14 +281,17 @@ ExpressionParser::Made ExpressionParser::ParsePrimary() {
       break;
   }
   if (SkipOperator("(")) return ParseParentheses();
-  if (SkipOperator("[")) return ParseListLiteral();
-  if (SkipOperator("{")) return ParseDictLiteral();
+  if (SkipOperator("[")) return ParseLiteral(Kind::kList, "]");
+  if (SkipOperator("{")) return ParseLiteral(Kind::kDict, "}");
   return Unexpected("an expression");
 }
 
 ExpressionParser::Made ExpressionParser::ParseName() {
   static constexpr absl::string_view kKeywords[] = {"and", "or", "not", "in",
                                                     "is",  "if", "else"};
+  if (IsOneOf(token(), Token::Kind::kName, kKeywords)) {
+    return Unexpected("an expression");
+  }
   const Token name = Take();
   if (name.text == "true" || name.text == "True") {
     return Literal(Value(true), name.line);
@@ -303,10 +301,6 @@ ExpressionParser::Made ExpressionParser::ParseName() {
   }
   if (name.text == "none" || name.text == "None") {
     return Literal(Value(Value::None{}), name.line);
-  }
-  if (std::count(std::begin(kKeywords), std::end(kKeywords), name.text) > 0) {
-    return AtLine(name.line, absl::StrCat("there is \"", name.text,
-                                          "\"; wanted is an expression"));
   }
   return Make(Kind::kName, name.line, name.text, {});
 }
@@ -324,8 +318,8 @@ ExpressionParser::Made ExpressionParser::ParseNumber() {
     return Literal(Value(real), number.line);
   }
   return AtLine(number.line,
-                absl::StrCat("the number ", number.text.substr(0, 40),
-                             " is beyond 64 bits"));
+                absl::StrCat("expected a number of 64 bits, found ",
+                             number.text.substr(0, 40)));
 }
 
 ExpressionParser::Made ExpressionParser::ParseParentheses() {
@@ -336,33 +330,22 @@ ExpressionParser::Made ExpressionParser::ParseParentheses() {
   return inner;
 }
 
-ExpressionParser::Made ExpressionParser::ParseListLiteral() {
+ExpressionParser::Made ExpressionParser::ParseLiteral(Kind kind,
+                                                      absl::string_view close) {
   const int line = token().line;
-  Operands items;
-  while (!IsOperator("]")) {
+  std::vector<ExpressionPtr> items;
+  while (!IsOperator(close)) {
     if (!items.empty()) MOE_RETURN_IF_ERROR(ExpectOperator(","));
-    if (IsOperator("]")) break;
+    if (IsOperator(close)) break;
     MOE_ASSIGN_OR_RETURN(ExpressionPtr item, Parse());
     items.push_back(std::move(item));
-  }
-  MOE_RETURN_IF_ERROR(ExpectOperator("]"));
-  return Make(Kind::kList, line, "", std::move(items));
-}
-
-ExpressionParser::Made ExpressionParser::ParseDictLiteral() {
-  const int line = token().line;
-  Operands items;
-  while (!IsOperator("}")) {
-    if (!items.empty()) MOE_RETURN_IF_ERROR(ExpectOperator(","));
-    if (IsOperator("}")) break;
-    MOE_ASSIGN_OR_RETURN(ExpressionPtr key, Parse());
+    if (kind == Kind::kList) continue;
     MOE_RETURN_IF_ERROR(ExpectOperator(":"));
     MOE_ASSIGN_OR_RETURN(ExpressionPtr value, Parse());
-    items.push_back(std::move(key));
     items.push_back(std::move(value));
   }
-  MOE_RETURN_IF_ERROR(ExpectOperator("}"));
-  return Make(Kind::kDict, line, "", std::move(items));
+  MOE_RETURN_IF_ERROR(ExpectOperator(close));
+  return Make(kind, line, "", std::move(items));
 }
 
 ExpressionParser::Made ExpressionParser::ParsePostfix(ExpressionPtr operand) {
@@ -371,20 +354,18 @@ ExpressionParser::Made ExpressionParser::ParsePostfix(ExpressionPtr operand) {
     if (SkipOperator(".")) {
       if (token().kind == Token::Kind::kInteger) {
         MOE_ASSIGN_OR_RETURN(ExpressionPtr index, ParseNumber());
-        MOE_ASSIGN_OR_RETURN(operand,
-                             Make(Kind::kItem, line, "",
-                                  Two(std::move(operand), std::move(index))));
+        MOE_ASSIGN_OR_RETURN(
+            operand, Make(Kind::kItem, line, "",
+                          Operands(std::move(operand), std::move(index))));
         continue;
       }
       MOE_ASSIGN_OR_RETURN(std::string name, ExpectName());
-      MOE_ASSIGN_OR_RETURN(
-          operand, Make(Kind::kAttribute, line, name, One(std::move(operand))));
+      MOE_ASSIGN_OR_RETURN(operand, Make(Kind::kAttribute, line, name,
+                                         Operands(std::move(operand))));
     } else if (SkipOperator("[")) {
       MOE_ASSIGN_OR_RETURN(operand, ParseSubscript(std::move(operand)));
     } else if (SkipOperator("(")) {
-      MOE_ASSIGN_OR_RETURN(
-          operand, Make(Kind::kCall, line, "", One(std::move(operand))));
-      MOE_RETURN_IF_ERROR(ParseArguments(*operand));
+      MOE_ASSIGN_OR_RETURN(operand, ParseCall(std::move(operand), line));
     } else {
       return operand;
     }
@@ -393,7 +374,7 @@ ExpressionParser::Made ExpressionParser::ParsePostfix(ExpressionPtr operand) {
 
 ExpressionParser::Made ExpressionParser::ParseSubscript(ExpressionPtr operand) {
   const int line = token().line;
-  Operands operands = One(std::move(operand));
+  std::vector<ExpressionPtr> operands = Operands(std::move(operand));
   bool is_slice = false;
   while (operands.size() < 4) {
     ExpressionPtr part;
@@ -409,6 +390,14 @@ ExpressionParser::Made ExpressionParser::ParseSubscript(ExpressionPtr operand) {
   if (is_slice) operands.resize(4);
   return Make(is_slice ? Kind::kSlice : Kind::kItem, line, "",
               std::move(operands));
+}
+
+ExpressionParser::Made ExpressionParser::ParseCall(ExpressionPtr callee,
+                                                   int line) {
+  MOE_ASSIGN_OR_RETURN(ExpressionPtr call, Make(Kind::kCall, line, "",
+                                                Operands(std::move(callee))));
+  MOE_RETURN_IF_ERROR(ParseArguments(*call));
+  return call;
 }
 
 absl::Status ExpressionParser::ParseArguments(Expression& call) {
@@ -432,7 +421,8 @@ absl::Status ExpressionParser::ParseArguments(Expression& call) {
     if (is_keyword) {
       call.keywords.emplace_back(std::move(name), std::move(value));
     } else if (!call.keywords.empty()) {
-      return AtLine(call.line, "an argument stands behind one with a name");
+      return AtLine(call.line,
+                    "an argument without a name follows one with a name");
     } else {
       call.operands.push_back(std::move(value));
     }
@@ -447,15 +437,13 @@ ExpressionParser::Made ExpressionParser::ParseFilters(ExpressionPtr operand) {
     const int line = token().line;
     if (SkipOperator("|")) {
       MOE_ASSIGN_OR_RETURN(std::string name, ExpectName());
-      MOE_ASSIGN_OR_RETURN(
-          operand, Make(Kind::kFilter, line, name, One(std::move(operand))));
+      MOE_ASSIGN_OR_RETURN(operand, Make(Kind::kFilter, line, name,
+                                         Operands(std::move(operand))));
       if (SkipOperator("(")) MOE_RETURN_IF_ERROR(ParseArguments(*operand));
     } else if (SkipName("is")) {
       MOE_ASSIGN_OR_RETURN(operand, ParseTest(std::move(operand)));
     } else if (SkipOperator("(")) {
-      MOE_ASSIGN_OR_RETURN(
-          operand, Make(Kind::kCall, line, "", One(std::move(operand))));
-      MOE_RETURN_IF_ERROR(ParseArguments(*operand));
+      MOE_ASSIGN_OR_RETURN(operand, ParseCall(std::move(operand), line));
     } else {
       return operand;
     }
@@ -466,8 +454,8 @@ ExpressionParser::Made ExpressionParser::ParseTest(ExpressionPtr operand) {
   const int line = token().line;
   const bool is_negated = SkipName("not");
   MOE_ASSIGN_OR_RETURN(std::string name, ExpectName());
-  MOE_ASSIGN_OR_RETURN(ExpressionPtr test,
-                       Make(Kind::kTest, line, name, One(std::move(operand))));
+  MOE_ASSIGN_OR_RETURN(ExpressionPtr test, Make(Kind::kTest, line, name,
+                                                Operands(std::move(operand))));
   const Token::Kind kind = token().kind;
   const bool has_operand =
       (kind == Token::Kind::kName && !IsName("else") && !IsName("or") &&
@@ -479,12 +467,13 @@ ExpressionParser::Made ExpressionParser::ParseTest(ExpressionPtr operand) {
   } else if (has_operand) {
     MOE_ASSIGN_OR_RETURN(ExpressionPtr argument, ParsePrimary());
     MOE_ASSIGN_OR_RETURN(argument, ParsePostfix(std::move(argument)));
-    Operands operands = Two(std::move(test->operands[0]), std::move(argument));
+    std::vector<ExpressionPtr> operands =
+        Operands(std::move(test->operands[0]), std::move(argument));
     MOE_ASSIGN_OR_RETURN(test,
                          Make(Kind::kTest, line, name, std::move(operands)));
   }
   if (!is_negated) return test;
-  return Make(Kind::kUnary, line, "not", One(std::move(test)));
+  return Make(Kind::kUnary, line, "not", Operands(std::move(test)));
 }
 
 }  // namespace moe::jinja

@@ -1,5 +1,5 @@
-// Expressions within a template's tags: Jinja's grammar, a function for each of
-// its levels.
+// Parses the expressions within a template's tags: Jinja's grammar, with a
+// function for each of its levels.
 
 #ifndef MOE_TEXT_JINJA_EXPRESSION_PARSER_H_
 #define MOE_TEXT_JINJA_EXPRESSION_PARSER_H_
@@ -25,11 +25,11 @@ class ExpressionParser {
   explicit ExpressionParser(std::vector<Token> tokens)
       : tokens_(std::move(tokens)) {}
 
-  // An expression, or several with commas between, which are a list.
+  // An expression, or a list of several with commas between.
   absl::StatusOr<ExpressionPtr> ParseTuple();
-  // `with_condition`: whether "a if b else c" may be one.
+  // `with_condition`: whether it takes "a if b else c".
   absl::StatusOr<ExpressionPtr> Parse(bool with_condition = true);
-  // Filters behind `operand`: | name(...) | name(...).
+  // The filters after `operand`: | name(...) | name(...).
   absl::StatusOr<ExpressionPtr> ParseFilters(ExpressionPtr operand);
 
   const Token& token() const { return tokens_[position_]; }
@@ -37,50 +37,38 @@ class ExpressionParser {
   Token Take();
   bool IsName(absl::string_view name) const;
   bool IsOperator(absl::string_view name) const;
-  // Takes it if it is there.
+  // Takes the next token if it is this one.
   bool SkipName(absl::string_view name);
   bool SkipOperator(absl::string_view name);
   absl::Status ExpectOperator(absl::string_view name);
   absl::StatusOr<std::string> ExpectName();
-  absl::Status Unexpected(absl::string_view wanted) const;
+  absl::Status Unexpected(absl::string_view expected) const;
 
-  // Counts a level of nesting while it lives.
-  class Level {
-   public:
-    explicit Level(int* depth) : depth_(depth) { ++*depth_; }
-    ~Level() { --*depth_; }
-    Level(const Level&) = delete;
-    Level& operator=(const Level&) = delete;
-
-   private:
-    int* depth_;
-  };
   int* depth() { return &depth_; }
   absl::Status CheckDepth() const;
 
  private:
   using Made = absl::StatusOr<ExpressionPtr>;
-  using Operands = std::vector<ExpressionPtr>;
 
   // The node, unless the tree below it is too deep.
   Made Make(Expression::Kind kind, int line, std::string text,
-            Operands operands);
-  Made ParseOr();
-  Made ParseAnd();
+            std::vector<ExpressionPtr> operands);
+  // The operators of kLevels[level] and of all that bind tighter.
+  Made ParseBinary(size_t level);
   Made ParseNot();
   Made ParseComparison();
-  Made ParseBinary(size_t level);
   Made ParseUnary(bool with_filters);
   Made ParsePrimary();
   Made ParseName();
   Made ParseNumber();
   Made ParseParentheses();
-  Made ParseListLiteral();
-  Made ParseDictLiteral();
+  // A list or a mapping, up to `close`.
+  Made ParseLiteral(Expression::Kind kind, absl::string_view close);
   Made ParsePostfix(ExpressionPtr operand);
   Made ParseSubscript(ExpressionPtr operand);
   Made ParseTest(ExpressionPtr operand);
-  // Behind "(".
+  // The arguments of a call, after "(".
+  Made ParseCall(ExpressionPtr callee, int line);
   absl::Status ParseArguments(Expression& call);
 
   std::vector<Token> tokens_;

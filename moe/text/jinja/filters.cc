@@ -28,18 +28,12 @@ namespace {
 using Made = absl::StatusOr<Value>;
 using Bound = std::vector<Value>;
 
-struct Filter {
-  absl::string_view name;
-  std::vector<absl::string_view> parameters;
-  Made (*apply)(const Value& input, const Bound& arguments, Budget& budget);
-};
-
 // An attribute by its path: "function.name", "0".
 absl::StatusOr<Value> ByPath(Value value, const Value& path) {
   if (path.IsInt()) return GetItem(value, path);
   if (!path.IsString()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "an attribute is ", path.TypeName(), "; wanted is a text"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("an attribute: expected a text, found ", path.TypeName()));
   }
   for (const absl::string_view name : absl::StrSplit(path.string(), '.')) {
     int64_t index = 0;
@@ -50,7 +44,7 @@ absl::StatusOr<Value> ByPath(Value value, const Value& path) {
   return value;
 }
 
-// What Jinja orders by: texts without regard to case, unless it is asked for.
+// The key that Jinja sorts by: by default, texts without regard to case.
 Value SortKey(const Value& value, bool case_sensitive) {
   if (case_sensitive || !value.IsString()) return value;
   return Value(Lower(value.string()));
@@ -61,7 +55,7 @@ Made ChangeFilter(const Value& input, const Bound&, Budget& budget) {
   return MakeString(change(input.ToString()), budget);
 }
 
-// Words begin at the start, and behind "-", blanks and opening brackets.
+// Words begin at the start, and after "-", blanks and opening brackets.
 std::string TitleOfWords(absl::string_view text) {
   std::string out;
   std::string word;
@@ -96,7 +90,8 @@ Made ToJsonFilter(const Value& input, const Bound& arguments, Budget& budget) {
   if (arguments[1].IsInt()) {
     style.indent = arguments[1].int_value();
     if (style.indent < 0 || style.indent > 16) {
-      return absl::InvalidArgumentError("tojson: indent is not 0 to 16");
+      return absl::InvalidArgumentError(absl::StrCat(
+          "tojson: expected an indent from 0 to 16, found ", style.indent));
     }
   }
   if (arguments[2].IsList() && arguments[2].list().size() == 2) {
@@ -114,7 +109,8 @@ Made LengthFilter(const Value& input, const Bound&, Budget&) {
   if (input.IsList()) return Value(static_cast<int64_t>(input.list().size()));
   if (input.IsDict()) return Value(static_cast<int64_t>(input.dict().size()));
   return absl::InvalidArgumentError(
-      absl::StrCat(input.TypeName(), " has no length"));
+      absl::StrCat("length: expected a text, a list or a mapping, found ",
+                   input.TypeName()));
 }
 
 Made ReplaceFilter(const Value& input, const Bound& arguments, Budget& budget) {
@@ -141,16 +137,12 @@ Made JoinFilter(const Value& input, const Bound& arguments, Budget& budget) {
   return Value(std::move(out));
 }
 
-Made FirstFilter(const Value& input, const Bound&, Budget& budget) {
+template <bool is_first>
+Made EndFilter(const Value& input, const Bound&, Budget& budget) {
   MOE_ASSIGN_OR_RETURN(const Value::List items, Iterate(input, budget));
-  return items.empty() ? Value(Value::Undefined{"the first of nothing"})
-                       : items.front();
-}
-
-Made LastFilter(const Value& input, const Bound&, Budget& budget) {
-  MOE_ASSIGN_OR_RETURN(const Value::List items, Iterate(input, budget));
-  return items.empty() ? Value(Value::Undefined{"the last of nothing"})
-                       : items.back();
+  if (!items.empty()) return is_first ? items.front() : items.back();
+  return Value(Value::Undefined{is_first ? "the first of nothing"
+                                         : "the last of nothing"});
 }
 
 Made ListFilter(const Value& input, const Bound&, Budget& budget) {
@@ -177,7 +169,8 @@ Made IndentFilter(const Value& input, const Bound& arguments, Budget& budget) {
   if (arguments[0].IsInt()) {
     const int64_t width = arguments[0].int_value();
     if (width < 0 || width > 1000) {
-      return absl::InvalidArgumentError("indent: the width is not 0 to 1000");
+      return absl::InvalidArgumentError(absl::StrCat(
+          "indent: expected a width from 0 to 1000, found ", width));
     }
     indent.assign(static_cast<size_t>(width), ' ');
   }
@@ -227,19 +220,20 @@ Made AbsFilter(const Value& input, const Bound&, Budget&) {
     return Value(input.int_value() < 0 ? -input.int_value()
                                        : input.int_value());
   }
-  return absl::InvalidArgumentError(absl::StrCat("abs of ", input.TypeName()));
+  return absl::InvalidArgumentError(
+      absl::StrCat("abs: expected a number, found ", input.TypeName()));
 }
 
 Made ItemsFilter(const Value& input, const Bound&, Budget& budget) {
   if (input.IsUndefined()) return Value::FromList({});
   if (input.IsDict()) return CallMethod("items", input, {}, budget);
-  return absl::InvalidArgumentError(absl::StrCat(
-      "the filter items over ", input.TypeName(), "; wanted is a mapping"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("items: expected a mapping, found ", input.TypeName()));
 }
 
-// Sorts by keys that are worked out before; the order of equals stays.
-absl::StatusOr<Value::List> Sorted(Value::List items, Value::List keys,
-                                   bool reverse, Budget& budget) {
+// Sorts the items by their keys; equal keys keep their order.
+Made SortBy(const Value::List& items, const Value::List& keys, bool reverse,
+            Budget& budget) {
   std::vector<size_t> order(items.size());
   for (size_t i = 0; i < order.size(); ++i) order[i] = i;
   absl::Status status;
@@ -254,10 +248,10 @@ absl::StatusOr<Value::List> Sorted(Value::List items, Value::List keys,
   MOE_RETURN_IF_ERROR(status);
   Value::List sorted;
   for (const size_t i : order) sorted.push_back(items[i]);
-  return sorted;
+  return MakeList(std::move(sorted), budget);
 }
 
-// By attribute (arguments[at]), or as they are.
+// The sort key of each item, or of its attribute.
 absl::StatusOr<Value::List> Keys(const Value::List& items,
                                  const Value& attribute, bool case_sensitive) {
   Value::List keys;
@@ -272,32 +266,26 @@ absl::StatusOr<Value::List> Keys(const Value::List& items,
 }
 
 Made SortFilter(const Value& input, const Bound& arguments, Budget& budget) {
-  MOE_ASSIGN_OR_RETURN(Value::List items, Iterate(input, budget));
-  MOE_ASSIGN_OR_RETURN(Value::List keys,
+  MOE_ASSIGN_OR_RETURN(const Value::List items, Iterate(input, budget));
+  MOE_ASSIGN_OR_RETURN(const Value::List keys,
                        Keys(items, arguments[2], arguments[1].IsTrue()));
-  MOE_ASSIGN_OR_RETURN(
-      Value::List sorted,
-      Sorted(std::move(items), std::move(keys), arguments[0].IsTrue(), budget));
-  return MakeList(std::move(sorted), budget);
+  return SortBy(items, keys, arguments[0].IsTrue(), budget);
 }
 
 Made DictSortFilter(const Value& input, const Bound& arguments,
                     Budget& budget) {
   if (!input.IsDict()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("the filter dictsort over ", input.TypeName()));
+        absl::StrCat("dictsort: expected a mapping, found ", input.TypeName()));
   }
   MOE_ASSIGN_OR_RETURN(const Value pairs,
                        CallMethod("items", input, {}, budget));
   const bool by_value =
       arguments[1].IsString() && arguments[1].string() == "value";
-  MOE_ASSIGN_OR_RETURN(Value::List keys,
+  MOE_ASSIGN_OR_RETURN(const Value::List keys,
                        Keys(pairs.list(), Value(int64_t{by_value ? 1 : 0}),
                             arguments[0].IsTrue()));
-  MOE_ASSIGN_OR_RETURN(
-      Value::List sorted,
-      Sorted(pairs.list(), std::move(keys), arguments[2].IsTrue(), budget));
-  return MakeList(std::move(sorted), budget);
+  return SortBy(pairs.list(), keys, arguments[2].IsTrue(), budget);
 }
 
 Made UniqueFilter(const Value& input, const Bound& arguments, Budget& budget) {
@@ -338,8 +326,8 @@ Made ExtremeFilter(const Value& input, const Bound& arguments, Budget& budget) {
   return items[best];
 }
 
-const std::vector<Filter>& Filters() {
-  static const auto& filters = *new std::vector<Filter>{
+const std::vector<Builtin>& Filters() {
+  static const auto& filters = *new std::vector<Builtin>{
       {"trim", {"chars"}, TrimFilter},
       {"tojson",
        {"ensure_ascii", "indent", "separators", "sort_keys"},
@@ -352,8 +340,8 @@ const std::vector<Filter>& Filters() {
       {"title", {}, ChangeFilter<TitleOfWords>},
       {"replace", {"old", "new", "count"}, ReplaceFilter},
       {"join", {"d", "attribute"}, JoinFilter},
-      {"first", {}, FirstFilter},
-      {"last", {}, LastFilter},
+      {"first", {}, EndFilter<true>},
+      {"last", {}, EndFilter<false>},
       {"list", {}, ListFilter},
       {"default", {"default_value", "boolean"}, DefaultFilter},
       {"d", {"default_value", "boolean"}, DefaultFilter},
@@ -397,13 +385,15 @@ Made MapFilter(const Value& input, const Arguments& arguments, Budget& budget) {
   return MakeList(std::move(items), budget);
 }
 
-// select and reject, by a test of the items or of an attribute of theirs.
+// select and reject: keeps the items that (or whose attribute) pass a test, or
+// those that fail it.
 Made SelectFilter(const Value& input, const Arguments& arguments,
                   bool by_attribute, bool wanted, Budget& budget) {
   MOE_ASSIGN_OR_RETURN(const Value::List items, Iterate(input, budget));
   Arguments rest = arguments;
   if (by_attribute && rest.values.empty()) {
-    return absl::InvalidArgumentError("selectattr wants an attribute");
+    return absl::InvalidArgumentError(
+        "selectattr: expected an attribute, found none");
   }
   Value attribute;
   if (by_attribute) {
@@ -443,11 +433,10 @@ absl::StatusOr<Value> ApplyFilter(const std::string& name, const Value& input,
       return SelectFilter(input, arguments, by_attribute, wanted, budget);
     }
   }
-  for (const Filter& filter : Filters()) {
-    if (filter.name != name) continue;
+  if (const Builtin* const filter = FindBuiltin(Filters(), name)) {
     MOE_ASSIGN_OR_RETURN(const Bound bound,
-                         Bind(name, arguments, filter.parameters));
-    return filter.apply(input, bound, budget);
+                         Bind(name, arguments, filter->parameters));
+    return filter->call(input, bound, budget);
   }
   return absl::UnimplementedError(
       absl::StrCat("the filter \"", name.substr(0, 60), "\" is not supported"));

@@ -16,7 +16,7 @@
 #include "absl/strings/string_view.h"
 #include "moe/base/status_macros.h"
 #include "moe/text/jinja/python_string.h"
-#include "moe/text/tokenizer/utf8.h"
+#include "moe/text/tokenizer/unicode.h"
 
 namespace moe::jinja {
 namespace {
@@ -69,7 +69,7 @@ class Lexer {
     return std::string::npos;
   }
 
-  // The text up to the tag at `begin`, without what the tag takes away.
+  // Adds the text up to the tag at `begin`, without what the tag removes.
   void AddData(size_t begin) {
     const size_t end = std::min(begin, text_.size());
     absl::string_view data =
@@ -115,7 +115,7 @@ class Lexer {
     Advance(Rest().size() - Strip(Rest(), Ends::kLeft).size());
   }
 
-  // Skips a tag's end and what it takes away behind it, if one is here.
+  // Skips a tag's end, if one is here, and what it removes after it.
   bool SkipTagEnd(bool is_block) {
     const absl::string_view end = is_block ? "%}" : "}}";
     const char sign = position_ < text_.size() ? text_[position_] : ' ';
@@ -277,7 +277,7 @@ class Lexer {
   std::string text_;
   size_t position_ = 0;
   int line_ = 1;
-  // Whether what was passed last ended with a line break.
+  // Whether the last text passed ended with a line break.
   bool at_line_start_ = true;
   std::vector<Token> tokens_;
 };

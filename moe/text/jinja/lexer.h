@@ -1,10 +1,9 @@
-// A template's text, cut into tokens, with the white space taken away that
-// Jinja takes away.
+// Cuts a template's text into tokens, and removes white space as Jinja does.
 //
-// As transformers sets Jinja up: trim_blocks (the line break behind a tag goes)
-// and lstrip_blocks (the blanks before a tag at the beginning of a line go);
-// "-" and "+" at a tag's ends overrule them. The template's last line break
-// goes.
+// transformers sets Jinja's trim_blocks (removes the line break after a tag)
+// and lstrip_blocks (removes the blanks before a tag at the beginning of a
+// line). "-" and "+" at a tag's ends overrule them. The template's last line
+// break goes.
 
 #ifndef MOE_TEXT_JINJA_LEXER_H_
 #define MOE_TEXT_JINJA_LEXER_H_
@@ -40,8 +39,8 @@ struct Token {
 // InvalidArgument: "line N: what".
 absl::Status AtLine(int line, absl::string_view what);
 
-// The tokens, kEnd last. InvalidArgument for a tag or text that has no end, and
-// for a character that no token begins with.
+// The tokens, kEnd last. InvalidArgument for a tag or text without an end, and
+// for a character that begins no token.
 absl::StatusOr<std::vector<Token>> Lex(absl::string_view text);
 
 }  // namespace moe::jinja

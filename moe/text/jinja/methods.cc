@@ -14,6 +14,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "moe/base/status_macros.h"
 #include "moe/text/jinja/builtins.h"
 #include "moe/text/jinja/python_string.h"
@@ -25,23 +26,17 @@ namespace {
 using Made = absl::StatusOr<Value>;
 using Bound = std::vector<Value>;
 
-struct Method {
-  absl::string_view name;
-  std::vector<absl::string_view> parameters;
-  Made (*call)(const Value& self, const Bound& arguments, Budget& budget);
-};
-
-absl::Status WantText(const Value& value) {
+absl::Status CheckIsText(const Value& value) {
   if (value.IsString()) return absl::OkStatus();
   return absl::InvalidArgumentError(
-      absl::StrCat("an argument is ", value.TypeName(), "; wanted is a text"));
+      absl::StrCat("an argument: expected a text, found ", value.TypeName()));
 }
 
 absl::StatusOr<std::optional<absl::string_view>> OptionalText(
     const Value& value) {
   std::optional<absl::string_view> text;
   if (value.IsUndefined() || value.IsNone()) return text;
-  MOE_RETURN_IF_ERROR(WantText(value));
+  MOE_RETURN_IF_ERROR(CheckIsText(value));
   text = value.string();
   return text;
 }
@@ -50,7 +45,7 @@ absl::StatusOr<int64_t> IntOr(const Value& value, int64_t otherwise) {
   if (value.IsUndefined()) return otherwise;
   if (value.IsInt()) return value.int_value();
   return absl::InvalidArgumentError(absl::StrCat(
-      "an argument is ", value.TypeName(), "; wanted is a whole number"));
+      "an argument: expected a whole number, found ", value.TypeName()));
 }
 
 template <Ends ends>
@@ -70,7 +65,7 @@ Made ListOfTexts(std::vector<std::string> parts, Budget& budget) {
   return MakeList(std::move(items), budget);
 }
 
-// Bounds what a split makes before it is made.
+// Pays for the parts before the split makes them.
 absl::Status PayForSplit(const Value& self, Budget& budget) {
   return budget.Allocate(self.string().size() * 4);
 }
@@ -79,7 +74,8 @@ Made SplitMethod(const Value& self, const Bound& arguments, Budget& budget) {
   MOE_ASSIGN_OR_RETURN(const auto separator, OptionalText(arguments[0]));
   MOE_ASSIGN_OR_RETURN(const int64_t max_splits, IntOr(arguments[1], -1));
   if (separator.has_value() && separator->empty()) {
-    return absl::InvalidArgumentError("split: the separator is empty");
+    return absl::InvalidArgumentError(
+        "split: expected a separator, found an empty text");
   }
   MOE_RETURN_IF_ERROR(PayForSplit(self, budget));
   return ListOfTexts(Split(self.string(), separator, max_splits), budget);
@@ -110,30 +106,22 @@ Made SplitLinesMethod(const Value& self, const Bound&, Budget& budget) {
   return ListOfTexts(SplitLines(self.string()), budget);
 }
 
-template <bool (*matches)(absl::string_view, absl::string_view)>
+template <bool at_end>
 Made MatchMethod(const Value& self, const Bound& arguments, Budget&) {
-  if (!arguments[0].IsList()) {
-    MOE_RETURN_IF_ERROR(WantText(arguments[0]));
-    return Value(matches(self.string(), arguments[0].string()));
-  }
+  const Value::List items =
+      arguments[0].IsList() ? arguments[0].list() : Value::List{arguments[0]};
   bool found = false;
-  for (const Value& item : arguments[0].list()) {
-    MOE_RETURN_IF_ERROR(WantText(item));
-    found = found || matches(self.string(), item.string());
+  for (const Value& item : items) {
+    MOE_RETURN_IF_ERROR(CheckIsText(item));
+    found = found || (at_end ? absl::EndsWith(self.string(), item.string())
+                             : absl::StartsWith(self.string(), item.string()));
   }
   return Value(found);
 }
 
-bool Starts(absl::string_view text, absl::string_view what) {
-  return absl::StartsWith(text, what);
-}
-bool EndsIn(absl::string_view text, absl::string_view what) {
-  return absl::EndsWith(text, what);
-}
-
 Made ReplaceMethod(const Value& self, const Bound& arguments, Budget& budget) {
-  MOE_RETURN_IF_ERROR(WantText(arguments[0]));
-  MOE_RETURN_IF_ERROR(WantText(arguments[1]));
+  MOE_RETURN_IF_ERROR(CheckIsText(arguments[0]));
+  MOE_RETURN_IF_ERROR(CheckIsText(arguments[1]));
   MOE_ASSIGN_OR_RETURN(const int64_t max_count, IntOr(arguments[2], -1));
   std::optional<std::string> text =
       Replace(self.string(), arguments[0].string(), arguments[1].string(),
@@ -147,7 +135,7 @@ Made ReplaceMethod(const Value& self, const Bound& arguments, Budget& budget) {
 
 template <bool from_end>
 Made FindMethod(const Value& self, const Bound& arguments, Budget&) {
-  MOE_RETURN_IF_ERROR(WantText(arguments[0]));
+  MOE_RETURN_IF_ERROR(CheckIsText(arguments[0]));
   const absl::string_view text = self.string();
   const size_t at = from_end ? text.rfind(arguments[0].string())
                              : text.find(arguments[0].string());
@@ -161,7 +149,7 @@ Made CountMethod(const Value& self, const Bound& arguments, Budget&) {
     count = std::count(self.list().begin(), self.list().end(), arguments[0]);
     return Value(count);
   }
-  MOE_RETURN_IF_ERROR(WantText(arguments[0]));
+  MOE_RETURN_IF_ERROR(CheckIsText(arguments[0]));
   const std::string& what = arguments[0].string();
   if (what.empty()) return Value(CountCharacters(self.string()) + 1);
   for (size_t at = self.string().find(what); at != std::string::npos;
@@ -183,7 +171,7 @@ Made JoinMethod(const Value& self, const Bound& arguments, Budget& budget) {
   MOE_ASSIGN_OR_RETURN(const Value::List items, Iterate(arguments[0], budget));
   std::string out;
   for (size_t i = 0; i < items.size(); ++i) {
-    MOE_RETURN_IF_ERROR(WantText(items[i]));
+    MOE_RETURN_IF_ERROR(CheckIsText(items[i]));
     const absl::string_view between =
         i > 0 ? absl::string_view(self.string()) : absl::string_view();
     MOE_RETURN_IF_ERROR(
@@ -193,23 +181,12 @@ Made JoinMethod(const Value& self, const Bound& arguments, Budget& budget) {
   return Value(std::move(out));
 }
 
-Made RemovePrefixMethod(const Value& self, const Bound& arguments,
-                        Budget& budget) {
-  MOE_RETURN_IF_ERROR(WantText(arguments[0]));
+template <bool from_end>
+Made RemoveMethod(const Value& self, const Bound& arguments, Budget& budget) {
+  MOE_RETURN_IF_ERROR(CheckIsText(arguments[0]));
   absl::string_view text = self.string();
-  if (absl::StartsWith(text, arguments[0].string())) {
-    text.remove_prefix(arguments[0].string().size());
-  }
-  return MakeString(std::string(text), budget);
-}
-
-Made RemoveSuffixMethod(const Value& self, const Bound& arguments,
-                        Budget& budget) {
-  MOE_RETURN_IF_ERROR(WantText(arguments[0]));
-  absl::string_view text = self.string();
-  if (absl::EndsWith(text, arguments[0].string())) {
-    text.remove_suffix(arguments[0].string().size());
-  }
+  from_end ? absl::ConsumeSuffix(&text, arguments[0].string())
+           : absl::ConsumePrefix(&text, arguments[0].string());
   return MakeString(std::string(text), budget);
 }
 
@@ -217,7 +194,8 @@ Made IndexMethod(const Value& self, const Bound& arguments, Budget&) {
   const Value::List& items = self.list();
   const auto at = std::find(items.begin(), items.end(), arguments[0]);
   if (at != items.end()) return Value(int64_t{at - items.begin()});
-  return absl::InvalidArgumentError("index: the list has no such item");
+  return absl::InvalidArgumentError(
+      "index: expected an item of the list, found another value");
 }
 
 Made ItemsMethod(const Value& self, const Bound&, Budget& budget) {
@@ -247,8 +225,8 @@ Made GetMethod(const Value& self, const Bound& arguments, Budget&) {
   return arguments[1].IsUndefined() ? Value(Value::None{}) : arguments[1];
 }
 
-const std::vector<Method>& TextMethods() {
-  static const auto& methods = *new std::vector<Method>{
+const std::vector<Builtin>& TextMethods() {
+  static const auto& methods = *new std::vector<Builtin>{
       {"strip", {"chars"}, StripMethod<Ends::kBoth>},
       {"lstrip", {"chars"}, StripMethod<Ends::kLeft>},
       {"rstrip", {"chars"}, StripMethod<Ends::kRight>},
@@ -259,45 +237,42 @@ const std::vector<Method>& TextMethods() {
       {"split", {"sep", "maxsplit"}, SplitMethod},
       {"rsplit", {"sep", "maxsplit"}, RsplitMethod},
       {"splitlines", {}, SplitLinesMethod},
-      {"startswith", {"prefix"}, MatchMethod<Starts>},
-      {"endswith", {"suffix"}, MatchMethod<EndsIn>},
+      {"startswith", {"prefix"}, MatchMethod<false>},
+      {"endswith", {"suffix"}, MatchMethod<true>},
       {"replace", {"old", "new", "count"}, ReplaceMethod},
       {"find", {"sub"}, FindMethod<false>},
       {"rfind", {"sub"}, FindMethod<true>},
       {"count", {"sub"}, CountMethod},
       {"isdigit", {}, IsDigitMethod},
       {"join", {"iterable"}, JoinMethod},
-      {"removeprefix", {"prefix"}, RemovePrefixMethod},
-      {"removesuffix", {"suffix"}, RemoveSuffixMethod},
+      {"removeprefix", {"prefix"}, RemoveMethod<false>},
+      {"removesuffix", {"suffix"}, RemoveMethod<true>},
   };
   return methods;
 }
 
-const std::vector<Method>& ListMethods() {
-  static const auto& methods = *new std::vector<Method>{
+const std::vector<Builtin>& ListMethods() {
+  static const auto& methods = *new std::vector<Builtin>{
       {"count", {"value"}, CountMethod}, {"index", {"value"}, IndexMethod}};
   return methods;
 }
 
-const std::vector<Method>& DictMethods() {
+const std::vector<Builtin>& DictMethods() {
   static const auto& methods =
-      *new std::vector<Method>{{"items", {}, ItemsMethod},
-                               {"keys", {}, KeysMethod},
-                               {"values", {}, ValuesMethod},
-                               {"get", {"key", "default"}, GetMethod}};
+      *new std::vector<Builtin>{{"items", {}, ItemsMethod},
+                                {"keys", {}, KeysMethod},
+                                {"values", {}, ValuesMethod},
+                                {"get", {"key", "default"}, GetMethod}};
   return methods;
 }
 
-const Method* FindMethodOf(const Value& self, absl::string_view name) {
-  static const auto& none = *new std::vector<Method>;
-  const std::vector<Method>& methods = self.IsString() ? TextMethods()
-                                       : self.IsList() ? ListMethods()
-                                       : self.IsDict() ? DictMethods()
-                                                       : none;
-  for (const Method& method : methods) {
-    if (method.name == name) return &method;
-  }
-  return nullptr;
+const Builtin* FindMethodOf(const Value& self, absl::string_view name) {
+  static const auto& none = *new std::vector<Builtin>;
+  const std::vector<Builtin>& methods = self.IsString() ? TextMethods()
+                                        : self.IsList() ? ListMethods()
+                                        : self.IsDict() ? DictMethods()
+                                                        : none;
+  return FindBuiltin(methods, name);
 }
 
 }  // namespace
@@ -308,11 +283,11 @@ bool HasMethod(const Value& self, absl::string_view name) {
 
 absl::StatusOr<Value> CallMethod(const std::string& name, const Value& self,
                                  const Arguments& arguments, Budget& budget) {
-  const Method* const method = FindMethodOf(self, name);
+  const Builtin* const method = FindMethodOf(self, name);
   if (method == nullptr) {
     return absl::UnimplementedError(absl::StrCat(
         "the method \"", name.substr(0, 60), "\" of ", self.TypeName(),
-        " is not supported; what changes a value is not allowed"));
+        " is not supported; methods that change a value are not allowed"));
   }
   MOE_ASSIGN_OR_RETURN(const Bound bound,
                        Bind(name, arguments, method->parameters));

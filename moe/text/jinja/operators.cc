@@ -21,12 +21,10 @@
 namespace moe::jinja {
 namespace {
 
-absl::Status NotTogether(absl::string_view name, const Value& left,
+absl::Status CannotApply(absl::string_view name, const Value& left,
                          const Value& right) {
   for (const Value* value : {&left, &right}) {
-    if (!value->IsUndefined()) continue;
-    return absl::InvalidArgumentError(
-        absl::StrCat("\"", value->undefined().name, "\" is undefined"));
+    if (value->IsUndefined()) return IsUndefinedError(*value);
   }
   return absl::InvalidArgumentError(
       absl::StrCat("the operator ", name, " does not take ", left.TypeName(),
@@ -54,7 +52,7 @@ absl::StatusOr<Value> Divide(absl::string_view name, int64_t a, int64_t b) {
                      : Value(a / b - (is_below ? 1 : 0));
 }
 
-// Libraries round it in different ways, so that texts would differ.
+// Libraries round real powers in different ways, so texts would differ.
 absl::Status RealPower() {
   return absl::UnimplementedError(
       "a power that is no whole number is not implemented");
@@ -95,7 +93,7 @@ absl::StatusOr<Value> RealOperator(absl::string_view name, double a, double b) {
   return Value(rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest);
 }
 
-// %s, %d and %% alone.
+// Supports %s, %d and %%.
 absl::StatusOr<Value> Format(const Value& format, const Value& arguments,
                              Budget& budget) {
   const Value::List values =
@@ -113,7 +111,7 @@ absl::StatusOr<Value> Format(const Value& format, const Value& arguments,
       out.push_back('%');
     } else if ((kind == 's' || kind == 'd') && used < values.size()) {
       const Value& value = values[used++];
-      if (kind == 'd' && !value.IsInt()) return NotTogether("%d", value, value);
+      if (kind == 'd' && !value.IsInt()) return CannotApply("%d", value, value);
       const std::string shown =
           kind == 'd' ? absl::StrCat(value.int_value()) : value.ToString();
       MOE_RETURN_IF_ERROR(budget.Allocate(shown.size()));
@@ -171,7 +169,7 @@ absl::StatusOr<std::optional<int64_t>> Bound(const Value& value) {
   if (value.IsUndefined() || value.IsNone()) return std::nullopt;
   if (value.IsInt()) return value.int_value();
   return absl::InvalidArgumentError(absl::StrCat(
-      "a slice's bound is ", value.TypeName(), "; wanted is a whole number"));
+      "a slice's bound: expected a whole number, found ", value.TypeName()));
 }
 
 // As Python's slice.indices().
@@ -213,7 +211,7 @@ absl::StatusOr<Value> BinaryOperator(absl::string_view name, const Value& left,
     if (!items->IsString() && !items->IsList()) continue;
     return Repeat(*items, times->int_value(), budget);
   }
-  return NotTogether(name, left, right);
+  return CannotApply(name, left, right);
 }
 
 absl::StatusOr<bool> ComparisonOperator(absl::string_view name,
@@ -226,7 +224,7 @@ absl::StatusOr<bool> ComparisonOperator(absl::string_view name,
     return !contains;
   }
   if (left.IsUndefined() || right.IsUndefined()) {
-    return NotTogether(name, left, right);
+    return CannotApply(name, left, right);
   }
   MOE_ASSIGN_OR_RETURN(const int compared, Compare(left, right));
   if (name == "<") return compared < 0;
@@ -238,7 +236,7 @@ absl::StatusOr<Value> Slice(const Value& value, const Value& start,
                             const Value& stop, const Value& step,
                             Budget& budget) {
   if (!value.IsString() && !value.IsList()) {
-    return NotTogether("[:]", value, value);
+    return CannotApply("[:]", value, value);
   }
   MOE_ASSIGN_OR_RETURN(const Value::List items, Iterate(value, budget));
   MOE_ASSIGN_OR_RETURN(const std::optional<int64_t> from, Bound(start));

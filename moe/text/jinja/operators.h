@@ -12,8 +12,9 @@
 
 namespace moe::jinja {
 
-// left name right, for + - * / // % ** and ~. InvalidArgument for kinds that do
-// not go together, division by 0, and whole numbers beyond 64 bits.
+// left name right, for + - * / // % ** and ~. InvalidArgument if the operator
+// does not take the two kinds, for division by 0, and for whole numbers beyond
+// 64 bits.
 absl::StatusOr<Value> BinaryOperator(absl::string_view name, const Value& left,
                                      const Value& right, Budget& budget);
 
@@ -21,7 +22,7 @@ absl::StatusOr<Value> BinaryOperator(absl::string_view name, const Value& left,
 absl::StatusOr<bool> ComparisonOperator(absl::string_view name,
                                         const Value& left, const Value& right);
 
-// value[start:stop:step]; undefined stands for what is left out.
+// value[start:stop:step]; an undefined bound is left out.
 absl::StatusOr<Value> Slice(const Value& value, const Value& start,
                             const Value& stop, const Value& step,
                             Budget& budget);

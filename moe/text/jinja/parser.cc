@@ -26,9 +26,9 @@ class Parser {
  public:
   explicit Parser(std::vector<Token> tokens) : parser_(std::move(tokens)) {}
 
-  // Up to a tag of the names in `ends`, which is left where it is.
+  // Parses up to a tag with one of the names in `ends`, and does not take it.
   absl::StatusOr<Block> ParseBlock(const std::vector<absl::string_view>& ends) {
-    const ExpressionParser::Level level(parser_.depth());
+    const Level level(parser_.depth());
     MOE_RETURN_IF_ERROR(parser_.CheckDepth());
     Block block;
     while (parser_.token().kind != Token::Kind::kEnd) {
@@ -76,7 +76,7 @@ class Parser {
     if (name == "break" || name == "continue") {
       if (num_loops_ == 0) {
         return AtLine(statement->line,
-                      absl::StrCat("the tag ", name, " stands in no loop"));
+                      absl::StrCat("the tag ", name, " is not in a loop"));
       }
       statement->kind = name == "break" ? Kind::kBreak : Kind::kContinue;
       MOE_RETURN_IF_ERROR(EndOfTag());
@@ -94,13 +94,13 @@ class Parser {
   }
   absl::Status EndOfTag() { return Expect(Token::Kind::kBlockEnd, "%}"); }
 
-  // The name of the tag that a block ended at.
+  // Takes the name of the tag that ended a block.
   std::string TakeTagName() {
     parser_.Take();
     return parser_.Take().text;
   }
 
-  // The rest of the tag, the body, and the tag `end`.
+  // Parses the rest of the tag, the body, and the tag `end`.
   absl::Status ParseBody(absl::string_view end, Statement& statement) {
     MOE_RETURN_IF_ERROR(EndOfTag());
     MOE_ASSIGN_OR_RETURN(statement.body, ParseBlock({end}));
@@ -177,7 +177,7 @@ class Parser {
       return statement;
     }
     statement->kind = Kind::kSetBlock;
-    // The filters, over a name that the body's text is given.
+    // The filters apply to a nameless variable, which gets the body's text.
     auto body = std::make_unique<Expression>();
     body->kind = Expression::Kind::kName;
     body->line = statement->line;

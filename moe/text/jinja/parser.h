@@ -1,7 +1,7 @@
-// From a template's tokens to its tree.
+// Parses a template's tokens into its tree.
 //
-// What Jinja has and this does not (inheritance, imports, call, filter and with
-// blocks, recursive loops, macros within loops) is refused by its name.
+// The parser refuses by name what it does not support of Jinja: inheritance,
+// imports, call, filter and with blocks, recursive loops, macros within loops.
 
 #ifndef MOE_TEXT_JINJA_PARSER_H_
 #define MOE_TEXT_JINJA_PARSER_H_
@@ -12,8 +12,8 @@
 
 namespace moe::jinja {
 
-// InvalidArgument or Unimplemented, with the line, for what is no template of
-// this language, and for one that nests deeper than 100.
+// InvalidArgument or Unimplemented, with the line, if the text is not a
+// template of this language or nests deeper than 100.
 absl::StatusOr<Block> ParseTemplate(absl::string_view text);
 
 }  // namespace moe::jinja

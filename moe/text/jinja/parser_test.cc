@@ -41,18 +41,19 @@ TEST(ParserTest, RefusesByNameWithTheLine) {
   };
   refused("\n{% include 'a' %}", "line 2: the tag \"include\"");
   refused("{% for a in b recursive %}{% endfor %}", "recursive loop");
-  refused("{% for a in b %}", "wanted is the tag else or endfor");
+  refused("{% for a in b %}", "expected the tag else or endfor");
   refused("{% if a %}b{% else %}c{% else %}{% endif %}", "the tag \"else\"");
-  refused("{% break %}", "the tag break stands in no loop");
+  refused("{% break %}", "the tag break is not in a loop");
   refused("{% endif %}", "the tag \"endif\"");
-  refused("{{ a b }}", "there is \"b\"; wanted is }}");
-  refused("{{ }}", "there is the end of the output; wanted is an expression");
-  refused("{{ a if }}", "wanted is an expression");
+  refused("{{ a b }}", "expected }}, found \"b\"");
+  refused("{{ }}", "expected an expression, found the end of the output");
+  refused("{{ a if }}", "expected an expression");
   refused("{{ f(*a) }}", "arguments with * or **");
-  refused("{{ f(a=1, 2) }}", "behind one with a name");
-  refused("{{ 99999999999999999999 }}", "is beyond 64 bits");
-  refused("{{ a[] }}", "wanted is an index");
-  refused("{% set 1 = 2 %}", "wanted is a name");
+  refused("{{ f(a=1, 2) }}",
+          "an argument without a name follows one with a name");
+  refused("{{ 99999999999999999999 }}", "expected a number of 64 bits");
+  refused("{{ a[] }}", "expected an index");
+  refused("{% set 1 = 2 %}", "expected a name");
   refused("{% for a in b %}{% macro m() %}{% endmacro %}{% endfor %}",
           "a macro within a loop");
 }
@@ -73,7 +74,7 @@ TEST(ParserTest, NestsNoDeeperThanTheLimit) {
                   .status()
                   .ToString(),
               HasSubstr("nests deeper than 100"));
-  // A chain of elif is no nest.
+  // A chain of elif does not nest.
   EXPECT_THAT(
       ParseTemplate(absl::StrCat("{% if a %}", Repeated("{% elif a %}", 1000),
                                  "{% endif %}"))

@@ -17,7 +17,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
-#include "moe/text/tokenizer/utf8.h"
+#include "moe/base/status_macros.h"
+#include "moe/text/tokenizer/unicode.h"
 
 namespace moe::jinja {
 namespace {
@@ -212,7 +213,7 @@ std::optional<std::string> Replace(absl::string_view text,
   std::string out;
   size_t position = 0;
   for (int64_t count = 0; max_count < 0 || count < max_count; ++count) {
-    // An empty text stands before each character, and at the end.
+    // An empty text is found before each character, and at the end.
     size_t at = text.find(from, position);
     if (at == absl::string_view::npos) break;
     if (from.empty() && count > 0) {
@@ -242,9 +243,7 @@ absl::StatusOr<std::string> Unescape(absl::string_view text) {
       out.push_back(*simple);
       text.remove_prefix(2);
     } else if (kind == 'x' || kind == 'u' || kind == 'U') {
-      const absl::Status status =
-          AppendHex(text.substr(2, digits), digits, &out);
-      if (!status.ok()) return status;
+      MOE_RETURN_IF_ERROR(AppendHex(text.substr(2, digits), digits, &out));
       text.remove_prefix(2 + digits);
     } else if (kind == '\n') {
       text.remove_prefix(2);

@@ -4,13 +4,13 @@
 //   MOE_ASSIGN_OR_RETURN(const Rendered rendered, chat.Render(variables));
 //
 // Renders as transformers does (trim_blocks, lstrip_blocks, its filter tojson,
-// raise_exception, the tags generation, break and continue). What is not known
-// is refused by its name, with its line, never passed over: there are no
-// imports, inheritance, recursive loops, nor anything outside the template.
+// raise_exception, the tags generation, break and continue). An unsupported
+// feature is an error with its name and line. There are no imports, inheritance
+// or recursive loops, and no access to anything outside the template.
 // strftime_now is undefined: a date would make results irreproducible.
 //
-// A template comes from a stranger. Rendering ends within a bound of steps, of
-// bytes and of depth, and has no other effect than its result.
+// A stranger wrote the template. Rendering ends within limits on steps, bytes
+// and depth, and has no effect but its result.
 
 #ifndef MOE_TEXT_JINJA_TEMPLATE_H_
 #define MOE_TEXT_JINJA_TEMPLATE_H_
@@ -34,24 +34,24 @@ inline constexpr size_t kMaxTemplateBytes = size_t{1} << 20;
 
 struct Rendered {
   std::string text;
-  // What the tags generation enclose: [begin, end) bytes of the text.
+  // The texts between generation tags: [begin, end) bytes of the text.
   std::vector<std::pair<size_t, size_t>> generated;
 };
 
 class Template {
  public:
-  // InvalidArgument or Unimplemented, "line N: ...", for what is no template;
-  // ResourceExhausted beyond kMaxTemplateBytes.
+  // InvalidArgument or Unimplemented, "line N: ...", if the text is not a
+  // template; ResourceExhausted beyond kMaxTemplateBytes.
   static absl::StatusOr<Template> Parse(absl::string_view text);
 
-  // Whether there is a tag generation.
+  // Whether the template has a generation tag.
   bool has_generation() const { return has_generation_; }
 
   // Texts in `variables` must be well-formed UTF-8. InvalidArgument or
-  // Unimplemented for what the template cannot do, raise_exception among it;
-  // ResourceExhausted if it takes more than 20 million steps, or makes more
-  // than 64 MiB and 256 bytes for each byte of `size_hint`, the bytes of the
-  // variables. Thread-safe.
+  // Unimplemented if the template does something invalid or calls
+  // raise_exception; ResourceExhausted if it takes more than 20 million steps,
+  // or makes more than 64 MiB and 256 bytes for each byte of `size_hint`, the
+  // bytes of the variables. Thread-safe.
   absl::StatusOr<Rendered> Render(const Value::Dict& variables,
                                   size_t size_hint = 0) const;
 

@@ -69,7 +69,7 @@ TEST(TemplateTest, RefusesByNameWithTheLine) {
   };
   refused("\n{{ raise_exception('Only two turns.') }}",
           "line 2: the template refuses the conversation: Only two turns.");
-  refused("{{ strftime_now('%d') }}", "strftime_now gives the date of the day");
+  refused("{{ strftime_now('%d') }}", "strftime_now returns today's date");
   refused("{{ 2.0 ** 0.5 }}", "a power that is no whole number");
   refused("{{ 2 ** -1 }}", "a power that is no whole number");
   refused("{{ a.b }}", "line 1: \"a\" is undefined");
@@ -79,18 +79,20 @@ TEST(TemplateTest, RefusesByNameWithTheLine) {
   refused("{{ 'a' | frobnicate }}", "the filter \"frobnicate\"");
   refused("{{ 'a' is frobnicated }}", "the test \"frobnicated\"");
   refused("{{ 'a'.encode() }}", "the method \"encode\" of a text");
-  refused("{{ [].append(1) }}", "what changes a value is not allowed");
+  refused("{{ [].append(1) }}", "methods that change a value are not allowed");
   refused("{{ 'a'.upper }}", "the method upper of a text without a call");
   refused("{{ cycler('a') }}", "a call of \"cycler\", which is undefined");
-  refused("{{ 'a' | trim(b=1) }}", "trim has no argument \"b\"");
+  refused("{{ 'a' | trim(b=1) }}", "trim: there is no argument \"b\"");
   refused("{{ 'a' | trim('a', chars='b') }}", "twice");
-  refused("{{ {1: 2} }}", "a mapping's key is a number");
+  refused("{{ {1: 2} }}", "a mapping's key: expected a text, found a number");
   refused("{{ 1 / 0 }}{{ 1 // 0 }}", "division by zero");
   refused("{{ 9223372036854775807 + 1 }}", "beyond 64 bits");
   refused("{{ 1 < 'a' }}", "cannot compare a number with a text");
-  refused("{% for i in 1 %}{% endfor %}", "cannot go through a number");
-  refused("{% for a, b in [[1]] %}{% endfor %}", "1 values for 2 names");
-  refused("{% set a = {} %}{% set a.b = 1 %}", "only a namespace's attributes");
+  refused("{% for i in 1 %}{% endfor %}",
+          "a list or a mapping, found a number");
+  refused("{% for a, b in [[1]] %}{% endfor %}", "expected 2 values, found 1");
+  refused("{% set a = {} %}{% set a.b = 1 %}",
+          "expected a namespace to set an attribute of, found a mapping");
   refused("{% set n = namespace() %}{% set n.n = n %}", "a namespace within");
   refused("{% set n = namespace() %}{{ [n] }}", "holds a namespace");
   refused(

@@ -25,7 +25,7 @@ absl::Status TooDeep() {
                    ", or holds a namespace; neither is supported"));
 }
 
-// As Python's repr(): the shortest digits that give the number back.
+// As Python's repr(): the shortest digits that read back as the number.
 std::string ReprOfDouble(double value) {
   if (std::isnan(value)) return "nan";
   if (std::isinf(value)) return value < 0 ? "-inf" : "inf";

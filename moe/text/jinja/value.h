@@ -1,10 +1,10 @@
-// What an expression of a template stands for: Python's values, as far as chat
+// The values of a template's expressions: Python's values, as far as chat
 // templates use them.
 //
-// Values are immutable and cheap to copy: texts, lists and mappings are shared.
-// A namespace is the one thing that changes, and may not lie within another
-// value, so that there are no cycles. Not here: tuples (they are lists), sets,
-// whole numbers beyond 64 bits, mappings with other keys than texts.
+// Values are immutable and cheap to copy: they share texts, lists and mappings.
+// Only a namespace changes, and it may not lie within another value, so there
+// are no cycles. Not here: tuples (they are lists), sets, whole numbers beyond
+// 64 bits, mappings with keys that are not texts.
 
 #ifndef MOE_TEXT_JINJA_VALUE_H_
 #define MOE_TEXT_JINJA_VALUE_H_
@@ -33,7 +33,7 @@ class Value {
   using List = std::vector<Value>;
   // In the order in which the keys came.
   using Dict = std::vector<std::pair<std::string, Value>>;
-  // A name that stands for nothing.
+  // The value of a name that is not defined.
   struct Undefined {
     std::string name;
     friend bool operator==(const Undefined&, const Undefined&) { return true; }
@@ -76,11 +76,11 @@ class Value {
   bool IsNamespace() const { return Is<Namespace>(); }
   bool IsFunction() const { return Is<Function>(); }
   bool IsFloat() const { return Is<double>(); }
-  // A whole number, or true or false, which Python takes for 1 and 0.
+  // A whole number, or true or false, which are 1 and 0 in Python.
   bool IsInt() const { return Is<int64_t>() || IsBool(); }
   bool IsNumber() const { return IsInt() || IsFloat(); }
 
-  // Each wants the kind that its name says.
+  // Each requires a value of the kind in its name.
   bool bool_value() const { return std::get<bool>(data_); }
   int64_t int_value() const;
   double number() const;
@@ -126,12 +126,12 @@ class Value {
       data_;
 };
 
-// -1, 0 or 1 as `a` stands before, at or behind `b` in Python's order.
-// InvalidArgument if the two have none.
+// -1, 0 or 1 if `a` is less than, equal to or greater than `b` in Python's
+// order. InvalidArgument if the two have no order.
 absl::StatusOr<int> Compare(const Value& a, const Value& b);
 
-// What Python's json.dumps writes with ensure_ascii=False, as transformers'
-// filter tojson does. `indent` below 0 stands for none.
+// The style of Python's json.dumps; the defaults are those of transformers'
+// filter tojson. `indent` below 0 means none.
 struct JsonStyle {
   int64_t indent = -1;
   std::string item_separator = ", ";
@@ -139,7 +139,7 @@ struct JsonStyle {
   bool ensure_ascii = false;
   bool sort_keys = false;
 };
-// InvalidArgument for a value that JSON does not have.
+// InvalidArgument for a value that JSON cannot express.
 absl::StatusOr<std::string> ToJson(const Value& value, const JsonStyle& style);
 
 }  // namespace moe::jinja

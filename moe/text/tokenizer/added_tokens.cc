@@ -8,20 +8,21 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "moe/base/check.h"
-#include "moe/text/tokenizer/regex.h"
+#include "moe/base/status_macros.h"
+#include "moe/text/tokenizer/pattern.h"
 #include "moe/text/tokenizer/unicode.h"
-#include "moe/text/tokenizer/utf8.h"
 
 namespace moe {
 namespace {
 
-// \w of the Rust library `regex` (UTS #18, annex C), which decides what a
-// single word is.
+// \w of the Rust library `regex` (UTS #18, annex C), which the tokenizers
+// package finds single words by.
 constexpr char kWordCharacter[] =
     R"(\A[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}])";
 
@@ -95,7 +96,7 @@ AddedTokenMatcher::AddedTokenMatcher(absl::Span<const AddedToken> tokens,
   }
   if (std::any_of(tokens_.begin(), tokens_.end(),
                   [](const AddedToken& token) { return token.single_word; })) {
-    word_character_ = Regex::CreateFromPcre2(kWordCharacter).value();
+    word_character_ = Pattern::FromPcre2(kWordCharacter).value();
   }
 }
 
@@ -129,7 +130,15 @@ std::optional<AddedTokenMatcher::Match> AddedTokenMatcher::FindFrom(
 
 bool AddedTokenMatcher::IsWordCharacter(absl::string_view character) const {
   RegexScratch scratch;
-  return RegexMatches(*word_character_, character, scratch).Next();
+  bool found = false;
+  word_character_
+      ->ForEachMatch(character, scratch,
+                     [&](size_t, size_t) {
+                       found = true;
+                       return absl::CancelledError();
+                     })
+      .IgnoreError();
+  return found;
 }
 
 bool AddedTokenMatcher::IsAllowed(const AddedToken& token,
@@ -151,14 +160,15 @@ std::vector<TextPiece> AddedTokenMatcher::Split(absl::string_view text) const {
   };
   size_t done = 0;
   size_t position = 0;
-  while (const std::optional<Match> match = FindFrom(text, position)) {
+  while (const std::optional<Match> match =
+             IsEmpty() ? std::nullopt : FindFrom(text, position)) {
     position = match->end;
     const AddedToken& token = tokens_[static_cast<size_t>(match->token)];
     if (!IsAllowed(token, text, match->begin, match->end)) continue;
     size_t begin = match->begin;
     size_t end = match->end;
     if (token.lstrip) {
-      // White space that the token before has taken stays taken.
+      // Does not take white space from the token before.
       begin = std::max(StripRight(text.substr(0, begin)).size(), done);
     }
     if (token.rstrip) end = text.size() - StripLeft(text.substr(end)).size();
@@ -168,6 +178,20 @@ std::vector<TextPiece> AddedTokenMatcher::Split(absl::string_view text) const {
   }
   add(done, text.size(), std::nullopt);
   return pieces;
+}
+
+absl::Status AddedTokenMatcher::Encode(
+    absl::string_view text, std::vector<int32_t>* ids,
+    absl::FunctionRef<absl::Status(absl::string_view, bool)> encode) const {
+  for (const TextPiece& piece : Split(text)) {
+    if (piece.id.has_value()) {
+      ids->push_back(*piece.id);
+      continue;
+    }
+    MOE_RETURN_IF_ERROR(encode(
+        text.substr(piece.begin, piece.end - piece.begin), piece.begin == 0));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace moe

@@ -1,8 +1,9 @@
-// Added tokens: those that are looked for in the text before anything else is.
+// Added tokens: a tokenizer looks for them in a text before it does anything
+// else.
 //
-// Special tokens are such; a file may add others. A token that is "normalized"
-// is looked for in the normalized text, in its own normalized form; the others
-// in the text as it is given.
+// All special tokens are added tokens; a file may have others. A "normalized"
+// token is looked for by its normalized form in the normalized text, any other
+// token in the text as it is given.
 
 #ifndef MOE_TEXT_TOKENIZER_ADDED_TOKENS_H_
 #define MOE_TEXT_TOKENIZER_ADDED_TOKENS_H_
@@ -15,28 +16,29 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
-#include "moe/text/tokenizer/regex.h"
+#include "moe/text/tokenizer/pattern.h"
 
 namespace moe {
 
 struct AddedToken {
   int32_t id = 0;
   std::string content;
-  bool single_word = false;  // Not where a word character is beside it.
+  bool single_word = false;  // Only without a word character beside it.
   bool lstrip = false;       // Takes the white space before it.
   bool rstrip = false;       // Takes the white space after it.
   bool normalized = false;
   bool special = false;
 };
 
-// All but the id and the content is the same.
+// Whether the tokens are alike but for id and content.
 bool SameFlags(const AddedToken& a, const AddedToken& b);
 
-// Bounds the added tokens of one tokenizer, as each byte of one is a node of
-// the trie that is looked through.
+// Bounds the added tokens of one tokenizer: each of their bytes is a node of a
+// trie.
 class AddedTokenBudget {
  public:
   // The longest in use have some hundred bytes.
@@ -47,7 +49,7 @@ class AddedTokenBudget {
   // 16 for each of the most tokens; the trie of so many takes some 500 MiB.
   static constexpr size_t kMaxBytes = size_t{16} << 19;
 
-  // ResourceExhausted with the token's beginning if it is too long, or one too
+  // ResourceExhausted, with the token's beginning, if it is too long or one too
   // many.
   absl::Status Spend(absl::string_view content);
 
@@ -56,7 +58,7 @@ class AddedTokenBudget {
   size_t num_bytes_ = 0;
 };
 
-// A stretch of text: a token's, or between tokens.
+// A part of a text: an added token, or what stands between two.
 struct TextPiece {
   size_t begin;
   size_t end;
@@ -67,22 +69,30 @@ struct TextPiece {
 // once.
 class AddedTokenMatcher {
  public:
-  // What to look for, and the token that it stands for: `forms[i]` is
-  // tokens[i].content, or what the normalizer makes of it. Forms are not empty
-  // and occur once.
+  // Finds nothing.
+  AddedTokenMatcher() : AddedTokenMatcher({}, {}) {}
+  // Finds `forms[i]` as tokens[i]: its content, or what the normalizer makes of
+  // it. The forms are not empty and differ from each other.
   AddedTokenMatcher(absl::Span<const AddedToken> tokens,
                     absl::Span<const std::string> forms);
 
   bool IsEmpty() const { return tokens_.empty(); }
 
-  // Cuts the well-formed text into pieces, none of them empty: at each place,
-  // from the left, the longest form that is there. A match that its token's
-  // flags rule out is passed over as a whole. Time is that of the text's length
-  // times at most the longest form's.
+  // Cuts the well-formed text into pieces that are not empty. Takes the longest
+  // form at each place, from the left, and passes over the whole of a match
+  // that its token's flags rule out. The cost is at most the text's length
+  // times that of the longest form.
   std::vector<TextPiece> Split(absl::string_view text) const;
 
+  // Appends the ids of the tokens in the text to `ids`, and between them calls
+  // `encode(piece, is_first)` for each piece without one. `is_first`: the piece
+  // is the text's beginning. The first error of `encode` ends it.
+  absl::Status Encode(
+      absl::string_view text, std::vector<int32_t>* ids,
+      absl::FunctionRef<absl::Status(absl::string_view, bool)> encode) const;
+
  private:
-  // A trie, its nodes' children in lists.
+  // A node of the trie.
   struct Node {
     int32_t token = -1;  // Index of the token whose form ends here.
     std::vector<std::pair<uint8_t, int32_t>> children;
@@ -103,7 +113,7 @@ class AddedTokenMatcher {
   // The child of the root for each first byte, or -1.
   std::array<int32_t, 256> first_;
   std::optional<char> only_first_byte_;
-  std::optional<Regex> word_character_;  // Where a token wants it.
+  std::optional<Pattern> word_character_;  // If a token is a single word.
 };
 
 }  // namespace moe

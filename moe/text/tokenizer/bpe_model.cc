@@ -16,17 +16,17 @@
 #include "absl/strings/string_view.h"
 #include "moe/base/status_macros.h"
 #include "moe/text/tokenizer/byte_alphabet.h"
-#include "moe/text/tokenizer/utf8.h"
+#include "moe/text/tokenizer/unicode.h"
 
 namespace moe {
 namespace {
 
-// Up to here, looking for the first merge again after each one is faster than
-// keeping a heap.
+// Up to this number of symbols, a search for the first merge after each join is
+// faster than a heap.
 constexpr size_t kFewSymbols = 48;
 
-// Some sixteen times the largest vocabulary there is; what is kept by id takes
-// at most 160 MiB.
+// About sixteen times the largest vocabulary in use; the tables by id take at
+// most 160 MiB.
 constexpr int32_t kMaxId = (1 << 22) - 1;
 
 constexpr int32_t kNone = -1;
@@ -45,7 +45,7 @@ bool ComesLater(const BpeScratch::Candidate& a,
 
 absl::Status NotInVocabulary(absl::string_view what, absl::string_view token) {
   return absl::InvalidArgumentError(absl::StrCat(
-      what, " wants the token \"", token, "\", which the vocabulary lacks"));
+      what, ": expected a token of the vocabulary, found \"", token, "\""));
 }
 
 }  // namespace
@@ -75,19 +75,21 @@ absl::Status BpeModel::AddVocab(
   for (const auto& [token, id] : vocab) {
     if (id < 0 || id > kMaxId) {
       return absl::InvalidArgumentError(
-          absl::StrCat("the token \"", token, "\" has the id ", id,
-                       "; wanted is one from 0 to ", kMaxId));
+          absl::StrCat("the token \"", token, "\": expected an id from 0 to ",
+                       kMaxId, ", found ", id));
     }
     const auto index = static_cast<size_t>(id);
     if (tokens_.size() <= index) tokens_.resize(index + 1);
     if (tokens_[index].has_value()) {
       return absl::InvalidArgumentError(
-          absl::StrCat("the tokens \"", *tokens_[index], "\" and \"", token,
-                       "\" have the same id ", id));
+          absl::StrCat("the token \"", token,
+                       "\": expected an id of its own, "
+                       "found ",
+                       id, ", the id of \"", *tokens_[index], "\""));
     }
     if (!ids_.emplace(token, id).second) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("the token \"", token, "\" is there twice"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          "the token \"", token, "\": expected once, found twice"));
     }
     tokens_[index] = token;
     if (!words_are_bytes_) continue;
@@ -103,17 +105,16 @@ absl::Status BpeModel::AddMerges(
   for (size_t rank = 0; rank < merges.size(); ++rank) {
     const auto& [left, right] = merges[rank];
     const std::string what = absl::StrCat("merges[", rank, "]");
-    const std::optional<int32_t> left_id = TokenToId(left);
-    if (!left_id.has_value()) return NotInVocabulary(what, left);
-    const std::optional<int32_t> right_id = TokenToId(right);
-    if (!right_id.has_value()) return NotInVocabulary(what, right);
     const std::string joined = absl::StrCat(left, right);
-    const std::optional<int32_t> new_id = TokenToId(joined);
-    if (!new_id.has_value()) return NotInVocabulary(what, joined);
-    const Merge merge = {static_cast<int32_t>(rank), *new_id};
-    if (!merges_.emplace(PairKey(*left_id, *right_id), merge).second) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          what, " joins \"", left, "\" and \"", right, "\" once more"));
+    for (const std::string* token : {&left, &right, &joined}) {
+      if (!ids_.contains(*token)) return NotInVocabulary(what, *token);
+    }
+    const Merge merge = {static_cast<int32_t>(rank), ids_.at(joined)};
+    if (!merges_.emplace(PairKey(ids_.at(left), ids_.at(right)), merge)
+             .second) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(what, ": expected another pair, found \"", left,
+                       "\" and \"", right, "\" again"));
     }
   }
   return absl::OkStatus();
@@ -150,8 +151,8 @@ BpeModel::Start BpeModel::StartOf(absl::string_view character) const {
 
 void BpeModel::AppendStarts(absl::string_view word,
                             std::vector<int32_t>* ids) const {
-  // An unknown character's id comes when the next one is no part of its run; as
-  // in the tokenizers package, after bytes that stand for characters between.
+  // The id of an unknown character follows when its run ends. As in the
+  // tokenizers package, it comes after the bytes of characters in between.
   bool pending_unk = false;
   while (!word.empty()) {
     const auto byte = static_cast<uint8_t>(word[0]);
@@ -185,8 +186,8 @@ const BpeModel::Merge* BpeModel::FindMerge(int32_t left, int32_t right) const {
   return found == merges_.end() ? nullptr : &found->second;
 }
 
-// The pairs' merges are kept beside the ids; after each join only the two pairs
-// at its place are looked up again.
+// Keeps the merge of each pair beside the ids. After a join, only the two pairs
+// at its place need a new look-up.
 void BpeModel::MergeFew(std::vector<int32_t>* ids) const {
   constexpr Merge kNoMerge = {std::numeric_limits<int32_t>::max(), kNone};
   std::array<Merge, kFewSymbols> pairs;
@@ -240,7 +241,7 @@ void BpeModel::Join(BpeScratch& scratch, int32_t position,
   PushCandidate(scratch, position);
 }
 
-// A heap of pairs; one whose symbols have changed since is passed over.
+// Keeps the pairs in a heap, and skips a pair whose symbols have changed since.
 void BpeModel::MergeMany(BpeScratch& scratch) const {
   const auto size = static_cast<int32_t>(scratch.ids.size());
   scratch.symbols.clear();

@@ -1,9 +1,9 @@
-// Byte-pair encoding: a word into the ids of its tokens.
+// Byte-pair encoding: turns a word into the ids of its tokens.
 //
-// A word starts as its characters (or bytes); then, again and again, of all
-// neighbours that a merge joins, those of the first merge in the file are
-// joined, the leftmost first (Sennrich et al. 2016, section 3.2). Not here:
-// dropout, prefixes of continued words and suffixes of ended ones, which no
+// A word starts as its characters (or bytes). Each step looks at all neighbours
+// that a merge joins, and joins the pair whose merge comes first in the file,
+// the leftmost first (Sennrich et al. 2016, section 3.2). Not here: dropout,
+// and the prefixes of continued and suffixes of ended words, which no
 // LLaMA-family file uses.
 
 #ifndef MOE_TEXT_TOKENIZER_BPE_MODEL_H_
@@ -26,24 +26,24 @@ namespace moe {
 struct BpeSpec {
   // Tokens and their ids, in any order. Ids need not be contiguous.
   std::vector<std::pair<std::string, int32_t>> vocab;
-  // Pairs of tokens, the first to be joined first.
+  // Pairs of tokens, in the order in which they are joined.
   std::vector<std::pair<std::string, std::string>> merges;
-  // Stands for a character that is not in the vocabulary; without one, such a
-  // character is dropped.
+  // The token for a character that is not in the vocabulary. Without one, such
+  // a character is dropped.
   std::optional<std::string> unk_token;
-  bool fuse_unk = false;       // One for each run of unknown characters.
-  bool byte_fallback = false;  // Unknown characters become <0xNN>, if there.
+  bool fuse_unk = false;       // One unk_token for a run of such characters.
+  bool byte_fallback = false;  // Unknown characters become <0xNN> tokens.
   bool ignore_merges = false;  // A word that is a token is that token.
   // Words are bytes, and tokens are written in the byte alphabet.
   bool words_are_bytes = false;
 };
 
-// What encoding a word needs; used by one thread at a time.
+// The memory for encoding a word; for one thread at a time.
 struct BpeScratch {
   struct Symbol {
     int32_t id;
     int32_t previous;
-    int32_t next;  // -2: joined with the one before.
+    int32_t next;  // -1: last; -2: joined with the symbol before.
   };
   struct Candidate {
     int32_t rank;
@@ -58,18 +58,18 @@ struct BpeScratch {
 // Immutable; may be used by several threads at once.
 class BpeModel {
  public:
-  // InvalidArgument, naming the token, if an id is negative or there twice, a
-  // merge is there twice, or it or the unknown token wants a token that is not
-  // in the vocabulary.
+  // InvalidArgument, with the token, if an id is out of range or repeated, a
+  // merge is repeated, or a merge or unk_token names a token that is not in the
+  // vocabulary.
   static absl::StatusOr<BpeModel> Create(const BpeSpec& spec);
 
-  // Appends the ids of a word to `ids`. Takes O(n log n) for n characters. The
-  // word has less than 2^31 of them.
+  // Appends the ids of a word to `ids`, in O(n log n) time for n characters,
+  // n < 2^31.
   void Encode(absl::string_view word, BpeScratch& scratch,
               std::vector<int32_t>* ids) const;
 
   std::optional<int32_t> TokenToId(absl::string_view token) const;
-  // Tokens by id, as the file writes them; empty where an id is not used.
+  // Tokens by id, as the file writes them; empty if an id is not used.
   const std::vector<std::optional<std::string>>& tokens() const {
     return tokens_;
   }
@@ -80,11 +80,11 @@ class BpeModel {
     int32_t rank;
     int32_t new_id;
   };
-  // What a character starts as.
+  // The ids that a character starts as.
   struct Start {
     std::array<int32_t, 4> ids;
     int8_t num_ids;
-    bool known;  // Of the vocabulary itself.
+    bool known;  // The vocabulary has the character itself.
   };
 
   explicit BpeModel(const BpeSpec& spec);
@@ -109,11 +109,11 @@ class BpeModel {
   std::optional<int32_t> unk_id_;
   absl::flat_hash_map<std::string, int32_t> ids_;
   std::vector<std::optional<std::string>> tokens_;
-  // Of words that are bytes: tokens as bytes.
+  // If words are bytes: the id of each token, written as bytes.
   absl::flat_hash_map<std::string, int32_t> byte_words_;
-  // By left id << 32 | right id.
+  // Keyed by left id << 32 | right id.
   absl::flat_hash_map<uint64_t, Merge> merges_;
-  // Of every byte where words are bytes, else of the ASCII characters.
+  // The start of every byte if words are bytes, else of the ASCII characters.
   std::array<Start, 256> starts_;
 };
 

@@ -106,20 +106,24 @@ TEST(BpeModelTest, RefusesWhatIsMalformed) {
   };
   BpeSpec spec;
   spec.vocab = {{"a", 0}, {"b", 0}};
-  error(spec, "\"a\" and \"b\" have the same id 0");
+  error(spec, "\"b\": expected an id of its own, found 0, the id of \"a\"");
   spec.vocab = {{"a", 0}, {"a", 1}};
-  error(spec, "\"a\" is there twice");
+  error(spec, "\"a\": expected once, found twice");
   spec.vocab = {{"a", -1}};
-  error(spec, "has the id -1");
+  error(spec, "expected an id from 0 to 4194303, found -1");
   spec.vocab = {{"a", 1 << 30}};
-  error(spec, "has the id 1073741824");
-  error(Spec({"a", "b"}, {{"a", "b"}}), "merges[0] wants the token \"ab\"");
-  error(Spec({"a"}, {{"a", "b"}}), "merges[0] wants the token \"b\"");
-  error(Spec({"a"}, {{"b", "a"}}), "merges[0] wants the token \"b\"");
-  error(Spec({"a", "aa"}, {{"a", "a"}, {"a", "a"}}), "merges[1] joins");
+  error(spec, "expected an id from 0 to 4194303, found 1073741824");
+  error(Spec({"a", "b"}, {{"a", "b"}}),
+        "merges[0]: expected a token of the vocabulary, found \"ab\"");
+  error(Spec({"a"}, {{"a", "b"}}),
+        "merges[0]: expected a token of the vocabulary, found \"b\"");
+  error(Spec({"a"}, {{"b", "a"}}),
+        "merges[0]: expected a token of the vocabulary, found \"b\"");
+  error(Spec({"a", "aa"}, {{"a", "a"}, {"a", "a"}}),
+        "merges[1]: expected another pair, found \"a\" and \"a\" again");
   spec = Spec({"a"}, {});
   spec.unk_token = "<unk>";
-  error(spec, "unk_token wants the token \"<unk>\"");
+  error(spec, "unk_token: expected a token of the vocabulary, found \"<unk>\"");
 }
 
 // Short words take one way through the code and long ones another; both have to

@@ -16,20 +16,19 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
-#include "absl/types/optional.h"
 #include "absl/types/span.h"
 #include "moe/base/status_macros.h"
 #include "moe/text/tokenizer/token_id.h"
-#include "moe/text/tokenizer/utf8.h"
+#include "moe/text/tokenizer/unicode.h"
 
 namespace moe {
 namespace {
 
-// A word's characters are counted in 31 bits, and a normalizer may make a text
-// longer.
+// BpeModel counts a word's characters in 31 bits, and a normalizer may make a
+// text longer.
 constexpr size_t kMaxTextBytes = size_t{1} << 30;
 
-// What a call that needed more leaves behind is given back, not kept.
+// A call that needed more memory than this frees it at its end.
 constexpr size_t kMaxKeptSymbols = 1 << 16;
 
 template <typename T>
@@ -39,12 +38,25 @@ void GiveBackIfLarge(std::vector<T>* values) {
 
 }  // namespace
 
-// A scratch for as long as a call takes.
+// A scratch for the duration of a call.
 class BpeTokenizer::ScratchLease {
  public:
-  explicit ScratchLease(const BpeTokenizer& tokenizer)
-      : tokenizer_(tokenizer), scratch_(tokenizer.TakeScratch()) {}
-  ~ScratchLease() { tokenizer_.ReturnScratch(std::move(scratch_)); }
+  explicit ScratchLease(const BpeTokenizer& tokenizer) : tokenizer_(tokenizer) {
+    const std::lock_guard<std::mutex> lock(tokenizer_.mutex_);
+    if (tokenizer_.free_.empty()) {
+      scratch_ = std::make_unique<Scratch>();
+    } else {
+      scratch_ = std::move(tokenizer_.free_.back());
+      tokenizer_.free_.pop_back();
+    }
+  }
+  ~ScratchLease() {
+    GiveBackIfLarge(&scratch_->bpe.symbols);
+    GiveBackIfLarge(&scratch_->bpe.heap);
+    GiveBackIfLarge(&scratch_->bpe.ids);
+    const std::lock_guard<std::mutex> lock(tokenizer_.mutex_);
+    tokenizer_.free_.push_back(std::move(scratch_));
+  }
   ScratchLease(const ScratchLease&) = delete;
   ScratchLease& operator=(const ScratchLease&) = delete;
 
@@ -93,19 +105,17 @@ absl::Status BpeTokenizer::PrepareMatchers() {
       MOE_ASSIGN_OR_RETURN(form, parts_.normalizer.Run(token.content, scratch));
       if (form.empty() || !normalized_forms.insert(form).second) {
         return absl::InvalidArgumentError(absl::StrCat(
-            "the added token \"", token.content, "\" is \"", form,
-            "\" when it is normalized, which is nothing or another token"));
+            "the added token \"", token.content,
+            "\": expected a normalized form of its own, found \"", form, "\""));
       }
     }
-    // What a normalizer makes of a token may be longer.
+    // The normalized form may be longer than the token.
     MOE_RETURN_IF_ERROR(budget.Spend(form));
     tokens[token.normalized].push_back(token);
     forms[token.normalized].push_back(std::move(form));
   }
-  if (!tokens[false].empty()) matcher_.emplace(tokens[false], forms[false]);
-  if (!tokens[true].empty()) {
-    normalized_matcher_.emplace(tokens[true], forms[true]);
-  }
+  matcher_ = AddedTokenMatcher(tokens[false], forms[false]);
+  normalized_matcher_ = AddedTokenMatcher(tokens[true], forms[true]);
   return absl::OkStatus();
 }
 
@@ -114,51 +124,30 @@ absl::Status BpeTokenizer::CheckPositions() const {
   const bool loses_it =
       parts_.pre_tokenizer.LosesPosition() ||
       !parts_.normalizer.KeepsBeginning() ||
-      (!parts_.normalizer.IsIdentity() && normalized_matcher_.has_value());
+      (!parts_.normalizer.IsIdentity() && !normalized_matcher_.IsEmpty());
   if (!loses_it) return absl::OkStatus();
   return absl::UnimplementedError(
-      "a Metaspace with the prepend_scheme \"first\" is implemented only "
-      "before "
-      "other pre-tokenizers that change characters, and without normalizers "
-      "that "
-      "move the beginning or added tokens that are normalized");
+      "a Metaspace with the prepend_scheme \"first\": expected no earlier "
+      "pre-tokenizer that changes characters, no normalizer that moves the "
+      "beginning, and no normalized added token beside a normalizer; other "
+      "combinations are not implemented");
 }
 
 absl::StatusOr<std::optional<int32_t>> BpeTokenizer::IdOf(
     absl::string_view field, const std::optional<std::string>& token) const {
   if (!token.has_value()) return std::nullopt;
-  const absl::optional<int32_t> id = TokenToId(*token);
-  if (id.has_value()) return std::optional<int32_t>(*id);
+  const std::optional<int32_t> id = TokenToId(*token);
+  if (id.has_value()) return id;
   return absl::InvalidArgumentError(
-      absl::StrCat(field, " is \"", *token, "\", which is no token"));
-}
-
-std::unique_ptr<BpeTokenizer::Scratch> BpeTokenizer::TakeScratch() const {
-  {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    if (!free_.empty()) {
-      std::unique_ptr<Scratch> scratch = std::move(free_.back());
-      free_.pop_back();
-      return scratch;
-    }
-  }
-  return std::make_unique<Scratch>();
-}
-
-void BpeTokenizer::ReturnScratch(std::unique_ptr<Scratch> scratch) const {
-  GiveBackIfLarge(&scratch->bpe.symbols);
-  GiveBackIfLarge(&scratch->bpe.heap);
-  GiveBackIfLarge(&scratch->bpe.ids);
-  const std::lock_guard<std::mutex> lock(mutex_);
-  free_.push_back(std::move(scratch));
+      absl::StrCat(field, ": expected a token, found \"", *token, "\""));
 }
 
 absl::StatusOr<std::vector<int32_t>> BpeTokenizer::Encode(
     absl::string_view text, bool add_special_tokens) const {
   if (text.size() > kMaxTextBytes) {
     return absl::ResourceExhaustedError(
-        absl::StrCat("a text has ", text.size(), " bytes; at most ",
-                     kMaxTextBytes, " are encoded at once"));
+        absl::StrCat("the text to encode: expected at most ", kMaxTextBytes,
+                     " bytes, found ", text.size()));
   }
   std::vector<int32_t> ids;
   ids.reserve(text.size() / 3);
@@ -173,47 +162,20 @@ absl::StatusOr<std::vector<int32_t>> BpeTokenizer::Encode(
 
 absl::Status BpeTokenizer::EncodeText(absl::string_view text, Scratch& scratch,
                                       std::vector<int32_t>* ids) const {
-  if (text.empty()) return absl::OkStatus();
-  if (!matcher_.has_value()) return EncodePiece(text, true, scratch, ids);
-  for (const TextPiece& piece : matcher_->Split(text)) {
-    if (piece.id.has_value()) {
-      ids->push_back(*piece.id);
-      continue;
+  const auto encode = [&](absl::string_view piece,
+                          bool is_first) -> absl::Status {
+    std::string normalized;
+    if (!parts_.normalizer.IsIdentity()) {
+      MOE_ASSIGN_OR_RETURN(normalized,
+                           parts_.normalizer.Run(piece, scratch.regex));
+      piece = normalized;
     }
-    MOE_RETURN_IF_ERROR(
-        EncodePiece(text.substr(piece.begin, piece.end - piece.begin),
-                    piece.begin == 0, scratch, ids));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status BpeTokenizer::EncodePiece(absl::string_view text, bool is_first,
-                                       Scratch& scratch,
-                                       std::vector<int32_t>* ids) const {
-  if (parts_.normalizer.IsIdentity()) {
-    return EncodeNormalized(text, is_first, scratch, ids);
-  }
-  MOE_ASSIGN_OR_RETURN(const std::string normalized,
-                       parts_.normalizer.Run(text, scratch.regex));
-  return EncodeNormalized(normalized, is_first, scratch, ids);
-}
-
-absl::Status BpeTokenizer::EncodeNormalized(absl::string_view text,
-                                            bool is_first, Scratch& scratch,
-                                            std::vector<int32_t>* ids) const {
-  if (!normalized_matcher_.has_value()) {
-    return EncodeWords(text, is_first, scratch, ids);
-  }
-  for (const TextPiece& piece : normalized_matcher_->Split(text)) {
-    if (piece.id.has_value()) {
-      ids->push_back(*piece.id);
-      continue;
-    }
-    MOE_RETURN_IF_ERROR(
-        EncodeWords(text.substr(piece.begin, piece.end - piece.begin),
-                    is_first && piece.begin == 0, scratch, ids));
-  }
-  return absl::OkStatus();
+    return normalized_matcher_.Encode(
+        piece, ids, [&](absl::string_view words, bool begins_piece) {
+          return EncodeWords(words, is_first && begins_piece, scratch, ids);
+        });
+  };
+  return matcher_.Encode(text, ids, encode);
 }
 
 absl::Status BpeTokenizer::EncodeWords(absl::string_view text, bool is_first,
@@ -247,7 +209,7 @@ absl::StatusOr<std::string> BpeTokenizer::Decode(
       tokens.push_back(added->second->content);
       continue;
     }
-    // An id that the vocabulary leaves out is nothing.
+    // An id that the vocabulary leaves out has no text.
     const auto& token = vocab[static_cast<size_t>(id)];
     if (token.has_value()) tokens.push_back(*token);
   }
@@ -256,13 +218,10 @@ absl::StatusOr<std::string> BpeTokenizer::Decode(
   return parts_.decoder->Run(std::move(tokens), scratch->regex);
 }
 
-absl::optional<int32_t> BpeTokenizer::TokenToId(absl::string_view token) const {
+std::optional<int32_t> BpeTokenizer::TokenToId(absl::string_view token) const {
   const auto added = added_ids_.find(token);
   if (added != added_ids_.end()) return added->second;
-  return ToAbsl(parts_.model.TokenToId(token));
+  return parts_.model.TokenToId(token);
 }
-
-absl::optional<int32_t> BpeTokenizer::bos_id() const { return ToAbsl(bos_id_); }
-absl::optional<int32_t> BpeTokenizer::eos_id() const { return ToAbsl(eos_id_); }
 
 }  // namespace moe

@@ -1,6 +1,7 @@
 #include "moe/text/tokenizer/bpe_tokenizer.h"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -37,8 +38,8 @@ TEST(BpeTokenizerTest, SpecialTokensByName) {
   EXPECT_EQ(tokenizer->TokenToId("<|begin_of_text|>"), 2000);
   EXPECT_EQ(tokenizer->bos_id(), 2000);
   EXPECT_EQ(tokenizer->eos_id(), 2004);
-  EXPECT_EQ(tokenizer->TokenToId("no such token"), absl::nullopt);
-  EXPECT_EQ(Load("llama3_style")->bos_id(), absl::nullopt);
+  EXPECT_EQ(tokenizer->TokenToId("no such token"), std::nullopt);
+  EXPECT_EQ(Load("llama3_style")->bos_id(), std::nullopt);
   EXPECT_THAT(tokenizer->Encode("<|eot_id|>", false),
               IsOkAndHolds(ElementsAre(2004)));
   EXPECT_THAT(tokenizer->Encode("", true), IsOkAndHolds(ElementsAre(2000)));
@@ -49,17 +50,17 @@ TEST(BpeTokenizerTest, NamesHaveToBeTokens) {
   const std::string text =
       ReadFile("testdata/tokenizers/llama3_style/tokenizer.json", 1 << 20)
           .value();
-  EXPECT_THAT(ParseTokenizerJson(text, {"<nothing>", std::nullopt, ""}),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("bos_token is \"<nothing>\"")));
+  EXPECT_THAT(
+      ParseTokenizerJson(text, {"<nothing>", std::nullopt, ""}),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               HasSubstr("bos_token: expected a token, found \"<nothing>\"")));
 }
 
 TEST(BpeTokenizerTest, IdsOutOfRangeAreErrors) {
   const auto tokenizer = Load("gpt2_style");
-  EXPECT_THAT(
-      tokenizer->Decode({0, -1}, false),
-      StatusIs(absl::StatusCode::kInvalidArgument,
-               HasSubstr("ids[1] is -1; the tokenizer has ids from 0 to")));
+  EXPECT_THAT(tokenizer->Decode({0, -1}, false),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("ids[1]: expected an id from 0 to ")));
   EXPECT_THAT(
       tokenizer->Decode({static_cast<int32_t>(tokenizer->vocab_size())}, true),
       StatusIs(absl::StatusCode::kInvalidArgument));

@@ -2,9 +2,9 @@
 // bytes.
 //
 // GPT-2 (encoder.py, bytes_to_unicode) writes the bytes that are visible in
-// Latin-1 as themselves and the other 68, in order, as U+0100 and what follows.
-// Vocabularies are written in this alphabet; words are kept as bytes here, and
-// a vocabulary is translated to bytes once, when it is loaded.
+// Latin-1 as themselves and the other 68, in order, from U+0100 on.
+// Vocabularies are written in this alphabet. This room keeps words as bytes,
+// and translates a vocabulary to bytes once, when it loads it.
 
 #ifndef MOE_TEXT_TOKENIZER_BYTE_ALPHABET_H_
 #define MOE_TEXT_TOKENIZER_BYTE_ALPHABET_H_
@@ -20,14 +20,14 @@ namespace moe {
 // The character of a byte.
 char32_t CharacterOfByte(uint8_t byte);
 
-// The byte of a character; none if it is not of the alphabet.
+// The byte of a character; none if the alphabet does not have it.
 std::optional<uint8_t> ByteOfCharacter(char32_t character);
 
 // Each byte of `bytes` as its character, in UTF-8.
 std::string ToByteAlphabet(absl::string_view bytes);
 
-// The inverse; none if a character of the well-formed text is not of the
-// alphabet.
+// The inverse; none if the well-formed text has a character that the alphabet
+// does not have.
 std::optional<std::string> FromByteAlphabet(absl::string_view text);
 
 }  // namespace moe

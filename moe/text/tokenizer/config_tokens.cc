@@ -35,7 +35,7 @@ constexpr TokenizerClass kClasses[] = {
     {"Qwen2Tokenizer", "", kEndOfText, kEndOfText, kEndOfText, false, false},
 };
 
-// The tokens of the class's own that complete code.
+// The tokens that CodeLlamaTokenizer has for completing code.
 constexpr absl::string_view kCodeLlamaTokens[] = {
     "\xE2\x96\x81<PRE>", "\xE2\x96\x81<MID>", "\xE2\x96\x81<SUF>",
     "\xE2\x96\x81<EOT>"};
@@ -56,7 +56,7 @@ absl::string_view DefaultName(const TokenizerClass& of,
   return "";
 }
 
-// Under their names, the tokens whose flags a named token takes.
+// Tokens by their content: a named token takes its flags from here.
 using KnownTokens = absl::flat_hash_map<std::string, AddedToken>;
 
 // The named tokens in their order, with the flags that they have in `known`.
@@ -87,8 +87,9 @@ std::vector<SpecialToken> AdditionalTokens(const TokenizerConfig& config) {
   return additional;
 }
 
-// All special tokens in the order in which they are added. A token that an
-// earlier field has is left out; in the list of additional tokens all count.
+// All special tokens in the order in which transformers adds them. Leaves out a
+// token that an earlier field has, but keeps repeats in the list of additional
+// tokens.
 std::vector<SpecialToken> SpecialTokens(const TokenizerConfig& config,
                                         const KnownTokens& known) {
   std::vector<SpecialToken> all;
@@ -110,7 +111,7 @@ std::vector<SpecialToken> SpecialTokens(const TokenizerConfig& config,
   return all;
 }
 
-// What the files name, without the names that a class has.
+// The names in the files, without those of a class.
 absl::flat_hash_set<std::string> NamesInFiles(const TokenizerConfig& config) {
   absl::flat_hash_set<std::string> names;
   for (const auto& [field, named] : config.named_tokens) {
@@ -122,8 +123,9 @@ absl::flat_hash_set<std::string> NamesInFiles(const TokenizerConfig& config) {
   return names;
 }
 
-// The tokens of added_tokens_decoder; where there is none, those of
-// added_tokens.json and of the tokenizer.json, whose ids count. By their ids.
+// The tokens of added_tokens_decoder, by id; without one, those of
+// added_tokens.json and of the tokenizer.json, which wins where both have an
+// id.
 std::map<int32_t, AddedToken> TokensWithIds(
     const TokenizerConfig& config, const std::vector<AddedToken>& of_file) {
   std::map<int32_t, AddedToken> by_id;
@@ -138,7 +140,7 @@ std::map<int32_t, AddedToken> TokensWithIds(
   return by_id;
 }
 
-// A token to add. `id` is the one that its file says, or -1.
+// The tokens to add. The id of each is the one in its file, or -1.
 std::vector<AddedToken> TokensToAdd(const TokenizerConfig& config,
                                     const std::vector<AddedToken>& of_file) {
   const std::map<int32_t, AddedToken> by_id = TokensWithIds(config, of_file);
@@ -169,7 +171,7 @@ std::vector<AddedToken> TokensToAdd(const TokenizerConfig& config,
   return tokens;
 }
 
-// The tokens of a tokenizer that grow as those of the tokenizers package do.
+// Adds tokens to those of a tokenizer as the tokenizers package does.
 class TokenAdder {
  public:
   TokenAdder(const BpeModel& model, std::vector<AddedToken>* tokens)
@@ -181,10 +183,10 @@ class TokenAdder {
     if (token.content.empty()) return;
     const auto known = index_.find(token.content);
     if (known != index_.end()) CheckId(token, tokens_[known->second].id);
-    // The package keeps the first special version of a token, and before that
-    // each version that is not special. It finds the token in the text as it is
-    // if one of these is not normalized. Of the other flags, those of the last
-    // version count that has not been there before.
+    // The package keeps the first special version of a token, and each earlier
+    // version that is not special. It finds the token in the text as it is if
+    // one of these is not normalized. The other flags are those of the last
+    // version that differs from all earlier ones.
     const bool is_settled = special_.contains(token.content);
     if (token.special) special_.insert(token.content);
     if (!versions_.insert(FlagsAndName(token)).second) return;
@@ -203,9 +205,9 @@ class TokenAdder {
     if (!in_model.has_value() && slot < model_.tokens().size() &&
         model_.tokens()[slot].has_value()) {
       SayNotice(absl::StrCat("the special token \"", token.content,
-                             "\" is left out: its id would be ", id,
-                             ", which is another token's in tokenizer.json; "
-                             "add it to tokenizer.json"));
+                             "\" is left out: another token of tokenizer.json "
+                             "has its id, ",
+                             id, "; add the token to tokenizer.json"));
       return;
     }
     CheckId(token, id);
@@ -222,8 +224,7 @@ class TokenAdder {
     index_.emplace(tokens_[i].content, i);
     if (tokens_[i].special) special_.insert(tokens_[i].content);
     versions_.insert(FlagsAndName(tokens_[i]));
-    const int32_t after = tokens_[i].id + 1;
-    if (tokens_[i].id >= next_id_) next_id_ = after;
+    next_id_ = std::max(next_id_, tokens_[i].id + 1);
   }
 
   static std::string FlagsAndName(const AddedToken& token) {
@@ -241,14 +242,15 @@ class TokenAdder {
     if (token.id < 0 || token.id == id) return;
     SayNotice(absl::StrCat("the files beside tokenizer.json give the token \"",
                            token.content, "\" the id ", token.id,
-                           ", and it has ", id, ", as in transformers 4.57"));
+                           ", but it gets the id ", id,
+                           ", as in transformers 4.57"));
   }
 
   const BpeModel& model_;
   std::vector<AddedToken>& tokens_;
   absl::flat_hash_map<std::string, size_t> index_;
-  absl::flat_hash_set<std::string> special_;   // With a special version.
-  absl::flat_hash_set<std::string> versions_;  // All that have been there.
+  absl::flat_hash_set<std::string> special_;   // Tokens with a special version.
+  absl::flat_hash_set<std::string> versions_;  // All versions so far.
   int32_t next_id_ = static_cast<int32_t>(model_.num_tokens());
   std::string changes_;
 };

@@ -141,7 +141,7 @@ TEST_F(AddConfigTokensTest, AnotherIdThanTheFileSaysIsANotice) {
                       "special":true}}})"),
               ElementsAre("<s> 2s", "<far> 3s"));
   EXPECT_THAT(::testing::internal::GetCapturedStderr(),
-              HasSubstr("the token \"<far>\" the id 70, and it has 3"));
+              HasSubstr("the token \"<far>\" the id 70, but it gets the id 3"));
 }
 
 TEST_F(AddConfigTokensTest, TheOtherFilesCountWithoutADecoder) {
@@ -174,7 +174,8 @@ TEST_F(AddConfigTokensTest, AHoleInTheVocabularyIsNotTakenTwice) {
   ::testing::internal::CaptureStderr();
   EXPECT_THAT(AddConfigTokens(config, model, &tokens), IsEmpty());
   EXPECT_THAT(::testing::internal::GetCapturedStderr(),
-              HasSubstr("\"<hole>\" is left out: its id would be 2"));
+              HasSubstr("\"<hole>\" is left out: another token of "
+                        "tokenizer.json has its id, 2"));
   EXPECT_THAT(tokens, IsEmpty());
 }
 

@@ -20,8 +20,8 @@
 #include "moe/base/status_macros.h"
 #include "moe/text/tokenizer/byte_alphabet.h"
 #include "moe/text/tokenizer/normalizer.h"
-#include "moe/text/tokenizer/regex.h"
-#include "moe/text/tokenizer/utf8.h"
+#include "moe/text/tokenizer/pattern.h"
+#include "moe/text/tokenizer/unicode.h"
 
 namespace moe {
 namespace {
@@ -30,8 +30,8 @@ constexpr char kReplacement[] = "\xEF\xBF\xBD";
 
 using Tokens = std::vector<std::string>;
 
-// The byte of a token <0xNN>. Rust's from_str_radix, which the tokenizers
-// package reads NN with, also takes a plus and one digit.
+// The byte of a token <0xNN>. The tokenizers package reads NN with Rust's
+// from_str_radix, which also takes a plus and one digit.
 std::optional<char> ByteOfToken(absl::string_view token) {
   if (token.size() != 6 || !absl::StartsWith(token, "<0x") || token[5] != '>') {
     return std::nullopt;
@@ -143,8 +143,9 @@ absl::StatusOr<std::string> Decoder::Run(std::vector<std::string> tokens,
         tokens,
         std::visit(RunStep{std::move(tokens), max_bytes, scratch}, step));
     if (TotalBytes(tokens) > max_bytes) {
-      return absl::ResourceExhaustedError(absl::StrCat(
-          "decoding makes a text longer than ", max_bytes, " bytes"));
+      return absl::ResourceExhaustedError(
+          absl::StrCat("the decoded text: expected at most ", max_bytes,
+                       " bytes, found more"));
     }
   }
   return absl::StrJoin(tokens, "");

@@ -14,25 +14,26 @@
 
 #include "absl/status/statusor.h"
 #include "moe/text/tokenizer/normalizer.h"
-#include "moe/text/tokenizer/regex.h"
+#include "moe/text/tokenizer/pattern.h"
 
 namespace moe {
 
-// Runs of tokens <0xNN> become the text of their bytes; U+FFFD for each of them
-// if they are not UTF-8.
+// A run of tokens <0xNN> becomes the text of its bytes, or a U+FFFD for each of
+// them if they are not UTF-8.
 struct ByteFallbackDecoder {};
-// Tokens in the byte alphabet become bytes, others stay as they are; all become
-// one text, in which what is ill-formed is U+FFFD.
+// Tokens in the byte alphabet become bytes, and others stay as they are. All
+// become one text, with U+FFFD for its ill-formed parts.
 struct ByteLevelDecoder {};
 // All tokens become one.
 struct FuseDecoder {};
-// The mark becomes a space, and nothing in the first token where the scheme
+// The mark becomes a space, or nothing in the first token if the scheme
 // prepends.
 struct MetaspaceDecoder {
   std::string replacement;
   bool prepends;
 };
-// At most so many of a character go from each token's beginning and end.
+// Removes at most `start` of a character from the beginning of each token, and
+// `stop` from its end.
 struct StripDecoder {
   std::string character;
   size_t start;
@@ -47,8 +48,8 @@ class Decoder {
  public:
   explicit Decoder(std::vector<DecoderStep> steps) : steps_(std::move(steps)) {}
 
-  // The text of well-formed tokens. ResourceExhausted where a regular
-  // expression passes its limit.
+  // The text of well-formed tokens. ResourceExhausted if a regular expression
+  // passes its limit or the text grows over MaxGrownBytes.
   absl::StatusOr<std::string> Run(std::vector<std::string> tokens,
                                   RegexScratch& scratch) const;
 

@@ -11,7 +11,7 @@
 #include "absl/strings/string_view.h"
 #include "moe/base/check.h"
 #include "moe/text/tokenizer/tokenizer.h"
-#include "moe/text/tokenizer/utf8.h"
+#include "moe/text/tokenizer/unicode.h"
 
 namespace {
 

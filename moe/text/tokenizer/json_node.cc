@@ -15,7 +15,7 @@
 #include "absl/types/span.h"
 #include "moe/base/json.h"
 #include "moe/base/status_macros.h"
-#include "moe/text/tokenizer/utf8.h"
+#include "moe/text/tokenizer/unicode.h"
 
 namespace moe {
 namespace {
@@ -47,16 +47,15 @@ absl::Status JsonNode::Error(absl::string_view what) const {
   return absl::InvalidArgumentError(absl::StrCat(path(), ": ", what));
 }
 
-absl::Status JsonNode::WrongType(absl::string_view wanted) const {
-  return Error(
-      absl::StrCat("found is ", Shown(*value_), "; wanted is ", wanted));
+absl::Status JsonNode::WrongType(absl::string_view expected) const {
+  return Error(absl::StrCat("expected ", expected, ", found ", Shown(*value_)));
 }
 
 absl::Status JsonNode::UnknownType(absl::string_view type,
                                    absl::string_view implemented) const {
-  return absl::UnimplementedError(
-      absl::StrCat(path(), ": the type \"", type,
-                   "\" is not implemented; those that are: ", implemented));
+  return absl::UnimplementedError(absl::StrCat(path(), ": expected one of ",
+                                               implemented, ", found \"", type,
+                                               "\", which is not implemented"));
 }
 
 absl::StatusOr<std::optional<JsonNode>> JsonNode::FindEvenNull(
@@ -77,7 +76,8 @@ absl::StatusOr<std::optional<JsonNode>> JsonNode::Find(
 absl::StatusOr<JsonNode> JsonNode::Get(absl::string_view field) const {
   MOE_ASSIGN_OR_RETURN(std::optional<JsonNode> node, Find(field));
   if (!node.has_value()) {
-    return Error(absl::StrCat("there is no field \"", field, "\""));
+    return Error(
+        absl::StrCat("expected the field \"", field, "\", found none; add it"));
   }
   return *std::move(node);
 }
@@ -90,6 +90,12 @@ absl::StatusOr<std::vector<JsonNode>> JsonNode::Items() const {
     items.push_back(JsonNode(&item, absl::StrCat(path_, "/", items.size())));
   }
   return items;
+}
+
+absl::StatusOr<std::vector<JsonNode>> JsonNode::GetItems(
+    absl::string_view field) const {
+  MOE_ASSIGN_OR_RETURN(const JsonNode list, Get(field));
+  return list.Items();
 }
 
 absl::StatusOr<JsonNode::Choice> JsonNode::AsChoice(
@@ -106,9 +112,9 @@ absl::Status JsonNode::OnlyFields(
   if (!value_->is_object()) return WrongType("an object");
   for (const auto& [name, value] : value_->items()) {
     if (std::find(known.begin(), known.end(), name) != known.end()) continue;
-    return Error(absl::StrCat("found is the field \"", name,
-                              "\"; wanted are only ",
-                              absl::StrJoin(known, ", "), "; remove it"));
+    return Error(absl::StrCat("expected no fields but ",
+                              absl::StrJoin(known, ", "), ", found \"", name,
+                              "\"; remove it"));
   }
   return absl::OkStatus();
 }
@@ -163,9 +169,22 @@ absl::StatusOr<bool> JsonNode::GetBool(absl::string_view field) const {
 
 absl::StatusOr<bool> JsonNode::GetBoolOr(absl::string_view field,
                                          bool value) const {
+  MOE_ASSIGN_OR_RETURN(const std::optional<bool> found, FindBool(field));
+  return found.value_or(value);
+}
+
+absl::StatusOr<std::optional<bool>> JsonNode::FindBool(
+    absl::string_view field) const {
   MOE_ASSIGN_OR_RETURN(const std::optional<JsonNode> node, Find(field));
-  if (!node.has_value()) return value;
+  if (!node.has_value()) return std::nullopt;
   return node->AsBool();
+}
+
+absl::StatusOr<std::optional<std::string>> JsonNode::FindString(
+    absl::string_view field) const {
+  MOE_ASSIGN_OR_RETURN(const std::optional<JsonNode> node, Find(field));
+  if (!node.has_value()) return std::nullopt;
+  return node->AsString();
 }
 
 }  // namespace moe

@@ -1,5 +1,4 @@
-// A value of a JSON document that knows where it stands, for errors that say
-// so.
+// A value of a JSON document that knows its place, for errors that name it.
 
 #ifndef MOE_TEXT_TOKENIZER_JSON_NODE_H_
 #define MOE_TEXT_TOKENIZER_JSON_NODE_H_
@@ -19,26 +18,27 @@
 namespace moe {
 
 // Refers to a document, which must outlive it. All errors are InvalidArgument
-// with the place (as /model/merges/3), what is there and what is wanted.
+// with the place (as /model/merges/3), what is expected and what was found.
 class JsonNode {
  public:
   explicit JsonNode(const SortedJson& root) : JsonNode(&root, "") {}
 
   const SortedJson& value() const { return *value_; }
-  // As JSON Pointer (RFC 6901) writes it, but with names as they are; "/" for
-  // the document.
+  // A JSON Pointer (RFC 6901), but with names as they are; "/" for the
+  // document.
   std::string path() const { return path_.empty() ? "/" : path_; }
 
   // The field of an object; an error if it is absent or null.
   absl::StatusOr<JsonNode> Get(absl::string_view field) const;
   // The field; none if it is absent or null.
   absl::StatusOr<std::optional<JsonNode>> Find(absl::string_view field) const;
-  // The field, be it null; none if it is absent.
+  // The field, even if it is null; none if it is absent.
   absl::StatusOr<std::optional<JsonNode>> FindEvenNull(
       absl::string_view field) const;
   absl::StatusOr<std::vector<JsonNode>> Items() const;
-  // The one field of an object: how the tokenizers package writes which of
-  // several `choices` a value is, and the value.
+  absl::StatusOr<std::vector<JsonNode>> GetItems(absl::string_view field) const;
+  // The one field of an object. The tokenizers package writes a value that may
+  // be one of several `choices` as {"its choice": the value}.
   struct Choice;
   absl::StatusOr<Choice> AsChoice(absl::string_view choices) const;
   // InvalidArgument if the object has other fields than these.
@@ -55,10 +55,14 @@ class JsonNode {
   absl::StatusOr<std::string> GetString(absl::string_view field) const;
   absl::StatusOr<bool> GetBool(absl::string_view field) const;
   absl::StatusOr<bool> GetBoolOr(absl::string_view field, bool value) const;
+  // None if the field is absent or null.
+  absl::StatusOr<std::optional<bool>> FindBool(absl::string_view field) const;
+  absl::StatusOr<std::optional<std::string>> FindString(
+      absl::string_view field) const;
 
   absl::Status Error(absl::string_view what) const;
-  absl::Status WrongType(absl::string_view wanted) const;
-  // Unimplemented: the type that the node names.
+  absl::Status WrongType(absl::string_view expected) const;
+  // Unimplemented, for the type that the node names.
   absl::Status UnknownType(absl::string_view type,
                            absl::string_view implemented) const;
 

@@ -35,8 +35,8 @@ TEST(JsonNodeTest, ReadsAndSaysWhere) {
   EXPECT_THAT(items[3].AsBool(), IsOkAndHolds(true));
   EXPECT_THAT(items[1].AsInt(0, 9),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("/a/b/1: found is \"x\"; wanted is a whole "
-                                 "number from 0 to 9")));
+                       HasSubstr("/a/b/1: expected a whole number from 0 to "
+                                 "9, found \"x\"")));
   EXPECT_THAT(items[0].AsInt(2, 9),
               StatusIs(absl::StatusCode::kInvalidArgument));
   EXPECT_THAT(root.Get("big")->AsInt(0, INT64_MAX),
@@ -52,15 +52,16 @@ TEST(JsonNodeTest, ReadsAndSaysWhere) {
 TEST(JsonNodeTest, AbsentAndNullAreAlike) {
   const SortedJson document = ParseSortedJson(R"({"n":null,"t":true})").value();
   const JsonNode root(document);
-  EXPECT_THAT(root.Get("n"), StatusIs(absl::StatusCode::kInvalidArgument,
-                                      HasSubstr("there is no field \"n\"")));
+  EXPECT_THAT(root.Get("n"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("expected the field \"n\", found none")));
   EXPECT_THAT(root.GetBoolOr("n", true), IsOkAndHolds(true));
   EXPECT_THAT(root.GetBoolOr("x", false), IsOkAndHolds(false));
   EXPECT_THAT(root.GetBoolOr("t", false), IsOkAndHolds(true));
   EXPECT_FALSE(root.Find("n")->has_value());
   EXPECT_THAT(root.Get("t")->Find("x"),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("/t: found is true; wanted is an object")));
+                       HasSubstr("/t: expected an object, found true")));
 }
 
 TEST(JsonNodeTest, NullMayMatter) {
@@ -68,7 +69,7 @@ TEST(JsonNodeTest, NullMayMatter) {
   const JsonNode root(document);
   EXPECT_THAT(root.FindEvenNull("n").value()->AsString(),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("/n: found is null; wanted is a string")));
+                       HasSubstr("/n: expected a string, found null")));
   EXPECT_FALSE(root.FindEvenNull("x")->has_value());
 }
 
@@ -82,14 +83,15 @@ TEST(JsonNodeTest, Choices) {
   EXPECT_EQ(choice.name, "A");
   EXPECT_EQ(choice.value.path(), "/one/A");
   EXPECT_THAT(choice.value.AsUnsigned(7), IsOkAndHolds(7u));
-  EXPECT_THAT(choice.value.AsUnsigned(6),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("wanted is a whole number from 0 to 6")));
+  EXPECT_THAT(
+      choice.value.AsUnsigned(6),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               HasSubstr("expected a whole number from 0 to 6, found 7")));
   for (const char* field : {"none", "two"}) {
     EXPECT_THAT(root.Get(field)->AsChoice("A, B").status(),
                 StatusIs(absl::StatusCode::kInvalidArgument,
-                         HasSubstr("wanted is an object with one field of A, "
-                                   "B")));
+                         HasSubstr("expected an object with one field of A, B, "
+                                   "found an object of ")));
   }
 }
 
@@ -99,8 +101,8 @@ TEST(JsonNodeTest, OnlyKnownFields) {
   MOE_EXPECT_OK(root.OnlyFields({"a", "b", "c"}));
   EXPECT_THAT(root.OnlyFields({"a", "c"}),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("/: found is the field \"b\"; wanted are only "
-                                 "a, c; remove it")));
+                       HasSubstr("/: expected no fields but a, c, found \"b\"; "
+                                 "remove it")));
 }
 
 // A name of 100,000 bytes over as many items would take 10 GB.
@@ -121,8 +123,8 @@ TEST(JsonNodeTest, UnknownTypes) {
   const SortedJson document = ParseSortedJson(R"({"t":1})").value();
   EXPECT_THAT(JsonNode(document).UnknownType("Foo", "A, B"),
               StatusIs(absl::StatusCode::kUnimplemented,
-                       HasSubstr("/: the type \"Foo\" is not implemented; "
-                                 "those that are: A, B")));
+                       HasSubstr("/: expected one of A, B, found \"Foo\", "
+                                 "which is not implemented")));
 }
 
 }  // namespace

@@ -11,14 +11,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "moe/base/status_macros.h"
-#include "moe/text/tokenizer/regex.h"
+#include "moe/text/tokenizer/pattern.h"
 #include "moe/text/tokenizer/unicode.h"
-#include "moe/text/tokenizer/utf8.h"
 
 namespace moe {
 namespace {
 
-// Each step's work, by its type.
+// Runs a step.
 struct RunStep {
   absl::string_view text;
   size_t max_bytes;
@@ -82,8 +81,9 @@ absl::StatusOr<std::string> ReplaceMatches(const ReplaceStep& step,
         done = end;
         if (out.size() <= max_bytes) return absl::OkStatus();
         return absl::ResourceExhaustedError(
-            absl::StrCat("replacements make a text of ", text.size(),
-                         " bytes longer than ", max_bytes));
+            absl::StrCat("the replacements in a text of ", text.size(),
+                         " bytes: expected a result of at most ", max_bytes,
+                         " bytes, found more"));
       }));
   absl::StrAppend(&out, text.substr(done));
   return out;
@@ -102,8 +102,9 @@ absl::StatusOr<std::string> Normalizer::Run(absl::string_view text,
         current, std::visit(RunStep{current, max_bytes, scratch}, step));
     if (current.size() > max_bytes) {
       return absl::ResourceExhaustedError(
-          absl::StrCat("normalizing makes a text of ", text.size(),
-                       " bytes longer than ", max_bytes));
+          absl::StrCat("the normalizer of a text of ", text.size(),
+                       " bytes: expected a result of at most ", max_bytes,
+                       " bytes, found more"));
     }
   }
   return current;

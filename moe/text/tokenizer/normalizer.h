@@ -1,5 +1,5 @@
-// The normalizer of a tokenizer.json: text to text, before it is cut into
-// words.
+// The normalizer of a tokenizer.json: changes a text before the pre-tokenizer
+// cuts it into words.
 //
 // Implemented: NFC, NFD, NFKC, NFKD, Lowercase, Prepend, Replace, Strip and
 // sequences of them. Not here: BERT's, Precompiled, StripAccents, Nmt and
@@ -16,7 +16,6 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "moe/text/tokenizer/pattern.h"
-#include "moe/text/tokenizer/regex.h"
 #include "moe/text/tokenizer/unicode.h"
 
 namespace moe {
@@ -36,15 +35,15 @@ struct StripStep {
 using NormalizerStep = std::variant<NormalForm, LowercaseStep, PrependStep,
                                     ReplaceStep, StripStep>;
 
-// Every match of the pattern by the content. ResourceExhausted where the result
-// passes `max_bytes`, or matching its limit.
+// Replaces every match of the pattern by the content. ResourceExhausted if the
+// result passes `max_bytes`, or the matching its limit.
 absl::StatusOr<std::string> ReplaceMatches(const ReplaceStep& step,
                                            absl::string_view text,
                                            size_t max_bytes,
                                            RegexScratch& scratch);
 
-// How much a text of `size` bytes may become: steps of replacements can make it
-// grow without bound, where no real file makes it more than some times as long.
+// The limit on the result for a text of `size` bytes. Replacements can make a
+// text grow without bound; no real file makes it more than a few times as long.
 size_t MaxGrownBytes(size_t size);
 
 // Immutable; may be used by several threads at once.
@@ -53,14 +52,12 @@ class Normalizer {
   explicit Normalizer(std::vector<NormalizerStep> steps)
       : steps_(std::move(steps)) {}
 
-  // Nothing to do.
   bool IsIdentity() const { return steps_.empty(); }
-  // Whether a text that is not stripped at its beginning still begins with what
-  // came from its first character.
+  // Whether the result begins with what its first character became.
   bool KeepsBeginning() const;
 
-  // The steps in order. ResourceExhausted where a regular expression passes its
-  // limit, or the text grows over MaxGrownBytes.
+  // Runs the steps in order. ResourceExhausted if a regular expression passes
+  // its limit, or the text grows over MaxGrownBytes.
   absl::StatusOr<std::string> Run(absl::string_view text,
                                   RegexScratch& scratch) const;
 

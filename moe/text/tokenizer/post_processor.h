@@ -11,19 +11,19 @@
 #include <variant>
 #include <vector>
 
-#include "absl/types/span.h"
+#include "absl/status/statusor.h"
+#include "moe/text/tokenizer/json_node.h"
 
 namespace moe {
 
-// The place of the text's own ids.
+// Where the ids of the text itself stand.
 struct TextPlace {};
-// The text, or ids of special tokens.
+// The text, or the ids of special tokens.
 using TemplatePiece = std::variant<TextPlace, std::vector<int32_t>>;
 
 // Immutable; may be used by several threads at once.
 class PostProcessor {
  public:
-  // `pieces` say what follows what.
   explicit PostProcessor(std::vector<TemplatePiece> pieces)
       : pieces_(std::move(pieces)) {}
 
@@ -32,17 +32,25 @@ class PostProcessor {
 
   const std::vector<TemplatePiece>& pieces() const { return pieces_; }
 
-  // The special tokens before the first text and behind the last one.
+  // The special tokens before the first text and after the last one.
   std::vector<int32_t> IdsBefore() const;
   std::vector<int32_t> IdsBehind() const;
 
-  // The ids under the template; without `add_special_tokens`, only its texts.
+  // The ids that the template makes of a text's `ids`; without
+  // `add_special_tokens`, the special tokens are left out.
   std::vector<int32_t> Run(std::vector<int32_t> ids,
                            bool add_special_tokens) const;
 
  private:
   std::vector<TemplatePiece> pieces_;
 };
+
+// Parses the "post_processor" of a tokenizer.json. The ids of special tokens
+// that single texts get lie in [0, vocab_size). Refuses what the tokenizers
+// package refuses, in the template for pairs too, which is not used here.
+// Unimplemented for types other than those above.
+absl::StatusOr<PostProcessor> ParsePostProcessor(const JsonNode& node,
+                                                 int64_t vocab_size);
 
 }  // namespace moe
 

@@ -13,57 +13,67 @@
 #include "absl/strings/string_view.h"
 #include "moe/base/status_macros.h"
 #include "moe/text/tokenizer/byte_alphabet.h"
-#include "moe/text/tokenizer/regex.h"
+#include "moe/text/tokenizer/pattern.h"
 #include "moe/text/tokenizer/unicode.h"
-#include "moe/text/tokenizer/utf8.h"
 
 namespace moe {
 namespace {
 
-// A stretch of text, and whether it is a match; together they cover a text.
+// A part of a text, which is a match or lies between matches.
 struct Part {
   size_t begin;
   size_t end;
   bool is_match;
 };
 
+// The parts that cover a text, given its matches in order.
+class Parts {
+ public:
+  void AddMatch(size_t begin, size_t end) {
+    AddRest(begin);
+    parts_.push_back({begin, end, true});
+    done_ = end;
+  }
+  std::vector<Part> Take(absl::string_view text) && {
+    AddRest(text.size());
+    return std::move(parts_);
+  }
+
+ private:
+  void AddRest(size_t end) {
+    if (done_ != end) parts_.push_back({done_, end, false});
+  }
+
+  size_t done_ = 0;
+  std::vector<Part> parts_;
+};
+
 absl::StatusOr<std::vector<Part>> PartsOf(const Pattern& pattern,
                                           absl::string_view text,
                                           RegexScratch& scratch) {
-  std::vector<Part> parts;
-  size_t done = 0;
+  Parts parts;
   MOE_RETURN_IF_ERROR(
       pattern.ForEachMatch(text, scratch, [&](size_t begin, size_t end) {
-        if (done != begin) parts.push_back({done, begin, false});
-        parts.push_back({begin, end, true});
-        done = end;
+        parts.AddMatch(begin, end);
         return absl::OkStatus();
       }));
-  if (done != text.size()) parts.push_back({done, text.size(), false});
-  return parts;
+  return std::move(parts).Take(text);
 }
 
-// As PartsOf, for matches of one character each.
+// Each character that `is_match` accepts is a match.
 std::vector<Part> PartsWhere(bool (*is_match)(char32_t),
                              absl::string_view text) {
-  std::vector<Part> parts;
-  size_t done = 0;
-  size_t i = 0;
-  while (i < text.size()) {
+  Parts parts;
+  for (size_t i = 0; i < text.size();) {
     const CodePoint c = FirstCodePoint(text.substr(i));
-    if (is_match(c.value)) {
-      if (done != i) parts.push_back({done, i, false});
-      parts.push_back({i, i + c.num_bytes, true});
-      done = i + c.num_bytes;
-    }
+    if (is_match(c.value)) parts.AddMatch(i, i + c.num_bytes);
     i += c.num_bytes;
   }
-  if (done != text.size()) parts.push_back({done, text.size(), false});
-  return parts;
+  return std::move(parts).Take(text);
 }
 
-// Parts that follow one another become one where `joins(part, after_match)`:
-// after_match says whether the part before it was a match (false at first).
+// Joins a part with the one before if `joins(part, after_match)`.
+// `after_match`: the part before is a match (false for the first part).
 template <typename Joins>
 std::vector<Part> Join(const std::vector<Part>& parts, Joins joins) {
   std::vector<Part> joined;
@@ -110,13 +120,20 @@ std::vector<Part> ApplyBehavior(std::vector<Part> parts,
   return parts;
 }
 
+// Whether the step is a Metaspace of the scheme "first".
+bool PrependsToFirst(const PreTokenizerStep& step) {
+  const auto* const metaspace = std::get_if<MetaspaceStep>(&step);
+  return metaspace != nullptr &&
+         metaspace->prepend_scheme == PrependScheme::kFirst;
+}
+
 }  // namespace
 
 const char kGpt2Regex[] =
     R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 
-// One text's way through the steps, depth first: a word goes through the later
-// steps before the next one is looked for, so no list of words is held.
+// Runs the steps on a text, depth first: a word goes through the later steps
+// before the search for the next one, so there is no list of words.
 struct PreTokenizer::Run {
   const std::vector<PreTokenizerStep>& steps;
   RegexScratch& scratch;
@@ -157,7 +174,7 @@ struct PreTokenizer::Run {
                  is_first);
   }
 
-  // What matches and what does not are words alike.
+  // The matches and the texts between them are all words.
   absl::Status Isolate(const Pattern& pattern, size_t next,
                        absl::string_view text, bool is_first) {
     size_t done = 0;
@@ -190,15 +207,12 @@ struct PreTokenizer::Run {
 
   absl::Status Step(const PrefixSpaceStep&, size_t next, absl::string_view text,
                     bool is_first) {
-    if (text[0] == ' ') return From(next, text, is_first);
-    const std::string prefixed = absl::StrCat(" ", text);
-    return From(next, prefixed, is_first);
+    return From(next, absl::StrCat(text[0] == ' ' ? "" : " ", text), is_first);
   }
 
   absl::Status Step(const ByteAlphabetStep&, size_t next,
                     absl::string_view text, bool is_first) {
-    const std::string mapped = ToByteAlphabet(text);
-    return From(next, mapped, is_first);
+    return From(next, ToByteAlphabet(text), is_first);
   }
 
   absl::Status Step(const MetaspaceStep& metaspace, size_t next,
@@ -214,7 +228,7 @@ struct PreTokenizer::Run {
     if (!metaspace.split) return From(next, marked, is_first);
     size_t begin = 0;
     while (begin < marked.size()) {
-      // A mark and what follows it up to the next one.
+      // A word is a mark with the text up to the next mark.
       size_t end = marked.find(mark, begin + 1);
       if (end == std::string::npos) end = marked.size();
       MOE_RETURN_IF_ERROR(
@@ -227,22 +241,14 @@ struct PreTokenizer::Run {
 };
 
 bool PreTokenizer::DependsOnPosition() const {
-  return std::any_of(steps_.begin(), steps_.end(), [](const auto& step) {
-    const auto* const metaspace = std::get_if<MetaspaceStep>(&step);
-    return metaspace != nullptr &&
-           metaspace->prepend_scheme == PrependScheme::kFirst;
-  });
+  return std::any_of(steps_.begin(), steps_.end(), PrependsToFirst);
 }
 
 bool PreTokenizer::LosesPosition() const {
   bool changed = false;
   for (const PreTokenizerStep& step : steps_) {
-    const auto* const metaspace = std::get_if<MetaspaceStep>(&step);
-    if (changed && metaspace != nullptr &&
-        metaspace->prepend_scheme == PrependScheme::kFirst) {
-      return true;
-    }
-    changed = changed || metaspace != nullptr ||
+    if (changed && PrependsToFirst(step)) return true;
+    changed = changed || std::holds_alternative<MetaspaceStep>(step) ||
               std::holds_alternative<PrefixSpaceStep>(step) ||
               std::holds_alternative<ByteAlphabetStep>(step);
   }

@@ -1,9 +1,9 @@
-// The pre-tokenizer of a tokenizer.json: a text cut into the words that BPE
+// The pre-tokenizer of a tokenizer.json: cuts a text into the words that BPE
 // works on.
 //
 // Implemented: ByteLevel, Digits, Metaspace, Split, Whitespace, WhitespaceSplit
-// and sequences of them. A last ByteLevel leaves words as bytes, as BpeModel
-// takes them, instead of writing them in the byte alphabet.
+// and sequences of them. If ByteLevel is the last step, words stay bytes, as
+// BpeModel takes them, instead of text in the byte alphabet.
 
 #ifndef MOE_TEXT_TOKENIZER_PRE_TOKENIZER_H_
 #define MOE_TEXT_TOKENIZER_PRE_TOKENIZER_H_
@@ -19,11 +19,10 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "moe/text/tokenizer/pattern.h"
-#include "moe/text/tokenizer/regex.h"
 
 namespace moe {
 
-// What becomes of the matches when a text is split at them.
+// What happens to the matches when a text is split at them.
 enum class SplitBehavior {
   kRemoved,             // They are dropped.
   kIsolated,            // Each is a word.
@@ -35,22 +34,22 @@ enum class SplitBehavior {
 struct SplitStep {
   Pattern pattern;
   SplitBehavior behavior;
-  bool invert;  // Split at what lies between the matches.
+  bool invert;  // Split at the text between the matches.
 };
-// Splits at characters of category N: each a word, or each run of them.
+// Splits at characters of category N: each is a word, or each run of them.
 struct DigitsStep {
   bool individual;
 };
 // Splits at white space, which is dropped.
 struct WhitespaceSplitStep {};
-// A space before a text that does not begin with one.
+// Puts a space before a text that does not begin with one.
 struct PrefixSpaceStep {};
-// The bytes as characters of the byte alphabet.
+// Writes the bytes as characters of the byte alphabet.
 struct ByteAlphabetStep {};
 
 enum class PrependScheme { kAlways, kFirst, kNever };
-// Spaces become `replacement`, which is put first where the scheme says so;
-// with `split`, each begins a word.
+// Replaces spaces by `replacement`, and prepends it if the scheme says so. With
+// `split`, each replacement begins a word.
 struct MetaspaceStep {
   std::string replacement;
   PrependScheme prepend_scheme;
@@ -61,7 +60,7 @@ using PreTokenizerStep =
     std::variant<SplitStep, DigitsStep, WhitespaceSplitStep, PrefixSpaceStep,
                  ByteAlphabetStep, MetaspaceStep>;
 
-// The regular expression of ByteLevel, as GPT-2 has it, in Oniguruma's syntax.
+// The regular expression of ByteLevel, from GPT-2, in Oniguruma's syntax.
 extern const char kGpt2Regex[];
 
 // Immutable; may be used by several threads at once.
@@ -72,14 +71,13 @@ class PreTokenizer {
 
   // Whether a word depends on whether its text is the first of the input.
   bool DependsOnPosition() const;
-  // Whether a Metaspace of the scheme "first" comes after a step that changes
-  // characters, so that what is first can no longer be told.
+  // Whether a Metaspace of the scheme "first" follows a step that changes
+  // characters, so that the first text can no longer be told.
   bool LosesPosition() const;
 
-  // Calls `use` for each word of the text, which is not empty; words are not
-  // either. `is_first`: the text is at the beginning of the input. A word is
-  // valid during the call only. ResourceExhausted where a regular expression
-  // passes its limit.
+  // Calls `use` for each word of the text; no word is empty. `is_first`: the
+  // text is at the beginning of the input. A word is valid during the call
+  // only. ResourceExhausted if a regular expression passes its limit.
   absl::Status ForEachWord(
       absl::string_view text, bool is_first, RegexScratch& scratch,
       absl::FunctionRef<void(absl::string_view)> use) const;

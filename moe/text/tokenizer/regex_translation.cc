@@ -15,16 +15,16 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
 #include "moe/base/status_macros.h"
-#include "moe/text/tokenizer/utf8.h"
+#include "moe/text/tokenizer/unicode.h"
 
 namespace moe {
 namespace {
 
-// White_Space, inside a class. PCRE2's own \s has U+180E besides.
+// White_Space, inside a class. PCRE2's own \s also has U+180E.
 constexpr char kSpace[] = R"(\x{9}-\x{d}\x{20}\x{85}\p{Z})";
-// Oniguruma's word characters, inside a class: with the superscripts and
-// fractions of Latin-1, for which it has a table of its own. PCRE2's own \w has
-// fewer.
+// Oniguruma's word characters, inside a class. They include the superscripts
+// and fractions of Latin-1, for which Oniguruma has its own table. PCRE2's own
+// \w has fewer characters.
 constexpr char kWord[] =
     R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{b2}\x{b3}\x{b9}\x{bc}-\x{be})";
 
@@ -38,7 +38,7 @@ constexpr absl::string_view kScripts[] = {
     "Hangul",   "Hebrew",   "Hiragana", "Kannada",   "Katakana",
     "Khmer",    "Lao",      "Latin",    "Malayalam", "Myanmar",
     "Sinhala",  "Tamil",    "Telugu",   "Thai",      "Tibetan"};
-// Pairs of letters that one other character folds to, as U+FB06 to "st".
+// Pairs of letters that a single character folds to, such as U+FB06 to "st".
 constexpr absl::string_view kFoldedPairs[] = {"ss", "ff", "fi", "fl", "st"};
 
 constexpr size_t kMaxPatternBytes = 1 << 16;
@@ -180,8 +180,8 @@ class Translator {
     return absl::OkStatus();
   }
 
-  // Oniguruma folds to several characters, PCRE2 to one: of what both take,
-  // only ASCII without the pairs that fold together is the same.
+  // Oniguruma folds to several characters, PCRE2 to one. The two agree on ASCII
+  // without the pairs above.
   absl::Status CheckFolding(CodePoint c) {
     if (!caseless()) return absl::OkStatus();
     if (c.value >= 0x80) return Refuse(i_, c.num_bytes, "(?i: beyond ASCII");
@@ -202,8 +202,8 @@ class Translator {
     }
   }
 
-  // The code point of an escape that names one character, consumed; none for
-  // other escapes, of which nothing is consumed.
+  // Consumes an escape that names one character and returns its code point;
+  // none, with nothing consumed, for other escapes.
   absl::StatusOr<std::optional<char32_t>> TakeCharacterEscape() {
     const char kind = Peek(1);
     constexpr absl::string_view kNames = "rntfvae";
@@ -264,29 +264,25 @@ class Translator {
     return absl::OkStatus();
   }
 
-  // What stands for any of a kind of characters, as \s; empty if `kind` is no
-  // such escape.
+  // The translation of an escape for a kind of characters, such as \s; empty
+  // for other escapes.
   static std::string ClassEscape(char kind) {
-    switch (kind) {
+    const bool is_negated = absl::ascii_isupper(kind);
+    const absl::string_view open = is_negated ? "[^" : "[";
+    switch (absl::ascii_tolower(kind)) {
       case 's':
-        return absl::StrCat("[", kSpace, "]");
-      case 'S':
-        return absl::StrCat("[^", kSpace, "]");
+        return absl::StrCat(open, kSpace, "]");
       case 'd':
-        return R"(\p{Nd})";
-      case 'D':
-        return R"(\P{Nd})";
+        return is_negated ? R"(\P{Nd})" : R"(\p{Nd})";
       case 'w':
-        return absl::StrCat("[", kWord, "]");
-      case 'W':
-        return absl::StrCat("[^", kWord, "]");
+        return absl::StrCat(open, kWord, "]");
       default:
         return "";
     }
   }
 
-  // What stands for a place between characters, as \b; empty if `kind` is no
-  // such escape.
+  // The translation of an escape for a place between characters, such as \b;
+  // empty for other escapes.
   static std::string PositionEscape(char kind) {
     const std::string word = absl::StrCat("[", kWord, "]");
     switch (kind) {
@@ -368,7 +364,7 @@ class Translator {
     return absl::OkStatus();
   }
 
-  // A set of characters that an escape names, as \s or \p{L}.
+  // Consumes a set of characters that an escape names, such as \s or \p{L}.
   absl::StatusOr<bool> TakeClassSet() {
     if (Peek() != '\\') return false;
     const char kind = Peek(1);
@@ -424,8 +420,8 @@ class Translator {
 absl::StatusOr<std::string> TranslateRegex(absl::string_view pattern) {
   if (pattern.size() > kMaxPatternBytes) {
     return absl::ResourceExhaustedError(
-        absl::StrCat("a regular expression has ", pattern.size(),
-                     " bytes; at most ", kMaxPatternBytes, " are taken"));
+        absl::StrCat("a regular expression: expected at most ",
+                     kMaxPatternBytes, " bytes, found ", pattern.size()));
   }
   return Translator(pattern).Run();
 }

@@ -13,9 +13,8 @@
 namespace moe {
 namespace {
 
-// Fields of ModelProto, as protobuf writes them: normalizer_spec (3) with
-// add_dummy_prefix (3) false. A message that goes on after its end goes on
-// being read, and what comes later counts.
+// A serialized ModelProto with normalizer_spec (3) with add_dummy_prefix (3)
+// false. Protobuf merges it into the model before it, and the later value wins.
 constexpr std::string_view kNoDummyPrefix("\x1a\x02\x18\x00", 4);
 
 // Status is the library's own type in older releases, and Abseil's in newer
@@ -72,7 +71,7 @@ const std::string& SentencePieceModel::PieceOf(int32_t id) const {
 }
 
 int32_t SentencePieceModel::IdOf(std::string_view piece) const {
-  // What is not there has the id of what is unknown.
+  // The library gives the id of the unknown token for a missing piece.
   const int id = library_->processor.PieceToId(piece);
   return id >= 0 && id < size() && PieceOf(id) == piece ? id : -1;
 }
@@ -89,7 +88,7 @@ bool SentencePieceModel::Encode(std::string_view text,
 
 bool SentencePieceModel::Decode(const std::vector<int32_t>& ids,
                                 std::string* text, std::string* error) const {
-  // Newer releases would rather be given a span, which older ones do not know.
+  // Newer releases prefer a span, which older ones do not have.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
   return Succeeded(library_->processor.Decode(ids, text), error);

@@ -1,8 +1,9 @@
-// The SentencePiece library, behind an interface of the standard library alone.
+// An interface to the SentencePiece library that uses only the standard
+// library.
 //
-// Its header declares absl::string_view for itself, which clashes with
-// Abseil's: the two cannot be included together. So this header, and the file
-// that implements it, include nothing of Abseil.
+// SentencePiece's header declares its own absl::string_view, which clashes with
+// Abseil's: one file cannot include both. So this header and its .cc file do
+// not include Abseil.
 
 #ifndef MOE_TEXT_TOKENIZER_SENTENCEPIECE_MODEL_H_
 #define MOE_TEXT_TOKENIZER_SENTENCEPIECE_MODEL_H_
@@ -19,29 +20,30 @@ namespace moe {
 class SentencePieceModel {
  public:
   enum class Prefix {
-    kAsModelSays,  // A space before the text, where the model adds one.
+    kAsModelSays,  // A space before the text, if the model adds one.
     kNone,
   };
 
-  // The model of a serialized ModelProto, as a tokenizer.model holds it. Null,
-  // with what the library says in `error`, if it is not one.
+  // The model of a serialized ModelProto, the content of a tokenizer.model.
+  // Null, with the library's message in `error`, if the bytes are not one.
   static std::unique_ptr<SentencePieceModel> Load(std::string_view serialized,
                                                   Prefix prefix,
                                                   std::string* error);
   ~SentencePieceModel();
 
   int32_t size() const;
-  // -1 where the model has none.
+  // -1 if the model has none.
   int32_t bos_id() const;
   int32_t eos_id() const;
   int32_t unk_id() const;
   const std::string& PieceOf(int32_t id) const;
   // -1 if there is no such piece.
   int32_t IdOf(std::string_view piece) const;
-  // Stands for no text: a control symbol, or what is unknown.
+  // Whether the piece stands for no text: a control symbol or the unknown
+  // token.
   bool IsSpecial(int32_t id) const;
 
-  // False, with what the library says in `error`, where it fails.
+  // False, with the library's message in `error`, if it fails.
   bool Encode(std::string_view text, std::vector<int32_t>* ids,
               std::string* error) const;
   bool Decode(const std::vector<int32_t>& ids, std::string* text,

@@ -16,11 +16,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/string_view.h"
-#include "absl/types/optional.h"
 #include "absl/types/span.h"
 #include "moe/base/status_macros.h"
 #include "moe/text/tokenizer/token_id.h"
-#include "moe/text/tokenizer/utf8.h"
+#include "moe/text/tokenizer/unicode.h"
 
 namespace moe {
 namespace {
@@ -108,7 +107,7 @@ absl::Status SentencePieceTokenizer::AddTokens(const TokenizerConfig& config) {
   }
   std::vector<std::string> forms;
   for (const AddedToken& token : added_tokens_) forms.push_back(token.content);
-  if (!forms.empty()) matcher_.emplace(added_tokens_, forms);
+  matcher_ = AddedTokenMatcher(added_tokens_, forms);
   return absl::OkStatus();
 }
 
@@ -120,8 +119,10 @@ absl::Status SentencePieceTokenizer::AddToken(AddedToken token) {
                         (!is_in_model && model_->IdOf(content) >= 0);
   if (is_taken) {
     return absl::InvalidArgumentError(
-        absl::StrCat("the added token \"", token.content, "\" has the id ",
-                     token.id, ", which is not its id in the model"));
+        absl::StrCat("the added token \"", token.content,
+                     "\": expected its id in the model, or a free id if the "
+                     "model does not have it, found ",
+                     token.id));
   }
   vocab_size_ = std::max(vocab_size_, int64_t{token.id} + 1);
   added_ids_.emplace(token.content, token.id);
@@ -158,7 +159,7 @@ absl::Status SentencePieceTokenizer::AddNamed(
 // A special token that a file names. One that is known is marked as special.
 absl::Status SentencePieceTokenizer::AddSpecial(AddedToken token) {
   if (token.content.empty()) return absl::OkStatus();
-  const absl::optional<int32_t> id = TokenToId(token.content);
+  const std::optional<int32_t> id = TokenToId(token.content);
   const auto known =
       id.has_value() ? added_by_id_.find(*id) : added_by_id_.end();
   if (known != added_by_id_.end()) {
@@ -181,8 +182,8 @@ absl::StatusOr<std::vector<int32_t>> SentencePieceTokenizer::Encode(
     absl::string_view text, bool add_special_tokens) const {
   if (text.size() > kMaxTextBytes) {
     return absl::ResourceExhaustedError(
-        absl::StrCat("a text has ", text.size(), " bytes; at most ",
-                     kMaxTextBytes, " are encoded at once"));
+        absl::StrCat("the text to encode: expected at most ", kMaxTextBytes,
+                     " bytes, found ", text.size()));
   }
   std::string repaired;
   if (!IsWellFormedUtf8(text)) {
@@ -193,36 +194,27 @@ absl::StatusOr<std::vector<int32_t>> SentencePieceTokenizer::Encode(
   if (add_special_tokens && adds_bos_ && bos_id_.has_value()) {
     ids.push_back(*bos_id_);
   }
-  MOE_RETURN_IF_ERROR(unprefixed_ == nullptr ? EncodeLegacy(text, &ids)
-                                             : EncodeWithOnePrefix(text, &ids));
+  if (unprefixed_ != nullptr) {
+    MOE_RETURN_IF_ERROR(EncodeWithOnePrefix(text, &ids));
+  } else {
+    MOE_RETURN_IF_ERROR(
+        matcher_.Encode(text, &ids, [&](absl::string_view piece, bool) {
+          return EncodeBy(*model_, piece, &ids);
+        }));
+  }
   if (add_special_tokens && adds_eos_ && eos_id_.has_value()) {
     ids.push_back(*eos_id_);
   }
   return ids;
 }
 
-absl::Status SentencePieceTokenizer::EncodeLegacy(
-    absl::string_view text, std::vector<int32_t>* ids) const {
-  if (!matcher_.has_value()) return EncodeBy(*model_, text, ids);
-  for (const TextPiece& piece : matcher_->Split(text)) {
-    if (piece.id.has_value()) {
-      ids->push_back(*piece.id);
-      continue;
-    }
-    MOE_RETURN_IF_ERROR(EncodeBy(
-        *model_, text.substr(piece.begin, piece.end - piece.begin), ids));
-  }
-  return absl::OkStatus();
-}
-
-// As LlamaTokenizer.tokenize does it where it is not legacy.
+// Follows LlamaTokenizer.tokenize without "legacy".
 absl::Status SentencePieceTokenizer::EncodeWithOnePrefix(
     absl::string_view text, std::vector<int32_t>* ids) const {
   if (text.empty()) return absl::OkStatus();
   const std::string prefixed =
       absl::StrCat(kMark, absl::StrReplaceAll(text, {{kMark, " "}}));
-  std::vector<TextPiece> pieces = {{0, prefixed.size(), std::nullopt}};
-  if (matcher_.has_value()) pieces = matcher_->Split(prefixed);
+  const std::vector<TextPiece> pieces = matcher_.Split(prefixed);
   for (size_t i = 0; i < pieces.size(); ++i) {
     if (pieces[i].id.has_value()) {
       ids->push_back(*pieces[i].id);
@@ -230,7 +222,7 @@ absl::Status SentencePieceTokenizer::EncodeWithOnePrefix(
     }
     const absl::string_view piece = absl::string_view(prefixed).substr(
         pieces[i].begin, pieces[i].end - pieces[i].begin);
-    // The mark that was put first goes where a special token follows it.
+    // Drops the prepended mark if a special token follows it.
     if (i == 0 && piece == kMark && pieces.size() > 1 &&
         added_tokens_[added_by_id_.at(*pieces[1].id)].special) {
       continue;
@@ -243,8 +235,8 @@ absl::Status SentencePieceTokenizer::EncodeWithOnePrefix(
   return absl::OkStatus();
 }
 
-// A space at the beginning of a text is lost where the model removes extra
-// white space; behind the unknown token's name it is not at the beginning.
+// A model that removes extra white space would drop a space at the beginning of
+// a text. So this encodes the text after the unknown token's name.
 absl::Status SentencePieceTokenizer::EncodeAfterSpace(
     absl::string_view text, std::vector<int32_t>* ids) const {
   std::vector<int32_t> found;
@@ -286,7 +278,7 @@ absl::StatusOr<std::string> SentencePieceTokenizer::Decode(
         added == added_by_id_.end() || added_tokens_[added->second].special;
     if (skip_special_tokens && is_special) continue;
     MOE_RETURN_IF_ERROR(DecodeRun(&run, &text));
-    // Between the model's ids and the added ones there may be unused ones.
+    // Ids between those of the model and of the added tokens may be unused.
     if (added != added_by_id_.end()) {
       text += added_tokens_[added->second].content;
     } else if (is_in_model) {
@@ -297,20 +289,13 @@ absl::StatusOr<std::string> SentencePieceTokenizer::Decode(
   return text;
 }
 
-absl::optional<int32_t> SentencePieceTokenizer::TokenToId(
+std::optional<int32_t> SentencePieceTokenizer::TokenToId(
     absl::string_view token) const {
   const auto added = added_ids_.find(token);
   if (added != added_ids_.end()) return added->second;
   const int32_t id = model_->IdOf(ToStd(token));
-  if (id < 0) return absl::nullopt;
+  if (id < 0) return std::nullopt;
   return id;
-}
-
-absl::optional<int32_t> SentencePieceTokenizer::bos_id() const {
-  return ToAbsl(bos_id_);
-}
-absl::optional<int32_t> SentencePieceTokenizer::eos_id() const {
-  return ToAbsl(eos_id_);
 }
 
 }  // namespace moe

@@ -1,5 +1,6 @@
 #include "moe/text/tokenizer/sentencepiece_tokenizer.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -48,7 +49,7 @@ TEST(SentencePieceTokenizerTest, SpecialTokensStandBetweenTexts) {
   EXPECT_EQ(tokenizer->bos_id(), 1);
   EXPECT_EQ(tokenizer->eos_id(), 2);
   EXPECT_EQ(tokenizer->TokenToId("</s>"), 2);
-  EXPECT_EQ(tokenizer->TokenToId("no such token"), absl::nullopt);
+  EXPECT_EQ(tokenizer->TokenToId("no such token"), std::nullopt);
   EXPECT_EQ(tokenizer->digest(), "digest");
 }
 
@@ -82,9 +83,10 @@ TEST(SentencePieceTokenizerTest, WhatTheConfigSays) {
               IsOkAndHolds(std::vector<int32_t>{2005, 2}));
   EXPECT_EQ(tokenizer->vocab_size(), 2006);
   EXPECT_THAT(tokenizer->Decode({2005, 2003}, false), IsOkAndHolds("<pad>"));
-  EXPECT_THAT(tokenizer->Decode({2006}, false),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("ids[0] is 2006")));
+  EXPECT_THAT(
+      tokenizer->Decode({2006}, false),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               HasSubstr("ids[0]: expected an id from 0 to 2005, found 2006")));
 }
 
 TEST(SentencePieceTokenizerTest, SpecialTokensThatAFileNamesAreTokens) {
@@ -116,7 +118,7 @@ TEST(SentencePieceTokenizerTest, Refuses) {
   token.content = "<x>";
   config.added_tokens = {token};
   EXPECT_THAT(Load(config), StatusIs(absl::StatusCode::kInvalidArgument,
-                                     HasSubstr("has the id 5")));
+                                     HasSubstr("does not have it, found 5")));
   EXPECT_THAT(SentencePieceTokenizer::Create("no model", {}, ""),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("not a SentencePiece model")));

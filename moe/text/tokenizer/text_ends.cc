@@ -25,8 +25,8 @@ using Ids = std::vector<int32_t>;
 
 // One of the two ends.
 struct TextEnd {
-  absl::string_view name;   // "bos".
-  absl::string_view place;  // "before".
+  absl::string_view name;   // "bos" or "eos".
+  absl::string_view place;  // "before" or "after".
   Ids of_file;
   std::optional<bool> configured;
   bool by_default;
@@ -41,7 +41,7 @@ std::string Names(const Ids& ids, const TextEndsInput& input) {
   });
 }
 
-void SayDifference(const TextEnd& end, const Ids& wanted, bool class_counts,
+void SayDifference(const TextEnd& end, const Ids& by_config, bool class_counts,
                    const TextEndsInput& input) {
   const std::string& name = input.config->tokenizer_class;
   SayNotice(absl::StrCat(
@@ -53,12 +53,12 @@ void SayDifference(const TextEnd& end, const Ids& wanted, bool class_counts,
       ", ", end.name, "_token ",
       end.id.has_value() ? absl::StrCat("\"", input.name_of(*end.id), "\"")
                          : "none",
-      ") puts ", Names(wanted, input), " ", end.place,
-      " a text, and the post-processor of tokenizer.json ",
-      Names(end.of_file, input), "; what counts is ",
+      ") puts ", Names(by_config, input), " ", end.place,
+      " a text, but the post-processor of tokenizer.json puts ",
+      Names(end.of_file, input), "; ",
       class_counts ? "tokenizer_config.json" : "tokenizer.json",
-      ", as in transformers 4.57; --add_", end.name, "=true or --add_",
-      end.name, "=false chooses"));
+      " counts, as in transformers 4.57; to choose, give --add_", end.name,
+      "=true or --add_", end.name, "=false"));
 }
 
 Ids Choose(const TextEnd& end, const TextEndsInput& input) {
@@ -68,7 +68,7 @@ Ids Choose(const TextEnd& end, const TextEndsInput& input) {
       FindTokenizerClass(input.config->tokenizer_class).makes_post_processor;
   std::optional<bool> adds = end.configured;
   if (!adds.has_value() && class_counts) adds = end.by_default;
-  // Where nothing is said, only the token itself may be another.
+  // If neither says, the ends can only differ in the token itself.
   if (!adds.has_value()) adds = !end.of_file.empty() && end.id.has_value();
   if (end.of_file == (*adds ? one : Ids{})) return end.of_file;
   const bool says_nothing = !end.configured.has_value() && !class_counts;
@@ -88,10 +88,9 @@ absl::Status CheckTextEnds(const TextEnds& asked, bool has_bos, bool has_eos) {
   }
   const absl::string_view name = bos_lacks ? "bos" : "eos";
   return absl::InvalidArgumentError(
-      absl::StrCat("--add_", name, "=true asks for the ", name,
-                   "_token, which the tokenizer does not have; name one in "
-                   "tokenizer_config.json, "
-                   "or leave --add_",
+      absl::StrCat("--add_", name, ": expected a tokenizer with the ", name,
+                   "_token, found none; name one in tokenizer_config.json, or "
+                   "leave --add_",
                    name, " out"));
 }
 
@@ -108,7 +107,7 @@ absl::StatusOr<PostProcessor> ChooseTextEnds(const PostProcessor& of_file,
                        input.asked.add_bos,
                        input.bos_id};
   const TextEnd eos = {"eos",
-                       "behind",
+                       "after",
                        of_file.IdsBehind(),
                        config.add_eos_token,
                        false,

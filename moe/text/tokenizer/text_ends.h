@@ -1,12 +1,13 @@
-// What stands before and behind a text: the post-processor of a tokenizer.json,
-// held against add_bos_token, add_eos_token and bos_token of
-// tokenizer_config.json.
+// The special tokens before and after a text: chooses between the
+// post-processor of a tokenizer.json and add_bos_token, add_eos_token and
+// bos_token of tokenizer_config.json.
 //
-// Where they disagree, what counts is what counts for transformers 4.57: with a
+// If they disagree, the choice is that of transformers 4.57. With a
 // tokenizer_class that makes a post-processor (LlamaTokenizerFast, see
-// TokenizerClass) tokenizer_config.json, with any other tokenizer.json.
-// transformers 5 goes by add_bos_token and add_eos_token with every class, and
-// by tokenizer.json where neither is there. A notice says both values.
+// TokenizerClass), tokenizer_config.json counts; with any other,
+// tokenizer.json. A notice says both values. transformers 5 differs: with every
+// class, add_bos_token and add_eos_token count, and tokenizer.json if neither
+// is there.
 
 #ifndef MOE_TEXT_TOKENIZER_TEXT_ENDS_H_
 #define MOE_TEXT_TOKENIZER_TEXT_ENDS_H_
@@ -29,16 +30,16 @@ struct TextEndsInput {
   TextEnds asked;
   std::optional<int32_t> bos_id;
   std::optional<int32_t> eos_id;
-  std::function<std::string(int32_t)> name_of;  // A token's.
+  std::function<std::string(int32_t)> name_of;  // The token with an id.
 };
 
-// The post-processor that counts, given that of the tokenizer.json. The error
-// of CheckTextEnds.
+// The post-processor that counts, given the one of the tokenizer.json. Fails as
+// CheckTextEnds does.
 absl::StatusOr<PostProcessor> ChooseTextEnds(const PostProcessor& of_file,
                                              const TextEndsInput& input);
 
-// InvalidArgument, with what to do, if a BOS or EOS is asked for and the
-// tokenizer has none.
+// InvalidArgument if the caller asks for a BOS or EOS that the tokenizer does
+// not have.
 absl::Status CheckTextEnds(const TextEnds& asked, bool has_bos, bool has_eos);
 
 }  // namespace moe

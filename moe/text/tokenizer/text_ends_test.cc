@@ -64,9 +64,9 @@ TEST_F(ChooseTextEndsTest, AClassThatMakesAPostProcessorCounts) {
   EXPECT_THAT(Run(plain_), ElementsAre(1, 9, 2));
   EXPECT_THAT(notice_,
               AllOf(HasSubstr("LlamaTokenizerFast, add_bos_token true"),
-                    HasSubstr("before a text, and the post-processor of "
-                              "tokenizer.json nothing"),
-                    HasSubstr("what counts is tokenizer_config.json"),
+                    HasSubstr("before a text, but the post-processor of "
+                              "tokenizer.json puts nothing"),
+                    HasSubstr("; tokenizer_config.json counts"),
                     HasSubstr("--add_bos=true or --add_bos=false"),
                     HasSubstr("--add_eos=true")));
   config_.add_bos_token = false;
@@ -78,10 +78,10 @@ TEST_F(ChooseTextEndsTest, WithAnotherClassTheFileCountsAndANoticeSaysSo) {
   config_.tokenizer_class = "PreTrainedTokenizerFast";
   config_.add_bos_token = false;
   EXPECT_THAT(Run(bos_), ElementsAre(1, 9));
-  EXPECT_THAT(notice_, HasSubstr("what counts is tokenizer.json"));
+  EXPECT_THAT(notice_, HasSubstr("; tokenizer.json counts"));
   config_.add_bos_token = true;
   EXPECT_THAT(Run(plain_), ElementsAre(9));
-  EXPECT_THAT(notice_, HasSubstr("what counts is tokenizer.json"));
+  EXPECT_THAT(notice_, HasSubstr("; tokenizer.json counts"));
   EXPECT_THAT(Run(bos_), ElementsAre(1, 9));
   EXPECT_THAT(notice_, IsEmpty());
 }
@@ -122,10 +122,12 @@ TEST(CheckTextEndsTest, ATokenThatIsAskedForIsThere) {
   EXPECT_THAT(CheckTextEnds({false, false}, false, false), IsOk());
   EXPECT_THAT(CheckTextEnds({true, {}}, false, true),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("--add_bos=true asks for the bos_token")));
+                       HasSubstr("--add_bos: expected a tokenizer with the "
+                                 "bos_token, found none")));
   EXPECT_THAT(CheckTextEnds({{}, true}, true, false),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("--add_eos=true asks for the eos_token")));
+                       HasSubstr("--add_eos: expected a tokenizer with the "
+                                 "eos_token, found none")));
 }
 
 }  // namespace

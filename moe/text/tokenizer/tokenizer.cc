@@ -26,7 +26,7 @@ namespace {
 constexpr uint64_t kMaxTokenizerBytes = uint64_t{128} << 20;
 constexpr uint64_t kMaxConfigBytes = uint64_t{16} << 20;
 
-// The file's text; none if there is no such file.
+// The file's text; none if the file does not exist.
 absl::StatusOr<std::optional<std::string>> ReadIfThere(const std::string& path,
                                                        uint64_t max_bytes) {
   absl::StatusOr<std::string> text = ReadFile(path, max_bytes);
@@ -45,7 +45,8 @@ absl::Status MergeFile(const std::string& path,
   return Annotate(merge(*text, config), path);
 }
 
-// Lengths before texts, so that no two lists of texts give the same bytes.
+// Writes lengths before texts, so that no two lists of texts give the same
+// bytes.
 void UpdateWith(absl::string_view text, Sha256* sha) {
   sha->Update(absl::StrCat(text.size(), ":"));
   sha->Update(text);
@@ -110,7 +111,7 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizer(const std::string& dir,
   const std::string json_path = absl::StrCat(dir, "/tokenizer.json");
   MOE_ASSIGN_OR_RETURN(const std::optional<std::string> json,
                        ReadIfThere(json_path, kMaxTokenizerBytes));
-  // transformers reads the one file where there is not the other.
+  // transformers reads added_tokens.json only without an added_tokens_decoder.
   if (!json.has_value() || !config.has_added_tokens_decoder) {
     MOE_RETURN_IF_ERROR(MergeFile(absl::StrCat(dir, "/added_tokens.json"),
                                   MergeAddedTokens, &config));
@@ -128,8 +129,10 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizer(const std::string& dir,
   MOE_ASSIGN_OR_RETURN(const std::optional<std::string> model,
                        ReadIfThere(model_path, kMaxTokenizerBytes));
   if (!model.has_value()) {
-    return absl::NotFoundError(absl::StrCat(
-        dir, ": there is neither a tokenizer.json nor a tokenizer.model"));
+    return absl::NotFoundError(
+        absl::StrCat(dir,
+                     ": expected a tokenizer.json or a tokenizer.model, found "
+                     "neither"));
   }
   if (ends.add_bos.has_value()) config.add_bos_token = ends.add_bos;
   if (ends.add_eos.has_value()) config.add_eos_token = ends.add_eos;

@@ -24,8 +24,18 @@ namespace {
 
 constexpr int64_t kMaxId = std::numeric_limits<int32_t>::max();
 
-// A token as it stands in a file: its text, or an object with its flags. Named
-// by a special field, it is special whatever the object says.
+// Reads all but `special` and `normalized`.
+absl::Status ReadContentAndSides(const JsonNode& node, AddedToken* token) {
+  MOE_ASSIGN_OR_RETURN(token->content, node.GetString("content"));
+  MOE_ASSIGN_OR_RETURN(token->lstrip, node.GetBoolOr("lstrip", false));
+  MOE_ASSIGN_OR_RETURN(token->rstrip, node.GetBoolOr("rstrip", false));
+  MOE_ASSIGN_OR_RETURN(token->single_word,
+                       node.GetBoolOr("single_word", false));
+  return absl::OkStatus();
+}
+
+// A token as a file has it: its text, or an object with its flags. A token in a
+// special field is special whatever the object says.
 absl::StatusOr<SpecialToken> ParseSpecialToken(const JsonNode& node) {
   SpecialToken special;
   AddedToken& token = special.token;
@@ -35,10 +45,7 @@ absl::StatusOr<SpecialToken> ParseSpecialToken(const JsonNode& node) {
     return special;
   }
   special.has_flags = true;
-  MOE_ASSIGN_OR_RETURN(token.content, node.GetString("content"));
-  MOE_ASSIGN_OR_RETURN(token.lstrip, node.GetBoolOr("lstrip", false));
-  MOE_ASSIGN_OR_RETURN(token.rstrip, node.GetBoolOr("rstrip", false));
-  MOE_ASSIGN_OR_RETURN(token.single_word, node.GetBoolOr("single_word", false));
+  MOE_RETURN_IF_ERROR(ReadContentAndSides(node, &token));
   MOE_ASSIGN_OR_RETURN(token.normalized, node.GetBoolOr("normalized", false));
   return special;
 }
@@ -97,20 +104,11 @@ void TakeName(const TokenizerConfig& from, absl::string_view field,
   if (found->second.has_value()) *name = found->second->token.content;
 }
 
-// Those that `config` has not yet.
+// Takes the names that `config` does not have yet.
 void TakeNames(const TokenizerConfig& from, TokenizerConfig* config) {
   TakeName(from, "bos_token", &config->bos_token);
   TakeName(from, "eos_token", &config->eos_token);
   TakeName(from, "unk_token", &config->unk_token);
-}
-
-absl::Status MergeFlag(const JsonNode& root, absl::string_view field,
-                       std::optional<bool>* flag) {
-  if (flag->has_value()) return absl::OkStatus();
-  MOE_ASSIGN_OR_RETURN(const std::optional<JsonNode> node, root.Find(field));
-  if (!node.has_value()) return absl::OkStatus();
-  MOE_ASSIGN_OR_RETURN(*flag, node->AsBool());
-  return absl::OkStatus();
 }
 
 absl::Status CheckBudget(const TokenizerConfig& config) {
@@ -127,7 +125,7 @@ absl::Status CheckBudget(const TokenizerConfig& config) {
   return absl::OkStatus();
 }
 
-// Where they stand in added_tokens, which may be hundreds of thousands.
+// The index in added_tokens of each token: there may be hundreds of thousands.
 absl::flat_hash_map<std::string, size_t> KnownTokens(
     const TokenizerConfig& config) {
   absl::flat_hash_map<std::string, size_t> known;
@@ -149,13 +147,9 @@ absl::Status MergeAddedTokensDecoder(const JsonNode& root,
     MOE_ASSIGN_OR_RETURN(const JsonNode node, decoder->Get(key));
     AddedToken token;
     if (!absl::SimpleAtoi(key, &token.id) || token.id < 0) {
-      return node.Error("the field's name is no id");
+      return node.Error("expected a field whose name is an id");
     }
-    MOE_ASSIGN_OR_RETURN(token.content, node.GetString("content"));
-    MOE_ASSIGN_OR_RETURN(token.lstrip, node.GetBoolOr("lstrip", false));
-    MOE_ASSIGN_OR_RETURN(token.rstrip, node.GetBoolOr("rstrip", false));
-    MOE_ASSIGN_OR_RETURN(token.single_word,
-                         node.GetBoolOr("single_word", false));
+    MOE_RETURN_IF_ERROR(ReadContentAndSides(node, &token));
     MOE_ASSIGN_OR_RETURN(token.special, node.GetBoolOr("special", false));
     MOE_ASSIGN_OR_RETURN(token.normalized,
                          node.GetBoolOr("normalized", !token.special));
@@ -168,9 +162,10 @@ absl::Status MergeAddedTokensDecoder(const JsonNode& root,
     }
     const AddedToken& other = config->added_tokens[same->second];
     if (SameFlags(other, token)) continue;
-    return node.Error(absl::StrCat(
-        "the token \"", token.content, "\" stands under the id ", other.id,
-        " as well, with other flags; remove one of the two"));
+    return node.Error(absl::StrCat("expected the token \"", token.content,
+                                   "\" once, found it under the id ", other.id,
+                                   " with other flags; remove one of the "
+                                   "two"));
   }
   return Annotate(CheckBudget(*config), decoder->path());
 }
@@ -185,17 +180,18 @@ absl::Status MergeTokenizerConfig(absl::string_view text,
   MOE_RETURN_IF_ERROR(ReadAdditionalTokens(root, config));
   TakeNames(*config, config);
   if (config->tokenizer_class.empty()) {
-    MOE_ASSIGN_OR_RETURN(const std::optional<JsonNode> node,
-                         root.Find("tokenizer_class"));
-    if (node.has_value()) {
-      MOE_ASSIGN_OR_RETURN(config->tokenizer_class, node->AsString());
-    }
+    MOE_ASSIGN_OR_RETURN(const std::optional<std::string> name,
+                         root.FindString("tokenizer_class"));
+    config->tokenizer_class = name.value_or("");
   }
-  MOE_RETURN_IF_ERROR(MergeFlag(root, "add_bos_token", &config->add_bos_token));
-  MOE_RETURN_IF_ERROR(MergeFlag(root, "add_eos_token", &config->add_eos_token));
-  MOE_RETURN_IF_ERROR(MergeFlag(root, "legacy", &config->legacy));
-  MOE_RETURN_IF_ERROR(
-      MergeFlag(root, "add_prefix_space", &config->add_prefix_space));
+  for (const auto& [field, flag] :
+       {std::pair("add_bos_token", &config->add_bos_token),
+        std::pair("add_eos_token", &config->add_eos_token),
+        std::pair("legacy", &config->legacy),
+        std::pair("add_prefix_space", &config->add_prefix_space)}) {
+    if (flag->has_value()) continue;
+    MOE_ASSIGN_OR_RETURN(*flag, root.FindBool(field));
+  }
   return MergeAddedTokensDecoder(root, config);
 }
 
@@ -218,12 +214,11 @@ absl::Status MergeSpecialTokensMap(absl::string_view text,
   for (auto& [field, token] : map.named_tokens) {
     config->named_tokens[field] = std::move(token);
   }
-  const auto append = [](const std::vector<SpecialToken>& from,
-                         std::vector<SpecialToken>& to) {
-    to.insert(to.end(), from.begin(), from.end());
-  };
-  append(map.additional_tokens, config->additional_tokens);
-  append(map.extra_tokens, config->extra_tokens);
+  for (const auto& [from, to] :
+       {std::pair(&map.additional_tokens, &config->additional_tokens),
+        std::pair(&map.extra_tokens, &config->extra_tokens)}) {
+    to->insert(to->end(), from->begin(), from->end());
+  }
   return CheckBudget(*config);
 }
 

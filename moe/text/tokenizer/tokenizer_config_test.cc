@@ -101,7 +101,7 @@ TEST(TokenizerConfigTest, Malformed) {
         StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(message)));
   };
   error("{", "malformed JSON");
-  error("[]", "/: found is an array of 0; wanted is an object");
+  error("[]", "/: expected an object, found an array of 0");
   error(R"({"bos_token":1})", "/bos_token");
   error(R"({"bos_token":{"x":1}})", "\"content\"");
   error(R"({"legacy":"no"})", "/legacy");
@@ -110,7 +110,8 @@ TEST(TokenizerConfigTest, Malformed) {
   error(R"({"added_tokens_decoder":[]})", "/added_tokens_decoder");
   error(R"({"added_tokens_decoder":{"4":{"content":"a"},
                                     "5":{"content":"a","lstrip":true}}})",
-        "the token \"a\" stands under the id 4 as well, with other flags");
+        "expected the token \"a\" once, found it under the id 4 with other "
+        "flags");
   error(R"({"pad_token":1})", "/pad_token");
   error(R"({"tokenizer_class":1})", "/tokenizer_class");
   error(R"({"additional_special_tokens":"<x>"})", "/additional_special_tokens");

@@ -24,13 +24,11 @@
 #include "moe/text/tokenizer/json_node.h"
 #include "moe/text/tokenizer/normalizer.h"
 #include "moe/text/tokenizer/post_processor.h"
-#include "moe/text/tokenizer/post_processor_json.h"
 #include "moe/text/tokenizer/pre_tokenizer.h"
 #include "moe/text/tokenizer/text_ends.h"
 #include "moe/text/tokenizer/token_id.h"
 #include "moe/text/tokenizer/tokenizer.h"
 #include "moe/text/tokenizer/tokenizer_config.h"
-#include "moe/text/tokenizer/tokenizer_json_fields.h"
 #include "moe/text/tokenizer/tokenizer_json_parts.h"
 
 namespace moe {
@@ -45,22 +43,17 @@ absl::Status CheckVersion(const JsonNode& root) {
   return node->UnknownType(version, "1.0");
 }
 
-// The fields of a document. The package reads how to cut and pad texts, too,
-// and refuses what it cannot read; here neither is done.
 absl::Status CheckFields(const JsonNode& root) {
   MOE_RETURN_IF_ERROR(root.OnlyFields(
       {"version", "truncation", "padding", "added_tokens", "normalizer",
        "pre_tokenizer", "post_processor", "decoder", "model"}));
   MOE_RETURN_IF_ERROR(CheckVersion(root));
-  MOE_ASSIGN_OR_RETURN(const std::optional<JsonNode> truncation,
-                       root.Find("truncation"));
-  if (truncation.has_value()) {
-    MOE_RETURN_IF_ERROR(CheckTruncation(*truncation));
+  for (const auto& [field, check] : {std::pair("truncation", &CheckTruncation),
+                                     std::pair("padding", &CheckPadding)}) {
+    MOE_ASSIGN_OR_RETURN(const std::optional<JsonNode> node, root.Find(field));
+    if (node.has_value()) MOE_RETURN_IF_ERROR(check(*node));
   }
-  MOE_ASSIGN_OR_RETURN(const std::optional<JsonNode> padding,
-                       root.Find("padding"));
-  if (!padding.has_value()) return absl::OkStatus();
-  return CheckPadding(*padding);
+  return absl::OkStatus();
 }
 
 void TakeAddPrefixSpace(const TokenizerNames& names, SortedJson* document) {
@@ -73,18 +66,13 @@ void TakeAddPrefixSpace(const TokenizerNames& names, SortedJson* document) {
   }
 }
 
-absl::StatusOr<ParsedPreTokenizer> FindPreTokenizer(const JsonNode& root) {
-  MOE_ASSIGN_OR_RETURN(const std::optional<JsonNode> node,
-                       root.Find("pre_tokenizer"));
-  if (!node.has_value()) return ParsedPreTokenizer{PreTokenizer({}), false};
-  return ParsePreTokenizer(*node);
-}
-
-absl::StatusOr<Normalizer> FindNormalizer(const JsonNode& root) {
-  MOE_ASSIGN_OR_RETURN(const std::optional<JsonNode> node,
-                       root.Find("normalizer"));
-  if (!node.has_value()) return Normalizer({});
-  return ParseNormalizer(*node);
+// Parses the field, or returns `otherwise` if it is absent or null.
+template <typename T, typename Parse>
+absl::StatusOr<T> ParseOr(const JsonNode& root, absl::string_view field,
+                          T otherwise, Parse parse) {
+  MOE_ASSIGN_OR_RETURN(const std::optional<JsonNode> node, root.Find(field));
+  if (!node.has_value()) return otherwise;
+  return parse(*node);
 }
 
 absl::StatusOr<std::vector<AddedToken>> FindAddedTokens(const JsonNode& root,
@@ -95,15 +83,7 @@ absl::StatusOr<std::vector<AddedToken>> FindAddedTokens(const JsonNode& root,
   return ParseAddedTokens(*node, model);
 }
 
-absl::StatusOr<PostProcessor> FindPostProcessor(const JsonNode& root,
-                                                int64_t vocab_size) {
-  MOE_ASSIGN_OR_RETURN(const std::optional<JsonNode> node,
-                       root.Find("post_processor"));
-  if (!node.has_value()) return PostProcessor::Identity();
-  return ParsePostProcessor(*node, vocab_size);
-}
-
-// What the tokens of a tokenizer are called.
+// The ids and names of a tokenizer's tokens.
 class Vocabulary {
  public:
   Vocabulary(const BpeModel& model, const std::vector<AddedToken>& added)
@@ -139,7 +119,7 @@ class Vocabulary {
   const std::vector<AddedToken>& added_;
 };
 
-// A class that makes a post-processor has names for the tokens in it.
+// A class that makes a post-processor names the tokens in it.
 void TakeClassNames(const TokenizerConfig& config, TokenizerNames* names,
                     std::string* changes) {
   const TokenizerClass& of = FindTokenizerClass(config.tokenizer_class);
@@ -160,8 +140,12 @@ absl::StatusOr<PostProcessor> MakePostProcessor(const JsonNode& root,
                                                 const TokenizerConfig& config,
                                                 const TextEnds& ends,
                                                 std::string* changes) {
-  MOE_ASSIGN_OR_RETURN(const PostProcessor of_file,
-                       FindPostProcessor(root, vocabulary.size()));
+  MOE_ASSIGN_OR_RETURN(
+      const PostProcessor of_file,
+      ParseOr(root, "post_processor", PostProcessor::Identity(),
+              [&](const JsonNode& node) {
+                return ParsePostProcessor(node, vocabulary.size());
+              }));
   MOE_ASSIGN_OR_RETURN(
       PostProcessor chosen,
       ChooseTextEnds(of_file, {&config, ends, vocabulary.IdOf(names.bos_token),
@@ -177,14 +161,6 @@ absl::StatusOr<PostProcessor> MakePostProcessor(const JsonNode& root,
   return chosen;
 }
 
-absl::StatusOr<std::optional<Decoder>> FindDecoder(const JsonNode& root) {
-  MOE_ASSIGN_OR_RETURN(const std::optional<JsonNode> node,
-                       root.Find("decoder"));
-  if (!node.has_value()) return std::nullopt;
-  MOE_ASSIGN_OR_RETURN(Decoder decoder, ParseDecoder(*node));
-  return std::optional<Decoder>(std::move(decoder));
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<BpeTokenizer>> ParseTokenizerJson(
@@ -194,8 +170,13 @@ absl::StatusOr<std::unique_ptr<BpeTokenizer>> ParseTokenizerJson(
   TakeAddPrefixSpace(names, &document);
   const JsonNode root(document);
   MOE_RETURN_IF_ERROR(CheckFields(root));
-  MOE_ASSIGN_OR_RETURN(Normalizer normalizer, FindNormalizer(root));
-  MOE_ASSIGN_OR_RETURN(ParsedPreTokenizer parsed, FindPreTokenizer(root));
+  MOE_ASSIGN_OR_RETURN(
+      Normalizer normalizer,
+      ParseOr(root, "normalizer", Normalizer({}), ParseNormalizer));
+  MOE_ASSIGN_OR_RETURN(
+      ParsedPreTokenizer parsed,
+      ParseOr(root, "pre_tokenizer",
+              ParsedPreTokenizer{PreTokenizer({}), false}, ParsePreTokenizer));
   MOE_ASSIGN_OR_RETURN(const JsonNode model_node, root.Get("model"));
   MOE_ASSIGN_OR_RETURN(BpeSpec spec, ParseBpe(model_node));
   spec.words_are_bytes = parsed.words_are_bytes;
@@ -210,7 +191,9 @@ absl::StatusOr<std::unique_ptr<BpeTokenizer>> ParseTokenizerJson(
                        MakePostProcessor(root, Vocabulary(*model, added),
                                          all_names, config, ends, &changes));
   all_names.digest = DigestWith(std::move(all_names.digest), changes);
-  MOE_ASSIGN_OR_RETURN(std::optional<Decoder> decoder, FindDecoder(root));
+  MOE_ASSIGN_OR_RETURN(
+      std::optional<Decoder> decoder,
+      ParseOr(root, "decoder", std::optional<Decoder>(), ParseDecoder));
   return BpeTokenizer::Create(
       {*std::move(model), std::move(added), std::move(normalizer),
        std::move(parsed.pre_tokenizer), std::move(post_processor),

@@ -16,9 +16,9 @@ namespace moe {
 // The tokenizer that the text of a tokenizer.json describes, with the tokens of
 // `config` (AddConfigTokens) and the ends of texts that ChooseTextEnds gives.
 // InvalidArgument, with the place in the document, if it is malformed;
-// Unimplemented, with the type's name and place, if it wants what is not
+// Unimplemented, with the type's name and place, if it uses a type that is not
 // implemented. The digest is that of `names` unless `config` or `ends` changes
-// what the tokenizer gives.
+// the tokenizer's results.
 absl::StatusOr<std::unique_ptr<BpeTokenizer>> ParseTokenizerJson(
     absl::string_view text, const TokenizerNames& names,
     const TokenizerConfig& config = {}, const TextEnds& ends = {});

@@ -1,5 +1,6 @@
 #include "moe/text/tokenizer/tokenizer_json_parts.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -13,7 +14,9 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "moe/base/status_macros.h"
 #include "moe/text/tokenizer/added_tokens.h"
 #include "moe/text/tokenizer/bpe_model.h"
@@ -22,7 +25,6 @@
 #include "moe/text/tokenizer/normalizer.h"
 #include "moe/text/tokenizer/pattern.h"
 #include "moe/text/tokenizer/pre_tokenizer.h"
-#include "moe/text/tokenizer/tokenizer_json_fields.h"
 #include "moe/text/tokenizer/unicode.h"
 
 namespace moe {
@@ -44,6 +46,45 @@ constexpr char kWhitespaceRegex[] =
 // Each doubles a text at most.
 constexpr int kMaxByteLevels = 2;
 
+constexpr uint64_t kMaxSize = std::numeric_limits<uint64_t>::max();
+constexpr uint64_t kMaxId = std::numeric_limits<uint32_t>::max();
+
+// A name, or an object whose one field has that name and is null.
+absl::Status CheckName(const JsonNode& node,
+                       absl::Span<const absl::string_view> names) {
+  std::string name;
+  if (node.value().is_object()) {
+    MOE_ASSIGN_OR_RETURN(const JsonNode::Choice choice,
+                         node.AsChoice(absl::StrJoin(names, ", ")));
+    if (!choice.value.value().is_null()) return choice.value.WrongType("null");
+    name = choice.name;
+  } else {
+    MOE_ASSIGN_OR_RETURN(name, node.AsString());
+  }
+  if (std::find(names.begin(), names.end(), name) != names.end()) {
+    return absl::OkStatus();
+  }
+  return node.WrongType(absl::StrCat("one of ", absl::StrJoin(names, ", ")));
+}
+
+// "BatchLongest", or {"Fixed": a length}.
+absl::Status CheckPaddingStrategy(const JsonNode& node) {
+  if (node.value().is_object()) {
+    MOE_ASSIGN_OR_RETURN(const JsonNode::Choice choice,
+                         node.AsChoice("BatchLongest, Fixed"));
+    if (choice.name == "Fixed") {
+      return choice.value.AsUnsigned(kMaxSize).status();
+    }
+  }
+  return CheckName(node, {"BatchLongest"});
+}
+
+absl::Status CheckNumber(const JsonNode& node, absl::string_view field,
+                         uint64_t max) {
+  MOE_ASSIGN_OR_RETURN(const JsonNode number, node.Get(field));
+  return number.AsUnsigned(max).status();
+}
+
 template <typename Step>
 absl::Status AddStep(const JsonNode& node, Step step,
                      std::vector<Step>* steps) {
@@ -57,8 +98,7 @@ template <typename Steps>
 absl::Status ParseSequence(const JsonNode& node, absl::string_view field,
                            absl::Status (*parse)(const JsonNode&, Steps*),
                            Steps* steps) {
-  MOE_ASSIGN_OR_RETURN(const JsonNode list, node.Get(field));
-  MOE_ASSIGN_OR_RETURN(const std::vector<JsonNode> items, list.Items());
+  MOE_ASSIGN_OR_RETURN(const std::vector<JsonNode> items, node.GetItems(field));
   for (const JsonNode& item : items) MOE_RETURN_IF_ERROR(parse(item, steps));
   return absl::OkStatus();
 }
@@ -139,18 +179,15 @@ absl::StatusOr<SplitStep> ParseSplit(const JsonNode& node) {
       return SplitStep{std::move(pattern), behavior.behavior, invert};
     }
   }
-  return behavior_node.Error(
-      absl::StrCat("there is no behavior \"", name, "\""));
+  return behavior_node.WrongType(
+      "one of Removed, Isolated, MergedWithPrevious, MergedWithNext, "
+      "Contiguous");
 }
 
-struct MetaspaceFields {
-  std::string replacement;
-  PrependScheme prepend_scheme;
-  bool split;
-};
-
-absl::StatusOr<MetaspaceFields> ParseMetaspace(const JsonNode& node) {
-  MetaspaceFields fields;
+absl::StatusOr<MetaspaceStep> ParseMetaspace(const JsonNode& node) {
+  // In the order of PrependScheme.
+  constexpr absl::string_view kSchemes[] = {"always", "first", "never"};
+  MetaspaceStep fields;
   MOE_ASSIGN_OR_RETURN(const JsonNode replacement, node.Get("replacement"));
   MOE_ASSIGN_OR_RETURN(fields.replacement, replacement.AsCharacter());
   std::string scheme = "always";
@@ -159,21 +196,19 @@ absl::StatusOr<MetaspaceFields> ParseMetaspace(const JsonNode& node) {
   if (scheme_node.has_value()) {
     MOE_ASSIGN_OR_RETURN(scheme, scheme_node->AsString());
   }
-  if (scheme == "always") {
-    fields.prepend_scheme = PrependScheme::kAlways;
-  } else if (scheme == "first") {
-    fields.prepend_scheme = PrependScheme::kFirst;
-  } else if (scheme == "never") {
-    fields.prepend_scheme = PrependScheme::kNever;
-  } else {
-    return scheme_node->Error(
-        absl::StrCat("there is no prepend_scheme \"", scheme, "\""));
+  const auto* const known = std::find(std::begin(kSchemes), std::end(kSchemes),
+                                      absl::string_view(scheme));
+  if (known == std::end(kSchemes)) {
+    return scheme_node->WrongType("one of always, first, never");
   }
+  fields.prepend_scheme = static_cast<PrependScheme>(known - kSchemes);
   MOE_ASSIGN_OR_RETURN(const bool adds_space,
                        node.GetBoolOr("add_prefix_space", true));
   if (!adds_space && fields.prepend_scheme != PrependScheme::kNever) {
     return node.Error(
-        "add_prefix_space is false, and prepend_scheme is not \"never\"");
+        absl::StrCat("expected the prepend_scheme never beside "
+                     "the add_prefix_space false, found ",
+                     scheme));
   }
   MOE_ASSIGN_OR_RETURN(fields.split, node.GetBoolOr("split", true));
   return fields;
@@ -202,11 +237,7 @@ absl::StatusOr<PreTokenizerStep> ParsePreTokenizerStep(const JsonNode& node,
                          node.GetBool("individual_digits"));
     return DigitsStep{individual};
   }
-  if (type == "Metaspace") {
-    MOE_ASSIGN_OR_RETURN(MetaspaceFields fields, ParseMetaspace(node));
-    return MetaspaceStep{std::move(fields.replacement), fields.prepend_scheme,
-                         fields.split};
-  }
+  if (type == "Metaspace") return ParseMetaspace(node);
   if (type == "Split") return ParseSplit(node);
   if (type == "Whitespace") {
     // What is neither a word nor a run of other characters is dropped.
@@ -238,7 +269,7 @@ absl::StatusOr<DecoderStep> ParseDecoderStep(const JsonNode& node,
   }
   if (type == "Fuse") return FuseDecoder{};
   if (type == "Metaspace") {
-    MOE_ASSIGN_OR_RETURN(MetaspaceFields fields, ParseMetaspace(node));
+    MOE_ASSIGN_OR_RETURN(MetaspaceStep fields, ParseMetaspace(node));
     return MetaspaceDecoder{std::move(fields.replacement),
                             fields.prepend_scheme != PrependScheme::kNever};
   }
@@ -286,8 +317,8 @@ absl::StatusOr<std::pair<std::string, std::string>> ParseMerge(
 }
 
 absl::Status ParseMerges(const JsonNode& node, BpeSpec* spec) {
-  MOE_ASSIGN_OR_RETURN(const JsonNode merges, node.Get("merges"));
-  MOE_ASSIGN_OR_RETURN(const std::vector<JsonNode> items, merges.Items());
+  MOE_ASSIGN_OR_RETURN(const std::vector<JsonNode> items,
+                       node.GetItems("merges"));
   const bool are_lines = !items.empty() && items[0].value().is_string();
   for (const JsonNode& item : items) {
     if (item.value().is_string() != are_lines) {
@@ -311,23 +342,25 @@ absl::Status ParseVocab(const JsonNode& node, BpeSpec* spec) {
   for (const auto& [token, id] : vocab.value().items()) {
     if (!id.is_number_unsigned() ||
         id.get<uint64_t>() > uint64_t{std::numeric_limits<int32_t>::max()}) {
-      return vocab.Error(absl::StrCat("the id of the token \"", token,
-                                      "\" is no whole number from 0 on"));
+      return vocab.Error(absl::StrCat("expected the id of the token \"", token,
+                                      "\" to be a whole number of at least 0, "
+                                      "found ",
+                                      id.dump()));
     }
     spec->vocab.emplace_back(token, id.get<int32_t>());
   }
   return absl::OkStatus();
 }
 
-// Absent, null or empty: there is none.
+// Takes a field that is absent, null or empty.
 absl::Status RefuseText(const JsonNode& node, absl::string_view field) {
-  MOE_ASSIGN_OR_RETURN(const std::optional<JsonNode> found, node.Find(field));
-  if (!found.has_value()) return absl::OkStatus();
-  MOE_ASSIGN_OR_RETURN(const std::string text, found->AsString());
-  if (text.empty()) return absl::OkStatus();
-  return absl::UnimplementedError(absl::StrCat(found->path(), ": a ", field,
-                                               " (here \"", text,
-                                               "\") is not implemented"));
+  MOE_ASSIGN_OR_RETURN(const std::optional<std::string> text,
+                       node.FindString(field));
+  if (text.value_or("").empty()) return absl::OkStatus();
+  return absl::UnimplementedError(
+      absl::StrCat(node.path(), "/", field, ": expected none, found \"", *text,
+                   "\", which is not "
+                   "implemented"));
 }
 
 absl::Status RefuseDropout(const JsonNode& node) {
@@ -336,8 +369,10 @@ absl::Status RefuseDropout(const JsonNode& node) {
   if (!dropout.has_value()) return absl::OkStatus();
   if (!dropout->value().is_number()) return dropout->WrongType("null");
   if (dropout->value().get<double>() == 0) return absl::OkStatus();
-  return absl::UnimplementedError(absl::StrCat(
-      dropout->path(), ": dropout is not implemented; set it to null"));
+  return absl::UnimplementedError(
+      absl::StrCat(dropout->path(),
+                   ": expected null, found a dropout, which is not "
+                   "implemented; set it to null"));
 }
 
 absl::StatusOr<AddedToken> ParseAddedToken(const JsonNode& node) {
@@ -357,6 +392,54 @@ absl::StatusOr<AddedToken> ParseAddedToken(const JsonNode& node) {
 
 }  // namespace
 
+absl::Status TooManySteps(const JsonNode& node) {
+  return absl::ResourceExhaustedError(
+      absl::StrCat(node.path(), ": expected at most ", kMaxTokenizerSteps,
+                   " steps, found more"));
+}
+
+absl::StatusOr<ByteLevelFields> ParseByteLevel(const JsonNode& node) {
+  ByteLevelFields fields;
+  MOE_ASSIGN_OR_RETURN(fields.add_prefix_space,
+                       node.GetBool("add_prefix_space"));
+  MOE_RETURN_IF_ERROR(node.GetBool("trim_offsets").status());
+  fields.use_regex = true;
+  MOE_ASSIGN_OR_RETURN(const std::optional<JsonNode> use_regex,
+                       node.FindEvenNull("use_regex"));
+  if (use_regex.has_value()) {
+    MOE_ASSIGN_OR_RETURN(fields.use_regex, use_regex->AsBool());
+  }
+  return fields;
+}
+
+absl::Status CheckTruncation(const JsonNode& node) {
+  MOE_ASSIGN_OR_RETURN(const std::optional<JsonNode> direction,
+                       node.FindEvenNull("direction"));
+  if (direction.has_value()) {
+    MOE_RETURN_IF_ERROR(CheckName(*direction, {"Left", "Right"}));
+  }
+  MOE_ASSIGN_OR_RETURN(const JsonNode strategy, node.Get("strategy"));
+  MOE_RETURN_IF_ERROR(
+      CheckName(strategy, {"LongestFirst", "OnlyFirst", "OnlySecond"}));
+  MOE_RETURN_IF_ERROR(CheckNumber(node, "max_length", kMaxSize));
+  return CheckNumber(node, "stride", kMaxSize);
+}
+
+absl::Status CheckPadding(const JsonNode& node) {
+  MOE_ASSIGN_OR_RETURN(const JsonNode strategy, node.Get("strategy"));
+  MOE_RETURN_IF_ERROR(CheckPaddingStrategy(strategy));
+  MOE_ASSIGN_OR_RETURN(const JsonNode direction, node.Get("direction"));
+  MOE_RETURN_IF_ERROR(CheckName(direction, {"Left", "Right"}));
+  MOE_ASSIGN_OR_RETURN(const std::optional<JsonNode> multiple,
+                       node.Find("pad_to_multiple_of"));
+  if (multiple.has_value()) {
+    MOE_RETURN_IF_ERROR(multiple->AsUnsigned(kMaxSize).status());
+  }
+  MOE_RETURN_IF_ERROR(CheckNumber(node, "pad_id", kMaxId));
+  MOE_RETURN_IF_ERROR(CheckNumber(node, "pad_type_id", kMaxId));
+  return node.GetString("pad_token").status();
+}
+
 absl::StatusOr<Normalizer> ParseNormalizer(const JsonNode& node) {
   std::vector<NormalizerStep> steps;
   MOE_RETURN_IF_ERROR(AddNormalizerSteps(node, &steps));
@@ -366,12 +449,14 @@ absl::StatusOr<Normalizer> ParseNormalizer(const JsonNode& node) {
 absl::StatusOr<ParsedPreTokenizer> ParsePreTokenizer(const JsonNode& node) {
   std::vector<PreTokenizerStep> steps;
   MOE_RETURN_IF_ERROR(AddPreTokenizerSteps(node, &steps));
-  int num_byte_levels = 0;
-  for (const PreTokenizerStep& step : steps) {
-    if (std::holds_alternative<ByteAlphabetStep>(step)) ++num_byte_levels;
-  }
+  const auto num_byte_levels =
+      std::count_if(steps.begin(), steps.end(), [](const auto& step) {
+        return std::holds_alternative<ByteAlphabetStep>(step);
+      });
   if (num_byte_levels > kMaxByteLevels) {
-    return node.UnknownType("more than two ByteLevel", kPreTokenizers);
+    return absl::UnimplementedError(
+        absl::StrCat(node.path(), ": expected at most ", kMaxByteLevels,
+                     " ByteLevel, found ", num_byte_levels));
   }
   const bool words_are_bytes =
       !steps.empty() && std::holds_alternative<ByteAlphabetStep>(steps.back());
@@ -386,8 +471,8 @@ absl::StatusOr<Decoder> ParseDecoder(const JsonNode& node) {
 }
 
 absl::StatusOr<BpeSpec> ParseBpe(const JsonNode& node) {
-  // Files of the package's first versions name no type; those are BPE where
-  // they have merges.
+  // Files of the package's first versions do not name a type; with merges, they
+  // are BPE.
   MOE_ASSIGN_OR_RETURN(const std::optional<JsonNode> type,
                        node.FindEvenNull("type"));
   if (type.has_value()) {
@@ -398,11 +483,7 @@ absl::StatusOr<BpeSpec> ParseBpe(const JsonNode& node) {
   MOE_RETURN_IF_ERROR(RefuseText(node, "continuing_subword_prefix"));
   MOE_RETURN_IF_ERROR(RefuseText(node, "end_of_word_suffix"));
   BpeSpec spec;
-  MOE_ASSIGN_OR_RETURN(const std::optional<JsonNode> unk,
-                       node.Find("unk_token"));
-  if (unk.has_value()) {
-    MOE_ASSIGN_OR_RETURN(spec.unk_token, unk->AsString());
-  }
+  MOE_ASSIGN_OR_RETURN(spec.unk_token, node.FindString("unk_token"));
   MOE_ASSIGN_OR_RETURN(spec.fuse_unk, node.GetBoolOr("fuse_unk", false));
   MOE_ASSIGN_OR_RETURN(spec.byte_fallback,
                        node.GetBoolOr("byte_fallback", false));
@@ -426,8 +507,10 @@ absl::StatusOr<std::vector<AddedToken>> ParseAddedTokens(
     const auto [known, is_new] = seen.emplace(token.content, tokens.size());
     if (!is_new) {
       if (SameFlags(tokens[known->second], token)) continue;
-      return item.Error(absl::StrCat("the added token \"", token.content,
-                                     "\" is there twice, with other flags"));
+      return item.Error(absl::StrCat("expected the added token \"",
+                                     token.content,
+                                     "\" once, found it again with other "
+                                     "flags"));
     }
     if (const auto id = model.TokenToId(token.content)) {
       token.id = *id;
@@ -437,9 +520,9 @@ absl::StatusOr<std::vector<AddedToken>> ParseAddedTokens(
       const auto index = static_cast<size_t>(token.id);
       if (index < vocab.size() && vocab[index].has_value()) {
         return item.Error(absl::StrCat(
-            "the added token \"", token.content, "\" gets the id ", token.id,
-            ", which is \"", *vocab[index],
-            "\" in the vocabulary, because ids below are not used"));
+            "expected a free id for the added token \"", token.content,
+            "\", found ", token.id, ", which is the id of \"", *vocab[index],
+            "\" because the vocabulary leaves out lower ids"));
       }
     }
     const absl::Status status = budget.Spend(token.content);

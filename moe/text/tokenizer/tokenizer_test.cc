@@ -1,6 +1,7 @@
 #include "moe/text/tokenizer/tokenizer.h"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,7 +33,7 @@ TEST(TokenizerTest, ReadsTheConfigsBeside) {
   const TempDirectory directory;
   directory.Write("tokenizer.json", kJson);
   MOE_ASSERT_OK_AND_ASSIGN(auto tokenizer, LoadTokenizer(directory.path()));
-  EXPECT_EQ(tokenizer->bos_id(), absl::nullopt);
+  EXPECT_EQ(tokenizer->bos_id(), std::nullopt);
   directory.Write("special_tokens_map.json",
                   R"({"bos_token":{"content":"<s>"},"eos_token":"<s>"})");
   directory.Write("tokenizer_config.json",
@@ -143,7 +144,8 @@ TEST(TokenizerTest, TheEndsOfTextsThatAreAskedFor) {
   const std::string digest = DigestOf(directory);
   EXPECT_THAT(LoadTokenizer(directory.path(), {true, {}}),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("--add_bos=true asks for the bos_token")));
+                       HasSubstr("--add_bos: expected a tokenizer with the "
+                                 "bos_token, found none")));
   directory.Write("tokenizer_config.json", R"({"bos_token":"<s>"})");
   MOE_ASSERT_OK_AND_ASSIGN(auto plain, LoadTokenizer(directory.path()));
   MOE_ASSERT_OK_AND_ASSIGN(auto with_bos,
@@ -169,9 +171,11 @@ TEST(TokenizerTest, WantsADirectory) {
 
 TEST(TokenizerTest, ErrorsSayWhichFile) {
   const TempDirectory directory;
-  EXPECT_THAT(LoadTokenizer(directory.path()),
-              StatusIs(absl::StatusCode::kNotFound,
-                       HasSubstr(directory.path() + ": there is neither")));
+  EXPECT_THAT(
+      LoadTokenizer(directory.path()),
+      StatusIs(absl::StatusCode::kNotFound,
+               HasSubstr(directory.path() + ": expected a tokenizer.json or a "
+                                            "tokenizer.model, found neither")));
   directory.Write("tokenizer.model", "x");
   EXPECT_THAT(LoadTokenizer(directory.path()),
               StatusIs(absl::StatusCode::kInvalidArgument,

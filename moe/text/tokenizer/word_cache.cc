@@ -24,8 +24,8 @@ uint64_t Load32(const char* data) {
   return word;
 }
 
-// Both halves of the word by overlapping loads, so that no byte is looked at by
-// itself; every byte and the length count.
+// Reads the word by overlapping loads instead of single bytes. The hash depends
+// on every byte and on the length.
 uint64_t Hash(absl::string_view word) {
   const char* const data = word.data();
   const size_t size = word.size();

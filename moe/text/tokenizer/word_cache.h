@@ -1,10 +1,10 @@
-// A bounded memory of words and their ids.
+// A bounded cache from words to their ids.
 //
-// A text repeats its words: what BPE made of one is kept in a table of
-// kNumEntries places, one for each hash, where a later word takes the place of
-// an earlier one. Results never depend on it: a hit is what BPE would give
-// again. It takes kNumEntries * 64 bytes = 2 MiB whatever is encoded; words
-// over kMaxWordBytes or with more than kMaxIds ids are not kept.
+// Texts repeat their words. The table has kNumEntries places; a word goes to
+// the place of its hash and replaces an earlier word there. Results never
+// depend on the cache: it returns what BPE would compute again. It takes
+// kNumEntries * 64 bytes = 2 MiB. It does not keep words over kMaxWordBytes or
+// with more than kMaxIds ids.
 
 #ifndef MOE_TEXT_TOKENIZER_WORD_CACHE_H_
 #define MOE_TEXT_TOKENIZER_WORD_CACHE_H_
@@ -27,22 +27,22 @@ class WordCache {
 
   WordCache();
 
-  // Where a word's ids are, or go.
+  // The place of a word's ids in the table.
   class Place {
    private:
     friend class WordCache;
     size_t index = 0;
   };
 
-  // The ids of the word, which is not empty; null if they are not kept. Valid
-  // until the next Put. `place` is for Put.
+  // Finds the ids of a word that is not empty; false if the cache does not have
+  // them. `ids` is valid until the next Put; `place` is for Put.
   struct Ids {
     const int32_t* data;
     size_t size;
   };
   bool Get(absl::string_view word, Place* place, Ids* ids) const;
 
-  // Keeps the ids, if they fit.
+  // Keeps the ids if they fit.
   void Put(absl::string_view word, const Place& place,
            absl::Span<const int32_t> ids);
 

@@ -1,6 +1,7 @@
 #include "moe/text/dataset/testing/byte_tokenizer.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,7 +12,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
-#include "absl/types/optional.h"
 #include "absl/types/span.h"
 #include "moe/base/sha256.h"
 
@@ -79,18 +79,15 @@ int64_t ByteTokenizer::vocab_size() const {
   return kFirstSpecial + static_cast<int64_t>(special_tokens_.size());
 }
 
-absl::optional<int32_t> ByteTokenizer::TokenToId(
-    absl::string_view token) const {
+std::optional<int32_t> ByteTokenizer::TokenToId(absl::string_view token) const {
   for (size_t i = 0; i < special_tokens_.size(); ++i) {
     if (special_tokens_[i] == token) {
       return kFirstSpecial + static_cast<int32_t>(i);
     }
   }
-  return absl::nullopt;
+  return std::nullopt;
 }
 
-absl::optional<int32_t> ByteTokenizer::bos_id() const {
-  return TokenToId(bos_);
-}
+std::optional<int32_t> ByteTokenizer::bos_id() const { return TokenToId(bos_); }
 
 }  // namespace moe::testing

@@ -5,20 +5,20 @@
 #define MOE_TEXT_DATASET_TESTING_BYTE_TOKENIZER_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "absl/types/optional.h"
 #include "absl/types/span.h"
 #include "moe/text/tokenizer/tokenizer.h"
 
 namespace moe::testing {
 
-// Of "\n\n", which is taken wherever it fits, from the left.
+// The id of "\n\n", which is taken wherever it fits, from the left.
 inline constexpr int32_t kTwoLineBreaks = 256;
-// Of the first special token; the others follow.
+// The id of the first special token; the others follow.
 inline constexpr int32_t kFirstSpecial = 257;
 
 class ByteTokenizer : public Tokenizer {
@@ -40,9 +40,9 @@ class ByteTokenizer : public Tokenizer {
                                      bool skip_special_tokens) const override;
   int64_t vocab_size() const override;
   int64_t base_vocab_size() const override { return kFirstSpecial; }
-  absl::optional<int32_t> TokenToId(absl::string_view token) const override;
-  absl::optional<int32_t> bos_id() const override;
-  absl::optional<int32_t> eos_id() const override { return absl::nullopt; }
+  std::optional<int32_t> TokenToId(absl::string_view token) const override;
+  std::optional<int32_t> bos_id() const override;
+  std::optional<int32_t> eos_id() const override { return std::nullopt; }
   const std::string& digest() const override { return digest_; }
 
  private:

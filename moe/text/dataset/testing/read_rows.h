@@ -23,7 +23,7 @@ namespace moe::testing {
 
 class ReadRowsTest : public ::testing::Test {
  protected:
-  // Where rows begin, and their texts or what is wrong with them.
+  // The line where each row begins, and its text or its error.
   using Rows = std::vector<std::pair<int64_t, std::string>>;
 
   absl::StatusOr<Rows> Read(const std::string& name, absl::string_view text,
