@@ -14,8 +14,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "moe/base/byte_size.h"
@@ -42,6 +42,10 @@ absl::Status AlreadyExists(absl::string_view path) {
 bool IsEmptyDirectory(absl::string_view path) {
   const absl::StatusOr<std::vector<std::string>> names = ListDirectory(path);
   return names.ok() && names->empty();
+}
+
+bool IsPlainName(absl::string_view name) {
+  return !name.empty() && name != "." && name != "..";
 }
 
 // Moves what is at `path` to a name beside it, and returns that name. It does
@@ -128,14 +132,24 @@ absl::Status AtomicDirectoryWriter::CheckFreeSpace() const {
       " free; free some space or choose another path"));
 }
 
+absl::Status AtomicDirectoryWriter::MakeFolder(const std::string& folder) {
+  if (folders_.count(folder) > 0) return absl::OkStatus();
+  MOE_RETURN_IF_ERROR(options_.file_system->CreateDirectory(
+      absl::StrCat(staging_->content(), "/", folder)));
+  folders_.insert(folder);
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::unique_ptr<WritableFile>> AtomicDirectoryWriter::CreateFile(
     absl::string_view name) {
   MOE_CHECK(staging_ != nullptr);
-  if (name.empty() || name == "." || name == ".." ||
-      absl::StrContains(name, '/')) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("\"", name, "\" is not a plain file name"));
+  const std::vector<std::string> parts = absl::StrSplit(name, '/');
+  if (parts.size() > 2 ||
+      !std::all_of(parts.begin(), parts.end(), IsPlainName)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "\"", name, "\" is not a plain file name, or FOLDER/NAME"));
   }
+  if (parts.size() == 2) MOE_RETURN_IF_ERROR(MakeFolder(parts[0]));
   return options_.file_system->CreateFile(
       absl::StrCat(staging_->content(), "/", name));
 }
@@ -154,6 +168,10 @@ absl::Status AtomicDirectoryWriter::Commit() {
   FileSystem& file_system = *options_.file_system;
   MOE_RETURN_IF_ERROR(
       WriteManifest(file_system, staging_->content(), options_.kind));
+  for (const std::string& folder : folders_) {
+    MOE_RETURN_IF_ERROR(file_system.SyncDirectory(
+        absl::StrCat(staging_->content(), "/", folder)));
+  }
   MOE_RETURN_IF_ERROR(file_system.SyncDirectory(staging_->content()));
   MOE_RETURN_IF_ERROR(TakeTargetsPlace());
   const std::string parent = staging_->parent();

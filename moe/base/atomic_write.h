@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "absl/status/status.h"
@@ -54,8 +55,9 @@ class AtomicDirectoryWriter {
   // Without Commit, removes what was written.
   ~AtomicDirectoryWriter();
 
-  // `name` is a plain file name, without separators. The caller closes the file
-  // after Sync; Commit syncs names only.
+  // `name` is a plain file name, or FOLDER/NAME of two such, for a file in a
+  // folder of the directory, which is made with its first file. The caller
+  // closes the file after Sync; Commit syncs names only.
   absl::StatusOr<std::unique_ptr<WritableFile>> CreateFile(
       absl::string_view name);
   // CreateFile, Append, Sync, Close.
@@ -73,12 +75,14 @@ class AtomicDirectoryWriter {
 
   absl::Status CheckTarget() const;
   absl::Status CheckFreeSpace() const;
+  absl::Status MakeFolder(const std::string& folder);
   absl::Status TakeTargetsPlace();
 
   const std::string target_;
   const AtomicDirectoryOptions options_;
   // Null before Create is done and after Commit.
   std::unique_ptr<StagingDirectory> staging_;
+  std::set<std::string> folders_;  // That were made in the directory.
 };
 
 // Puts the directory at `staging.content()`, which has a record, in the place

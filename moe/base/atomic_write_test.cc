@@ -41,7 +41,7 @@ using ::testing::IsEmpty;
 
 using Fault = FaultInjectingFileSystem::Fault;
 
-// What the tests write: two files, one in pieces.
+// What the tests write: two files, one in pieces, and two in a folder.
 absl::Status WriteSample(absl::string_view target, bool overwrite,
                          FileSystem& file_system) {
   AtomicDirectoryOptions options;
@@ -57,6 +57,8 @@ absl::Status WriteSample(absl::string_view target, bool overwrite,
   MOE_RETURN_IF_ERROR(file->Sync());
   MOE_RETURN_IF_ERROR(file->Close());
   MOE_RETURN_IF_ERROR(writer->WriteFile("config", "new"));
+  MOE_RETURN_IF_ERROR(writer->WriteFile("folder/one", "1"));
+  MOE_RETURN_IF_ERROR(writer->WriteFile("folder/two", "2"));
   return writer->Commit();
 }
 
@@ -76,7 +78,9 @@ std::string Contents(absl::string_view path) {
 
 bool IsCompleteSample(const TempDirectory& directory) {
   return Contents(directory.Path("out/weights")) == "piece0piece1piece2" &&
-         Contents(directory.Path("out/config")) == "new";
+         Contents(directory.Path("out/config")) == "new" &&
+         Contents(directory.Path("out/folder/one")) == "1" &&
+         Contents(directory.Path("out/folder/two")) == "2";
 }
 
 bool IsOld(const TempDirectory& directory) {
@@ -254,7 +258,8 @@ TEST(AtomicDirectoryWriterTest, RefusesNamesThatLeaveTheDirectory) {
   MOE_ASSERT_OK_AND_ASSIGN(
       const std::unique_ptr<AtomicDirectoryWriter> writer,
       AtomicDirectoryWriter::Create(directory.Path("out"), {}));
-  for (const char* name : {"", ".", "..", "../x", "a/b", "/x"}) {
+  for (const char* name :
+       {"", ".", "..", "../x", "/x", "a/", "a/..", "./a", "a//b", "a/b/c"}) {
     EXPECT_THAT(writer->WriteFile(name, "x"),
                 StatusIs(absl::StatusCode::kInvalidArgument))
         << name;

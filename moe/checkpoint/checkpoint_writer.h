@@ -44,7 +44,8 @@ struct CheckpointPlan {
   // Write model.safetensors.index.json. Needed where there is more than one
   // shard.
   bool has_index = false;
-  // Whole small files: config.json, model code.
+  // Whole small files: config.json, model code. The name of these and of copies
+  // may be FOLDER/NAME.
   std::map<std::string, std::string> contents;
   // Files to copy: name in the new directory -> path.
   std::map<std::string, std::string> copies;
@@ -63,7 +64,7 @@ struct CheckpointWriterOptions {
 class CheckpointWriter {
  public:
   // InvalidArgument for a plan that is malformed (a tensor or file twice, a
-  // name that is not a plain one) or for a path in or around the input;
+  // name that is no name of a file) or for a path in or around the input;
   // AlreadyExists, ResourceExhausted (too little space) before anything is
   // written.
   static absl::StatusOr<std::unique_ptr<CheckpointWriter>> Create(

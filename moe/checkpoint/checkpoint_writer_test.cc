@@ -92,11 +92,18 @@ absl::Status Rewrite(absl::string_view from, absl::string_view to,
   return writer->Finish();
 }
 
-// The names in a checkpoint's directory but that of its record.
+// The names in a checkpoint's directory, and in those in it, but that of its
+// record.
 std::vector<std::string> Files(absl::string_view directory) {
-  std::vector<std::string> names = ListDirectory(directory).value();
-  names.erase(std::remove(names.begin(), names.end(), kManifestFile),
-              names.end());
+  const std::filesystem::path top{std::string(directory)};
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(top)) {
+    if (entry.is_directory() || entry.path().filename() == kManifestFile) {
+      continue;
+    }
+    names.push_back(entry.path().lexically_relative(top).string());
+  }
+  std::sort(names.begin(), names.end());
   return names;
 }
 
@@ -248,21 +255,24 @@ TEST(CheckpointWriterTest, RefusesADeviceThatIsTooFull) {
 }
 
 TEST(CheckpointWriterTest, EveryFaultLeavesNothingOrAWholeCheckpoint) {
-  constexpr char kFrom[] = "testdata/llama_mha_f32_sharded";
+  const TempDirectory source;
+  std::filesystem::copy("testdata/llama_mha_f32_sharded", source.Path("model"));
+  source.Write("model/additional_chat_templates/rag.jinja", "rag");
+  const std::string from = source.Path("model");
   FaultInjectingFileSystem counting;
   const TempDirectory counted;
   CheckpointWriterOptions options;
   options.file_system = &counting;
-  MOE_ASSERT_OK(Rewrite(kFrom, counted.Path("out"), options, 1 << 16));
+  MOE_ASSERT_OK(Rewrite(from, counted.Path("out"), options, 1 << 16));
   ASSERT_GE(counting.num_operations(), 40);
   for (int64_t n = 0; n < counting.num_operations(); ++n) {
     const TempDirectory directory;
     FaultInjectingFileSystem file_system(Fault::kFailOnce, n);
     options.file_system = &file_system;
     const absl::Status status =
-        Rewrite(kFrom, directory.Path("out"), options, 1 << 16);
+        Rewrite(from, directory.Path("out"), options, 1 << 16);
     if (PathExists(directory.Path("out"))) {
-      ExpectSameFiles(kFrom, directory.Path("out"));
+      ExpectSameFiles(from, directory.Path("out"));
     } else {
       EXPECT_THAT(status, StatusIs(absl::StatusCode::kResourceExhausted));
       EXPECT_THAT(directory.List(), IsEmpty());

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -57,12 +58,35 @@ struct Names {
   std::vector<std::string> others;
 };
 
+bool IsFolder(const std::string& path) {
+  std::error_code error;
+  return fs::is_directory(path, error);
+}
+
+// Adds what is in the folder of chat templates.
+absl::Status SortChatTemplates(absl::string_view directory, Names& names) {
+  MOE_ASSIGN_OR_RETURN(
+      const std::vector<std::string> all,
+      ListDirectory(absl::StrCat(directory, "/", kChatTemplatesFolder)));
+  for (const std::string& name : all) {
+    std::vector<std::string>& kind =
+        absl::EndsWith(name, ".jinja") ? names.companions : names.others;
+    kind.push_back(absl::StrCat(kChatTemplatesFolder, "/", name));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<Names> SortNames(absl::string_view directory) {
   MOE_ASSIGN_OR_RETURN(const std::vector<std::string> all,
                        ListDirectory(directory));
   const std::set<std::string> of_tokenizer = FindTokenizerFiles(directory, all);
   Names names;
   for (const std::string& name : all) {
+    if (name == kChatTemplatesFolder &&
+        IsFolder(absl::StrCat(directory, "/", name))) {
+      MOE_RETURN_IF_ERROR(SortChatTemplates(directory, names));
+      continue;
+    }
     const bool is_companion =
         IsCompanionFile(name) || of_tokenizer.count(name) > 0;
     (is_companion ? names.companions : names.others).push_back(name);
@@ -155,10 +179,8 @@ std::vector<std::string> OthersOf(absl::string_view directory,
   }
   std::vector<std::string> others;
   for (const std::string& name : names) {
-    if (name[0] == '.' || of_model.count(name) > 0) continue;
-    std::error_code error;
-    const bool is_folder =
-        fs::is_directory(absl::StrCat(directory, "/", name), error);
+    if (SplitPath(name).name[0] == '.' || of_model.count(name) > 0) continue;
+    const bool is_folder = IsFolder(absl::StrCat(directory, "/", name));
     others.push_back(is_folder ? absl::StrCat(name, "/") : name);
   }
   return others;

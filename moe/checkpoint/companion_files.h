@@ -1,5 +1,7 @@
 // The files beside a model's weights that belong to it whatever the weights
-// are: tokenizer with its own code, generation defaults, licence.
+// are: tokenizer with its own code, chat templates, generation defaults,
+// licence. A name is that in the model's directory, or, of a chat template
+// beside the model's own, kChatTemplatesFolder/NAME.jinja.
 //
 // Reading them follows every link. Copying them into another checkpoint, which
 // may be published, does not: a file whose content lies outside of the model is
@@ -18,6 +20,9 @@
 #include "moe/base/json.h"
 
 namespace moe {
+
+// The folder in which transformers keeps the chat templates that have names.
+inline constexpr char kChatTemplatesFolder[] = "additional_chat_templates";
 
 // What a checkpoint made from a model does not get.
 struct LeftBehind {

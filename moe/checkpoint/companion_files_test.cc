@@ -94,6 +94,50 @@ TEST_F(CompanionFilesTest, TheTokenizersCodeIsTaken) {
   EXPECT_THAT(found.left_behind, ElementsAre(Left("units.py", "outside")));
 }
 
+TEST_F(CompanionFilesTest, TakesTheChatTemplatesThatHaveNames) {
+  directory_.Write("model/chat_template.jinja", "x");
+  directory_.Write("model/additional_chat_templates/tool_use.jinja", "x");
+  directory_.Write("model/additional_chat_templates/rag.jinja", "x");
+  directory_.Write("model/additional_chat_templates/notes.txt", "x");
+  directory_.Write("model/additional_chat_templates/.rag.jinja.swp", "x");
+  directory_.Write("model/additional_chat_templates/old/rag.jinja", "x");
+  directory_.Write("model/other_templates/rag.jinja", "x");
+  Link(key_, Model("additional_chat_templates/key.jinja"));
+  const CompanionCopies found = Find();
+  EXPECT_THAT(NamesOf(found),
+              ElementsAre("additional_chat_templates/rag.jinja",
+                          "additional_chat_templates/tool_use.jinja",
+                          "chat_template.jinja"));
+  EXPECT_EQ(found.copies.at("additional_chat_templates/rag.jinja"),
+            fs::canonical(Model("additional_chat_templates/rag.jinja")));
+  EXPECT_THAT(found.left_behind,
+              ElementsAre(Left("additional_chat_templates/key.jinja",
+                               "outside of the model's folder")));
+  EXPECT_THAT(found.others, ElementsAre("additional_chat_templates/notes.txt",
+                                        "additional_chat_templates/old/",
+                                        "other_templates/"));
+  EXPECT_THAT(
+      ListCompanionFiles(Model()),
+      IsOkAndHolds(ElementsAre("additional_chat_templates/key.jinja",
+                               "additional_chat_templates/rag.jinja",
+                               "additional_chat_templates/tool_use.jinja",
+                               "chat_template.jinja")));
+}
+
+TEST_F(CompanionFilesTest, AFolderOfChatTemplatesElsewhereIsNotTheModels) {
+  directory_.Write("keys/id.jinja", "secret");
+  Link("../keys", Model("additional_chat_templates"));
+  const CompanionCopies found = Find();
+  EXPECT_THAT(NamesOf(found), IsEmpty());
+  EXPECT_THAT(found.left_behind,
+              ElementsAre(Left("additional_chat_templates/id.jinja",
+                               "outside of the model's folder")));
+  // A file of that name is no such folder.
+  fs::remove(Model("additional_chat_templates"));
+  directory_.Write("model/additional_chat_templates", "x");
+  EXPECT_THAT(Find().others, ElementsAre("additional_chat_templates"));
+}
+
 TEST_F(CompanionFilesTest, LeavesALinkOutOfTheModelBehind) {
   Link(key_, Model("LICENSE-x"));
   Link("../keys/id", Model("NOTICE"));
@@ -150,12 +194,16 @@ TEST_F(CompanionFilesTest, TakesWhatLiesInTheCacheOfTheHub) {
   add("model.safetensors", "bb");
   add("tokenizer.json", "cc");
   add("LICENSE.txt", "dd");
+  directory_.Write("hub/blobs/ee", "x");
+  Link("../../../blobs/ee", snapshot + "/additional_chat_templates/rag.jinja");
   Link("../../../keys/id", snapshot + "/NOTICE");
   const CompanionCopies found =
       FindCompanionCopies(snapshot, {snapshot + "/config.json",
                                      snapshot + "/model.safetensors"})
           .value();
-  EXPECT_THAT(NamesOf(found), ElementsAre("LICENSE.txt", "tokenizer.json"));
+  EXPECT_THAT(NamesOf(found),
+              ElementsAre("LICENSE.txt", "additional_chat_templates/rag.jinja",
+                          "tokenizer.json"));
   EXPECT_THAT(found.left_behind, ElementsAre(Left("NOTICE", "outside")));
 }
 

@@ -32,6 +32,7 @@
 namespace moe {
 namespace {
 
+using ::moe::testing::IsOkAndHolds;
 using ::moe::testing::ReadTensors;
 using ::moe::testing::StatusIs;
 using ::moe::testing::TempDirectory;
@@ -224,8 +225,9 @@ TEST(ConversionPlanTest, NamesInOneEntryWhatIsNoPartOfTheModel) {
   const TempDirectory directory;
   WriteTinyModel({}, directory.Path("from"));
   for (const char* name :
-       {"README.md", "original/params.json", "tokenization_fox.py",
-        "tokenization_ours.py", "ours.py"}) {
+       {"README.md", "additional_chat_templates/rag.jinja",
+        "additional_chat_templates/notes.txt", "original/params.json",
+        "tokenization_fox.py", "tokenization_ours.py", "ours.py"}) {
     directory.Write(absl::StrCat("from/", name), "from");
   }
   MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint from,
@@ -236,10 +238,38 @@ TEST(ConversionPlanTest, NamesInOneEntryWhatIsNoPartOfTheModel) {
                      {{"ours.py", "plan"}, {"tokenization_ours.py", "plan"}},
                      AsItIs));
   ASSERT_EQ(plan.left_behind.size(), 1u);
-  EXPECT_EQ(plan.left_behind[0].name, "README.md, original/");
+  EXPECT_EQ(plan.left_behind[0].name,
+            "README.md, additional_chat_templates/notes.txt, original/");
   EXPECT_EQ(plan.checkpoint.copies.count("tokenization_fox.py"), 1u);
   EXPECT_EQ(plan.checkpoint.copies.count("tokenization_ours.py"), 0u);
   EXPECT_EQ(plan.checkpoint.contents.at("tokenization_ours.py"), "plan");
+}
+
+TEST(ConversionPlanTest, ChatTemplatesTravelInTheirFolder) {
+  const TempDirectory directory;
+  WriteTinyModel({}, directory.Path("from"));
+  directory.Write("from/additional_chat_templates/rag.jinja", "rag");
+  directory.Write("from/original/rag.jinja", "rag");
+  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint from,
+                           Checkpoint::Open(directory.Path("from")));
+  MOE_ASSERT_OK_AND_ASSIGN(ConversionPlan plan,
+                           PlanConversion(from, {{kConfigFile, "{}"}}, AsItIs));
+  ThreadPool pool(1);
+  Progress progress(Progress::Style::kSilent, {});
+  ConversionOutput output = {directory.Path("to")};
+  // The second replaces the first, folder and all.
+  for (output.overwrite = false;; output.overwrite = true) {
+    MOE_ASSERT_OK_AND_ASSIGN(
+        const WrittenCheckpoint written,
+        WriteConversion(plan, from, output, {pool, progress}));
+    ASSERT_EQ(written.left_behind.size(), 1u);
+    EXPECT_EQ(written.left_behind[0].name, "original/");
+    EXPECT_THAT(
+        ReadFile(directory.Path("to/additional_chat_templates/rag.jinja"), 10),
+        IsOkAndHolds("rag"));
+    EXPECT_FALSE(PathExists(directory.Path("to/original")));
+    if (output.overwrite) break;
+  }
 }
 
 TEST(ConversionPlanTest, ATiedCopyIsNotWrittenTwice) {

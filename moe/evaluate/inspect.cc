@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
@@ -204,9 +205,14 @@ std::vector<std::string> FilesOf(const Inspection& inspection) {
 absl::Status AddDigests(Inspection& inspection, Progress& progress) {
   const std::vector<std::string> paths = FilesOf(inspection);
   progress.Start("digests", static_cast<int64_t>(paths.size()), "files");
+  const std::string directory = absl::StrCat(inspection.path, "/");
   for (const std::string& path : paths) {
     MOE_ASSIGN_OR_RETURN(std::string digest, HexSha256OfFile(path));
-    inspection.digests.emplace_back(SplitPath(path).name, std::move(digest));
+    // The name in the directory, which may be that of a folder and a file.
+    std::string name = absl::StartsWith(path, directory)
+                           ? path.substr(directory.size())
+                           : SplitPath(path).name;
+    inspection.digests.emplace_back(std::move(name), std::move(digest));
     progress.Advance(1);
   }
   progress.Finish();

@@ -1,6 +1,7 @@
 #include "moe/evaluate/inspect.h"
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,6 +28,7 @@ namespace {
 using ::moe::testing::StatusIs;
 using ::moe::testing::TempDirectory;
 using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -186,6 +188,24 @@ TEST(InspectTest, TakesDigestsOnRequest) {
       found.digests[3],
       Pair("model.safetensors.index.json",
            "4a74791eac96730a6296ec0d41cd6231e6c2d953dd42dc9eab6b04dc6b8afc5a"));
+}
+
+TEST(InspectTest, NamesAChatTemplateWithItsFolder) {
+  const TempDirectory directory;
+  std::filesystem::copy("testdata/llama_gqa_bf16", directory.Path("model"));
+  directory.Write("model/additional_chat_templates/rag.jinja", "abc");
+  InspectOptions options;
+  options.digests = true;
+  MOE_ASSERT_OK_AND_ASSIGN(const Inspection found,
+                           InspectPath(directory.Path("model"), options));
+  EXPECT_THAT(found.companion_files,
+              Contains("additional_chat_templates/rag.jinja"));
+  // `printf abc | sha256sum`.
+  EXPECT_THAT(
+      found.digests,
+      Contains(Pair(
+          "additional_chat_templates/rag.jinja",
+          "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")));
 }
 
 TEST(InspectTest, TakesADirectoryWithoutConfiguration) {

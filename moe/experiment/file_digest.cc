@@ -17,6 +17,7 @@
 #include "moe/base/sha256.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/checkpoint.h"
+#include "moe/checkpoint/companion_files.h"
 #include "moe/checkpoint/safetensors_file.h"
 #include "moe/checkpoint/sharded_tensors.h"
 #include "moe/text/dataset/dataset_files.h"
@@ -39,6 +40,21 @@ absl::StatusOr<std::vector<FileDigest>> DigestNames(
   }
   progress.Finish();
   return files;
+}
+
+// Adds the files of a directory that are not hidden, with the prefix.
+absl::Status AddFiles(const std::string& directory, absl::string_view prefix,
+                      std::vector<std::string>& names) {
+  MOE_ASSIGN_OR_RETURN(const std::vector<std::string> all,
+                       ListDirectory(directory));
+  for (const std::string& name : all) {
+    if (name[0] == '.' ||
+        std::filesystem::is_directory(absl::StrCat(directory, "/", name))) {
+      continue;
+    }
+    names.push_back(absl::StrCat(prefix, name));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -74,7 +90,7 @@ absl::StatusOr<std::vector<std::string>> ModelFiles(absl::string_view path) {
 absl::StatusOr<std::vector<FileDigest>> DigestModel(absl::string_view path,
                                                     Progress& progress) {
   MOE_ASSIGN_OR_RETURN(std::vector<std::string> names, ModelFiles(path));
-  for (std::string& name : names) name = SplitPath(name).name;
+  for (std::string& name : names) name.erase(0, path.size() + 1);
   return DigestNames(path, std::move(names), "digests of the model", progress);
 }
 
@@ -93,14 +109,13 @@ absl::StatusOr<std::vector<FileDigest>> DigestData(absl::string_view path) {
 
 absl::StatusOr<std::vector<FileDigest>> DigestDirectory(absl::string_view path,
                                                         Progress& progress) {
-  MOE_ASSIGN_OR_RETURN(std::vector<std::string> names, ListDirectory(path));
-  names.erase(std::remove_if(names.begin(), names.end(),
-                             [&](const std::string& name) {
-                               return name[0] == '.' ||
-                                      std::filesystem::is_directory(
-                                          absl::StrCat(path, "/", name));
-                             }),
-              names.end());
+  std::vector<std::string> names;
+  MOE_RETURN_IF_ERROR(AddFiles(std::string(path), "", names));
+  const std::string templates = absl::StrCat(path, "/", kChatTemplatesFolder);
+  if (std::filesystem::is_directory(templates)) {
+    MOE_RETURN_IF_ERROR(
+        AddFiles(templates, absl::StrCat(kChatTemplatesFolder, "/"), names));
+  }
   return DigestNames(path, std::move(names), "digests of the checkpoint",
                      progress);
 }

@@ -33,8 +33,8 @@ absl::StatusOr<std::vector<FileDigest>> DigestModel(absl::string_view path,
 absl::StatusOr<std::vector<FileDigest>> DigestData(absl::string_view path);
 
 // Every file of a directory that a step has written, sorted by name, but for
-// those of directories in it; names that start with a dot are left out, as what
-// a killed writer left behind has one.
+// those of directories in it other than kChatTemplatesFolder; names that start
+// with a dot are left out, as what a killed writer left behind has one.
 absl::StatusOr<std::vector<FileDigest>> DigestDirectory(absl::string_view path,
                                                         Progress& progress);
 

@@ -1,5 +1,6 @@
 #include "moe/experiment/file_digest.h"
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,8 @@ using ::moe::testing::StatusIs;
 using ::moe::testing::TempDirectory;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
 
 // `printf abc | sha256sum`.
 constexpr char kAbc[] =
@@ -50,6 +53,7 @@ TEST_F(FileDigestTest, TakesEveryFileOfADirectoryButHiddenOnes) {
   directory_.Write("b", "abc");
   directory_.Write("a", "");
   directory_.Write(".b.partial-1-2", "x");
+  directory_.Write("alignment/scale_factors.safetensors", "x");
   MOE_ASSERT_OK_AND_ASSIGN(const std::vector<FileDigest> files,
                            DigestDirectory(directory_.path(), progress_));
   EXPECT_THAT(NamesOf(files), ElementsAre("a", "b"));
@@ -71,6 +75,24 @@ TEST_F(FileDigestTest, TakesWhatBelongsToAModel) {
                   "model-00003-of-00003.safetensors",
                   "model.safetensors.index.json", "special_tokens_map.json",
                   "tokenizer.json", "tokenizer_config.json"));
+}
+
+TEST_F(FileDigestTest, TakesChatTemplatesThatHaveNames) {
+  std::filesystem::copy("testdata/llama_mha_f32_sharded",
+                        directory_.Path("model"));
+  directory_.Write("model/additional_chat_templates/rag.jinja", "abc");
+  directory_.Write("model/additional_chat_templates/.partial", "x");
+  MOE_ASSERT_OK_AND_ASSIGN(const std::vector<FileDigest> model,
+                           DigestModel(directory_.Path("model"), progress_));
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const std::vector<FileDigest> written,
+      DigestDirectory(directory_.Path("model"), progress_));
+  for (const std::vector<FileDigest>& files : {model, written}) {
+    ASSERT_THAT(files, Not(IsEmpty()));
+    EXPECT_EQ(files[0].name(), "additional_chat_templates/rag.jinja");
+    EXPECT_EQ(files[0].sha256(), kAbc);
+    EXPECT_EQ(files[1].name(), "chat_template.jinja");
+  }
 }
 
 TEST_F(FileDigestTest, TakesTheFilesOfADataset) {

@@ -4,10 +4,13 @@
   chat_interop.py check WORK_DIR
 
 `make` writes WORK_DIR/NAME for each template below: a tokenizer with that template, and
-conversations of one to four rounds, with and without a system turn. `check` holds the token
-artifact of each (NAME.safetensors) to apply_chat_template of transformers: ids, and the
-assistant's tokens as the same template gives them with its {% generation %} tags in place.
-The templates are written in the shape of those that the families' checkpoints carry. Needs
+conversations of one to four rounds, with and without a system turn. For each family that
+--chat_template names it writes two tokenizers: WORK_DIR/by_name has no template, WORK_DIR/own
+the one that the family's models are published with. `check`
+holds the token artifact of each (NAME.safetensors) to apply_chat_template of transformers:
+ids, and the assistant's tokens as the same template gives them with its {% generation %}
+tags in place. The templates are written in the shape of those that the families'
+checkpoints carry; a family by its name is held to the published template, too. Needs
 transformers, jinja2 and safetensors.
 """
 
@@ -122,6 +125,46 @@ TEMPLATES = {
 }
 
 
+# By the name of the family: its tokenizer, the special tokens that it has besides, and the
+# template that its models are published with. Vicuna's is what FastChat writes.
+FAMILIES = {
+    "llama3": ("llama3_style", [], TEMPLATES["llama3"][1]),
+    "chatml": ("smollm2_style", [], TEMPLATES["chatml"][1]),
+    "llama2": ("llama2_style", [], TEMPLATES["llama2"][1]),
+    "mistral": ("llama2_style", [], """{%- if messages[0]['role'] == 'system' %}
+    {%- set system_message = messages[0]['content'] %}
+    {%- set loop_messages = messages[1:] %}
+{%- else %}
+    {%- set loop_messages = messages %}
+{%- endif %}
+
+{{- bos_token }}
+{%- for message in loop_messages %}
+    {%- if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}
+        {{- raise_exception('Roles must alternate') }}
+    {%- endif %}
+    {%- if message['role'] == 'user' %}
+        {%- if loop.first and system_message is defined %}
+            {{- ' [INST] ' + system_message + '\n\n' + message['content'] + ' [/INST]' }}
+        {%- else %}
+            {{- ' [INST] ' + message['content'] + ' [/INST]' }}
+        {%- endif %}
+    {%- elif message['role'] == 'assistant' %}
+        {{- ' ' }}{% [[ %}{{ message['content'] + eos_token }}{% ]] -%}
+    {%- else %}
+        {{- raise_exception('Only user and assistant roles are supported') }}
+    {%- endif %}
+{%- endfor %}
+"""),
+    "zephyr": ("llama2_style", [], TEMPLATES["zephyr"][1]),
+    "vicuna": ("llama2_style", [], """{% if messages[0]['role'] == 'system' %}{% set rest = messages[1:] %}{% set system = messages[0]['content'] %}{% else %}{% set rest = messages %}{% set system = "A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, detailed, and polite answers to the user's questions." %}{% endif %}{{ bos_token + system + ' ' }}{% for message in rest %}{% if message['role'] == 'user' %}{{ 'USER: ' + message['content'] + ' ' }}{% else %}{{ 'ASSISTANT: ' }}{% [[ %}{{ message['content'] + eos_token }}{% ]] %}{% endif %}{% endfor %}"""),
+    "alpaca": ("llama2_style", [], """{% if messages[0]['role'] == 'system' %}{% set loop_messages = messages[1:] %}{% set system_message = messages[0]['content'].strip() + '\n\n' %}{% else %}{% set loop_messages = messages %}{% set system_message = '' %}{% endif %}{{ bos_token + system_message }}{% for message in loop_messages %}{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('Roles must alternate') }}{% endif %}{% if message['role'] == 'user' %}{{ '### Instruction:\n' + message['content'].strip() + '\n\n' }}{% elif message['role'] == 'assistant' %}{{ '### Response:\n' }}{% [[ %}{{ message['content'].strip() + eos_token }}{% ]] %}{{ '\n\n' }}{% endif %}{% endfor %}"""),
+    "gemma": ("llama2_style", ["<start_of_turn>", "<end_of_turn>"], """{{ bos_token }}{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}{% for message in messages %}{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('Roles must alternate') }}{% endif %}{% if (message['role'] == 'assistant') %}{% set role = 'model' %}{% else %}{% set role = message['role'] %}{% endif %}{{ '<start_of_turn>' + role + '\n' }}{% if role == 'model' %}{% [[ %}{{ message['content'] | trim + '<end_of_turn>' }}{% ]] %}{% else %}{{ message['content'] | trim + '<end_of_turn>' }}{% endif %}{{ '\n' }}{% endfor %}{% if add_generation_prompt %}{{'<start_of_turn>model\n'}}{% endif %}"""),
+    "phi3": ("llama2_style", ["<|system|>", "<|user|>", "<|assistant|>", "<|end|>"], """{% for message in messages %}{% if message['role'] == 'system' %}{{'<|system|>\n' + message['content'] + '<|end|>\n'}}{% elif message['role'] == 'user' %}{{'<|user|>\n' + message['content'] + '<|end|>\n'}}{% elif message['role'] == 'assistant' %}{{'<|assistant|>\n' }}{% [[ %}{{ message['content'] + '<|end|>' }}{% ]] %}{{ '\n'}}{% endif %}{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% else %}{{ eos_token }}{% endif %}"""),
+}
+# No system turn is written for these.
+WITHOUT_SYSTEM = {"gemma"}
+
 def conversations() -> list[list[dict[str, str]]]:
     found = []
     for rounds in range(1, 5):
@@ -136,55 +179,82 @@ def conversations() -> list[list[dict[str, str]]]:
     return found
 
 
-def template(name: str, marked: bool) -> str:
-    begin, end = ("generation", "endgeneration") if marked else ("if true", "endif")
-    return TEMPLATES[name][1].replace("[[", begin).replace("]]", end)
+def marked(text: str, with_tags: bool) -> str:
+    begin, end = ("generation", "endgeneration") if with_tags else ("if true", "endif")
+    return text.replace("[[", begin).replace("]]", end)
 
 
 def names() -> list[tuple[str, str, bool]]:
     """Of each directory: its name, its template, and whether that has the tags."""
-    return [(f"{name}{'_marked' if marked else ''}", name, marked)
-            for name in TEMPLATES for marked in (False, True)]
+    return [(f"{name}{'_marked' if tags else ''}", name, tags)
+            for name in TEMPLATES for tags in (False, True)]
+
+
+def write_tokenizer(path: pathlib.Path, source: pathlib.Path, new_tokens: list[str]) -> None:
+    """Copies a tokenizer without its template, and adds special tokens to it."""
+    shutil.copytree(source, path)
+    (path / "chat_template.jinja").unlink(missing_ok=True)
+    config_path = path / "tokenizer_config.json"
+    config = json.loads(config_path.read_text("utf-8")) if config_path.exists() else {}
+    config.pop("chat_template", None)
+    # As a text: an object needs the tokenizer class that wrote it.
+    for token, value in config.items():
+        if isinstance(value, dict) and "content" in value:
+            config[token] = value["content"]
+    config["tokenizer_class"] = "PreTrainedTokenizerFast"
+    config_path.write_text(json.dumps(config), "utf-8")
+    if not new_tokens:
+        return
+    document_path = path / "tokenizer.json"
+    document = json.loads(document_path.read_text("utf-8"))
+    known = [token["id"] for token in document["added_tokens"]]
+    first = max([*document["model"]["vocab"].values(), *known]) + 1
+    # As the tokens of Phi-3, these take the white space behind them.
+    document["added_tokens"] += [
+        {"id": first + i, "content": token, "single_word": False, "lstrip": False,
+         "rstrip": True, "normalized": False, "special": True}
+        for i, token in enumerate(new_tokens)]
+    document_path.write_text(json.dumps(document), "utf-8")
 
 
 def make(work: pathlib.Path, root: pathlib.Path) -> None:
     rows = "".join(json.dumps({"messages": c}, ensure_ascii=False) + "\n" for c in conversations())
-    for directory, name, marked in names():
-        path = work / directory
-        shutil.copytree(root / TEMPLATES[name][0], path)
-        (path / "chat_template.jinja").write_text(template(name, marked), "utf-8")
-        config_path = path / "tokenizer_config.json"
-        config = json.loads(config_path.read_text("utf-8")) if config_path.exists() else {}
-        config.pop("chat_template", None)
-        # As a text: an object needs the tokenizer class that wrote it.
-        for token, value in config.items():
-            if isinstance(value, dict) and "content" in value:
-                config[token] = value["content"]
-        config["tokenizer_class"] = "PreTrainedTokenizerFast"
-        config_path.write_text(json.dumps(config), "utf-8")
     (work / "conversations.jsonl").write_text(rows, "utf-8")
+    for directory, name, tags in names():
+        style, text = TEMPLATES[name]
+        write_tokenizer(work / directory, root / style, [])
+        (work / directory / "chat_template.jinja").write_text(marked(text, tags), "utf-8")
+    for name, (style, tokens, text) in FAMILIES.items():
+        write_tokenizer(work / "by_name" / name, root / style, tokens)
+        write_tokenizer(work / "own" / name, root / style, tokens)
+        (work / "own" / name / "chat_template.jinja").write_text(marked(text, False), "utf-8")
 
 
-def wanted(directory: pathlib.Path, name: str) -> tuple[list[int], list[int]]:
+def wanted(directory: pathlib.Path, text: str, with_system: bool) -> tuple[list[int], list[int]]:
     """Ids and labels of all conversations, one after another."""
     tokenizer = transformers.AutoTokenizer.from_pretrained(str(directory))
     all_ids, all_labels = [], []
     for chat in conversations():
-        ids = tokenizer.apply_chat_template(chat)
+        if not with_system:
+            chat = [turn for turn in chat if turn["role"] != "system"]
+        ids = tokenizer.apply_chat_template(chat, chat_template=marked(text, False))
         ids = ids if isinstance(ids, list) else ids["input_ids"]
-        marked = tokenizer.apply_chat_template(
-            chat, chat_template=template(name, True), return_dict=True,
+        masked = tokenizer.apply_chat_template(
+            chat, chat_template=marked(text, True), return_dict=True,
             return_assistant_tokens_mask=True)
-        assert marked["input_ids"] == ids, f"{name}: the tags change the ids"
+        assert masked["input_ids"] == ids, f"{directory.name}: the tags change the ids"
         all_ids += ids
-        all_labels += [i if m else -100 for i, m in zip(ids, marked["assistant_masks"])]
+        all_labels += [i if m else -100 for i, m in zip(ids, masked["assistant_masks"])]
     return all_ids, all_labels
 
 
 def check(work: pathlib.Path) -> int:
+    cases = [(directory, TEMPLATES[name][1], True) for directory, name, _ in names()]
+    cases += [(f"{kind}/{name}", text, name not in WITHOUT_SYSTEM)
+              for name, (_, _, text) in FAMILIES.items() for kind in ("by_name", "own")]
     failures = 0
-    for directory, name, _ in names():
-        ids, labels = wanted(work / directory, name)
+    for directory, text, with_system in cases:
+        ids, labels = wanted(work / directory, text, with_system)
         tensors = safetensors.torch.load_file(work / f"{directory}.safetensors")
         got = tensors["input_ids"].tolist(), tensors["labels"].tolist()
         same_ids, same_labels = got[0] == ids, got[1] == labels

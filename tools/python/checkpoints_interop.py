@@ -2,7 +2,8 @@
 
   checkpoints_interop.py make FIXTURES OUT    checkpoints as people have them, below OUT
   checkpoints_interop.py tokenizer A B        the tokenizers of two checkpoints, with their
-                                              code, give the same ids
+                                              code, give the same ids and have the same
+                                              chat templates
 
 Every checkpoint of `make` computes what the fixture does that it was made from. Needs
 safetensors, torch and transformers.
@@ -87,6 +88,8 @@ def _tokenizer_code(model: pathlib.Path) -> None:
     (model / "tokenization_fox.py").write_text(_TOKENIZER, "utf-8")
     (model / "fox_units.py").write_text('CLASS_NAME = "Fox"\n', "utf-8")
     (model / "README.md").write_text("A fox.\n", "utf-8")
+    (model / "additional_chat_templates").mkdir()
+    (model / "additional_chat_templates" / "rag.jinja").write_text("{{ bos_token }}", "utf-8")
     _change(
         model / "tokenizer_config.json",
         lambda config: config.update(tokenizer_class="FoxTokenizer", auto_map=auto_map),
@@ -126,6 +129,8 @@ def compare_tokenizers(a: str, b: str) -> None:
     )
     classes = {type(one).__name__, type(other).__name__}
     assert len(classes) == 1, classes
+    assert one.chat_template == other.chat_template, other.chat_template
+    assert set(one.chat_template) == {"default", "rag"}, one.chat_template
     for text in _TEXTS:
         assert one(text).input_ids == other(text).input_ids, text
     print(f"{b}: {classes.pop()} gives the ids of {a}")

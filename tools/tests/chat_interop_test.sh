@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Conversations under chat templates in the shapes that checkpoints carry: ids and the
-# assistant's labels are those of apply_chat_template. Runs where $MOE_PYTHON, or else
-# python3, can import transformers; elsewhere it says that it was skipped and passes.
+# Conversations under chat templates in the shapes that checkpoints carry, and of families
+# by their names: ids and the assistant's labels are those of apply_chat_template. Runs
+# where $MOE_PYTHON, or else python3, can import transformers; elsewhere it says that it was
+# skipped and passes.
 #
 #   bazel test --test_env=MOE_PYTHON=/path/to/python //tools/tests:chat_interop_test
 set -euo pipefail
@@ -15,10 +16,23 @@ work="$(mktemp -d "${TEST_TMPDIR:-/tmp}/chat.XXXXXX")"
 trap 'rm -rf "${work}"' EXIT
 
 "${PYTHON}" "${SCRIPT}" make "${work}" testdata/tokenizers
-for model in "${work}"/*/; do
-  "${LLAMA_MOE}" tokenize --model_path="${model}" --keep_system --progress=none \
-    --dataset_dir_or_path="${work}/conversations.jsonl" \
-    --save_path="${model%/}.safetensors" >/dev/null
+
+# encode MODEL [FLAG...]
+encode() {
+  "${LLAMA_MOE}" tokenize --model_path="$1" --progress=none "${@:2}" \
+    --dataset_dir_or_path="${work}/conversations.jsonl" --save_path="$1.safetensors" >/dev/null
+}
+
+for template in "${work}"/*/chat_template.jinja; do
+  encode "${template%/*}" --keep_system
+done
+for family in "${work}"/by_name/*/; do
+  family="${family%/}"
+  # Gemma has no rule for a system turn.
+  flags=(--keep_system)
+  [[ "${family}" != */gemma ]] || flags=()
+  encode "${family}" --chat_template="${family##*/}" "${flags[@]}"
+  encode "${family/by_name/own}" "${flags[@]}"
 done
 "${PYTHON}" "${SCRIPT}" check "${work}"
 echo "PASSED"

@@ -8,16 +8,18 @@
 namespace moe {
 namespace {
 
-// The system turn stands in the first user turn.
+// The system turn stands in the first user turn, and white space is taken from
+// the ends of both together.
 constexpr char kLlama2[] =
     R"({%- set has_system = messages[0]['role'] == 'system' -%}
 {%- for message in (messages[1:] if has_system else messages) -%}
 {%- if message['role'] == 'user' -%}
-{{- bos_token + '[INST] ' -}}
+{%- set content = message['content'] -%}
 {%- if has_system and loop.first -%}
-{{- '<<SYS>>\n' + messages[0]['content'] + '\n<</SYS>>\n\n' -}}
+{%- set system = messages[0]['content'] -%}
+{%- set content = '<<SYS>>\n' + system + '\n<</SYS>>\n\n' + content -%}
 {%- endif -%}
-{{- message['content'] | trim + ' [/INST]' -}}
+{{- bos_token + '[INST] ' + content | trim + ' [/INST]' -}}
 {%- elif message['role'] == 'assistant' -%}
 {{- ' ' + message['content'] | trim + ' ' + eos_token -}}
 {%- else -%}
@@ -30,13 +32,13 @@ constexpr char kMistral[] =
 {{- bos_token -}}
 {%- for message in (messages[1:] if has_system else messages) -%}
 {%- if message['role'] == 'user' -%}
-{{- '[INST] ' -}}
+{{- ' [INST] ' -}}
 {%- if has_system and loop.first -%}
 {{- messages[0]['content'] + '\n\n' -}}
 {%- endif -%}
 {{- message['content'] + ' [/INST]' -}}
 {%- elif message['role'] == 'assistant' -%}
-{{- ' ' + message['content'] | trim + eos_token -}}
+{{- ' ' + message['content'] + eos_token -}}
 {%- else -%}
 {{- raise_exception('mistral has no rule for the role ' + message['role']) -}}
 {%- endif -%}
@@ -51,8 +53,14 @@ constexpr char kZephyr[] =
 {%- endif -%}
 {%- endfor -%})";
 
+// A conversation without a system turn has the one that the models know.
 constexpr char kVicuna[] =
     R"({{- bos_token -}}
+{%- if messages[0]['role'] != 'system' -%}
+{{- 'A chat between a curious user and an artificial intelligence ' -}}
+{{- 'assistant. The assistant gives helpful, detailed, and polite answers ' -}}
+{{- "to the user's questions. " -}}
+{%- endif -%}
 {%- for message in messages -%}
 {%- if message['role'] == 'system' -%}
 {{- message['content'] + ' ' -}}
@@ -69,11 +77,11 @@ constexpr char kAlpaca[] =
     R"({{- bos_token -}}
 {%- for message in messages -%}
 {%- if message['role'] == 'system' -%}
-{{- message['content'] + '\n\n' -}}
+{{- message['content'] | trim + '\n\n' -}}
 {%- elif message['role'] == 'user' -%}
-{{- '### Instruction:\n' + message['content'] + '\n\n' -}}
+{{- '### Instruction:\n' + message['content'] | trim + '\n\n' -}}
 {%- elif message['role'] == 'assistant' -%}
-{{- '### Response:\n' + message['content'] + eos_token + '\n\n' -}}
+{{- '### Response:\n' + message['content'] | trim + eos_token + '\n\n' -}}
 {%- else -%}
 {{- raise_exception('alpaca has no rule for the role ' + message['role']) -}}
 {%- endif -%}
@@ -98,7 +106,8 @@ constexpr char kPhi3[] =
 {%- else -%}
 {{- raise_exception('phi3 has no rule for the role ' + message['role']) -}}
 {%- endif -%}
-{%- endfor -%})";
+{%- endfor -%}
+{{- eos_token -}})";
 
 }  // namespace
 

@@ -37,7 +37,7 @@ TEST(ChatFamiliesTest, WriteAsTheirModelsRead) {
        "<s>[INST] <<SYS>>\nS\n<</SYS>>\n\nu1 [/INST] a1 </s>"
        "<s>[INST] u2 [/INST] a2 </s>"},
       {TokenizeOptions::MISTRAL,
-       "<s>[INST] S\n\nu1 [/INST] a1</s>[INST] u2 [/INST] a2</s>"},
+       "<s> [INST] S\n\nu1 [/INST] a1</s> [INST] u2 [/INST] a2</s>"},
       {TokenizeOptions::ZEPHYR,
        "<|system|>\nS</s>\n<|user|>\nu1</s>\n<|assistant|>\na1</s>\n"
        "<|user|>\nu2</s>\n<|assistant|>\na2</s>\n"},
@@ -48,7 +48,7 @@ TEST(ChatFamiliesTest, WriteAsTheirModelsRead) {
        "### Instruction:\nu2\n\n### Response:\na2</s>\n\n"},
       {TokenizeOptions::PHI3,
        "<|system|>\nS<|end|>\n<|user|>\nu1<|end|>\n<|assistant|>\na1<|end|>\n"
-       "<|user|>\nu2<|end|>\n<|assistant|>\na2<|end|>\n"},
+       "<|user|>\nu2<|end|>\n<|assistant|>\na2<|end|>\n</s>"},
   };
   for (const auto& [kind, want] : kCases) {
     MOE_ASSERT_OK_AND_ASSIGN(const RenderedChat rendered, Render(kind, chat));
@@ -66,6 +66,34 @@ TEST(ChatFamiliesTest, WriteAsTheirModelsRead) {
   EXPECT_THAT(Render(TokenizeOptions::GEMMA, chat).status(),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("gemma has no rule for the role system")));
+}
+
+TEST(ChatFamiliesTest, VicunaHasASystemTextOfItsOwn) {
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const RenderedChat rendered,
+      Render(TokenizeOptions::VICUNA,
+             {{{Role::kUser, "u1"}, {Role::kAssistant, "a1"}}}));
+  EXPECT_EQ(rendered.text,
+            "<s>A chat between a curious user and an artificial intelligence "
+            "assistant. The assistant gives helpful, detailed, and polite "
+            "answers to the user's questions. USER: u1 ASSISTANT: a1</s>");
+}
+
+TEST(ChatFamiliesTest, WhiteSpaceIsTakenWhereTheFamilyTakesIt) {
+  const Conversation chat{{{Role::kSystem, " S "},
+                           {Role::kUser, " u1 "},
+                           {Role::kAssistant, " a1 "}}};
+  const std::pair<TokenizeOptions::ChatTemplate, const char*> kCases[] = {
+      {TokenizeOptions::LLAMA2,
+       "<s>[INST] <<SYS>>\n S \n<</SYS>>\n\n u1 [/INST] a1 </s>"},
+      {TokenizeOptions::MISTRAL, "<s> [INST]  S \n\n u1  [/INST]  a1 </s>"},
+      {TokenizeOptions::ALPACA,
+       "<s>S\n\n### Instruction:\nu1\n\n### Response:\na1</s>\n\n"},
+  };
+  for (const auto& [kind, want] : kCases) {
+    MOE_ASSERT_OK_AND_ASSIGN(const RenderedChat rendered, Render(kind, chat));
+    EXPECT_EQ(rendered.text, want);
+  }
 }
 
 TEST(ChatFamiliesTest, OtherKindsAreNoFamilies) {

@@ -48,6 +48,36 @@ absl::StatusOr<std::optional<std::vector<Span>>> EncodeParts(
   return std::optional<std::vector<Span>>(std::move(tokens));
 }
 
+absl::StatusOr<bool> IsSpecial(const Tokenizer& tokenizer, int32_t id) {
+  MOE_ASSIGN_OR_RETURN(const std::string skipped,
+                       tokenizer.Decode({&id, 1}, true));
+  MOE_ASSIGN_OR_RETURN(const std::string shown,
+                       tokenizer.Decode({&id, 1}, false));
+  return skipped.empty() && !shown.empty();
+}
+
+// Whether the character at the position is white space that belongs to the
+// special token before it, as one has that is "rstrip": then the character adds
+// no token to `before`, those of the text up to the position.
+absl::StatusOr<bool> IsOfTokenBefore(const Tokenizer& tokenizer,
+                                     absl::string_view text, size_t position,
+                                     absl::Span<const int32_t> before) {
+  const absl::string_view behind = text.substr(position);
+  if (before.empty() ||
+      jinja::Strip(behind, jinja::Ends::kLeft).size() == behind.size()) {
+    return false;
+  }
+  MOE_ASSIGN_OR_RETURN(const bool is_special,
+                       IsSpecial(tokenizer, before.back()));
+  if (!is_special) return false;
+  size_t size = 1;
+  while (size < behind.size() && (behind[size] & 0xc0) == 0x80) ++size;
+  MOE_ASSIGN_OR_RETURN(
+      const std::vector<int32_t> ids,
+      tokenizer.Encode(text.substr(0, position + size), false));
+  return absl::MakeConstSpan(ids) == before;
+}
+
 // The tokens before a position of the text.
 struct Boundary {
   size_t num_before = 0;    // Tokens that end there or before.
@@ -55,7 +85,8 @@ struct Boundary {
 };
 
 // Encodes the text up to the position alone. Its first tokens are those of the
-// whole text; the rest of both is compared as text.
+// whole text; the rest of both is compared as text. White space that a special
+// token takes belongs to that token.
 absl::StatusOr<Boundary> FindBoundary(const Tokenizer& tokenizer,
                                       absl::string_view text, size_t position,
                                       absl::Span<const int32_t> whole) {
@@ -66,7 +97,12 @@ absl::StatusOr<Boundary> FindBoundary(const Tokenizer& tokenizer,
       ids.begin(), ids.begin() + static_cast<ptrdiff_t>(size), whole.begin());
   const auto num_same = static_cast<size_t>(same.first - ids.begin());
   Boundary boundary = {num_same, num_same};
-  if (num_same == ids.size()) return boundary;
+  if (num_same == ids.size()) {
+    MOE_ASSIGN_OR_RETURN(const bool reaches_over,
+                         IsOfTokenBefore(tokenizer, text, position, ids));
+    if (reaches_over) --boundary.num_before;
+    return boundary;
+  }
   // Decodes from one token earlier, because a decoder may drop a space from a
   // text's start.
   const size_t from = num_same - std::min<size_t>(num_same, 1);
@@ -82,7 +118,12 @@ absl::StatusOr<Boundary> FindBoundary(const Tokenizer& tokenizer,
                    whole.subspan(from, boundary.num_touching - from), false));
     if (absl::StartsWith(left, taken)) {
       boundary.num_before = boundary.num_touching;
+      continue;
     }
+    MOE_ASSIGN_OR_RETURN(
+        const bool is_special,
+        IsSpecial(tokenizer, whole[boundary.num_touching - 1]));
+    if (is_special) break;
   }
   return boundary;
 }
@@ -127,11 +168,9 @@ absl::StatusOr<size_t> EndOfTurn(const Tokenizer& tokenizer,
   MOE_ASSIGN_OR_RETURN(const std::vector<int32_t> ids,
                        tokenizer.Encode(next, false));
   if (ids.empty()) return end;
-  const absl::Span<const int32_t> first = absl::MakeConstSpan(ids).first(1);
-  MOE_ASSIGN_OR_RETURN(const std::string skipped,
-                       tokenizer.Decode(first, true));
-  MOE_ASSIGN_OR_RETURN(const std::string shown, tokenizer.Decode(first, false));
-  const bool is_special = skipped.empty() && !shown.empty();
+  MOE_ASSIGN_OR_RETURN(const bool is_special, IsSpecial(tokenizer, ids[0]));
+  MOE_ASSIGN_OR_RETURN(const std::string shown,
+                       tokenizer.Decode({ids.data(), 1}, false));
   return is_special && absl::StartsWith(next, shown) ? end + shown.size() : end;
 }
 

@@ -24,7 +24,7 @@ struct SpanTokens {
   std::vector<int32_t> ids;
   // A token range for each span of bytes: the tokens of its characters, as
   // transformers' char_to_token gives them. A token that crosses an end of the
-  // span counts.
+  // span counts. So does a special token that takes white space from the span.
   std::vector<Span> tokens;
 };
 

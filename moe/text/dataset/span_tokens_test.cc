@@ -1,10 +1,14 @@
 #include "moe/text/dataset/span_tokens.h"
 
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/string_view.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -57,6 +61,39 @@ TEST_P(SpanTokensTest, TheTokensOfASpanHoldItsText) {
 INSTANTIATE_TEST_SUITE_P(Tokenizers, SpanTokensTest,
                          ::testing::Values("llama3_style", "smollm2_style",
                                            "llama2_style"));
+
+// llama2_style, where <s> takes the white space before it, </s> that behind it.
+std::unique_ptr<Tokenizer> StrippingTokenizer() {
+  std::ifstream in("testdata/tokenizers/llama2_style/tokenizer.json");
+  const std::string text((std::istreambuf_iterator<char>(in)), {});
+  const std::string changed = absl::StrReplaceAll(
+      text, {{R"("<s>","single_word":false,"lstrip":false)",
+              R"("<s>","single_word":false,"lstrip":true)"},
+             {R"("</s>","single_word":false,"lstrip":false,"rstrip":false)",
+              R"("</s>","single_word":false,"lstrip":false,"rstrip":true)"}});
+  EXPECT_EQ(changed.size(), text.size() - 2);
+  const std::string directory = ::testing::TempDir() + "/stripping";
+  std::filesystem::create_directory(directory);
+  std::ofstream(directory + "/tokenizer.json") << changed;
+  return LoadTokenizer(directory).value();
+}
+
+// In "a</s>  b" the token </s> reaches up to "b", in "b  <s>c" <s> begins
+// behind "b": char_to_token of the spaces gives these tokens.
+TEST(StrippingTokensTest, ATokenCountsThatTakesWhiteSpaceFromTheSpan) {
+  const auto tokenizer = StrippingTokenizer();
+  const auto text_of = [&](absl::string_view text, Span span) {
+    return TextOf(*tokenizer, EncodeSpans(*tokenizer, text, {span}).value(), 0);
+  };
+  EXPECT_EQ(text_of("a</s>  b<s>c", {5, 8}), "</s> b");
+  EXPECT_EQ(text_of("a</s>  b<s>c", {6, 8}), "</s> b");
+  EXPECT_EQ(text_of("a</s>  b<s>c", {7, 8}), "b");
+  EXPECT_EQ(text_of("a</s>  b<s>c", {5, 7}), "</s>");
+  EXPECT_EQ(text_of("a</s>b  <s>c", {5, 7}), "b<s>");
+  EXPECT_EQ(text_of("a</s>b  <s>c", {5, 6}), "b");
+  EXPECT_EQ(text_of("a</s>b  <s>c", {7, 11}), "<s>");
+  EXPECT_EQ(text_of("a</s>b<s>c", {5, 6}), "b");
+}
 
 TEST(EndOfTurnTest, IsASpecialTokenDirectlyBehind) {
   const auto tokenizer =
