@@ -10,6 +10,7 @@
 #include "moe/align/align_model.h"
 #include "moe/align/align_options.pb.h"
 #include "moe/base/json.h"
+#include "moe/base/options/options_json.h"
 #include "moe/checkpoint/artifact/layer_parts.h"
 #include "moe/checkpoint/artifact/scale_factors.h"
 
@@ -58,9 +59,7 @@ std::string NumberOrNone(const std::optional<double>& value) {
 
 Json AlignmentReportToJson(const Alignment& alignment,
                            const AlignOptions& options) {
-  Json json = Json::object();
-  json["alignment_mode"] = ModeName(options);
-  json["alignment_parts"] = PartsName(options);
+  Json json = OptionsToJson(options, {"realign"});
   json["blocks"] = Json::array();
   for (const AlignedBlock& block : alignment.blocks) {
     const FactorSummary summary = SummaryOf(alignment, block);

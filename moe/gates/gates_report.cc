@@ -8,8 +8,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/string_view.h"
 #include "moe/base/json.h"
+#include "moe/base/options/options_json.h"
 #include "moe/gates/balanced_kmeans.h"
 #include "moe/gates/clustering_options.pb.h"
 #include "moe/gates/hidden_clustering.h"
@@ -23,10 +23,6 @@ namespace {
 std::string FormatSpan(const std::vector<int64_t>& counts) {
   const auto [least, most] = std::minmax_element(counts.begin(), counts.end());
   return absl::StrCat(*least, "..", *most);
-}
-
-absl::string_view MetricName(const ClusteringOptions& options) {
-  return options.distance_metric() == ClusteringOptions::COS ? "cos" : "l2";
 }
 
 Json RestartsToJson(const Clustering& clustering) {
@@ -48,12 +44,7 @@ const ClusteringRestart& Best(const Clustering& clustering) {
 Json ClusteringReportToJson(const ClusteringOptions& options,
                             const HiddenClustering& clustering) {
   Json json = Json::object();
-  json["options"] = {{"num_experts", options.num_experts()},
-                     {"balance_jitter_factor", options.balance_jitter_factor()},
-                     {"distance_metric", MetricName(options)},
-                     {"max_iter", options.max_iter()},
-                     {"n_init", options.n_init()},
-                     {"seed", options.seed()}};
+  json["options"] = OptionsToJson(options);
   json["layers"] = Json::array();
   for (size_t i = 0; i < clustering.layers.size(); ++i) {
     const ClusteredLayer& layer = clustering.layers[i];
@@ -96,8 +87,7 @@ std::string FormatClusteringReport(const HiddenClustering& clustering) {
 Json SelectionReportToJson(const RandomSelectionOptions& options,
                            const RandomSelection& selection) {
   Json json = Json::object();
-  json["options"] = {{"num_experts", options.num_experts()},
-                     {"seed", options.seed()}};
+  json["options"] = OptionsToJson(options);
   json["layers"] = Json::array();
   for (size_t i = 0; i < selection.layers.size(); ++i) {
     const SelectedLayer& layer = selection.layers[i];

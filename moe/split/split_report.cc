@@ -9,8 +9,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/string_view.h"
 #include "moe/base/json.h"
+#include "moe/base/options/options_json.h"
 #include "moe/checkpoint/artifact/neuron_indices.h"
 #include "moe/split/neuron_overlap.h"
 #include "moe/split/neuron_split.h"
@@ -18,10 +18,6 @@
 
 namespace moe {
 namespace {
-
-absl::string_view CriterionName(SplitCriterion::Value criterion) {
-  return criterion == SplitCriterion::MIN ? "min" : "max";
-}
 
 Json LayersToJson(const NeuronSplit& split) {
   Json layers = Json::array();
@@ -67,9 +63,7 @@ double Mean(const std::vector<int64_t>& histogram) {
 Json SplitReportToJson(const VanillaSplitOptions& options,
                        const NeuronSplit& split) {
   Json json = Json::object();
-  json["options"] = {{"num_experts", options.num_experts()},
-                     {"criterion", CriterionName(options.criterion())},
-                     {"share_neurons", options.share_neurons()}};
+  json["options"] = OptionsToJson(options, {"expert_size"});
   json["layers"] = LayersToJson(split);
   return json;
 }
@@ -77,10 +71,7 @@ Json SplitReportToJson(const VanillaSplitOptions& options,
 Json SplitReportToJson(const ResidualSplitOptions& options,
                        const NeuronSplit& split) {
   Json json = Json::object();
-  json["options"] = {{"num_experts_moe", options.num_experts_moe()},
-                     {"num_experts_residual", options.num_experts_residual()},
-                     {"criterion", CriterionName(options.criterion())},
-                     {"share_neurons", options.share_neurons()}};
+  json["options"] = OptionsToJson(options, {"expert_size"});
   json["layers"] = LayersToJson(split);
   return json;
 }
@@ -89,9 +80,9 @@ Json SplitReportToJson(const NaiveSplitOptions& options,
                        const NeuronIndices& indices) {
   const bool is_random = options.method() == NaiveSplitOptions::RANDOM;
   Json json = Json::object();
-  json["options"] = {{"method", is_random ? "random" : "sequential"},
-                     {"num_experts", options.num_experts()}};
-  if (is_random) json["options"]["seed"] = options.seed();
+  json["options"]["method"] = is_random ? "random" : "sequential";
+  json["options"].update(is_random ? OptionsToJson(options)
+                                   : OptionsToJson(options, {"seed"}));
   json["layers"] = Json::array();
   for (size_t i = 0; i < indices.layers.size(); ++i) {
     json["layers"].push_back(
