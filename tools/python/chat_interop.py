@@ -142,7 +142,7 @@ def template(name: str, marked: bool) -> str:
 
 
 def names() -> list[tuple[str, str, bool]]:
-    """Of each directory: its name, its template, and whether that has the tags."""
+    """For each directory: its name, its template, and whether that has the tags."""
     return [(f"{name}{'_marked' if marked else ''}", name, marked)
             for name in TEMPLATES for marked in (False, True)]
 
