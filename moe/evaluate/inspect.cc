@@ -26,7 +26,6 @@
 #include "moe/checkpoint/shard_index.h"
 #include "moe/checkpoint/tensor.h"
 #include "moe/checkpoint/tensor_name.h"
-#include "moe/evaluate/natural_order.h"
 #include "moe/evaluate/tensor_source.h"
 
 namespace moe {

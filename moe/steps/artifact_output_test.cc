@@ -1,4 +1,4 @@
-#include "moe/steps/output_path.h"
+#include "moe/steps/artifact_output.h"
 
 #include <string>
 
@@ -67,4 +67,5 @@ TEST(CheckOutputFileTest, ReplacesAnEmptyFileIfAsked) {
 }
 
 }  // namespace
+
 }  // namespace moe

@@ -1,7 +1,8 @@
-// The reports that the steps of an experiment wrote about what they did.
+// What the sections of a report have in common: numbers, and the reports that
+// the steps of an experiment wrote.
 
-#ifndef MOE_EXPERIMENT_REPORT_STEP_REPORT_H_
-#define MOE_EXPERIMENT_REPORT_STEP_REPORT_H_
+#ifndef MOE_EXPERIMENT_REPORT_REPORT_VALUES_H_
+#define MOE_EXPERIMENT_REPORT_REPORT_VALUES_H_
 
 #include <initializer_list>
 #include <string>
@@ -13,6 +14,16 @@
 #include "moe/steps/step_kind.h"
 
 namespace moe {
+
+// The number; "inf", "-inf" or "nan" where it is none that JSON has.
+Json NumberToJson(double value);
+// The other way. NaN for what is neither, null too.
+double NumberOfJson(const Json& value);
+
+// Four digits that count, and all before the point: "1.278", "22,462,800",
+// "3.1e-08", "infinite", "not a number". The script of report_template.html has
+// a function that gives the same.
+std::string FormatNumber(double value);
 
 // "gate_weights.report.json", below the step's directory; empty for a step that
 // writes none.
@@ -35,4 +46,4 @@ void CopyFields(const Json& from, std::initializer_list<const char*> fields,
 
 }  // namespace moe
 
-#endif  // MOE_EXPERIMENT_REPORT_STEP_REPORT_H_
+#endif  // MOE_EXPERIMENT_REPORT_REPORT_VALUES_H_

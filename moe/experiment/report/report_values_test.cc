@@ -1,5 +1,7 @@
-#include "moe/experiment/report/step_report.h"
+#include "moe/experiment/report/report_values.h"
 
+#include <cmath>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -18,6 +20,39 @@ using ::moe::testing::StatusIs;
 using ::moe::testing::TempDirectory;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+TEST(NumberToJsonTest, SaysWhatJsonCannot) {
+  EXPECT_EQ(NumberToJson(0.1).dump(), "0.1");
+  EXPECT_EQ(NumberToJson(kInfinity).dump(), "\"inf\"");
+  EXPECT_EQ(NumberToJson(-kInfinity).dump(), "\"-inf\"");
+  EXPECT_EQ(NumberToJson(std::nan("")).dump(), "\"nan\"");
+}
+
+TEST(NumberOfJsonTest, ReadsItBack) {
+  for (const double value : {0.1, -3.0, kInfinity, -kInfinity}) {
+    EXPECT_EQ(NumberOfJson(NumberToJson(value)), value);
+  }
+  EXPECT_TRUE(std::isnan(NumberOfJson(NumberToJson(std::nan("")))));
+  EXPECT_TRUE(std::isnan(NumberOfJson(nullptr)));
+  EXPECT_EQ(NumberOfJson(Json(7)), 7);
+}
+
+TEST(FormatNumberTest, KeepsFourDigits) {
+  EXPECT_EQ(FormatNumber(0), "0");
+  EXPECT_EQ(FormatNumber(1.2776216), "1.278");
+  EXPECT_EQ(FormatNumber(0.245), "0.2450");
+  EXPECT_EQ(FormatNumber(61.71365), "61.71");
+  EXPECT_EQ(FormatNumber(999.94), "999.9");
+  EXPECT_EQ(FormatNumber(999.96), "1,000");
+  EXPECT_EQ(FormatNumber(22462800.2), "22,462,800");
+  EXPECT_EQ(FormatNumber(-2.5), "-2.500");
+  EXPECT_EQ(FormatNumber(3.06e-8), "3.1e-08");
+  EXPECT_EQ(FormatNumber(3e38), "3e+38");
+  EXPECT_EQ(FormatNumber(kInfinity), "infinite");
+  EXPECT_EQ(FormatNumber(std::nan("")), "not a number");
+}
 
 TEST(StepReportFileTest, IsWhatTheCommandsWrite) {
   EXPECT_EQ(StepReportFile(OutputKind::kGateWeights),
@@ -73,4 +108,5 @@ TEST(CopyFieldsTest, CopiesWhatIsThere) {
 }
 
 }  // namespace
+
 }  // namespace moe

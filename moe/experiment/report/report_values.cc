@@ -1,21 +1,60 @@
-#include "moe/experiment/report/step_report.h"
+#include "moe/experiment/report/report_values.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <initializer_list>
+#include <limits>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
 #include "moe/base/json.h"
 #include "moe/base/random_access_file.h"
 #include "moe/base/status_macros.h"
+#include "moe/base/with_commas.h"
 #include "moe/experiment/step_plan.h"
 
 namespace moe {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+// Beyond these, powers of ten are easier to read.
+constexpr double kShortest = 1e-3, kLongest = 1e12;
+
+}  // namespace
+
+Json NumberToJson(double value) {
+  if (std::isfinite(value)) return value;
+  if (std::isnan(value)) return "nan";
+  return value > 0 ? "inf" : "-inf";
+}
+
+double NumberOfJson(const Json& value) {
+  if (value.is_number()) return value.get<double>();
+  if (value == "inf") return kInfinity;
+  if (value == "-inf") return -kInfinity;
+  return std::numeric_limits<double>::quiet_NaN();
+}
+
+std::string FormatNumber(double value) {
+  if (std::isnan(value)) return "not a number";
+  if (value < 0) return absl::StrCat("-", FormatNumber(-value));
+  if (std::isinf(value)) return "infinite";
+  if (value == 0) return "0";
+  if (value < kShortest || value >= kLongest) {
+    return absl::StrFormat("%.2g", value);
+  }
+  if (value >= 999.95) return WithCommas(std::llround(value));
+  // As many digits behind the point as make four in all.
+  const int before = value < 1 ? 0 : static_cast<int>(std::log10(value)) + 1;
+  return absl::StrFormat("%.*f", before == 0 ? 4 : 4 - before, value);
+}
+
 namespace {
 
 // The load of every expert of every layer has room.
@@ -24,18 +63,10 @@ constexpr uint64_t kMaxReportBytes = uint64_t{256} << 20;
 }  // namespace
 
 std::string StepReportFile(OutputKind kind) {
-  switch (kind) {
-    case OutputKind::kEvaluation:
-      return OutputFile(kind);
-    case OutputKind::kCheckpoint:
-      return "";
-    case OutputKind::kAlignedCheckpoint:
-      return absl::StrCat(kAlignmentDirectory, "/scale_factors.report.json");
-    case OutputKind::kGateWeights:
-    case OutputKind::kImportanceScores:
-    case OutputKind::kNeuronIndices:
-    case OutputKind::kDistribution:
-      break;
+  if (kind == OutputKind::kEvaluation) return OutputFile(kind);
+  if (kind == OutputKind::kCheckpoint) return "";
+  if (kind == OutputKind::kAlignedCheckpoint) {
+    return absl::StrCat(kAlignmentDirectory, "/scale_factors.report.json");
   }
   return absl::StrCat(OutputName(kind), ".report.json");
 }

@@ -1,26 +1,33 @@
-#include "moe/convert/router_weights.h"
+#include "moe/convert/new_weights.h"
 
 #include <cstdint>
+#include <limits>
 #include <set>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "moe/base/philox.h"
 #include "moe/base/testing/status_matchers.h"
+#include "moe/base/testing/temp_directory.h"
 #include "moe/checkpoint/artifact/gate_weights.h"
 #include "moe/checkpoint/dtype.h"
+#include "moe/checkpoint/safetensors_file.h"
 #include "moe/checkpoint/tensor.h"
-#include "moe/convert/tensor_piece.h"
+#include "moe/convert/piece_stream.h"
 
 namespace moe {
 namespace {
 
 using ::moe::testing::StatusIs;
+using ::moe::testing::TempDirectory;
 using ::testing::AllOf;
 using ::testing::Each;
 using ::testing::ElementsAre;
@@ -104,17 +111,23 @@ TEST(GivenRouterTest, TakesTheFirstRowsAndRoundsToNearestEven) {
   EXPECT_THAT(
       Floats(Dtype::kBF16, RouterBytes(source, 1, {"r", Dtype::kBF16, {2, 2}})),
       ElementsAre(1.0f, -0.5f, 1.0f + 0x1p-6f, 2.0f));
-  const GeneratedPiece piece =
-      RouterPiece(source, 1, {"r", Dtype::kF32, {3, 2}});
+  RouterSource to_store = source;
+  to_store.dtype = CheckpointForm::FLOAT32;
+  to_store.num_experts = 3;
+  to_store.hidden_size = 2;
+  const Replacement router = RouterOf(to_store, 1, Dtype::kBF16);
+  EXPECT_EQ(router.tensors[0].name,
+            "model.layers.1.block_sparse_moe.gate.weight");
+  const auto& piece = std::get<GeneratedPiece>(router.pieces[0]);
   EXPECT_EQ(piece.num_bytes, 24);
   EXPECT_EQ(Floats(Dtype::kF32, piece.generate()), gates.layers[1].values());
 }
 
 TEST(RouterDtypeTest, IsThatOfTheWeightsOrFloat32) {
   RouterSource source;
-  EXPECT_EQ(RouterDtypeOf(source, Dtype::kBF16), Dtype::kBF16);
+  EXPECT_EQ(RouterSpec(source, 0, Dtype::kBF16).dtype, Dtype::kBF16);
   source.dtype = CheckpointForm::FLOAT32;
-  EXPECT_EQ(RouterDtypeOf(source, Dtype::kBF16), Dtype::kF32);
+  EXPECT_EQ(RouterSpec(source, 0, Dtype::kBF16).dtype, Dtype::kF32);
 }
 
 TEST(CheckRouterFitsTest, NamesWhatIsBeyondTheType) {
@@ -125,10 +138,82 @@ TEST(CheckRouterFitsTest, NamesWhatIsBeyondTheType) {
       CheckRouterFits(gates, 1, {"r", Dtype::kF16, {2, 2}}),
       StatusIs(
           absl::StatusCode::kInvalidArgument,
-          AllOf(HasSubstr("layers.1[1, 1] is -65520"), HasSubstr("largest F16"),
+          AllOf(HasSubstr("layers.1[1, 1]: expected a number in the range of "
+                          "F16"),
+                HasSubstr("found -65520"),
                 HasSubstr("scale the gate weights down, or convert with "
                           "--router_dtype=float32"))));
 }
 
+absl::StatusOr<std::vector<float>> Divided(Dtype dtype,
+                                           const std::vector<float>& values,
+                                           double scale) {
+  const TempDirectory directory;
+  HostTensor tensor = {dtype, {static_cast<int64_t>(values.size())}, ""};
+  tensor.bytes.resize(values.size() * static_cast<size_t>(DtypeSize(dtype)));
+  FloatToWeights(dtype, values, absl::MakeSpan(tensor.bytes));
+  const std::string path = directory.Path("x.safetensors");
+  EXPECT_TRUE(WriteSafetensorsFile(path, {{"b", tensor}}, {}, false).ok());
+  const absl::StatusOr<SafetensorsFile> file = SafetensorsFile::Open(path);
+  const absl::StatusOr<std::string> bytes =
+      DivideBias({&*file, &file->tensors()[0]}, scale, "scale_factor");
+  if (!bytes.ok()) return bytes.status();
+  std::vector<float> quotients(values.size());
+  WeightsToFloat(dtype, *bytes, absl::MakeSpan(quotients));
+  return quotients;
+}
+
+TEST(DivideBiasTest, PowersOfTwoAreExact) {
+  for (const Dtype dtype : {Dtype::kBF16, Dtype::kF16, Dtype::kF32}) {
+    MOE_ASSERT_OK_AND_ASSIGN(const std::vector<float> quotients,
+                             Divided(dtype, {1.5f, -3.0f, 0.0f}, 4.0));
+    EXPECT_THAT(quotients, ElementsAre(0.375f, -0.75f, 0.0f));
+    MOE_ASSERT_OK_AND_ASSIGN(const std::vector<float> products,
+                             Divided(dtype, {1.5f, -3.0f, 0.0f}, 0.5));
+    EXPECT_THAT(products, ElementsAre(3.0f, -6.0f, 0.0f));
+  }
+}
+
+TEST(DivideBiasTest, RefusesAScaleThatIsNoPowerOfTwo) {
+  // 3 / 3 is exact, but by luck.
+  for (const float value : {1.5f, 3.0f}) {
+    EXPECT_THAT(
+        Divided(Dtype::kF32, {0.0f, value}, 3.0),
+        StatusIs(absl::StatusCode::kInvalidArgument,
+                 HasSubstr(absl::StrCat(
+                     "tensor \"b\": expected elements that 3 (scale_factor) "
+                     "divides exactly in F32, found ",
+                     value, " at element 1; choose a power of two"))));
+  }
+  // Nothing is nothing's share.
+  MOE_EXPECT_OK(Divided(Dtype::kF32, {0.0f, -0.0f}, 3.0).status());
+}
+
+TEST(DivideBiasTest, RefusesWhatLeavesTheRange) {
+  // Below the least F16, and beyond the largest.
+  for (const auto& [value, scale] :
+       std::vector<std::pair<float, double>>{{0x1p-24f, 2.0}, {6e4f, 0.5}}) {
+    EXPECT_THAT(Divided(Dtype::kF16, {1.0f, value}, scale),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         AllOf(HasSubstr(absl::StrCat(
+                                   "expected elements that ", scale,
+                                   " (scale_factor) divides exactly in F16")),
+                               HasSubstr(" at element 1; choose a power of two "
+                                         "nearer to 1"))));
+  }
+}
+
+// It, and not its quotient.
+TEST(DivideBiasTest, RefusesWhatIsNoNumber) {
+  constexpr float kInf = std::numeric_limits<float>::infinity();
+  for (const double scale : {2.0, 3.0}) {
+    EXPECT_THAT(Divided(Dtype::kF32, {0.0f, -kInf}, scale),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         HasSubstr("tensor \"b\" [2] has a NaN or infinity at "
+                                   "element 1;")));
+  }
+}
+
 }  // namespace
+
 }  // namespace moe
