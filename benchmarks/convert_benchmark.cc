@@ -127,7 +127,7 @@ class Workspace {
   }
 
   const std::string& Dense() const { return dense_; }
-  // Of sequential experts, made when it is asked for.
+  // A checkpoint of sequential experts, made by the first call.
   std::string Moe() const {
     const std::string path = directory_.Path("moe");
     MOE_CHECK(ConvertMlps(dense_, path, /*random=*/false).ok());

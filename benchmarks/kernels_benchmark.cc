@@ -330,7 +330,7 @@ BENCHMARK_CAPTURE(BM_Rows, swiglu_backward, 5, &RunSwiGluBackward)
     ->Apply(RowArguments);
 BENCHMARK_CAPTURE(BM_Rows, rope, 2, &RunRope)->Apply(RowArguments);
 
-// Of values in the first-level cache.
+// The values are in the first-level cache.
 void BM_Exp(benchmark::State& state) {
   std::vector<float> x = RandomFloats(2048);
   for (float& value : x) value *= 50.0f;

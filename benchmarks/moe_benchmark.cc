@@ -151,7 +151,7 @@ class FlopsTap : public WalkTap {
   const MoeConfig& config_;
 };
 
-// Of all layers.
+// The operations of all layers.
 double DenseFlops(const LlamaConfig& config, const TokenSequences& sequences) {
   double flops = 0.0;
   for (int64_t s = 0; s < sequences.num_sequences(); ++s) {

@@ -69,7 +69,7 @@ _INPUTS = {
         allow_single_file = [".textproto"],
         doc = "An ExperimentSpec (moe/experiment/experiment_spec.proto).",
     ),
-    # Of the target's configuration, so that nothing is built twice: an experiment
+    # The target's configuration is used, so that nothing is built twice: an experiment
     # runs what the tests test.
     "_tool": attr.label(
         default = "//tools:llama_moe",

@@ -182,7 +182,7 @@ class Picture:
 
 
 def rgb(text: str) -> tuple[int, ...]:
-    """Of "rgb(1, 2, 3)" or "#010203"."""
+    """The colour of "rgb(1, 2, 3)" or "#010203"."""
     text = text.strip()
     if text.startswith("#"):
         return tuple(int(text[i : i + 2], 16) for i in (1, 3, 5))
@@ -235,7 +235,7 @@ def check_cells(found: dict, picture: Picture) -> list[str]:
         pixel = picture.at(cell["left"] + 3, cell["top"] + 3)
         want = [g + (a - g) * cell["share"] for g, a in zip(ground, accent)]
         if max(abs(p - w) for p, w in zip(pixel, want)) > 3:
-            wrong.append(f"{cell['title']}: is {pixel}, wanted is {want}")
+            wrong.append(f"{cell['title']}: expected {want}, found {pixel}")
         shades.add(pixel)
     if len(shades) < 20:
         wrong.append(f"heat maps have {len(shades)} shades only")
@@ -253,7 +253,7 @@ def check_titles(found: dict, report: dict) -> list[str]:
     ]
     have = [cell["title"] for cell in found["cells"] if "choices" in cell["title"]]
     return [
-        f"a cell of load is {h!r}, wanted is {w!r}"
+        f"a cell of load expected {w!r}, found {h!r}"
         for h, w in itertools.zip_longest(have, want)
         if h != w
     ]

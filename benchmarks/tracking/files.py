@@ -1,4 +1,4 @@
-"""Files of the tool: JSON that is held to what is wanted, writing whole or not at all."""
+"""Files of the tool: JSON whose types are checked, and files written whole or not at all."""
 
 import json
 import os
@@ -6,7 +6,7 @@ import sys
 import typing
 
 _TYPE_NAMES = {list: "array", str: "string", bool: "boolean", type(None): "null"}
-_WANTED = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
+_EXPECTED = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
 _MAX_INT = 2**63 - 1
 _MAX_SHOWN = 60
 
@@ -69,7 +69,7 @@ def parse_object(text: bytes) -> dict[str, typing.Any]:
     if isinstance(value, dict):
         return value
     kind = _TYPE_NAMES.get(type(value), "number")
-    raise TrackingError(f"malformed: the document is a JSON {kind}; wanted is an object")
+    raise TrackingError(f"malformed: expected a JSON object, found a JSON {kind}")
 
 
 def is_a(value: typing.Any, kind: type) -> bool:
@@ -89,4 +89,4 @@ def get(fields: dict[str, typing.Any], name: str, kind: type) -> typing.Any:
     shown = json.dumps(value)
     if len(shown) > _MAX_SHOWN:
         shown = shown[:_MAX_SHOWN] + "..."
-    raise TrackingError(f"{name} is {shown}; wanted is {_WANTED[kind]}")
+    raise TrackingError(f"{name}: expected {_EXPECTED[kind]}, found {shown}")

@@ -53,9 +53,9 @@ class FilesTest(unittest.TestCase):
             b"{} {}": "malformed JSON: ",
             b"[" * 100000: "malformed JSON: ",
             b'{"a": 1, "a": 2}': 'the field "a" occurs twice',
-            b"[]": "is a JSON array; wanted is an object",
-            b"1": "is a JSON number; wanted is an object",
-            b"null": "is a JSON null; wanted is an object",
+            b"[]": "expected a JSON object, found a JSON array",
+            b"1": "expected a JSON object, found a JSON number",
+            b"null": "expected a JSON object, found a JSON null",
         }
         for text, message in cases.items():
             with self.subTest(text=text[:20]):
@@ -68,14 +68,14 @@ class FilesTest(unittest.TestCase):
         self.assertEqual(files.get(fields, "whole", int), 2**63 - 1)
         self.assertEqual(files.get(fields, "whole", float), 2**63 - 1)
         cases = [
-            ("text", float, 'text is "aaa.*\\.\\.\\.; wanted is a number'),
-            ("yes", int, "yes is true; wanted is a whole number"),
-            ("yes", float, "yes is true; wanted is a number"),
-            ("many", int, "wanted is a whole number"),
-            ("half", int, "half is 0.5; wanted is a whole number"),
-            ("half", str, "half is 0.5; wanted is a string"),
-            ("nan", float, "wanted is a number"),
-            ("large", float, "wanted is a number"),
+            ("text", float, 'text: expected a number, found "aaa.*\\.\\.\\.'),
+            ("yes", int, "yes: expected a whole number, found true"),
+            ("yes", float, "yes: expected a number, found true"),
+            ("many", int, "expected a whole number"),
+            ("half", int, "half: expected a whole number, found 0.5"),
+            ("half", str, "half: expected a string, found 0.5"),
+            ("nan", float, "expected a number"),
+            ("large", float, "expected a number"),
             ("nothing", str, 'there is no field "nothing"'),
             ("absent", str, 'there is no field "absent"'),
         ]

@@ -17,7 +17,7 @@ import files
 
 @dataclasses.dataclass(frozen=True)
 class Machine:
-    """What a figure may depend on besides the code."""
+    """The machine: what a figure may depend on besides the code."""
 
     processor: str  # "Intel(R) Xeon(R) ..."
     num_processors: int
@@ -32,7 +32,7 @@ class Run:
     """The figures of a run, by the metrics' names."""
 
     date: str  # UTC.
-    revision: str  # Of the code; empty where it is not known.
+    revision: str  # The revision of the code; empty where it is not known.
     machine: Machine
     figures: dict[str, float]
     measurements: dict[str, int]

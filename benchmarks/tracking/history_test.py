@@ -65,9 +65,9 @@ class HistoryTest(unittest.TestCase):
             '{"date": "x"}': 'there is no field "revision"',
             json.dumps(line | {"machine": 3}): 'there is no object "machine"',
             json.dumps(line | {"machine": {}}): 'there is no field "processor"',
-            json.dumps(line | {"figures": {"a": "b"}}): 'a is "b"; wanted is a number',
-            json.dumps(line | {"figures": {"a": float("nan")}}): "wanted is a number",
-            json.dumps(line | {"measurements": {"a": 1.5}}): "wanted is a whole number",
+            json.dumps(line | {"figures": {"a": "b"}}): 'a: expected a number, found "b"',
+            json.dumps(line | {"figures": {"a": float("nan")}}): "expected a number",
+            json.dumps(line | {"measurements": {"a": 1.5}}): "expected a whole number",
         }
         for text, message in cases.items():
             with self.subTest(text=text):

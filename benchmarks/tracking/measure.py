@@ -66,8 +66,8 @@ def parse_output(text: bytes) -> Output:
     rows = document.get("benchmarks")
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise files.TrackingError(
-            'there is no list "benchmarks"; wanted is what a benchmark writes with '
-            "--benchmark_out_format=json"
+            "benchmarks: expected a list of objects, found none; give what a benchmark writes "
+            "with --benchmark_out_format=json"
         )
     output = Output({files.get(row, "name", str): _counters(row) for row in rows})
     context = document.get("context", {})
@@ -143,7 +143,7 @@ def check(metrics: list[registry.Metric], outputs: dict[str, Output]) -> list[Ch
 
 
 def _measure_once(metrics: list[registry.Metric], run: Runner) -> list[Checked]:
-    """Runs each benchmark once, for all rows that are wanted of it."""
+    """Runs each benchmark once, for all of its tracked rows."""
     rows: dict[str, list[str]] = {}
     for metric in metrics:
         wanted = rows.setdefault(metric.benchmark, [])

@@ -47,8 +47,8 @@ class OutputTest(unittest.TestCase):
         row = {"name": "BM_A", "error_occurred": True, "error_message": "no room"}
         cases = {
             "": "malformed JSON",
-            "{}": 'there is no list "benchmarks"; wanted is',
-            '{"benchmarks": [3]}': 'there is no list "benchmarks"; wanted is',
+            "{}": 'benchmarks: expected a list',
+            '{"benchmarks": [3]}': 'benchmarks: expected a list',
             '{"benchmarks": [{"real_time": 1}]}': 'there is no field "name"',
             json.dumps({"benchmarks": [row]}): 'row "BM_A" ended with an error: no room',
         }

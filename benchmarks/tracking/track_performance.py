@@ -34,10 +34,10 @@ _LARGEST_BENCHMARK_BYTES = 8 << 30
 def _value_after(name: str, words: list[str]) -> str:
     """Takes a flag's value, the next word, from the words."""
     if not words:
-        raise files.TrackingError(f"--{name} wants a value; write --{name}=VALUE")
+        raise files.TrackingError(f"--{name}: expected a value, found none; write --{name}=VALUE")
     if words[0].startswith("--") or words[0] == "-h":
         raise files.TrackingError(
-            f'--{name} wants a value, and the next word is "{words[0]}"; write '
+            f'--{name}: expected a value, found the flag "{words[0]}"; write '
             f"--{name}=VALUE, or --{name}={words[0]} if that is the value"
         )
     return words.pop(0)
@@ -59,12 +59,12 @@ def parse_flags(words: list[str]) -> dict[str, str]:
         if not equals:
             value = _value_after(name, words)
         if not value:
-            raise files.TrackingError(f"--{name} is empty; it wants a value")
+            raise files.TrackingError(f'--{name}: expected a value, found ""')
         if name == "revision" and not value.isprintable():
             raise files.TrackingError(f"--{name} is no text that a page can show: {value!a}")
         if name in given:
             raise files.TrackingError(
-                f'--{name} is given twice: "{given[name]}" and "{value}"'
+                f'--{name}: expected one value, found "{given[name]}" and "{value}"'
             )
         given[name] = value
     return given

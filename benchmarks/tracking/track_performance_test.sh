@@ -94,10 +94,10 @@ expect 2 err 'no row "BM_A"; there are: BM_B' "${record[@]}"
 expect 2 err "no metric" --only=other
 expect 2 err "--historie" --historie=x
 expect 2 err "was not expected: word" word
-expect 2 err '--only wants a value, and the next word is "--history=x"' --only --history=x
-expect 2 err "--only wants a value" --only
+expect 2 err '--only: expected a value, found the flag "--history=x"' --only --history=x
+expect 2 err "--only: expected a value" --only
 expect 2 err "--only is empty" --only ''
-expect 2 err '--only is given twice: "a" and "b"' --only=a --only b
+expect 2 err '--only: expected one value, found "a" and "b"' --only=a --only b
 expect 2 err "--revision is no text" --revision=$'\xff'
 expect 2 err "--only= has nothing" --only=
 expect 2 err "no/such" --registry=no/such

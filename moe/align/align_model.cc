@@ -21,6 +21,7 @@
 #include "moe/base/matrix_view.h"
 #include "moe/base/memory_budget.h"
 #include "moe/base/options/options.h"
+#include "moe/base/options/options_json.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/thread_pool.h"
 #include "moe/checkpoint/artifact/distribution.h"
@@ -308,9 +309,7 @@ absl::StatusOr<Alignment> AlignModel(Model& model,
 
 Json AlignmentReportToJson(const Alignment& alignment,
                            const AlignOptions& options) {
-  Json json = Json::object();
-  json["alignment_mode"] = ModeName(options);
-  json["alignment_parts"] = PartsName(options);
+  Json json = OptionsToJson(options, {"realign"});
   json["blocks"] = Json::array();
   for (const AlignedBlock& block : alignment.blocks) {
     const FactorSummary summary = SummaryOf(alignment, block);

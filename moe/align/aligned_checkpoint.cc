@@ -26,7 +26,6 @@
 #include "moe/checkpoint/tensor_name.h"
 #include "moe/convert/conversion_plan.h"
 #include "moe/convert/piece_stream.h"
-#include "moe/convert/tensor_piece.h"
 
 namespace moe {
 namespace {

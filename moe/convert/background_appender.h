@@ -1,4 +1,4 @@
-// Writing on a thread of its own, so that the next bytes are read meanwhile.
+// Writes on a thread of its own, so that the next bytes are read meanwhile.
 
 #ifndef MOE_CONVERT_BACKGROUND_APPENDER_H_
 #define MOE_CONVERT_BACKGROUND_APPENDER_H_
@@ -16,10 +16,10 @@
 
 namespace moe {
 
-// Hands bytes to `append` in the order in which they came. After its first
-// error nothing more is handed over, and every Wait gives that error; what it
-// throws is thrown by Wait. Where no thread can be started, Append hands the
-// bytes over itself. For one caller.
+// Hands bytes to `append` in the order in which they came. After the first
+// error of `append` it hands nothing more over, and every Wait returns that
+// error. An exception of `append` is thrown by Wait. Where no thread can be
+// started, Append hands the bytes over itself. For one caller.
 class BackgroundAppender {
  public:
   explicit BackgroundAppender(

@@ -1,5 +1,3 @@
-#include "moe/convert/conversion_options.h"
-
 #include <cstdint>
 #include <functional>
 #include <limits>
@@ -10,6 +8,8 @@
 #include "gtest/gtest.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/convert/attention_options.pb.h"
+#include "moe/convert/convert_attention.h"
+#include "moe/convert/convert_mlp.h"
 #include "moe/convert/mlp_options.pb.h"
 
 namespace moe {

@@ -17,6 +17,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "moe/base/check.h"
 #include "moe/base/file_system.h"
 #include "moe/base/float_environment.h"
@@ -33,11 +34,16 @@
 #include "moe/checkpoint/tensor.h"
 #include "moe/checkpoint/tensor_name.h"
 #include "moe/checkpoint/tensor_set.h"
-#include "moe/convert/model_code.h"
+#include "moe/convert/model_code_text.h"
 #include "moe/convert/piece_stream.h"
-#include "moe/convert/tensor_piece.h"
 
 namespace moe {
+
+std::map<std::string, std::string> ModelCodeFiles() {
+  return {{kModelConfigurationFile, kModelConfigurationText},
+          {kModelCodeFile, kModelCodeText}};
+}
+
 namespace {
 
 template <typename T>
@@ -46,15 +52,11 @@ void MoveOnto(std::vector<T> from, std::vector<T>& to) {
             std::make_move_iterator(from.end()));
 }
 
-int64_t DataBytes(const std::vector<TensorSpec>& tensors) {
+// `List` holds tensors or pieces.
+template <typename List>
+int64_t DataBytes(const List& list) {
   int64_t num_bytes = 0;
-  for (const TensorSpec& tensor : tensors) num_bytes += NumBytes(tensor);
-  return num_bytes;
-}
-
-int64_t DataBytes(const std::vector<TensorPiece>& pieces) {
-  int64_t num_bytes = 0;
-  for (const TensorPiece& piece : pieces) num_bytes += NumBytes(piece);
+  for (const auto& element : list) num_bytes += NumBytes(element);
   return num_bytes;
 }
 
@@ -70,18 +72,16 @@ TensorSet TensorsOf(const CheckpointPlan& plan) {
 
 SafetensorsMetadata WithoutPaths(const SafetensorsFile& shard,
                                  std::vector<LeftBehind>& left_behind) {
-  SafetensorsMetadata metadata;
+  SafetensorsMetadata metadata = shard.metadata();
   for (const auto& [key, value] : shard.metadata()) {
-    if (IsAbsolutePath(value)) {
-      left_behind.push_back(PathFieldOf(SplitPath(shard.path()).name, key));
-    } else {
-      metadata[key] = value;
-    }
+    if (!IsAbsolutePath(value)) continue;
+    left_behind.push_back(PathFieldOf(SplitPath(shard.path()).name, key));
+    metadata.erase(key);
   }
   return metadata;
 }
 
-// One entry for all that is no part of the model, if there is something.
+// Adds one entry for all files that are no part of the model, if there are any.
 void AddOthers(const std::vector<std::string>& names, ConversionPlan& plan) {
   std::vector<std::string> others;
   for (const std::string& name : names) {
@@ -92,8 +92,8 @@ void AddOthers(const std::vector<std::string>& names, ConversionPlan& plan) {
       {absl::StrJoin(others, ", "), "no part of the weights or the tokenizer"});
 }
 
-// The tensors in their order, in shards of at most so many bytes. What the
-// shards of the input say of themselves, the first of those said.
+// Puts the tensors, in their order, into shards of at most `max_bytes`. All get
+// the metadata of the first shard.
 void CutIntoShards(int64_t max_bytes, CheckpointPlan& plan) {
   std::vector<ShardPlan> shards;
   int64_t num_bytes = 0;
@@ -117,10 +117,10 @@ void CutIntoShards(int64_t max_bytes, CheckpointPlan& plan) {
   plan.shards = std::move(shards);
 }
 
-// Hands data on to the writer, which wants no bytes of two shards at once.
+// Hands data to the writer, which takes the bytes of one shard at a time.
 class ShardedAppender {
  public:
-  // `shard_bytes` are of the data of each shard.
+  // `shard_bytes` is the size of each shard's data.
   ShardedAppender(std::vector<size_t> shard_bytes, CheckpointWriter& writer)
       : missing_bytes_(std::move(shard_bytes)), writer_(writer) {}
 
@@ -138,13 +138,13 @@ class ShardedAppender {
   }
 
  private:
-  std::vector<size_t> missing_bytes_;  // Of each shard.
+  std::vector<size_t> missing_bytes_;  // For each shard.
   CheckpointWriter& writer_;
   size_t shard_ = 0;
 };
 
-// What another checkpoint gets of the files beside the weights. What the plan
-// writes goes before what would be copied.
+// Copies the files beside the weights. A file that the plan writes is not
+// copied.
 absl::Status AddCompanions(const Checkpoint& from, ConversionPlan& plan) {
   MOE_ASSIGN_OR_RETURN(CompanionCopies found, from.CompanionsToCopy());
   for (const auto& [name, text] : plan.checkpoint.contents) {
@@ -170,10 +170,41 @@ Replacement CopyAs(const TensorName& name, const TensorLocation& from) {
           {CopyPiece{from}}};
 }
 
+Replacement Slice(const TensorLocation& from, size_t axis,
+                  const std::vector<TensorName>& names,
+                  const std::vector<absl::Span<const int64_t>>& lists) {
+  MOE_CHECK(names.size() == lists.size());
+  const TensorSpec& spec = from.tensor->spec;
+  Replacement group;
+  for (size_t i = 0; i < names.size(); ++i) {
+    Shape shape = spec.shape;
+    shape[axis] = static_cast<int64_t>(lists[i].size());
+    group.tensors.push_back(
+        {FormatTensorName(names[i]), spec.dtype, std::move(shape)});
+  }
+  if (axis == 0) {
+    group.pieces.push_back(RowsPiece{from, lists});
+  } else {
+    group.pieces.push_back(ColumnsPiece{from, lists});
+  }
+  return group;
+}
+
+Replacement Repeat(const TensorLocation& from,
+                   const std::vector<TensorName>& names,
+                   const TensorPiece& piece) {
+  const TensorSpec& spec = from.tensor->spec;
+  Replacement group;
+  for (const TensorName& name : names) {
+    group.Add({{{FormatTensorName(name), spec.dtype, spec.shape}}, {piece}});
+  }
+  return group;
+}
+
 absl::StatusOr<ConversionPlan> PlanConversion(
     const Checkpoint& from, std::map<std::string, std::string> contents,
     ConvertTensor convert) {
-  // What is computed while a plan is made is under the contract, too.
+  // The numerics contract also covers what is computed while a plan is made.
   SetFloatEnvironment();
   ConversionPlan plan;
   plan.checkpoint.contents = std::move(contents);

@@ -1,9 +1,8 @@
-// What a conversion writes, before any of it is written.
+// Plans what a conversion writes, before any of it is written.
 //
-// A conversion says of each tensor of the input what stands in its place; the
-// shards, the tokenizer's files, config.json and the model code follow from
-// that. All that can be wrong with options and artifacts is found while the
-// plan is made.
+// A conversion says what replaces each tensor of the input. The shards, the
+// tokenizer's files, config.json and the model code follow from that. Wrong
+// options and artifacts are found while the plan is made.
 
 #ifndef MOE_CONVERT_CONVERSION_PLAN_H_
 #define MOE_CONVERT_CONVERSION_PLAN_H_
@@ -17,6 +16,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "moe/base/file_system.h"
 #include "moe/checkpoint/checkpoint.h"
 #include "moe/checkpoint/checkpoint_writer.h"
@@ -26,12 +26,14 @@
 #include "moe/checkpoint/tensor.h"
 #include "moe/checkpoint/tensor_name.h"
 #include "moe/convert/piece_stream.h"
-#include "moe/convert/tensor_piece.h"
 
 namespace moe {
 
-// What stands in the place of one tensor: some, whose data are the pieces, one
-// after another; none where it went into another's.
+// File name -> contents: kModelConfigurationFile and kModelCodeFile.
+std::map<std::string, std::string> ModelCodeFiles();
+
+// The tensors that replace one tensor. Their data are the pieces, one after
+// another. None where the tensor became a part of another one's replacement.
 struct Replacement {
   std::vector<TensorSpec> tensors;
   std::vector<TensorPiece> pieces;
@@ -42,11 +44,23 @@ struct Replacement {
 // The tensor under another name (or its own).
 Replacement CopyAs(const TensorName& name, const TensorLocation& from);
 
+// A tensor for each name: tensor i has the rows (axis 0) or columns (axis 1) of
+// list i, in the order of the list. A vector has rows only. The caller keeps
+// the lists.
+Replacement Slice(const TensorLocation& from, size_t axis,
+                  const std::vector<TensorName>& names,
+                  const std::vector<absl::Span<const int64_t>>& lists);
+
+// A tensor like `from` for each name, all with the data of `piece`.
+Replacement Repeat(const TensorLocation& from,
+                   const std::vector<TensorName>& names,
+                   const TensorPiece& piece);
+
 struct ConversionPlan {
   CheckpointPlan checkpoint;
   // The data of all shards.
   std::vector<TensorPiece> pieces;
-  // What of the input the new checkpoint does not get.
+  // What the new checkpoint does not get from the input.
   std::vector<LeftBehind> left_behind = {};
 };
 
@@ -80,16 +94,16 @@ struct ConversionOutput {
   FileSystem* file_system = &PosixFileSystem();
   // Called when all is written, before the checkpoint is at `path`.
   std::function<void()> before_commit = nullptr;
-  // Data of a shard at most, above 0: the tensors are cut into shards in their
-  // order, and one that is larger has a shard of its own. The plan's shards
-  // where it is not set.
+  // The most data of a shard, above 0. Tensors go into shards in their order; a
+  // larger tensor has a shard of its own. Where it is not set, the plan's
+  // shards are written.
   std::optional<int64_t> max_shard_bytes = std::nullopt;
 };
 
 struct WrittenCheckpoint {
   int64_t num_shards = 0;
   int64_t num_tensors = 0;
-  // Of the tensors' data: total_size of the index.
+  // The size of the tensors' data: total_size of the index.
   int64_t total_bytes = 0;
   ScaledCounts scaled;
   // As the plan has it.

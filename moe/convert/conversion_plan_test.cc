@@ -23,10 +23,11 @@
 #include "moe/checkpoint/checkpoint.h"
 #include "moe/checkpoint/companion_files.h"
 #include "moe/checkpoint/dtype.h"
+#include "moe/checkpoint/moe_config.h"
 #include "moe/checkpoint/safetensors_file.h"
 #include "moe/checkpoint/sharded_tensors.h"
 #include "moe/checkpoint/tensor_name.h"
-#include "moe/convert/tensor_piece.h"
+#include "moe/convert/piece_stream.h"
 #include "moe/convert/testing/tiny_checkpoint.h"
 
 namespace moe {
@@ -44,6 +45,33 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::Pair;
+using ::testing::SizeIs;
+
+TEST(ModelCodeTest, IsTheFilesByteForByte) {
+  const std::map<std::string, std::string> files = ModelCodeFiles();
+  EXPECT_THAT(files, SizeIs(2));
+  for (const auto& [name, text] : files) {
+    MOE_ASSERT_OK_AND_ASSIGN(
+        const std::string want,
+        ReadFile(absl::StrCat("moe/convert/huggingface/", name),
+                 uint64_t{1} << 20));
+    EXPECT_EQ(text, want) << name;
+  }
+}
+
+// config.json names them in auto_map.
+TEST(ModelCodeTest, HasTheClassesThatConfigJsonNames) {
+  const std::map<std::string, std::string> files = ModelCodeFiles();
+  for (const char* name : {"LlamaMoeConfig", "PublishedLlamaMoeConfig"}) {
+    EXPECT_THAT(files.at(kModelConfigurationFile),
+                HasSubstr(absl::StrCat("\nclass ", name, "(")));
+  }
+  for (const char* name : {"LlamaMoeModel", "LlamaMoeForCausalLM",
+                           "MixtralModel", "MixtralForCausalLM"}) {
+    EXPECT_THAT(files.at(kModelCodeFile),
+                HasSubstr(absl::StrCat("\nclass ", name, "(")));
+  }
+}
 
 absl::StatusOr<Replacement> AsItIs(const TensorName& name,
                                    const TensorLocation& from) {
@@ -374,4 +402,5 @@ TEST(ConversionPlanTest, NothingIsLeftOfWhatWasComputedInOtherModes) {
 }
 
 }  // namespace
+
 }  // namespace moe

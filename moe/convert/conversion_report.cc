@@ -64,18 +64,15 @@ std::string FormatRouters(const ConversionSources& sources, bool drawn) {
 
 std::string FormatNeurons(const MlpConversion& conversion,
                           const ConversionSources& sources) {
-  std::string text = sources.neuron_indices_path.empty()
-                         ? "sequential"
-                         : sources.neuron_indices_path;
-  if (conversion.num_unused_neurons > 0) {
-    absl::StrAppend(&text, ", ", WithCommas(conversion.num_unused_neurons),
-                    " unused");
-  }
-  if (conversion.num_shared_neurons > 0) {
-    absl::StrAppend(&text, ", ", WithCommas(conversion.num_shared_neurons),
-                    " shared");
-  }
-  return Row("neurons", text);
+  const auto count = [](int64_t neurons, absl::string_view what) {
+    return neurons > 0 ? absl::StrCat(", ", WithCommas(neurons), what) : "";
+  };
+  return Row("neurons",
+             absl::StrCat(sources.neuron_indices_path.empty()
+                              ? "sequential"
+                              : sources.neuron_indices_path,
+                          count(conversion.num_unused_neurons, " unused"),
+                          count(conversion.num_shared_neurons, " shared")));
 }
 
 std::string FormatWritten(const WrittenCheckpoint& written) {
@@ -100,15 +97,14 @@ Json MlpConversionToJson(absl::string_view path,
                          const ConversionSources& sources) {
   const MoeConfig& config = conversion.config;
   const auto& residual = config.intermediate_size_residual;
-  Json json = Json::object();
-  json["checkpoint"] = path;
-  json["kind"] = residual.has_value() ? "residual" : "vanilla";
-  json["num_experts"] = config.num_local_experts;
-  json["top_k"] = config.num_experts_per_tok;
-  json["scale_factor"] = config.scale_factor;
-  json["expert_size"] = config.expert_intermediate_size;
-  json["residual_size"] =
-      residual.has_value() ? Json(*residual) : Json(nullptr);
+  Json json = {{"checkpoint", path},
+               {"kind", residual.has_value() ? "residual" : "vanilla"},
+               {"num_experts", config.num_local_experts},
+               {"top_k", config.num_experts_per_tok},
+               {"scale_factor", config.scale_factor},
+               {"expert_size", config.expert_intermediate_size},
+               {"residual_size",
+                residual.has_value() ? Json(*residual) : Json(nullptr)}};
   AddLayers(config, json);
   AddRouters(sources, conversion.has_random_routers, json);
   json["neuron_indices"] = PathOrNull(sources.neuron_indices_path);
@@ -144,11 +140,10 @@ Json AttentionConversionToJson(absl::string_view path,
                                const AttentionConversion& conversion,
                                const ConversionSources& sources) {
   const MoeConfig& config = conversion.config;
-  Json json = Json::object();
-  json["checkpoint"] = path;
-  json["attn_experts"] = config.attn_experts;
-  json["top_k_attn"] = config.top_k_attn;
-  json["scale_factor_attn"] = config.scale_factor_attn;
+  Json json = {{"checkpoint", path},
+               {"attn_experts", config.attn_experts},
+               {"top_k_attn", config.top_k_attn},
+               {"scale_factor_attn", config.scale_factor_attn}};
   AddLayers(config, json);
   AddRouters(sources, conversion.has_random_routers, json);
   AddWritten(conversion.written, json);
@@ -179,12 +174,11 @@ std::string FormatAttentionConversion(absl::string_view path,
 
 Json ExportToJson(absl::string_view path, absl::string_view target,
                   const ExportedCheckpoint& exported) {
-  Json json = Json::object();
-  json["checkpoint"] = path;
-  json["target"] = target;
-  json["scale_factor"] = exported.scale_factor;
-  json["num_scaled_weights"] = exported.written.scaled.num_scaled;
-  json["num_rounded_weights"] = exported.written.scaled.num_rounded;
+  Json json = {{"checkpoint", path},
+               {"target", target},
+               {"scale_factor", exported.scale_factor},
+               {"num_scaled_weights", exported.written.scaled.num_scaled},
+               {"num_rounded_weights", exported.written.scaled.num_rounded}};
   AddWritten(exported.written, json);
   return json;
 }

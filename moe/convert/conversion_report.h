@@ -1,4 +1,4 @@
-// What a conversion has written, as JSON and as a table.
+// Formats what a conversion has written, as JSON and as a table.
 
 #ifndef MOE_CONVERT_CONVERSION_REPORT_H_
 #define MOE_CONVERT_CONVERSION_REPORT_H_
@@ -14,8 +14,8 @@
 
 namespace moe {
 
-// What the result was made from, beside the checkpoint. Empty paths where there
-// was none.
+// What the result was made from, beside the checkpoint. A path is empty where
+// there was no file.
 struct ConversionSources {
   std::string gate_weights_path;
   std::string neuron_indices_path;

@@ -10,6 +10,8 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
+#include "moe/base/option_checks.h"
+#include "moe/base/options/options.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/artifact/gate_weights.h"
 #include "moe/checkpoint/checkpoint.h"
@@ -20,12 +22,9 @@
 #include "moe/checkpoint/tensor.h"
 #include "moe/checkpoint/tensor_name.h"
 #include "moe/convert/attention_options.pb.h"
-#include "moe/convert/conversion_options.h"
 #include "moe/convert/conversion_plan.h"
-#include "moe/convert/expert_bias.h"
+#include "moe/convert/new_weights.h"
 #include "moe/convert/piece_stream.h"
-#include "moe/convert/router_weights.h"
-#include "moe/convert/tensor_piece.h"
 
 namespace moe {
 namespace {
@@ -33,13 +32,6 @@ namespace {
 bool IsAttention(TensorKind kind) {
   return kind == TensorKind::kQuery || kind == TensorKind::kKey ||
          kind == TensorKind::kValue || kind == TensorKind::kOutput;
-}
-
-TensorSpec RouterSpec(const MoeConfig& config, int64_t layer, Dtype dtype) {
-  return {FormatTensorName({TensorKind::kAttentionRouter, layer, /*expert=*/-1,
-                            /*is_bias=*/false}),
-          dtype,
-          {config.attn_experts, config.decoder.hidden_size}};
 }
 
 // The numbers [begin, begin + count).
@@ -58,13 +50,15 @@ class AttentionConverter {
                                       const TensorLocation& from) const;
 
  private:
+  // The names of what the dense tensor becomes, expert by expert.
+  std::vector<TensorName> Names(const TensorName& name) const;
   Replacement Slices(const TensorName& name, const TensorLocation& from) const;
   absl::StatusOr<Replacement> OutputBiases(const TensorName& name,
                                            const TensorLocation& from) const;
 
   const MoeConfig& config_;
   const RouterSource& routers_;
-  // Of each expert: the features of its query heads, and of its KV head.
+  // For each expert, the features of its query heads and of its KV head.
   std::vector<std::vector<int64_t>> query_features_;
   std::vector<std::vector<int64_t>> key_features_;
 };
@@ -82,33 +76,26 @@ AttentionConverter::AttentionConverter(const MoeConfig& config,
   }
 }
 
+std::vector<TensorName> AttentionConverter::Names(
+    const TensorName& name) const {
+  std::vector<TensorName> names;
+  for (int64_t e = 0; e < config_.attn_experts; ++e) {
+    names.push_back({name.kind, name.layer, e, name.is_bias});
+  }
+  return names;
+}
+
 Replacement AttentionConverter::Slices(const TensorName& name,
                                        const TensorLocation& from) const {
-  const TensorSpec& spec = from.tensor->spec;
   const bool is_key_or_value =
       name.kind == TensorKind::kKey || name.kind == TensorKind::kValue;
   const auto& features = is_key_or_value ? key_features_ : query_features_;
-  const size_t axis = name.kind == TensorKind::kOutput ? 1 : 0;
   Replacement group;
   if (name.kind == TensorKind::kQuery && !name.is_bias) {
-    const TensorSpec router =
-        RouterSpec(config_, name.layer, RouterDtypeOf(routers_, spec.dtype));
-    group = {{router}, {RouterPiece(routers_, name.layer, router)}};
+    group = RouterOf(routers_, name.layer, from.tensor->spec.dtype);
   }
-  for (int64_t e = 0; e < config_.attn_experts; ++e) {
-    Shape shape = spec.shape;
-    shape[axis] = static_cast<int64_t>(features[static_cast<size_t>(e)].size());
-    group.tensors.push_back(
-        {FormatTensorName({name.kind, name.layer, e, name.is_bias}), spec.dtype,
-         std::move(shape)});
-  }
-  const std::vector<absl::Span<const int64_t>> lists(features.begin(),
-                                                     features.end());
-  if (axis == 1) {
-    group.pieces.push_back(ColumnsPiece{from, lists});
-  } else {
-    group.pieces.push_back(RowsPiece{from, lists});
-  }
+  group.Add(Slice(from, name.kind == TensorKind::kOutput ? 1 : 0, Names(name),
+                  {features.begin(), features.end()}));
   return group;
 }
 
@@ -117,14 +104,7 @@ absl::StatusOr<Replacement> AttentionConverter::OutputBiases(
   MOE_ASSIGN_OR_RETURN(
       std::string share,
       DivideBias(from, config_.scale_factor_attn, "scale_factor_attn"));
-  const GeneratedPiece piece = PieceOf(std::move(share));
-  Replacement group;
-  for (int64_t e = 0; e < config_.attn_experts; ++e) {
-    group.Add({{{FormatTensorName({name.kind, name.layer, e, true}),
-                 from.tensor->spec.dtype, from.tensor->spec.shape}},
-               {piece}});
-  }
-  return group;
+  return Repeat(from, Names(name), PieceOf(std::move(share)));
 }
 
 // What the MLP of a dense model is called in one with experts elsewhere.
@@ -152,15 +132,17 @@ absl::Status CheckConvertible(const Checkpoint& from) {
   const MoeConfig* const moe = from.moe_config();
   if (moe == nullptr) return absl::OkStatus();
   if (moe->use_attn_moe) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        from.directory(), " has attention experts already (attn_experts ",
-        moe->attn_experts, "); wanted is a checkpoint with dense attention"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(from.directory(), ": expected dense attention, found ",
+                     moe->attn_experts,
+                     " attention experts; convert the checkpoint from before"));
   }
   if (!moe->add_rescale_bias) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(
       from.directory(),
-      " has been aligned with dense attention (add_rescale_bias); convert the "
-      "attention of the checkpoint before alignment, and align the result"));
+      ": expected a checkpoint that is not aligned, found one that was aligned "
+      "with dense attention (add_rescale_bias); convert the attention of the "
+      "checkpoint from before, and align the result"));
 }
 
 absl::StatusOr<MoeConfig> ConfigOf(const Checkpoint& from,
@@ -171,9 +153,9 @@ absl::StatusOr<MoeConfig> ConfigOf(const Checkpoint& from,
     if (options.has_num_moe_contract_layers() &&
         options.num_moe_contract_layers() != config.num_moe_contract_layers) {
       return absl::InvalidArgumentError(absl::StrCat(
-          "num_moe_contract_layers is ", options.num_moe_contract_layers(),
-          ", and ", from.directory(), " has ", config.num_moe_contract_layers,
-          "; leave it out"));
+          "num_moe_contract_layers: expected ", config.num_moe_contract_layers,
+          ", as ", from.directory(), " has, found ",
+          options.num_moe_contract_layers(), "; leave it out"));
     }
   } else {
     config.decoder = *from.dense_config();
@@ -188,11 +170,11 @@ absl::StatusOr<MoeConfig> ConfigOf(const Checkpoint& from,
   const int64_t heads_per_group =
       decoder.num_attention_heads / decoder.num_key_value_heads;
   if (heads_per_group % split != 0) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "attn_split is ", split, ", which does not divide the ",
-        heads_per_group, " query heads of a KV head (num_attention_heads ",
-        decoder.num_attention_heads, ", num_key_value_heads ",
-        decoder.num_key_value_heads, ")"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("attn_split: expected a divisor of ", heads_per_group,
+                     ", the query heads of a KV head (num_attention_heads ",
+                     decoder.num_attention_heads, ", num_key_value_heads ",
+                     decoder.num_key_value_heads, "), found ", split));
   }
   config.attn_experts = decoder.num_key_value_heads * split;
   MOE_RETURN_IF_ERROR(ValidateMoeConfig(config));
@@ -200,30 +182,25 @@ absl::StatusOr<MoeConfig> ConfigOf(const Checkpoint& from,
 }
 
 absl::Status CheckGates(const Checkpoint& from, const MoeConfig& config,
-                        const AttentionArtifacts& artifacts,
-                        const RouterSource& routers) {
-  if (artifacts.gate_weights == nullptr) return absl::OkStatus();
-  const LlamaConfig& decoder = config.decoder;
-  const std::string& path = artifacts.gate_weights_path;
-  MOE_RETURN_IF_ERROR(ValidateGateWeights(
-      *artifacts.gate_weights,
-      {decoder.num_hidden_layers, config.attn_experts, decoder.hidden_size},
-      path));
-  for (int64_t i = 0; i < decoder.num_hidden_layers; ++i) {
-    if (config.IsContractLayer(i)) continue;
-    const TensorLocation query = from.tensors().Find(
-        FormatTensorName({TensorKind::kQuery, i, /*expert=*/-1, false}));
-    MOE_RETURN_IF_ERROR(Annotate(
-        CheckRouterFits(
-            *artifacts.gate_weights, i,
-            RouterSpec(config, i,
-                       RouterDtypeOf(routers, query.tensor->spec.dtype))),
-        path));
-  }
-  return absl::OkStatus();
+                        const std::string& path, const RouterSource& routers) {
+  if (routers.gate_weights == nullptr) return absl::OkStatus();
+  MOE_RETURN_IF_ERROR(
+      ValidateGateWeights(*routers.gate_weights,
+                          {config.decoder.num_hidden_layers,
+                           routers.num_experts, routers.hidden_size},
+                          path));
+  return CheckRoutersFit(routers, from, config, TensorKind::kQuery, path);
 }
 
 }  // namespace
+
+absl::Status ValidateAttentionConversionOptions(
+    const AttentionConversionOptions& options) {
+  MOE_RETURN_IF_ERROR(CheckOptions(options));
+  const int64_t split = options.attn_split();
+  return CheckField((split & (split - 1)) == 0, "attn_split", split,
+                    "1, 2, 4, 8, ...");
+}
 
 absl::StatusOr<AttentionConversion> ConvertAttention(
     const Checkpoint& from, const AttentionConversionOptions& options,
@@ -234,10 +211,15 @@ absl::StatusOr<AttentionConversion> ConvertAttention(
   AttentionConversion conversion;
   MOE_ASSIGN_OR_RETURN(conversion.config, ConfigOf(from, options));
   conversion.has_random_routers = artifacts.gate_weights == nullptr;
-  const RouterSource routers = {
-      artifacts.gate_weights, static_cast<uint64_t>(options.seed()),
-      "convert_mixtral_attn_moe", options.router_dtype()};
-  MOE_RETURN_IF_ERROR(CheckGates(from, conversion.config, artifacts, routers));
+  const RouterSource routers = {artifacts.gate_weights,
+                                static_cast<uint64_t>(options.seed()),
+                                "convert_mixtral_attn_moe",
+                                options.router_dtype(),
+                                TensorKind::kAttentionRouter,
+                                conversion.config.attn_experts,
+                                conversion.config.decoder.hidden_size};
+  MOE_RETURN_IF_ERROR(CheckGates(from, conversion.config,
+                                 artifacts.gate_weights_path, routers));
   const AttentionConverter converter(conversion.config, routers);
   MOE_ASSIGN_OR_RETURN(
       ConversionPlan plan,

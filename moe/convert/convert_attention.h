@@ -9,6 +9,7 @@
 
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "moe/checkpoint/artifact/gate_weights.h"
 #include "moe/checkpoint/checkpoint.h"
@@ -18,6 +19,10 @@
 #include "moe/convert/piece_stream.h"
 
 namespace moe {
+
+// OK, or InvalidArgument with the field, its value and what is allowed.
+absl::Status ValidateAttentionConversionOptions(
+    const AttentionConversionOptions& options);
 
 // Null where there are none. The path is for messages.
 struct AttentionArtifacts {

@@ -29,7 +29,7 @@
 #include "moe/convert/attention_options.pb.h"
 #include "moe/convert/convert_mlp.h"
 #include "moe/convert/mlp_options.pb.h"
-#include "moe/convert/router_weights.h"
+#include "moe/convert/new_weights.h"
 #include "moe/convert/testing/tiny_checkpoint.h"
 
 namespace moe {
@@ -248,10 +248,10 @@ TEST(ConvertAttentionTest, RefusesWhatDoesNotFitAndWritesNothing) {
   const BadCase cases[] = {
       {"attn_split: expected 1, 2, 4, 8, ..., found 3",
        [](Case&, O& o) { o.set_attn_split(3); }},
-      {"attn_split is 8, which does not divide the 4 query heads of a KV head "
-       "(num_attention_heads 8, num_key_value_heads 2)",
+      {"attn_split: expected a divisor of 4, the query heads of a KV head "
+       "(num_attention_heads 8, num_key_value_heads 2), found 8",
        [](Case&, O& o) { o.set_attn_split(8); }},
-      {"attn_split is 2, which does not divide the 1 query heads",
+      {"attn_split: expected a divisor of 1, the query heads",
        [](Case& c, O& o) {
          c.model.num_key_value_heads = 8;
          o.set_attn_split(2);
@@ -260,12 +260,12 @@ TEST(ConvertAttentionTest, RefusesWhatDoesNotFitAndWritesNothing) {
        [](Case&, O& o) { o.set_top_k_attn(3); }},
       {"num_moe_contract_layers: expected a number from 0 to 1",
        [](Case&, O& o) { o.set_num_moe_contract_layers(2); }},
-      {"num_moe_contract_layers is 1, and",
+      {"num_moe_contract_layers: expected 0, as ",
        [](Case& c, O& o) {
          c.after_mlp = true;
          o.set_num_moe_contract_layers(1);
        }},
-      {"scale_factor_attn, 3",
+      {"3 (scale_factor_attn)",
        [](Case& c, O& o) {
          c.model.attention_bias = true;
          o.set_scale_factor_attn(3.0);
@@ -306,8 +306,8 @@ TEST(ConvertAttentionTest, RefusesWhatIsConvertedOrAlignedAlready) {
   EXPECT_THAT(
       Convert(directory.Path("moe"), directory.Path("again"), OptionsOf(c)),
       StatusIs(absl::StatusCode::kInvalidArgument,
-               AllOf(HasSubstr("/moe has attention experts already"),
-                     HasSubstr("dense attention"))));
+               HasSubstr("/moe: expected dense attention, found 2 attention "
+                         "experts")));
   // The MLPs first, the attention afterwards.
   MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint moe,
                            Checkpoint::Open(directory.Path("moe")));
@@ -320,8 +320,9 @@ TEST(ConvertAttentionTest, RefusesWhatIsConvertedOrAlignedAlready) {
   EXPECT_THAT(
       ConvertMlp(moe, options, {}, {directory.Path("again")}, {pool, progress}),
       StatusIs(absl::StatusCode::kInvalidArgument,
-               AllOf(HasSubstr("/moe has attention experts already"),
-                     HasSubstr("convert the MLPs first"))));
+               AllOf(HasSubstr("/moe: expected a dense checkpoint, found "
+                               "attention experts"),
+                     HasSubstr("the MLPs first"))));
   EXPECT_THAT(directory.List(), ::testing::ElementsAre("dense", "moe"));
 }
 

@@ -1,6 +1,7 @@
 #include "moe/convert/convert_mlp.h"
 
 #include <cstdint>
+#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,6 +11,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "moe/base/matrix.h"
+#include "moe/base/option_checks.h"
+#include "moe/base/options/options.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/artifact/gate_weights.h"
 #include "moe/checkpoint/artifact/neuron_indices.h"
@@ -20,16 +24,45 @@
 #include "moe/checkpoint/sharded_tensors.h"
 #include "moe/checkpoint/tensor.h"
 #include "moe/checkpoint/tensor_name.h"
-#include "moe/convert/conversion_options.h"
 #include "moe/convert/conversion_plan.h"
-#include "moe/convert/expert_bias.h"
 #include "moe/convert/mlp_options.pb.h"
-#include "moe/convert/neuron_use.h"
+#include "moe/convert/new_weights.h"
 #include "moe/convert/piece_stream.h"
-#include "moe/convert/router_weights.h"
-#include "moe/convert/tensor_piece.h"
 
 namespace moe {
+
+absl::StatusOr<NeuronIndices> SplitSequentially(const SequentialSplit& split) {
+  if (split.intermediate_size % split.num_experts != 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("num_experts: expected a divisor of intermediate_size, ",
+                     split.intermediate_size, ", found ", split.num_experts,
+                     "; choose a divisor, or give neuron indices"));
+  }
+  LayerNeuronIndices layer;
+  layer.experts = Matrix<int64_t>(split.num_experts,
+                                  split.intermediate_size / split.num_experts);
+  std::iota(layer.experts.values().begin(), layer.experts.values().end(),
+            int64_t{0});
+  NeuronIndices indices;
+  indices.layers.assign(static_cast<size_t>(split.num_layers), layer);
+  return indices;
+}
+
+NeuronUse CountUse(const LayerNeuronIndices& layer, int64_t intermediate_size) {
+  std::vector<int64_t> counts(static_cast<size_t>(intermediate_size));
+  const auto count = [&](absl::Span<const int64_t> neurons) {
+    for (const int64_t neuron : neurons) ++counts[static_cast<size_t>(neuron)];
+  };
+  count(layer.experts.values());
+  if (layer.residual.has_value()) count(*layer.residual);
+  NeuronUse use;
+  for (const int64_t c : counts) {
+    use.num_unused += c == 0 ? 1 : 0;
+    use.num_shared += c > 1 ? 1 : 0;
+  }
+  return use;
+}
+
 namespace {
 
 // What a matrix of the dense MLP becomes.
@@ -55,13 +88,6 @@ const MlpKind* FindMlpKind(TensorKind dense) {
   return nullptr;
 }
 
-TensorSpec RouterSpec(const MoeConfig& config, int64_t layer, Dtype dtype) {
-  return {FormatTensorName({TensorKind::kRouter, layer, /*expert=*/-1,
-                            /*is_bias=*/false}),
-          dtype,
-          {config.num_local_experts, config.decoder.hidden_size}};
-}
-
 class MlpConverter {
  public:
   // All must outlive the converter and the plan that it makes.
@@ -73,10 +99,8 @@ class MlpConverter {
                                       const TensorLocation& from) const;
 
  private:
-  Replacement Weights(const MlpKind& kind, const TensorName& name,
-                      const TensorLocation& from) const;
-  Replacement SlicedBiases(const MlpKind& kind, const TensorName& name,
-                           const TensorLocation& from) const;
+  Replacement Slices(const MlpKind& kind, const TensorName& name,
+                     const TensorLocation& from) const;
   absl::StatusOr<Replacement> OutputBiases(const MlpKind& kind,
                                            const TensorName& name,
                                            const TensorLocation& from) const;
@@ -116,69 +140,33 @@ std::vector<TensorName> MlpConverter::Names(const MlpKind& kind,
   return names;
 }
 
-Replacement MlpConverter::Weights(const MlpKind& kind, const TensorName& name,
-                                  const TensorLocation& from) const {
-  const TensorSpec& spec = from.tensor->spec;
-  const bool is_down = kind.dense == TensorKind::kMlpDown;
-  const auto lists = Lists(name.layer);
-  const std::vector<TensorName> names = Names(kind, name);
+Replacement MlpConverter::Slices(const MlpKind& kind, const TensorName& name,
+                                 const TensorLocation& from) const {
   Replacement group;
-  if (kind.dense == TensorKind::kMlpGate) {
-    const TensorSpec router =
-        RouterSpec(config_, name.layer, RouterDtypeOf(routers_, spec.dtype));
-    group = {{router}, {RouterPiece(routers_, name.layer, router)}};
+  if (kind.dense == TensorKind::kMlpGate && !name.is_bias) {
+    group = RouterOf(routers_, name.layer, from.tensor->spec.dtype);
   }
-  for (size_t i = 0; i < names.size(); ++i) {
-    const auto size = static_cast<int64_t>(lists[i].size());
-    group.tensors.push_back(
-        {FormatTensorName(names[i]), spec.dtype,
-         is_down ? Shape{spec.shape[0], size} : Shape{size, spec.shape[1]}});
-  }
-  if (is_down) {
-    group.pieces.push_back(ColumnsPiece{from, lists});
-  } else {
-    group.pieces.push_back(RowsPiece{from, lists});
-  }
-  return group;
-}
-
-Replacement MlpConverter::SlicedBiases(const MlpKind& kind,
-                                       const TensorName& name,
-                                       const TensorLocation& from) const {
-  const auto lists = Lists(name.layer);
-  const std::vector<TensorName> names = Names(kind, name);
-  Replacement group;
-  for (size_t i = 0; i < names.size(); ++i) {
-    group.tensors.push_back({FormatTensorName(names[i]),
-                             from.tensor->spec.dtype,
-                             {static_cast<int64_t>(lists[i].size())}});
-  }
-  group.pieces.push_back(RowsPiece{from, lists});
+  group.Add(Slice(from, kind.dense == TensorKind::kMlpDown ? 1 : 0,
+                  Names(kind, name), Lists(name.layer)));
   return group;
 }
 
 absl::StatusOr<Replacement> MlpConverter::OutputBiases(
     const MlpKind& kind, const TensorName& name,
     const TensorLocation& from) const {
-  const TensorSpec& spec = from.tensor->spec;
-  const bool has_residual = config_.intermediate_size_residual.has_value();
-  // Of a routed expert.
-  std::string share(static_cast<size_t>(NumBytes(spec)), '\0');
-  if (!has_residual) {
-    MOE_ASSIGN_OR_RETURN(
-        share, DivideBias(from, config_.scale_factor, "scale_factor"));
+  std::vector<TensorName> names = Names(kind, name);
+  if (config_.intermediate_size_residual.has_value()) {
+    const TensorName residual = names.back();
+    names.pop_back();
+    const auto num_bytes = static_cast<size_t>(NumBytes(from.tensor->spec));
+    Replacement group =
+        Repeat(from, names, PieceOf(std::string(num_bytes, '\0')));
+    group.Add(CopyAs(residual, from));
+    return group;
   }
-  const GeneratedPiece piece = PieceOf(std::move(share));
-  Replacement group;
-  for (const TensorName& target : Names(kind, name)) {
-    group.tensors.push_back({FormatTensorName(target), spec.dtype, spec.shape});
-    if (target.kind == kind.residual) {
-      group.pieces.push_back(CopyPiece{from});
-    } else {
-      group.pieces.push_back(piece);
-    }
-  }
-  return group;
+  MOE_ASSIGN_OR_RETURN(std::string share,
+                       DivideBias(from, config_.scale_factor, "scale_factor"));
+  return Repeat(from, names, PieceOf(std::move(share)));
 }
 
 absl::StatusOr<Replacement> MlpConverter::Convert(
@@ -188,24 +176,24 @@ absl::StatusOr<Replacement> MlpConverter::Convert(
   if (config_.IsContractLayer(name.layer)) {
     return CopyAs({kind->contract, name.layer, -1, name.is_bias}, from);
   }
-  if (!name.is_bias) return Weights(*kind, name, from);
-  if (name.kind == TensorKind::kMlpDown) return OutputBiases(*kind, name, from);
-  return SlicedBiases(*kind, name, from);
+  if (name.is_bias && name.kind == TensorKind::kMlpDown) {
+    return OutputBiases(*kind, name, from);
+  }
+  return Slices(*kind, name, from);
 }
 
 absl::Status CheckDense(const Checkpoint& checkpoint) {
   const MoeConfig* const moe = checkpoint.moe_config();
   if (moe == nullptr) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(
-      checkpoint.directory(), " has ",
+      checkpoint.directory(), ": expected a dense checkpoint, found ",
       moe->num_local_experts > 0 ? "MLP" : "attention",
-      " experts already; wanted is the dense checkpoint that it was made from",
+      " experts; convert the dense checkpoint that it was made from",
       moe->num_local_experts > 0
           ? ""
-          : " (convert the MLPs first, the attention afterwards)"));
+          : " (the MLPs first, the attention afterwards)"));
 }
 
-// With none in two experts, as many as there are neurons are all of them.
 absl::Status CheckNoneIsLost(const MlpArtifacts& artifacts,
                              int64_t intermediate_size) {
   const NeuronIndices& indices = *artifacts.neuron_indices;
@@ -213,10 +201,11 @@ absl::Status CheckNoneIsLost(const MlpArtifacts& artifacts,
     const NeuronUse use = CountUse(indices.layers[i], intermediate_size);
     if (use.num_unused == 0) continue;
     return absl::InvalidArgumentError(absl::StrCat(
-        artifacts.neuron_indices_path, ": layer ", i, ": ", use.num_unused,
-        " of ", intermediate_size,
-        " neurons are in no expert and would be lost; make the split without "
-        "share_neurons, or convert with share_neurons"));
+        artifacts.neuron_indices_path, ": layer ", i,
+        ": expected every neuron in an expert, found ", use.num_unused, " of ",
+        intermediate_size,
+        " neurons in none; make the split without share_neurons, or convert "
+        "with share_neurons"));
   }
   return absl::OkStatus();
 }
@@ -230,8 +219,8 @@ absl::StatusOr<NeuronIndices> TakeIndices(const Checkpoint& dense,
   if (artifacts.neuron_indices == nullptr) {
     if (residual) {
       return absl::InvalidArgumentError(
-          "a residual conversion needs neuron indices, which say what the "
-          "residual expert takes; make them with split_gradient_residual");
+          "expected neuron indices, found none: they say what the residual "
+          "expert takes; make them with split_gradient_residual");
     }
     return SplitSequentially({config.num_hidden_layers, options.num_experts(),
                               config.intermediate_size});
@@ -285,8 +274,9 @@ absl::Status CheckGates(const Checkpoint& dense, const MoeConfig& config,
   if (artifacts.gate_weights == nullptr) {
     if (!residual) return absl::OkStatus();
     return absl::InvalidArgumentError(
-        "a residual conversion needs gate weights; make them with "
-        "hidden_clustering or random_selection");
+        "expected gate weights, found none; a residual conversion draws no "
+        "routers: make gate weights with hidden_clustering or "
+        "random_selection");
   }
   const GateWeights& gates = *artifacts.gate_weights;
   int64_t num_rows = config.num_local_experts;
@@ -297,18 +287,7 @@ absl::Status CheckGates(const Checkpoint& dense, const MoeConfig& config,
       gates,
       {config.decoder.num_hidden_layers, num_rows, config.decoder.hidden_size},
       path));
-  for (int64_t i = 0; i < config.decoder.num_hidden_layers; ++i) {
-    if (config.IsContractLayer(i)) continue;
-    const TensorLocation gate = dense.tensors().Find(FormatTensorName(
-        {TensorKind::kMlpGate, i, /*expert=*/-1, /*is_bias=*/false}));
-    MOE_RETURN_IF_ERROR(Annotate(
-        CheckRouterFits(
-            gates, i,
-            RouterSpec(config, i,
-                       RouterDtypeOf(routers, gate.tensor->spec.dtype))),
-        path));
-  }
-  return absl::OkStatus();
+  return CheckRoutersFit(routers, dense, config, TensorKind::kMlpGate, path);
 }
 
 void CountNeurons(const NeuronIndices& indices, MlpConversion& conversion) {
@@ -322,7 +301,41 @@ void CountNeurons(const NeuronIndices& indices, MlpConversion& conversion) {
   }
 }
 
+int64_t NumExpertsOf(const GateWeights* gate_weights,
+                     const NeuronIndices* neuron_indices) {
+  if (neuron_indices != nullptr && !neuron_indices->layers.empty()) {
+    return neuron_indices->layers[0].experts.rows();
+  }
+  if (gate_weights != nullptr && !gate_weights->layers.empty()) {
+    return gate_weights->layers[0].rows();
+  }
+  return 8;
+}
+
 }  // namespace
+
+absl::Status ValidateMlpConversionOptions(const MlpConversionOptions& options) {
+  MOE_RETURN_IF_ERROR(CheckOptions(options));
+  if (!options.has_top_k() || !options.has_num_experts()) {
+    return absl::OkStatus();
+  }
+  return CheckField(
+      options.top_k() <= options.num_experts(), "top_k", options.top_k(),
+      absl::StrCat("1 to ", options.num_experts(), " (num_experts)"));
+}
+
+MlpConversionOptions WithPublishedSettings(
+    const MlpConversionOptions& options, const GateWeights* gate_weights,
+    const NeuronIndices* neuron_indices) {
+  const bool residual = options.kind() == MlpConversionOptions::RESIDUAL;
+  MlpConversionOptions all = options;
+  if (!all.has_num_experts()) {
+    all.set_num_experts(NumExpertsOf(gate_weights, neuron_indices));
+  }
+  if (!all.has_top_k()) all.set_top_k(residual ? 1 : 2);
+  if (!all.has_scale_factor()) all.set_scale_factor(residual ? 1.0 : 4.0);
+  return all;
+}
 
 absl::StatusOr<MlpConversion> ConvertMlp(const Checkpoint& dense,
                                          const MlpConversionOptions& given,
@@ -343,7 +356,11 @@ absl::StatusOr<MlpConversion> ConvertMlp(const Checkpoint& dense,
   CountNeurons(indices, conversion);
   const RouterSource routers = {artifacts.gate_weights,
                                 static_cast<uint64_t>(options.seed()),
-                                "convert_mixtral", options.router_dtype()};
+                                "convert_mixtral",
+                                options.router_dtype(),
+                                TensorKind::kRouter,
+                                conversion.config.num_local_experts,
+                                conversion.config.decoder.hidden_size};
   MOE_RETURN_IF_ERROR(CheckGates(dense, conversion.config, artifacts, routers));
   const MlpConverter converter(conversion.config, indices, routers);
   MOE_ASSIGN_OR_RETURN(ConversionPlan plan,

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "moe/checkpoint/artifact/gate_weights.h"
 #include "moe/checkpoint/artifact/neuron_indices.h"
@@ -21,6 +22,35 @@
 #include "moe/convert/piece_stream.h"
 
 namespace moe {
+
+struct SequentialSplit {
+  int64_t num_layers = 0;
+  int64_t num_experts = 0;        // E
+  int64_t intermediate_size = 0;  // I
+};
+
+// Expert e takes the neurons [e * I / E, (e + 1) * I / E) of every layer.
+// InvalidArgument where E does not divide I.
+absl::StatusOr<NeuronIndices> SplitSequentially(const SequentialSplit& split);
+
+struct NeuronUse {
+  int64_t num_unused = 0;  // By no expert.
+  int64_t num_shared = 0;  // By more than one.
+};
+
+// The layer's indices must be valid.
+NeuronUse CountUse(const LayerNeuronIndices& layer, int64_t intermediate_size);
+
+// OK, or InvalidArgument with the field, its value and what is allowed.
+absl::Status ValidateMlpConversionOptions(const MlpConversionOptions& options);
+
+// Fills in the published settings where num_experts, top_k or scale_factor is
+// not set: as many experts as the artifacts have, or 8; 2 of them for a token
+// and a factor of 4; beside a residual expert 1 and 1. The artifacts may be
+// null.
+MlpConversionOptions WithPublishedSettings(const MlpConversionOptions& options,
+                                           const GateWeights* gate_weights,
+                                           const NeuronIndices* neuron_indices);
 
 // Null where there is none. The paths are for messages.
 struct MlpArtifacts {

@@ -71,7 +71,7 @@ TEST(ConvertMlpTest, RefusesOptionsThatDoNotFit) {
   const BadCase cases[] = {
       {"top_k: expected 1 to 4 (num_experts), found 5",
        [](MlpCase&, O& o, GivenArtifacts&) { o.set_top_k(5); }},
-      {"num_experts is 7, which does not divide intermediate_size, 24",
+      {"num_experts: expected a divisor of intermediate_size, 24, found 7",
        [](MlpCase&, O& o, GivenArtifacts&) { o.set_num_experts(7); }},
       {"num_moe_contract_layers: expected a number from 0 to 1",
        [](MlpCase&, O& o, GivenArtifacts&) {
@@ -102,8 +102,8 @@ TEST(ConvertMlpTest, RefusesNeuronIndicesThatDoNotFit) {
          Matrix<int64_t>& experts = g.indices->layers[1].experts;
          experts.Row(2)[0] = experts.Row(0)[0];
        }},
-      {"indices.file: layer 0: 4 of 24 neurons are in no expert and would be "
-       "lost",
+      {"indices.file: layer 0: expected every neuron in an expert, found 4 of "
+       "24 neurons in none",
        [](MlpCase& c, O&, GivenArtifacts& g) {
          g.indices = RandomIndices(c);
          for (LayerNeuronIndices& layer : g.indices->layers) {
@@ -130,7 +130,7 @@ TEST(ConvertMlpTest, RefusesNeuronIndicesThatDoNotFit) {
          c.residual = true;
          g.indices = RandomIndices(c);
        }},
-      {"residual conversion needs neuron indices",
+      {"expected neuron indices, found none",
        [](MlpCase& c, O& o, GivenArtifacts& g) {
          o.set_kind(O::RESIDUAL);
          g.gates = RandomGates(c, 4);
@@ -149,7 +149,7 @@ TEST(ConvertMlpTest, RefusesGateWeightsThatDoNotFit) {
          c.model.hidden_size = 17;
          g.gates = RandomGates(c, 4);
        }},
-      {"residual conversion needs gate weights",
+      {"expected gate weights, found none",
        [](MlpCase& c, O& o, GivenArtifacts& g) {
          o.set_kind(O::RESIDUAL);
          c.residual = true;
@@ -173,11 +173,14 @@ TEST(ConvertMlpTest, RefusesWhatIsConvertedAlready) {
   MOE_ASSERT_OK(Convert({directory.Path("dense"), directory.Path("moe")},
                         OptionsOf(c), {})
                     .status());
-  EXPECT_THAT(Convert({directory.Path("moe"), directory.Path("again")},
-                      OptionsOf(c), {}),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       AllOf(HasSubstr("/moe has MLP experts already"),
-                             HasSubstr("the dense checkpoint"))));
+  EXPECT_THAT(
+      Convert({directory.Path("moe"), directory.Path("again")}, OptionsOf(c),
+              {}),
+      StatusIs(
+          absl::StatusCode::kInvalidArgument,
+          AllOf(
+              HasSubstr("/moe: expected a dense checkpoint, found MLP experts"),
+              HasSubstr("convert the dense checkpoint"))));
   EXPECT_THAT(Convert({directory.Path("dense"), directory.Path("moe")},
                       OptionsOf(c), {}),
               StatusIs(absl::StatusCode::kAlreadyExists, HasSubstr("moe")));
@@ -196,7 +199,8 @@ TEST(ConvertMlpTest, RefusesRoutersThatTheTypeCannotHold) {
   EXPECT_THAT(Convert({directory.Path("dense"), directory.Path("moe")},
                       OptionsOf(c), given.Artifacts()),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("gates.file: layers.2[1, 3] is 1e+06")));
+                       AllOf(HasSubstr("gates.file: layers.2[1, 3]: expected"),
+                             HasSubstr("found 1e+06"))));
   // A contract layer has no router.
   given.gates->layers[2].Row(1)[3] = 1.0f;
   given.gates->layers[0].Row(1)[3] = 1e6f;
@@ -253,7 +257,7 @@ TEST(ConvertMlpTest, RefusesAnOutputBiasThatExpertsCannotShareExactly) {
                       OptionsOf(c), {}),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        AllOf(HasSubstr("mlp.down_proj.bias"),
-                             HasSubstr("scale_factor, 3"),
+                             HasSubstr("3 (scale_factor)"),
                              HasSubstr("choose a power of two"))));
   EXPECT_THAT(directory.List(), ::testing::ElementsAre("dense"));
 }

@@ -21,8 +21,8 @@
 #include "moe/checkpoint/moe_config.h"
 #include "moe/checkpoint/safetensors_file.h"
 #include "moe/checkpoint/tensor.h"
-#include "moe/convert/model_code.h"
-#include "moe/convert/router_weights.h"
+#include "moe/convert/conversion_plan.h"
+#include "moe/convert/new_weights.h"
 #include "moe/convert/testing/mlp_case.h"
 #include "moe/convert/testing/tiny_checkpoint.h"
 

@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "moe/checkpoint/checkpoint.h"
 #include "moe/checkpoint/moe_config.h"
+#include "moe/checkpoint/sharded_tensors.h"
 #include "moe/convert/conversion_plan.h"
 #include "moe/convert/export_options.pb.h"
 #include "moe/convert/piece_stream.h"

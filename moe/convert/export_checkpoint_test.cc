@@ -81,7 +81,7 @@ TEST(ExportCheckpointTest, RefusesByNameWhatATargetCannotHold) {
        "mixtral cannot hold biases of the attention (attention_bias)",
        "trust_remote_code=True"},
       {granite, [](MoeConfig& c) { c.intermediate_size_residual.reset(); },
-       "this checkpoint has none", "--target=mixtral"},
+       "cannot hold a model without a residual expert", "--target=mixtral"},
       {granite, [](MoeConfig& c) { c.decoder.head_dim = 6; },
        "granitemoeshared cannot hold a head_dim of 6",
        "trust_remote_code=True"}};
@@ -108,12 +108,12 @@ TEST(ExportCheckpointTest, RefusesByNameWhatATargetCannotHold) {
     // Half the least float32, and the first double beyond the largest that is
     // no float32: neither zeros nor infinities are written.
     cases.push_back({target, [](MoeConfig& c) { c.scale_factor = 0x1p-150; },
-                     "scale_factor is 7.00649e-46, which as a float32, times "
-                     "which the weights are exported, is 0;",
+                     "scale_factor: expected a number that float32 holds, "
+                     "found 7.00649e-46, which is 0;",
                      "--scale_factor of 1e-38 or more"});
     cases.push_back({target, [](MoeConfig& c) { c.scale_factor = 0x1p128; },
-                     "scale_factor is 3.40282e+38, which as a float32, times "
-                     "which the weights are exported, is inf;",
+                     "scale_factor: expected a number that float32 holds, "
+                     "found 3.40282e+38, which is inf;",
                      "--scale_factor of 1e38 or less"});
   }
   for (const BadCase& bad : cases) {
@@ -152,7 +152,7 @@ TEST(ExportCheckpointTest, RefusesADenseCheckpointAndATakenPath) {
   EXPECT_THAT(Export(directory.Path("dense"), directory.Path("out"),
                      ExportOptions::MIXTRAL),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("/dense is a dense LLaMA checkpoint")));
+                       HasSubstr("/dense: expected what convert_mixtral")));
   WriteTinyMoe({}, {}, directory.Path("moe"));
   EXPECT_THAT(
       Export(directory.Path("moe"), directory.Path("dense"),

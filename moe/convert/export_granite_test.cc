@@ -1,4 +1,3 @@
-#include "moe/convert/export_granite.h"
 
 #include <cstdint>
 #include <string>

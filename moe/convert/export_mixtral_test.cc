@@ -1,4 +1,3 @@
-#include "moe/convert/export_mixtral.h"
 
 #include <cstdint>
 #include <map>

@@ -1,4 +1,4 @@
-// Columns of a matrix in another order.
+// Gathers columns of a matrix in another order.
 
 #ifndef MOE_CONVERT_GATHER_COLUMNS_H_
 #define MOE_CONVERT_GATHER_COLUMNS_H_
@@ -10,7 +10,7 @@
 
 namespace moe {
 
-// Which columns make up each of the matrices that one is cut into.
+// The columns of each matrix that a matrix is cut into.
 class ColumnLists {
  public:
   // The indices must be in [0, 2^32).
@@ -31,10 +31,10 @@ class ColumnLists {
   std::vector<List> lists_;
 };
 
-// Where a block of rows comes from.
+// A block of rows of the matrix.
 struct RowBlock {
   const char* bytes = nullptr;  // [num_rows, num_cols], without alignment.
-  int64_t first_row = 0;        // Of the block in the whole matrix.
+  int64_t first_row = 0;        // Its number in the whole matrix.
   int64_t num_rows = 0;
 };
 
@@ -44,8 +44,8 @@ struct ColumnMatrix {
   int64_t element_bytes = 0;  // 1, 2, 4 or 8.
 };
 
-// Copies bytes only: what an element means does not matter. May be used by
-// several threads at once, for different rows.
+// Copies bytes, whatever an element means. Several threads may use it at once,
+// for different rows.
 class ColumnGatherer {
  public:
   // `out` takes, one after another, the matrices [num_rows, size(list)] of all

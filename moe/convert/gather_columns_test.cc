@@ -50,9 +50,7 @@ std::string Gathered(const ColumnMatrix& matrix, const std::string& in,
 
 TEST(GatherColumnsTest, ASmallOne) {
   // Rows "abcd" and "efgh".
-  EXPECT_EQ(Gathered({2, 4, 1}, "abcdefgh", {{3, 0}, {1, 2}}, 2),
-            "daheb"
-            "cfg");
+  EXPECT_EQ(Gathered({2, 4, 1}, "abcdefgh", {{3, 0}, {1, 2}}, 2), "dahebcfg");
 }
 
 TEST(GatherColumnsTest, IsItsDefinition) {

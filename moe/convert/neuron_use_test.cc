@@ -1,5 +1,3 @@
-#include "moe/convert/neuron_use.h"
-
 #include <cstdint>
 #include <vector>
 
@@ -9,6 +7,7 @@
 #include "moe/base/matrix.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/checkpoint/artifact/neuron_indices.h"
+#include "moe/convert/convert_mlp.h"
 
 namespace moe {
 namespace {
@@ -30,8 +29,8 @@ TEST(SplitSequentiallyTest, CutsEveryLayerEvenly) {
 TEST(SplitSequentiallyTest, RefusesWhatDoesNotDivide) {
   EXPECT_THAT(SplitSequentially({2, 4, 6}),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("num_experts is 4, which does not divide "
-                                 "intermediate_size, 6")));
+                       HasSubstr("num_experts: expected a divisor of "
+                                 "intermediate_size, 6, found 4")));
 }
 
 TEST(CountUseTest, CountsWhatIsUnusedAndShared) {

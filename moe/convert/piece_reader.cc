@@ -14,9 +14,24 @@
 #include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/sharded_tensors.h"
 #include "moe/checkpoint/tensor.h"
-#include "moe/convert/read_finite.h"
 
 namespace moe {
+
+absl::Status ReadFinite(const TensorLocation& from, int64_t offset_bytes,
+                        absl::Span<char> out) {
+  const TensorSpec& spec = from.tensor->spec;
+  MOE_RETURN_IF_ERROR(
+      from.shard->Read(*from.tensor, static_cast<uint64_t>(offset_bytes), out));
+  const std::optional<int64_t> found = FindNonFinite(spec.dtype, out);
+  if (!found.has_value()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      from.shard->path(), ": tensor \"", spec.name, "\" ",
+      FormatShape(spec.shape), " has a NaN or infinity at element ",
+      offset_bytes / DtypeSize(spec.dtype) + *found,
+      "; a model with such a weight computes nothing; get the file again, or "
+      "convert a checkpoint from before the weight was lost"));
+}
+
 namespace {
 
 PieceUnits Elements(const TensorLocation& from) {
@@ -174,8 +189,8 @@ absl::StatusOr<int64_t> ReadUnits(const ScaledRowsPiece& piece, int64_t first,
     MOE_ASSIGN_OR_RETURN(
         const int64_t count,
         Scale({piece.from, piece.factors[static_cast<size_t>(row)],
-               "the reference is not that of such a block, or the checkpoint "
-               "wants to be BF16 or F32"},
+               "take the reference of such a block, or a checkpoint in BF16 "
+               "or F32"},
               row * row_elements, out.first(static_cast<size_t>(row_bytes))));
     num_rounded += count;
     out.remove_prefix(static_cast<size_t>(row_bytes));

@@ -9,9 +9,19 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "moe/convert/tensor_piece.h"
+#include "moe/checkpoint/sharded_tensors.h"
+#include "moe/convert/piece_stream.h"
 
 namespace moe {
+
+// Fills `out`, whole elements, from byte `offset_bytes` of the tensor's data
+// on. What is read is looked at while it is in the cache: read no more at a
+// time than fits.
+//
+// InvalidArgument, with file, tensor and element, for a NaN or infinity; the
+// errors of SafetensorsFile::Read. May be called by several threads at once.
+absl::Status ReadFinite(const TensorLocation& from, int64_t offset_bytes,
+                        absl::Span<char> out);
 
 // What a piece is read in: [0, count) units of so many bytes.
 struct PieceUnits {

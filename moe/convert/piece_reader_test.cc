@@ -1,5 +1,6 @@
 #include "moe/convert/piece_reader.h"
 
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <string>
@@ -15,7 +16,7 @@
 #include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/safetensors_file.h"
 #include "moe/checkpoint/sharded_tensors.h"
-#include "moe/convert/tensor_piece.h"
+#include "moe/convert/piece_stream.h"
 
 namespace moe {
 namespace {
@@ -26,6 +27,35 @@ using ::moe::testing::TempDirectory;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+
+TEST(ReadFiniteTest, NamesWhatIsNotANumberAndReadsWhatIs) {
+  constexpr float kInf = std::numeric_limits<float>::infinity();
+  for (const Dtype dtype : {Dtype::kBF16, Dtype::kF16, Dtype::kF32}) {
+    for (const float bad : {kInf, -kInf, std::nanf("")}) {
+      const TempDirectory directory;
+      const std::vector<float> values = {1.0f, -0.0f, 2.0f, 3.0f, bad, 5.0f};
+      const int64_t size = DtypeSize(dtype);
+      HostTensor tensor = {dtype, {2, 3}, ""};
+      tensor.bytes.resize(values.size() * static_cast<size_t>(size));
+      FloatToWeights(dtype, values, absl::MakeSpan(tensor.bytes));
+      const std::string path = directory.Path("x.safetensors");
+      MOE_ASSERT_OK(WriteSafetensorsFile(path, {{"t", tensor}}, {}, false));
+      MOE_ASSERT_OK_AND_ASSIGN(const SafetensorsFile file,
+                               SafetensorsFile::Open(path));
+      const TensorLocation from = {&file, &file.tensors()[0]};
+      std::string out(static_cast<size_t>(3 * size), 'x');
+      MOE_EXPECT_OK(ReadFinite(from, size, absl::MakeSpan(out)));
+      EXPECT_EQ(out, tensor.bytes.substr(static_cast<size_t>(size),
+                                         static_cast<size_t>(3 * size)));
+      EXPECT_THAT(
+          ReadFinite(from, 3 * size, absl::MakeSpan(out)),
+          StatusIs(absl::StatusCode::kInvalidArgument,
+                   AllOf(HasSubstr("x.safetensors: tensor \"t\" [2, 3] has a "
+                                   "NaN or infinity at element 4;"),
+                         HasSubstr("get the file again"))));
+    }
+  }
+}
 
 std::string Weights(Dtype dtype, const std::vector<float>& values) {
   std::string bytes(values.size() * static_cast<size_t>(DtypeSize(dtype)),
@@ -199,4 +229,5 @@ TEST_F(PieceReaderTest, ScalesLongRows) {
 }
 
 }  // namespace
+
 }  // namespace moe

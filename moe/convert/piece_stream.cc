@@ -7,8 +7,10 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
@@ -19,28 +21,67 @@
 #include "moe/base/status_macros.h"
 #include "moe/base/thread_pool.h"
 #include "moe/checkpoint/dtype.h"
+#include "moe/checkpoint/sharded_tensors.h"
 #include "moe/checkpoint/tensor.h"
 #include "moe/convert/background_appender.h"
 #include "moe/convert/gather_columns.h"
 #include "moe/convert/piece_reader.h"
-#include "moe/convert/read_finite.h"
-#include "moe/convert/tensor_piece.h"
 
 namespace moe {
 namespace {
 
-// A buffer is large enough for every thread to have some reads of it, and all
-// of them for the writer to go on while a matrix' columns are gathered;
-// together they stay small beside the matrices of a large model.
+int64_t CountIndices(const std::vector<absl::Span<const int64_t>>& lists) {
+  int64_t count = 0;
+  for (const auto& list : lists) count += static_cast<int64_t>(list.size());
+  return count;
+}
+
+// The size of each row (`axis` 0) or column (1) of a matrix.
+int64_t BytesOfEach(const TensorLocation& from, size_t axis) {
+  const Shape& shape = from.tensor->spec.shape;
+  MOE_CHECK(axis < shape.size() && shape[axis] > 0);
+  return NumBytes(from.tensor->spec) / shape[axis];
+}
+
+}  // namespace
+
+GeneratedPiece PieceOf(std::string bytes) {
+  const auto num_bytes = static_cast<int64_t>(bytes.size());
+  const auto kept = std::make_shared<const std::string>(std::move(bytes));
+  return {num_bytes, [kept] { return *kept; }};
+}
+
+int64_t NumBytes(const TensorPiece& piece) {
+  return std::visit(
+      [](const auto& p) -> int64_t {
+        using Piece = std::decay_t<decltype(p)>;
+        if constexpr (std::is_same_v<Piece, GeneratedPiece>) {
+          return p.num_bytes;
+        } else if constexpr (std::is_same_v<Piece, RowsPiece>) {
+          return CountIndices(p.lists) * BytesOfEach(p.from, 0);
+        } else if constexpr (std::is_same_v<Piece, ColumnsPiece>) {
+          return CountIndices(p.lists) * BytesOfEach(p.from, 1);
+        } else {
+          return NumBytes(p.from.tensor->spec);
+        }
+      },
+      piece);
+}
+
+namespace {
+
+// A buffer is large enough for every thread to have some reads of it. All
+// buffers together keep the writer busy while a matrix' columns are gathered,
+// and stay small beside the matrices of a large model.
 constexpr int64_t kBufferBytes = int64_t{2} << 20;
 constexpr size_t kNumBuffers = 8;
-// Of the lists of columns, so many go through the matrix together that what
-// they make is at most so large; a larger matrix is read once for each such
-// part. What a single list makes follows the matrix' rows: it is written as
-// they are read where it is larger.
+// The most bytes that are gathered at a time. As many lists of columns go
+// through the matrix together as make no more. A larger result takes several
+// readings of the matrix. Where a single list makes more, its rows are written
+// as they are read.
 constexpr int64_t kColumnsBytes = int64_t{64} << 20;
-// What a thread reads at a time: larger pieces fall out of its cache between
-// the reading and what is done with them.
+// What a thread reads at a time. Larger pieces would fall out of its cache
+// before they are used.
 constexpr int64_t kReadBytes = int64_t{256} << 10;
 
 // Memory that is written from, and used again once it has been.
@@ -127,16 +168,8 @@ class Streamer {
            const ConversionResources& resources)
       : resources_(resources), appender_(append) {}
 
-  absl::Status Write(const CopyPiece& piece) {
-    return WriteUnits(UnitsOf(piece), [&](int64_t first, absl::Span<char> out) {
-      return ReadUnits(piece, first, out);
-    });
-  }
-  absl::Status Write(const RowsPiece& piece) {
-    return WriteUnits(UnitsOf(piece), [&](int64_t first, absl::Span<char> out) {
-      return ReadUnits(piece, first, out);
-    });
-  }
+  absl::Status Write(const CopyPiece& piece) { return WriteRead(piece); }
+  absl::Status Write(const RowsPiece& piece) { return WriteRead(piece); }
   absl::Status Write(const ScaledPiece& piece) { return WriteScaled(piece); }
   absl::Status Write(const ScaledRowsPiece& piece) {
     return WriteScaled(piece);
@@ -154,10 +187,16 @@ class Streamer {
 
  private:
   template <typename Piece>
+  absl::Status WriteRead(const Piece& piece) {
+    return WriteUnits(UnitsOf(piece), [&](int64_t first, absl::Span<char> out) {
+      return ReadUnits(piece, first, out);
+    });
+  }
+  template <typename Piece>
   absl::Status WriteScaled(const Piece& piece);
   // All lists at once.
   absl::Status WriteColumns(const ColumnsPiece& piece);
-  // Of a single list.
+  // The piece has a single list.
   absl::Status WriteLongColumns(const ColumnsPiece& piece);
   // `read` fills its second argument from a unit on.
   template <typename Read>

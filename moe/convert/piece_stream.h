@@ -1,17 +1,19 @@
-// Pieces of tensors turned into bytes, in little memory.
+// Turns pieces of tensors into bytes, in little memory.
 //
-// Takes the place of reading a shard, permuting it and writing it: while a
-// buffer is written, by a thread of its own, the next one is filled by the
-// threads of the pool. In memory are a few buffers, and of a matrix whose
-// columns are gathered the result for some experts, up to 64 MiB of it: a file
-// that is written front to back has one expert's columns of all rows before
-// another's. An expert's alone, where they are more, are written row by row.
+// While one buffer is written, by a thread of its own, the threads of the pool
+// fill the next one. Memory holds a few buffers and up to 64 MiB of gathered
+// columns: a file that is written front to back has one expert's columns of all
+// rows before another's. If one expert's columns are larger, they are written
+// row by row.
 
 #ifndef MOE_CONVERT_PIECE_STREAM_H_
 #define MOE_CONVERT_PIECE_STREAM_H_
 
 #include <cstdint>
 #include <functional>
+#include <string>
+#include <variant>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -19,16 +21,67 @@
 #include "absl/types/span.h"
 #include "moe/base/progress.h"
 #include "moe/base/thread_pool.h"
-#include "moe/convert/tensor_piece.h"
+#include "moe/checkpoint/sharded_tensors.h"
 
 namespace moe {
+
+// The whole of a tensor, as it is.
+struct CopyPiece {
+  TensorLocation from;
+};
+
+// Rows of a matrix [rows, cols], or elements of a vector: those of the first
+// list in its order, then those of the second, and so on. Who makes the piece
+// keeps the lists, and has checked their numbers.
+struct RowsPiece {
+  TensorLocation from;
+  std::vector<absl::Span<const int64_t>> lists;
+};
+
+// Columns of a matrix [rows, cols]: for each list the matrix [rows, list size]
+// of the columns in its order. The lists as for RowsPiece.
+struct ColumnsPiece {
+  TensorLocation from;
+  std::vector<absl::Span<const int64_t>> lists;
+};
+
+// The whole of a tensor times a number: the product with the nearest float32 to
+// it, in float32, rounded to the tensor's type to nearest even. Exact for a
+// power of two, but for values that leave the range of the type's normal
+// numbers.
+struct ScaledPiece {
+  TensorLocation from;
+  double factor = 1.0;
+};
+
+// The whole of a matrix [rows, cols], row i of it times factors[i]: the
+// products as of ScaledPiece. Who makes the piece keeps the factors.
+struct ScaledRowsPiece {
+  TensorLocation from;
+  absl::Span<const float> factors;  // [rows]
+};
+
+// Bytes that are in no tensor of the input, made when their turn comes.
+struct GeneratedPiece {
+  int64_t num_bytes = 0;
+  std::function<std::string()> generate;
+};
+
+using TensorPiece = std::variant<CopyPiece, RowsPiece, ColumnsPiece,
+                                 ScaledPiece, ScaledRowsPiece, GeneratedPiece>;
+
+// `bytes`, as they are.
+GeneratedPiece PieceOf(std::string bytes);
+
+// What it writes.
+int64_t NumBytes(const TensorPiece& piece);
 
 struct ConversionResources {
   ThreadPool& pool;
   Progress& progress;
 };
 
-// Of ScaledPieces and ScaledRowsPieces.
+// Counts the elements of ScaledPieces and ScaledRowsPieces.
 struct ScaledCounts {
   int64_t num_scaled = 0;
   // Products that the type does not hold, which were rounded; where the factor

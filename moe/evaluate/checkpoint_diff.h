@@ -93,6 +93,16 @@ absl::StatusOr<CheckpointDiff> DiffCheckpoints(absl::string_view a_path,
                                                ThreadPool& pool,
                                                Progress& progress);
 
+// Lines of text: the paths, the fields of config.json that differ, how many
+// tensors have which status, what is to say about those that are not the same,
+// and the verdict. Of such tensors the first `max_listed` are listed, all of
+// them if it is 0.
+std::string FormatDiff(const CheckpointDiff& diff, int64_t max_listed);
+
+// The same for programs, with every tensor. Fields are in a fixed order and
+// numbers have every digit; infinity, which JSON does not have, is null.
+Json DiffToJson(const CheckpointDiff& diff);
+
 }  // namespace moe
 
 #endif  // MOE_EVALUATE_CHECKPOINT_DIFF_H_

@@ -42,7 +42,8 @@ bool IsFinite(typename Format::Bits bits) {
   return (bits & Format::kExponent) != Format::kExponent;
 }
 
-// Of finite numbers. The bits without the sign count the numbers from zero up.
+// The numbers are finite. The bits without the sign count the numbers from zero
+// up.
 template <typename Bits>
 uint64_t FiniteUlpDistance(Bits a, Bits b) {
   constexpr Bits kSign = Bits{1} << (8 * sizeof(Bits) - 1);

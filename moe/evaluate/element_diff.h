@@ -13,7 +13,7 @@
 namespace moe {
 
 // Whether elements of the type are compared as numbers: BF16, F16, F32, F64.
-// Those of all others are the same or differ, and that is all that is said.
+// Elements of all other types are the same or differ.
 bool IsComparedAsNumber(Dtype dtype);
 
 // The distance of two numbers is how many representable numbers lie between
@@ -31,10 +31,10 @@ struct ElementDiff {
   int64_t num_failed = 0;        // And no tolerance lets them pass.
   int64_t first_different = -1;  // Position, counted row by row.
 
-  // The rest is of types compared as numbers. Of the elements that differ:
+  // The rest is for types compared as numbers, and counts elements that differ.
   int64_t num_not_finite = 0;  // NaN or infinite in A or B.
-  // Of the finite ones: max |a - b|, the first place that has it (-1 where
-  // there is no finite one), and what stands there.
+  // Over the finite elements: max |a - b|, the first place that has it (-1
+  // where there is no finite one), and what stands there.
   double max_abs_diff = 0.0;
   int64_t max_abs_diff_at = -1;
   double a_at_max = 0.0;

@@ -3,23 +3,29 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <numeric>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
+#include "moe/base/json.h"
 #include "moe/base/matrix.h"
 #include "moe/base/matrix_view.h"
 #include "moe/base/options/options.h"
 #include "moe/base/sha256.h"
 #include "moe/base/status_macros.h"
 #include "moe/evaluate/evaluate_options.pb.h"
-#include "moe/evaluate/expert_load.h"
 #include "moe/kernels/math/float_math.h"
 #include "moe/model/aten/aten_forward.h"
 #include "moe/model/aten/aten_options.h"
+#include "moe/model/layer/expert_routing.h"
+#include "moe/model/layer/layer_batch.h"
 #include "moe/model/layer/linear.h"
 #include "moe/model/walk/dense_walk.h"
 #include "moe/model/walk/hidden_states.h"
@@ -32,6 +38,59 @@
 #include "moe/text/dataset/token_sequences.h"
 
 namespace moe {
+namespace {
+
+void AppendLine(int64_t layer, absl::string_view block,
+                const std::vector<int64_t>& load, std::string& text) {
+  if (load.empty()) return;
+  const auto sum = std::accumulate(load.begin(), load.end(), int64_t{0});
+  const double mean =
+      static_cast<double>(sum) / static_cast<double>(load.size());
+  const auto largest =
+      static_cast<double>(*std::max_element(load.begin(), load.end()));
+  absl::StrAppendFormat(&text,
+                        "    layer %2d %-9s  %s  (largest %.2f of the mean)\n",
+                        layer, block, absl::StrJoin(load, " "), largest / mean);
+}
+
+}  // namespace
+
+absl::Status ExpertLoadTap::OnRouting(
+    const TapContext& context, DecoderBlock block,
+    const std::vector<ExpertTokens>& experts) {
+  if (loads_.empty() || loads_.back().layer != context.layer) {
+    loads_.push_back({context.layer, {}, {}});
+  }
+  std::vector<int64_t>& load =
+      block == DecoderBlock::kMlp ? loads_.back().mlp : loads_.back().attention;
+  load.resize(experts.size());
+  for (size_t e = 0; e < experts.size(); ++e) {
+    load[e] += static_cast<int64_t>(experts[e].rows.size());
+  }
+  return absl::OkStatus();
+}
+
+Json ExpertLoadToJson(const std::vector<ExpertLoad>& loads) {
+  Json json = Json::array();
+  for (const ExpertLoad& load : loads) {
+    Json layer = Json::object();
+    layer["layer"] = load.layer;
+    if (!load.mlp.empty()) layer["mlp"] = load.mlp;
+    if (!load.attention.empty()) layer["attention"] = load.attention;
+    json.push_back(layer);
+  }
+  return json;
+}
+
+std::string FormatExpertLoad(const std::vector<ExpertLoad>& loads) {
+  std::string text;
+  for (const ExpertLoad& load : loads) {
+    AppendLine(load.layer, "attention", load.attention, text);
+    AppendLine(load.layer, "MLP", load.mlp, text);
+  }
+  return text.empty() ? text : "  expert load, tokens\n" + text;
+}
+
 namespace {
 
 absl::Status SinkLogits(Model& model, const TokenSequences& sequences,
@@ -95,13 +154,13 @@ absl::Status ValidateEvaluateOptions(const EvaluateOptions& options) {
   const bool is_exact = options.numerics() == EvaluateOptions::EXACT;
   if (is_exact && options.device() != EvaluateOptions::CPU) {
     return absl::InvalidArgumentError(
-        "device is cuda, and numerics is exact, which computes on the cpu; "
-        "set numerics to aten");
+        "device: expected cpu, as numerics is exact, found cuda; set numerics "
+        "to aten");
   }
   if (is_exact && options.bfloat16_products()) {
     return absl::InvalidArgumentError(
-        "bfloat16_products is set, and numerics is exact, which multiplies "
-        "float32; set numerics to aten");
+        "bfloat16_products: expected false, as numerics is exact, found true; "
+        "set numerics to aten");
   }
   return CheckOptions(options);
 }
@@ -116,9 +175,9 @@ absl::StatusOr<LossEvaluation> EvaluateLoss(Model& model,
   if (options.numerics() == EvaluateOptions::ATEN &&
       model.moe_config() != nullptr) {
     return absl::UnimplementedError(
-        absl::StrCat("numerics is aten, which computes dense models; ",
-                     model.checkpoint().directory(),
-                     " is a Mixture of Experts: set numerics to exact"));
+        absl::StrCat(model.checkpoint().directory(),
+                     ": expected a dense model, as numerics is aten, found a "
+                     "Mixture of Experts; set numerics to exact"));
   }
   MOE_RETURN_IF_ERROR(CheckSequences(model.config(), sequences));
   const std::vector<int32_t> targets = PredictedLabels(sequences);

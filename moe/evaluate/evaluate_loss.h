@@ -14,14 +14,46 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "moe/base/json.h"
 #include "moe/base/matrix_view.h"
 #include "moe/evaluate/evaluate_options.pb.h"
-#include "moe/evaluate/expert_load.h"
+#include "moe/model/layer/expert_routing.h"
+#include "moe/model/layer/layer_batch.h"
 #include "moe/model/walk/model.h"
 #include "moe/model/walk/walk_options.h"
+#include "moe/model/walk/walk_tap.h"
 #include "moe/text/dataset/token_sequences.h"
 
 namespace moe {
+
+// The load of one layer: for each expert, how many tokens chose it. Empty where
+// the block has no experts. Their sum is top_k times the number of tokens.
+struct ExpertLoad {
+  int64_t layer = 0;
+  std::vector<int64_t> mlp;
+  std::vector<int64_t> attention;
+};
+
+class ExpertLoadTap : public WalkTap {
+ public:
+  absl::Status OnRouting(const TapContext& context, DecoderBlock block,
+                         const std::vector<ExpertTokens>& experts) override;
+
+  // One for each layer with experts, ascending.
+  const std::vector<ExpertLoad>& loads() const { return loads_; }
+
+ private:
+  std::vector<ExpertLoad> loads_;
+};
+
+// [{"layer": 0, "mlp": [12, 20], "attention": [16, 16]}, ...], without what a
+// layer does not have.
+Json ExpertLoadToJson(const std::vector<ExpertLoad>& loads);
+
+// A line for each layer's MLP and attention with experts, or nothing:
+//   expert load, tokens
+//     layer  0 MLP        12 20  (largest 1.25 of the mean)
+std::string FormatExpertLoad(const std::vector<ExpertLoad>& loads);
 
 // InvalidArgument, with the field, for what contradicts itself or is out of
 // range.
@@ -31,7 +63,7 @@ absl::Status ValidateEvaluateOptions(const EvaluateOptions& options);
 using LogitsSink = std::function<absl::Status(MatrixView<const float> rows)>;
 
 struct LossEvaluation {
-  // Of all predicted labels together.
+  // The mean over all predicted labels.
   double mean_loss = 0.0;
   // exp(float(mean_loss)), correctly rounded; infinity where that overflows.
   float perplexity = 0.0f;
@@ -42,7 +74,7 @@ struct LossEvaluation {
   std::vector<float> losses;
   // SHA-256, in hexadecimal, of the bytes of `losses`, little-endian.
   std::string losses_digest;
-  // Of the layers that have experts, ascending.
+  // One for each layer with experts, ascending.
   std::vector<ExpertLoad> expert_loads;
 };
 

@@ -12,6 +12,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "moe/base/ignored_label.h"
+#include "moe/base/json.h"
 #include "moe/base/matrix_view.h"
 #include "moe/base/memory_budget.h"
 #include "moe/base/progress.h"
@@ -19,8 +20,9 @@
 #include "moe/base/thread_pool.h"
 #include "moe/checkpoint/safetensors_file.h"
 #include "moe/evaluate/evaluate_options.pb.h"
-#include "moe/evaluate/expert_load.h"
+#include "moe/model/layer/layer_batch.h"
 #include "moe/model/walk/model.h"
+#include "moe/model/walk/sequence_groups.h"
 #include "moe/model/walk/testing/walk_fixture.h"
 #include "moe/text/dataset/token_sequences.h"
 
@@ -38,8 +40,56 @@ using ::moe::testing::MoeFixturePath;
 using ::moe::testing::MoeGoldens;
 using ::moe::testing::StatusIs;
 using ::moe::testing::WalkMachine;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+// Two groups in two layers, the second with attention experts only.
+std::vector<ExpertLoad> TwoLayers() {
+  const SequenceGroup group = {0, 0, {0, 4}};
+  ExpertLoadTap tap;
+  const auto see = [&](int64_t layer, DecoderBlock block,
+                       const std::vector<std::vector<int64_t>>& rows) {
+    std::vector<ExpertTokens> experts;
+    for (const std::vector<int64_t>& of_expert : rows) {
+      experts.push_back({of_expert, std::vector<float>(of_expert.size())});
+    }
+    MOE_EXPECT_OK(tap.OnRouting({layer, group}, block, experts));
+  };
+  see(1, DecoderBlock::kAttention, {{0, 1}, {2, 3}});
+  see(1, DecoderBlock::kMlp, {{0, 3}, {}, {1, 2}});
+  see(1, DecoderBlock::kAttention, {{}, {0, 1, 2, 3}});
+  see(1, DecoderBlock::kMlp, {{0, 1}, {2}, {3}});
+  see(3, DecoderBlock::kAttention, {{1}, {0, 2, 3}});
+  return tap.loads();
+}
+
+TEST(ExpertLoadTest, IsSummedOverGroups) {
+  const std::vector<ExpertLoad> loads = TwoLayers();
+  ASSERT_THAT(loads, SizeIs(2));
+  EXPECT_EQ(loads[0].layer, 1);
+  EXPECT_THAT(loads[0].attention, ElementsAre(2, 6));
+  EXPECT_THAT(loads[0].mlp, ElementsAre(4, 1, 3));
+  EXPECT_EQ(loads[1].layer, 3);
+  EXPECT_THAT(loads[1].attention, ElementsAre(1, 3));
+  EXPECT_THAT(loads[1].mlp, IsEmpty());
+}
+
+TEST(ExpertLoadTest, AsJsonAndText) {
+  EXPECT_EQ(ExpertLoadToJson(TwoLayers()),
+            Json::parse(R"([{"layer": 1, "mlp": [4, 1, 3],
+                             "attention": [2, 6]},
+                            {"layer": 3, "attention": [1, 3]}])"));
+  // 6 of a mean of 4, 4 of 8 / 3, 3 of 2.
+  EXPECT_EQ(FormatExpertLoad(TwoLayers()),
+            "  expert load, tokens\n"
+            "    layer  1 attention  2 6  (largest 1.50 of the mean)\n"
+            "    layer  1 MLP        4 1 3  (largest 1.50 of the mean)\n"
+            "    layer  3 attention  1 3  (largest 1.50 of the mean)\n");
+  EXPECT_EQ(FormatExpertLoad({}), "");
+  EXPECT_EQ(ExpertLoadToJson({}), Json::array());
+}
 
 TEST(EvaluateLossTest, IsTransformersInBothNumerics) {
   for (const std::string& name : FixtureNames()) {
@@ -117,12 +167,14 @@ TEST(EvaluateLossTest, HasExpertsInExactNumericsOnly) {
   MOE_ASSERT_OK_AND_ASSIGN(Model model, Model::Open(MoeFixturePath("vanilla")));
   EvaluateOptions options;
   options.set_numerics(EvaluateOptions::ATEN);
-  EXPECT_THAT(EvaluateLoss(model, GoldenSequences(MoeGoldens("vanilla")),
-                           options, {}, nullptr, machine.resources())
-                  .status(),
-              StatusIs(absl::StatusCode::kUnimplemented,
-                       HasSubstr("testdata/moe/vanilla is a Mixture of "
-                                 "Experts: set numerics to exact")));
+  EXPECT_THAT(
+      EvaluateLoss(model, GoldenSequences(MoeGoldens("vanilla")), options, {},
+                   nullptr, machine.resources())
+          .status(),
+      StatusIs(absl::StatusCode::kUnimplemented,
+               HasSubstr("testdata/moe/vanilla: expected a dense model, "
+                         "as numerics is aten, found a Mixture of "
+                         "Experts; set numerics to exact")));
 }
 
 TEST(EvaluateLossTest, WithoutLabelsIsAnErrorBeforeAnyWork) {
@@ -149,14 +201,14 @@ TEST(ValidateEvaluateOptionsTest, NamesTheField) {
   options.set_device(EvaluateOptions::CUDA);
   EXPECT_THAT(ValidateEvaluateOptions(options),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("device is cuda")));
+                       HasSubstr("device: expected cpu")));
   options.set_numerics(EvaluateOptions::ATEN);
   MOE_EXPECT_OK(ValidateEvaluateOptions(options));
   options.Clear();
   options.set_bfloat16_products(true);
   EXPECT_THAT(ValidateEvaluateOptions(options),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("bfloat16_products is set")));
+                       HasSubstr("bfloat16_products: expected false")));
   options.Clear();
   options.set_num_logits_sequences(-1);
   EXPECT_THAT(
@@ -167,4 +219,5 @@ TEST(ValidateEvaluateOptionsTest, NamesTheField) {
 }
 
 }  // namespace
+
 }  // namespace moe

@@ -27,7 +27,6 @@
 #include "moe/checkpoint/sharded_tensors.h"
 #include "moe/checkpoint/tensor.h"
 #include "moe/checkpoint/tensor_name.h"
-#include "moe/evaluate/natural_order.h"
 #include "moe/evaluate/tensor_source.h"
 
 namespace moe {

@@ -35,10 +35,10 @@ struct NumberedTensors {
   std::string prefix;  // Up to the number: "model.layers.".
   int64_t first = 0;
   int64_t last = 0;  // Every number from first to last.
-  // Of one of them; the names are what follows the number:
+  // The tensors of one number. Their names are what follows the number:
   // ".mlp.up_proj.weight".
   std::vector<TensorSpec> tensors;
-  int64_t num_parameters = 0;  // Of one of them.
+  int64_t num_parameters = 0;  // For one number.
   int64_t num_bytes = 0;
 };
 

@@ -27,7 +27,7 @@
 namespace moe {
 namespace {
 
-// Of a group with more tensors, only their number is shown.
+// A group with more tensors shows only their number.
 constexpr size_t kMaxTensorsOfGroup = 12;
 
 const MoeConfig* MoePart(const Inspection& inspection) {
@@ -308,9 +308,7 @@ std::string FormatTensorTable(const Inspection& inspection) {
 }
 
 Json RopeToJson(const RopeConfig& rope) {
-  Json json = Json::object();
-  json["type"] = std::string(RopeTypeName(rope.type));
-  json["theta"] = rope.theta;
+  Json json = {{"type", RopeTypeName(rope.type)}, {"theta", rope.theta}};
   if (rope.type == RopeType::kDefault) return json;
   json["factor"] = rope.factor;
   if (rope.type == RopeType::kLlama3) {
@@ -325,21 +323,19 @@ Json RopeToJson(const RopeConfig& rope) {
 }
 
 Json DecoderToJson(const LlamaConfig& config) {
-  Json json = Json::object();
-  json["num_hidden_layers"] = config.num_hidden_layers;
-  json["hidden_size"] = config.hidden_size;
-  json["dense_intermediate_size"] = config.intermediate_size;
-  json["num_attention_heads"] = config.num_attention_heads;
-  json["num_key_value_heads"] = config.num_key_value_heads;
-  json["head_dim"] = config.head_dim;
-  json["vocab_size"] = config.vocab_size;
-  json["tie_word_embeddings"] = config.tie_word_embeddings;
-  json["max_position_embeddings"] = config.max_position_embeddings;
-  json["rope"] = RopeToJson(config.rope);
-  json["rms_norm_eps"] = config.rms_norm_eps;
-  json["attention_bias"] = config.attention_bias;
-  json["mlp_bias"] = config.mlp_bias;
-  return json;
+  return {{"num_hidden_layers", config.num_hidden_layers},
+          {"hidden_size", config.hidden_size},
+          {"dense_intermediate_size", config.intermediate_size},
+          {"num_attention_heads", config.num_attention_heads},
+          {"num_key_value_heads", config.num_key_value_heads},
+          {"head_dim", config.head_dim},
+          {"vocab_size", config.vocab_size},
+          {"tie_word_embeddings", config.tie_word_embeddings},
+          {"max_position_embeddings", config.max_position_embeddings},
+          {"rope", RopeToJson(config.rope)},
+          {"rms_norm_eps", config.rms_norm_eps},
+          {"attention_bias", config.attention_bias},
+          {"mlp_bias", config.mlp_bias}};
 }
 
 Json MoeToJson(const MoeConfig& config) {
@@ -365,34 +361,26 @@ Json MoeToJson(const MoeConfig& config) {
 }
 
 Json SpecToJson(const TensorSpec& spec) {
-  Json json = Json::object();
-  json["name"] = spec.name;
-  json["dtype"] = std::string(DtypeName(spec.dtype));
-  json["shape"] = spec.shape;
-  json["bytes"] = NumBytes(spec);
-  return json;
+  return {{"name", spec.name},
+          {"dtype", DtypeName(spec.dtype)},
+          {"shape", spec.shape},
+          {"bytes", NumBytes(spec)}};
 }
 
 Json GroupToJson(const NumberedTensors& group) {
-  Json json = Json::object();
-  json["prefix"] = group.prefix;
-  json["first"] = group.first;
-  json["last"] = group.last;
-  json["num_tensors_each"] = group.tensors.size();
-  json["num_parameters_each"] = group.num_parameters;
-  json["bytes_each"] = group.num_bytes;
-  return json;
+  return {{"prefix", group.prefix},
+          {"first", group.first},
+          {"last", group.last},
+          {"num_tensors_each", group.tensors.size()},
+          {"num_parameters_each", group.num_parameters},
+          {"bytes_each", group.num_bytes}};
 }
 
 Json FileToJson(const SourceFile& file) {
-  Json json = Json::object();
-  json["name"] = SplitPath(file.path).name;
-  json["bytes"] = file.size_bytes;
-  json["num_tensors"] = file.num_tensors;
-  Json metadata = Json::object();
-  for (const auto& [key, value] : file.metadata) metadata[key] = value;
-  json["metadata"] = std::move(metadata);
-  return json;
+  return {{"name", SplitPath(file.path).name},
+          {"bytes", file.size_bytes},
+          {"num_tensors", file.num_tensors},
+          {"metadata", file.metadata}};
 }
 
 Json TensorsToJson(const Inspection& inspection) {
@@ -414,11 +402,10 @@ void AddTotals(const Inspection& inspection, Json& json) {
     json["num_active_parameters"] = inspection.num_active_parameters;
   }
   json["bytes"] = inspection.num_bytes;
-  Json dtypes = Json::object();
+  json["dtypes"] = Json::object();
   for (const auto& [dtype, count] : inspection.dtypes) {
-    dtypes[std::string(DtypeName(dtype))] = count.num_tensors;
+    json["dtypes"][std::string(DtypeName(dtype))] = count.num_tensors;
   }
-  json["dtypes"] = std::move(dtypes);
   json["groups"] = Json::array();
   for (const NumberedTensors& group : inspection.groups) {
     json["groups"].push_back(GroupToJson(group));
@@ -443,14 +430,13 @@ std::string FormatInspection(const Inspection& inspection, bool list_tensors) {
 }
 
 Json InspectionToJson(const Inspection& inspection, bool list_tensors) {
-  Json json = Json::object();
-  json["path"] = inspection.path;
   const MoeConfig* const moe = MoePart(inspection);
-  json["kind"] = inspection.config.has_value()
-                     ? std::string("checkpoint")
-                     : std::string(SourceKindName(inspection.kind));
+  Json json = {{"path", inspection.path},
+               {"kind", inspection.config.has_value()
+                            ? "checkpoint"
+                            : SourceKindName(inspection.kind)}};
   if (inspection.config.has_value()) {
-    json["model_type"] = std::string(ModelType(inspection));
+    json["model_type"] = ModelType(inspection);
     json["decoder"] = DecoderToJson(DecoderConfig(*inspection.config));
     if (moe != nullptr) json["moe"] = MoeToJson(*moe);
   }

@@ -1,4 +1,4 @@
-// What an inspection found, for a person and for a program.
+// Formats an inspection, for a person and for a program.
 
 #ifndef MOE_EVALUATE_INSPECT_REPORT_H_
 #define MOE_EVALUATE_INSPECT_REPORT_H_

@@ -24,6 +24,17 @@
 
 namespace moe {
 
+// A strict total order: runs of decimal digits compare as numbers, of whatever
+// length, everything else as bytes; what ties ("7" and "07") compares as bytes.
+bool NaturalLess(absl::string_view a, absl::string_view b);
+
+// NaturalLess, for ordered containers.
+struct NaturalOrder {
+  bool operator()(absl::string_view a, absl::string_view b) const {
+    return NaturalLess(a, b);
+  }
+};
+
 enum class SourceKind { kDirectory, kSafetensors, kPt };
 
 // "directory", "safetensors file", ".pt file".

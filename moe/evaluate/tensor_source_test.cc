@@ -1,5 +1,6 @@
 #include "moe/evaluate/tensor_source.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -27,6 +28,26 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Pair;
+
+TEST(NaturalOrderTest, NumbersCompareAsNumbers) {
+  std::vector<std::string> names = {"l.10.w", "l.9.w",  "l",  "l.9",
+                                    "k.99",   "l.10.a", "l.x"};
+  std::sort(names.begin(), names.end(), NaturalOrder());
+  EXPECT_THAT(names, ElementsAre("k.99", "l", "l.9", "l.9.w", "l.10.a",
+                                 "l.10.w", "l.x"));
+}
+
+TEST(NaturalOrderTest, TakesNumbersOfAnyLength) {
+  EXPECT_TRUE(NaturalLess("99999999999999999998", "99999999999999999999"));
+  EXPECT_TRUE(NaturalLess("99999999999999999999", "100000000000000000000"));
+}
+
+TEST(NaturalOrderTest, IsTotalWhereNumbersTie) {
+  // "07" < "7" as bytes.
+  EXPECT_TRUE(NaturalLess("a.07", "a.7"));
+  EXPECT_FALSE(NaturalLess("a.7", "a.07"));
+  EXPECT_FALSE(NaturalLess("a.7", "a.7"));
+}
 
 std::string Names(const TensorSource& source) {
   std::string names;
@@ -140,4 +161,5 @@ TEST(OpenTensorSourceTest, SaysWhatIsWrongWithAPath) {
 }
 
 }  // namespace
+
 }  // namespace moe

@@ -1,5 +1,5 @@
-// What the steps of an experiment read: where it lies on this machine, and what
-// it is by its digest.
+// The inputs of an experiment's steps: where they lie on this machine, and
+// their digests.
 
 #ifndef MOE_EXPERIMENT_EXPERIMENT_INPUTS_H_
 #define MOE_EXPERIMENT_EXPERIMENT_INPUTS_H_
@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "moe/base/progress.h"
 #include "moe/base/random_access_file.h"
 #include "moe/experiment/experiment_lock.pb.h"
@@ -20,6 +21,34 @@
 #include "moe/experiment/step_plan.h"
 
 namespace moe {
+
+// The digest of DIRECTORY/NAME. Errors of reading.
+absl::StatusOr<FileDigest> DigestFile(absl::string_view directory,
+                                      absl::string_view name);
+
+// The paths of everything of a checkpoint that a step may read: config.json,
+// shards, their index, tokenizer and other companion files; sorted. Errors of
+// Checkpoint::Open.
+absl::StatusOr<std::vector<std::string>> ModelFiles(absl::string_view path);
+
+// The same, digested. Errors of reading too.
+absl::StatusOr<std::vector<FileDigest>> DigestModel(absl::string_view path,
+                                                    Progress& progress);
+
+// The files of a dataset, sorted by name. Errors of ListDatasetFiles and of
+// reading.
+absl::StatusOr<std::vector<FileDigest>> DigestData(absl::string_view path);
+
+// The files of a directory that a step has written, sorted by name. Leaves out
+// subdirectories other than kChatTemplatesFolder, and names that start with a
+// dot: what a killed writer left behind has such a name.
+absl::StatusOr<std::vector<FileDigest>> DigestDirectory(absl::string_view path,
+                                                        Progress& progress);
+
+// SHA-256 of the lines "SHA256  NAME", as sha256sum writes them.
+std::string DigestOfFiles(absl::Span<const FileDigest> files);
+
+bool SameFile(const FileDigest& a, const FileDigest& b);
 
 // "DIR/router.record.textproto", beside the directory "DIR/router".
 std::string RecordPath(absl::string_view step_directory);
@@ -33,13 +62,13 @@ class ExperimentInputs {
   ExperimentInputs(Places places, Progress& progress)
       : places_(std::move(places)), progress_(progress) {}
 
-  // Says what an earlier step has made, and where.
+  // Adds what an earlier step has made, and where it lies.
   void AddStep(absl::string_view directory, const StepRecord& record);
   // The same, from the record that lies beside the directory. InvalidArgument
   // if it is that of another step.
   absl::Status ReadStep(absl::string_view name, absl::string_view directory);
 
-  // A step that is asked for must have been added: NotFound.
+  // NotFound for a step that was not added.
   absl::StatusOr<std::string> PathOf(const StepInput& input) const;
   // DigestOfFiles of what the path is. Model and data are read once.
   absl::StatusOr<std::string> DigestOf(const StepInput& input);

@@ -15,11 +15,10 @@
 #include "moe/base/progress.h"
 #include "moe/base/sha256.h"
 #include "moe/base/status_macros.h"
-#include "moe/experiment/evaluation_metrics.h"
 #include "moe/experiment/experiment_inputs.h"
 #include "moe/experiment/experiment_lock.pb.h"
 #include "moe/experiment/experiment_spec.pb.h"
-#include "moe/experiment/file_digest.h"
+#include "moe/experiment/metrics.h"
 #include "moe/experiment/text_proto.h"
 #include "moe/kernels/numerics_contract.h"
 
@@ -36,7 +35,7 @@ absl::Status CheckDigest(absl::string_view digest, absl::string_view field) {
       });
   if (is_digest) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(
-      field, " is \"", digest, "\"; wanted are 64 hexadecimal digits"));
+      field, ": expected 64 hexadecimal digits, found \"", digest, "\""));
 }
 
 template <typename List>
@@ -46,11 +45,11 @@ absl::Status CheckFiles(const List& files, absl::string_view field) {
     const std::string where = absl::StrCat(field, " \"", file.name(), "\"");
     if (file.name().empty() || !names.insert(file.name()).second) {
       return absl::InvalidArgumentError(
-          absl::StrCat(where, ": wanted is a name, and each once"));
+          absl::StrCat(where, ": expected a name that no other file has"));
     }
     if (file.bytes() < 0) {
       return absl::InvalidArgumentError(absl::StrCat(
-          where, ": bytes is ", file.bytes(), "; allowed: 0 or more"));
+          where, ": bytes: expected 0 or more, found ", file.bytes()));
     }
     MOE_RETURN_IF_ERROR(CheckDigest(file.sha256(), where + ": sha256"));
   }
@@ -65,8 +64,9 @@ absl::Status CheckStep(const StepLock& step) {
   }
   for (const Metric& metric : step.metrics()) {
     if (metric.value_case() != Metric::VALUE_NOT_SET) continue;
-    return absl::InvalidArgumentError(absl::StrCat(
-        "metrics \"", metric.name(), "\": wanted is number, count or digest"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("metrics \"", metric.name(),
+                     "\": expected number, count or digest, found none"));
   }
   return absl::OkStatus();
 }
@@ -164,9 +164,9 @@ absl::Status CheckMade(const List& files, absl::string_view directory) {
                          DigestFile(directory, file.name()));
     if (SameFile(file, found)) continue;
     return absl::DataLossError(absl::StrCat(
-        directory, "/", file.name(), " is not what its step made: ",
-        found.bytes(), " bytes, sha256 ", found.sha256(), "; recorded are ",
-        file.bytes(), " bytes, sha256 ", file.sha256()));
+        directory, "/", file.name(), ": expected what its step made, ",
+        file.bytes(), " bytes, sha256 ", file.sha256(), ", found ",
+        found.bytes(), " bytes, sha256 ", found.sha256()));
   }
   return absl::OkStatus();
 }
@@ -185,9 +185,9 @@ bool IsPinned(const ExperimentLock& lock) { return lock.steps_size() > 0; }
 absl::Status ValidateExperimentLock(const ExperimentLock& lock) {
   if (!IsPinned(lock)) return absl::OkStatus();
   if (lock.numerics_contract() < 1) {
-    return absl::InvalidArgumentError(absl::StrCat("numerics_contract is ",
-                                                   lock.numerics_contract(),
-                                                   "; allowed: 1 or more"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("numerics_contract: expected 1 or more, found ",
+                     lock.numerics_contract()));
   }
   MOE_RETURN_IF_ERROR(CheckDigest(lock.spec_sha256(), "spec_sha256"));
   MOE_RETURN_IF_ERROR(CheckFiles(lock.model(), "model"));
@@ -196,7 +196,8 @@ absl::Status ValidateExperimentLock(const ExperimentLock& lock) {
   for (const StepLock& step : lock.steps()) {
     const std::string where = absl::StrCat("steps \"", step.name(), "\"");
     if (!names.insert(step.name()).second) {
-      return absl::InvalidArgumentError(where + " stands there twice");
+      return absl::InvalidArgumentError(
+          where + ": expected each step once, found it twice");
     }
     MOE_RETURN_IF_ERROR(Annotate(CheckStep(step), where));
   }
@@ -217,9 +218,9 @@ absl::StatusOr<ExperimentLock> LockOfSteps(const ExperimentSpec& spec,
                          ReadTextProto<StepRecord>(RecordPath(path)));
     if (record.numerics_contract() != kNumericsContractVersion) {
       return absl::InvalidArgumentError(absl::StrCat(
-          RecordPath(path), " is of numerics contract ",
-          record.numerics_contract(), "; this program's is ",
-          kNumericsContractVersion, ", so run the experiment again"));
+          RecordPath(path), ": expected numerics contract ",
+          kNumericsContractVersion, ", this program's, found ",
+          record.numerics_contract(), "; run the experiment again"));
     }
     MOE_RETURN_IF_ERROR(CheckMade(record.step().files(), path));
     MOE_RETURN_IF_ERROR(CheckMade(record.reports(), path));
@@ -289,8 +290,8 @@ absl::StatusOr<LockCheck> CheckLock(const ExperimentLock& pinned,
                                     const ExperimentLock& found) {
   if (pinned.experiment() != found.experiment()) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "the lock is of experiment \"", pinned.experiment(),
-        "\", and the results are of \"", found.experiment(), "\""));
+        "expected a lock of experiment \"", found.experiment(),
+        "\", as the results are, found one of \"", pinned.experiment(), "\""));
   }
   LockCheck check;
   CompareTexts("the version of the numerics contract",

@@ -1,5 +1,5 @@
-// What an experiment has come to, in the form of its lock; and how that differs
-// from a lock that was pinned.
+// The result of an experiment, in the form of its lock, and how it differs from
+// a pinned lock.
 
 #ifndef MOE_EXPERIMENT_EXPERIMENT_RESULT_H_
 #define MOE_EXPERIMENT_EXPERIMENT_RESULT_H_
@@ -22,8 +22,8 @@ namespace moe {
 std::string SpecDigest(const ExperimentSpec& spec);
 
 // OK, or InvalidArgument with the field: a lock holds digests of 64 hexadecimal
-// digits, names, and each step once. Nothing in it at all is a lock, too: that
-// of an experiment that is not pinned yet.
+// digits, names, and each step once. An empty lock is valid: it is that of an
+// experiment that is not pinned yet.
 absl::Status ValidateExperimentLock(const ExperimentLock& lock);
 bool IsPinned(const ExperimentLock& lock);
 
@@ -51,9 +51,9 @@ struct LockDifference {
 
 struct StepCheck {
   std::string name;
-  // Of what the step made; empty where all is as pinned.
+  // In what the step made. Empty where all is as pinned.
   std::vector<LockDifference> differences;
-  // Of its command, its arguments and the names of what it read.
+  // In its command, its arguments and the names of what it read.
   std::vector<LockDifference> origins;
   // The model or the data that it read are other ones.
   bool read_other_bytes = false;
@@ -74,8 +74,8 @@ struct LockCheck {
   // The first step that made something else; where none did, the first that
   // made the same from something else; empty for none.
   std::string FirstDiverged() const;
-  // What that may come from, a sentence each: other inputs, other options of
-  // that step or of one before, or the program.
+  // Likely causes, a sentence each: other inputs, other options of that step or
+  // of an earlier one, or the program.
   std::vector<std::string> LikelyCauses() const;
 };
 

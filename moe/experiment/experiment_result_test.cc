@@ -13,7 +13,6 @@
 #include "moe/experiment/experiment_inputs.h"
 #include "moe/experiment/experiment_lock.pb.h"
 #include "moe/experiment/experiment_spec.pb.h"
-#include "moe/experiment/file_digest.h"
 #include "moe/experiment/text_proto.h"
 #include "moe/kernels/numerics_contract.h"
 
@@ -173,7 +172,7 @@ TEST(CheckLockTest, RefusesTheLockOfAnotherExperiment) {
   other.set_experiment("b");
   EXPECT_THAT(CheckLock(Lock(), other).status(),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("of experiment \"a\"")));
+                       HasSubstr("expected a lock of experiment \"b\"")));
 }
 
 TEST(ValidateExperimentLockTest, NamesTheField) {
@@ -185,23 +184,24 @@ TEST(ValidateExperimentLockTest, NamesTheField) {
     void (*make)(ExperimentLock&);
   };
   const Mistake mistakes[] = {
-      {"numerics_contract is 0",
+      {"numerics_contract: expected 1 or more, found 0",
        [](ExperimentLock& l) { l.clear_numerics_contract(); }},
-      {"spec_sha256 is \"AB\"",
+      {"spec_sha256: expected 64 hexadecimal digits, found \"AB\"",
        [](ExperimentLock& l) { l.set_spec_sha256("AB"); }},
-      {"model \"config.json\": sha256 is \"\"",
+      {"model \"config.json\": sha256: expected 64 hexadecimal digits, found "
+       "\"\"",
        [](ExperimentLock& l) { l.mutable_model(0)->clear_sha256(); }},
-      {"data \"\": wanted is a name",
+      {"data \"\": expected a name",
        [](ExperimentLock& l) { l.mutable_data(0)->clear_name(); }},
-      {"bytes is -1",
+      {"bytes: expected 0 or more, found -1",
        [](ExperimentLock& l) { l.mutable_data(0)->set_bytes(-1); }},
-      {"steps \"router\" stands there twice",
+      {"steps \"router\": expected each step once, found it twice",
        [](ExperimentLock& l) { l.mutable_steps(1)->set_name("router"); }},
       {"steps \"dense\": inputs \"model_path\": sha256",
        [](ExperimentLock& l) {
          l.mutable_steps(1)->mutable_inputs(0)->clear_sha256();
        }},
-      {"steps \"dense\": metrics \"loss\": wanted is number",
+      {"steps \"dense\": metrics \"loss\": expected number",
        [](ExperimentLock& l) {
          l.mutable_steps(1)->mutable_metrics(0)->clear_number();
        }},
@@ -268,9 +268,11 @@ TEST_F(LockOfResultsTest, HoldsInputsAndSteps) {
 
 TEST_F(LockOfResultsTest, ReadsWhatWasMadeAgain) {
   directory_.Write("made/router/gate_weights.safetensors", "abd");
-  EXPECT_THAT(Read().status(),
-              StatusIs(absl::StatusCode::kDataLoss,
-                       HasSubstr("router/gate_weights.safetensors is not")));
+  EXPECT_THAT(
+      Read().status(),
+      StatusIs(absl::StatusCode::kDataLoss,
+               HasSubstr("router/gate_weights.safetensors: expected what "
+                         "its step made")));
 }
 
 TEST_F(LockOfResultsTest, RefusesResultsOfAnotherContract) {

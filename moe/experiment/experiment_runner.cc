@@ -14,14 +14,13 @@
 #include "moe/base/file_system.h"
 #include "moe/base/progress.h"
 #include "moe/base/status_macros.h"
-#include "moe/experiment/acceptance.h"
 #include "moe/experiment/experiment_inputs.h"
 #include "moe/experiment/experiment_lock.pb.h"
 #include "moe/experiment/experiment_result.h"
 #include "moe/experiment/experiment_spec.pb.h"
+#include "moe/experiment/metrics.h"
 #include "moe/experiment/step_plan.h"
 #include "moe/experiment/step_runner.h"
-#include "moe/experiment/step_timing.h"
 #include "moe/experiment/step_timing.pb.h"
 #include "moe/experiment/text_proto.h"
 
@@ -38,18 +37,16 @@ absl::Status CheckSavePath(const ExperimentSpec& spec,
   if (!PathExists(there)) {
     return absl::InvalidArgumentError(absl::StrCat(
         path,
-        " holds something else than results of an experiment: there is "
-        "no ",
-        kSpecFile,
-        "; wanted is a new or an empty directory, or one of "
-        "results"));
+        ": expected a new or an empty directory, or results of an experiment, "
+        "found other files and no ",
+        kSpecFile, "; choose another directory"));
   }
   MOE_ASSIGN_OR_RETURN(const ExperimentSpec other,
                        ReadTextProto<ExperimentSpec>(there));
   if (other.name() == spec.name()) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(
-      path, " holds results of experiment \"", other.name(),
-      "\", and this is \"", spec.name(), "\"; choose another directory"));
+      path, ": expected results of experiment \"", spec.name(),
+      "\", found those of \"", other.name(), "\"; choose another directory"));
 }
 
 absl::StatusOr<std::unique_ptr<PathLock>> TakeSavePath(

@@ -7,9 +7,9 @@
 //   SAVE_PATH/lock.textproto          what the experiment has come to
 //   SAVE_PATH/report/                 is left to who writes the report
 //
-// A run that was broken off, wherever it was, goes on when it is started again:
-// a step whose record says that it was made from the same bytes by the same
-// options, and whose files are still what they were, is not run again.
+// An interrupted run continues when it is started again. It does not repeat a
+// step whose record says that it was made from the same bytes by the same
+// options, and whose files are unchanged.
 
 #ifndef MOE_EXPERIMENT_EXPERIMENT_RUNNER_H_
 #define MOE_EXPERIMENT_EXPERIMENT_RUNNER_H_

@@ -167,13 +167,12 @@ TEST_F(ExperimentRunnerTest, RunsAgainWhatAChangeReaches) {
 TEST_F(ExperimentRunnerTest, KeepsOffDirectoriesOfSomethingElse) {
   directory_.Write("out/precious", "x");
   EXPECT_THAT(Run().status(), StatusIs(absl::StatusCode::kInvalidArgument,
-                                       HasSubstr("holds something else")));
+                                       HasSubstr("found other files and no")));
   ASSERT_THAT(PosixFileSystem().RemoveAll(directory_.Path("out")), IsOk());
   ASSERT_THAT(Run(), IsOk());
   spec_.set_name("other");
-  EXPECT_THAT(Run().status(),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("results of experiment \"chain\"")));
+  EXPECT_THAT(Run().status(), StatusIs(absl::StatusCode::kInvalidArgument,
+                                       HasSubstr("found those of \"chain\"")));
 }
 
 TEST_F(ExperimentRunnerTest, AsksBeforeItRunsWhetherEveryStepCanWrite) {

@@ -13,12 +13,11 @@
 #include "absl/strings/string_view.h"
 #include "moe/base/escape_control.h"
 #include "moe/base/status_macros.h"
-#include "moe/experiment/acceptance.h"
-#include "moe/experiment/evaluation_metrics.h"
+#include "moe/experiment/experiment_inputs.h"
 #include "moe/experiment/experiment_lock.pb.h"
 #include "moe/experiment/experiment_result.h"
 #include "moe/experiment/experiment_spec.pb.h"
-#include "moe/experiment/file_digest.h"
+#include "moe/experiment/metrics.h"
 #include "moe/experiment/text_proto.h"
 
 namespace moe {

@@ -1,4 +1,4 @@
-// Results of an experiment against its lock, told to a person.
+// Compares the results of an experiment with its lock, for a person.
 
 #ifndef MOE_EXPERIMENT_LOCK_REPORT_H_
 #define MOE_EXPERIMENT_LOCK_REPORT_H_
@@ -10,15 +10,15 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "moe/experiment/acceptance.h"
 #include "moe/experiment/experiment_lock.pb.h"
 #include "moe/experiment/experiment_result.h"
 #include "moe/experiment/experiment_spec.pb.h"
+#include "moe/experiment/metrics.h"
 
 namespace moe {
 
-// A lock file, valid. It may be empty of everything but comments: that of an
-// experiment that is not pinned.
+// Reads and validates a lock file. A file with nothing but comments is the lock
+// of an experiment that is not pinned.
 absl::StatusOr<ExperimentLock> ReadLock(const std::string& path);
 absl::Status WriteLock(const ExperimentLock& lock, const std::string& path);
 

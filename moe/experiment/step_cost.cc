@@ -106,7 +106,8 @@ absl::StatusOr<std::vector<StepCost>> EstimateSteps(
                        Checkpoint::Open(places.model));
   if (checkpoint.dense_config() == nullptr) {
     return absl::InvalidArgumentError(absl::StrCat(
-        places.model, " is a Mixture of Experts; a dense model is wanted"));
+        places.model,
+        ": expected a dense checkpoint, found a Mixture of Experts"));
   }
   ModelSize model;
   model.config = *checkpoint.dense_config();

@@ -1,4 +1,4 @@
-// What the steps of an experiment are estimated to cost, before any is run.
+// Estimates what the steps of an experiment cost, before any is run.
 
 #ifndef MOE_EXPERIMENT_STEP_COST_H_
 #define MOE_EXPERIMENT_STEP_COST_H_
@@ -15,8 +15,8 @@
 
 namespace moe {
 
-// In the order of the spec, which is valid; `datasets` has every one of it.
-// What each step costs, its kind says; see CostModel.
+// In the order of the spec, which must be valid. `datasets` has every dataset
+// of the spec. The kind of a step says what it costs; see CostModel.
 std::vector<StepCost> CostsOfSteps(
     const ExperimentSpec& spec, const ModelSize& model,
     const std::map<std::string, DatasetSize>& datasets);

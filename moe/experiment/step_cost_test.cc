@@ -158,7 +158,7 @@ TEST(EstimateStepsTest, MeasuresModelAndData) {
                     progress)
           .status(),
       StatusIs(absl::StatusCode::kInvalidArgument,
-               HasSubstr("is a Mixture of Experts")));
+               HasSubstr("found a Mixture of Experts")));
 }
 
 TEST(FormatCostsTest, AddsUpButForMemory) {

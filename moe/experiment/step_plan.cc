@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
@@ -18,11 +19,34 @@
 #include "moe/base/options/options.h"
 #include "moe/base/status_macros.h"
 #include "moe/experiment/experiment_spec.pb.h"
-#include "moe/experiment/spec_name.h"
 #include "moe/steps/all_steps.h"
 #include "moe/steps/step_kind.h"
 
 namespace moe {
+namespace {
+
+// Leaves room for endings in the 255 bytes of a file's name.
+constexpr size_t kMaxNameBytes = 64;
+
+bool IsNameCharacter(char c) {
+  return absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '_';
+}
+
+}  // namespace
+
+absl::Status CheckSpecName(absl::string_view name, absl::string_view field) {
+  if (!name.empty() && name.size() <= kMaxNameBytes &&
+      absl::ascii_islower(name[0]) &&
+      std::all_of(name.begin(), name.end(), IsNameCharacter)) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat(field,
+                   ": expected lower-case letters, digits and underscores, a "
+                   "letter first, at most ",
+                   kMaxNameBytes, ", found \"", name, "\""));
+}
+
 namespace {
 
 using ::google::protobuf::Descriptor;
@@ -31,10 +55,10 @@ using ::google::protobuf::Message;
 
 using Steps = std::vector<PlannedStep>;
 
-absl::Status Wanted(absl::string_view field, absl::string_view found,
-                    absl::string_view wanted) {
+absl::Status Unexpected(absl::string_view field, absl::string_view expected,
+                        absl::string_view found) {
   return absl::InvalidArgumentError(
-      absl::StrCat(field, " is \"", found, "\"; wanted is ", wanted));
+      absl::StrCat(field, ": expected ", expected, ", found \"", found, "\""));
 }
 
 std::string FieldText(const Message& message, const std::string& name) {
@@ -82,8 +106,8 @@ class StepPlanner {
             step, ExperimentStep::descriptor()->FindOneofByName("step"));
     if (field == nullptr) {
       return absl::InvalidArgumentError(
-          "has no kind; wanted is one of the fields of ExperimentStep, such as "
-          "hidden_clustering");
+          "expected one of the fields of ExperimentStep, such as "
+          "hidden_clustering, found none");
     }
     const Message& body = step.GetReflection()->GetMessage(step, field);
     const FieldDescriptor* const options_field =
@@ -138,7 +162,7 @@ class StepPlanner {
         datasets.begin(), datasets.end(),
         [&](const ExperimentDataset& d) { return d.name() == name; });
     if (found == datasets.end()) {
-      return Wanted(input.field, name, "the name of one of the datasets");
+      return Unexpected(input.field, "the name of one of the datasets", name);
     }
     planned_.inputs.push_back(
         {input.flag, InputSource::kData, name, found->file()});
@@ -157,14 +181,12 @@ class StepPlanner {
     }
     if (std::find(candidates.begin(), candidates.end(), name) ==
         candidates.end()) {
-      return Wanted(
-          input.field, name,
-          candidates.empty()
-              ? absl::StrCat("a step that makes ", OutputName(input.made),
-                             ", and none stands before this one")
-              : absl::StrCat("an earlier step that makes ",
-                             OutputName(input.made), ": ",
-                             absl::StrJoin(candidates, ", ")));
+      return Unexpected(
+          input.field,
+          absl::StrCat("an earlier step that makes ", OutputName(input.made),
+                       candidates.empty() ? " (there is none)" : ": ",
+                       absl::StrJoin(candidates, ", ")),
+          name);
     }
     planned_.inputs.push_back(
         {input.flag, InputSource::kStep, name, OutputFile(input.made)});
@@ -179,8 +201,8 @@ class StepPlanner {
       const std::string text = OptionText(options, field);
       if (text == OptionText(*kind().options, field)) continue;
       return absl::InvalidArgumentError(
-          absl::StrCat(name, " is ", text, ", and ", kind().name,
-                       " has no use for it; leave it out"));
+          absl::StrCat(name, ": expected nothing, as ", kind().name,
+                       " has no use for it, found ", text, "; leave it out"));
     }
     return SharesSeed(kind()) ? CheckSeedIsDatasets(options) : absl::OkStatus();
   }
@@ -191,9 +213,8 @@ class StepPlanner {
     const int64_t of_dataset = planned_.request.batch.seed();
     if (seed == of_dataset) return absl::OkStatus();
     return absl::InvalidArgumentError(absl::StrCat(
-        "seed is ", seed, ", and that of dataset \"", dataset_, "\" is ",
-        of_dataset,
-        "; the command has one --seed for both, so they have to be the same"));
+        "seed: expected ", of_dataset, ", the seed of dataset \"", dataset_,
+        "\", as the command has one --seed for both, found ", seed));
   }
 
   const ExperimentSpec& spec_;
@@ -214,9 +235,9 @@ absl::Status CheckNames(const List& list, absl::string_view what) {
                                  absl::StrCat(what, "[", i, "]")));
     for (int j = 0; j < i; ++j) {
       if (list[j].name() != list[i].name()) continue;
-      return absl::InvalidArgumentError(
-          absl::StrCat(Place(what, i, list[i].name()), ": the name stands in ",
-                       what, "[", j, "] already"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          Place(what, i, list[i].name()),
+          ": expected a name of its own, found that of ", what, "[", j, "]"));
     }
   }
   return absl::OkStatus();
@@ -227,7 +248,8 @@ absl::Status CheckHead(const ExperimentSpec& spec) {
   MOE_RETURN_IF_ERROR(CheckSpecName(spec.model(), "model"));
   MOE_RETURN_IF_ERROR(CheckSpecName(spec.data(), "data"));
   if (spec.steps().empty()) {
-    return absl::InvalidArgumentError("steps is empty; wanted is one or more");
+    return absl::InvalidArgumentError(
+        "steps: expected one or more, found none");
   }
   MOE_RETURN_IF_ERROR(CheckNames(spec.datasets(), "datasets"));
   MOE_RETURN_IF_ERROR(CheckNames(spec.steps(), "steps"));
@@ -235,8 +257,8 @@ absl::Status CheckHead(const ExperimentSpec& spec) {
     if (spec.steps(i).name() != kReportDirectory) continue;
     return absl::InvalidArgumentError(absl::StrCat(
         Place("steps", i, kReportDirectory),
-        ": the report of the experiment has this name among the results; "
-        "choose another"));
+        ": expected another name, as the results have their report under this "
+        "one; choose another"));
   }
   for (int i = 0; i < spec.datasets_size(); ++i) {
     MOE_RETURN_IF_ERROR(
@@ -251,7 +273,8 @@ absl::Status CheckHead(const ExperimentSpec& spec) {
 absl::Status ValidateExperimentDataset(const ExperimentDataset& dataset) {
   const std::string& file = dataset.file();
   if (file.find('/') != std::string::npos || file == "." || file == "..") {
-    return Wanted("file", file, "the name of a file in the data's directory");
+    return Unexpected("file", "the name of a file in the data's directory",
+                      file);
   }
   MOE_RETURN_IF_ERROR(Annotate(CheckOptions(dataset.tokenize()), "tokenize"));
   return Annotate(CheckOptions(dataset.batch()), "batch");

@@ -15,7 +15,12 @@
 
 namespace moe {
 
-// Beside what the steps make, so that no step can be called this.
+// OK for lower-case letters, digits and underscores, a letter first, 64 at
+// most; else InvalidArgument with the field.
+absl::Status CheckSpecName(absl::string_view name, absl::string_view field);
+
+// The directory of the report, beside those of the steps. No step can have this
+// name.
 inline constexpr absl::string_view kReportDirectory = "report";
 
 enum class InputSource { kModel, kData, kStep };

@@ -20,8 +20,28 @@ namespace {
 
 using ::moe::testing::IsOk;
 using ::moe::testing::StatusIs;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+
+TEST(CheckSpecNameTest, TakesNamesOfDirectoriesAndTargets) {
+  for (const char* const name : {"a", "gsp_vanilla", "llama_gqa_bf16"}) {
+    EXPECT_THAT(CheckSpecName(name, "name"), IsOk()) << name;
+  }
+  EXPECT_THAT(CheckSpecName(std::string(64, 'a'), "name"), IsOk());
+}
+
+TEST(CheckSpecNameTest, RefusesOthersWithTheField) {
+  for (const std::string& name :
+       {std::string(), std::string(65, 'a'), std::string("7a"),
+        std::string("A"), std::string("a b"), std::string("../a"),
+        std::string("a.b"), std::string("_a")}) {
+    EXPECT_THAT(CheckSpecName(name, "model"),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         AllOf(HasSubstr("model: expected lower-case letters"),
+                               HasSubstr("found \"" + name + "\""))));
+  }
+}
 
 constexpr absl::string_view kSpec = R"pb(
   name: "chain"
@@ -133,8 +153,7 @@ TEST(PlanStepsTest, MakesCommandsOfSteps) {
           "score_file=scores/importance_scores.safetensors > neuron_indices",
           "mlp: convert_mixtral model_path=tiny "
           "gate_weights_file=router/gate_weights.safetensors "
-          "neuron_indices_file=neurons/neuron_indices.safetensors > "
-          "checkpoint",
+          "neuron_indices_file=neurons/neuron_indices.safetensors > checkpoint",
           "attention: convert_mixtral_attn_moe model_path=mlp > checkpoint",
           "converted: evaluate model_path=attention "
           "dataset_dir_or_path=held_out > evaluation",
@@ -205,52 +224,60 @@ struct Mistake {
 
 TEST(PlanStepsTest, NamesStepAndFieldOfAMistake) {
   const Mistake mistakes[] = {
-      {"name: \"chain\"", "name: \"a chain\"", "name is \"a chain\"; allowed"},
-      {"model: \"tiny\"", "", "model is \"\"; allowed"},
-      {"data: \"stories\"", "data: \"/stories\"", "data is \"/stories\""},
+      {"name: \"chain\"", "name: \"a chain\"",
+       "name: expected lower-case letters, digits and underscores, a letter "
+       "first, at most 64, found \"a chain\""},
+      {"model: \"tiny\"", "", "model: expected lower-case"},
+      {"data: \"stories\"", "data: \"/stories\"",
+       "at most 64, found \"/stories\""},
       {"file: \"text.jsonl\"", "file: \"../a\"",
-       "datasets[0] \"calibration\": file is \"../a\"; wanted"},
+       "datasets[0] \"calibration\": file: expected the name of a file in "
+       "the data's directory, found \"../a\""},
       {"model_max_length: 64", "model_max_length: 0",
        "datasets[0] \"calibration\": tokenize: model_max_length is 0"},
       {"max_steps: 8", "max_steps: 0",
        "datasets[0] \"calibration\": batch: max_steps is 0"},
       {"name: \"held_out\"", "name: \"calibration\"",
-       "datasets[1] \"calibration\": the name stands in datasets[0] already"},
+       "datasets[1] \"calibration\": expected a name of its own, found that of "
+       "datasets[0]"},
       {"name: \"scores\"", "name: \"router\"",
-       "steps[1] \"router\": the name stands in steps[0] already"},
+       "steps[1] \"router\": expected a name of its own, found that of "
+       "steps[0]"},
       {"name: \"scores\"", "name: \"report\"",
-       "steps[1] \"report\": the report of the experiment has this name"},
+       "steps[1] \"report\": expected another name"},
       {"name: \"scores\"", "name: \"my scores\"",
-       "steps[1]: name is \"my scores\"; allowed"},
+       "steps[1]: name: expected lower-case"},
       {"dataset: \"calibration\" gate_weights: \"router\"",
        "dataset: \"cal\" gate_weights: \"router\"",
-       "steps[1] \"scores\": dataset is \"cal\"; wanted"},
+       "steps[1] \"scores\": dataset: expected the name of one of the "
+       "datasets, found \"cal\""},
       {"dataset: \"calibration\" gate_weights: \"router\"",
        "dataset: \"calibration\"",
-       "steps[1] \"scores\": gate_weights is \"\"; wanted is an earlier step "
-       "that makes gate_weights: router"},
+       "steps[1] \"scores\": gate_weights: expected an earlier step that makes "
+       "gate_weights: router, found \"\""},
       {"importance_scores: \"scores\"", "importance_scores: \"mlp\"",
-       "steps[2] \"neurons\": importance_scores is \"mlp\"; wanted is an "
-       "earlier step that makes importance_scores: scores"},
+       "steps[2] \"neurons\": importance_scores: expected an earlier step that "
+       "makes importance_scores: scores, found \"mlp\""},
       {"checkpoint: \"mlp\"", "checkpoint: \"attention\"",
-       "steps[4] \"attention\": checkpoint is \"attention\"; wanted is an "
-       "earlier step that makes checkpoint: mlp"},
+       "steps[4] \"attention\": checkpoint: expected an earlier step that "
+       "makes checkpoint: mlp, found \"attention\""},
       {"balance_jitter_factor: 0.4 seed: 3", "balance_jitter_factor: 2 seed: 3",
        "steps[0] \"router\": options: balance_jitter_factor is 2"},
       {"balance_jitter_factor: 0.4 seed: 3", "seed: 4",
-       "seed is 4, and that of dataset \"calibration\" is 3"},
+       "seed: expected 3, the seed of dataset \"calibration\""},
       {"distribution: \"reference\"", "distribution: \"scores\"",
-       "steps[7] \"aligned\": distribution is \"scores\"; wanted is an earlier "
-       "step that makes distribution: reference"},
+       "steps[7] \"aligned\": distribution: expected an earlier step that "
+       "makes distribution: reference, found \"scores\""},
       {"checkpoint: \"attention\"\n      distribution", "distribution",
-       "steps[7] \"aligned\": checkpoint is \"\"; wanted is an earlier step "
-       "that makes checkpoint: mlp, attention"},
+       "steps[7] \"aligned\": checkpoint: expected an earlier step that makes "
+       "checkpoint: mlp, attention, found \"\""},
       {"hidden_distribution { dataset: \"calibration\" }",
        "hidden_distribution { dataset: \"calibration\" checkpoint: \"aligned\" "
        "}",
-       "steps[6] \"reference\": checkpoint is \"aligned\"; wanted is"},
+       "steps[6] \"reference\": checkpoint: expected an earlier step that "
+       "makes checkpoint: mlp, attention, found \"aligned\""},
       {"evaluate { dataset: \"held_out\" }", "",
-       "steps[8] \"dense\": has no kind"},
+       "steps[8] \"dense\": expected one of the fields of ExperimentStep"},
   };
   for (const Mistake& mistake : mistakes) {
     const std::string text =
@@ -308,7 +335,8 @@ TEST(PlanStepsTest, RefusesASeedWhereNothingIsDrawn) {
       StatusIs(
           absl::StatusCode::kInvalidArgument,
           HasSubstr(
-              "seed is 1, and convert_mixtral_residual has no use for it")));
+              "seed: expected nothing, as convert_mixtral_residual has no use "
+              "for it, found 1")));
 }
 
 TEST(PlanStepsTest, RefusesAnExperimentWithoutSteps) {
@@ -316,7 +344,7 @@ TEST(PlanStepsTest, RefusesAnExperimentWithoutSteps) {
   spec.clear_steps();
   EXPECT_THAT(PlanSteps(spec).status(),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("steps is empty")));
+                       HasSubstr("steps: expected one or more")));
 }
 
 TEST(FindStepTest, ListsTheStepsThereAre) {
@@ -330,4 +358,5 @@ TEST(FindStepTest, ListsTheStepsThereAre) {
 }
 
 }  // namespace
+
 }  // namespace moe

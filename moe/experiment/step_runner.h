@@ -1,7 +1,7 @@
 // One step of an experiment: run, recorded, and recognized when it is there.
 //
-// A step is the request that its plan holds, with nothing in between: what it
-// makes is what a person gets who types its command (WordsOf).
+// A step runs the request that its plan holds. It makes what its command makes
+// (WordsOf).
 
 #ifndef MOE_EXPERIMENT_STEP_RUNNER_H_
 #define MOE_EXPERIMENT_STEP_RUNNER_H_
@@ -15,13 +15,43 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "moe/base/progress.h"
 #include "moe/experiment/experiment_inputs.h"
 #include "moe/experiment/experiment_lock.pb.h"
 #include "moe/experiment/step_plan.h"
+#include "moe/experiment/step_timing.pb.h"
 #include "moe/steps/step_kind.h"
 
 namespace moe {
+
+// "DIR/router.timing.textproto", beside the directory "DIR/router".
+std::string TimingPath(absl::string_view step_directory);
+
+// Starts when it is made. The processor's time and the memory are those of the
+// whole process, so steps are measured one after the other.
+class StepStopwatch {
+ public:
+  StepStopwatch();
+
+  // From the start to now. num_threads is what MOE_NUM_THREADS or the machine
+  // gives, simd_target what kernels run on.
+  StepTiming Read() const;
+
+ private:
+  absl::Time start_;
+  double cpu_seconds_;
+  bool has_peak_;
+};
+
+// Adds a part's time to that of the whole, which is `total`.
+void AddPart(const StepTiming& part, StepTiming& total);
+
+absl::Status WriteTiming(const StepTiming& timing, absl::string_view path);
+
+// Nothing if there is no such file or it cannot be read: timings are for people
+// only.
+std::optional<StepTiming> ReadTiming(absl::string_view path);
 
 // Runs a request.
 using StepExecutor = std::function<absl::Status(const StepRequest& request)>;

@@ -13,13 +13,13 @@
 namespace moe {
 
 // Sets `message` to what the text says. InvalidArgument, with `path`, line and
-// column of the first mistake: a field that the message has not, one that is
-// given twice, a value of another type, a text that ends too early.
+// column of the first mistake: a field that the message does not have, one that
+// is given twice, a value of another type, a text that ends too early.
 absl::Status ParseTextProto(absl::string_view text, absl::string_view path,
                             google::protobuf::Message& message);
 
-// ParseTextProto of a file. Errors of reading too; a file over 16 MiB is none
-// that a person wrote.
+// ParseTextProto of a file. Errors of reading too. Refuses a file over 16 MiB,
+// as no person wrote it.
 template <typename Message>
 absl::StatusOr<Message> ReadTextProto(absl::string_view path);
 

@@ -18,6 +18,7 @@
 #include "absl/types/span.h"
 #include "moe/base/json.h"
 #include "moe/base/options/options.h"
+#include "moe/base/options/options_json.h"
 #include "moe/base/philox.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/artifact/gate_weights.h"
@@ -37,10 +38,6 @@ namespace {
 std::string FormatSpan(const std::vector<int64_t>& counts) {
   const auto [least, most] = std::minmax_element(counts.begin(), counts.end());
   return absl::StrCat(*least, "..", *most);
-}
-
-absl::string_view MetricName(const ClusteringOptions& options) {
-  return options.distance_metric() == ClusteringOptions::COS ? "cos" : "l2";
 }
 
 Json RestartsToJson(const Clustering& clustering) {
@@ -98,12 +95,7 @@ absl::StatusOr<std::vector<int64_t>> DrawRows(HiddenStates& inputs,
 Json ClusteringReportToJson(const ClusteringOptions& options,
                             const HiddenClustering& clustering) {
   Json json = Json::object();
-  json["options"] = {{"num_experts", options.num_experts()},
-                     {"balance_jitter_factor", options.balance_jitter_factor()},
-                     {"distance_metric", MetricName(options)},
-                     {"max_iter", options.max_iter()},
-                     {"n_init", options.n_init()},
-                     {"seed", options.seed()}};
+  json["options"] = OptionsToJson(options);
   json["layers"] = Json::array();
   for (size_t i = 0; i < clustering.layers.size(); ++i) {
     const ClusteredLayer& layer = clustering.layers[i];
@@ -146,8 +138,7 @@ std::string FormatClusteringReport(const HiddenClustering& clustering) {
 Json SelectionReportToJson(const RandomSelectionOptions& options,
                            const RandomSelection& selection) {
   Json json = Json::object();
-  json["options"] = {{"num_experts", options.num_experts()},
-                     {"seed", options.seed()}};
+  json["options"] = OptionsToJson(options);
   json["layers"] = Json::array();
   for (size_t i = 0; i < selection.layers.size(); ++i) {
     const SelectedLayer& layer = selection.layers[i];

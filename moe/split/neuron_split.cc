@@ -17,6 +17,7 @@
 #include "absl/types/span.h"
 #include "moe/base/json.h"
 #include "moe/base/options/options.h"
+#include "moe/base/options/options_json.h"
 #include "moe/base/philox.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/thread_pool.h"
@@ -139,10 +140,6 @@ absl::StatusOr<int64_t> SizeOf(const Options& options,
                    "; leave expert_size out, or set share_neurons"));
 }
 
-absl::string_view CriterionName(SplitCriterion::Value criterion) {
-  return criterion == SplitCriterion::MIN ? "min" : "max";
-}
-
 Json LayersToJson(const NeuronSplit& split) {
   Json layers = Json::array();
   for (size_t i = 0; i < split.overlaps.size(); ++i) {
@@ -249,9 +246,7 @@ absl::StatusOr<int64_t> ExpertSize(const NaiveSplitOptions& options,
 Json SplitReportToJson(const VanillaSplitOptions& options,
                        const NeuronSplit& split) {
   Json json = Json::object();
-  json["options"] = {{"num_experts", options.num_experts()},
-                     {"criterion", CriterionName(options.criterion())},
-                     {"share_neurons", options.share_neurons()}};
+  json["options"] = OptionsToJson(options, {"expert_size"});
   json["layers"] = LayersToJson(split);
   return json;
 }
@@ -259,10 +254,7 @@ Json SplitReportToJson(const VanillaSplitOptions& options,
 Json SplitReportToJson(const ResidualSplitOptions& options,
                        const NeuronSplit& split) {
   Json json = Json::object();
-  json["options"] = {{"num_experts_moe", options.num_experts_moe()},
-                     {"num_experts_residual", options.num_experts_residual()},
-                     {"criterion", CriterionName(options.criterion())},
-                     {"share_neurons", options.share_neurons()}};
+  json["options"] = OptionsToJson(options, {"expert_size"});
   json["layers"] = LayersToJson(split);
   return json;
 }
@@ -271,9 +263,9 @@ Json SplitReportToJson(const NaiveSplitOptions& options,
                        const NeuronIndices& indices) {
   const bool is_random = options.method() == NaiveSplitOptions::RANDOM;
   Json json = Json::object();
-  json["options"] = {{"method", is_random ? "random" : "sequential"},
-                     {"num_experts", options.num_experts()}};
-  if (is_random) json["options"]["seed"] = options.seed();
+  json["options"]["method"] = is_random ? "random" : "sequential";
+  json["options"].update(is_random ? OptionsToJson(options)
+                                   : OptionsToJson(options, {"seed"}));
   json["layers"] = Json::array();
   for (size_t i = 0; i < indices.layers.size(); ++i) {
     json["layers"].push_back(

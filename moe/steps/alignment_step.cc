@@ -31,7 +31,6 @@
 #include "moe/steps/artifact_output.h"
 #include "moe/steps/cost_model.h"
 #include "moe/steps/output_options.pb.h"
-#include "moe/steps/step_inputs.h"
 #include "moe/steps/step_kind.h"
 #include "moe/steps/walk_session.h"
 
@@ -183,14 +182,11 @@ StepKind AlignmentKind() {
   kind.notes =
       "Walks the model once. In each block with experts the output y of all "
       "tokens is measured after everything before has been aligned, and "
-      "becomes "
-      "s y + b, by feature: s scales the rows of every expert's last matrix, b "
-      "is "
-      "a bias of each expert. The report says for every block how far mean and "
-      "variance were from the reference, before and after, as the mean "
-      "symmetric "
-      "KL divergence of the features' Gaussians. The checkpoint appears at "
-      "--save_path whole or not at all.";
+      "becomes s y + b, by feature: s scales the rows of every expert's last "
+      "matrix, b is a bias of each expert. The report says for every block how "
+      "far mean and variance were from the reference, before and after, as the "
+      "mean symmetric KL divergence of the features' Gaussians. The checkpoint "
+      "appears at --save_path whole or not at all.";
   kind.field = "align";
   kind.inputs = {
       {.flag = kModelPathFlag,

@@ -1,8 +1,13 @@
 #include "moe/steps/artifact_output.h"
 
+#include <unistd.h>
+
+#include <cerrno>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <string>
+#include <system_error>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -15,14 +20,67 @@
 #include "moe/base/random_access_file.h"
 #include "moe/base/sha256.h"
 #include "moe/base/status_macros.h"
+#include "moe/checkpoint/safetensors_file.h"
+#include "moe/checkpoint/safetensors_header.h"
 #include "moe/steps/output_options.pb.h"
-#include "moe/steps/output_path.h"
 #include "moe/steps/step_kind.h"
 #include "moe/text/dataset/dataset_report.h"
 #include "moe/text/dataset/load_dataset.h"
 #include "moe/text/dataset/token_sequences.h"
 
 namespace moe {
+namespace {
+
+absl::Status CheckDirectoryOf(const OutputTarget& file) {
+  std::string directory = SplitPath(file.path).parent;
+  while (!PathExists(directory)) directory = SplitPath(directory).parent;
+  MOE_RETURN_IF_ERROR(Annotate(ListDirectory(directory).status(), file.flag));
+  if (access(directory.c_str(), W_OK) == 0) return absl::OkStatus();
+  const int error = errno;
+  return absl::ErrnoToStatus(
+      error, absl::StrCat(file.flag, ": ", file.path, ": the directory ",
+                          directory, " cannot be written to"));
+}
+
+absl::Status CheckReplaceable(const OutputTarget& file) {
+  std::error_code error;
+  const bool is_empty = std::filesystem::is_empty(file.path, error) && !error;
+  if (is_empty || file.is_replaceable(file.path)) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      file.path, " is no ", file.what,
+      ", and --overwrite replaces nothing else; choose another path, or remove "
+      "the file yourself"));
+}
+
+}  // namespace
+
+absl::Status CheckOutputFile(const OutputTarget& file) {
+  if (!PathExists(file.path)) return CheckDirectoryOf(file);
+  if (ListDirectory(file.path).ok()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        file.flag, ": expected the name of a file, found ", file.path,
+        ", a directory; write to a file in it, such as ", file.path, "/",
+        file.example_name));
+  }
+  if (file.overwrite) {
+    MOE_RETURN_IF_ERROR(CheckReplaceable(file));
+    return CheckDirectoryOf(file);
+  }
+  return absl::AlreadyExistsError(absl::StrCat(
+      file.path, " already exists; choose another path, or pass --overwrite"));
+}
+
+std::function<bool(const std::string&)> SafetensorsWith(std::string key,
+                                                        std::string value) {
+  return [key = std::move(key),
+          value = std::move(value)](const std::string& path) {
+    const absl::StatusOr<SafetensorsFile> file = SafetensorsFile::Open(path);
+    if (!file.ok()) return false;
+    const auto entry = file->metadata().find(key);
+    return entry != file->metadata().end() && entry->second == value;
+  };
+}
+
 namespace {
 
 // Longer than the report of any model.
@@ -53,8 +111,8 @@ absl::Status CheckOutput(
     const std::function<bool(const std::string&)>& is_pt_of_artifact) {
   if (output.save_path().empty()) {
     return absl::InvalidArgumentError(
-        "--save_path is empty; wanted is a directory, or the name of a new "
-        "one");
+        "--save_path: expected a directory, or the name of a new one, found "
+        "nothing");
   }
   if (PathExists(output.save_path())) {
     MOE_RETURN_IF_ERROR(
@@ -119,8 +177,8 @@ absl::Status RemoveReport(const ArtifactPaths& paths) {
   if (ListDirectory(paths.report).ok()) {
     return absl::FailedPreconditionError(absl::StrCat(
         paths.report,
-        " is a directory, and a file was wanted; move it away, or choose "
-        "another path"));
+        ": expected a file, found a directory; move it away, or choose another "
+        "path"));
   }
   FileSystem& file_system = PosixFileSystem();
   MOE_RETURN_IF_ERROR(file_system.RemoveAll(paths.report));
@@ -142,4 +200,5 @@ absl::StatusOr<Json> WriteReport(const ArtifactPaths& paths,
 }
 
 }  // namespace internal
+
 }  // namespace moe

@@ -1,4 +1,5 @@
-// Writes a step's artifact and its report, and says so.
+// Writes a step's outputs. Whether they could be written is asked before hours
+// of work.
 
 #ifndef MOE_STEPS_ARTIFACT_OUTPUT_H_
 #define MOE_STEPS_ARTIFACT_OUTPUT_H_
@@ -14,10 +15,32 @@
 #include "moe/checkpoint/artifact/artifact_io.h"
 #include "moe/steps/output_options.pb.h"
 #include "moe/steps/step_kind.h"
-#include "moe/steps/version.h"
 #include "moe/text/dataset/load_dataset.h"
 
 namespace moe {
+
+struct OutputTarget {
+  std::string flag;  // "--save_path"
+  std::string path;
+  bool overwrite = false;
+  // What the file is, "token artifact", and an example of its name.
+  std::string what;
+  std::string example_name;
+  // Whether the file at a path is such a file. `overwrite` replaces nothing
+  // else, so that a mistyped path costs nobody a dataset or a model.
+  std::function<bool(const std::string& path)> is_replaceable;
+};
+
+// OK if the file could be written. Missing directories are made later, in the
+// nearest one that is there.
+// InvalidArgument if the path is a directory, or a file of another kind that
+// would be replaced; AlreadyExists if there is a file and `overwrite` is not
+// set; otherwise what the system reports of the directory.
+absl::Status CheckOutputFile(const OutputTarget& file);
+
+// For is_replaceable: a safetensors file whose metadata have this entry.
+std::function<bool(const std::string&)> SafetensorsWith(std::string key,
+                                                        std::string value);
 
 // Whether the artifact and its report could be written at the end, asked before
 // the work. AlreadyExists for one that is there without --overwrite;
@@ -50,7 +73,7 @@ absl::StatusOr<Json> WriteArtifactAndReport(const Artifact& artifact,
                                             const Json& report,
                                             const ArtifactOutput& output);
 
-// Whether the file is a report that says so, in its "artifact".
+// Whether the file is a report whose "artifact" is `name`.
 bool IsReportOf(const std::string& path, absl::string_view name);
 
 // `report` with what the walk went over behind what it has: "num_sequences",

@@ -22,7 +22,6 @@
 #include "moe/checkpoint/artifact/neuron_indices.h"
 #include "moe/checkpoint/checkpoint.h"
 #include "moe/convert/attention_options.pb.h"
-#include "moe/convert/conversion_options.h"
 #include "moe/convert/conversion_plan.h"
 #include "moe/convert/conversion_report.h"
 #include "moe/convert/convert_attention.h"
@@ -34,7 +33,6 @@
 #include "moe/steps/all_steps.h"
 #include "moe/steps/cost_model.h"
 #include "moe/steps/output_options.pb.h"
-#include "moe/steps/step_inputs.h"
 #include "moe/steps/step_kind.h"
 #include "moe/steps/walk_session.h"
 
@@ -49,14 +47,11 @@ constexpr char kAttentionGatesFlag[] = "attn_gate_weights_file";
 
 constexpr char kNotes[] =
     "Every weight of an expert is a dense weight, bit for bit; only routers "
-    "are "
-    "new. Given router weights are F32 and are rounded to the checkpoint's "
-    "type, "
-    "to nearest even, but with --router_dtype=float32. The new checkpoint has "
-    "the "
-    "shards of the old one, its tokenizer and the Python code with which "
-    "transformers loads it (trust_remote_code=True). It appears at --save_path "
-    "whole or not at all.";
+    "are new. Given router weights are F32 and are rounded to the checkpoint's "
+    "type, to nearest even, but with --router_dtype=float32. The new "
+    "checkpoint has the shards of the old one, its tokenizer and the Python "
+    "code with which transformers loads it (trust_remote_code=True). It "
+    "appears at --save_path whole or not at all.";
 
 // Nothing where the file is not given.
 template <typename Artifact>
@@ -79,8 +74,9 @@ absl::StatusOr<ConversionOutput> OutputOf(const StepRequest& request) {
   if (!bytes.ok()) return Annotate(bytes.status(), "--max_shard_size");
   if (*bytes == 0) {
     return absl::InvalidArgumentError(
-        absl::StrCat("--max_shard_size is \"", given.max_shard_size(),
-                     "\"; wanted is a byte or more, such as 5GB"));
+        absl::StrCat("--max_shard_size: expected a byte or more, such as 5GB, "
+                     "found \"",
+                     given.max_shard_size(), "\""));
   }
   output.max_shard_bytes = *bytes;
   return output;
@@ -289,10 +285,9 @@ StepKind ExportKind() {
       "writes an MoE checkpoint that transformers loads without our code";
   kind.notes =
       "The scale factor goes into the experts' last matrix: exactly where it "
-      "is "
-      "a power of two, else rounded to the checkpoint's type, and it says how "
-      "often. Contract layers, attention experts and biases of experts have no "
-      "place in either target and are refused.";
+      "is a power of two, else rounded to the checkpoint's type, and it says "
+      "how often. Contract layers, attention experts and biases of experts "
+      "have no place in either target and are refused.";
   kind.inputs = {ModelInput("MoE checkpoint directory")};
   kind.options = std::make_shared<ExportOptions>();
   kind.output = std::make_shared<CheckpointOutput>();

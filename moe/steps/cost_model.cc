@@ -22,7 +22,7 @@ double CostModel::MlpWeights() const {
          static_cast<double>(config().intermediate_size);
 }
 
-// Of queries, keys, values and outputs.
+// The weights of queries, keys, values and outputs.
 double CostModel::AttentionWeights() const {
   return 2.0 * static_cast<double>(config().hidden_size) *
          static_cast<double>(config().QuerySize() + config().KeyValueSize());

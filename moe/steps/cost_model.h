@@ -1,4 +1,4 @@
-// What the steps of an experiment are estimated to cost, before any is run.
+// Estimates what the steps of an experiment cost, before any is run.
 
 #ifndef MOE_STEPS_COST_MODEL_H_
 #define MOE_STEPS_COST_MODEL_H_
@@ -22,14 +22,14 @@ struct StepCost {
   int64_t memory_bytes = 0;
 };
 
-// What a dense model's steps cost by.
+// The size of the dense model, from which costs follow.
 struct ModelSize {
   LlamaConfig config;
-  int64_t stored_bytes = 0;  // Of all weights.
+  int64_t stored_bytes = 0;  // The size of all weights.
 };
 struct DatasetSize {
   int64_t num_tokens = 0;
-  int64_t sum_squared_lengths = 0;  // Of the sequences.
+  int64_t sum_squared_lengths = 0;  // Over the sequences.
 };
 
 // The share of a dense model's weights that a token goes through.
@@ -38,8 +38,7 @@ struct ActiveShare {
   double attention = 1.0;
 };
 
-// The parts that costs of steps are made of, and what earlier steps say about
-// later ones.
+// The parts of a step's cost, and what earlier steps tell about later ones.
 //
 // With T tokens, S the sum of the sequences' squared lengths, L layers, H
 // hidden_size, Q the width of all queries, V vocab_size and P the weights of a
@@ -57,9 +56,9 @@ class CostModel {
 
   // The step that is estimated.
   StepCost& step() { return step_; }
-  // Of a step by its name; of the dense model under no name.
+  // The share of a step, by its name; the dense model has the empty name.
   ActiveShare& share(const std::string& name) { return shares_[name]; }
-  // Of the router weights or the scores that a step made.
+  // The clusters of the router weights or the scores that a step made.
   int64_t& num_clusters(const std::string& name) { return num_clusters_[name]; }
   // The residual expert of the neurons that a step made, in routed experts.
   int64_t& num_residual(const std::string& name) { return num_residual_[name]; }
@@ -80,7 +79,7 @@ class CostModel {
   void Convert();
   void Writes(int64_t bytes) { step_.written_bytes += bytes; }
 
-  // Of `share` in the layers with experts, and of everything in the others.
+  // `share` in the layers with experts, and 1 in the others.
   double Mixed(double share, int64_t num_contract_layers) const;
 
  private:

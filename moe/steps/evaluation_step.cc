@@ -30,7 +30,6 @@
 #include "moe/checkpoint/tensor.h"
 #include "moe/evaluate/evaluate_loss.h"
 #include "moe/evaluate/evaluate_options.pb.h"
-#include "moe/evaluate/expert_load.h"
 #include "moe/kernels/numerics_contract.h"
 #include "moe/kernels/simd/simd_target.h"
 #include "moe/model/walk/model.h"
@@ -39,10 +38,7 @@
 #include "moe/steps/artifact_output.h"
 #include "moe/steps/cost_model.h"
 #include "moe/steps/output_options.pb.h"
-#include "moe/steps/output_path.h"
-#include "moe/steps/step_inputs.h"
 #include "moe/steps/step_kind.h"
-#include "moe/steps/version.h"
 #include "moe/steps/walk_session.h"
 #include "moe/text/dataset/dataset_report.h"
 #include "moe/text/dataset/load_dataset.h"
@@ -272,8 +268,7 @@ StepKind EvaluationKind() {
       "first of a text, the assistant's tokens of a conversation. With exact "
       "numerics, loss, perplexity and losses sha256 are the same on every "
       "machine. The load of an expert is the number of tokens that chose it, "
-      "of "
-      "top_k choices each.";
+      "of top_k choices each.";
   kind.field = "evaluate";
   kind.inputs = {ModelInput("directory of a checkpoint, dense or with experts"),
                  DatasetInput()};

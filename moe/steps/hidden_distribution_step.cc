@@ -14,7 +14,6 @@
 #include "moe/steps/cost_model.h"
 #include "moe/steps/output_options.pb.h"
 #include "moe/steps/sharded_sums.h"
-#include "moe/steps/step_inputs.h"
 #include "moe/steps/step_kind.h"
 #include "moe/steps/walk_session.h"
 

@@ -21,10 +21,8 @@
 #include "moe/split/neuron_importance.h"
 #include "moe/steps/all_steps.h"
 #include "moe/steps/cost_model.h"
-#include "moe/steps/dense_config.h"
 #include "moe/steps/output_options.pb.h"
 #include "moe/steps/sharded_sums.h"
-#include "moe/steps/step_inputs.h"
 #include "moe/steps/step_kind.h"
 #include "moe/steps/walk_session.h"
 
@@ -52,7 +50,7 @@ struct ImportanceStep {
     return ImportanceStep{std::move(gates)};
   }
 
-  // Of the values, whatever file they came from.
+  // The digest of the values, whatever file they came from.
   std::vector<std::string> Digests() const {
     Sha256 sha256;
     for (const Matrix<float>& gate : gates.layers) {

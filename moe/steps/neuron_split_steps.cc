@@ -20,9 +20,7 @@
 #include "moe/steps/all_steps.h"
 #include "moe/steps/artifact_output.h"
 #include "moe/steps/cost_model.h"
-#include "moe/steps/dense_config.h"
 #include "moe/steps/output_options.pb.h"
-#include "moe/steps/step_inputs.h"
 #include "moe/steps/step_kind.h"
 #include "moe/steps/walk_session.h"
 

@@ -16,57 +16,52 @@
 #include "moe/steps/artifact_output.h"
 #include "moe/steps/cost_model.h"
 #include "moe/steps/output_options.pb.h"
-#include "moe/steps/step_inputs.h"
+#include "moe/steps/sharded_sums.h"
 #include "moe/steps/step_kind.h"
 #include "moe/steps/walk_session.h"
 
 namespace moe {
 namespace {
 
-absl::StatusOr<StepOutcome> WriteGates(const StepRequest& request,
-                                       const GateWeights& gates,
-                                       const Json& report,
-                                       const LoadedDataset& dataset,
-                                       const std::string& text) {
+absl::StatusOr<Finished<GateWeights>> Make(const ClusteringOptions& options,
+                                           WalkSession& session) {
+  MOE_ASSIGN_OR_RETURN(
+      HiddenClustering made,
+      ClusterHiddenStates(session.model(), session.sequences(), options,
+                          SingleWalk(), session.resources()));
+  Json report = ClusteringReportToJson(options, made);
+  return Finished<GateWeights>{std::move(made.gate_weights), std::move(report),
+                               FormatClusteringReport(made)};
+}
+
+absl::StatusOr<Finished<GateWeights>> Make(
+    const RandomSelectionOptions& options, WalkSession& session) {
+  MOE_ASSIGN_OR_RETURN(
+      RandomSelection made,
+      SelectHiddenStates(session.model(), session.sequences(), options,
+                         SingleWalk(), session.resources()));
+  Json report = SelectionReportToJson(options, made);
+  return Finished<GateWeights>{std::move(made.gate_weights), std::move(report),
+                               FormatSelectionReport(made)};
+}
+
+template <typename Options>
+absl::StatusOr<StepOutcome> Run(const StepRequest& request,
+                                Progress& progress) {
   const auto& output = request.OutputAs<ArtifactOutput>();
-  MOE_ASSIGN_OR_RETURN(
-      const Json whole,
-      WriteArtifactAndReport(gates, MetadataOf(request, request.batch.seed()),
-                             WithDataset(report, dataset), output));
-  return OutcomeOf(output, GateWeights::kName, whole,
-                   absl::StrCat(FormatDataset(dataset), text));
-}
-
-absl::StatusOr<StepOutcome> Cluster(const StepRequest& request,
-                                    Progress& progress) {
-  const auto& options = request.OptionsAs<ClusteringOptions>();
-  MOE_RETURN_IF_ERROR(
-      CheckArtifactOutput<GateWeights>(request.OutputAs<ArtifactOutput>()));
+  MOE_RETURN_IF_ERROR(CheckArtifactOutput<GateWeights>(output));
   MOE_ASSIGN_OR_RETURN(const std::unique_ptr<WalkSession> session,
                        WalkSession::Open(request, progress));
+  MOE_ASSIGN_OR_RETURN(const Finished<GateWeights> made,
+                       Make(request.OptionsAs<Options>(), *session));
+  const LoadedDataset& dataset = session->dataset();
   MOE_ASSIGN_OR_RETURN(
-      const HiddenClustering clustering,
-      ClusterHiddenStates(session->model(), session->sequences(), options,
-                          SingleWalk(), session->resources()));
-  return WriteGates(request, clustering.gate_weights,
-                    ClusteringReportToJson(options, clustering),
-                    session->dataset(), FormatClusteringReport(clustering));
-}
-
-absl::StatusOr<StepOutcome> Select(const StepRequest& request,
-                                   Progress& progress) {
-  const auto& options = request.OptionsAs<RandomSelectionOptions>();
-  MOE_RETURN_IF_ERROR(
-      CheckArtifactOutput<GateWeights>(request.OutputAs<ArtifactOutput>()));
-  MOE_ASSIGN_OR_RETURN(const std::unique_ptr<WalkSession> session,
-                       WalkSession::Open(request, progress));
-  MOE_ASSIGN_OR_RETURN(
-      const RandomSelection selection,
-      SelectHiddenStates(session->model(), session->sequences(), options,
-                         SingleWalk(), session->resources()));
-  return WriteGates(request, selection.gate_weights,
-                    SelectionReportToJson(options, selection),
-                    session->dataset(), FormatSelectionReport(selection));
+      const Json report,
+      WriteArtifactAndReport(made.artifact,
+                             MetadataOf(request, request.batch.seed()),
+                             WithDataset(made.report, dataset), output));
+  return OutcomeOf(output, GateWeights::kName, report,
+                   absl::StrCat(FormatDataset(dataset), made.text));
 }
 
 // A walk, and for every restart as many iterations as there may be: each
@@ -92,38 +87,40 @@ void SelectCost(const CostedStep& step, CostModel& model) {
   model.num_clusters(step.name) = options.num_experts();
 }
 
+StepKind RouterKind() {
+  StepKind kind;
+  kind.inputs = {DenseModelInput(), DatasetInput()};
+  kind.made = OutputKind::kGateWeights;
+  kind.output = std::make_shared<ArtifactOutput>();
+  return kind;
+}
+
 }  // namespace
 
 StepKind HiddenClusteringKind() {
-  StepKind kind;
+  StepKind kind = RouterKind();
   kind.name = "hidden_clustering";
   kind.summary = "makes router weights by balanced k-means of hidden states";
   kind.notes =
       "For every layer, the inputs of the MLP of all tokens are put into "
       "clusters of bounded size; the centroids are the router's weights.";
   kind.field = "hidden_clustering";
-  kind.inputs = {DenseModelInput(), DatasetInput()};
-  kind.made = OutputKind::kGateWeights;
   kind.options = std::make_shared<ClusteringOptions>();
-  kind.output = std::make_shared<ArtifactOutput>();
-  kind.run = Cluster;
+  kind.run = Run<ClusteringOptions>;
   kind.cost = ClusterCost;
   return kind;
 }
 
 StepKind RandomSelectionKind() {
-  StepKind kind;
+  StepKind kind = RouterKind();
   kind.name = "random_selection";
   kind.summary = "makes router weights from hidden states drawn at random";
   kind.notes =
       "For every layer, the inputs of the MLP of a few tokens, all different, "
       "are the router's weights.";
   kind.field = "random_selection";
-  kind.inputs = {DenseModelInput(), DatasetInput()};
-  kind.made = OutputKind::kGateWeights;
   kind.options = std::make_shared<RandomSelectionOptions>();
-  kind.output = std::make_shared<ArtifactOutput>();
-  kind.run = Select;
+  kind.run = Run<RandomSelectionOptions>;
   kind.cost = SelectCost;
   return kind;
 }

@@ -20,7 +20,6 @@
 #include "moe/kernels/numerics_contract.h"
 #include "moe/steps/artifact_output.h"
 #include "moe/steps/output_options.pb.h"
-#include "moe/steps/output_path.h"
 #include "moe/steps/step_kind.h"
 
 namespace moe::internal {
@@ -42,7 +41,8 @@ absl::Status CheckPartOutput(const StepRequest& request,
   const ArtifactOutput& output = request.OutputAs<ArtifactOutput>();
   if (output.format() == OutputFormat::PT) {
     return absl::InvalidArgumentError(
-        "--format is pt, and parts are safetensors only; give it with --merge");
+        "--format: expected safetensors for a part, found pt; give it with "
+        "--merge");
   }
   return CheckOutputFile(
       {"--save_path",

@@ -109,6 +109,26 @@ std::vector<absl::string_view> OptionsLeftOut(const StepKind& kind) {
   return names;
 }
 
+StepInputKind DenseModelInput() {
+  return {.flag = kModelPathFlag,
+          .source = StepInputKind::kDenseModel,
+          .what = "directory of a dense checkpoint"};
+}
+
+StepInputKind ModelInput(const std::string& what) {
+  return {.flag = kModelPathFlag,
+          .source = StepInputKind::kModel,
+          .field = "checkpoint",
+          .what = what};
+}
+
+StepInputKind DatasetInput() {
+  return {.flag = kDatasetFlag,
+          .source = StepInputKind::kDataset,
+          .field = "dataset",
+          .what = absl::StrCat("token artifact, or ", kDatasetKinds)};
+}
+
 StepRequest NewRequest(const StepKind& kind) {
   const auto copy = [](const Message* message) -> std::shared_ptr<Message> {
     if (message == nullptr) return nullptr;

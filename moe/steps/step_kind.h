@@ -1,4 +1,4 @@
-// What a step of the pipeline is, said once: its name, its options, what it
+// Declares a step of the pipeline in one place: its name, its options, what it
 // reads and makes, how it runs, what it costs.
 //
 // Each step is one file of this room that returns its StepKind, and one line of
@@ -25,6 +25,18 @@
 #include "moe/text/dataset/dataset_options.pb.h"
 
 namespace moe {
+
+// The version of the program. --version prints it, and artifacts and reports
+// carry it.
+inline constexpr char kToolVersion[] = "0.1.0";
+
+// The flags of inputs that many steps have.
+inline constexpr char kModelPathFlag[] = "model_path";
+inline constexpr char kDatasetFlag[] = "dataset_dir_or_path";
+// What --dataset_dir_or_path takes besides a token artifact.
+inline constexpr char kDatasetKinds[] =
+    "JSON lines, a JSON array, CSV, TSV or text, plain or compressed by gzip "
+    "or Zstandard, or a directory of such files";
 
 enum class OutputKind {
   kGateWeights,
@@ -67,18 +79,24 @@ struct StepInputKind {
   bool required = true;
 };
 
+// Inputs that several steps have. ModelInput takes the checkpoint that the
+// field `checkpoint` names, or the dense model.
+StepInputKind DenseModelInput();
+StepInputKind ModelInput(const std::string& what);
+StepInputKind DatasetInput();
+
 struct StepKind;
 
 // A step with all that it needs to run.
 struct StepRequest {
   const StepKind* kind = nullptr;
   std::map<std::string, std::string> paths;  // By the input's flag.
-  // Of the dataset, if the step reads one.
+  // How the dataset is read, if the step reads one.
   TokenizeOptions tokenize;
   BatchOptions batch;
-  // Of a step that walks over a model; empty for what there is.
+  // For a step that walks over a model. Empty for the available memory.
   std::string memory_budget = {};
-  // Of the types that the kind has. Null where it has none.
+  // They have the types that the kind has. Null where it has none.
   std::shared_ptr<google::protobuf::Message> options;
   std::shared_ptr<google::protobuf::Message> output;
   // A part, where num_shards is set; the whole from the parts in `merge`, where
@@ -144,8 +162,8 @@ struct StepKind {
   std::string field;
   std::vector<StepInputKind> inputs;
   OutputKind made = OutputKind::kCheckpoint;
-  // Of the types that it takes, with the fields set that are no options: they
-  // tell steps apart that share a field. Null for none.
+  // Messages of the types that it takes. Fields that are no options are set:
+  // they tell steps apart that share a field. Null for none.
   std::shared_ptr<const google::protobuf::Message> options;
   std::shared_ptr<const google::protobuf::Message> output;
   // Options that this step has no use for.
@@ -165,15 +183,16 @@ struct StepKind {
 
 // Whether it reads a dataset, and so walks over a model.
 bool Walks(const StepKind& kind);
-// Whether its seed is the dataset's: a step that reads one draws by it.
+// Whether the step takes its seed from the options of its dataset.
 bool SharesSeed(const StepKind& kind);
-// The options that are no flags of its own, by SharesSeed and `left_out`.
+// The options for which the command has no flag of its own: those in
+// `left_out`, and a seed that it shares with the dataset.
 std::vector<absl::string_view> OptionsLeftOut(const StepKind& kind);
 
 // With the kind's options and output, without paths.
 StepRequest NewRequest(const StepKind& kind);
 
-// Lets the request write to that directory of an experiment.
+// Makes the request write to a step's directory of an experiment.
 void WriteTo(const std::string& directory, StepRequest& request);
 
 // OK, or InvalidArgument with the option.

@@ -9,11 +9,13 @@
 #include "absl/memory/memory.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "moe/base/byte_size.h"
 #include "moe/base/memory_budget.h"
 #include "moe/base/progress.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/thread_pool.h"
+#include "moe/checkpoint/checkpoint.h"
 #include "moe/checkpoint/llama_config.h"
 #include "moe/kernels/simd/simd_target.h"
 #include "moe/model/walk/dense_model.h"
@@ -26,6 +28,15 @@
 #include "moe/text/tokenizer/tokenizer.h"
 
 namespace moe {
+
+absl::StatusOr<LlamaConfig> DenseConfigOf(const std::string& model_path) {
+  MOE_ASSIGN_OR_RETURN(const Checkpoint checkpoint,
+                       Checkpoint::Open(model_path));
+  if (checkpoint.dense_config() != nullptr) return *checkpoint.dense_config();
+  return absl::InvalidArgumentError(absl::StrCat(
+      model_path, ": expected a dense checkpoint, found a Mixture of Experts"));
+}
+
 namespace {
 
 absl::StatusOr<LoadedDataset> LoadDatasetOf(const StepRequest& request,

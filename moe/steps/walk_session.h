@@ -1,5 +1,5 @@
-// What every step works with that walks over a model: the model, the dataset,
-// the memory and the threads.
+// What a step that walks over a model works with: the model, the dataset, the
+// memory and the threads.
 
 #ifndef MOE_STEPS_WALK_SESSION_H_
 #define MOE_STEPS_WALK_SESSION_H_
@@ -12,6 +12,7 @@
 #include "moe/base/memory_budget.h"
 #include "moe/base/progress.h"
 #include "moe/base/thread_pool.h"
+#include "moe/checkpoint/llama_config.h"
 #include "moe/model/walk/dense_model.h"
 #include "moe/model/walk/model.h"
 #include "moe/model/walk/walk_options.h"
@@ -21,16 +22,15 @@
 
 namespace moe {
 
-// The inputs' flags of a step that walks.
-inline constexpr char kModelPathFlag[] = "model_path";
-inline constexpr char kDatasetFlag[] = "dataset_dir_or_path";
+// The configuration of a dense checkpoint, for steps that need no weights. The
+// errors of Checkpoint::Open; InvalidArgument if it is not dense.
+absl::StatusOr<LlamaConfig> DenseConfigOf(const std::string& model_path);
 
-// The size that --memory_budget names; empty stands for three quarters of the
-// memory that is available. InvalidArgument, with the flag, for what is no
-// size.
+// The size that --memory_budget names. An empty value stands for three quarters
+// of the available memory. InvalidArgument, with the flag, for what is no size.
 absl::StatusOr<int64_t> MemoryBudgetOf(const std::string& value);
 
-// Of a DenseModel, or of any Model.
+// `ModelType` is DenseModel or Model.
 template <typename ModelType>
 class WalkSessionOf {
  public:

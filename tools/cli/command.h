@@ -34,12 +34,12 @@ enum class CommandSection {
 
 struct Command {
   std::string name;
-  std::vector<std::string> aliases;
+  std::vector<std::string> aliases = {};
   // One line, in the third person: "shows what a checkpoint holds".
   std::string summary;
   CommandSection section = CommandSection::kHelper;
   // What --help says below the flags: exit statuses, examples. May be empty.
-  std::string notes;
+  std::string notes = {};
   // Declares the flags and returns what is done once they are set. The action
   // owns what the flags set.
   std::function<CommandAction(FlagSet&)> declare;

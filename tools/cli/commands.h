@@ -9,9 +9,13 @@
 #include <string>
 #include <vector>
 
+#include "moe/steps/step_kind.h"
 #include "tools/cli/command.h"
 
 namespace moe::cli {
+
+// The kind must outlive the command.
+Command StepCommand(const StepKind& kind);
 
 Command InspectCommand();
 Command DiffCommand();

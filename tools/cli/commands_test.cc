@@ -79,9 +79,8 @@ TEST(CommandsTest, NoFlagGoesWithoutItsValue) {
       EXPECT_EQ(missing.exit_status, 2);
       EXPECT_THAT(
           missing.err,
-          HasSubstr(
-              ": " + name +
-              " wants a value, and the next word is \"--progress=none\""));
+          HasSubstr(": " + name +
+                    ": expected a value, found the flag \"--progress=none\""));
       // A negative number is a value, whether it may be one or not.
       EXPECT_EQ(RunCli({command.name, name, "-1"}).err,
                 RunCli({command.name, name + "=-1"}).err);
@@ -247,7 +246,7 @@ TEST(TokenizeCommandTest, ReplacesOnRequestOnly) {
   MOE_ASSERT_OK_AND_ASSIGN(const std::string kept, ReadFile(path, 100));
   EXPECT_EQ(kept, "mine");
   EXPECT_THAT(RunCli(TokenizeArgs(directory.path())).err,
-              HasSubstr("wanted is the name of a file"));
+              HasSubstr("expected the name of a file, found"));
 }
 
 TEST(TokenizeCommandTest, ReplacesTokenArtifactsOnly) {

@@ -136,8 +136,10 @@ TEST(EvaluateCommandTest, RefusesExpertsInAten) {
   const Outcome outcome =
       Evaluate("vanilla", WriteTokens(directory), {"--numerics=aten"});
   EXPECT_EQ(outcome.exit_status, 2);
-  EXPECT_THAT(outcome.err, HasSubstr("testdata/moe/vanilla is a Mixture of "
-                                     "Experts: set numerics to exact"));
+  EXPECT_THAT(outcome.err, HasSubstr("testdata/moe/vanilla: expected a dense "
+                                     "model, as numerics is aten, found a "
+                                     "Mixture of Experts; set numerics to "
+                                     "exact"));
 }
 
 // Clustering looks at dense models alone.

@@ -253,11 +253,11 @@ TEST_F(ExperimentCommandsTest, ErrorsNameWhatIsWrong) {
   EXPECT_THAT(RunCli(Args("run_step",
                           {"--step=router", "--save_path=x", "--made=router"}))
                   .err,
-              HasSubstr("wanted is STEP=DIRECTORY"));
+              HasSubstr("expected STEP=DIRECTORY"));
   EXPECT_THAT(RunCli(Args("run_step", {"--step=router", "--save_path=x",
                                        "--take=y", "--merge=z"}))
                   .err,
-              HasSubstr("--take goes with neither"));
+              HasSubstr("--take: expected neither"));
   EXPECT_THAT(RunCli(Args("verify", {"--results=x"})).err,
               HasSubstr("x/router.record.textproto"));
   // An error of a step's own command, with its name.
@@ -317,9 +317,10 @@ TEST_F(ExperimentCommandsTest, ReportsOnResults) {
 
   EXPECT_THAT(report("whole", {}).err, HasSubstr("whole"));
   EXPECT_EQ(report("whole", {"--overwrite"}).exit_status, 0);
-  EXPECT_THAT(report("x", {"--model_path=y"}).err, HasSubstr("go together"));
+  EXPECT_THAT(report("x", {"--model_path=y"}).err,
+              HasSubstr("or neither, found one"));
   directory_.Write("out/mlp/config.json", "{}");
-  EXPECT_THAT(report("x", {}).err, HasSubstr("is not what its step made"));
+  EXPECT_THAT(report("x", {}).err, HasSubstr("expected what its step made"));
 }
 
 TEST_F(ExperimentCommandsTest, FailsWhereACriterionIsNotMet) {
@@ -358,7 +359,7 @@ TEST(DigestCommandTest, PrintsAndCompares) {
                               "2754a6142bb3ab0e"),
                     HasSubstr("was expected")));
   EXPECT_THAT(RunCli({"digest", "testdata", "--expected=12"}).err,
-              HasSubstr("wanted are 64 hexadecimal digits"));
+              HasSubstr("expected 64 hexadecimal digits"));
 }
 
 }  // namespace

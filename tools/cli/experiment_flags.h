@@ -1,4 +1,4 @@
-// What the commands that run or look at experiments have in common.
+// What the commands that run or read experiments have in common.
 
 #ifndef TOOLS_CLI_EXPERIMENT_FLAGS_H_
 #define TOOLS_CLI_EXPERIMENT_FLAGS_H_
@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "moe/base/progress.h"
 #include "moe/experiment/experiment_inputs.h"
@@ -37,13 +38,30 @@ struct ReadExperiment {
 absl::StatusOr<ReadExperiment> ReadExperimentOfFlags(
     const ExperimentFlags& flags);
 
-// The lock in a file, valid; nothing where the flag that names it was not
-// given.
+// Reads and validates the lock of a flag. Nothing where the flag was not given.
 absl::StatusOr<std::optional<ExperimentLock>> LockOfFlag(
     const std::string& path);
 
-// Runs steps here. An error has the step's command in front.
+// Runs steps in this process. An error begins with the step's command.
 StepExecutor InProcess(Progress& progress);
+
+struct ExperimentReportRequest {
+  const ExperimentSpec& spec;
+  const ExperimentLock& found;
+  const std::optional<ExperimentLock>& pinned;
+  // Paths of the spec and of the lock, which may be empty. Their names without
+  // folders go into the report.
+  std::string experiment;
+  std::string lock;
+  std::string target;  // "//experiments:gsp_vanilla"; may be empty.
+  std::string results;
+  std::string save_path;
+  bool overwrite = false;
+};
+
+// Writes save_path/report.html and report.json. Errors of
+// ExperimentReportToJson and WriteExperimentReport.
+absl::Status WriteReport(const ExperimentReportRequest& request);
 
 }  // namespace moe::cli
 

@@ -33,23 +33,9 @@ namespace {
 using ::google::protobuf::FieldDescriptor;
 using ::google::protobuf::Message;
 
-absl::Status WrongValue(const std::string& text, absl::string_view want) {
+absl::Status WrongValue(absl::string_view text, absl::string_view expected) {
   return absl::InvalidArgumentError(
-      absl::StrCat(": expected ", want, ", found \"", text, "\""));
-}
-
-template <typename Range>
-std::string FormatAnyRange(Range range, bool has_min, bool has_max) {
-  if (has_min && has_max) return absl::StrCat(range.min, " to ", range.max);
-  if (has_min) return absl::StrCat(range.min, " or more");
-  if (has_max) return absl::StrCat(range.max, " or less");
-  return "";
-}
-
-// "a number, 0 or more"
-std::string Want(absl::string_view kind, const std::string& allowed) {
-  return allowed.empty() ? std::string(kind)
-                         : absl::StrCat(kind, ", ", allowed);
+      absl::StrCat(": expected ", expected, ", found \"", text, "\""));
 }
 
 bool IsFlagWord(absl::string_view word) {
@@ -66,10 +52,9 @@ absl::Status EmptyValue(absl::string_view name, bool is_switch) {
 }
 
 absl::Status NoValue(absl::string_view name, absl::string_view next) {
-  return absl::InvalidArgumentError(
-      absl::StrCat("--", name, " wants a value, and the next word is \"", next,
-                   "\"; write --", name, "=VALUE, or --", name, "=", next,
-                   " if that is the value"));
+  return absl::InvalidArgumentError(absl::StrCat(
+      "--", name, ": expected a value, found the flag \"", next, "\"; write --",
+      name, "=VALUE, or --", name, "=", next, " if that is the value"));
 }
 
 // `Target` is int64_t or an optional of it.
@@ -80,7 +65,10 @@ std::function<absl::Status(const std::string&)> IntSetter(IntRange range,
     int64_t number = 0;
     if (!absl::SimpleAtoi(text, &number) || number < range.min ||
         number > range.max) {
-      return WrongValue(text, Want("a whole number", FormatRange(range)));
+      const std::string allowed = FormatRange(range);
+      return WrongValue(
+          text,
+          absl::StrCat("a whole number", allowed.empty() ? "" : ", ", allowed));
     }
     *value = number;
     return absl::OkStatus();
@@ -115,17 +103,19 @@ std::string DefaultText(const Message& options, const FieldDescriptor& field) {
 }  // namespace
 
 std::string FormatRange(IntRange range) {
-  return FormatAnyRange(range, range.min != std::numeric_limits<int64_t>::min(),
-                        range.max != std::numeric_limits<int64_t>::max());
+  const bool has_min = range.min != std::numeric_limits<int64_t>::min();
+  const bool has_max = range.max != std::numeric_limits<int64_t>::max();
+  if (has_min && has_max) return absl::StrCat(range.min, " to ", range.max);
+  if (has_min) return absl::StrCat(range.min, " or more");
+  if (has_max) return absl::StrCat(range.max, " or less");
+  return "";
 }
 
 void FlagSet::AddString(const FlagSpec& spec, std::string* value) {
   Flag flag{spec, spec.positional.empty() ? "TEXT" : spec.positional, *value,
             "", nullptr};
   flag.set_value = [value](const std::string& text) {
-    if (text.empty()) {
-      return absl::InvalidArgumentError(" is empty; it wants a value");
-    }
+    if (text.empty()) return WrongValue(text, "a value");
     *value = text;
     return absl::OkStatus();
   };
@@ -137,9 +127,7 @@ void FlagSet::AddStrings(const FlagSpec& spec,
   Flag flag{spec, "PATH...", "", "", nullptr};
   flag.is_list = true;
   flag.set_value = [values](const std::string& text) {
-    if (text.empty()) {
-      return absl::InvalidArgumentError(" has an empty value");
-    }
+    if (text.empty()) return WrongValue(text, "a value");
     values->push_back(text);
     return absl::OkStatus();
   };
@@ -269,8 +257,8 @@ absl::Status FlagSet::StoreFlag(const Flag& flag) {
   const std::vector<std::string>& given = flag.option->results();
   if (given.size() > 1 && !flag.is_list) {
     return absl::InvalidArgumentError(
-        absl::StrCat(Label(flag), " is given twice: \"", given[0], "\" and \"",
-                     given[1], "\""));
+        absl::StrCat(Label(flag), ": expected one value, found \"", given[0],
+                     "\" and \"", given[1], "\""));
   }
   for (const std::string& value : given) {
     const absl::Status status = flag.set_value(value);
@@ -287,19 +275,17 @@ void FlagSet::SetAlternative(const std::string& name) {
 }
 
 bool FlagSet::IsGiven(const std::string& name) const {
-  return std::any_of(flags_.begin(), flags_.end(), [&](const Flag& flag) {
-    const auto& names = flag.spec.names;
-    return std::find(names.begin(), names.end(), name) != names.end() &&
-           flag.option->count() > 0;
-  });
+  const Flag* const flag = Find(name);
+  return flag != nullptr && flag->option->count() > 0;
 }
 
 absl::Status FlagSet::CheckPresence(const Flag& flag) const {
   const bool is_given = flag.option->count() > 0;
   if (!flag.alternative.empty() && IsGiven(flag.alternative)) {
     if (!is_given) return absl::OkStatus();
-    return absl::InvalidArgumentError(absl::StrCat(
-        Label(flag), " and --", flag.alternative, " do not go together"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("expected ", Label(flag), " or --", flag.alternative,
+                     ", found both; leave one out"));
   }
   if (is_given || !flag.spec.required) return absl::OkStatus();
   return absl::InvalidArgumentError(

@@ -7,9 +7,8 @@
 //   app.parse(...);
 //   MOE_RETURN_IF_ERROR(flags.Store());
 //
-// CLI11 takes the command line apart; values are parsed and held to their
-// ranges here, so that every error names the flag, the value and what is
-// allowed.
+// CLI11 splits the command line. This class parses the values and checks their
+// ranges, so that every error names the flag, the value and what is allowed.
 
 #ifndef TOOLS_CLI_FLAG_SET_H_
 #define TOOLS_CLI_FLAG_SET_H_
@@ -85,12 +84,12 @@ class FlagSet {
   void AddInt(const FlagSpec& spec, IntRange range,
               std::optional<int64_t>* value);
 
-  // The flags declared so far and the flag `name`, declared at any time, go not
-  // together: with it, none of them is required, and none may be given.
+  // The flag `name`, declared at any time, replaces the flags declared so far:
+  // where it is given, none of them is required, and none may be given.
   void SetAlternative(const std::string& name);
 
-  // Whether every flag among a command line's words has its value, which CLI11
-  // does not see: it takes the next word as a value, whatever it is.
+  // Checks that every flag among a command line's words has its value. CLI11
+  // takes the next word as a value, whatever it is.
   // InvalidArgument for "--name=" with nothing behind it, and for "--name" of a
   // flag that takes a value where the next word is a flag too (it begins with
   // "--", or is "-h"). A value that begins so is written "--name=--value".
@@ -128,7 +127,7 @@ class FlagSet {
     SetValue set_value;
     CLI::Option* option = nullptr;
     bool is_list = false;          // set_value is called for every value.
-    std::string alternative = {};  // A flag that this does not go with.
+    std::string alternative = {};  // The flag that replaces this one.
   };
 
   void Add(Flag flag, bool is_switch);

@@ -23,7 +23,7 @@
 #include "moe/base/memory_budget.h"
 #include "moe/base/progress.h"
 #include "moe/base/status_macros.h"
-#include "moe/steps/version.h"
+#include "moe/steps/step_kind.h"
 #include "tools/cli/command.h"
 #include "tools/cli/escaping_stream.h"
 #include "tools/cli/flag_set.h"
@@ -158,9 +158,8 @@ absl::Status UnknownArgument(const Subcommand& subcommand,
   }
   const std::vector<std::string> wanted = subcommand.flags.Positionals();
   return absl::InvalidArgumentError(absl::StrCat(
-      "there is one argument too many, \"", extras[0], "\"; ",
-      wanted.empty() ? "this command takes flags only"
-                     : absl::StrCat("wanted is ", absl::StrJoin(wanted, " "))));
+      "expected ", wanted.empty() ? "flags only" : absl::StrJoin(wanted, " "),
+      ", found one argument more, \"", extras[0], "\""));
 }
 
 absl::Status MisplacedFlag(absl::string_view argument) {
@@ -170,7 +169,8 @@ absl::Status MisplacedFlag(absl::string_view argument) {
       " (a command's flags follow its name)"));
 }
 
-// What nobody asked for. CLI11 keeps the mark before positional arguments too.
+// The words that no flag takes. CLI11 keeps the mark before positional
+// arguments too.
 std::vector<std::string> Extras(const CLI::App& app) {
   std::vector<std::string> extras = app.remaining();
   extras.erase(std::remove(extras.begin(), extras.end(), "--"), extras.end());
@@ -184,7 +184,8 @@ absl::Status FromCli11(const CLI::ParseError& error) {
   }
   const absl::string_view what = error.what();
   return absl::InvalidArgumentError(
-      absl::StrCat(what.substr(0, what.find_first_of(": ")), " wants a value"));
+      absl::StrCat(what.substr(0, what.find_first_of(": ")),
+                   ": expected a value, found none"));
 }
 
 Progress::Style ParseStyle(const std::string& name) {
@@ -233,7 +234,8 @@ absl::Span<const std::string> WordsOf(const Subcommand& subcommand,
   return args.subspan(static_cast<size_t>(name - args.begin()) + 1);
 }
 
-// Flags without values, what nobody asked for, and what CLI11 found wrong.
+// Checks for flags without values, words that no flag takes, and what CLI11
+// found wrong.
 absl::Status CheckArguments(const Line& line, const Subcommand& chosen) {
   MOE_RETURN_IF_ERROR(chosen.flags.CheckWords(WordsOf(chosen, line.args)));
   const std::vector<std::string> strays = Extras(line.root);
@@ -243,7 +245,7 @@ absl::Status CheckArguments(const Line& line, const Subcommand& chosen) {
   return line.parse_error;
 }
 
-// What was asked for.
+// Does what the command line asks for.
 absl::StatusOr<int> Act(Line& line, absl::Span<const Command> commands,
                         std::ostream& out, std::ostream& err) {
   Subcommand* const chosen = line.Chosen();

@@ -1,5 +1,5 @@
 // The command line of llama_moe: finds the command, sets its flags, runs it,
-// and turns what goes wrong into a message and an exit status.
+// and turns an error into a message and an exit status.
 //
 // Every flag is checked before a command starts, so that a mistake in one never
 // leaves a file behind. The exceptions of CLI11 end here.

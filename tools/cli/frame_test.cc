@@ -190,16 +190,17 @@ TEST(RunCommandLineTest, SuggestsFlags) {
 }
 
 TEST(RunCommandLineTest, RefusesArgumentsThatDoNotFit) {
-  ExpectError({"echo", "one", "two"},
-              "llama_moe echo: there is one argument too many, \"two\"; wanted "
-              "is TEXT");
-  ExpectError({"cluster", "one"},
-              "llama_moe cluster: there is one argument too many, \"one\"; "
-              "this command takes flags only");
+  ExpectError(
+      {"echo", "one", "two"},
+      "llama_moe echo: expected TEXT, found one argument more, \"two\"");
+  ExpectError(
+      {"cluster", "one"},
+      "llama_moe cluster: expected flags only, found one argument more, "
+      "\"one\"");
   ExpectError({"echo"},
               "llama_moe echo: TEXT or --text=TEXT is missing: what to write");
   ExpectError({"echo", "hello", "--progress"},
-              "llama_moe echo: --progress wants a value");
+              "llama_moe echo: --progress: expected a value, found none");
   ExpectError({"echo", "hello", "--progress=fast"},
               "llama_moe echo: --progress: expected one of auto, bar, lines, "
               "none, found \"fast\"");
@@ -207,7 +208,7 @@ TEST(RunCommandLineTest, RefusesArgumentsThatDoNotFit) {
 
 TEST(RunCommandLineTest, AFlagDoesNotTakeTheNextOneForItsValue) {
   ExpectError({"say", "--words", "--progress=none"},
-              "llama_moe echo: --words wants a value, and the next word is "
+              "llama_moe echo: --words: expected a value, found the flag "
               "\"--progress=none\"; write --words=VALUE, or "
               "--words=--progress=none if that is the value");
   ExpectError({"echo", "--text=", "hello"},
@@ -222,8 +223,8 @@ TEST(RunCommandLineTest, ControlCharactersAreEscaped) {
   EXPECT_EQ(RunCli({"echo", "a\tb\n\x1b[2J\u009b\u202e\x9b"}).out,
             "a\tb\n\\u001b[2J\\u009b\\u202e\\x9b");
   ExpectError({"echo", "one", "t\x1bw\no\x9b"},
-              "llama_moe echo: there is one argument too many, "
-              "\"t\\u001bw\no\\x9b\"; wanted is TEXT");
+              "llama_moe echo: expected TEXT, found one argument more, "
+              "\"t\\u001bw\no\\x9b\"");
   ExpectError({"\x1b[2J"},
               "llama_moe: there is no command \"\\u001b[2J\" (llama_moe --help "
               "lists the commands)");

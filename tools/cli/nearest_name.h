@@ -1,4 +1,4 @@
-// The name that a mistyped one was probably meant to be.
+// Finds the name that a mistyped one was probably meant to be.
 
 #ifndef TOOLS_CLI_NEAREST_NAME_H_
 #define TOOLS_CLI_NEAREST_NAME_H_
@@ -10,8 +10,8 @@
 
 namespace moe::cli {
 
-// How many characters have to be put in, left out, replaced or exchanged with
-// their neighbours to make one text of the other.
+// How many characters must be inserted, removed, replaced or swapped with their
+// neighbours to make one text of the other.
 int EditDistance(absl::string_view a, absl::string_view b);
 
 // Those of `names` that are nearest to `name`, in their order; none if all are

@@ -7,9 +7,33 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "tools/cli/flag_set.h"
 
 namespace moe::cli {
+
+// The cache of the hub, as huggingface_hub finds it: HF_HUB_CACHE, else
+// HUGGINGFACE_HUB_CACHE, else "hub" in HF_HOME, else in "huggingface" of
+// XDG_CACHE_HOME, else of ~/.cache. "~/" at the start is HOME.
+std::string HubCacheFromEnvironment();
+
+struct ModelPath {
+  std::string path;
+  // The model's folder in the cache, which holds `path` and the blobs that its
+  // files are links to; empty where `path` is what was given.
+  std::string hub_folder;
+};
+
+// Where the checkpoint is that `given` names:
+//   - a file or directory that exists: itself, but
+//   - a "models--ORG--NAME" folder of the cache: the snapshot that its
+//     refs/main names; without that file, its only snapshot;
+//   - ORG/NAME, where nothing of that name exists: that model's folder in
+//     `hub_cache`.
+// NotFound, with what to do, if there is none of these; InvalidArgument, with
+// the snapshots that there are, where it is not clear which is meant.
+absl::StatusOr<ModelPath> ResolveModelPath(absl::string_view given,
+                                           absl::string_view hub_cache);
 
 // Gives the flags of models the directories of their checkpoints, as
 // ResolveModelPath finds them, and holds every output to be apart from every

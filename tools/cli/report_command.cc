@@ -14,12 +14,11 @@
 #include "moe/experiment/experiment_result.h"
 #include "moe/experiment/experiment_runner.h"
 #include "moe/experiment/lock_report.h"
-#include "moe/experiment/report/recorded_lock.h"
-#include "moe/experiment/report/write_report.h"
+#include "moe/experiment/report/experiment_report.h"
+#include "moe/experiment/report/lock_section.h"
 #include "tools/cli/command.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/experiment_flags.h"
-#include "tools/cli/experiment_report_output.h"
 #include "tools/cli/flag_set.h"
 
 namespace moe::cli {
@@ -58,8 +57,9 @@ absl::Status CheckFlags(const ReportFlags& flags) {
     return absl::OkStatus();
   }
   return absl::InvalidArgumentError(
-      "--model_path and --dataset_dir_or_path go together: with both, model "
-      "and data are read again; with neither, they are what the results say");
+      "expected both --model_path and --dataset_dir_or_path or neither, found "
+      "one; with both, model and data are read again, with neither they are "
+      "what the results say");
 }
 
 absl::StatusOr<int> Run(const ReportFlags& flags, CommandContext& context) {
@@ -127,11 +127,9 @@ CommandAction Declare(FlagSet& set) {
 
 Command ReportCommand() {
   return {.name = "report",
-          .aliases = {},
           .summary =
               "writes the report of an experiment's results: one HTML "
               "file, and JSON",
-          .section = CommandSection::kHelper,
           .notes =
               "report.html needs no network; report.json holds "
               "the same with every digit. run\nwrites both to "

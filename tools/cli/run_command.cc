@@ -15,7 +15,7 @@
 #include "moe/experiment/experiment_result.h"
 #include "moe/experiment/experiment_runner.h"
 #include "moe/experiment/lock_report.h"
-#include "moe/experiment/report/write_report.h"
+#include "moe/experiment/report/experiment_report.h"
 #include "moe/experiment/step_cost.h"
 #include "moe/experiment/step_plan.h"
 #include "moe/experiment/step_runner.h"
@@ -26,7 +26,6 @@
 #include "tools/cli/commands.h"
 #include "tools/cli/common_flags.h"
 #include "tools/cli/experiment_flags.h"
-#include "tools/cli/experiment_report_output.h"
 #include "tools/cli/flag_set.h"
 
 namespace moe::cli {
@@ -142,7 +141,6 @@ CommandAction Declare(FlagSet& set) {
 Command RunCommand() {
   return {
       .name = "run",
-      .aliases = {},
       .summary = "runs a whole experiment on a checkpoint and a dataset",
       .section = CommandSection::kPipeline,
       .notes =

@@ -14,7 +14,6 @@
 #include "moe/experiment/experiment_inputs.h"
 #include "moe/experiment/step_plan.h"
 #include "moe/experiment/step_runner.h"
-#include "moe/experiment/step_timing.h"
 #include "moe/experiment/step_timing.pb.h"
 #include "moe/experiment/text_proto.h"
 #include "moe/model/walk/shard_options.pb.h"
@@ -24,7 +23,6 @@
 #include "tools/cli/common_flags.h"
 #include "tools/cli/experiment_flags.h"
 #include "tools/cli/flag_set.h"
-#include "tools/cli/shard_flags.h"
 
 namespace moe::cli {
 namespace {
@@ -48,7 +46,7 @@ absl::Status ReadMade(const std::string& made, ExperimentInputs& inputs) {
       absl::StrSplit(made, absl::MaxSplits('=', 1));
   if (parts.first.empty() || parts.second.empty()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("--made is \"", made, "\"; wanted is STEP=DIRECTORY"));
+        absl::StrCat("--made: expected STEP=DIRECTORY, found \"", made, "\""));
   }
   return inputs.ReadStep(parts.first, parts.second);
 }
@@ -59,7 +57,8 @@ absl::Status CheckTake(const RunStepFlags& flags) {
     return absl::OkStatus();
   }
   return absl::InvalidArgumentError(
-      "--take goes with neither --shards nor --merge: nothing is made");
+      "--take: expected neither --shards nor --merge beside it, found one; "
+      "leave it out, as nothing is made");
 }
 
 absl::Status Make(const RunStepFlags& flags, const ShardOptions& shard,
@@ -163,9 +162,7 @@ CommandAction Declare(FlagSet& set) {
 
 Command RunStepCommand() {
   return {.name = "run_step",
-          .aliases = {},
           .summary = "runs one step of an experiment, for a build system",
-          .section = CommandSection::kHelper,
           .notes =
               "Replaces what is at --save_path, and writes a record beside it: "
               "SAVE_PATH.record.textproto. A\npart has no record. Prints "

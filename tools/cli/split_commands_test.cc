@@ -154,11 +154,11 @@ TEST(GetGradsCommandTest, FlagsThatDoNotGoTogetherAreErrors) {
     EXPECT_THAT(outcome.err, HasSubstr(text));
     EXPECT_THAT(NamesIn(path), IsEmpty());
   };
-  expect({"--shards=2"}, "--shards is given without --shard");
-  expect({"--shard=0"}, "--shard is given without --shards");
+  expect({"--shards=2"}, "--shard: expected the part to make");
+  expect({"--shard=0"}, "--shards: expected the number of parts");
   expect({"--shards=2", "--shard=2"}, "shard: expected 0 to 1, found 2");
   expect({"--shards=2", "--shard=0", "--format=pt"}, "give it with --merge");
-  expect({"--merge=a"}, "--model_path and --merge do not go together");
+  expect({"--merge=a"}, "expected --model_path or --merge, found both");
   const Outcome nothing =
       RunCli({"split_gradient_get_grads", "--save_path=" + path});
   EXPECT_EQ(nothing.exit_status, 2);
@@ -316,7 +316,7 @@ TEST(SplitCommandsTest, WhatDoesNotFitIsRefusedBeforeAnythingIsWritten) {
           "--model_path=testdata/llama_headdim_f16"},
          scores.c_str());
   expect({"split_sequential", "--model_path=testdata/moe/vanilla"},
-         "is a Mixture of Experts");
+         "found a Mixture of Experts");
   expect({"split_gradient_residual", file, "--num_experts_moe=6"},
          "which 7 experts");
   expect({"split_gradient", "--score_file=" + directory.Path("none")}, "/none");

@@ -1,5 +1,4 @@
-// What happens when a user, a terminal or a scheduler tells the program to
-// stop.
+// Ends the program cleanly when a user, a terminal or a scheduler stops it.
 
 #ifndef TOOLS_CLI_STOP_SIGNALS_H_
 #define TOOLS_CLI_STOP_SIGNALS_H_

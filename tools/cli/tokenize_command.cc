@@ -15,9 +15,8 @@
 #include "moe/base/status_macros.h"
 #include "moe/base/thread_pool.h"
 #include "moe/checkpoint/checkpoint.h"
-#include "moe/steps/output_path.h"
-#include "moe/steps/step_inputs.h"
-#include "moe/steps/version.h"
+#include "moe/steps/artifact_output.h"
+#include "moe/steps/step_kind.h"
 #include "moe/text/dataset/chat_template_source.h"
 #include "moe/text/dataset/dataset_options.h"
 #include "moe/text/dataset/dataset_options.pb.h"
@@ -61,7 +60,7 @@ absl::StatusOr<std::optional<int64_t>> EmbeddingRows(
   MOE_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxConfigBytes));
   absl::StatusOr<Json> config = ParseJsonObject(text);
   if (!config.ok()) return Annotate(config.status(), path);
-  // Of this file only one number matters here: a model of another kind than
+  // Only one number of this file matters here: a model of another kind than
   // this program converts may have a tokenizer that it can use.
   const absl::StatusOr<int64_t> rows = Get<int64_t>(*config, "vocab_size");
   if (!rows.ok()) return Annotate(rows.status(), path);
@@ -162,9 +161,7 @@ CommandAction Declare(FlagSet& set) {
 Command TokenizeCommand() {
   return {
       .name = "tokenize",
-      .aliases = {},
       .summary = "tokenizes a dataset once, for every step that reads one",
-      .section = CommandSection::kHelper,
       .notes =
           "A row in JSON is {\"messages\": [{\"role\", \"content\"}]}, "
           "{\"conversations\": [{\"from\", \"value\"}]},\n{\"instruction\", "

@@ -55,8 +55,8 @@ absl::StatusOr<int> Run(const VerifyFlags& flags, CommandContext& context) {
   if (!flags.update_lock.empty()) return Update(flags, read, found, context);
   if (flags.lock.empty()) {
     return absl::InvalidArgumentError(
-        "there is nothing to hold the results to; give --lock, or "
-        "--update_lock to pin them");
+        "expected --lock or --update_lock, found neither; give --lock to check "
+        "the results, or --update_lock to pin them");
   }
   MOE_ASSIGN_OR_RETURN(const ExperimentLock pinned, ReadLock(flags.lock));
   MOE_ASSIGN_OR_RETURN(const LockVerdict verdict,
@@ -88,9 +88,7 @@ CommandAction Declare(FlagSet& set) {
 
 Command VerifyCommand() {
   return {.name = "verify",
-          .aliases = {},
           .summary = "holds the results of an experiment to its lock",
-          .section = CommandSection::kHelper,
           .notes =
               "Reads every file of the results, the model and the data again. "
               "Exit status: 0; 1 if they are not\nas pinned, or do not meet "

@@ -35,7 +35,7 @@ import threadpoolctl
 MAX_INERTIA_RATIO = 1.001
 MIN_SPEED_RATIO = 30.0
 MAX_ITERATIONS = 100
-TOLERANCE = 1e-3  # Of the mean variance of a feature, as ours.
+TOLERANCE = 1e-3  # A share of the mean variance of a feature, as ours.
 
 
 @dataclasses.dataclass(frozen=True)

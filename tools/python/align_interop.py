@@ -24,9 +24,9 @@ KINDS = ("vanilla", "contract", "both", "attention", "residual")
 # variances; moments are taken in float64 on both sides.
 MAX_REFERENCE_DIFFERENCE = 1e-5
 MAX_LOGITS_DIFFERENCE = 2e-4
-# Of any feature where weights are float32. Scaled weights in BF16, which has 8 bits, are
-# off by 2^-9 of themselves, and some tokens choose other experts further on: there, of
-# half of a block's features.
+# Where weights are float32, every feature is within the first bound. Scaled weights in BF16,
+# which has 8 bits, are off by 2^-9 of themselves, and some tokens choose other experts
+# further on: there, half of a block's features are within the second.
 MAX_RESTORED_DIFFERENCE = 1e-4
 MAX_MEDIAN_RESTORED_DIFFERENCE = 2e-2
 
@@ -70,7 +70,7 @@ def run(
 
 
 def distances(got: tuple, want: tuple) -> tuple[torch.Tensor, torch.Tensor]:
-    """Of each feature: |m - m_ref| over the deviation, |v / v_ref - 1|."""
+    """For each feature: |m - m_ref| over the deviation, |v / v_ref - 1|."""
     return (got[0] - want[0]).abs() / want[1].sqrt(), (got[1] / want[1] - 1).abs()
 
 

@@ -185,7 +185,7 @@ def marked(text: str, with_tags: bool) -> str:
 
 
 def names() -> list[tuple[str, str, bool]]:
-    """Of each directory: its name, its template, and whether that has the tags."""
+    """For each directory: its name, its template, and whether that has the tags."""
     return [(f"{name}{'_marked' if tags else ''}", name, tags)
             for name in TEMPLATES for tags in (False, True)]
 

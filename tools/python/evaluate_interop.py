@@ -48,7 +48,7 @@ def compare_report(report: dict, sequences: list, loss: float) -> list[str]:
         "num_predicted_tokens": sum(s.num_predicted() for s in sequences),
     }
     problems = [
-        f"{name}: {report.get(name)}, and {count} was wanted"
+        f"{name}: expected {count}, found {report.get(name)}"
         for name, count in counts.items()
         if report.get(name) != count
     ]
@@ -60,7 +60,7 @@ def compare_report(report: dict, sequences: list, loss: float) -> list[str]:
         problems.append(f"perplexity: {report['perplexity']} of loss {report['loss']}")
     for name in ("seconds", "tokens_per_sec", "peak_resident_bytes"):
         if not report[name] > 0:
-            problems.append(f"{name}: {report[name]}, and more than 0 was wanted")
+            problems.append(f"{name}: expected more than 0, found {report[name]}")
     return problems
 
 
@@ -79,8 +79,8 @@ def compare_logits(
             problems.append(f"input_ids.{s}: {ids.dtype}, not the artifact's ids")
         if got.dtype != torch.float32 or got.shape != logits[s].shape:
             problems.append(
-                f"logits.{s}: {got.dtype} {tuple(got.shape)}, and float32 "
-                f"{tuple(logits[s].shape)} was wanted"
+                f"logits.{s}: expected float32 {tuple(logits[s].shape)}, "
+                f"found {got.dtype} {tuple(got.shape)}"
             )
             continue
         difference = (got - logits[s]).abs().max().item()

@@ -20,9 +20,9 @@ import torch
 import mlp_inputs
 import transformers_loss
 
-# Of the largest magnitude of a layer's inputs.
+# A share of the largest magnitude of a layer's inputs.
 MAX_RELATIVE_DIFFERENCE = 1e-5
-# Of an inertia, which sums the squares of that.
+# A share of an inertia, which sums the squares of inputs.
 MAX_INERTIA_DIFFERENCE = 1e-4
 # Tokens whose two best experts transformers cannot tell apart either.
 MAX_TIES = 2
@@ -50,7 +50,7 @@ def check_counts(x: torch.Tensor, gate: torch.Tensor, counts: list[int]) -> Iter
     want = torch.bincount((x @ gate.T).argmax(1), minlength=len(gate)).tolist()
     moved = sum(abs(a - b) for a, b in zip(want, counts)) // 2
     if sum(counts) != len(x) or moved > MAX_TIES:
-        yield f"routed counts {counts}, and {want} were wanted"
+        yield f"routed counts: expected {want}, found {counts}"
 
 
 def check_random(x: torch.Tensor, gate: torch.Tensor, layer: dict) -> Iterator[str]:
@@ -86,12 +86,12 @@ def check_clusters(
         yield f"sizes {sizes} leave their bounds"
     is_free = (layer["min_size"], layer["max_size"]) == (0, len(x))
     if is_free and sum(abs(a - b) for a, b in zip(sizes, nearest)) // 2 > MAX_TIES:
-        yield f"sizes {sizes}, and {nearest} were wanted"
+        yield f"sizes: expected {nearest}, found {sizes}"
     ratio = layer["inertia"] / inertia
     if not ratio >= 1 - MAX_INERTIA_DIFFERENCE:
         yield f"inertia {layer['inertia']} is less than the least, {inertia}"
     if is_free and not ratio <= 1 + MAX_INERTIA_DIFFERENCE:
-        yield f"inertia {layer['inertia']}, and {inertia} was wanted"
+        yield f"inertia: expected {inertia}, found {layer['inertia']}"
     yield from check_counts(x, gate, layer["routed_counts"])
 
 
@@ -105,7 +105,7 @@ def check_bounds(num_tokens: int, num_experts: int, jitter: float, layer: dict) 
     )
     got = (layer["min_size"], layer["max_size"])
     if got != want:
-        yield f"bounds {got}, and {want} were wanted"
+        yield f"bounds: expected {want}, found {got}"
 
 
 def check_model(directory: str, work: pathlib.Path, num_sequences: int) -> list[str]:

@@ -27,7 +27,7 @@ import torch
 import float64_model
 import transformers_loss
 
-# Of a layer's largest score.
+# A share of a layer's largest score.
 MAX_RELATIVE_DIFFERENCE = 1e-4
 
 
@@ -150,8 +150,8 @@ def compare(
         counts = tensors[f"layers.{i}.token_count"]
         if not torch.equal(counts, expected.counts):
             problems.append(
-                f"layer {i}: tokens {counts.tolist()}, and "
-                f"{expected.counts.tolist()} were wanted"
+                f"layer {i}: tokens: expected {expected.counts.tolist()}, "
+                f"found {counts.tolist()}"
             )
         scores = expected.scores()
         error = ((got.double() - scores).abs().max() / scores.max()).item()

@@ -12,7 +12,7 @@ import moe_reference
 import tiny_moe
 import travelling_model
 
-# Of the largest logit: float32 against float64.
+# A share of the largest logit: float32 against float64.
 MAX_RELATIVE_DIFFERENCE = 1e-5
 
 ROPE_SCALINGS = (

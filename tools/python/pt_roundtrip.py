@@ -91,15 +91,15 @@ ARTIFACTS = {
 def compare(got, want, where):
     """Same types exactly, same values to the bit."""
     if type(got) is not type(want):
-        sys.exit(f"{where}: {type(got)}, and {type(want)} was wanted")
+        sys.exit(f"{where}: expected {type(want)}, found {type(got)}")
     if isinstance(want, dict):
         if set(got) != set(want):
-            sys.exit(f"{where}: keys {list(got)}, and {list(want)} were wanted")
+            sys.exit(f"{where}: expected keys {list(want)}, found {list(got)}")
         for key, value in want.items():
             compare(got[key], value, f"{where}[{key!r}]")
     elif isinstance(want, list):
         if len(got) != len(want):
-            sys.exit(f"{where}: {len(got)} items, and {len(want)} were wanted")
+            sys.exit(f"{where}: expected {len(want)} items, found {len(got)}")
         for i, value in enumerate(want):
             compare(got[i], value, f"{where}[{i}]")
     elif isinstance(want, torch.Tensor):
@@ -110,9 +110,9 @@ def compare(got, want, where):
             and torch.equal(got.signbit(), want.signbit())
         )
         if not same:
-            sys.exit(f"{where}: {got}, and {want} was wanted")
+            sys.exit(f"{where}: expected {want}, found {got}")
     elif got != want:
-        sys.exit(f"{where}: {got}, and {want} was wanted")
+        sys.exit(f"{where}: expected {want}, found {got}")
 
 
 def tensors_of(name):

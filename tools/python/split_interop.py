@@ -34,7 +34,7 @@ def check_scores_pt(work: pathlib.Path) -> Iterator[str]:
 
 
 def best(scores: torch.Tensor, count: int) -> list[list[int]]:
-    """Of each row, the indices of the largest, the lowest first among equals."""
+    """The indices of the largest of each row, the lowest first among equals."""
     order = torch.argsort(scores, dim=1, descending=True, stable=True)
     return order[:, :count].tolist()
 

@@ -44,7 +44,7 @@ MAX_MEMORY_RATIO = 0.5
 
 # No tokenizer of English makes fewer tokens of so many characters.
 _CHARACTERS_PER_TOKEN = 7
-# Of a padded batch; larger ones are no faster, and their logits take gigabytes.
+# The size of a padded batch; larger ones are no faster, and their logits take gigabytes.
 _TOKENS_PER_BATCH = 4096
 _DEFAULT_TOKENS = 8192
 

@@ -163,7 +163,7 @@ class Weights:
     def __init__(self, seed: int):
         self._seed = seed
         uniform = random.Random(seed).random
-        # Of 12 uniform numbers the sum has mean 6 and variance 1; unlike a
+        # The sum of 12 uniform numbers has mean 6 and variance 1; unlike a
         # logarithm, it has the same bits with every C library.
         self._normal = [
             sum(uniform() for _ in range(12)) - 6.0 for _ in range(_POOL_SIZE)

@@ -12,7 +12,7 @@ import unittest
 
 import make_synthetic_llama
 
-# Of the tiny shape, in one file, with seed 0.
+# The tiny shape, in one file, with seed 0.
 _PINNED = "712ba5070adec1ed701a8645ae92f6c981e77fdd4f0b5914a53713e06bc86212"
 
 _TINY = [

@@ -45,7 +45,7 @@ expect 0 $'step_env.MOE_NUM_THREADS=2\nbuild --define=step_env.MOE_SIMD_TARGET=a
   MOE_NUM_THREADS=2 MOE_SIMD_TARGET=avx2
 # What was said once is forgotten the next time.
 expect 0 '!step_env' A=B
-expect 1 'MOE_SIMD_TARGET is "avx2 --copt=-Ofast"; wanted are letters and digits' \
+expect 1 'MOE_SIMD_TARGET: expected letters and digits, found "avx2 --copt=-Ofast"' \
   MOE_SIMD_TARGET='avx2 --copt=-Ofast'
 
 ((failures == 0)) || exit 1

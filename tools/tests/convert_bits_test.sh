@@ -13,7 +13,7 @@ source tools/tests/every_machine.sh
 
 readonly WORK="${TEST_TMPDIR:-/tmp}/convert"
 
-# Of the order in which the files of a directory are named.
+# Sorts the names of a directory the same way everywhere.
 export LC_ALL=C
 
 # SHA-256 of what sha256sum says of all files of a checkpoint but the model code, computed
@@ -72,7 +72,7 @@ prepare() {
   make residual "$1" "${made}/residual"
 }
 
-# Of each checkpoint, what sha256sum says of all its files.
+# For each checkpoint, what sha256sum says of all its files.
 declare -A first
 
 # expect KIND:MODEL WHAT: in the environment of the caller.

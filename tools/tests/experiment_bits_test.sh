@@ -37,7 +37,7 @@ verified() {
 
 with_variable MOE_NUM_THREADS=1 with_variable MOE_SIMD_TARGET=avx2 verified "one thread of AVX2"
 
-# Of less data, as some of these machines are slow.
+# With less data, as some of these machines are slow.
 sed 's/max_steps: 32/max_steps: 1/; s/n_init: 4/n_init: 1/; s/no_shuffle: true/no_shuffle: true max_steps: 2/' \
   experiments/gsp_vanilla.textproto >"${TEST_TMPDIR}/little_spec"
 cp "${TEST_TMPDIR}/little_spec" "${TEST_TMPDIR}/spec"

@@ -7,7 +7,7 @@ readonly LLAMA_MOE="$1"
 readonly PLUGIN="$2"
 readonly DENSE=testdata/llama_gqa_bf16
 readonly LIBRARIES="${TEST_TMPDIR}/libraries"
-# Of those, LibTorch brings the most.
+# LibTorch brings most of those.
 readonly MAX_LIBRARIES=100
 failures=0
 

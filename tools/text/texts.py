@@ -124,7 +124,7 @@ def fuzz_string(rng: random.Random) -> bytes:
         points = (rng.choice([rng.randrange(0x250), rng.randrange(0x3100),
                               rng.randrange(0xD800), rng.randrange(0xE000, 0x110000)])
                   for _ in range(rng.randint(1, 12)))
-        # Of characters that are not in every Unicode version in use, tokenizers differ.
+        # Tokenizers differ in characters that are not in every Unicode version in use.
         known = (p for p in points if unicodedata.category(chr(p)) not in ("Cn", "Cs"))
         return "".join(map(chr, known)).encode()
     text = "".join(

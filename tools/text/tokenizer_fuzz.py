@@ -31,7 +31,7 @@ _PATTERNS = [
     r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re)?",
     r" ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+",
 ]
-# Of patterns that match nothing, the package's normalizer loses track of what it has put
+# With patterns that match nothing, the package's normalizer loses track of what it has put
 # at a text's beginning: pre-tokenizers then see parts of the text twice or never.
 _EMPTY = {"", r"(?=[A-Z])", r"\b", r"\B", r"[\r\n/]*", "a?", "x*"}
 _STRINGS = [" ", "a", "ab", "▁", "  ", "\n", "'", "é", "", "1"]

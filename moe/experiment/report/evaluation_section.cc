@@ -14,17 +14,16 @@
 #include "moe/base/check.h"
 #include "moe/base/json.h"
 #include "moe/base/status_macros.h"
-#include "moe/experiment/acceptance.h"
 #include "moe/experiment/experiment_lock.pb.h"
 #include "moe/experiment/experiment_spec.pb.h"
-#include "moe/experiment/report/report_numbers.h"
-#include "moe/experiment/report/step_report.h"
+#include "moe/experiment/metrics.h"
+#include "moe/experiment/report/report_values.h"
 #include "moe/experiment/step_plan.h"
 
 namespace moe {
 namespace {
 
-// What both lists have of a step.
+// The element of that name, in the steps of a spec or of a lock.
 template <typename List>
 auto FindNamed(const List& list, absl::string_view name) {
   return std::find_if(list.begin(), list.end(), [&](const auto& element) {
@@ -41,8 +40,8 @@ std::string DescribeMlp(const MlpConversionStep& step) {
       step.gate_weights().empty() ? ", routers drawn at random" : "");
 }
 
-// Of a later part of the chain: "DENSE; PART", but "PART" alone where there is
-// nothing before it.
+// Describes a later part of the chain: "DENSE; PART", or "PART" alone where
+// nothing comes before it.
 std::string After(const ExperimentSpec& spec, const std::string& checkpoint,
                   absl::string_view part) {
   if (checkpoint.empty()) return std::string(part);
@@ -74,10 +73,8 @@ void AddMetrics(const StepLock& step, Json& evaluation) {
 // One entry for a part that some layer of the evaluation has.
 absl::StatusOr<Json> LoadOfPart(const std::vector<Json>& layers,
                                 const char* part) {
-  Json load = Json::object();
-  load["part"] = part;
-  load["layers"] = Json::array();
-  load["tokens"] = Json::array();
+  Json load = {
+      {"part", part}, {"layers", Json::array()}, {"tokens", Json::array()}};
   for (const Json& layer : layers) {
     const Json* const tokens = FindField(layer, part);
     if (tokens == nullptr) continue;
@@ -99,9 +96,7 @@ absl::Status AddLoads(const EvaluationStep& evaluation, const std::string& step,
   for (const char* const part : {"mlp", "attention"}) {
     MOE_ASSIGN_OR_RETURN(const Json load, LoadOfPart(layers, part));
     if (load["layers"].empty()) continue;
-    Json entry = Json::object();
-    entry["step"] = step;
-    entry["checkpoint"] = CheckpointName(evaluation);
+    Json entry = {{"step", step}, {"checkpoint", CheckpointName(evaluation)}};
     entry.update(load);
     loads.push_back(entry);
   }
@@ -155,12 +150,11 @@ Json EvaluationsToJson(const ExperimentSpec& spec,
   for (const ExperimentStep& step : spec.steps()) {
     const auto made = FindNamed(found.steps(), step.name());
     if (!step.has_evaluate() || made == found.steps().end()) continue;
-    Json evaluation = Json::object();
-    evaluation["step"] = step.name();
-    evaluation["checkpoint"] = CheckpointName(step.evaluate());
-    evaluation["description"] =
-        DescribeCheckpoint(spec, step.evaluate().checkpoint());
-    evaluation["dataset"] = step.evaluate().dataset();
+    Json evaluation = {
+        {"step", step.name()},
+        {"checkpoint", CheckpointName(step.evaluate())},
+        {"description", DescribeCheckpoint(spec, step.evaluate().checkpoint())},
+        {"dataset", step.evaluate().dataset()}};
     AddMetrics(*made, evaluation);
     const auto maker = FindNamed(spec.steps(), step.evaluate().checkpoint());
     if (maker != spec.steps().end() && maker->has_align()) {
@@ -201,13 +195,12 @@ Json CriteriaToJson(const ExperimentSpec& spec,
   Json criteria = Json::array();
   for (int i = 0; i < spec.criteria_size(); ++i) {
     const CriterionResult& result = results[static_cast<size_t>(i)];
-    Json criterion = Json::object();
-    criterion["met"] = result.met;
-    criterion["sentence"] = CriterionSentence(spec.criteria(i), result);
-    criterion["metric"] = spec.criteria(i).metric();
-    criterion["value"] = NumberToJson(result.value);
-    criterion["bound"] = NumberToJson(result.bound);
-    criteria.push_back(criterion);
+    criteria.push_back(
+        {{"met", result.met},
+         {"sentence", CriterionSentence(spec.criteria(i), result)},
+         {"metric", spec.criteria(i).metric()},
+         {"value", NumberToJson(result.value)},
+         {"bound", NumberToJson(result.bound)}});
   }
   return criteria;
 }

@@ -10,9 +10,9 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "moe/base/json.h"
-#include "moe/experiment/acceptance.h"
 #include "moe/experiment/experiment_lock.pb.h"
 #include "moe/experiment/experiment_spec.pb.h"
+#include "moe/experiment/metrics.h"
 
 namespace moe {
 
@@ -38,8 +38,8 @@ Json EvaluationsToJson(const ExperimentSpec& spec, const ExperimentLock& found);
 absl::StatusOr<Json> ExpertLoadToJson(const ExperimentSpec& spec,
                                       absl::string_view results);
 
-// [{"met", "sentence", "metric", "value", "bound"}]. The sentence says plainly
-// what is so: "evaluate_mlp.perplexity, 31.02, is not better than
+// [{"met", "sentence", "metric", "value", "bound"}]. The sentence states the
+// outcome: "evaluate_mlp.perplexity, 31.02, is not better than
 // evaluate_sequential.perplexity, 17.73". `results` are CheckCriteria's.
 Json CriteriaToJson(const ExperimentSpec& spec,
                     const std::vector<CriterionResult>& results);

@@ -11,8 +11,8 @@
 #include "gtest/gtest.h"
 #include "moe/base/json.h"
 #include "moe/base/testing/status_matchers.h"
-#include "moe/experiment/acceptance.h"
 #include "moe/experiment/experiment_spec.pb.h"
+#include "moe/experiment/metrics.h"
 #include "moe/experiment/report/testing/small_experiment.h"
 #include "moe/experiment/text_proto.h"
 

@@ -1,6 +1,13 @@
 #include "moe/experiment/report/experiment_report.h"
 
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/string_view.h"
+#include "moe/base/atomic_write.h"
 #include "moe/base/json.h"
 #include "moe/base/status_macros.h"
 #include "moe/experiment/experiment_lock.pb.h"
@@ -9,21 +16,19 @@
 #include "moe/experiment/report/evaluation_section.h"
 #include "moe/experiment/report/lock_section.h"
 #include "moe/experiment/report/model_section.h"
+#include "moe/experiment/report/report_template.h"
 #include "moe/experiment/text_proto.h"
 
 namespace moe {
 namespace {
 
 Json ReproduceToJson(const ExperimentReportSources& sources) {
-  Json json = Json::object();
-  json["version"] = sources.reproduce.version;
-  json["numerics_contract"] = sources.found.numerics_contract();
-  json["bazel"] = sources.reproduce.bazel.empty()
-                      ? Json(nullptr)
-                      : Json(sources.reproduce.bazel);
-  json["llama_moe"] = sources.reproduce.llama_moe;
-  json["spec"] = FormatTextProto(sources.spec);
-  return json;
+  const std::string& bazel = sources.reproduce.bazel;
+  return {{"version", sources.reproduce.version},
+          {"numerics_contract", sources.found.numerics_contract()},
+          {"bazel", bazel.empty() ? Json(nullptr) : Json(bazel)},
+          {"llama_moe", sources.reproduce.llama_moe},
+          {"spec", FormatTextProto(sources.spec)}};
 }
 
 }  // namespace
@@ -33,14 +38,13 @@ absl::StatusOr<Json> ExperimentReportToJson(
   const ExperimentSpec& spec = sources.spec;
   MOE_ASSIGN_OR_RETURN(const LockVerdict verdict,
                        JudgeResults(spec, sources.pinned, sources.found));
-  Json report = Json::object();
-  report["report"] = "experiment";
-  report["experiment"] = spec.name();
-  report["description"] = spec.description();
-  report["passed"] = verdict.Passed();
-  report["lock"] = LockToJson(verdict);
-  report["criteria"] = CriteriaToJson(spec, verdict.criteria);
-  report["evaluations"] = EvaluationsToJson(spec, sources.found);
+  Json report = {{"report", "experiment"},
+                 {"experiment", spec.name()},
+                 {"description", spec.description()},
+                 {"passed", verdict.Passed()},
+                 {"lock", LockToJson(verdict)},
+                 {"criteria", CriteriaToJson(spec, verdict.criteria)},
+                 {"evaluations", EvaluationsToJson(spec, sources.found)}};
   MOE_ASSIGN_OR_RETURN(report["expert_load"],
                        ExpertLoadToJson(spec, sources.results));
   MOE_ASSIGN_OR_RETURN(const Json sections,
@@ -50,6 +54,28 @@ absl::StatusOr<Json> ExperimentReportToJson(
   report["inputs"] = InputsToJson(spec, sources.found);
   report["reproduce"] = ReproduceToJson(sources);
   return report;
+}
+
+std::string FormatReportPage(const Json& report) {
+  // In JSON a "<" stands within texts only. Escaped, no text can end the
+  // element that holds it, nor begin a comment.
+  const std::string json =
+      absl::StrReplaceAll(FormatJson(report), {{"<", "\\u003c"}});
+  return absl::StrReplaceAll(kReportTemplate,
+                             {{"CHARTS_JS", kCharts}, {"REPORT_JSON", json}});
+}
+
+absl::Status WriteExperimentReport(const Json& report,
+                                   absl::string_view directory,
+                                   bool overwrite) {
+  AtomicDirectoryOptions options;
+  options.kind = "report";
+  options.overwrite = overwrite;
+  MOE_ASSIGN_OR_RETURN(const std::unique_ptr<AtomicDirectoryWriter> writer,
+                       AtomicDirectoryWriter::Create(directory, options));
+  MOE_RETURN_IF_ERROR(writer->WriteFile(kReportJson, FormatJson(report)));
+  MOE_RETURN_IF_ERROR(writer->WriteFile(kReportHtml, FormatReportPage(report)));
+  return writer->Commit();
 }
 
 }  // namespace moe

@@ -6,16 +6,18 @@
 #include <optional>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "moe/base/json.h"
 #include "moe/experiment/experiment_lock.pb.h"
 #include "moe/experiment/experiment_spec.pb.h"
 
 namespace moe {
 
-// How whoever reads the report can make the results again.
+// How a reader of the report can make the results again.
 struct ReproduceLines {
-  std::string version;  // Of the program.
+  std::string version;  // The program's.
   // "./bazelw run //experiments:gsp_vanilla"; empty where there is no target.
   std::string bazel;
   // "llama_moe run --experiment=...", in which no path of a machine stands.
@@ -37,10 +39,25 @@ struct ExperimentReportSources {
 // "numerics_contract", "bazel", "llama_moe", "spec"}}, by evaluation_section.h,
 // model_section.h and lock_section.h. "passed" is whether everything is as
 // pinned, if there is a lock, and meets the criteria; "spec" is the whole text
-// of the spec, without comments. Timings are the only part that another run
-// would give otherwise. Errors of JudgeResults and of the sections.
+// of the spec, without comments. Only the timings differ from run to run.
+// Errors of JudgeResults and of the sections.
 absl::StatusOr<Json> ExperimentReportToJson(
     const ExperimentReportSources& sources);
+
+// report_template.html with charts.js and `report` in it. `report` is that of
+// ExperimentReportToJson. A browser runs the script of the page, which shows
+// the numbers; the page asks nothing of the network. The same report gives the
+// same bytes.
+std::string FormatReportPage(const Json& report);
+
+inline constexpr char kReportJson[] = "report.json";
+inline constexpr char kReportHtml[] = "report.html";
+
+// Makes the directory with report.json and report.html, whole or not at all.
+// AlreadyExists if it is there; with `overwrite` it is replaced, but
+// InvalidArgument unless it is empty or holds such a report.
+absl::Status WriteExperimentReport(const Json& report,
+                                   absl::string_view directory, bool overwrite);
 
 }  // namespace moe
 

@@ -1,5 +1,6 @@
 #include "moe/experiment/report/lock_section.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
@@ -8,14 +9,16 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "moe/base/json.h"
+#include "moe/base/progress.h"
+#include "moe/base/status_macros.h"
 #include "moe/experiment/experiment_inputs.h"
 #include "moe/experiment/experiment_lock.pb.h"
 #include "moe/experiment/experiment_result.h"
 #include "moe/experiment/experiment_spec.pb.h"
-#include "moe/experiment/file_digest.h"
 #include "moe/experiment/lock_report.h"
-#include "moe/experiment/step_timing.h"
+#include "moe/experiment/step_runner.h"
 #include "moe/experiment/step_timing.pb.h"
 #include "moe/experiment/text_proto.h"
 
@@ -31,11 +34,9 @@ const char* StatusOf(const LockVerdict& verdict) {
 void AddDifferences(const std::vector<LockDifference>& differences,
                     absl::string_view where, Json& list) {
   for (const LockDifference& difference : differences) {
-    Json entry = Json::object();
-    entry["what"] = absl::StrCat(where, difference.what);
-    entry["pinned"] = difference.pinned;
-    entry["found"] = difference.found;
-    list.push_back(entry);
+    list.push_back({{"what", absl::StrCat(where, difference.what)},
+                    {"pinned", difference.pinned},
+                    {"found", difference.found}});
   }
 }
 
@@ -61,16 +62,14 @@ template <typename Files>
 Json FilesToJson(const Files& files) {
   Json list = Json::array();
   for (const FileDigest& file : files) {
-    Json entry = Json::object();
-    entry["name"] = file.name();
-    entry["bytes"] = file.bytes();
-    entry["sha256"] = file.sha256();
-    list.push_back(entry);
+    list.push_back({{"name", file.name()},
+                    {"bytes", file.bytes()},
+                    {"sha256", file.sha256()}});
   }
   return list;
 }
 
-// What steps read from `name` as a whole, or null.
+// The digest of what steps read from `name` as a whole, or null.
 Json DigestRead(const ExperimentLock& found, const std::string& name) {
   for (const StepLock& step : found.steps()) {
     for (const StepInputDigest& input : step.inputs()) {
@@ -82,42 +81,38 @@ Json DigestRead(const ExperimentLock& found, const std::string& name) {
 
 template <typename Files>
 Json InputToJson(const std::string& name, const Files& files, Json digest) {
-  Json input = Json::object();
-  input["name"] = name;
-  input["sha256"] = files.empty() ? std::move(digest)
-                                  : Json(DigestOfFiles(std::vector<FileDigest>(
-                                        files.begin(), files.end())));
-  input["files"] = FilesToJson(files);
-  return input;
+  if (!files.empty()) {
+    digest = DigestOfFiles(std::vector<FileDigest>(files.begin(), files.end()));
+  }
+  return {{"name", name}, {"sha256", digest}, {"files", FilesToJson(files)}};
 }
 
 Json TimingToJson(const std::optional<StepTiming>& timing) {
   if (!timing.has_value()) return nullptr;
-  Json json = Json::object();
-  json["wall_seconds"] = timing->wall_seconds();
-  json["cpu_seconds"] = timing->cpu_seconds();
-  json["peak_resident_bytes"] = timing->peak_resident_bytes();
-  json["num_threads"] = timing->num_threads();
-  json["simd_target"] = timing->simd_target();
-  json["cpu"] = timing->cpu();
-  json["num_parts"] = timing->num_parts();
-  json["taken"] = timing->taken();
-  return json;
+  return {{"wall_seconds", timing->wall_seconds()},
+          {"cpu_seconds", timing->cpu_seconds()},
+          {"peak_resident_bytes", timing->peak_resident_bytes()},
+          {"num_threads", timing->num_threads()},
+          {"simd_target", timing->simd_target()},
+          {"cpu", timing->cpu()},
+          {"num_parts", timing->num_parts()},
+          {"taken", timing->taken()}};
 }
 
-Json StepToJson(const StepLock& step, absl::string_view results) {
-  Json json = Json::object();
-  json["arguments"] = Json::array();
+Json StepToJson(const StepLock& step, absl::string_view status,
+                absl::string_view results) {
+  Json json = {{"name", step.name()},
+               {"command", step.command()},
+               {"status", status},
+               {"arguments", Json::array()},
+               {"inputs", Json::array()}};
   for (const std::string& argument : step.arguments()) {
     json["arguments"].push_back(argument);
   }
-  json["inputs"] = Json::array();
   for (const StepInputDigest& input : step.inputs()) {
-    Json entry = Json::object();
-    entry["flag"] = input.flag();
-    entry["from"] = input.from();
-    entry["sha256"] = input.sha256();
-    json["inputs"].push_back(entry);
+    json["inputs"].push_back({{"flag", input.flag()},
+                              {"from", input.from()},
+                              {"sha256", input.sha256()}});
   }
   json["files"] = FilesToJson(step.files());
   const std::string directory = absl::StrCat(results, "/", step.name());
@@ -132,11 +127,10 @@ Json StepToJson(const StepLock& step, absl::string_view results) {
 }  // namespace
 
 Json LockToJson(const LockVerdict& verdict) {
-  Json json = Json::object();
-  json["status"] = StatusOf(verdict);
-  json["first_diverged"] = nullptr;
-  json["likely_causes"] = Json::array();
-  json["differences"] = Json::array();
+  Json json = {{"status", StatusOf(verdict)},
+               {"first_diverged", nullptr},
+               {"likely_causes", Json::array()},
+               {"differences", Json::array()}};
   if (!verdict.check.has_value()) return json;
   const std::string first = verdict.check->FirstDiverged();
   if (!first.empty()) json["first_diverged"] = first;
@@ -160,14 +154,67 @@ Json StepsToJson(const LockVerdict& verdict, const ExperimentLock& found,
                  absl::string_view results) {
   Json steps = Json::array();
   for (const StepLock& step : found.steps()) {
-    Json json = Json::object();
-    json["name"] = step.name();
-    json["command"] = step.command();
-    json["status"] = std::string(StepStatus(verdict, step.name()));
-    json.update(StepToJson(step, results));
-    steps.push_back(json);
+    steps.push_back(
+        StepToJson(step, StepStatus(verdict, step.name()), results));
   }
   return steps;
+}
+
+namespace {
+
+// Whether every step that read `name`, and one did, read these files.
+bool StepsRead(const ExperimentLock& lock, const std::string& name,
+               const std::vector<FileDigest>& files) {
+  const std::string digest = DigestOfFiles(files);
+  bool is_read = false;
+  for (const StepLock& step : lock.steps()) {
+    for (const StepInputDigest& input : step.inputs()) {
+      if (input.from() != name) continue;
+      if (input.sha256() != digest) return false;
+      is_read = true;
+    }
+  }
+  return is_read;
+}
+
+bool HasModel(const ExperimentSpec& spec, const ExperimentLock& lock,
+              const ExperimentLock& known) {
+  return StepsRead(lock, spec.model(),
+                   {known.model().begin(), known.model().end()});
+}
+
+// A dataset reads one file, or all of them.
+bool HasData(const ExperimentSpec& spec, const ExperimentLock& lock,
+             const ExperimentLock& known) {
+  return std::all_of(
+      spec.datasets().begin(), spec.datasets().end(),
+      [&](const ExperimentDataset& dataset) {
+        std::vector<FileDigest> files;
+        for (const FileDigest& file : known.data()) {
+          if (dataset.file().empty() || dataset.file() == file.name()) {
+            files.push_back(file);
+          }
+        }
+        return StepsRead(lock, dataset.name(), files);
+      });
+}
+
+}  // namespace
+
+absl::StatusOr<ExperimentLock> RecordedLock(
+    const ExperimentSpec& spec, absl::string_view directory,
+    absl::Span<const ExperimentLock> known, Progress& progress) {
+  MOE_ASSIGN_OR_RETURN(ExperimentLock lock,
+                       LockOfSteps(spec, directory, progress));
+  for (const ExperimentLock& other : known) {
+    if (lock.model().empty() && HasModel(spec, lock, other)) {
+      *lock.mutable_model() = other.model();
+    }
+    if (lock.data().empty() && HasData(spec, lock, other)) {
+      *lock.mutable_data() = other.data();
+    }
+  }
+  return lock;
 }
 
 }  // namespace moe

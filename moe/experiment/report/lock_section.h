@@ -1,11 +1,14 @@
-// What was run, from what, to which bytes, and whether that is as pinned, as
-// JSON.
+// The steps of an experiment, their inputs and files, compared with the lock,
+// as JSON.
 
 #ifndef MOE_EXPERIMENT_REPORT_LOCK_SECTION_H_
 #define MOE_EXPERIMENT_REPORT_LOCK_SECTION_H_
 
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "moe/base/json.h"
+#include "moe/base/progress.h"
 #include "moe/experiment/experiment_lock.pb.h"
 #include "moe/experiment/experiment_result.h"
 #include "moe/experiment/experiment_spec.pb.h"
@@ -30,6 +33,14 @@ Json InputsToJson(const ExperimentSpec& spec, const ExperimentLock& found);
 // is where the records lie; one that cannot be read has no reports.
 Json StepsToJson(const LockVerdict& verdict, const ExperimentLock& found,
                  absl::string_view results);
+
+// LockOfResults, where neither model nor data have to be there: their files are
+// those that one of the `known` locks lists, the first whose files have the
+// digests that the steps recorded. Where none does, they are not listed. What
+// the steps made is read, as ever. Errors of LockOfSteps.
+absl::StatusOr<ExperimentLock> RecordedLock(
+    const ExperimentSpec& spec, absl::string_view directory,
+    absl::Span<const ExperimentLock> known, Progress& progress);
 
 }  // namespace moe
 

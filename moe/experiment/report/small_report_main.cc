@@ -7,7 +7,7 @@
 
 #include "moe/base/json.h"
 #include "moe/experiment/experiment_lock.pb.h"
-#include "moe/experiment/report/report_page.h"
+#include "moe/experiment/report/experiment_report.h"
 #include "moe/experiment/report/testing/small_experiment.h"
 
 int main() {

@@ -27,8 +27,8 @@ class SmallExperiment {
   void SetReport(const std::string& step, absl::string_view report);
   void SetEvaluation(const std::string& step, double loss, double perplexity);
   void SetTiming(const std::string& step, double seconds);
-  // Of all steps, as their records have them; the model's and the data's files
-  // are those that steps read.
+  // The lock of all steps, as their records have them; the model's and the
+  // data's files are those that steps read.
   ExperimentLock Lock() const;
   // ExperimentReportToJson.
   Json Report(const std::optional<ExperimentLock>& pinned) const;
