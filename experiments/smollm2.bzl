@@ -1,6 +1,7 @@
 """The experiments on SmolLM2-135M-Instruct."""
 
 load("//experiments:defs.bzl", "experiment_step", "llama_moe_experiment")
+load("//experiments:step_graphs.bzl", "STEP_GRAPHS")
 
 # The model is fetched, and a run takes minutes: only who asks for one gets it.
 _TAGS = ["manual"]
@@ -16,7 +17,7 @@ def smollm2_reference(name):
         tags = _TAGS,
     )
 
-def smollm2_experiment(name, steps):
+def smollm2_experiment(name):
     """An experiment on @smollm2."""
     llama_moe_experiment(
         name = name,
@@ -25,6 +26,7 @@ def smollm2_experiment(name, steps):
         model = "@smollm2//:checkpoint",
         shared = {"distribution": ":smollm2_reference"},
         spec = name + ".textproto",
-        steps = steps,
+        # Empty for a new spec until update_described has run.
+        steps = STEP_GRAPHS.get(name, {}),
         tags = _TAGS,
     )

@@ -1,6 +1,7 @@
 """The experiments on the trained fixture."""
 
 load("//experiments:defs.bzl", "experiment_step", "llama_moe_experiment")
+load("//experiments:step_graphs.bzl", "STEP_GRAPHS")
 
 def tiny_reference(name):
     """The reference of the alignment, made once for all experiments of the fixture."""
@@ -13,7 +14,7 @@ def tiny_reference(name):
         step = "distribution",
     )
 
-def tiny_experiment(name, steps, shards = {}):
+def tiny_experiment(name, shards = {}):
     """An experiment on testdata/llama_gqa_bf16 and testdata/stories."""
     llama_moe_experiment(
         name = name,
@@ -23,5 +24,6 @@ def tiny_experiment(name, steps, shards = {}):
         shared = {"distribution": ":tiny_reference"},
         shards = shards,
         spec = name + ".textproto",
-        steps = steps,
+        # Empty for a new spec until update_described has run.
+        steps = STEP_GRAPHS.get(name, {}),
     )

@@ -21,6 +21,7 @@
 #include "moe/base/sha256.h"
 #include "moe/base/status_macros.h"
 #include "moe/evaluate/evaluate_options.pb.h"
+#include "moe/evaluate/reference_divergence.h"
 #include "moe/kernels/math/float_math.h"
 #include "moe/model/aten/aten_forward.h"
 #include "moe/model/aten/aten_options.h"
@@ -114,16 +115,30 @@ absl::Status SinkLogits(Model& model, const TokenSequences& sequences,
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<float>> ExactLosses(
-    Model& model, const TokenSequences& sequences, int64_t num_logits_sequences,
-    const WalkOptions& walk_options, const LogitsSink& sink,
-    const WalkResources& resources, WalkTap& tap) {
+absl::Status EvaluateExactly(Model& model, const TokenSequences& sequences,
+                             int64_t num_logits_sequences,
+                             const WalkOptions& walk_options,
+                             const EvaluationExtras& extras,
+                             const WalkResources& resources,
+                             LossEvaluation& evaluation) {
+  ExpertLoadTap load;
   MOE_ASSIGN_OR_RETURN(
       HiddenStates hidden,
-      WalkForward(model, sequences, walk_options, &tap, resources));
-  MOE_RETURN_IF_ERROR(SinkLogits(model, sequences, num_logits_sequences, sink,
-                                 hidden, resources));
-  return TokenLosses(model, sequences, hidden, resources);
+      WalkForward(model, sequences, walk_options, &load, resources));
+  MOE_RETURN_IF_ERROR(SinkLogits(model, sequences, num_logits_sequences,
+                                 extras.sink, hidden, resources));
+  MOE_ASSIGN_OR_RETURN(evaluation.losses,
+                       TokenLosses(model, sequences, hidden, resources));
+  evaluation.expert_loads = load.loads();
+  if (extras.reference == nullptr) return absl::OkStatus();
+  MOE_ASSIGN_OR_RETURN(HiddenStates reference_hidden,
+                       WalkForward(*extras.reference, sequences, walk_options,
+                                   /*tap=*/nullptr, resources));
+  MOE_ASSIGN_OR_RETURN(
+      evaluation.divergence,
+      DivergenceFromReference({*extras.reference, reference_hidden},
+                              {model, hidden}, sequences, resources));
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<float>> AtenLosses(const Model& model,
@@ -165,12 +180,13 @@ absl::Status ValidateEvaluateOptions(const EvaluateOptions& options) {
   return CheckOptions(options);
 }
 
-absl::StatusOr<LossEvaluation> EvaluateLoss(Model& model,
-                                            const TokenSequences& sequences,
-                                            const EvaluateOptions& options,
-                                            const WalkOptions& walk_options,
-                                            const LogitsSink& sink,
-                                            const WalkResources& resources) {
+namespace {
+
+// What can be wrong, before hours of work.
+absl::Status CheckEvaluation(const Model& model,
+                             const TokenSequences& sequences,
+                             const EvaluateOptions& options,
+                             const EvaluationExtras& extras) {
   MOE_RETURN_IF_ERROR(ValidateEvaluateOptions(options));
   if (options.numerics() == EvaluateOptions::ATEN &&
       model.moe_config() != nullptr) {
@@ -179,36 +195,57 @@ absl::StatusOr<LossEvaluation> EvaluateLoss(Model& model,
                      ": expected a dense model, as numerics is aten, found a "
                      "Mixture of Experts; set numerics to exact"));
   }
-  MOE_RETURN_IF_ERROR(CheckSequences(model.config(), sequences));
+  if (extras.reference != nullptr) {
+    if (options.numerics() == EvaluateOptions::ATEN) {
+      return absl::InvalidArgumentError(
+          "numerics: expected exact, as there is a reference model, found "
+          "aten; leave one of them out");
+    }
+    MOE_RETURN_IF_ERROR(CheckReferenceModel(*extras.reference, model));
+  }
+  return CheckSequences(model.config(), sequences);
+}
+
+}  // namespace
+
+absl::StatusOr<LossEvaluation> EvaluateLoss(Model& model,
+                                            const TokenSequences& sequences,
+                                            const EvaluateOptions& options,
+                                            const WalkOptions& walk_options,
+                                            const EvaluationExtras& extras,
+                                            const WalkResources& resources) {
+  MOE_RETURN_IF_ERROR(CheckEvaluation(model, sequences, options, extras));
   const std::vector<int32_t> targets = PredictedLabels(sequences);
-  // Before hours of work: whether there is a loss at all.
+  // Whether there is a loss at all.
   MOE_RETURN_IF_ERROR(
       MeanOfLosses(std::vector<float>(targets.size()), targets, resources.pool)
           .status());
   const int64_t num_logits_sequences =
-      sink ? std::min(options.num_logits_sequences(), sequences.num_sequences())
-           : 0;
-  ExpertLoadTap load;
-  absl::StatusOr<std::vector<float>> losses =
-      options.numerics() == EvaluateOptions::ATEN
-          ? AtenLosses(model, sequences, options, num_logits_sequences,
-                       walk_options, sink, resources)
-          : ExactLosses(model, sequences, num_logits_sequences, walk_options,
-                        sink, resources, load);
-  MOE_RETURN_IF_ERROR(losses.status());
-  MOE_ASSIGN_OR_RETURN(const MeanLoss mean,
-                       MeanOfLosses(*losses, targets, resources.pool));
+      extras.sink
+          ? std::min(options.num_logits_sequences(), sequences.num_sequences())
+          : 0;
   LossEvaluation evaluation;
+  if (options.numerics() == EvaluateOptions::ATEN) {
+    MOE_ASSIGN_OR_RETURN(
+        evaluation.losses,
+        AtenLosses(model, sequences, options, num_logits_sequences,
+                   walk_options, extras.sink, resources));
+  } else {
+    MOE_RETURN_IF_ERROR(EvaluateExactly(model, sequences, num_logits_sequences,
+                                        walk_options, extras, resources,
+                                        evaluation));
+  }
+  MOE_ASSIGN_OR_RETURN(
+      const MeanLoss mean,
+      MeanOfLosses(evaluation.losses, targets, resources.pool));
   evaluation.mean_loss = mean.mean;
   evaluation.perplexity = Exp(static_cast<float>(mean.mean));
   evaluation.num_sequences = sequences.num_sequences();
   evaluation.num_tokens = sequences.num_tokens();
   evaluation.num_predicted_tokens = mean.num_predicted_tokens;
-  evaluation.losses = *std::move(losses);
   evaluation.losses_digest = HexSha256Of(
       absl::string_view(reinterpret_cast<const char*>(evaluation.losses.data()),
                         evaluation.losses.size() * sizeof(float)));
-  evaluation.expert_loads = load.loads();
   return evaluation;
 }
 

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@
 #include "moe/base/json.h"
 #include "moe/base/matrix_view.h"
 #include "moe/evaluate/evaluate_options.pb.h"
+#include "moe/evaluate/reference_divergence.h"
 #include "moe/model/layer/expert_routing.h"
 #include "moe/model/layer/layer_batch.h"
 #include "moe/model/walk/model.h"
@@ -62,6 +64,14 @@ absl::Status ValidateEvaluateOptions(const EvaluateOptions& options);
 // Takes logits [num_rows, V] of consecutive tokens, sequence after sequence.
 using LogitsSink = std::function<absl::Status(MatrixView<const float> rows)>;
 
+// What an evaluation does beside the loss.
+struct EvaluationExtras {
+  // Empty where no logits are asked for.
+  LogitsSink sink = nullptr;
+  // The model that the predictions are compared with; null for none.
+  Model* reference = nullptr;
+};
+
 struct LossEvaluation {
   // The mean over all predicted labels.
   double mean_loss = 0.0;
@@ -76,16 +86,20 @@ struct LossEvaluation {
   std::string losses_digest;
   // One for each layer with experts, ascending.
   std::vector<ExpertLoad> expert_loads;
+  // Set where there is a reference.
+  std::optional<ReferenceDivergence> divergence;
 };
 
-// `sink` may be empty where no logits are asked for. The errors of
-// ValidateEvaluateOptions, WalkForward and TokenLosses, or of AtenForward, and
-// of the sink; InvalidArgument if nothing is predicted.
+// With a reference, a second walk and a second set of hidden states.
+//
+// The errors of ValidateEvaluateOptions, WalkForward and TokenLosses, or of
+// AtenForward, of DivergenceFromReference, and of the sink; InvalidArgument if
+// nothing is predicted, or for a reference with ATEN numerics.
 absl::StatusOr<LossEvaluation> EvaluateLoss(Model& model,
                                             const TokenSequences& sequences,
                                             const EvaluateOptions& options,
                                             const WalkOptions& walk_options,
-                                            const LogitsSink& sink,
+                                            const EvaluationExtras& extras,
                                             const WalkResources& resources);
 
 }  // namespace moe

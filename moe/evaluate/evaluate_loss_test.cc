@@ -113,7 +113,7 @@ TEST(EvaluateLossTest, IsTransformersInBothNumerics) {
       };
       MOE_ASSERT_OK_AND_ASSIGN(
           const LossEvaluation evaluation,
-          EvaluateLoss(model, GoldenSequences(goldens), options, {}, sink,
+          EvaluateLoss(model, GoldenSequences(goldens), options, {}, {sink},
                        machine.resources()));
       // The bars are 1e-5 and 2e-4.
       EXPECT_NEAR(evaluation.mean_loss, want, 2e-6) << name;
@@ -142,7 +142,7 @@ TEST(EvaluateLossTest, IsTheTravellingModelCodeWithExperts) {
     MOE_ASSERT_OK_AND_ASSIGN(Model model, Model::Open(MoeFixturePath(name)));
     MOE_ASSERT_OK_AND_ASSIGN(const LossEvaluation evaluation,
                              EvaluateLoss(model, GoldenSequences(goldens), {},
-                                          {}, nullptr, machine.resources()));
+                                          {}, {}, machine.resources()));
     // The bar is 1e-5.
     EXPECT_NEAR(evaluation.mean_loss, want, 2e-6);
     std::map<std::string, std::vector<int64_t>> loads;
@@ -169,7 +169,7 @@ TEST(EvaluateLossTest, HasExpertsInExactNumericsOnly) {
   options.set_numerics(EvaluateOptions::ATEN);
   EXPECT_THAT(
       EvaluateLoss(model, GoldenSequences(MoeGoldens("vanilla")), options, {},
-                   nullptr, machine.resources())
+                   {}, machine.resources())
           .status(),
       StatusIs(absl::StatusCode::kUnimplemented,
                HasSubstr("testdata/moe/vanilla: expected a dense model, "
@@ -184,15 +184,14 @@ TEST(EvaluateLossTest, WithoutLabelsIsAnErrorBeforeAnyWork) {
   TokenSequences sequences;
   sequences.Append({1, 2}, {1, kIgnoredLabel});
   EXPECT_THAT(
-      EvaluateLoss(model, sequences, {}, {}, nullptr, machine.resources())
-          .status(),
+      EvaluateLoss(model, sequences, {}, {}, {}, machine.resources()).status(),
       StatusIs(absl::StatusCode::kInvalidArgument,
                HasSubstr("no token predicts a label")));
-  EXPECT_THAT(EvaluateLoss(model, TokenSequences(), {}, {}, nullptr,
-                           machine.resources())
-                  .status(),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("the dataset has no sequence")));
+  EXPECT_THAT(
+      EvaluateLoss(model, TokenSequences(), {}, {}, {}, machine.resources())
+          .status(),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               HasSubstr("the dataset has no sequence")));
 }
 
 TEST(ValidateEvaluateOptionsTest, NamesTheField) {

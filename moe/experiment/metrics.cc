@@ -24,6 +24,10 @@
 namespace moe {
 namespace {
 
+// What an evaluation with a reference gives besides.
+constexpr std::array<absl::string_view, 2> kDivergenceNumbers = {
+    "kl_divergence", "first_choice_agreement"};
+
 // The load of every expert of every layer has room.
 constexpr uint64_t kMaxReportBytes = uint64_t{256} << 20;
 
@@ -55,6 +59,12 @@ absl::StatusOr<std::vector<Metric>> MetricsOf(const Json& report) {
       NumberOr(report, "perplexity", std::isnan(loss) ? kNaN : kInfinity));
   metrics.push_back(Named("perplexity"));
   metrics.back().set_number(perplexity);
+  for (const absl::string_view name : kDivergenceNumbers) {
+    if (!report.contains(std::string(name))) continue;
+    metrics.push_back(Named(name));
+    MOE_ASSIGN_OR_RETURN(const double number, Get<double>(report, name));
+    metrics.back().set_number(number);
+  }
   metrics.push_back(Named("num_predicted_tokens"));
   MOE_ASSIGN_OR_RETURN(const int64_t count,
                        Get<int64_t>(report, "num_predicted_tokens"));
@@ -108,7 +118,12 @@ absl::Status CheckReference(const ExperimentSpec& spec,
                             absl::string_view field) {
   for (const ExperimentStep& step : spec.steps()) {
     if (!step.has_evaluate()) continue;
-    for (const absl::string_view number : kNumbers) {
+    std::vector<absl::string_view> numbers(kNumbers.begin(), kNumbers.end());
+    if (!step.evaluate().reference().empty()) {
+      numbers.insert(numbers.end(), kDivergenceNumbers.begin(),
+                     kDivergenceNumbers.end());
+    }
+    for (const absl::string_view number : numbers) {
       if (metric == absl::StrCat(step.name(), ".", number)) {
         return absl::OkStatus();
       }
@@ -117,7 +132,8 @@ absl::Status CheckReference(const ExperimentSpec& spec,
   return absl::InvalidArgumentError(absl::StrCat(
       field,
       ": expected STEP.loss, STEP.perplexity or STEP.num_predicted_tokens of "
-      "an evaluation, found \"",
+      "an evaluation (with a reference also STEP.kl_divergence and "
+      "STEP.first_choice_agreement), found \"",
       metric, "\""));
 }
 

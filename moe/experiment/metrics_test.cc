@@ -40,6 +40,24 @@ TEST(ReadEvaluationMetricsTest, ReadsTheFourOfThem) {
                                  "num_predicted_tokens 7", "losses_digest ab"));
 }
 
+TEST(ReadEvaluationMetricsTest, ReadsTheDivergenceFromAReference) {
+  const TempDirectory directory;
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const std::vector<Metric> metrics,
+      ReadEvaluationMetrics(directory.Write(
+          "e.json",
+          R"({"loss": 1, "perplexity": 2, "num_predicted_tokens": 7,
+              "kl_divergence": 0.5, "kl_divergence_99": 3,
+              "first_choice_agreement": 0.75, "losses_digest": "ab"})")));
+  std::vector<std::string> texts;
+  for (const Metric& metric : metrics) {
+    texts.push_back(absl::StrCat(metric.name(), " ", FormatMetric(metric)));
+  }
+  EXPECT_THAT(texts, ElementsAre("loss 1", "perplexity 2", "kl_divergence 0.5",
+                                 "first_choice_agreement 0.75",
+                                 "num_predicted_tokens 7", "losses_digest ab"));
+}
+
 TEST(ReadEvaluationMetricsTest, NamesPathAndFieldOfWhatIsMissing) {
   const TempDirectory directory;
   EXPECT_THAT(ReadEvaluationMetrics(directory.Write("e.json", R"({"loss": 1,
@@ -166,6 +184,16 @@ TEST(CheckCriteriaTest, ReportsAMetricThatIsNotThere) {
       CheckCriteria(SpecWith("metric: \"dense.loss\" at_most: 3"), Found())
           .status(),
       StatusIs(absl::StatusCode::kNotFound, HasSubstr("dense.loss")));
+}
+
+TEST(ValidateCriteriaTest, TakesADivergenceWithAReferenceAlone) {
+  ExperimentSpec spec =
+      SpecWith("metric: \"after.kl_divergence\" at_most: 0.5");
+  EXPECT_THAT(ValidateCriteria(spec),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("found \"after.kl_divergence\"")));
+  spec.mutable_steps(1)->mutable_evaluate()->set_reference("dense");
+  EXPECT_THAT(ValidateCriteria(spec), IsOk());
 }
 
 TEST(ValidateCriteriaTest, NamesTheFieldOfAMistake) {

@@ -33,19 +33,20 @@
 namespace moe {
 namespace {
 
-// What it reads, by flag; the dense model, and what it does without, under no
-// name.
+// What it reads, by flag. The dense model, and an artifact that it does
+// without, have no name; a model that it does without has no entry.
 CostedStep Costed(const PlannedStep& step) {
   CostedStep costed;
   costed.name = step.name;
   costed.options = step.request.options.get();
   for (const StepInputKind& input : step.request.kind->inputs) {
-    costed.reads[input.flag] = "";
+    const bool is_other_model =
+        input.source == StepInputKind::kModel && !input.required;
+    if (!is_other_model) costed.reads[input.flag] = "";
   }
   for (const StepInput& input : step.inputs) {
-    if (input.source != InputSource::kModel) {
-      costed.reads[input.flag] = input.name;
-    }
+    costed.reads[input.flag] =
+        input.source == InputSource::kModel ? "" : input.name;
   }
   return costed;
 }

@@ -138,7 +138,8 @@ class StepPlanner {
         AddModel(input);
         return absl::OkStatus();
       case StepInputKind::kModel:
-        if (!name.empty()) return AddMade(input, name);
+        if (name.empty() && !input.required) return absl::OkStatus();
+        if (!name.empty() && name != spec_.model()) return AddMade(input, name);
         AddModel(input);
         return absl::OkStatus();
       case StepInputKind::kDataset:

@@ -234,9 +234,9 @@ TEST(PlanStepsTest, NamesStepAndFieldOfAMistake) {
        "datasets[0] \"calibration\": file: expected the name of a file in "
        "the data's directory, found \"../a\""},
       {"model_max_length: 64", "model_max_length: 0",
-       "datasets[0] \"calibration\": tokenize: model_max_length is 0"},
+       "datasets[0] \"calibration\": tokenize: model_max_length: expected "},
       {"max_steps: 8", "max_steps: 0",
-       "datasets[0] \"calibration\": batch: max_steps is 0"},
+       "datasets[0] \"calibration\": batch: max_steps: expected "},
       {"name: \"held_out\"", "name: \"calibration\"",
        "datasets[1] \"calibration\": expected a name of its own, found that of "
        "datasets[0]"},
@@ -262,7 +262,7 @@ TEST(PlanStepsTest, NamesStepAndFieldOfAMistake) {
        "steps[4] \"attention\": checkpoint: expected an earlier step that "
        "makes checkpoint: mlp, found \"attention\""},
       {"balance_jitter_factor: 0.4 seed: 3", "balance_jitter_factor: 2 seed: 3",
-       "steps[0] \"router\": options: balance_jitter_factor is 2"},
+       "steps[0] \"router\": options: balance_jitter_factor: expected 0 to 1, found 2"},
       {"balance_jitter_factor: 0.4 seed: 3", "seed: 4",
        "seed: expected 3, the seed of dataset \"calibration\""},
       {"distribution: \"reference\"", "distribution: \"scores\"",
@@ -307,7 +307,27 @@ TEST(PlanStepsTest, TakesAnAlignedCheckpointForACheckpoint) {
   options.set_alignment_mode(static_cast<AlignOptions::Mode>(7));
   EXPECT_THAT(PlanSteps(spec).status(),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("options: alignment_mode is 7")));
+                       HasSubstr("options: alignment_mode: expected ")));
+}
+
+TEST(PlanStepsTest, ComparesWithAReference) {
+  ExperimentSpec spec = SpecOf(kSpec);
+  EvaluationStep& evaluate = *spec.mutable_steps(8)->mutable_evaluate();
+  evaluate.set_checkpoint("aligned");
+  const auto inputs = [&]() -> std::string {
+    const absl::StatusOr<std::vector<PlannedStep>> steps = PlanSteps(spec);
+    return steps.ok() ? Inputs((*steps)[8])
+                      : std::string(steps.status().message());
+  };
+  evaluate.set_reference("tiny");
+  EXPECT_EQ(inputs(),
+            "model_path=aligned dataset_dir_or_path=held_out "
+            "reference_model_path=tiny");
+  evaluate.set_reference("mlp");
+  EXPECT_THAT(inputs(), HasSubstr("reference_model_path=mlp"));
+  evaluate.set_reference("router");
+  EXPECT_THAT(inputs(), HasSubstr("reference: expected an earlier step that "
+                                  "makes checkpoint"));
 }
 
 TEST(PlanStepsTest, SaysThatExpertsMayShareNeurons) {

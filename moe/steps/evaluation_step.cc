@@ -30,6 +30,7 @@
 #include "moe/checkpoint/tensor.h"
 #include "moe/evaluate/evaluate_loss.h"
 #include "moe/evaluate/evaluate_options.pb.h"
+#include "moe/evaluate/reference_divergence.h"
 #include "moe/kernels/numerics_contract.h"
 #include "moe/kernels/simd/simd_target.h"
 #include "moe/model/walk/model.h"
@@ -49,6 +50,7 @@ namespace {
 
 // What the report says that it is of.
 constexpr char kReportName[] = "evaluation";
+constexpr char kReferenceFlag[] = "reference_model_path";
 
 bool IsExact(const StepRequest& request) {
   return request.OptionsAs<EvaluateOptions>().numerics() ==
@@ -70,7 +72,7 @@ class LogitsFile {
   // Evaluates into the file. The section is entered before the file gets its
   // name.
   absl::StatusOr<LossEvaluation> Write(
-      const StepRequest& request, AnyWalkSession& session,
+      const StepRequest& request, AnyWalkSession& session, Model* reference,
       std::optional<MutationSection>& section) const {
     const auto& output = request.OutputAs<EvaluationOutput>();
     absl::StatusOr<LossEvaluation> evaluation = absl::InternalError("not run");
@@ -81,7 +83,7 @@ class LogitsFile {
                                     {{"tool_version", kToolVersion},
                                      {"step", "evaluate"},
                                      {"numerics", NumericsOf(request)}}));
-      evaluation = Evaluate(request, session, writer);
+      evaluation = Evaluate(request, session, reference, writer);
       MOE_RETURN_IF_ERROR(evaluation.status());
       MOE_RETURN_IF_ERROR(AppendIds(writer));
       section.emplace();
@@ -113,6 +115,7 @@ class LogitsFile {
 
   absl::StatusOr<LossEvaluation> Evaluate(const StepRequest& request,
                                           AnyWalkSession& session,
+                                          Model* reference,
                                           SafetensorsWriter& writer) const {
     const LogitsSink sink = [&](MatrixView<const float> rows) {
       return writer.Append(absl::string_view(
@@ -121,7 +124,7 @@ class LogitsFile {
     };
     return EvaluateLoss(session.model(), sequences_,
                         request.OptionsAs<EvaluateOptions>(), SingleWalk(),
-                        sink, session.resources());
+                        {sink, reference}, session.resources());
   }
 
   absl::Status AppendIds(SafetensorsWriter& writer) const {
@@ -158,6 +161,9 @@ Json ResultToJson(const StepRequest& request, const LoadedDataset& dataset,
   json["num_tokens"] = evaluation.num_tokens;
   json["num_predicted_tokens"] = evaluation.num_predicted_tokens;
   json["tokens_digest"] = dataset.batches.Digest();
+  if (evaluation.divergence.has_value()) {
+    json.update(ReferenceDivergenceToJson(*evaluation.divergence));
+  }
   if (!evaluation.expert_loads.empty()) {
     json["expert_load"] = ExpertLoadToJson(evaluation.expert_loads);
   }
@@ -176,12 +182,26 @@ absl::Status WriteReport(const EvaluationOutput& output, const Json& result) {
       [&](WritableFile& file) { return file.Append(text); });
 }
 
+std::string FormatDivergence(const StepRequest& request,
+                             const std::optional<ReferenceDivergence>& found) {
+  if (!found.has_value()) return "";
+  return absl::StrCat(
+      FormatLine("reference", request.Path(kReferenceFlag)),
+      FormatLine("KL divergence", absl::StrFormat("%.6g nats", found->mean)),
+      FormatLine("at 50, 90, 99 %",
+                 absl::StrFormat("%.4g, %.4g, %.4g", found->median,
+                                 found->quantile_90, found->quantile_99)),
+      FormatLine("same first choice",
+                 absl::StrFormat("%.2f %%", 100.0 * found->agreement())));
+}
+
 std::string Table(const StepRequest& request, const LoadedDataset& dataset,
                   const LossEvaluation& evaluation, const Timing& timing) {
   return absl::StrCat(
       request.Path(kModelPathFlag), " on ", request.Path(kDatasetFlag), ":\n",
       FormatLine("loss", absl::StrFormat("%.9f", evaluation.mean_loss)),
       FormatLine("perplexity", absl::StrFormat("%.6g", evaluation.perplexity)),
+      FormatDivergence(request, evaluation.divergence),
       FormatLine("predicted tokens",
                  absl::StrCat(evaluation.num_predicted_tokens)),
       FormatLine("tokens", absl::StrCat(evaluation.num_tokens)),
@@ -229,6 +249,11 @@ absl::StatusOr<StepOutcome> Evaluate(const StepRequest& request,
   MOE_RETURN_IF_ERROR(CheckOutputs(output));
   MOE_ASSIGN_OR_RETURN(const std::unique_ptr<AnyWalkSession> session,
                        AnyWalkSession::Open(request, progress));
+  std::optional<Model> reference;
+  if (!request.Path(kReferenceFlag).empty()) {
+    MOE_ASSIGN_OR_RETURN(reference, Model::Open(request.Path(kReferenceFlag)));
+  }
+  Model* const reference_model = reference.has_value() ? &*reference : nullptr;
   const absl::Time start = absl::Now();
   // A signal ends the command before all its files are there or after.
   std::optional<MutationSection> section;
@@ -236,9 +261,10 @@ absl::StatusOr<StepOutcome> Evaluate(const StepRequest& request,
       const LossEvaluation evaluation,
       output.logits_out().empty()
           ? EvaluateLoss(session->model(), session->sequences(), options,
-                         SingleWalk(), nullptr, session->resources())
+                         SingleWalk(), {nullptr, reference_model},
+                         session->resources())
           : LogitsFile(session->sequences(), options.num_logits_sequences())
-                .Write(request, *session, section));
+                .Write(request, *session, reference_model, section));
   const double sec = absl::ToDoubleSeconds(absl::Now() - start);
   const Timing timing = {sec, static_cast<double>(evaluation.num_tokens) / sec};
   Json result = ResultToJson(request, session->dataset(), evaluation);
@@ -253,6 +279,10 @@ void Cost(const CostedStep& step, CostModel& model) {
   const std::string& dataset = step.reads.at(kDatasetFlag);
   model.Walk(dataset, model.share(step.reads.at(kModelPathFlag)));
   model.step().flops += model.HeadFlops(dataset);
+  const auto reference = step.reads.find(kReferenceFlag);
+  if (reference == step.reads.end()) return;
+  model.Walk(dataset, model.share(reference->second));
+  model.step().flops += 2 * model.HeadFlops(dataset);
 }
 
 }  // namespace
@@ -261,17 +291,26 @@ StepKind EvaluationKind() {
   StepKind kind;
   kind.name = "evaluate";
   kind.summary =
-      "computes loss and perplexity of a model on a dataset, and the load of "
-      "experts";
+      "computes loss and perplexity of a model on a dataset, the load of "
+      "experts, and the divergence from a reference";
   kind.notes =
       "The loss is the mean cross entropy over all labels: every token but the "
       "first of a text, the assistant's tokens of a conversation. With exact "
       "numerics, loss, perplexity and losses sha256 are the same on every "
       "machine. The load of an expert is the number of tokens that chose it, "
-      "of top_k choices each.";
+      "of top_k choices each. With --reference_model_path, also how far the "
+      "predictions are from that model's: the Kullback-Leibler divergence of "
+      "each predicted token's probabilities, its mean and its 50, 90 and 99 % "
+      "quantiles, and how often both models' first choice is the same.";
   kind.field = "evaluate";
   kind.inputs = {ModelInput("directory of a checkpoint, dense or with experts"),
-                 DatasetInput()};
+                 DatasetInput(),
+                 {.flag = kReferenceFlag,
+                  .source = StepInputKind::kModel,
+                  .field = "reference",
+                  .what = "checkpoint that the predictions are compared with, "
+                          "mostly the dense model",
+                  .required = false}};
   kind.made = OutputKind::kEvaluation;
   kind.options = std::make_shared<EvaluateOptions>();
   kind.output = std::make_shared<EvaluationOutput>();

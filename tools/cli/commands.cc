@@ -54,7 +54,9 @@ void AddInput(FlagSet& set, const StepInputKind& input, std::string* path) {
   spec.what = input.what;
   spec.required = input.required;
   spec.path =
-      input.flag == kModelPathFlag ? Option::MODEL_PATH : Option::INPUT_PATH;
+      input.flag == kModelPathFlag || input.source == StepInputKind::kModel
+          ? Option::MODEL_PATH
+          : Option::INPUT_PATH;
   set.AddString(spec, path);
 }
 

@@ -342,7 +342,7 @@ TEST(TokenizeCommandTest, BadLinesEndItOrAreListed) {
   EXPECT_EQ(listed.exit_status, 0);
   EXPECT_THAT(listed.out,
               AllOf(HasSubstr("bad lines left out                 1\n"),
-                    HasSubstr("bad lines:\n  d.jsonl:2: text is 1")));
+                    HasSubstr("bad lines:\n  d.jsonl:2: text: expected a string, found 1")));
 }
 
 TEST(TokenizeCommandTest, TheVocabularyFitsTheModel) {

@@ -359,7 +359,7 @@ TEST_F(ConvertCommandsTest, RefusesBadInputAndWritesNothing) {
       {res, {three, residual}, "found 3; make the artifact again"},
       {res, {nine, residual, "--seed=1"}, "--seed"},
       {attn, {}, "--top_k_attn"},
-      {attn, {"--top_k_attn=5"}, "top_k_attn is 5"},
+      {attn, {"--top_k_attn=5"}, "top_k_attn: expected a number from 1 to 4"},
       {attn,
        {"--top_k_attn=1", "--attn_split=4"},
        "attn_split: expected a divisor of"},

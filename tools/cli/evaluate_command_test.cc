@@ -91,6 +91,47 @@ TEST(EvaluateCommandTest, HasNoLoadWithoutExperts) {
   EXPECT_THAT(outcome.out, Not(HasSubstr("expert load")));
 }
 
+TEST(EvaluateCommandTest, TellsTheDivergenceFromAReference) {
+  const TempDirectory directory;
+  const std::string dataset = WriteTokens(directory);
+  const Outcome alone = Evaluate("vanilla", dataset, {"--json"});
+  EXPECT_THAT(alone.out, Not(HasSubstr("kl_divergence")));
+  const std::string reference = "--reference_model_path=testdata/moe/";
+  const Outcome other =
+      Evaluate("vanilla", dataset, {reference + "residual", "--json"});
+  ASSERT_EQ(other.exit_status, 0) << other.err;
+  const Json report = Json::parse(other.out);
+  EXPECT_EQ(report["loss"], Json::parse(alone.out)["loss"]);
+  EXPECT_GT(report["kl_divergence"], 0.0);
+  EXPECT_LE(report["kl_divergence_50"], report["kl_divergence_90"]);
+  EXPECT_LE(report["kl_divergence_90"], report["kl_divergence_99"]);
+  EXPECT_LT(report["first_choice_agreement"], 1.0);
+  const Outcome same = Evaluate("vanilla", dataset, {reference + "vanilla"});
+  ASSERT_EQ(same.exit_status, 0) << same.err;
+  EXPECT_THAT(same.out, AllOf(HasSubstr("KL divergence"), HasSubstr("0 nats"),
+                              HasSubstr("100.00 %")));
+}
+
+TEST(EvaluateCommandTest, RefusesAReferenceThatDoesNotFit) {
+  const TempDirectory directory;
+  const std::string dataset = WriteTokens(directory);
+  EXPECT_THAT(
+      Evaluate("vanilla", dataset,
+               {"--reference_model_path=testdata/llama_gqa_bf16"})
+          .err,
+      HasSubstr("testdata/llama_gqa_bf16/config.json: vocab_size: expected "));
+  EXPECT_THAT(Evaluate("vanilla", dataset,
+                       {"--reference_model_path=" + directory.Path("none")})
+                  .err,
+              HasSubstr(directory.Path("none")));
+  const Outcome aten = RunCli(
+      {"evaluate", "--model_path=testdata/llama_gqa_bf16", "--numerics=aten",
+       "--reference_model_path=testdata/llama_gqa_bf16",
+       "--dataset_dir_or_path=" + dataset});
+  EXPECT_EQ(aten.exit_status, 2);
+  EXPECT_THAT(aten.err, HasSubstr("numerics: expected exact"));
+}
+
 TEST(EvaluateCommandTest, WritesAReportThatIsTheSameEverywhere) {
   const TempDirectory directory;
   const std::string dataset = WriteTokens(directory);

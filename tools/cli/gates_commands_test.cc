@@ -147,7 +147,7 @@ TEST_P(GatesCommandTest, RefusesBadInputAndWritesNothing) {
       {{"--num_experts=8.5"}, "--num_experts"},
       {{"--seed=-1"}, "--seed"},
       {{"--model_max_length=1", "--num_experts=5"},
-       "4 tokens, and num_experts is 5"},
+       "expected at most 4, the number of tokens, found 5"},
       {{"--memory_budget=1KiB"}, "--memory_budget="},
       {{"--format=onnx"}, "--format"},
   };

@@ -1,11 +1,11 @@
 """The Python side of //tools/tests:evaluate_interop_test.
 
-  evaluate_interop.py MODEL_DIR ARTIFACT REPORT LOGITS
+  evaluate_interop.py MODEL_DIR REFERENCE_DIR ARTIFACT REPORT LOGITS
 
 compares what `llama_moe evaluate --json --logits_out=LOGITS` found for the token
 artifact ARTIFACT, its output REPORT, with transformers in float32: loss, perplexity
-and counts, and the logits of the first sequences. Needs torch, transformers,
-safetensors and numpy.
+and counts, the divergence from the reference, and the logits of the first sequences.
+Needs torch, transformers, safetensors and numpy.
 """
 
 import json
@@ -20,6 +20,7 @@ import transformers_loss
 
 MAX_LOSS_DIFFERENCE = 1e-5
 MAX_LOGIT_DIFFERENCE = 2e-4
+MAX_DIVERGENCE_DIFFERENCE = 1e-5
 
 Tensors = dict[str, torch.Tensor]
 
@@ -64,6 +65,32 @@ def compare_report(report: dict, sequences: list, loss: float) -> list[str]:
     return problems
 
 
+def compare_divergence(
+    report: dict, sequences: list, logits: list[torch.Tensor], reference: list[torch.Tensor]
+) -> list[str]:
+    """A line for every figure of the divergence that is wrong."""
+    divergences, agreements = [], []
+    for sequence, of_model, of_reference in zip(sequences, logits, reference):
+        is_predicted = sequence.labels[1:] != transformers_loss.IGNORED_LABEL
+        p = of_reference[:-1][is_predicted].double().log_softmax(-1)
+        q = of_model[:-1][is_predicted].double().log_softmax(-1)
+        divergences.append((p.exp() * (p - q)).sum(-1))
+        agreements.append(p.argmax(-1) == q.argmax(-1))
+    values = torch.cat(divergences).sort().values
+    expected = {"kl_divergence": values.mean().item()}
+    for percent in (50, 90, 99):
+        # The smallest that so many of them do not exceed.
+        at = math.ceil(percent * len(values) / 100) - 1
+        expected[f"kl_divergence_{percent}"] = values[at].item()
+    expected["kl_divergence_max"] = values[-1].item()
+    expected["first_choice_agreement"] = torch.cat(agreements).double().mean().item()
+    return [
+        f"{name}: {report.get(name)}, transformers has {value}"
+        for name, value in expected.items()
+        if not abs(report.get(name, math.nan) - value) <= MAX_DIVERGENCE_DIFFERENCE
+    ]
+
+
 def compare_logits(
     tensors: Tensors, sequences: list, logits: list[torch.Tensor]
 ) -> tuple[list[str], float]:
@@ -91,12 +118,14 @@ def compare_logits(
 
 
 def main() -> None:
-    directory, artifact, report_path, logits_path = sys.argv[1:]
+    directory, reference_directory, artifact, report_path, logits_path = sys.argv[1:]
     torch.set_num_threads(1)
     sequences = transformers_loss.read_artifact(artifact, None)
     logits, loss = _run(directory, sequences)
     report = json.loads(pathlib.Path(report_path).read_text("utf-8"))
     problems = compare_report(report, sequences, loss)
+    reference, _ = _run(reference_directory, sequences)
+    problems += compare_divergence(report, sequences, logits, reference)
     tensors = _read(logits_path)
     found, worst = compare_logits(tensors, sequences, logits)
     for problem in problems + found:

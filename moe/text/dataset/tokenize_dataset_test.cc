@@ -118,7 +118,7 @@ TEST_F(TokenizeDatasetTest, BadLinesAreCountedAndListed) {
   EXPECT_EQ(dataset.report.num_lines, 4);
   EXPECT_EQ(dataset.report.num_bad_lines, 2);
   EXPECT_THAT(dataset.report.bad_lines,
-              ElementsAre(StartsWith("a.jsonl:2: text is 1"),
+              ElementsAre(StartsWith("a.jsonl:2: text: expected a string, found 1"),
                           StartsWith("b.jsonl:1: malformed JSON")));
 }
 
