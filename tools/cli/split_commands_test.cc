@@ -309,7 +309,7 @@ TEST(SplitCommandsTest, WhatDoesNotFitIsRefusedBeforeAnythingIsWritten) {
   const std::string file = "--score_file=" + scores;
   expect({"split_gradient", file, "--num_experts=8"}, scores.c_str());
   expect({"split_gradient", file, "--num_experts=6", "--expert_size=385"},
-         "expert_size is 385");
+         "found 385");
   expect({"split_gradient", file, "--num_experts=6", "--expert_size=50"},
          "set share_neurons");
   expect({"split_gradient", file, "--num_experts=6",
