@@ -135,12 +135,12 @@ TEST(EvaluateLossTest, WithoutLabelsIsAnErrorBeforeAnyWork) {
       EvaluateLoss(model, sequences, {}, {}, nullptr, machine.resources())
           .status(),
       StatusIs(absl::StatusCode::kInvalidArgument,
-               HasSubstr("no token predicts a label")));
+               HasSubstr("expected at least one token that predicts a label")));
   EXPECT_THAT(EvaluateLoss(model, TokenSequences(), {}, {}, nullptr,
                            machine.resources())
                   .status(),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("the dataset has no sequence")));
+                       HasSubstr("dataset: expected at least one sequence")));
 }
 
 TEST(ValidateEvaluateOptionsTest, NamesTheField) {
