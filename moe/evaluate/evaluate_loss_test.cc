@@ -186,12 +186,12 @@ TEST(EvaluateLossTest, WithoutLabelsIsAnErrorBeforeAnyWork) {
   EXPECT_THAT(
       EvaluateLoss(model, sequences, {}, {}, {}, machine.resources()).status(),
       StatusIs(absl::StatusCode::kInvalidArgument,
-               HasSubstr("no token predicts a label")));
+               HasSubstr("expected at least one token that predicts a label")));
   EXPECT_THAT(
       EvaluateLoss(model, TokenSequences(), {}, {}, {}, machine.resources())
           .status(),
       StatusIs(absl::StatusCode::kInvalidArgument,
-               HasSubstr("the dataset has no sequence")));
+               HasSubstr("dataset: expected at least one sequence")));
 }
 
 TEST(ValidateEvaluateOptionsTest, NamesTheField) {

@@ -191,8 +191,10 @@ TEST(KmeansPointsTest, NamesTheFirstNumberThatIsNotFinite) {
   rows.RowData(1500)[33] = std::numeric_limits<float>::infinity();
   EXPECT_THAT(
       KmeansPoints::Create(points, ClusteringOptions::L2, pool).status(),
-      StatusIs(absl::StatusCode::kInvalidArgument,
-               HasSubstr("token 1500, feature 33: got inf")));
+      StatusIs(
+          absl::StatusCode::kInvalidArgument,
+          HasSubstr(
+              "token 1500, feature 33: expected a finite number, found inf")));
 }
 
 }  // namespace

@@ -165,7 +165,7 @@ TEST(RoutedCountsTest, NamesTheBlockOfAProductThatOverflows) {
       RoutedCounts(points, MatrixView<const float>(router.data(), 1, 2), pool)
           .status(),
       StatusIs(absl::StatusCode::kInvalidArgument,
-               HasSubstr("token 1025: its product")));
+               HasSubstr("token 1025: product")));
 }
 
 TEST(GateOptionChecksTest, AsManyTokensAsExpertsAreEnough) {

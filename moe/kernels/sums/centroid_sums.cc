@@ -56,14 +56,15 @@ absl::Status CheckTokens(int64_t first_token,
   for (size_t i = 0; i < clusters.size(); ++i) {
     const int64_t row = static_cast<int64_t>(i);
     if (clusters[i] < 0 || clusters[i] >= num_clusters) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "row ", row, " of the tokens from ", first_token, " on: got cluster ",
-          clusters[i], ", want 0 to ", num_clusters - 1));
+      return absl::InvalidArgumentError(
+          absl::StrCat("row ", row, " of the tokens from ", first_token,
+                       " on: cluster: expected 0 to ", num_clusters - 1,
+                       ", found ", clusters[i]));
     }
     if (!weights.empty() && !std::isfinite(weights[i])) {
       return absl::InvalidArgumentError(absl::StrCat(
-          "row ", row, " of the tokens from ", first_token, " on: got weight ",
-          weights[i], ", want a finite number"));
+          "row ", row, " of the tokens from ", first_token,
+          " on: weight: expected a finite number, found ", weights[i]));
     }
   }
   return absl::OkStatus();
@@ -142,15 +143,16 @@ absl::StatusOr<CentroidSums> CentroidSums::Parse(absl::string_view bytes) {
   const std::vector<int32_t>& bits = sums.record().fraction_bits;
   if (sums.num_columns() < 1 || sums.num_groups() > kMaxClusters) {
     return absl::InvalidArgumentError(
-        absl::StrCat("malformed centroid sums: got shape [", sums.num_groups(),
-                     ", ", sums.num_columns(), "], want at most ", kMaxClusters,
-                     " clusters and at least 1 column"));
+        absl::StrCat("malformed centroid sums: expected at most ", kMaxClusters,
+                     " clusters and at least 1 column, found [",
+                     sums.num_groups(), ", ", sums.num_columns(), "]"));
   }
   for (const int32_t group_bits : bits) {
     if (group_bits != bits[0]) {
       return absl::InvalidArgumentError(absl::StrCat(
-          "malformed centroid sums: clusters with ", bits[0], " and ",
-          group_bits, " fraction bits, want the same in all"));
+          "malformed centroid sums: expected the same fraction bits in all "
+          "clusters, found ",
+          bits[0], " and ", group_bits));
     }
   }
   return CentroidSums(std::move(sums));

@@ -205,10 +205,10 @@ TEST_P(CentroidSumsTest, RegroupRefusesBadClustersAndOverflow) {
   const std::vector<int32_t> old_clusters = {0, 1}, bad = {0, 3}, good = {2, 1};
   EXPECT_THAT(sums.Regroup({0, x.view(), bad, {}}, old_clusters, pool()),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("got cluster 3, want 0 to 2")));
+                       HasSubstr("cluster: expected 0 to 2, found 3")));
   EXPECT_THAT(sums.Regroup({0, x.view(), good, {}}, bad, pool()),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("got cluster 3, want 0 to 2")));
+                       HasSubstr("cluster: expected 0 to 2, found 3")));
   MOE_EXPECT_OK(sums.Regroup({0, x.view(), good, {}}, old_clusters, pool()));
   EXPECT_THAT(sums.Counts(), ElementsAre(0, 1, 1));
   x.view().Row(0)[1] = 0x1p63f;
@@ -241,12 +241,14 @@ TEST_P(CentroidSumsTest, BadClustersAndWeightsChangeNothing) {
     EXPECT_THAT(sums.Add(0, x.view(), {0, cluster}, {}, pool()),
                 StatusIs(absl::StatusCode::kInvalidArgument,
                          HasSubstr(absl::StrCat("row 1 of the tokens from 0 "
-                                                "on: got cluster ",
-                                                cluster, ", want 0 to 2"))));
+                                                "on: cluster: expected 0 to 2, "
+                                                "found ",
+                                                cluster))));
   }
   EXPECT_THAT(sums.Add(0, x.view(), {0, 1}, {1.0f, kNan}, pool()),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("row 1 of the tokens from 0 on: got weight "
+                       HasSubstr("row 1 of the tokens from 0 on: weight: "
+                                 "expected a finite number, found "
                                  "nan")));
   EXPECT_EQ(sums.num_tokens(), 0);
   MOE_EXPECT_OK(sums.Add(0, x.view(), {0, 1}, {}, pool()));
@@ -256,9 +258,11 @@ TEST_P(CentroidSumsTest, RefusesInfinityAndOverflow) {
   TestMatrix x(2, 2);
   x.view().Row(1)[0] = std::numeric_limits<float>::infinity();
   CentroidSums sums({3, 2});
-  EXPECT_THAT(sums.Add(0, x.view(), {0, 1}, {1.0f, 0.0f}, pool()),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("token 1, feature 0: got inf")));
+  EXPECT_THAT(
+      sums.Add(0, x.view(), {0, 1}, {1.0f, 0.0f}, pool()),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               HasSubstr(
+                   "token 1, feature 0: expected a finite number, found inf")));
   x.view().Row(1)[0] = 0x1p62f;
   sums = CentroidSums({3, 2});
   MOE_EXPECT_OK(sums.Add(0, x.view(), {0, 1}, {1.0f, 2.0f}, pool()));
@@ -290,7 +294,7 @@ INSTANTIATE_TEST_SUITE_P(All, GoldenTest, ValuesIn(KernelMachines()),
 TEST(CentroidSumsParseTest, RefusesOtherSumsAndShapes) {
   EXPECT_THAT(CentroidSums::Parse(FeatureSums({5}).Serialize()),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("got kind 1, want 4 or 5")));
+                       HasSubstr("expected kind 4 or 5, found 1")));
   SumsRecord record;
   record.kind = 4;
   EXPECT_THAT(CentroidSums::Parse(FormatSumsRecord(record)),
@@ -300,9 +304,10 @@ TEST(CentroidSumsParseTest, RefusesOtherSumsAndShapes) {
   record.fraction_bits = {64, 65};
   record.counts = {0, 0};
   record.sums = {0, 0};
-  EXPECT_THAT(CentroidSums::Parse(FormatSumsRecord(record)),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("64 and 65 fraction bits")));
+  EXPECT_THAT(
+      CentroidSums::Parse(FormatSumsRecord(record)),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               HasSubstr("fraction bits in all clusters, found 64 and 65")));
   record.fraction_bits = {64, 64};
   MOE_EXPECT_OK(CentroidSums::Parse(FormatSumsRecord(record)));
 }

@@ -41,8 +41,8 @@ int64_t ColumnsPerTask(int64_t num_columns, int64_t doubles_per_column,
   constexpr int64_t kMaxDoubles = 16384;  // 128 KiB.
   const int64_t max_columns = std::max(
       kMaxDoubles / std::max(doubles_per_column, int64_t{1}), kMinColumns);
-  const int64_t wanted = (num_columns + num_threads - 1) / num_threads;
-  return std::clamp((wanted + 15) / 16 * 16, kMinColumns, max_columns);
+  const int64_t even = (num_columns + num_threads - 1) / num_threads;
+  return std::clamp((even + 15) / 16 * 16, kMinColumns, max_columns);
 }
 
 ChunkTerm Weighted(ChunkTerm term) {
@@ -59,7 +59,7 @@ absl::Status FirstNonFinite(const ChunkedRows& input) {
       if (!std::isfinite(value)) {
         return absl::InvalidArgumentError(
             absl::StrCat("token ", input.first_token + r, ", ", FeatureName(c),
-                         ": got ", value, ", want a finite number"));
+                         ": expected a finite number, found ", value));
       }
     }
   }
@@ -73,14 +73,15 @@ absl::Status CheckCounts(const SumsRecord& record, bool is_grouped) {
   for (const int64_t count : record.counts) {
     if (is_grouped ? count > rest : count != num_tokens) {
       return absl::InvalidArgumentError(
-          absl::StrCat("malformed sums: groups of ", count, " tokens and more ",
-                       "do not make ", num_tokens));
+          absl::StrCat("malformed sums: expected groups that have ", num_tokens,
+                       " tokens together, found a group of ", count));
     }
     if (is_grouped) rest -= count;
   }
   if (is_grouped && rest != 0) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "malformed sums: ", rest, " of ", num_tokens, " tokens in no group"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("malformed sums: expected a group for each of ",
+                     num_tokens, " tokens, found ", rest, " without one"));
   }
   return absl::OkStatus();
 }
@@ -155,8 +156,8 @@ absl::Status ChunkedSums::Overflow(const OverflowPlace& place) const {
   const int32_t bits = record_.fraction_bits[static_cast<size_t>(place.group)];
   return absl::OutOfRangeError(absl::StrCat(
       kind_->name(place.group, place.column, num_columns()),
-      " leaves the range: with ", bits, " fraction bits, sums must stay below ",
-      "2^", 127 - bits, " in magnitude"));
+      " leaves the range: with ", bits,
+      " fraction bits, expected a magnitude below 2^", 127 - bits));
 }
 
 void ChunkedSums::Problem::Add(const Problem& other) {
@@ -179,8 +180,8 @@ absl::Status ChunkedSums::AddTokens(const ChunkedRows& input) {
   if (input.first_token < 0 ||
       input.first_token > std::numeric_limits<int64_t>::max() - num_rows) {
     return absl::InvalidArgumentError(
-        absl::StrCat("first token: got ", input.first_token, " for ", num_rows,
-                     " tokens, want 0 or more, and the last below 2^63"));
+        absl::StrCat("first of ", num_rows, " tokens: expected 0 or more, and ",
+                     "the last below 2^63, found ", input.first_token));
   }
   const TokenRange range = {input.first_token, input.first_token + num_rows};
   if (open_end_ >= 0 && input.first_token == open_end_) {
@@ -514,15 +515,15 @@ absl::Status ChunkedSums::Merge(const ChunkedSums& other) {
       num_columns() != other.num_columns() ||
       record_.fraction_bits != other.record_.fraction_bits) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "sums of different kinds, shapes or fraction bits cannot be merged: "
-        "got kind ",
+        "sums to merge: expected kind ", record_.kind, ", [", num_groups(),
+        ", ", num_columns(), "] and the same fraction bits, found kind ",
         other.record_.kind, ", [", other.num_groups(), ", ",
-        other.num_columns(), "], want kind ", record_.kind, ", [", num_groups(),
-        ", ", num_columns(), "], with the same fraction bits"));
+        other.num_columns(), "]"));
   }
   if (!is_finished() || !other.is_finished()) {
     return absl::FailedPreconditionError(
-        "sums with an open chunk cannot be merged: call Finish first");
+        "sums to merge: expected closed chunks, found an open one; call "
+        "Finish");
   }
   MOE_RETURN_IF_ERROR(record_.tokens.InsertAll(other.record_.tokens));
   for (size_t g = 0; g < record_.counts.size(); ++g) {
@@ -554,11 +555,12 @@ absl::StatusOr<ChunkedSums> ChunkedSums::Parse(
     return sums;
   }
   return absl::InvalidArgumentError(absl::StrCat(
-      "malformed sums: got kind ", record.kind, ", want ",
+      "malformed sums: expected kind ",
       absl::StrJoin(kinds, " or ",
                     [](std::string* out, const ChunkedSumsKind* kind) {
                       absl::StrAppend(out, kind->id);
-                    })));
+                    }),
+      ", found ", record.kind));
 }
 
 }  // namespace moe::internal

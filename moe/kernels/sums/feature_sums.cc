@@ -75,7 +75,7 @@ absl::StatusOr<FeatureSums> FeatureSums::Parse(absl::string_view bytes) {
   MOE_ASSIGN_OR_RETURN(ChunkedSums sums, ChunkedSums::Parse(bytes, kinds));
   if (sums.num_groups() != 1) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "malformed feature sums: got ", sums.num_groups(), " groups, want 1"));
+        "malformed feature sums: expected 1 group, found ", sums.num_groups()));
   }
   return FeatureSums(std::move(sums));
 }

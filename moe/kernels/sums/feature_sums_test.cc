@@ -121,9 +121,12 @@ TEST_P(FeatureSumsTest, RefusesNanAndOverflow) {
   TestMatrix x(3, 2);
   x.view().Row(2)[1] = std::numeric_limits<float>::quiet_NaN();
   FeatureSums sums({2});
-  EXPECT_THAT(sums.Add(128, x.view(), pool()),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("token 130, feature 1: got nan")));
+  EXPECT_THAT(
+      sums.Add(128, x.view(), pool()),
+      StatusIs(
+          absl::StatusCode::kInvalidArgument,
+          HasSubstr(
+              "token 130, feature 1: expected a finite number, found nan")));
   x.view().Row(2)[1] = 0x1p47f;
   sums = FeatureSums({2});
   MOE_EXPECT_OK(sums.Add(128, x.view(), pool()));
@@ -131,7 +134,7 @@ TEST_P(FeatureSumsTest, RefusesNanAndOverflow) {
       sums.Finish(),
       StatusIs(absl::StatusCode::kOutOfRange,
                HasSubstr("the sum of feature 1 leaves the range: with "
-                         "80 fraction bits, sums must stay below 2^47")));
+                         "80 fraction bits, expected a magnitude below 2^47")));
 }
 
 TEST_P(GoldenTest, FeatureSums) {
@@ -165,13 +168,13 @@ TEST(FeatureSumsParseTest, KeepsTheOptions) {
 TEST(FeatureSumsParseTest, RefusesOtherSums) {
   EXPECT_THAT(FeatureSums::Parse(Moments(5).Serialize()),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("got kind 3, want 1 or 2")));
+                       HasSubstr("expected kind 1 or 2, found 3")));
   SumsRecord record;
   record.kind = 1;
   record.num_columns = 2;
   EXPECT_THAT(FeatureSums::Parse(FormatSumsRecord(record)),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("got 0 groups, want 1")));
+                       HasSubstr("expected 1 group, found 0")));
 }
 
 TEST(FeatureSumsDeathTest, ResultsAreOfFinishedSums) {

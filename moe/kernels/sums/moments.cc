@@ -103,15 +103,15 @@ absl::StatusOr<Moments> Moments::Parse(absl::string_view bytes) {
   const std::array<const ChunkedSumsKind*, 1> kinds = {&kKind};
   MOE_ASSIGN_OR_RETURN(ChunkedSums sums, ChunkedSums::Parse(bytes, kinds));
   if (sums.record().fraction_bits != FractionBits()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("malformed moments: want 2 groups with ", kSumFractionBits,
-                     " and ", kSquareFractionBits, " fraction bits"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "malformed moments: expected 2 groups with ", kSumFractionBits, " and ",
+        kSquareFractionBits, " fraction bits, found others"));
   }
   for (int64_t c = 0; c < sums.num_columns(); ++c) {
     if (sums.sum(kSquareGroup, c) < 0) {
       return absl::InvalidArgumentError(absl::StrCat(
           "malformed moments: ", SumName(kSquareGroup, c, sums.num_columns()),
-          " is less than 0"));
+          ": expected 0 or more, found less"));
     }
   }
   return Moments(std::move(sums));

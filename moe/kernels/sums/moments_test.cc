@@ -112,9 +112,11 @@ TEST_P(MomentsTest, RefusesInfinityAndOverflow) {
   TestMatrix x(3, 2);
   x.view().Row(2)[1] = std::numeric_limits<float>::infinity();
   Moments moments(2);
-  EXPECT_THAT(moments.Add(0, x.view(), pool()),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("token 2, feature 1: got inf")));
+  EXPECT_THAT(
+      moments.Add(0, x.view(), pool()),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               HasSubstr(
+                   "token 2, feature 1: expected a finite number, found inf")));
   // 2^28 squared is 2^56.
   x.view().Row(2)[1] = 0x1p28f;
   moments = Moments(2);
@@ -122,8 +124,8 @@ TEST_P(MomentsTest, RefusesInfinityAndOverflow) {
   EXPECT_THAT(moments.Finish(),
               StatusIs(absl::StatusCode::kOutOfRange,
                        HasSubstr("the sum of squares of feature 1 leaves the "
-                                 "range: with 72 fraction bits, sums must stay "
-                                 "below 2^55")));
+                                 "range: with 72 fraction bits, expected a "
+                                 "magnitude below 2^55")));
 }
 
 // 1e-15 squared is less than the resolution, its mean is not.
@@ -183,7 +185,7 @@ TEST(MomentsAccuracyTest, SmallDeviationBesideALargeMean) {
 TEST(MomentsParseTest, RefusesOtherSumsAndNegativeSquares) {
   EXPECT_THAT(Moments::Parse(FeatureSums({5}).Serialize()),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("got kind 1, want 3")));
+                       HasSubstr("expected kind 3, found 1")));
   SumsRecord record;
   record.kind = 3;
   record.num_columns = 1;
@@ -192,9 +194,11 @@ TEST(MomentsParseTest, RefusesOtherSumsAndNegativeSquares) {
   record.sums = {-1, 0};
   MOE_EXPECT_OK(Moments::Parse(FormatSumsRecord(record)));
   record.sums = {0, -1};
-  EXPECT_THAT(Moments::Parse(FormatSumsRecord(record)),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("the sum of squares of feature 0 is less")));
+  EXPECT_THAT(
+      Moments::Parse(FormatSumsRecord(record)),
+      StatusIs(
+          absl::StatusCode::kInvalidArgument,
+          HasSubstr("the sum of squares of feature 0: expected 0 or more")));
   record.sums = {0, 0};
   record.fraction_bits = {68, 71};
   EXPECT_THAT(Moments::Parse(FormatSumsRecord(record)),

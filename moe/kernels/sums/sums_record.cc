@@ -65,8 +65,8 @@ absl::Status CheckSize(const Shape& shape, uint64_t size_bytes) {
         std::pair("columns", shape.num_columns),
         std::pair("ranges of tokens", shape.num_ranges)}) {
     if (value > static_cast<uint64_t>(kMaxSumsDimension)) {
-      return Malformed(absl::StrCat("number of ", name, ": got ", value,
-                                    ", want at most ", kMaxSumsDimension));
+      return Malformed(absl::StrCat("number of ", name, ": expected at most ",
+                                    kMaxSumsDimension, ", found ", value));
     }
   }
   // Below 2^69: three numbers of at most 2^32.
@@ -75,16 +75,16 @@ absl::Status CheckSize(const Shape& shape, uint64_t size_bytes) {
       Uint128{16} * shape.num_groups * shape.num_columns + kDigestBytes;
   if (want == size_bytes) return absl::OkStatus();
   if (want < size_bytes) {
-    return Malformed(absl::StrCat(size_bytes - static_cast<uint64_t>(want),
-                                  " bytes after the end, at ",
-                                  static_cast<uint64_t>(want)));
+    return Malformed(absl::StrCat("expected ", static_cast<uint64_t>(want),
+                                  " bytes, found ", size_bytes));
   }
   return absl::DataLossError(
-      absl::StrCat("truncated sums: got ", size_bytes, " bytes, want ",
+      absl::StrCat("truncated sums: expected ",
                    want >> 64 == 0 ? absl::StrCat(static_cast<uint64_t>(want))
                                    : std::string("more than 2^64"),
-                   " for ", shape.num_groups, " groups, ", shape.num_columns,
-                   " columns and ", shape.num_ranges, " ranges of tokens"));
+                   " bytes for ", shape.num_groups, " groups, ",
+                   shape.num_columns, " columns and ", shape.num_ranges,
+                   " ranges of tokens, found ", size_bytes));
 }
 
 absl::Status CheckDigest(absl::string_view bytes) {
@@ -94,9 +94,9 @@ absl::Status CheckDigest(absl::string_view bytes) {
   const absl::string_view got = bytes.substr(contents.size());
   for (size_t i = 0; i < want.size(); ++i) {
     if (static_cast<uint8_t>(got[i]) != want[i]) {
-      return absl::DataLossError(absl::StrCat(
-          "corrupted sums: the SHA-256 of the first ", contents.size(),
-          " bytes is not the one that follows them"));
+      return absl::DataLossError(
+          absl::StrCat("corrupted sums: expected the SHA-256 of the first ",
+                       contents.size(), " bytes behind them, found another"));
     }
   }
   return absl::OkStatus();
@@ -109,9 +109,9 @@ absl::Status ReadTokens(Reader& reader, uint64_t num_ranges,
     const int64_t begin = reader.TakeInt64();
     const int64_t end = reader.TakeInt64();
     if (begin <= previous_end) {
-      return Malformed(absl::StrCat("range ", i, " of tokens begins at ", begin,
-                                    ", not after the end of the one before, ",
-                                    previous_end));
+      return Malformed(absl::StrCat("range ", i,
+                                    " of tokens: expected a start ", "after ",
+                                    previous_end, ", found ", begin));
     }
     MOE_RETURN_IF_ERROR(
         Annotate(tokens.Insert({begin, end}),
@@ -126,13 +126,14 @@ absl::Status CheckGroups(const SumsRecord& record) {
   for (size_t g = 0; g < record.fraction_bits.size(); ++g) {
     const int32_t bits = record.fraction_bits[g];
     if (bits < 0 || bits > kMaxFractionBits) {
-      return Malformed(absl::StrCat("fraction bits of group ", g, ": got ",
-                                    bits, ", want 0 to ", kMaxFractionBits));
+      return Malformed(absl::StrCat("fraction bits of group ", g,
+                                    ": expected 0 to ", kMaxFractionBits,
+                                    ", found ", bits));
     }
     if (record.counts[g] < 0 || record.counts[g] > num_tokens) {
-      return Malformed(absl::StrCat("number of tokens in group ", g, ": got ",
-                                    record.counts[g], ", want 0 to ",
-                                    num_tokens));
+      return Malformed(absl::StrCat("number of tokens in group ", g,
+                                    ": expected 0 to ", num_tokens, ", found ",
+                                    record.counts[g]));
     }
   }
   return absl::OkStatus();
@@ -171,18 +172,19 @@ std::string FormatSumsRecord(const SumsRecord& record) {
 
 absl::StatusOr<SumsRecord> ParseSumsRecord(absl::string_view bytes) {
   if (bytes.size() < kHeaderBytes + kDigestBytes) {
-    return absl::DataLossError(
-        absl::StrCat("truncated sums: got ", bytes.size(),
-                     " bytes, want at least ", kHeaderBytes + kDigestBytes));
+    return absl::DataLossError(absl::StrCat(
+        "truncated sums: expected at least ", kHeaderBytes + kDigestBytes,
+        " bytes, found ", bytes.size()));
   }
   if (bytes.substr(0, kMagic.size()) != kMagic) {
-    return Malformed(absl::StrCat("they do not begin with \"", kMagic, "\""));
+    return Malformed(
+        absl::StrCat("expected \"", kMagic, "\" at the start, found others"));
   }
   Reader reader(bytes.substr(kMagic.size()));
   const uint64_t version = static_cast<uint64_t>(reader.Take(4));
   if (version != kVersion) {
     return absl::UnimplementedError(absl::StrCat(
-        "sums of format version ", version, ": want version ", kVersion));
+        "sums: format version: expected ", kVersion, ", found ", version));
   }
   SumsRecord record;
   record.kind = static_cast<uint32_t>(reader.Take(4));

@@ -159,26 +159,27 @@ TEST(SumsRecordTest, NamesWhatIsWrong) {
   constexpr absl::StatusCode kInvalid = absl::StatusCode::kInvalidArgument;
   std::string wrong = bytes;
   wrong[0] = 'm';
-  expect(Seal(wrong), kInvalid, "they do not begin with \"MOE-SUMS\"");
+  expect(Seal(wrong), kInvalid, "expected \"MOE-SUMS\" at the start");
   wrong = bytes;
   wrong[8] = 2;
   expect(Seal(wrong), absl::StatusCode::kUnimplemented,
-         "sums of format version 2: want version 1");
-  expect(Seal(bytes + "x"), kInvalid, "1 bytes after the end, at 224");
+         "sums: format version: expected 1, found 2");
+  expect(Seal(bytes + "x"), kInvalid, "expected 224 bytes, found 225");
   wrong = bytes;
   wrong[kSums] = 1;
   expect(wrong, absl::StatusCode::kDataLoss,
-         "corrupted sums: the SHA-256 of the first 192 bytes");
+         "corrupted sums: expected the SHA-256 of the first 192 bytes");
   wrong = bytes;
   wrong[kFractionBits] = static_cast<char>(128);
   expect(Seal(wrong), kInvalid,
-         "fraction bits of group 0: got 128, want 0 to 127");
+         "fraction bits of group 0: expected 0 to 127, found 128");
   wrong[kFractionBits + 3] = static_cast<char>(255);
-  expect(Seal(wrong), kInvalid, "fraction bits of group 0: got -");
+  expect(Seal(wrong), kInvalid,
+         "fraction bits of group 0: expected 0 to 127, found -");
   expect(WithUint64(bytes, kCounts + 8, 134), kInvalid,
-         "number of tokens in group 1: got 134, want 0 to 133");
+         "number of tokens in group 1: expected 0 to 133, found 134");
   expect(WithUint64(bytes, kCounts, ~uint64_t{0}), kInvalid,
-         "number of tokens in group 0: got -1, want 0 to 133");
+         "number of tokens in group 0: expected 0 to 133, found -1");
 }
 
 TEST(SumsRecordTest, HugeShapesAreErrorsAndAllocateNothing) {
@@ -194,7 +195,7 @@ TEST(SumsRecordTest, HugeShapesAreErrorsAndAllocateNothing) {
          {(uint64_t{1} << 32) + 1, uint64_t{1} << 60, ~uint64_t{0}}) {
       EXPECT_THAT(ParseSumsRecord(WithUint64(bytes, offset, value)),
                   StatusIs(absl::StatusCode::kInvalidArgument,
-                           HasSubstr("want at most 4294967296")))
+                           HasSubstr("expected at most 4294967296")))
           << offset << " " << value;
     }
   }

@@ -23,16 +23,16 @@ std::string Name(TokenRange range) {
 }
 
 absl::Status ShareAChunk(TokenRange range, TokenRange other) {
-  return absl::InvalidArgumentError(
-      absl::StrCat(Name(range), " and ", Name(other), ", which are summed ",
-                   "already, have a chunk of ", kTokensPerChunk,
-                   " tokens in common: cut at the chunks' borders"));
+  return absl::InvalidArgumentError(absl::StrCat(
+      Name(range), ": expected chunks that are not summed yet, ", "found ",
+      Name(other), ", which have a chunk of ", kTokensPerChunk,
+      " tokens in common; cut at the borders of chunks"));
 }
 
 absl::Status CheckRange(TokenRange range) {
   if (range.begin >= 0 && range.begin < range.end) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat(Name(range), " are no range of tokens"));
+  return absl::InvalidArgumentError(absl::StrCat(
+      "range of tokens: expected 0 <= begin < end, found ", Name(range)));
 }
 
 }  // namespace
@@ -53,9 +53,9 @@ absl::Status TokenRanges::InsertBefore(size_t next, TokenRange range) {
 absl::Status TokenRanges::Insert(TokenRange range) {
   MOE_RETURN_IF_ERROR(CheckRange(range));
   if (range.begin % kTokensPerChunk != 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(Name(range), " begin inside a chunk: want a multiple of ",
-                     kTokensPerChunk));
+    return absl::InvalidArgumentError(absl::StrCat(
+        Name(range), " begin inside a chunk: expected a multiple of ",
+        kTokensPerChunk));
   }
   const auto after = std::upper_bound(
       ranges_.begin(), ranges_.end(), range,
@@ -78,7 +78,9 @@ absl::Status TokenRanges::Extend(TokenRange range) {
       [](TokenRange a, int64_t token) { return a.end < token; });
   if (before == ranges_.end() || before->end != range.begin) {
     return absl::InvalidArgumentError(
-        absl::StrCat(Name(range), " follow no token that is summed"));
+        absl::StrCat(Name(range),
+                     ": expected tokens that follow a summed one, "
+                     "found that they follow no token"));
   }
   const size_t position = static_cast<size_t>(before - ranges_.begin());
   const TokenRange whole = {before->begin, range.end};

@@ -79,10 +79,10 @@ absl::StatusOr<RopeTable> MakeTable(const LlamaConfig& config, int64_t length,
   const float reach = kMaxAngle / fastest;  // The last possible position.
   if (static_cast<float>(length - 1) > reach) {
     return absl::ResourceExhaustedError(absl::StrCat(
-        "a sequence of ", length,
-        " tokens is longer than rotary position embeddings reach here: ",
+        "sequence length: expected at most ",
         static_cast<int64_t>(std::floor(reach)) + 1,
-        " tokens; truncate the sequences"));
+        " tokens, which rotary position embeddings can reach, found ", length,
+        "; truncate the sequences"));
   }
   return RopeTable(frequencies, length, /*scale=*/1.0f, pool);
 }
@@ -94,23 +94,26 @@ absl::StatusOr<std::vector<float>> ScaledRopeFrequencies(
   const bool is_dynamic = config.rope.type == RopeType::kDynamic;
   if (is_dynamic && config.head_dim == 2) {
     return absl::InvalidArgumentError(
-        "rope_scaling: type dynamic has no meaning for head_dim 2");
+        "rope_scaling: expected another type for head_dim 2, found dynamic");
   }
   const float base = is_dynamic ? DynamicBase(config, sequence_length)
                                 : static_cast<float>(config.rope.theta);
   if (!(base > 0.0f) || !std::isfinite(base)) {
     return absl::InvalidArgumentError(
-        absl::StrCat("rope_theta: got ", config.rope.theta, ", scaled ", base,
-                     ", want a positive number in the range of float"));
+        absl::StrCat("rope_theta: expected a positive number in the range of "
+                     "float, found ",
+                     config.rope.theta, ", scaled ", base));
   }
   std::vector<float> frequencies = RopeFrequencies(base, config.head_dim);
   for (size_t i = 0; i < frequencies.size(); ++i) {
     frequencies[i] = ScaleFrequency(config.rope, frequencies[i]);
     if (!(frequencies[i] > 0.0f) || !std::isfinite(frequencies[i])) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "rope_theta ", config.rope.theta, " and rope_scaling give frequency ",
-          i, " of ", frequencies.size(), " the value ", frequencies[i],
-          ", want a positive number"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("frequency ", i, " of ", frequencies.size(),
+                       ", from rope_theta ", config.rope.theta,
+                       " and rope_scaling: expected a positive number, "
+                       "found ",
+                       frequencies[i]));
     }
   }
   return frequencies;

@@ -28,9 +28,8 @@ absl::Status TopExperts(MatrixView<const float> x, const PackedMatrix& router,
       if (std::isfinite(row[e])) continue;
       return absl::InvalidArgumentError(
           absl::StrCat("token ", first_token + t,
-                       ": its product with the router's weights "
-                       "of expert ",
-                       e, " is ", row[e], "; want a finite number"));
+                       ": product with the router weights of expert ", e,
+                       ": expected a finite number, found ", row[e]));
     }
     experts[static_cast<size_t>(t)] = static_cast<int32_t>(
         std::max_element(row.begin(), row.end()) - row.begin());

@@ -47,8 +47,8 @@ TEST(TopExpertsTest, RefusesProductsThatAreNotFinite) {
   EXPECT_THAT(
       TopExpertsOf({1, 1, 3e38f, 3e38f}, {1, 0, 2, 1}, experts),
       StatusIs(absl::StatusCode::kInvalidArgument,
-               HasSubstr("token 101: its product with the router's weights of "
-                         "expert 1 is inf")));
+               HasSubstr("token 101: product with the router weights of expert "
+                         "1: expected a finite number, found inf")));
 }
 
 }  // namespace

@@ -14,10 +14,10 @@ namespace moe {
 absl::StatusOr<DenseModel> DenseModel::Open(absl::string_view directory) {
   MOE_ASSIGN_OR_RETURN(Checkpoint checkpoint, Checkpoint::Open(directory));
   if (checkpoint.dense_config() == nullptr) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(directory,
-                     " holds a Mixture-of-Experts checkpoint; wanted is the "
-                     "dense model that it was made from"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        directory,
+        ": expected a dense checkpoint, found a Mixture-of-Experts "
+        "checkpoint; use the dense model that it was made from"));
   }
   return DenseModel(std::move(checkpoint));
 }

@@ -23,10 +23,12 @@ TEST(DenseModelTest, IsAModelWithoutExperts) {
 }
 
 TEST(DenseModelTest, RefusesExperts) {
-  EXPECT_THAT(DenseModel::Open(MoeFixturePath("vanilla")).status(),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       AllOf(HasSubstr("testdata/moe/vanilla"),
-                             HasSubstr("a Mixture-of-Experts checkpoint"))));
+  EXPECT_THAT(
+      DenseModel::Open(MoeFixturePath("vanilla")).status(),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               AllOf(HasSubstr("testdata/moe/vanilla"),
+                     HasSubstr(
+                         "expected a dense checkpoint, found a Mixture-of-"))));
 }
 
 }  // namespace

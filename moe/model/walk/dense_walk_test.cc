@@ -308,15 +308,16 @@ TEST(DenseWalkErrorsTest, AreNamed) {
       WalkForward(model, TokenSequences(), {}, nullptr, machine.resources())
           .status(),
       StatusIs(absl::StatusCode::kInvalidArgument,
-               HasSubstr("the dataset has no sequence")));
+               HasSubstr("dataset: expected at least one sequence")));
   TokenSequences foreign;
   foreign.Append({1, 2}, {1, 2});
   foreign.Append({1, 2, 512}, {1, 2, 512});
   EXPECT_THAT(
       WalkForward(model, foreign, {}, nullptr, machine.resources()).status(),
       StatusIs(absl::StatusCode::kInvalidArgument,
-               AllOf(HasSubstr("sequence 1, position 2: token id 512"),
-                     HasSubstr("rows 0 to 511"))));
+               AllOf(HasSubstr(
+                         "sequence 1, position 2: token id: expected 0 to 511"),
+                     HasSubstr("found 512"))));
 }
 
 TEST(DenseWalkErrorsTest, NameTheWeightThatIsNotFinite) {

@@ -97,8 +97,9 @@ absl::StatusOr<MeanLoss> MeanOfLosses(absl::Span<const float> losses,
                     [](int32_t target) { return target != kIgnoredLabel; });
   if (result.num_predicted_tokens == 0) {
     return absl::InvalidArgumentError(
-        "no token predicts a label, so there is no loss: every sequence has "
-        "one token only, or every label is ignored");
+        "labels: expected at least one token that predicts a label, found "
+        "none; "
+        "use sequences of two tokens or more whose labels are not all ignored");
   }
   FeatureSums sums({.num_features = 1});
   MOE_RETURN_IF_ERROR(

@@ -92,9 +92,10 @@ TEST(MeanOfLossesTest, CountsWhatIsPredicted) {
       MeanOfLosses({1.0f, 0.0f, 2.5f}, {4, kIgnoredLabel, 7}, pool));
   EXPECT_EQ(mean.num_predicted_tokens, 2);
   EXPECT_EQ(mean.mean, 1.75);  // (1 + 2.5) / 2
-  EXPECT_THAT(MeanOfLosses({0.0f}, {kIgnoredLabel}, pool).status(),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("no token predicts a label")));
+  EXPECT_THAT(
+      MeanOfLosses({0.0f}, {kIgnoredLabel}, pool).status(),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               HasSubstr("expected at least one token that predicts a label")));
 }
 
 TEST(CheckLossesTest, NamesSequenceAndPosition) {

@@ -92,9 +92,9 @@ absl::Status CheckIds(const LlamaConfig& config, absl::string_view what,
     if (ids[t] >= 0 && ids[t] < config.vocab_size) continue;
     if (what == "label" && ids[t] == kIgnoredLabel) continue;
     return absl::InvalidArgumentError(absl::StrCat(
-        "sequence ", sequence, ", position ", t, ": ", what, " ", ids[t],
-        ", and the model's embedding has rows 0 to ", config.vocab_size - 1,
-        "; was the dataset tokenized for another model?"));
+        "sequence ", sequence, ", position ", t, ": ", what, ": expected 0 to ",
+        config.vocab_size - 1, ", the rows of the model's embedding, found ",
+        ids[t], "; use a dataset that was tokenized for this model"));
   }
   return absl::OkStatus();
 }
@@ -146,7 +146,7 @@ absl::Status CheckSequences(const LlamaConfig& config,
                             const TokenSequences& sequences) {
   if (sequences.num_sequences() == 0) {
     return absl::InvalidArgumentError(
-        "the dataset has no sequence; there is nothing to compute with");
+        "dataset: expected at least one sequence, found no sequence");
   }
   for (int64_t s = 0; s < sequences.num_sequences(); ++s) {
     MOE_RETURN_IF_ERROR(

@@ -64,14 +64,18 @@ TEST(CheckSequencesTest, LooksAtIdsAndLabels) {
   sequences.Append({1, 511}, {kIgnoredLabel, 511});
   MOE_EXPECT_OK(CheckSequences(model.config(), sequences));
   sequences.Append({1, 2}, {1, 512});
-  EXPECT_THAT(CheckSequences(model.config(), sequences),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("sequence 1, position 1: label 512")));
+  EXPECT_THAT(
+      CheckSequences(model.config(), sequences),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               HasSubstr("sequence 1, position 1: label: expected 0 to 511, "
+                         "the rows of the model's embedding, found 512")));
   TokenSequences foreign;
   foreign.Append({1, -1}, {1, 1});
-  EXPECT_THAT(CheckSequences(model.config(), foreign),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("sequence 0, position 1: token id -1")));
+  EXPECT_THAT(
+      CheckSequences(model.config(), foreign),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               HasSubstr("sequence 0, position 1: token id: expected 0 to 511, "
+                         "the rows of the model's embedding, found -1")));
 }
 
 TEST(PlanWalkTest, NamesTheSequenceThatNeedsMore) {
@@ -90,8 +94,8 @@ TEST(PlanWalkTest, NamesTheSequenceThatNeedsMore) {
                {}, machine.resources())
           .status(),
       StatusIs(absl::StatusCode::kResourceExhausted,
-               AllOf(HasSubstr("sequence 1 of 1048578 tokens"),
-                     HasSubstr("1048577 tokens; truncate the sequences"))));
+               AllOf(HasSubstr("sequence 1 of 1048578 tokens: sequence length"),
+                     HasSubstr("expected at most 1048577 tokens"))));
 }
 
 TEST(LayerWorkBytesTest, GrowWithTokensThreadsAndPasses) {
