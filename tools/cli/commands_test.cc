@@ -340,9 +340,11 @@ TEST(TokenizeCommandTest, BadLinesEndItOrAreListed) {
   EXPECT_EQ(directory.List(), std::vector<std::string>{"d.jsonl"});
   const Outcome listed = RunCli(With(args, "--skip_bad_lines"));
   EXPECT_EQ(listed.exit_status, 0);
-  EXPECT_THAT(listed.out,
-              AllOf(HasSubstr("bad lines left out                 1\n"),
-                    HasSubstr("bad lines:\n  d.jsonl:2: text: expected a string, found 1")));
+  EXPECT_THAT(
+      listed.out,
+      AllOf(HasSubstr("bad lines left out                 1\n"),
+            HasSubstr(
+                "bad lines:\n  d.jsonl:2: text: expected a string, found 1")));
 }
 
 TEST(TokenizeCommandTest, TheVocabularyFitsTheModel) {
