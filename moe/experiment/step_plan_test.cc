@@ -262,7 +262,8 @@ TEST(PlanStepsTest, NamesStepAndFieldOfAMistake) {
        "steps[4] \"attention\": checkpoint: expected an earlier step that "
        "makes checkpoint: mlp, found \"attention\""},
       {"balance_jitter_factor: 0.4 seed: 3", "balance_jitter_factor: 2 seed: 3",
-       "steps[0] \"router\": options: balance_jitter_factor: expected 0 to 1, found 2"},
+       "steps[0] \"router\": options: balance_jitter_factor: expected 0 to 1, "
+       "found 2"},
       {"balance_jitter_factor: 0.4 seed: 3", "seed: 4",
        "seed: expected 3, the seed of dataset \"calibration\""},
       {"distribution: \"reference\"", "distribution: \"scores\"",

@@ -117,9 +117,10 @@ TEST_F(TokenizeDatasetTest, BadLinesAreCountedAndListed) {
   EXPECT_THAT(dataset.sequences.input_ids(), ElementsAre(257, 'a', 257, 'b'));
   EXPECT_EQ(dataset.report.num_lines, 4);
   EXPECT_EQ(dataset.report.num_bad_lines, 2);
-  EXPECT_THAT(dataset.report.bad_lines,
-              ElementsAre(StartsWith("a.jsonl:2: text: expected a string, found 1"),
-                          StartsWith("b.jsonl:1: malformed JSON")));
+  EXPECT_THAT(
+      dataset.report.bad_lines,
+      ElementsAre(StartsWith("a.jsonl:2: text: expected a string, found 1"),
+                  StartsWith("b.jsonl:1: malformed JSON")));
 }
 
 // 100 MB of one line, in 100 kB and a little on the device.
