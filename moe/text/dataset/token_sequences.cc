@@ -67,7 +67,7 @@ absl::StatusOr<TokenSequences> TokenSequences::FromArrays(
   MOE_RETURN_IF_ERROR(CheckIds("labels", labels, vocab_size, true));
   TokenSequences sequences;
   sequences.input_ids_ = std::move(input_ids);
-  sequences.labels_ = std::move(labels);
+  if (labels != sequences.input_ids_) sequences.labels_ = std::move(labels);
   sequences.offsets_ = std::move(offsets);
   return sequences;
 }
@@ -75,8 +75,10 @@ absl::StatusOr<TokenSequences> TokenSequences::FromArrays(
 void TokenSequences::Append(absl::Span<const int32_t> input_ids,
                             absl::Span<const int32_t> labels) {
   MOE_CHECK(!input_ids.empty() && input_ids.size() == labels.size());
+  if (labels_.empty() && labels != input_ids) labels_ = input_ids_;
+  const bool has_labels = !labels_.empty() || labels != input_ids;
   input_ids_.insert(input_ids_.end(), input_ids.begin(), input_ids.end());
-  labels_.insert(labels_.end(), labels.begin(), labels.end());
+  if (has_labels) labels_.insert(labels_.end(), labels.begin(), labels.end());
   offsets_.push_back(static_cast<int64_t>(input_ids_.size()));
 }
 

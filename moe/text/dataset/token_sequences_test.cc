@@ -15,6 +15,7 @@ using ::moe::testing::IsOkAndHolds;
 using ::moe::testing::StatusIs;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 TokenSequences Example() {
   TokenSequences sequences;
@@ -36,6 +37,26 @@ TEST(TokenSequencesTest, HoldsRaggedSequences) {
   EXPECT_THAT(sequences.input_ids(), ElementsAre(1, 2, 3, 4));
   EXPECT_THAT(sequences.labels(), ElementsAre(-100, 2, 3, 4));
   EXPECT_THAT(sequences.offsets(), ElementsAre(0, 3, 4));
+}
+
+// One array serves while every label is its token's id.
+TEST(TokenSequencesTest, LabelsTakeMemoryOnlyWhereTheyDiffer) {
+  TokenSequences sequences;
+  EXPECT_THAT(sequences.labels(), IsEmpty());
+  sequences.Append({1, 2}, {1, 2});
+  sequences.Append({3}, {3});
+  EXPECT_EQ(sequences.labels().data(), sequences.input_ids().data());
+  EXPECT_EQ(sequences.labels(1).data(), sequences.input_ids(1).data());
+  EXPECT_THAT(TokenSequences::FromArrays({1, 2, 3}, {1, 2, 3}, {0, 2, 3}, 5),
+              IsOkAndHolds(sequences));
+  const TokenSequences before = sequences;
+  sequences.Append({4, 5}, {-100, 5});
+  sequences.Append({6}, {6});
+  EXPECT_FALSE(sequences == before);
+  EXPECT_THAT(sequences.input_ids(), ElementsAre(1, 2, 3, 4, 5, 6));
+  EXPECT_THAT(sequences.labels(), ElementsAre(1, 2, 3, -100, 5, 6));
+  EXPECT_THAT(sequences.labels(2), ElementsAre(-100, 5));
+  EXPECT_THAT(before.labels(), ElementsAre(1, 2, 3));
 }
 
 TEST(TokenSequencesTest, TakesArrays) {

@@ -1,6 +1,6 @@
 // A dataset's files, read line by line and tokenized by several threads.
 //
-// Memory: the tokens (8 bytes each), and a block of lines at a time, 8 MiB and
+// Memory: the tokens (see TokenSequences), and a block of lines at a time, 8 MiB and
 // one line more, with their tokens and each thread's parsed line. The result
 // does not depend on the number of threads.
 
