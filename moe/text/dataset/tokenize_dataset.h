@@ -1,8 +1,8 @@
 // A dataset's files, read line by line and tokenized by several threads.
 //
-// Memory: the tokens (see TokenSequences), and a block of lines at a time, 8 MiB
-// and one line more, with their tokens and each thread's parsed line. The result
-// does not depend on the number of threads.
+// Memory: the tokens (see TokenSequences), and a block of lines at a time,
+// 8 MiB and one line more, with their tokens and each thread's parsed line. The
+// result does not depend on the number of threads.
 
 #ifndef MOE_TEXT_DATASET_TOKENIZE_DATASET_H_
 #define MOE_TEXT_DATASET_TOKENIZE_DATASET_H_
