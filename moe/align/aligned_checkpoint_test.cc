@@ -244,7 +244,7 @@ TEST_F(AlignedCheckpointErrorsTest, FactorsOfAnotherModelAreRefused) {
                 "experts");
   factors = good;
   factors.layers[7] = factors.layers[1];
-  ExpectRefused(factors, "has the layer 7");
+  ExpectRefused(factors, "found the layer 7");
 }
 
 TEST_F(AlignedCheckpointErrorsTest, WhatIsBeyondTheTypeIsRefusedByTensor) {

@@ -69,8 +69,9 @@ absl::Status SortChatTemplates(absl::string_view directory, Names& names) {
       const std::vector<std::string> all,
       ListDirectory(absl::StrCat(directory, "/", kChatTemplatesFolder)));
   for (const std::string& name : all) {
+    const bool is_template = name[0] != '.' && absl::EndsWith(name, ".jinja");
     std::vector<std::string>& kind =
-        absl::EndsWith(name, ".jinja") ? names.companions : names.others;
+        is_template ? names.companions : names.others;
     kind.push_back(absl::StrCat(kChatTemplatesFolder, "/", name));
   }
   return absl::OkStatus();

@@ -166,10 +166,12 @@ TEST(ValidateDiffOptionsTest, NamesTheField) {
   EXPECT_THAT(CheckOptions(options),
               invalid("rtol: expected 0 or more, found -1"));
   options.set_rtol(std::numeric_limits<double>::quiet_NaN());
-  EXPECT_THAT(CheckOptions(options), invalid("rtol is nan;"));
+  EXPECT_THAT(CheckOptions(options),
+              invalid("rtol: expected 0 or more, found nan"));
   options.clear_rtol();
   options.set_atol(std::numeric_limits<double>::infinity());
-  EXPECT_THAT(CheckOptions(options), invalid("atol is inf;"));
+  EXPECT_THAT(CheckOptions(options),
+              invalid("atol: expected 0 or more, found inf"));
   options.clear_atol();
   options.set_max_ulp(-3);
   EXPECT_THAT(CheckOptions(options),

@@ -46,7 +46,7 @@ TEST(ClusteringOptionsTest, EachFieldIsChecked) {
   options.set_balance_jitter_factor(1.5);
   ExpectRefused(options, "balance_jitter_factor: expected 0 to 1, found 1.5");
   options.set_balance_jitter_factor(std::nan(""));
-  ExpectRefused(options, "balance_jitter_factor is nan");
+  ExpectRefused(options, "balance_jitter_factor: expected 0 to 1, found nan");
   options = Valid();
   options.set_max_iter(0);
   ExpectRefused(options, "max_iter: expected 1 to");

@@ -226,7 +226,7 @@ TEST(NeuronSplitTest, ScoresThatDoNotFitAreRefused) {
   VanillaSplitOptions options;
   options.set_num_experts(4);
   EXPECT_THAT(SplitNeurons(Zeros(2, 3, 8), options, pool),
-              Refuses("the number of clusters is 3, and 4"));
+              Refuses("expected num_clusters 4, found 3"));
   EXPECT_THAT(SplitNeurons(Zeros(2, 4, 10), options, pool),
               Refuses("expected a multiple of 4 experts"));
   for (const float bad : {NAN, INFINITY}) {

@@ -34,10 +34,11 @@ TEST(CheckOutputFileTest, TakesWhatCanBeWritten) {
 
 TEST(CheckOutputFileTest, RefusesADirectory) {
   const testing::TempDirectory directory;
-  EXPECT_THAT(CheckOutputFile(FileAt(directory.path(), true)),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       AllOf(HasSubstr("--out is the directory"),
-                             HasSubstr("/tokens.safetensors"))));
+  EXPECT_THAT(
+      CheckOutputFile(FileAt(directory.path(), true)),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               AllOf(HasSubstr("--out: expected the name of a file, found "),
+                     HasSubstr("/tokens.safetensors"))));
 }
 
 TEST(CheckOutputFileTest, ReplacesItsOwnKindAlone) {

@@ -123,7 +123,8 @@ TEST(GetGradsCommandTest, PartsMergeToTheSameBytes) {
   merge[1] = "--save_path=" + directory.Path("none");
   const Outcome missing = RunCli(merge);
   EXPECT_EQ(missing.exit_status, 2);
-  EXPECT_THAT(missing.err, HasSubstr("shard 1 of 3 is missing"));
+  EXPECT_THAT(missing.err,
+              HasSubstr("expected 3 parts, found 2: shard 1 is missing"));
   EXPECT_THAT(NamesIn(directory.Path("none")), IsEmpty());
 }
 

@@ -1,5 +1,6 @@
 #include "moe/checkpoint/artifact/artifact_io.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <string>

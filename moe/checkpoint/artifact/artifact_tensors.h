@@ -8,6 +8,7 @@
 #ifndef MOE_CHECKPOINT_ARTIFACT_ARTIFACT_TENSORS_H_
 #define MOE_CHECKPOINT_ARTIFACT_ARTIFACT_TENSORS_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <set>
 #include <string>

@@ -276,7 +276,7 @@ void ByteStream::Fill() {
   buffer_.resize(kBufferBytes);
   begin_ = 0;
   size_t size = 0;
-  // Reads at least the whole of a mark.
+  // Reads a byte beyond a mark: an empty buffer would look like the end.
   do {
     const absl::StatusOr<size_t> read =
         file_->Read(absl::MakeSpan(buffer_).subspan(size));
@@ -287,7 +287,7 @@ void ByteStream::Fill() {
     }
     at_end_ = !read.ok() || *read == 0;
     if (read.ok()) size += *read;
-  } while (!at_end_ && at_start_ && size < kByteOrderMark.size());
+  } while (!at_end_ && at_start_ && size <= kByteOrderMark.size());
   buffer_.resize(size);
   if (at_start_ && absl::StartsWith(buffer_, kByteOrderMark)) {
     begin_ = kByteOrderMark.size();

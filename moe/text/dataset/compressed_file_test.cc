@@ -241,6 +241,10 @@ TEST(LineReaderTest, DropsAByteOrderMarkAtTheStartOnly) {
       IsOkAndHolds(ElementsAre("1:one", "2:\xef\xbb\xbftwo")));
   EXPECT_THAT(ReadLines(directory.Write("a", "\xef\xbb\xbf")),
               IsOkAndHolds(IsEmpty()));
+  // In a gzip member of its own.
+  EXPECT_THAT(
+      ReadLines(directory.Write("a", GzipOf("\xef\xbb\xbf") + GzipOf("one\n"))),
+      IsOkAndHolds(ElementsAre("1:one")));
 }
 
 TEST(LineReaderTest, ReadsCompressedLines) {

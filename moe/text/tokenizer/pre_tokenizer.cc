@@ -207,7 +207,8 @@ struct PreTokenizer::Run {
 
   absl::Status Step(const PrefixSpaceStep&, size_t next, absl::string_view text,
                     bool is_first) {
-    return From(next, absl::StrCat(text[0] == ' ' ? "" : " ", text), is_first);
+    if (text[0] == ' ') return From(next, text, is_first);
+    return From(next, absl::StrCat(" ", text), is_first);
   }
 
   absl::Status Step(const ByteAlphabetStep&, size_t next,
