@@ -5,6 +5,7 @@
 #   ./bazelw run //experiments:update_described
 set -euo pipefail
 shopt -s extglob
+export LC_ALL=C
 
 readonly DESCRIBE="$1"
 readonly BEGIN='<!-- steps: written by ./bazelw run //experiments:update_described -->'

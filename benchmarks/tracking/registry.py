@@ -88,7 +88,7 @@ def _metric(table: dict[str, typing.Any]) -> Metric:
         if not field.metadata["is_allowed"](value):
             shown = '""' if value == "" else value
             raise files.TrackingError(
-                f"{field.name} is {shown}; allowed: {field.metadata['allowed']}"
+                f"{field.name}: expected {field.metadata['allowed']}, found {shown}"
             )
     return Metric(**table)
 

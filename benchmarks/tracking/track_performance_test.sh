@@ -96,7 +96,7 @@ expect 2 err "--historie" --historie=x
 expect 2 err "was not expected: word" word
 expect 2 err '--only: expected a value, found the flag "--history=x"' --only --history=x
 expect 2 err "--only: expected a value" --only
-expect 2 err "--only is empty" --only ''
+expect 2 err '--only: expected a value, found ""' --only ''
 expect 2 err '--only: expected one value, found "a" and "b"' --only=a --only b
 expect 2 err "--revision is no text" --revision=$'\xff'
 expect 2 err "--only= has nothing" --only=

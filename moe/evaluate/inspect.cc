@@ -168,7 +168,7 @@ absl::Status CheckTensorFinite(const TensorSource& source, size_t tensor,
       return absl::InvalidArgumentError(absl::StrCat(
           source.files()[entry.file].path, ": tensor \"", entry.spec.name,
           "\" ", FormatShape(entry.spec.shape),
-          " has a NaN or infinity at element ",
+          ": expected finite values, found a NaN or infinity at element ",
           static_cast<int64_t>(begin) / DtypeSize(entry.spec.dtype) + *found));
     }
     progress.Advance(static_cast<int64_t>(piece.size()));

@@ -166,8 +166,8 @@ TEST(InspectTest, ChecksValuesOnRequest) {
   options.check_values = true;
   const auto is_nan =
       StatusIs(absl::StatusCode::kInvalidArgument,
-               HasSubstr("self_attn.q_proj.weight\" [4, 4] has a NaN or "
-                         "infinity at element 5"));
+               HasSubstr("self_attn.q_proj.weight\" [4, 4]: expected finite "
+                         "values, found a NaN or infinity at element 5"));
   EXPECT_THAT(InspectPath(path, options), is_nan);
   EXPECT_THAT(InspectPath(path + "/model.safetensors", options), is_nan);
 }

@@ -41,8 +41,9 @@ class LogitsComparison {
                    const WalkResources& resources)
       : sequences_(sequences),
         pool_(resources.pool),
-        divergences_(static_cast<size_t>(sequences.num_tokens())),
-        agrees_(divergences_.size()) {}
+        targets_(PredictedLabels(sequences)),
+        divergences_(targets_.size()),
+        agrees_(targets_.size()) {}
 
   // Tokens [begin, end).
   absl::Status Compare(int64_t begin, MatrixView<const float> reference_hidden,
@@ -65,15 +66,14 @@ class LogitsComparison {
   }
 
   absl::StatusOr<ReferenceDivergence> Finish() const {
-    const std::vector<int32_t> targets = PredictedLabels(sequences_);
     MOE_ASSIGN_OR_RETURN(const MeanLoss mean,
-                         MeanOfLosses(divergences_, targets, pool_));
+                         MeanOfLosses(divergences_, targets_, pool_));
     ReferenceDivergence result;
     result.mean = mean.mean;
     result.num_predicted_tokens = mean.num_predicted_tokens;
     std::vector<float> sorted;
-    for (size_t t = 0; t < targets.size(); ++t) {
-      if (targets[t] == kIgnoredLabel) continue;
+    for (size_t t = 0; t < targets_.size(); ++t) {
+      if (targets_[t] == kIgnoredLabel) continue;
       sorted.push_back(divergences_[t]);
       result.num_agreements += agrees_[t];
     }
@@ -92,6 +92,10 @@ class LogitsComparison {
     const auto count = static_cast<size_t>(logits.rows);
     KlDivergence(reference, logits,
                  absl::MakeSpan(divergences_).subspan(at, count), pool_);
+    // What predicts nothing counts for nothing.
+    for (size_t t = at; t < at + count; ++t) {
+      if (targets_[t] == kIgnoredLabel) divergences_[t] = 0.0f;
+    }
     ParallelRows(
         logits.rows, logits.cols, pool_, [&](int64_t begin, int64_t end) {
           for (int64_t t = begin; t < end; ++t) {
@@ -108,6 +112,7 @@ class LogitsComparison {
 
   const TokenSequences& sequences_;
   ThreadPool& pool_;
+  const std::vector<int32_t> targets_;
   std::vector<float> divergences_;
   std::vector<uint8_t> agrees_;  // Bytes, which threads can write side by side.
 };
@@ -131,6 +136,11 @@ absl::StatusOr<ReferenceDivergence> DivergenceFromReference(
   MOE_RETURN_IF_ERROR(CheckReferenceModel(reference.model, model.model));
   // A head may take all that it finds: half for each.
   MemoryBudget& budget = resources.budget;
+  const int64_t least = std::max(
+      OutputHead::LeastBytes(reference.model.config(), LayerPasses::kForward),
+      OutputHead::LeastBytes(model.model.config(), LayerPasses::kForward));
+  MOE_RETURN_IF_ERROR(
+      budget.Reserve(2 * least, "the logits of two models").status());
   const int64_t half = (budget.limit_bytes() - budget.reserved_bytes()) / 2;
   MOE_ASSIGN_OR_RETURN(const MemoryBudget::Reservation reservation,
                        budget.Reserve(half, "the reference's logits"));

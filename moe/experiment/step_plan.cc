@@ -138,10 +138,7 @@ class StepPlanner {
         AddModel(input);
         return absl::OkStatus();
       case StepInputKind::kModel:
-        if (name.empty() && !input.required) return absl::OkStatus();
-        if (!name.empty() && name != spec_.model()) return AddMade(input, name);
-        AddModel(input);
-        return absl::OkStatus();
+        return AddCheckpoint(input, name);
       case StepInputKind::kDataset:
         return AddDataset(input, name);
       case StepInputKind::kMade:
@@ -149,6 +146,21 @@ class StepPlanner {
         return AddMade(input, name);
     }
     MOE_CHECK(false);
+    return absl::OkStatus();
+  }
+
+  // A model that may be left out is named where it is the dense one. A step
+  // of that name goes first.
+  absl::Status AddCheckpoint(const StepInputKind& input,
+                             const std::string& name) {
+    if (name.empty() && !input.required) return absl::OkStatus();
+    const bool is_step =
+        std::any_of(earlier_.begin(), earlier_.end(),
+                    [&](const PlannedStep& step) { return step.name == name; });
+    const bool is_model =
+        name.empty() || (!input.required && !is_step && name == spec_.model());
+    if (!is_model) return AddMade(input, name);
+    AddModel(input);
     return absl::OkStatus();
   }
 

@@ -46,7 +46,7 @@ absl::StatusOr<HiddenStates> ReadPoints(const std::string& path,
       found->second.shape.size() != 2 || found->second.shape[1] == 0) {
     return absl::InvalidArgumentError(absl::StrCat(
         path,
-        ": wanted is a tensor \"points\", F32, of rank 2, with a feature"));
+        ": expected a tensor \"points\", F32, of rank 2, with a feature"));
   }
   const HostTensor& tensor = found->second;
   MOE_ASSIGN_OR_RETURN(HiddenStates points,

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # `llama_moe evaluate` against transformers in float32 over the fixtures: loss, logits,
-# and divergence from another model. Runs where $MOE_PYTHON, or else python3, can import torch and transformers;
-# elsewhere it says that it was skipped and passes.
+# and divergence from another model. Runs where $MOE_PYTHON, or else python3, can import
+# torch and transformers; elsewhere it says that it was skipped and passes.
 #
 #   bazel test --test_env=MOE_PYTHON=/path/to/python //tools/tests:evaluate_interop_test
 set -euo pipefail

@@ -110,7 +110,7 @@ float DivergenceOfRow(int64_t n, const float* x, const float* y) {
   const double d =
       MOE_CHOOSE_KERNEL(WeightedDifference)(n, x, largest_x, y, largest_y);
   const double divergence = d / s + double{Log(static_cast<float>(t / s))};
-  return std::max(static_cast<float>(divergence), 0.0f);
+  return divergence > 0.0 ? static_cast<float>(divergence) : 0.0f;
 }
 
 }  // namespace
