@@ -26,7 +26,7 @@
 namespace moe {
 namespace {
 
-std::string InputName(const StepInputKind& input) {
+std::string SourceName(const StepInputKind& input) {
   switch (input.source) {
     case StepInputKind::kDenseModel:
       return "dense checkpoint";
@@ -37,9 +37,14 @@ std::string InputName(const StepInputKind& input) {
     case StepInputKind::kMade:
       break;
   }
-  const std::string name = IsCheckpoint(input.made)
-                               ? "checkpoint"
-                               : absl::StrCat("`", OutputName(input.made), "`");
+  return IsCheckpoint(input.made)
+             ? "checkpoint"
+             : absl::StrCat("`", OutputName(input.made), "`");
+}
+
+// In brackets where the step can do without.
+std::string InputName(const StepInputKind& input) {
+  const std::string name = SourceName(input);
   return input.required ? name : absl::StrCat("[", name, "]");
 }
 
