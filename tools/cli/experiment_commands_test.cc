@@ -238,14 +238,14 @@ TEST_F(ExperimentCommandsTest, ErrorsNameWhatIsWrong) {
   EXPECT_THAT(
       Run("out").err,
       AllOf(HasSubstr("chain.textproto: steps[3] \"mlp\": options: "),
-            HasSubstr("top_k: expected 1 to 8 (num_experts), found 9")));
+            HasSubstr("top_k: expected 1 to 4 (num_experts), found 9")));
   WriteSpec(kSpec);
   EXPECT_THAT(RunCli(Args("run", {})).err, HasSubstr("--save_path is missing"));
   EXPECT_THAT(Run("out", {"--lock=no/such"}).err, HasSubstr("no/such"));
   EXPECT_THAT(RunCli(Args("run_step", {"--step=router", "--save_path=x",
                                        "--memory_budget=little"}))
                   .err,
-              HasSubstr("--memory_budget: \"little\""));
+              HasSubstr("--memory_budget: expected an amount of memory"));
   EXPECT_THAT(RunCli(Args("run_step", {"--step=nlp", "--save_path=x"})).err,
               HasSubstr("has no step \"nlp\""));
   EXPECT_THAT(RunCli(Args("run_step", {"--step=scores", "--save_path=x"})).err,
