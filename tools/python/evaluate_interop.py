@@ -1,11 +1,11 @@
 """The Python side of //tools/tests:evaluate_interop_test.
 
-  evaluate_interop.py MODEL_DIR REFERENCE_DIR ARTIFACT REPORT LOGITS
+  evaluate_interop.py MODEL_DIR ARTIFACT REPORT LOGITS [REFERENCE_DIR]
 
 compares what `llama_moe evaluate --json --logits_out=LOGITS` found for the token
 artifact ARTIFACT, its output REPORT, with transformers in float32: loss, perplexity
-and counts, the divergence from the reference, and the logits of the first sequences.
-Needs torch, transformers, safetensors and numpy.
+and counts, the logits of the first sequences, and the divergence from the reference, if
+there is one. Needs torch, transformers, safetensors and numpy.
 """
 
 import json
@@ -118,14 +118,15 @@ def compare_logits(
 
 
 def main() -> None:
-    directory, reference_directory, artifact, report_path, logits_path = sys.argv[1:]
+    directory, artifact, report_path, logits_path, *references = sys.argv[1:]
     torch.set_num_threads(1)
     sequences = transformers_loss.read_artifact(artifact, None)
     logits, loss = _run(directory, sequences)
     report = json.loads(pathlib.Path(report_path).read_text("utf-8"))
     problems = compare_report(report, sequences, loss)
-    reference, _ = _run(reference_directory, sequences)
-    problems += compare_divergence(report, sequences, logits, reference)
+    for reference_directory in references:
+        reference, _ = _run(reference_directory, sequences)
+        problems += compare_divergence(report, sequences, logits, reference)
     tensors = _read(logits_path)
     found, worst = compare_logits(tensors, sequences, logits)
     for problem in problems + found:

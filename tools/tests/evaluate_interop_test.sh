@@ -23,8 +23,8 @@ compare() {
   "${LLAMA_MOE}" evaluate --model_path="$1" --reference_model_path="$2" \
     --dataset_dir_or_path="${work}/tokens.safetensors" --model_max_length=512 --json \
     --no_shuffle --logits_out="${work}/logits.safetensors" --progress=none >"${work}/report.json"
-  "${PYTHON}" "${SCRIPT}" "$1" "$2" "${work}/tokens.safetensors" "${work}/report.json" \
-    "${work}/logits.safetensors"
+  "${PYTHON}" "${SCRIPT}" "$1" "${work}/tokens.safetensors" "${work}/report.json" \
+    "${work}/logits.safetensors" "$2"
 }
 
 for model in llama_gqa_bf16 llama_mha_f32_sharded llama_headdim_f16; do
