@@ -139,7 +139,7 @@ TEST(ReferenceDivergenceTest, HasTheSameBitsWithAnyBudgetAndThreads) {
   MOE_ASSERT_OK_AND_ASSIGN(
       const ReferenceDivergence expected,
       DivergenceOf(reference_path, path, MemoryBudget::kUnlimited, 1));
-  for (const int64_t budget : {int64_t{8} << 20, int64_t{2} << 20}) {
+  for (const int64_t budget : {int64_t{8} << 20, int64_t{3} << 20}) {
     MOE_ASSERT_OK_AND_ASSIGN(const ReferenceDivergence found,
                              DivergenceOf(reference_path, path, budget, 3));
     EXPECT_EQ(found.mean, expected.mean);

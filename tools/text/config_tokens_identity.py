@@ -145,7 +145,7 @@ class Case:
         return ["", "a the fox", joined, " ".join(self.tokens), *self.tokens]
 
 
-_REFUSAL = "as well, with other flags"
+_REFUSAL = "with other flags; remove one of the two"
 
 
 def load(directory: pathlib.Path):
