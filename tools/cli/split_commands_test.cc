@@ -319,11 +319,11 @@ TEST(SplitCommandsTest, WhatDoesNotFitIsRefusedBeforeAnythingIsWritten) {
   expect({"split_sequential", "--model_path=testdata/moe/vanilla"},
          "found a Mixture of Experts");
   expect({"split_gradient_residual", file, "--num_experts_moe=6"},
-         "which 7 experts");
+         "expected a multiple of 7 experts");
   expect({"split_gradient", "--score_file=" + directory.Path("none")}, "/none");
   expect({"split_gradient", "--score_file=" + MakeGates(directory)},
          "gate_weights");
-  expect({"split_sequential", kModel, "--num_experts=5"}, "which 5 experts");
+  expect({"split_sequential", kModel, "--num_experts=5"}, "expected a multiple of 5 experts");
 }
 
 }  // namespace
