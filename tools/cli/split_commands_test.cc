@@ -323,7 +323,8 @@ TEST(SplitCommandsTest, WhatDoesNotFitIsRefusedBeforeAnythingIsWritten) {
   expect({"split_gradient", "--score_file=" + directory.Path("none")}, "/none");
   expect({"split_gradient", "--score_file=" + MakeGates(directory)},
          "gate_weights");
-  expect({"split_sequential", kModel, "--num_experts=5"}, "expected a multiple of 5 experts");
+  expect({"split_sequential", kModel, "--num_experts=5"},
+         "expected a multiple of 5 experts");
 }
 
 }  // namespace
