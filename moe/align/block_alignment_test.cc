@@ -218,7 +218,7 @@ TEST(BlockAlignmentTest, WhatIsNoFloatIsRefusedByFeature) {
                        HasSubstr("the scale of feature 0")));
 }
 
-// Of N(1, 4) and N(3, 1): (9 / 4 + 4 (1/4 + 1)) / 2 = 3.625; of equal ones 0.
+// N(1, 4) and N(3, 1) give (9 / 4 + 4 (1/4 + 1)) / 2 = 3.625; of equal ones 0.
 TEST(MeanSymmetricKlTest, IsTheMeanOverLivingFeatures) {
   const FeatureMoments a = {5, {1.0, 2.0, 9.0}, {4.0, 1.0, 0.0}};
   const FeatureMoments b = {7, {3.0, 2.0, 1.0}, {1.0, 1.0, 1.0}};

@@ -260,7 +260,7 @@ TEST(DistributionErrorsTest, NoTokensAreRefused) {
                HasSubstr("shard: expected 0 to 0, found 1")));
 }
 
-// Of two layers and one feature: the tokens of a chunk in every block, times
+// Two layers, one feature: every block gets the tokens of a chunk, times
 // the block's number from 1 on.
 DistributionSums SumsOf(const std::vector<float>& tokens, int64_t chunk) {
   ThreadPool pool(1);

@@ -93,7 +93,7 @@ class SlowAlignment {
   }
 
  private:
-  // Of the experts' last matrices, without ".weight" or ".bias".
+  // The names of the experts' last matrices, without ".weight" or ".bias".
   std::vector<std::string> Outputs(int64_t layer, DecoderBlock block) const {
     const bool is_attention = block == DecoderBlock::kAttention;
     const std::string prefix = absl::StrCat("model.layers.", layer, ".");

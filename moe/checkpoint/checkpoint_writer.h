@@ -93,7 +93,7 @@ class CheckpointWriter {
   const CheckpointPlan plan_;
   const std::unique_ptr<AtomicDirectoryWriter> directory_;
   size_t next_shard_ = 0;
-  std::unique_ptr<WritableFile> file_;  // Of the open shard; null for none.
+  std::unique_ptr<WritableFile> file_;       // The open shard; null for none.
   std::optional<SafetensorsWriter> writer_;  // Likewise.
 };
 

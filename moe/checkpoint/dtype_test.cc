@@ -103,7 +103,7 @@ TEST(FloatToHalfTest, RoundsToNearestEven) {
     for (uint32_t a = 0; a < type.infinity; ++a) {
       const uint32_t b = a + 1;
       const float low = type.to_float(static_cast<uint16_t>(a));
-      // Of the last number, the step below it is the step above it.
+      // The step below the last number is the step above it.
       const double step =
           b < type.infinity
               ? double{type.to_float(static_cast<uint16_t>(b))} - double{low}

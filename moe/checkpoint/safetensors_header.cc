@@ -259,7 +259,7 @@ class HeaderHandler : public nlohmann::json_sax<SortedJson> {
   absl::Status status_;
   SafetensorsHeader header_;
   absl::flat_hash_set<std::string> names_;
-  absl::flat_hash_set<std::string> fields_;  // Of the tensor being read.
+  absl::flat_hash_set<std::string> fields_;  // The tensor's that is read.
   std::string key_;
   SafetensorsTensor tensor_;
   std::vector<uint64_t> numbers_;

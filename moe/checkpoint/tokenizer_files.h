@@ -12,7 +12,7 @@
 
 namespace moe {
 
-// Of `names`, the files in the directory:
+// Among `names`, the files in the directory:
 //   - tokenization_*.py, and the modules that the auto_map of
 //     tokenizer_config.json and the tokenizer's entry in that of config.json
 //     name ("tokenization_fox.FoxTokenizer": tokenization_fox.py);

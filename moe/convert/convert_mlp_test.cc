@@ -171,7 +171,7 @@ HostTensor Transposed(const HostTensor& from) {
   return to;
 }
 
-// Of a split without sharing: the neurons of all experts together are those of
+// In a split without sharing, the neurons of all experts together are those of
 // the dense layer, each once.
 void ExpectNothingLostNorTwice(const MlpCase& c, const HostTensors& dense,
                                const HostTensors& moe, int64_t layer) {

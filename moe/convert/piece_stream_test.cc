@@ -151,7 +151,7 @@ TEST_F(PieceStreamTest, CountsWhatIsScaled) {
   MOE_ASSERT_OK_AND_ASSIGN(const std::string thrice,
                            Stream({ScaledPiece{At(), 3.0f}}));
   EXPECT_EQ(counts_.num_scaled, kRows * kCols);
-  // Of 8 bits times 3 about three quarters need 9 or 10; zeros do not.
+  // About three quarters of 8 bits times 3 need 9 or 10; zeros do not.
   EXPECT_GT(counts_.num_rounded, kRows * kCols / 2);
   EXPECT_LT(counts_.num_rounded, kRows * kCols);
 }

@@ -138,7 +138,7 @@ TEST(InspectTest, CountsWhatATokenUsesOfAnMoe) {
   WriteMoe(directory);
   MOE_ASSERT_OK_AND_ASSIGN(const Inspection found,
                            InspectPath(directory.path()));
-  // Of each layer, 3 of 4 experts of 3 * 4 * 8 = 96 rest; and 1 of 2 attention
+  // In each layer, 3 of 4 experts of 3 * 4 * 8 = 96 rest; and 1 of 2 attention
   // experts with 2 heads of head_dim 2 (q and o: 4 * 8 each) and one KV head (k
   // and v: 2 * 8 each), 96 in all.
   EXPECT_EQ(found.num_parameters - found.num_active_parameters,

@@ -105,7 +105,7 @@ class LogitsComparison {
         });
   }
 
-  // Of at least one value.
+  // There is at least one value.
   static float Quantile(const std::vector<float>& sorted, size_t percent) {
     return sorted[(sorted.size() * percent + 99) / 100 - 1];
   }

@@ -38,7 +38,7 @@ using ::testing::HasSubstr;
 
 TokenSequences Sequences() { return GoldenSequences(MoeGoldens("vanilla")); }
 
-// Of the model at `path` from the reference.
+// How far the model at `path` is from the reference.
 absl::StatusOr<ReferenceDivergence> DivergenceOf(
     const std::string& reference_path, const std::string& path,
     int64_t budget = MemoryBudget::kUnlimited, int num_threads = 2) {

@@ -115,7 +115,7 @@ TEST(CostsOfStepsTest, CountsOperations) {
   EXPECT_EQ(costs[2].flops, 0.0);
   EXPECT_EQ(costs[3].flops, 0.0);
   EXPECT_EQ(costs[5].flops, kForward + kHead);
-  // Of the MLP, the residual expert and one of three: 2 of 4. Of attention, one
+  // The MLP has the residual expert and one of three: 2 of 4. Attention has one
   // of two experts in two layers and all in the two at the ends: 3 of 4.
   EXPECT_EQ(costs[6].flops,
             2.0 * 7 * 4 * (96 * 0.5 + 48 * 0.75) + 2.0 * 4 * 4 * 25 + kHead);
@@ -136,7 +136,7 @@ TEST(CostsOfStepsTest, CountsBytes) {
   EXPECT_EQ(costs[2].written_bytes, 4 * 8 * 8);  // L I int64
   EXPECT_EQ(costs[3].written_bytes, 1000);
   EXPECT_EQ(costs[5].written_bytes, 0);
-  // Of the two blocks of each layer: mean and variance, and a number.
+  // Both blocks of each layer have mean and variance, and a number.
   EXPECT_EQ(costs[7].written_bytes, 4 * 2 * (2 * 4 * 8 + 8));
   EXPECT_EQ(costs[8].read_bytes, 2 * 1000 + costs[7].written_bytes);
   EXPECT_EQ(costs[8].written_bytes, 1000 + 4 * 2 * 2 * 4 * 4);

@@ -217,7 +217,7 @@ TEST(PlanStepsTest, ChoosesCommandsByOptions) {
 }
 
 struct Mistake {
-  std::string from;  // Of kSpec's text, once in it.
+  std::string from;  // A part of kSpec's text, once in it.
   std::string to;
   std::string message;
 };

@@ -106,7 +106,7 @@ TEST(TimingFileTest, OneThatCannotBeReadIsNone) {
       ReadTiming(directory.Write("broken", "wall_seconds: x")).has_value());
 }
 
-// Of a kind that makes this, by seed 1.
+// A step of a kind that makes this, by seed 1.
 StepRequest RequestMaking(OutputKind made) {
   for (const StepKind& kind : AllSteps()) {
     if (kind.made != made) continue;

@@ -74,7 +74,7 @@ struct Clustering {
   // expert.
   std::vector<int64_t> routed_counts;
   std::vector<ClusteringRestart> restarts;
-  int64_t best_restart = 0;  // Of the least inertia, ties to the first.
+  int64_t best_restart = 0;  // The least inertia; ties to the first.
 };
 
 // InvalidArgument if an option is not valid, or there are fewer points than

@@ -109,7 +109,7 @@ TEST(ClusterBalancedTest, KeepsBoundsAndNeverGetsWorse) {
   MemoryBudget budget;
   ThreadPool pool(2);
   HiddenStates points = Blobs(2000, 3, 12, budget, "");
-  // Of very different lengths, as the first tokens of texts have them: for COS
+  // The lengths differ much, as the first tokens of texts have them: for COS
   // the plain mean of a cluster would follow the longest.
   Matrix<float> buffer;
   const MatrixView<float> rows = points.Load(0, 2000, buffer).value();

@@ -134,7 +134,7 @@ Table ScoresOfGoldens(absl::Span<const float> activation,
   return table;
 }
 
-// Of the largest score of the layer.
+// As a share of the largest score of the layer.
 double LargestError(const Matrix<float>& got, absl::Span<const double> want) {
   double error = 0.0, largest = 0.0;
   for (size_t i = 0; i < want.size(); ++i) {

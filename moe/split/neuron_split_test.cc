@@ -36,7 +36,7 @@ using ::testing::HasSubstr;
 struct Case {
   ImportanceScores scores;  // One layer.
   int64_t num_experts = 0;
-  int64_t num_residual = 0;  // Of residual splits.
+  int64_t num_residual = 0;  // For residual splits.
   int64_t expert_size = 0;
   bool share_neurons = false;
   SplitCriterion::Value criterion = SplitCriterion::MAX;

@@ -213,7 +213,7 @@ TEST_F(AlignCommandsTest, RefusalsComeBeforeAnythingIsWritten) {
   refused(Align("moe", "no", {"--alignment_mode=other"}), "--alignment_mode");
   refused(Align("moe", "no", {}, "none.safetensors"), "none.safetensors");
   refused(Align("moe", "moe/no"), "never written to");
-  // Of a model with three layers.
+  // From a model with three layers.
   const Outcome other =
       Record("testdata/llama_headdim_f16", Path("other_model"));
   ASSERT_EQ(other.exit_status, 0) << other.err;

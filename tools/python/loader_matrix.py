@@ -17,7 +17,7 @@ import pathlib
 import sys
 
 NUM_TOKENS = 48
-# Of the largest logit: beyond what float32 sums in different orders do, below what another
+# A share of the largest logit: more than float32 sums in other orders do, less than another
 # model does.
 MAX_DIFFERENCE = 1e-4
 

@@ -70,7 +70,7 @@ class Options:
     rope_scaling: Optional[dict] = None  # In JSON on the command line.
     num_local_experts: int = 4  # 0: dense MLPs.
     num_experts_per_tok: int = 2
-    intermediate_size: int = 16  # Of one expert.
+    intermediate_size: int = 16  # One expert's.
     intermediate_size_residual: Optional[int] = None
     scale_factor: float = 1.0
     num_moe_contract_layers: int = 0

@@ -30,7 +30,7 @@
 namespace moe {
 
 struct FeatureMoments {
-  int64_t number = 0;            // Of tokens.
+  int64_t number = 0;            // How many tokens.
   std::vector<double> mean;      // [hidden_size]
   std::vector<double> variance;  // [hidden_size], of the population
 

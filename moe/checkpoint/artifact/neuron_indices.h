@@ -51,7 +51,7 @@ struct NeuronIndices {
 struct NeuronIndicesShape {
   int64_t num_layers = 0;
   int64_t num_experts = 0;
-  int64_t intermediate_size = 0;  // Of the dense MLP.
+  int64_t intermediate_size = 0;  // The dense MLP's.
   bool residual = false;
   // Whether several experts may take the same neuron (--share_neurons).
   bool shared = false;

@@ -42,7 +42,7 @@ struct GemmTask {
 
 inline constexpr int64_t kDepthBlock = PackedMatrix::kDepthBlock;
 inline constexpr int64_t kPanelCols = PackedMatrix::kPanelCols;
-inline constexpr int64_t kLineFloats = 16;  // Of a cache line.
+inline constexpr int64_t kLineFloats = 16;  // In a cache line.
 
 // The rows of a task. A buffer of at most 238 KiB holds 256 floats of each row
 // of A: a quarter of a 1 MiB second-level cache. A multiple of every target's

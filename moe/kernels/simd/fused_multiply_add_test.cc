@@ -79,7 +79,7 @@ void ExpectFused(Triples triples) {
   }
 }
 
-// Of all exponents and signs.
+// With all exponents and signs.
 TEST(FusedMultiplyAddTest, RandomBits) {
   RandomStream stream(1, "fused_multiply_add_test/bits");
   Triples triples;

@@ -47,7 +47,7 @@ void ExpectTheDefinition(const std::vector<double>& values, int fraction_bits,
 
 Int128 RandomInt128(RandomStream& stream) {
   const auto high = static_cast<Uint128>(stream.NextUint64()) << 64;
-  // Of any length, so that some sums are near their range's ends.
+  // With any length, so that some sums are near their range's ends.
   return static_cast<Int128>(high | stream.NextUint64()) >>
          stream.UniformInt(128);
 }

@@ -144,7 +144,7 @@ TEST_P(CentroidSumsTest, RegroupGivesWhatAddGives) {
         MOE_ASSERT_OK(tokens.AddTo(sums, kFirst, all, is_weighted, pool()));
         MOE_ASSERT_OK(sums.Finish());
         RandomStream stream(1, "regroup");
-        // Of one token, of none, of some, of all.
+        // One token, none, some, all.
         for (const uint64_t one_in : {1000, 0, 20, 1}) {
           const std::vector<int32_t> old_clusters = tokens.clusters;
           for (int32_t& cluster : tokens.clusters) {

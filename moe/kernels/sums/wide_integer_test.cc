@@ -15,7 +15,7 @@ Uint128 Power(int exponent) { return Uint128{1} << exponent; }
 Uint128 RandomUint128(RandomStream& stream) {
   const Uint128 high = stream.NextUint64();
   const Uint128 value = high << 64 | stream.NextUint64();
-  return value >> stream.UniformInt(128);  // Of every length.
+  return value >> stream.UniformInt(128);  // Has any length.
 }
 
 TEST(WideIntegerTest, MagnitudeOfTheLeast) {

@@ -76,7 +76,7 @@ at::Tensor Rotate(const at::Tensor& heads, const Angles& angles) {
 
 // Consecutive sequences of one length.
 struct Run {
-  int64_t first_row;  // Of the batch.
+  int64_t first_row;  // In the batch.
   int64_t num_sequences;
   int64_t length;
 

@@ -65,7 +65,7 @@ struct Fixture {
 
 struct Outputs {
   std::vector<float> losses;
-  std::vector<float> logits;  // Of all sequences.
+  std::vector<float> logits;  // All sequences'.
 };
 
 absl::StatusOr<Outputs> Forward(const Checkpoint& checkpoint,

@@ -62,7 +62,7 @@ struct Case {
                             pool);
     return *this;
   }
-  // Of all results, in order.
+  // All results', in order.
   std::vector<float> Results() const {
     std::vector<float> all;
     for (const TestMatrix* part :
@@ -173,7 +173,7 @@ TEST(AttentionMathTest, IsTheFormula) {
     const std::vector<float> got = c.out.Values();
     const std::vector<double> want = reference::CausalAttention(c.InDouble());
     ASSERT_EQ(got.size(), want.size());
-    // Of values up to 1: rounded probabilities and a chain of sums.
+    // Values are up to 1: rounded probabilities and a chain of sums.
     for (size_t i = 0; i < got.size(); ++i) {
       ASSERT_NEAR(got[i], want[i], 1e-6) << i;
     }

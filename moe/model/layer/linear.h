@@ -16,8 +16,8 @@ namespace moe {
 enum class LayerPasses { kForward, kBackward, kForwardAndBackward };
 
 struct Linear {
-  PackedMatrix forward;     // Of W [out, in]; empty for kBackward.
-  PackedMatrix backward;    // Of its transpose; empty for kForward.
+  PackedMatrix forward;     // W [out, in]; empty for kBackward.
+  PackedMatrix backward;    // Its transpose; empty for kForward.
   std::vector<float> bias;  // [out], or empty.
 
   // 0 if there is no layer.

@@ -62,7 +62,7 @@ Linear Pack(MatrixView<const float> weight, ThreadPool& pool) {
   return PackLinear(WeightView(weight), {}, LayerPasses::kForward, pool);
 }
 
-// Of 36 neurons.
+// With 36 neurons.
 struct DenseMlp {
   TestMatrix gate = DrawnLayer::Draw("gate", 36, kHidden);
   TestMatrix up = DrawnLayer::Draw("up", 36, kHidden);

@@ -109,8 +109,8 @@ class OutputHead {
   // All of the embedding, packed; null if it comes in blocks.
   const Linear* whole_ = nullptr;
   std::optional<Linear> own_;
-  int64_t outputs_at_once_ = 0;   // Of V, forward; a multiple of a panel.
-  int64_t features_at_once_ = 0;  // Of H, backward; a multiple of a panel.
+  int64_t outputs_at_once_ = 0;   // Forward; a multiple of a panel.
+  int64_t features_at_once_ = 0;  // Backward; a multiple of a panel.
   absl::Span<const int64_t> offsets_ = kOneSequence;
   int64_t first_token_ = 0;
 };

@@ -78,7 +78,7 @@ TEST(TokenLossesTest, AreTransformers) {
       // The bar is 1e-5.
       EXPECT_NEAR(mean.mean, GoldenLoss(goldens), 1e-6) << name;
     }
-    // Of a sequence alone, as transformers gives it.
+    // A sequence's alone, as transformers gives it.
     double sum = 0.0;
     for (size_t t = 18; t < 65; ++t) sum += first[t];
     EXPECT_NEAR(sum / 47, ToFloats(goldens.at("seq.2.loss"))[0], 1e-6) << name;

@@ -79,7 +79,7 @@ struct CompressedFileReader::Input {
   RandomAccessFile file;
   std::string buffer;
   absl::string_view unread;  // Into `buffer`.
-  uint64_t position = 0;     // Of the end of `unread`.
+  uint64_t position = 0;     // Where `unread` ends.
   Sha256 digest;
 };
 

@@ -112,12 +112,12 @@ TEST(CompressedFileTest, EveryBeginningIsTruncated) {
 TEST(CompressedFileTest, DamageIsFound) {
   const TempDirectory directory;
   std::string gzip = GzipOf(LongText());
-  gzip[gzip.size() - 6] ^= 1;  // Of the checksum.
+  gzip[gzip.size() - 6] ^= 1;  // In the checksum.
   EXPECT_THAT(ReadAll(directory.Write("a", gzip)),
               StatusIs(absl::StatusCode::kDataLoss,
                        HasSubstr("corrupt (incorrect data check)")));
   std::string zstd = ZstdOf(LongText());
-  zstd[zstd.size() - 1] ^= 1;  // Of the checksum.
+  zstd[zstd.size() - 1] ^= 1;  // In the checksum.
   EXPECT_THAT(ReadAll(directory.Write("b", zstd)),
               StatusIs(absl::StatusCode::kDataLoss, HasSubstr("corrupt (")));
   EXPECT_THAT(ReadAll(directory.Write("c", GzipOf("text") + "trailing")),

@@ -8,7 +8,7 @@
 //   {"text": "..."}
 //   {"input_ids": [...], "labels": [...], "attention_mask": [...]}
 //
-// Of "messages", "conversations", "text" and "input_ids" it has only one, which
+// It has only one of "messages", "conversations", "text" and "input_ids", which
 // counts whatever else there is. Turns may stand under "conversation",
 // "dialog", "dialogue" or "chat" as well, and have either pair of keys. Roles
 // are those of RoleOf. A content may be a list of parts {"type": "text",

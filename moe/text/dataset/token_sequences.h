@@ -39,11 +39,11 @@ class TokenSequences {
   }
   int64_t num_tokens() const { return offsets_.back(); }
 
-  // Of sequence i. Valid until the next Append.
+  // Sequence i's. Valid until the next Append.
   absl::Span<const int32_t> input_ids(int64_t i) const;
   absl::Span<const int32_t> labels(int64_t i) const;
 
-  // Of all sequences: [num_tokens] each, and [num_sequences + 1].
+  // All sequences': [num_tokens] each, and [num_sequences + 1].
   absl::Span<const int32_t> input_ids() const { return input_ids_; }
   absl::Span<const int32_t> labels() const {
     return labels_.empty() ? input_ids_ : labels_;

@@ -37,7 +37,7 @@ struct Experts {
 
 struct DecoderLayer {
   LlamaConfig config;
-  std::vector<double> frequencies;  // Of RoPE, [head_dim / 2].
+  std::vector<double> frequencies;  // RoPE's, [head_dim / 2].
   std::vector<double> input_norm;
   std::vector<double> post_attention_norm;
   AttentionWeights attention;
@@ -56,7 +56,7 @@ struct LayerInput {
 struct LayerOutput {
   std::vector<double> attention_output;  // [T, H]
   std::vector<double> mlp_input;         // [T, H]
-  std::vector<double> activation;        // Of the dense MLP, [T, I].
+  std::vector<double> activation;        // The dense MLP's, [T, I].
   std::vector<double> mlp_output;        // Without the residual, [T, H].
   std::vector<double> residual;          // [T, H], or empty.
   std::vector<double> y;                 // [T, H]
