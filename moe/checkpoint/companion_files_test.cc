@@ -100,6 +100,7 @@ TEST_F(CompanionFilesTest, TakesTheChatTemplatesThatHaveNames) {
   directory_.Write("model/additional_chat_templates/rag.jinja", "x");
   directory_.Write("model/additional_chat_templates/notes.txt", "x");
   directory_.Write("model/additional_chat_templates/.rag.jinja.swp", "x");
+  directory_.Write("model/additional_chat_templates/.hidden.jinja", "x");
   directory_.Write("model/additional_chat_templates/old/rag.jinja", "x");
   directory_.Write("model/other_templates/rag.jinja", "x");
   Link(key_, Model("additional_chat_templates/key.jinja"));

@@ -326,6 +326,12 @@ TEST(PlanStepsTest, ComparesWithAReference) {
             "reference_model_path=tiny");
   evaluate.set_reference("mlp");
   EXPECT_THAT(inputs(), HasSubstr("reference_model_path=mlp"));
+  // A step goes before the model of the same name.
+  spec.set_model("mlp");
+  EXPECT_THAT(inputs(), HasSubstr("reference_model_path=mlp"));
+  MOE_ASSERT_OK_AND_ASSIGN(const std::vector<PlannedStep> steps,
+                           PlanSteps(spec));
+  EXPECT_EQ(steps[8].inputs.back().source, InputSource::kStep);
   evaluate.set_reference("router");
   EXPECT_THAT(inputs(), HasSubstr("reference: expected an earlier step that "
                                   "makes checkpoint"));
