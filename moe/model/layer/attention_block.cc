@@ -94,7 +94,7 @@ class ExpertAttention {
     ClearRows(output, pool_);
     for (size_t e = 0; e < experts.size(); ++e) {
       if (experts[e].rows.empty()) continue;
-      MOE_RETURN_IF_ERROR(AddExpert(e, experts[e], output));
+      MOE_RETURN_IF_ERROR(AddExpert(e, experts[e], taps, output));
     }
     return absl::OkStatus();
   }
@@ -125,7 +125,7 @@ class ExpertAttention {
   }
 
   absl::Status AddExpert(size_t expert, const ExpertTokens& chosen,
-                         MatrixView<float> output) {
+                         const LayerTaps& taps, MatrixView<float> output) {
     const auto num_rows = static_cast<int64_t>(chosen.rows.size());
     const AttentionTokens tokens = ChosenTokens(batch_.offsets, chosen.rows);
     AttentionProjections projections =
@@ -133,6 +133,13 @@ class ExpertAttention {
     MOE_RETURN_IF_ERROR(Project(expert, chosen.rows, tokens, projections));
     const SavedAttention attention =
         Attend(InputsOf(shape_, tokens, projections), layer_.blocks, pool_);
+    if (taps.features) {
+      MOE_RETURN_IF_ERROR(taps.features({.block = DecoderBlock::kAttention,
+                                         .expert = static_cast<int64_t>(expert),
+                                         .rows = chosen.rows,
+                                         .weights = chosen.weights,
+                                         .features = attention.out.view()}));
+    }
     return ForEachBlock(
         chosen.rows.size(), [&](int64_t begin, int64_t end) -> absl::Status {
           const auto first = static_cast<size_t>(begin);
@@ -260,6 +267,10 @@ absl::Status AttentionBlockForward(const DecoderLayer& layer,
   SavedAttention attention =
       Attend(InputsOf(LayerAttentionShape(*layer.config), tokens, projections),
              layer.blocks, pool);
+  if (taps.features) {
+    MOE_RETURN_IF_ERROR(taps.features({.block = DecoderBlock::kAttention,
+                                       .features = attention.out.view()}));
+  }
   ApplyLinear(layer.weights->attention.output, attention.out.view(), output,
               pool);
   if (taps.saved_attention != nullptr) {

@@ -80,13 +80,31 @@ struct MlpRows {
   MatrixView<const float> activation;  // a [rows, I].
 };
 
+// Inputs of a block's last product: contexts of o_proj, or activations of
+// down_proj or w2. Those of some tokens, or of the tokens of an expert.
+struct BlockFeatures {
+  DecoderBlock block = DecoderBlock::kMlp;
+  // -1: the dense block or the residual expert, which has every token.
+  int64_t expert = -1;
+  // Of the batch. Empty for expert -1: the rows from first_row on.
+  absl::Span<const int64_t> rows;
+  int64_t first_row = 0;
+  // What the block multiplies the expert's output for each row with. Empty for
+  // expert -1.
+  absl::Span<const float> weights;
+  MatrixView<const float> features;  // [rows, columns of the matrix]
+};
+
 // Functions that see a forward pass and may change a block's output before it
-// is added. Each is called once for a block, in this order. Any may be empty.
+// is added. Each is called once for a block, in this order, but for `features`,
+// which is called for each part. Any may be empty.
 struct LayerTaps {
   // For a block with experts: the tokens of each expert.
   std::function<absl::Status(DecoderBlock, const std::vector<ExpertTokens>&)>
       routing;
   std::function<absl::Status(MatrixView<const float>)> mlp_input;  // m [T, H]
+  // All features of the block, part by part.
+  std::function<absl::Status(const BlockFeatures&)> features;
   // The parts, then their sum.
   std::function<absl::Status(DecoderBlock, const BlockOutput&)> block_parts;
   std::function<absl::Status(MatrixView<float>)> attention_output;  // [T, H]

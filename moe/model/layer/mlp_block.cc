@@ -68,6 +68,10 @@ class MlpPass {
       const MatrixView<const float> m = input_.Rows(begin, end);
       const MatrixView<float> a = Activate(weights_.mlp, m, buffers, pool_);
       MOE_RETURN_IF_ERROR(CheckActivation(batch_, what, a, begin, pool_));
+      if (taps_.features) {
+        MOE_RETURN_IF_ERROR(
+            taps_.features({.first_row = begin, .features = a}));
+      }
       ApplyLinear(weights_.mlp.down, a, output.Rows(begin, end), pool_);
     }
     return absl::OkStatus();
@@ -120,14 +124,20 @@ class MlpPass {
           GatherRows(input_, rows, m, pool_);
           const MatrixView<float> a =
               Activate(weights, m, buffers.activation, pool_);
+          const auto routing =
+              absl::MakeConstSpan(chosen.weights).subspan(first, count);
           MOE_RETURN_IF_ERROR(CheckActivation(batch_, what, a, rows, pool_));
+          if (taps_.features) {
+            MOE_RETURN_IF_ERROR(
+                taps_.features({.expert = static_cast<int64_t>(expert),
+                                .rows = rows,
+                                .weights = routing,
+                                .features = a}));
+          }
           const MatrixView<float> y =
               buffers.output.view().Rows(0, end - begin);
           ApplyLinear(weights.down, a, y, pool_);
-          AddWeightedRows(
-              y, rows,
-              absl::MakeConstSpan(chosen.weights).subspan(first, count), output,
-              pool_);
+          AddWeightedRows(y, rows, routing, output, pool_);
           return absl::OkStatus();
         });
   }

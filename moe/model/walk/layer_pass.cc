@@ -40,6 +40,9 @@ LayerTaps TapsOf(WalkTap* tap, const TapContext& context) {
   taps.mlp_input = [tap, context](MatrixView<const float> input) {
     return tap->OnMlpInput(context, input);
   };
+  taps.features = [tap, context](const BlockFeatures& features) {
+    return tap->OnFeatures(context, features);
+  };
   taps.block_parts = [tap, context](DecoderBlock block,
                                     const BlockOutput& out) {
     return tap->OnBlockParts(context, block, out);

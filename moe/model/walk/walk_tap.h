@@ -44,6 +44,10 @@ class WalkTap {
   virtual absl::Status OnMlpInput(const TapContext&, MatrixView<const float>) {
     return absl::OkStatus();
   }
+  // The inputs of a block's last product, part by part.
+  virtual absl::Status OnFeatures(const TapContext&, const BlockFeatures&) {
+    return absl::OkStatus();
+  }
   // For a block with experts: the rows of the group that each expert gets.
   virtual absl::Status OnRouting(const TapContext&, DecoderBlock,
                                  const std::vector<ExpertTokens>&) {
