@@ -41,13 +41,6 @@ void AddRouters(const ConversionSources& sources, bool drawn, Json& json) {
   json["seed"] = drawn ? Json(sources.seed) : Json(nullptr);
 }
 
-void AddWritten(const WrittenCheckpoint& written, Json& json) {
-  json["num_shards"] = written.num_shards;
-  json["num_tensors"] = written.num_tensors;
-  json["total_size"] = written.total_bytes;
-  json["left_behind"] = LeftBehindToJson(written.left_behind);
-}
-
 std::string FormatLayers(const MoeConfig& config) {
   const int64_t num_contract = 2 * config.num_moe_contract_layers;
   return Row(
@@ -75,6 +68,15 @@ std::string FormatNeurons(const MlpConversion& conversion,
                           count(conversion.num_shared_neurons, " shared")));
 }
 
+}  // namespace
+
+void AddWritten(const WrittenCheckpoint& written, Json& json) {
+  json["num_shards"] = written.num_shards;
+  json["num_tensors"] = written.num_tensors;
+  json["total_size"] = written.total_bytes;
+  json["left_behind"] = LeftBehindToJson(written.left_behind);
+}
+
 std::string FormatWritten(const WrittenCheckpoint& written) {
   std::string text = absl::StrCat(
       Row("tensors",
@@ -89,8 +91,6 @@ std::string FormatWritten(const WrittenCheckpoint& written) {
   }
   return text;
 }
-
-}  // namespace
 
 Json MlpConversionToJson(absl::string_view path,
                          const MlpConversion& conversion,

@@ -120,7 +120,7 @@ TEST(GivenRouterTest, TakesTheFirstRowsAndRoundsToNearestEven) {
             "model.layers.1.block_sparse_moe.gate.weight");
   const auto& piece = std::get<GeneratedPiece>(router.pieces[0]);
   EXPECT_EQ(piece.num_bytes, 24);
-  EXPECT_EQ(Floats(Dtype::kF32, piece.generate()), gates.layers[1].values());
+  EXPECT_EQ(Floats(Dtype::kF32, *piece.generate()), gates.layers[1].values());
 }
 
 TEST(RouterDtypeTest, IsThatOfTheWeightsOrFloat32) {

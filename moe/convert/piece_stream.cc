@@ -306,7 +306,7 @@ absl::Status Streamer::WriteLongColumns(const ColumnsPiece& piece) {
 }
 
 absl::Status Streamer::Write(const GeneratedPiece& piece) {
-  const std::string bytes = piece.generate();
+  MOE_ASSIGN_OR_RETURN(const std::string bytes, piece.generate());
   MOE_CHECK(static_cast<int64_t>(bytes.size()) == piece.num_bytes);
   Buffer& buffer = NextBuffer();
   MOE_ASSIGN_OR_RETURN(const absl::Span<char> out,

@@ -64,7 +64,7 @@ struct ScaledRowsPiece {
 // Bytes that are in no tensor of the input, made when their turn comes.
 struct GeneratedPiece {
   int64_t num_bytes = 0;
-  std::function<std::string()> generate;
+  std::function<absl::StatusOr<std::string>()> generate;
 };
 
 using TensorPiece = std::variant<CopyPiece, RowsPiece, ColumnsPiece,

@@ -56,8 +56,8 @@ TEST(TensorPieceTest, CountsWhatItWrites) {
 TEST(PieceOfTest, GivesTheBytesEachTime) {
   const GeneratedPiece piece = PieceOf("abc");
   EXPECT_EQ(piece.num_bytes, 3);
-  EXPECT_EQ(piece.generate(), "abc");
-  EXPECT_EQ(piece.generate(), "abc");
+  EXPECT_EQ(*piece.generate(), "abc");
+  EXPECT_EQ(*piece.generate(), "abc");
 }
 
 // Larger than all buffers together, and not a multiple of anything.

@@ -169,6 +169,12 @@ absl::Status CollectOutput(const PlannedStep& step,
                          DigestDirectory(directory, progress));
     lock.mutable_files()->Add(files.begin(), files.end());
     if (step.output() == OutputKind::kCheckpoint) return absl::OkStatus();
+    if (step.output() == OutputKind::kReconstructedCheckpoint) {
+      MOE_ASSIGN_OR_RETURN(
+          *record.add_reports(),
+          DigestFile(directory, std::string(kReconstructionReport)));
+      return absl::OkStatus();
+    }
     return CollectArtifact(absl::StrCat(kAlignmentDirectory, "/scale_factors"),
                            directory, record);
   }

@@ -13,7 +13,6 @@
 #include "moe/align/align_options.pb.h"
 #include "moe/align/aligned_checkpoint.h"
 #include "moe/align/alignment_inputs.h"
-#include "moe/base/escape_control.h"
 #include "moe/base/file_system.h"
 #include "moe/base/json.h"
 #include "moe/base/mutation_gate.h"
@@ -24,8 +23,8 @@
 #include "moe/checkpoint/artifact/distribution.h"
 #include "moe/checkpoint/artifact/scale_factors.h"
 #include "moe/checkpoint/checkpoint.h"
-#include "moe/checkpoint/companion_files.h"
 #include "moe/convert/conversion_plan.h"
+#include "moe/convert/conversion_report.h"
 #include "moe/convert/piece_stream.h"
 #include "moe/steps/all_steps.h"
 #include "moe/steps/artifact_output.h"
@@ -80,10 +79,7 @@ absl::StatusOr<Json> ReportOf(const StepRequest& request,
   Json report = Json::object();
   report["checkpoint"] =
       SplitPath(request.OutputAs<AlignedOutput>().save_path()).name;
-  report["num_shards"] = written.num_shards;
-  report["num_tensors"] = written.num_tensors;
-  report["total_size"] = written.total_bytes;
-  report["left_behind"] = LeftBehindToJson(written.left_behind);
+  AddWritten(written, report);
   report["reference_distribution"] = SplitPath(reference_path).name;
   MOE_ASSIGN_OR_RETURN(report["reference_sha256"],
                        HexSha256OfFile(reference_path));
@@ -97,15 +93,6 @@ Json WithPaths(Json report, const StepRequest& request) {
   report["checkpoint"] = request.OutputAs<AlignedOutput>().save_path();
   report["reference_distribution"] = request.Path(kReferenceFlag);
   return report;
-}
-
-std::string FormatLeftBehind(const WrittenCheckpoint& written) {
-  std::string text;
-  for (const LeftBehind& left : written.left_behind) {
-    text += FormatLine("left behind",
-                       absl::StrCat(EscapeControl(left.name), ": ", left.why));
-  }
-  return text;
 }
 
 struct WrittenAlignment {
@@ -158,7 +145,7 @@ absl::StatusOr<StepOutcome> Align(const StepRequest& request,
       FactorsOutput(output), ScaleFactors::kName,
       WithPaths(written.report, request),
       absl::StrCat(FormatLine("aligned checkpoint", output.save_path()),
-                   FormatLeftBehind(written.checkpoint),
+                   FormatWritten(written.checkpoint),
                    FormatDataset(session->dataset()),
                    FormatAlignmentReport(alignment, options)));
 }

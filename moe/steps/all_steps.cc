@@ -20,6 +20,7 @@ const std::vector<StepKind>& AllSteps() {
                                 AttentionConversionKind(),
                                 HiddenDistributionKind(),
                                 AlignmentKind(),
+                                ReconstructionKind(),
                                 EvaluationKind(),
                                 ExportKind()};
   return *steps;

@@ -24,6 +24,7 @@ StepKind ResidualMlpConversionKind();
 StepKind AttentionConversionKind();
 StepKind HiddenDistributionKind();
 StepKind AlignmentKind();
+StepKind ReconstructionKind();
 StepKind EvaluationKind();
 StepKind ExportKind();
 

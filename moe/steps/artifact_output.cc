@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
+#include "moe/base/byte_size.h"
 #include "moe/base/atomic_write.h"
 #include "moe/base/file_system.h"
 #include "moe/base/json.h"
@@ -105,6 +106,16 @@ ArtifactPaths PathsOfArtifact(const ArtifactOutput& output,
 }
 
 namespace internal {
+
+absl::StatusOr<int64_t> ShardBytes(const std::string& max_shard_size) {
+  const absl::StatusOr<int64_t> bytes = ParseByteSize(max_shard_size);
+  if (!bytes.ok()) return Annotate(bytes.status(), "--max_shard_size");
+  if (*bytes > 0) return bytes;
+  return absl::InvalidArgumentError(
+      absl::StrCat("--max_shard_size: expected a byte or more, such as 5GB, "
+                   "found \"",
+                   max_shard_size, "\""));
+}
 
 absl::Status CheckOutput(
     const ArtifactOutput& output, absl::string_view name,

@@ -4,6 +4,7 @@
 #ifndef MOE_STEPS_ARTIFACT_OUTPUT_H_
 #define MOE_STEPS_ARTIFACT_OUTPUT_H_
 
+#include <cstdint>
 #include <functional>
 #include <string>
 
@@ -13,6 +14,7 @@
 #include "moe/base/json.h"
 #include "moe/base/mutation_gate.h"
 #include "moe/checkpoint/artifact/artifact_io.h"
+#include "moe/convert/conversion_plan.h"
 #include "moe/steps/output_options.pb.h"
 #include "moe/steps/step_kind.h"
 #include "moe/text/dataset/load_dataset.h"
@@ -73,6 +75,12 @@ absl::StatusOr<Json> WriteArtifactAndReport(const Artifact& artifact,
                                             const Json& report,
                                             const ArtifactOutput& output);
 
+// The output of a step that writes a checkpoint: a CheckpointOutput, or a
+// message with the same fields. InvalidArgument, with the flag, if
+// max_shard_size is no size or 0.
+template <typename Output>
+absl::StatusOr<ConversionOutput> ConversionOutputOf(const Output& output);
+
 // Whether the file is a report whose "artifact" is `name`.
 bool IsReportOf(const std::string& path, absl::string_view name);
 
@@ -94,6 +102,7 @@ std::string FormatDataset(const LoadedDataset& dataset);
 // ---- Implementation ----
 
 namespace internal {
+absl::StatusOr<int64_t> ShardBytes(const std::string& max_shard_size);
 absl::Status RemoveReport(const ArtifactPaths& paths);
 absl::StatusOr<Json> WriteReport(const ArtifactPaths& paths,
                                  absl::string_view name, const Json& report,
@@ -102,6 +111,18 @@ absl::Status CheckOutput(
     const ArtifactOutput& output, absl::string_view name,
     const std::function<bool(const std::string&)>& is_pt_of_artifact);
 }  // namespace internal
+
+template <typename Output>
+absl::StatusOr<ConversionOutput> ConversionOutputOf(const Output& output) {
+  ConversionOutput checkpoint = {output.save_path(), output.overwrite()};
+  if (output.has_max_shard_size()) {
+    const absl::StatusOr<int64_t> bytes =
+        internal::ShardBytes(output.max_shard_size());
+    if (!bytes.ok()) return bytes.status();
+    checkpoint.max_shard_bytes = *bytes;
+  }
+  return checkpoint;
+}
 
 template <typename Artifact>
 absl::Status CheckArtifactOutput(const ArtifactOutput& output) {

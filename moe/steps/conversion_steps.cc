@@ -12,7 +12,6 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/message.h"
-#include "moe/base/byte_size.h"
 #include "moe/base/options/options.h"
 #include "moe/base/progress.h"
 #include "moe/base/status_macros.h"
@@ -31,6 +30,7 @@
 #include "moe/convert/mlp_options.pb.h"
 #include "moe/convert/piece_stream.h"
 #include "moe/steps/all_steps.h"
+#include "moe/steps/artifact_output.h"
 #include "moe/steps/cost_model.h"
 #include "moe/steps/output_options.pb.h"
 #include "moe/steps/step_kind.h"
@@ -66,22 +66,6 @@ const Artifact* PointerTo(const std::optional<Artifact>& artifact) {
   return artifact.has_value() ? &*artifact : nullptr;
 }
 
-absl::StatusOr<ConversionOutput> OutputOf(const StepRequest& request) {
-  const auto& given = request.OutputAs<CheckpointOutput>();
-  ConversionOutput output = {given.save_path(), given.overwrite()};
-  if (!given.has_max_shard_size()) return output;
-  const absl::StatusOr<int64_t> bytes = ParseByteSize(given.max_shard_size());
-  if (!bytes.ok()) return Annotate(bytes.status(), "--max_shard_size");
-  if (*bytes == 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--max_shard_size: expected a byte or more, such as 5GB, "
-                     "found \"",
-                     given.max_shard_size(), "\""));
-  }
-  output.max_shard_bytes = *bytes;
-  return output;
-}
-
 using Conversion = std::function<absl::StatusOr<StepOutcome>(
     const Checkpoint&, const ConversionOutput&, const ConversionResources&)>;
 
@@ -89,7 +73,9 @@ using Conversion = std::function<absl::StatusOr<StepOutcome>(
 absl::StatusOr<StepOutcome> Convert(const StepRequest& request,
                                     Progress& progress,
                                     const Conversion& convert) {
-  MOE_ASSIGN_OR_RETURN(const ConversionOutput output, OutputOf(request));
+  MOE_ASSIGN_OR_RETURN(
+      const ConversionOutput output,
+      ConversionOutputOf(request.OutputAs<CheckpointOutput>()));
   MOE_ASSIGN_OR_RETURN(const int num_threads, NumThreadsFromEnvironment());
   MOE_ASSIGN_OR_RETURN(const Checkpoint checkpoint,
                        Checkpoint::Open(request.Path(kModelPathFlag)));

@@ -72,6 +72,8 @@ absl::string_view OutputName(OutputKind kind) {
       return "checkpoint";
     case OutputKind::kAlignedCheckpoint:
       return "aligned_checkpoint";
+    case OutputKind::kReconstructedCheckpoint:
+      return "reconstructed_checkpoint";
     case OutputKind::kEvaluation:
       return "evaluation";
   }
@@ -88,7 +90,8 @@ std::string OutputFile(OutputKind kind) {
 
 bool IsCheckpoint(OutputKind kind) {
   return kind == OutputKind::kCheckpoint ||
-         kind == OutputKind::kAlignedCheckpoint;
+         kind == OutputKind::kAlignedCheckpoint ||
+         kind == OutputKind::kReconstructedCheckpoint;
 }
 
 bool Walks(const StepKind& kind) {
@@ -156,6 +159,10 @@ void WriteTo(const std::string& directory, StepRequest& request) {
     output.set_save_path(directory);
     output.set_scale_factors_path(
         absl::StrCat(directory, "/", kAlignmentDirectory));
+  } else if (kind.made == OutputKind::kReconstructedCheckpoint) {
+    auto& output = static_cast<ReconstructionOutput&>(*request.output);
+    output.set_save_path(directory);
+    output.set_report_out(absl::StrCat(directory, "/", kReconstructionReport));
   } else {
     static_cast<ArtifactOutput&>(*request.output).set_save_path(directory);
   }

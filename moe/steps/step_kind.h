@@ -45,20 +45,26 @@ enum class OutputKind {
   kDistribution,
   kCheckpoint,
   kAlignedCheckpoint,  // A checkpoint, with scale factors below it.
+  kReconstructedCheckpoint,  // A checkpoint, with a report below it.
   kEvaluation,
 };
 
 // "gate_weights": the artifact's name, also for the other kinds: "checkpoint",
-// "aligned_checkpoint", "evaluation".
+// "aligned_checkpoint", "reconstructed_checkpoint", "evaluation".
 absl::string_view OutputName(OutputKind kind);
 // "gate_weights.safetensors"; empty for a checkpoint, which is a directory.
 std::string OutputFile(OutputKind kind);
-// Aligned or not.
+// Of any kind.
 bool IsCheckpoint(OutputKind kind);
 
 // Where scale_factors.safetensors lies in the directory of an aligned
 // checkpoint of an experiment.
 inline constexpr absl::string_view kAlignmentDirectory = "alignment";
+
+// Where the report of a reconstruction lies in the directory of a checkpoint of
+// an experiment.
+inline constexpr absl::string_view kReconstructionReport =
+    "reconstruction/reconstruction.report.json";
 
 // Something that a step reads.
 struct StepInputKind {

@@ -26,6 +26,7 @@ constexpr Section kSections[] = {
     {"routers", "layers", OutputKind::kGateWeights},
     {"neuron_splits", "layers", OutputKind::kNeuronIndices},
     {"alignments", "blocks", OutputKind::kAlignedCheckpoint},
+    {"reconstructions", "blocks", OutputKind::kReconstructedCheckpoint},
 };
 
 absl::StatusOr<Json> EntryOf(const PlannedStep& step, const Section& section,

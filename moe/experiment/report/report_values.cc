@@ -68,6 +68,9 @@ std::string StepReportFile(OutputKind kind) {
   if (kind == OutputKind::kAlignedCheckpoint) {
     return absl::StrCat(kAlignmentDirectory, "/scale_factors.report.json");
   }
+  if (kind == OutputKind::kReconstructedCheckpoint) {
+    return std::string(kReconstructionReport);
+  }
   return absl::StrCat(OutputName(kind), ".report.json");
 }
 

@@ -37,7 +37,7 @@ absl::StatusOr<HiddenStates> WalkForward(Model& model,
       KeepWeightsIfTheyFit(model, kPasses, options, resources.budget, plan));
   resources.progress.Start("forward", num_layers * num_tokens,
                            "tokens x layers");
-  MOE_RETURN_IF_ERROR(internal::EmbedSequences(model, sequences, plan, hidden));
+  MOE_RETURN_IF_ERROR(EmbedSequences(model, sequences, plan, hidden));
   LayerWeightStream stream(model, kPasses, LayerOrder::kFirstToLast,
                            plan.weights, resources.pool);
   HeldOutput held(num_tokens, model.config().hidden_size, resources.budget,
@@ -45,7 +45,7 @@ absl::StatusOr<HiddenStates> WalkForward(Model& model,
   for (int64_t layer = 0; layer < num_layers; ++layer) {
     MOE_ASSIGN_OR_RETURN(const DecoderLayerWeights* const weights,
                          stream.Next());
-    MOE_RETURN_IF_ERROR(internal::StepForward(
+    MOE_RETURN_IF_ERROR(StepForward(
         model, plan, options,
         {layer, weights, &hidden, &hidden, tap, {}, &held}, resources));
   }

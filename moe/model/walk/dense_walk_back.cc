@@ -107,14 +107,14 @@ class BackwardWalk {
     resources_.progress.Start("forward", num_layers_ * sequences_.num_tokens(),
                               "tokens x layers");
     MOE_RETURN_IF_ERROR(
-        internal::EmbedSequences(model_, sequences_, plan_, Input(0)));
+        EmbedSequences(model_, sequences_, plan_, Input(0)));
     LayerWeightStream stream(model_, LayerPasses::kForward,
                              LayerOrder::kFirstToLast, plan_.weights,
                              resources_.pool);
     for (int64_t layer = 0; layer < num_layers_; ++layer) {
       MOE_ASSIGN_OR_RETURN(const DecoderLayerWeights* const weights,
                            stream.Next());
-      MOE_RETURN_IF_ERROR(internal::StepForward(
+      MOE_RETURN_IF_ERROR(StepForward(
           model_, plan_, options_,
           {layer, weights, &Input(layer), &Input(layer + 1), nullptr,
            absl::MakeSpan(saved_attention_[static_cast<size_t>(layer)])},
@@ -217,7 +217,7 @@ class BackwardWalk {
       };
     }
     MOE_RETURN_IF_ERROR(DecoderLayerBackward(
-        internal::LayerOf(model_, plan_, weights, options_),
+        LayerOf(model_, plan_, weights, options_),
         {group.offsets, x, group.first_sequence}, gradients, resources_.pool));
     saved.reset();
     MOE_RETURN_IF_ERROR(Gradient().Store(begin, gradient));

@@ -27,7 +27,7 @@
 #include "moe/model/walk/walk_tap.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe::internal {
+namespace moe {
 namespace {
 
 LayerTaps TapsOf(WalkTap* tap, const TapContext& context) {
@@ -262,4 +262,4 @@ absl::Status StepForward(const Model& model, const WalkPlan& plan,
                              : step.tap->OnLayerEnd(step.layer);
 }
 
-}  // namespace moe::internal
+}  // namespace moe

@@ -1,5 +1,5 @@
-// A layer for all groups of sequences: the loop that the forward and the
-// backward walk share. Not for use elsewhere.
+// The parts of a walk: the embedding of all tokens, and a layer for all groups
+// of sequences.
 
 #ifndef MOE_MODEL_WALK_LAYER_PASS_H_
 #define MOE_MODEL_WALK_LAYER_PASS_H_
@@ -20,7 +20,7 @@
 #include "moe/model/walk/walk_tap.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe::internal {
+namespace moe {
 
 // Fills `hidden` with the input embedding of every token.
 absl::Status EmbedSequences(const Model& model, const TokenSequences& sequences,
@@ -38,6 +38,7 @@ struct LayerStep {
   HeldOutput* held = nullptr;  // For blocks that the tap surveys.
 };
 
+// The layer with its weights, which must outlive it, as do model and plan.
 DecoderLayer LayerOf(const Model& model, const WalkPlan& plan,
                      const DecoderLayerWeights& weights,
                      const WalkOptions& options);
@@ -47,6 +48,6 @@ absl::Status StepForward(const Model& model, const WalkPlan& plan,
                          const WalkOptions& options, const LayerStep& step,
                          const WalkResources& resources);
 
-}  // namespace moe::internal
+}  // namespace moe
 
 #endif  // MOE_MODEL_WALK_LAYER_PASS_H_

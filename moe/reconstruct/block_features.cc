@@ -1,0 +1,99 @@
+#include "moe/reconstruct/block_features.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "moe/base/check.h"
+#include "moe/base/matrix.h"
+#include "moe/base/matrix_view.h"
+#include "moe/base/thread_pool.h"
+#include "moe/checkpoint/checkpoint.h"
+#include "moe/checkpoint/llama_config.h"
+#include "moe/checkpoint/moe_config.h"
+#include "moe/checkpoint/tensor_name.h"
+#include "moe/kernels/rows/parallel_rows.h"
+#include "moe/model/layer/layer_batch.h"
+
+namespace moe {
+namespace {
+
+void AddMatrix(TensorKind kind, int64_t layer, int64_t expert,
+               int64_t num_columns, BlockLayout& layout) {
+  layout.matrices.push_back({{kind, layer, expert, /*is_bias=*/false},
+                             layout.num_features,
+                             num_columns});
+  layout.num_features += num_columns;
+}
+
+void AddExperts(TensorKind kind, int64_t layer, int64_t num_experts,
+                int64_t num_columns, BlockLayout& layout) {
+  layout.has_experts = true;
+  for (int64_t e = 0; e < num_experts; ++e) {
+    AddMatrix(kind, layer, e, num_columns, layout);
+  }
+}
+
+}  // namespace
+
+BlockLayout LayoutOfBlock(const Checkpoint& checkpoint, int64_t layer,
+                          DecoderBlock block) {
+  const LlamaConfig& config = DecoderConfig(checkpoint.config());
+  const MoeConfig* const moe = checkpoint.moe_config();
+  const bool is_converted = moe != nullptr && !moe->IsContractLayer(layer);
+  BlockLayout layout;
+  if (block == DecoderBlock::kAttention) {
+    if (is_converted && moe->use_attn_moe) {
+      AddExperts(TensorKind::kOutput, layer, moe->attn_experts,
+                 config.QuerySize() / moe->attn_experts, layout);
+    } else {
+      AddMatrix(TensorKind::kOutput, layer, -1, config.QuerySize(), layout);
+    }
+    return layout;
+  }
+  if (!is_converted || moe->num_local_experts == 0) {
+    AddMatrix(moe == nullptr ? TensorKind::kMlpDown : TensorKind::kContractDown,
+              layer, -1, config.intermediate_size, layout);
+    return layout;
+  }
+  AddExperts(TensorKind::kExpertDown, layer, moe->num_local_experts,
+             moe->expert_intermediate_size, layout);
+  if (moe->intermediate_size_residual.has_value()) {
+    AddMatrix(TensorKind::kResidualDown, layer, -1,
+              *moe->intermediate_size_residual, layout);
+  }
+  return layout;
+}
+
+void FeatureRows::Start(int64_t num_rows, ThreadPool& pool) {
+  if (values_.rows() < num_rows) {
+    values_ = Matrix<float>(num_rows, layout_.num_features);
+  }
+  rows_ = num_rows;
+  // Features for every token are written whole.
+  if (layout_.has_experts) ClearRows(values_.view().Rows(0, num_rows), pool);
+}
+
+void FeatureRows::Add(const BlockFeatures& part, ThreadPool& pool) {
+  const auto matrix = static_cast<size_t>(
+      part.expert >= 0 ? part.expert
+                       : static_cast<int64_t>(layout_.matrices.size()) - 1);
+  const OutputMatrix& to = layout_.matrices[matrix];
+  MOE_CHECK(to.num_columns == part.features.cols);
+  ParallelRows(
+      part.features.rows, part.features.cols, pool,
+      [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) {
+          const auto at = static_cast<size_t>(i);
+          const bool is_chosen = part.expert >= 0;
+          const int64_t row = is_chosen ? part.rows[at] : part.first_row + i;
+          const float weight = is_chosen ? part.weights[at] : 1.0f;
+          const float* const from = part.features.RowData(i);
+          float* const out = values_.view().RowData(row) + to.first_column;
+          for (int64_t j = 0; j < to.num_columns; ++j) out[j] = weight * from[j];
+        }
+      });
+}
+
+}  // namespace moe

@@ -1,0 +1,20 @@
+// Whether a converted model can have been made from a dense one.
+
+#ifndef MOE_RECONSTRUCT_MADE_FROM_H_
+#define MOE_RECONSTRUCT_MADE_FROM_H_
+
+#include "absl/status/status.h"
+#include "moe/checkpoint/checkpoint.h"
+
+namespace moe {
+
+// InvalidArgument, with both directories and what differs, unless `converted`
+// can have been made from `dense`: the same decoder but for the MLPs' sizes, and
+// the same numbers in the embedding, the norms and the head, which no conversion
+// changes. Reads these tensors.
+absl::Status CheckMadeFrom(const Checkpoint& converted,
+                           const Checkpoint& dense);
+
+}  // namespace moe
+
+#endif  // MOE_RECONSTRUCT_MADE_FROM_H_

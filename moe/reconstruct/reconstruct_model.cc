@@ -1,0 +1,534 @@
+#include "moe/reconstruct/reconstruct_model.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "moe/base/float_environment.h"
+#include "moe/base/matrix.h"
+#include "moe/base/matrix_view.h"
+#include "moe/base/memory_budget.h"
+#include "moe/base/status_macros.h"
+#include "moe/base/thread_pool.h"
+#include "moe/checkpoint/dtype.h"
+#include "moe/checkpoint/llama_config.h"
+#include "moe/checkpoint/tensor.h"
+#include "moe/checkpoint/tensor_name.h"
+#include "moe/kernels/rows/distances.h"
+#include "moe/kernels/rows/elementwise.h"
+#include "moe/kernels/rows/parallel_rows.h"
+#include "moe/model/layer/checkpoint_weights.h"
+#include "moe/model/layer/decoder_layer.h"
+#include "moe/model/layer/decoder_layer_weights.h"
+#include "moe/model/layer/layer_batch.h"
+#include "moe/model/layer/linear.h"
+#include "moe/model/walk/hidden_states.h"
+#include "moe/model/walk/layer_pass.h"
+#include "moe/model/walk/layer_weight_stream.h"
+#include "moe/model/walk/model.h"
+#include "moe/model/walk/sequence_groups.h"
+#include "moe/model/walk/walk_options.h"
+#include "moe/model/walk/walk_plan.h"
+#include "moe/model/walk/weighted_sequences.h"
+#include "moe/reconstruct/block_features.h"
+#include "moe/reconstruct/made_from.h"
+#include "moe/reconstruct/normal_equations.h"
+#include "moe/reconstruct/reconstruct_options.h"
+#include "moe/reconstruct/reconstruct_options.pb.h"
+#include "moe/reconstruct/refitted_weights.h"
+#include "moe/reconstruct/token_weights.h"
+#include "moe/text/dataset/token_sequences.h"
+
+namespace moe {
+namespace {
+
+// z = x - y.
+void Subtract(MatrixView<const float> x, MatrixView<const float> y,
+              MatrixView<float> z, ThreadPool& pool) {
+  ParallelRows(x.rows, x.cols, pool, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      for (int64_t i = 0; i < x.cols; ++i) {
+        z.RowData(t)[i] = x.RowData(t)[i] - y.RowData(t)[i];
+      }
+    }
+  });
+}
+
+// sum over t of weights[t] |x_t|^2, over ascending t.
+double WeightedSquares(MatrixView<const float> x,
+                       absl::Span<const float> weights, ThreadPool& pool) {
+  std::vector<double> norms(static_cast<size_t>(x.rows));
+  SquaredNorms(x, absl::MakeSpan(norms), pool);
+  double sum = 0.0;
+  for (size_t t = 0; t < norms.size(); ++t) sum += weights[t] * norms[t];
+  return sum;
+}
+
+// The sums of an error, relative to what is wanted.
+struct ErrorSums {
+  double error = 0.0;
+  double wanted = 0.0;
+
+  double relative() const {
+    return wanted > 0.0 ? std::sqrt(error / wanted) : 0.0;
+  }
+};
+
+// The walk over both models.
+class Walk {
+ public:
+  Walk(const ReconstructionInputs& inputs, const TokenSequences& sequences,
+       const RefittedParts& parts, const WalkOptions& options,
+       const WalkResources& resources, Reconstruction& result)
+      : dense_model_(inputs.dense),
+        model_(inputs.converted),
+        sequences_(sequences),
+        options_(inputs.options),
+        parts_(parts),
+        walk_options_(options),
+        resources_(resources),
+        pool_(resources.pool),
+        result_(result) {}
+
+  absl::Status Run();
+
+ private:
+  // A block of the current layer while it is refitted.
+  struct Block {
+    DecoderBlock block = DecoderBlock::kMlp;
+    LayerStage compute = LayerStage::kMlp;
+    LayerStage add = LayerStage::kAddMlp;
+    BlockLayout layout;
+    double ridge = 0.0;
+    bool is_refitted = false;
+    absl::string_view part;
+
+    bool is_attention() const { return block == DecoderBlock::kAttention; }
+  };
+  using GroupBody = absl::Status (Walk::*)(const SequenceGroup&, const Block&);
+
+  absl::Status Prepare();
+  absl::Status RunLayer(int64_t layer);
+  absl::Status WalkDense();
+  absl::Status DenseGroup(const SequenceGroup& group);
+  Block BlockOf(int64_t layer, DecoderBlock kind) const;
+  absl::Status RunBlock(const Block& block);
+  absl::Status Refit(const Block& block);
+  absl::Status SurveyGroup(const SequenceGroup& group, const Block& block);
+  absl::Status FinishGroup(const SequenceGroup& group, const Block& block);
+  absl::StatusOr<MatrixView<const float>> Wanted(const SequenceGroup& group,
+                                                 const Block& block,
+                                                 MatrixView<const float> x);
+  absl::Status Replace(const Block& block, const OutputMatrix& matrix,
+                       MatrixView<const double> change);
+  Linear& LinearOf(const Block& block, const OutputMatrix& matrix);
+
+  absl::Status ForEachGroup(GroupBody body, const Block& block) {
+    for (const SequenceGroup& group : *groups_) {
+      MOE_RETURN_IF_ERROR((this->*body)(group, block));
+    }
+    return absl::OkStatus();
+  }
+  int64_t hidden_size() const { return model_.config().hidden_size; }
+  MatrixView<float> Buffer(Matrix<float>& buffer, const SequenceGroup& group) {
+    if (buffer.rows() < group.num_tokens()) {
+      buffer = Matrix<float>(group.num_tokens(), hidden_size());
+    }
+    return buffer.view().Rows(0, group.num_tokens());
+  }
+  LayerBatch BatchOf(const SequenceGroup& group,
+                     MatrixView<const float> x) const {
+    return {group.offsets, x, group.first_sequence};
+  }
+  BlockOutput OutputOf(const SequenceGroup& group) {
+    return {Buffer(output_, group), weights_.has_residual()
+                                        ? Buffer(residual_, group)
+                                        : MatrixView<float>{}};
+  }
+  absl::Span<const float> WeightsOf(const SequenceGroup& group,
+                                    const Block& block) const {
+    return absl::MakeConstSpan(block.is_attention() ? middle_weights_
+                                                    : end_weights_)
+        .subspan(static_cast<size_t>(group.first_token),
+                 static_cast<size_t>(group.num_tokens()));
+  }
+
+  Model& dense_model_;
+  Model& model_;
+  const TokenSequences& sequences_;
+  const ReconstructOptions& options_;
+  const RefittedParts parts_;
+  const WalkOptions& walk_options_;
+  const WalkResources& resources_;
+  ThreadPool& pool_;
+  Reconstruction& result_;
+
+  std::optional<WalkPlan> dense_plan_, plan_;
+  const std::vector<SequenceGroup>* groups_ = nullptr;
+  // The dense hidden states, those behind the attention of the current layer,
+  // and those of the converted model.
+  HiddenStates dense_, middle_, hidden_;
+  // Squared norms, and then the weights, of tokens in the current layer.
+  std::vector<double> middle_norms_, end_norms_;
+  std::vector<float> middle_weights_, end_weights_;
+  // Whether the hidden states can differ from the dense ones.
+  bool differs_ = false;
+  // The layer of both models.
+  DecoderLayer dense_layer_, layer_;
+  DecoderLayerWeights weights_;
+  // For the block that is refitted.
+  FeatureRows* features_ = nullptr;
+  NormalEquations* equations_ = nullptr;
+  ErrorSums before_, after_;
+  Matrix<float> load_, dense_load_, output_, residual_, wanted_, error_;
+};
+
+absl::Status Walk::Prepare() {
+  constexpr LayerPasses kPasses = LayerPasses::kForward;
+  for (const auto& [model, plan] : {std::pair(&dense_model_, &dense_plan_),
+                                    std::pair(&model_, &plan_)}) {
+    MOE_ASSIGN_OR_RETURN(*plan, PlanWalk(*model, sequences_, kPasses,
+                                         walk_options_, resources_));
+  }
+  // Both have room for the smaller groups.
+  groups_ = dense_plan_->groups.size() > plan_->groups.size()
+                ? &dense_plan_->groups
+                : &plan_->groups;
+  const int64_t num_tokens = sequences_.num_tokens();
+  for (HiddenStates* const states : {&dense_, &middle_, &hidden_}) {
+    MOE_ASSIGN_OR_RETURN(
+        *states,
+        HiddenStates::Create(num_tokens, hidden_size(), resources_.budget,
+                             walk_options_.spill_directory));
+  }
+  middle_norms_.resize(static_cast<size_t>(num_tokens));
+  end_norms_.resize(static_cast<size_t>(num_tokens));
+  MOE_RETURN_IF_ERROR(
+      EmbedSequences(dense_model_, sequences_, *dense_plan_, dense_));
+  return EmbedSequences(model_, sequences_, *plan_, hidden_);
+}
+
+absl::Status Walk::Run() {
+  MOE_RETURN_IF_ERROR(Prepare());
+  const int64_t num_layers = model_.config().num_hidden_layers;
+  resources_.progress.Start("reconstruct",
+                            num_layers * sequences_.num_tokens(),
+                            "tokens x layers");
+  LayerWeightStream stream(dense_model_, LayerPasses::kForward,
+                           LayerOrder::kFirstToLast, dense_plan_->weights,
+                           pool_);
+  for (int64_t layer = 0; layer < num_layers; ++layer) {
+    MOE_ASSIGN_OR_RETURN(const DecoderLayerWeights* const dense_weights,
+                         stream.Next());
+    dense_layer_ =
+        LayerOf(dense_model_, *dense_plan_, *dense_weights, walk_options_);
+    MOE_ASSIGN_OR_RETURN(
+        weights_, ReadDecoderLayerWeights(model_.checkpoint(), layer,
+                                          LayerPasses::kForward, pool_));
+    layer_ = LayerOf(model_, *plan_, weights_, walk_options_);
+    MOE_RETURN_IF_ERROR(
+        Annotate(RunLayer(layer), absl::StrCat("layer ", layer)));
+    resources_.progress.Advance(sequences_.num_tokens());
+  }
+  MOE_RETURN_IF_ERROR(CheckFloatEnvironment("the reconstruction"));
+  resources_.progress.Finish();
+  return absl::OkStatus();
+}
+
+absl::Status Walk::RunLayer(int64_t layer) {
+  MOE_RETURN_IF_ERROR(WalkDense());
+  for (const DecoderBlock kind :
+       {DecoderBlock::kAttention, DecoderBlock::kMlp}) {
+    MOE_RETURN_IF_ERROR(RunBlock(BlockOf(layer, kind)));
+  }
+  return absl::OkStatus();
+}
+
+// Takes the dense hidden states through the layer.
+absl::Status Walk::WalkDense() {
+  for (const SequenceGroup& group : *groups_) {
+    MOE_RETURN_IF_ERROR(Annotate(DenseGroup(group), "dense model"));
+  }
+  const auto size = static_cast<double>(hidden_size());
+  const double epsilon = model_.config().rms_norm_eps;
+  middle_weights_ = TokenWeights(middle_norms_, size, epsilon);
+  end_weights_ = TokenWeights(end_norms_, size, epsilon);
+  return absl::OkStatus();
+}
+
+absl::Status Walk::DenseGroup(const SequenceGroup& group) {
+  const int64_t begin = group.first_token, end = group.end_token();
+  const auto norms_of = [&](std::vector<double>& norms) {
+    return absl::MakeSpan(norms).subspan(
+        static_cast<size_t>(begin), static_cast<size_t>(group.num_tokens()));
+  };
+  MOE_ASSIGN_OR_RETURN(const MatrixView<float> x,
+                       dense_.Load(begin, end, dense_load_));
+  LayerForward forward;
+  forward.attention.output = Buffer(output_, group);
+  forward.mlp.output = forward.attention.output;
+  forward.hidden = x;
+  forward.last = LayerStage::kAddAttention;
+  MOE_RETURN_IF_ERROR(DecoderLayerForward(dense_layer_, BatchOf(group, x), {},
+                                          forward, pool_));
+  SquaredNorms(x, norms_of(middle_norms_), pool_);
+  MOE_RETURN_IF_ERROR(middle_.Store(begin, x));
+  forward.first = LayerStage::kMlp;
+  forward.last = LayerStage::kAddMlp;
+  MOE_RETURN_IF_ERROR(DecoderLayerForward(dense_layer_, BatchOf(group, x), {},
+                                          forward, pool_));
+  SquaredNorms(x, norms_of(end_norms_), pool_);
+  return dense_.Store(begin, x);
+}
+
+Walk::Block Walk::BlockOf(int64_t layer, DecoderBlock kind) const {
+  Block block;
+  block.block = kind;
+  block.layout = LayoutOfBlock(model_.checkpoint(), layer, kind);
+  if (block.is_attention()) {
+    block.compute = LayerStage::kAttention;
+    block.add = LayerStage::kAddAttention;
+    block.ridge = options_.ridge_attention();
+    block.is_refitted = parts_.attention;
+    block.part = kAttentionPart;
+  } else {
+    block.ridge = options_.ridge();
+    block.is_refitted = parts_.mlp;
+    block.part = kMlpPart;
+  }
+  return block;
+}
+
+absl::Status Walk::RunBlock(const Block& block) {
+  const bool is_dense =
+      !block.layout.has_experts &&
+      block.layout.num_features ==
+          LayoutOfBlock(dense_model_.checkpoint(), /*layer=*/0, block.block)
+              .num_features;
+  differs_ = differs_ || !is_dense;
+  if (!block.is_refitted || !differs_) {
+    return ForEachGroup(&Walk::FinishGroup, block);
+  }
+  return Annotate(Refit(block), block.part);
+}
+
+absl::Status Walk::Refit(const Block& block) {
+  const int64_t num_features = block.layout.num_features;
+  if (block.ridge == 0.0 && sequences_.num_tokens() < num_features) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "expected at least ", num_features,
+        " tokens, one for each feature, as the ridge is 0, found ",
+        sequences_.num_tokens(), "; give more tokens or a ridge above 0"));
+  }
+  MOE_ASSIGN_OR_RETURN(
+      const MemoryBudget::Reservation memory,
+      resources_.budget.Reserve(
+          NormalEquations::SizeBytes(num_features, hidden_size()),
+          absl::StrCat("the sums over ", num_features, " features")));
+  RefittedBlock refitted = {block.layout.matrices[0].name.layer,
+                            std::string(block.part), num_features};
+  {
+    NormalEquations equations(num_features, hidden_size());
+    FeatureRows features(block.layout);
+    equations_ = &equations;
+    features_ = &features;
+    before_ = ErrorSums();
+    MOE_RETURN_IF_ERROR(ForEachGroup(&Walk::SurveyGroup, block));
+    absl::StatusOr<RidgeSolution> solution =
+        std::move(equations).Solve(block.ridge, pool_);
+    if (!solution.ok()) {
+      return Annotate(solution.status(), "give more tokens or a larger ridge");
+    }
+    refitted.lambda = solution->lambda;
+    refitted.pivot_ratio = solution->pivot_ratio;
+    for (const OutputMatrix& matrix : block.layout.matrices) {
+      MOE_RETURN_IF_ERROR(Replace(block, matrix, solution->change.view()));
+    }
+  }
+  after_ = ErrorSums();
+  MOE_RETURN_IF_ERROR(ForEachGroup(&Walk::FinishGroup, block));
+  refitted.error_before = before_.relative();
+  refitted.error_after = after_.relative();
+  result_.blocks.push_back(std::move(refitted));
+  return absl::OkStatus();
+}
+
+// What the block should give for its input x.
+absl::StatusOr<MatrixView<const float>> Walk::Wanted(
+    const SequenceGroup& group, const Block& block, MatrixView<const float> x) {
+  const MatrixView<float> wanted = Buffer(wanted_, group);
+  if (options_.target() == ReconstructOptions::DENSE_STREAM) {
+    MOE_ASSIGN_OR_RETURN(
+        const MatrixView<float> dense,
+        (block.is_attention() ? middle_ : dense_)
+            .Load(group.first_token, group.end_token(), dense_load_));
+    Subtract(dense, x, wanted, pool_);
+    return wanted;
+  }
+  LayerForward forward;
+  forward.first = forward.last = block.compute;
+  // The MLP reads its input from there.
+  const MatrixView<float> input = Buffer(dense_load_, group);
+  std::copy_n(x.data, x.rows * x.cols, input.data);
+  forward.hidden = input;
+  forward.attention.output = forward.mlp.output = wanted;
+  MOE_RETURN_IF_ERROR(DecoderLayerForward(dense_layer_, BatchOf(group, input),
+                                          {}, forward, pool_));
+  return wanted;
+}
+
+// Adds the group to the sums. The hidden states stay as they are.
+absl::Status Walk::SurveyGroup(const SequenceGroup& group, const Block& block) {
+  MOE_ASSIGN_OR_RETURN(
+      const MatrixView<float> x,
+      hidden_.Load(group.first_token, group.end_token(), load_));
+  features_->Start(group.num_tokens(), pool_);
+  LayerTaps taps;
+  taps.features = [this](const BlockFeatures& part) {
+    features_->Add(part, pool_);
+    return absl::OkStatus();
+  };
+  const BlockOutput output = OutputOf(group);
+  LayerForward forward;
+  forward.first = forward.last = block.compute;
+  forward.hidden = x;
+  forward.attention.output = output.output;
+  forward.mlp = output;
+  MOE_RETURN_IF_ERROR(
+      DecoderLayerForward(layer_, BatchOf(group, x), taps, forward, pool_));
+  if (!block.is_attention() && output.residual.rows > 0) {
+    ResidualAdd(output.output, output.residual, output.output, pool_);
+  }
+  MOE_ASSIGN_OR_RETURN(const MatrixView<const float> wanted,
+                       Wanted(group, block, x));
+  const MatrixView<float> error = Buffer(error_, group);
+  Subtract(wanted, output.output, error, pool_);
+  const absl::Span<const float> weights = WeightsOf(group, block);
+  before_.error += WeightedSquares(error, weights, pool_);
+  before_.wanted += WeightedSquares(wanted, weights, pool_);
+  equations_->Add(features_->rows(), error, weights, pool_);
+  return absl::OkStatus();
+}
+
+// Takes the hidden states of the converted model through the block.
+absl::Status Walk::FinishGroup(const SequenceGroup& group, const Block& block) {
+  MOE_ASSIGN_OR_RETURN(
+      const MatrixView<float> x,
+      hidden_.Load(group.first_token, group.end_token(), load_));
+  LayerTaps taps;
+  const auto measure = [&](MatrixView<float> output) -> absl::Status {
+    MOE_ASSIGN_OR_RETURN(const MatrixView<const float> wanted,
+                         Wanted(group, block, x));
+    const absl::Span<const float> weights = WeightsOf(group, block);
+    after_.wanted += WeightedSquares(wanted, weights, pool_);
+    const MatrixView<float> error = Buffer(error_, group);
+    Subtract(wanted, output, error, pool_);
+    after_.error += WeightedSquares(error, weights, pool_);
+    return absl::OkStatus();
+  };
+  if (block.is_refitted && differs_) {
+    (block.is_attention() ? taps.attention_output : taps.mlp_output) = measure;
+  }
+  const BlockOutput output = OutputOf(group);
+  LayerForward forward;
+  forward.first = block.compute;
+  forward.last = block.add;
+  forward.hidden = x;
+  forward.attention.output = output.output;
+  forward.mlp = output;
+  MOE_RETURN_IF_ERROR(
+      DecoderLayerForward(layer_, BatchOf(group, x), taps, forward, pool_));
+  return hidden_.Store(group.first_token, x);
+}
+
+Linear& Walk::LinearOf(const Block& block, const OutputMatrix& matrix) {
+  if (matrix.name.expert < 0) {
+    return block.is_attention() ? weights_.attention.output : weights_.mlp.down;
+  }
+  const auto expert = static_cast<size_t>(matrix.name.expert);
+  return block.is_attention() ? weights_.attention_experts.experts[expert].output
+                              : weights_.mlp_experts.experts[expert].down;
+}
+
+// Adds the change to the matrix, rounds it to the type that it is stored in,
+// keeps it, and packs it for the rest of the layer.
+absl::Status Walk::Replace(const Block& block, const OutputMatrix& matrix,
+                           MatrixView<const double> change) {
+  MOE_ASSIGN_OR_RETURN(HostTensor tensor,
+                       ReadWeight(model_.checkpoint(), matrix.name));
+  std::vector<float> values = ToFloats(tensor);
+  for (int64_t i = 0; i < change.rows; ++i) {
+    for (int64_t j = 0; j < matrix.num_columns; ++j) {
+      float& value = values[static_cast<size_t>(i * matrix.num_columns + j)];
+      value = static_cast<float>(value +
+                                 change.RowData(i)[matrix.first_column + j]);
+    }
+  }
+  FloatToWeights(tensor.dtype, values, absl::MakeSpan(tensor.bytes));
+  if (const std::optional<int64_t> bad =
+          FindNonFinite(tensor.dtype, tensor.bytes);
+      bad.has_value()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "tensor \"", FormatTensorName(matrix.name), "\", element ", *bad,
+        ": expected a number that ", DtypeName(tensor.dtype),
+        " can hold, found ", values[static_cast<size_t>(*bad)],
+        "; give more tokens or a larger ridge"));
+  }
+  MOE_RETURN_IF_ERROR(result_.weights.Put(matrix.name, tensor.bytes));
+  Linear& linear = LinearOf(block, matrix);
+  linear = PackLinear(ViewWeight(tensor), std::move(linear.bias),
+                      LayerPasses::kForward, pool_);
+  return absl::OkStatus();
+}
+
+// The bytes of all matrices that can be refitted.
+int64_t MostBytes(const Checkpoint& checkpoint) {
+  int64_t bytes = 0;
+  const int64_t num_layers =
+      DecoderConfig(checkpoint.config()).num_hidden_layers;
+  for (int64_t layer = 0; layer < num_layers; ++layer) {
+    for (const DecoderBlock block :
+         {DecoderBlock::kAttention, DecoderBlock::kMlp}) {
+      for (const OutputMatrix& matrix :
+           LayoutOfBlock(checkpoint, layer, block).matrices) {
+        bytes += NumBytes(LocateWeight(checkpoint, matrix.name).tensor->spec);
+      }
+    }
+  }
+  return bytes;
+}
+
+}  // namespace
+
+absl::StatusOr<Reconstruction> ReconstructModel(
+    const ReconstructionInputs& inputs, const WalkOptions& walk_options,
+    const WalkResources& resources) {
+  MOE_RETURN_IF_ERROR(ValidateReconstructOptions(inputs.options));
+  MOE_ASSIGN_OR_RETURN(const RefittedParts parts,
+                       ParseRefittedParts(inputs.options));
+  MOE_RETURN_IF_ERROR(CheckMadeFrom(inputs.converted.checkpoint(),
+                                    inputs.dense.checkpoint()));
+  MOE_ASSIGN_OR_RETURN(
+      RefittedWeights weights,
+      RefittedWeights::Create(walk_options.spill_directory,
+                              MostBytes(inputs.converted.checkpoint())));
+  Reconstruction result = {std::move(weights), {}, inputs.sequences.num_tokens()};
+  const TokenSequences sequences = InCanonicalOrder(inputs.sequences);
+  MOE_RETURN_IF_ERROR(
+      Annotate(Walk(inputs, sequences, parts, walk_options, resources, result)
+                   .Run(),
+               "sequences sorted by their tokens"));
+  return result;
+}
+
+}  // namespace moe

@@ -1,0 +1,31 @@
+// The checkpoint of a reconstructed model: the original one, with the refitted
+// matrices in their places.
+
+#ifndef MOE_RECONSTRUCT_RECONSTRUCTED_CHECKPOINT_H_
+#define MOE_RECONSTRUCT_RECONSTRUCTED_CHECKPOINT_H_
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "moe/checkpoint/checkpoint.h"
+#include "moe/convert/conversion_plan.h"
+#include "moe/convert/piece_stream.h"
+#include "moe/reconstruct/refitted_weights.h"
+
+namespace moe {
+
+// Checks before hours of work whether the checkpoint could be written: the
+// errors of CheckpointWriter::Create, which checks the path and the free space.
+absl::Status CheckReconstructedOutput(const Checkpoint& from,
+                                      const ConversionOutput& output);
+
+// Writes `from`, a model with experts or a dense one, with the data of the
+// tensors that `weights` has. Names, types, shapes, shards, config.json and the
+// other files stay as they are. The errors of WriteConversion, and of reading
+// the weights.
+absl::StatusOr<WrittenCheckpoint> WriteReconstructedCheckpoint(
+    const Checkpoint& from, const RefittedWeights& weights,
+    const ConversionOutput& output, const ConversionResources& resources);
+
+}  // namespace moe
+
+#endif  // MOE_RECONSTRUCT_RECONSTRUCTED_CHECKPOINT_H_

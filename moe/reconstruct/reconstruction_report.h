@@ -1,0 +1,24 @@
+// The report of a reconstruction.
+
+#ifndef MOE_RECONSTRUCT_RECONSTRUCTION_REPORT_H_
+#define MOE_RECONSTRUCT_RECONSTRUCTION_REPORT_H_
+
+#include <string>
+
+#include "moe/base/json.h"
+#include "moe/reconstruct/reconstruct_model.h"
+#include "moe/reconstruct/reconstruct_options.pb.h"
+
+namespace moe {
+
+// {the options, "blocks": [{"layer", "part", "num_features", "error_before",
+// "error_after", "lambda", "pivot_ratio"}]}
+Json ReconstructionToJson(const Reconstruction& reconstruction,
+                          const ReconstructOptions& options);
+
+// A line for each block.
+std::string FormatReconstruction(const Reconstruction& reconstruction);
+
+}  // namespace moe
+
+#endif  // MOE_RECONSTRUCT_RECONSTRUCTION_REPORT_H_

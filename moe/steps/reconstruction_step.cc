@@ -1,0 +1,171 @@
+// reconstruct_converted_model: refits a converted model to the dense one, in
+// closed form.
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "google/protobuf/message.h"
+#include "moe/base/atomic_write.h"
+#include "moe/base/file_system.h"
+#include "moe/base/json.h"
+#include "moe/base/mutation_gate.h"
+#include "moe/base/progress.h"
+#include "moe/base/status_macros.h"
+#include "moe/checkpoint/checkpoint.h"
+#include "moe/convert/conversion_plan.h"
+#include "moe/convert/conversion_report.h"
+#include "moe/convert/piece_stream.h"
+#include "moe/model/walk/model.h"
+#include "moe/reconstruct/made_from.h"
+#include "moe/reconstruct/reconstruct_model.h"
+#include "moe/reconstruct/reconstruct_options.h"
+#include "moe/reconstruct/reconstruct_options.pb.h"
+#include "moe/reconstruct/reconstructed_checkpoint.h"
+#include "moe/reconstruct/reconstruction_report.h"
+#include "moe/steps/all_steps.h"
+#include "moe/steps/artifact_output.h"
+#include "moe/steps/cost_model.h"
+#include "moe/steps/output_options.pb.h"
+#include "moe/steps/step_kind.h"
+#include "moe/steps/walk_session.h"
+
+namespace moe {
+namespace {
+
+constexpr char kDenseFlag[] = "dense_model_path";
+constexpr char kReportName[] = "reconstruction";
+
+// All that can be wrong before the dataset is read and the models walked.
+absl::Status CheckRequest(const StepRequest& request) {
+  const auto& output = request.OutputAs<ReconstructionOutput>();
+  if (!output.report_out().empty()) {
+    MOE_RETURN_IF_ERROR(CheckOutputFile(
+        {"--report_out", output.report_out(), output.overwrite(),
+         "report of a reconstruction", "reconstruction.report.json",
+         [](const std::string& path) {
+           return IsReportOf(path, kReportName);
+         }}));
+  }
+  MOE_ASSIGN_OR_RETURN(const Checkpoint from,
+                       Checkpoint::Open(request.Path(kModelPathFlag)));
+  MOE_ASSIGN_OR_RETURN(const Checkpoint dense,
+                       Checkpoint::Open(request.Path(kDenseFlag)));
+  MOE_RETURN_IF_ERROR(CheckMadeFrom(from, dense));
+  MOE_ASSIGN_OR_RETURN(const ConversionOutput checkpoint,
+                       ConversionOutputOf(output));
+  return CheckReconstructedOutput(from, checkpoint);
+}
+
+// The checkpoint, then the report: a signal ends the command before both are
+// there or after.
+absl::StatusOr<Json> Write(const StepRequest& request, AnyWalkSession& session,
+                           const Reconstruction& made) {
+  const auto& output = request.OutputAs<ReconstructionOutput>();
+  const WalkResources resources = session.resources();
+  std::optional<MutationSection> section;
+  MOE_ASSIGN_OR_RETURN(ConversionOutput checkpoint, ConversionOutputOf(output));
+  checkpoint.before_commit = [&] { section.emplace(); };
+  MOE_ASSIGN_OR_RETURN(
+      const WrittenCheckpoint written,
+      WriteReconstructedCheckpoint(session.model().checkpoint(), made.weights,
+                                   checkpoint,
+                                   {resources.pool, resources.progress}));
+  Json report = Json::object();
+  report["artifact"] = kReportName;
+  report["checkpoint"] = SplitPath(output.save_path()).name;
+  AddWritten(written, report);
+  report.update(
+      ReconstructionToJson(made, request.OptionsAs<ReconstructOptions>()));
+  report = WithDataset(report, session.dataset());
+  if (output.report_out().empty()) return report;
+  const std::string text = FormatJson(report);
+  MOE_RETURN_IF_ERROR(WriteFileAtomically(
+      output.report_out(), output.overwrite(),
+      [&](WritableFile& file) { return file.Append(text); }));
+  return report;
+}
+
+absl::StatusOr<StepOutcome> Reconstruct(const StepRequest& request,
+                                        Progress& progress) {
+  const auto& options = request.OptionsAs<ReconstructOptions>();
+  const std::string& path =
+      request.OutputAs<ReconstructionOutput>().save_path();
+  MOE_RETURN_IF_ERROR(CheckRequest(request));
+  MOE_ASSIGN_OR_RETURN(const std::unique_ptr<AnyWalkSession> session,
+                       AnyWalkSession::Open(request, progress));
+  MOE_ASSIGN_OR_RETURN(Model dense, Model::Open(request.Path(kDenseFlag)));
+  MOE_ASSIGN_OR_RETURN(
+      const Reconstruction made,
+      ReconstructModel({dense, session->model(), session->sequences(), options},
+                       SingleWalk(), session->resources()));
+  MOE_ASSIGN_OR_RETURN(Json report, Write(request, *session, made));
+  report["checkpoint"] = path;
+  return StepOutcome{report,
+                     absl::StrCat(FormatLine("reconstructed checkpoint", path),
+                                  FormatDataset(session->dataset()),
+                                  FormatReconstruction(made))};
+}
+
+// A walk of the dense model, two of the converted one, and the writing. The
+// sums over products of features take as much as two walks at most.
+void Cost(const CostedStep& step, CostModel& model) {
+  const std::string& dataset = step.reads.at(kDatasetFlag);
+  const ActiveShare share = model.share(step.reads.at(kModelPathFlag));
+  model.share(step.name) = share;
+  model.Walk(dataset, ActiveShare());
+  model.Walk(dataset, share);
+  model.Walk(dataset, share);
+  const auto size = static_cast<double>(model.config().intermediate_size);
+  const auto hidden = static_cast<double>(model.config().hidden_size);
+  model.step().flops +=
+      model.num_tokens(dataset) *
+      static_cast<double>(model.config().num_hidden_layers) *
+      (size * size + 2 * size * hidden);
+  model.Convert();
+}
+
+}  // namespace
+
+StepKind ReconstructionKind() {
+  StepKind kind;
+  kind.name = "reconstruct_converted_model";
+  kind.summary =
+      "refits a converted model to the dense one, so that it works without "
+      "training";
+  kind.notes =
+      "Walks both models once, side by side. The last matrix of every expert, "
+      "and o_proj of the attention, get the weights for which the converted "
+      "model's hidden states are nearest to the dense model's, by ridge "
+      "regression in double over all tokens. Works on every checkpoint that was "
+      "converted from the dense one, and on a dense one with neurons removed. "
+      "Names, shapes and types stay. The report gives the relative error of "
+      "every block before and after. The checkpoint appears at --save_path "
+      "whole or not at all.";
+  kind.field = "reconstruct";
+  kind.inputs = {{.flag = kModelPathFlag,
+                  .source = StepInputKind::kMade,
+                  .field = "checkpoint",
+                  .made = OutputKind::kCheckpoint,
+                  .what = "directory of a converted checkpoint"},
+                 {.flag = kDenseFlag,
+                  .source = StepInputKind::kDenseModel,
+                  .what = "directory of the dense checkpoint that it was "
+                          "converted from"},
+                 DatasetInput()};
+  kind.made = OutputKind::kReconstructedCheckpoint;
+  kind.options = std::make_shared<ReconstructOptions>();
+  kind.output = std::make_shared<ReconstructionOutput>();
+  kind.validate = [](const google::protobuf::Message& options) {
+    return ValidateReconstructOptions(
+        static_cast<const ReconstructOptions&>(options));
+  };
+  kind.run = Reconstruct;
+  kind.cost = Cost;
+  return kind;
+}
+
+}  // namespace moe
