@@ -117,6 +117,7 @@ class Walk {
   };
   using GroupBody = absl::Status (Walk::*)(const SequenceGroup&, const Block&);
 
+  absl::Status ReserveSums();
   absl::Status Prepare();
   absl::Status RunLayer(int64_t layer);
   absl::Status WalkDense();
@@ -168,10 +169,11 @@ class Walk {
   const TokenSequences& sequences_;
   const ReconstructOptions& options_;
   const RefittedParts parts_;
-  const WalkOptions& walk_options_;
+  WalkOptions walk_options_;
   const WalkResources& resources_;
   ThreadPool& pool_;
   Reconstruction& result_;
+  MemoryBudget::Reservation memory_;
 
   std::optional<WalkPlan> dense_plan_, plan_;
   const std::vector<SequenceGroup>* groups_ = nullptr;
@@ -190,11 +192,47 @@ class Walk {
   FeatureRows* features_ = nullptr;
   NormalEquations* equations_ = nullptr;
   ErrorSums before_, after_;
-  Matrix<float> load_, dense_load_, output_, residual_, wanted_, error_;
+  Matrix<float> load_, dense_load_, middle_load_, output_, residual_, wanted_, error_;
 };
+
+// Takes the memory of the largest block's sums, and of the features and other
+// rows of a group, which is as large as there is room for.
+absl::Status Walk::ReserveSums() {
+  int64_t num_features = 0;
+  for (int64_t layer = 0; layer < model_.config().num_hidden_layers; ++layer) {
+    for (const DecoderBlock block :
+         {DecoderBlock::kAttention, DecoderBlock::kMlp}) {
+      num_features = std::max(
+          num_features,
+          LayoutOfBlock(model_.checkpoint(), layer, block).num_features);
+    }
+  }
+  constexpr int64_t kBuffers = 7;
+  const auto bytes_for = [&](int64_t num_tokens) {
+    return NormalEquations::SizeBytes(num_features, hidden_size()) +
+           num_tokens * (num_features + kBuffers * hidden_size()) *
+               static_cast<int64_t>(sizeof(float));
+  };
+  const int64_t longest = LongestSequence(sequences_.offsets());
+  while (walk_options_.tokens_at_once > longest) {
+    std::optional<MemoryBudget::Reservation> memory =
+        resources_.budget.TryReserve(bytes_for(walk_options_.tokens_at_once));
+    if (memory.has_value()) {
+      memory_ = std::move(*memory);
+      return absl::OkStatus();
+    }
+    walk_options_.tokens_at_once /= 2;
+  }
+  MOE_ASSIGN_OR_RETURN(
+      memory_, resources_.budget.Reserve(
+                   bytes_for(longest),
+                   absl::StrCat("the sums over ", num_features, " features")));
+  return absl::OkStatus();
+}
 
 absl::Status Walk::Prepare() {
   constexpr LayerPasses kPasses = LayerPasses::kForward;
+  MOE_RETURN_IF_ERROR(ReserveSums());
   for (const auto& [model, plan] : {std::pair(&dense_model_, &dense_plan_),
                                     std::pair(&model_, &plan_)}) {
     MOE_ASSIGN_OR_RETURN(*plan, PlanWalk(*model, sequences_, kPasses,
@@ -277,12 +315,15 @@ absl::Status Walk::DenseGroup(const SequenceGroup& group) {
   LayerForward forward;
   forward.attention.output = Buffer(output_, group);
   forward.mlp.output = forward.attention.output;
-  forward.hidden = x;
+  const MatrixView<float> middle = middle_.Prepare(begin, end, middle_load_);
+  forward.hidden = middle;
   forward.last = LayerStage::kAddAttention;
   MOE_RETURN_IF_ERROR(DecoderLayerForward(dense_layer_, BatchOf(group, x), {},
                                           forward, pool_));
-  SquaredNorms(x, norms_of(middle_norms_), pool_);
-  MOE_RETURN_IF_ERROR(middle_.Store(begin, x));
+  SquaredNorms(middle, norms_of(middle_norms_), pool_);
+  std::copy_n(middle.data, middle.rows * middle.cols, x.data);
+  MOE_RETURN_IF_ERROR(middle_.Store(begin, middle));
+  forward.hidden = x;
   forward.first = LayerStage::kMlp;
   forward.last = LayerStage::kAddMlp;
   MOE_RETURN_IF_ERROR(DecoderLayerForward(dense_layer_, BatchOf(group, x), {},
@@ -330,11 +371,6 @@ absl::Status Walk::Refit(const Block& block) {
         " tokens, one for each feature, as the ridge is 0, found ",
         sequences_.num_tokens(), "; give more tokens or a ridge above 0"));
   }
-  MOE_ASSIGN_OR_RETURN(
-      const MemoryBudget::Reservation memory,
-      resources_.budget.Reserve(
-          NormalEquations::SizeBytes(num_features, hidden_size()),
-          absl::StrCat("the sums over ", num_features, " features")));
   RefittedBlock refitted = {block.layout.matrices[0].name.layer,
                             std::string(block.part), num_features};
   {
