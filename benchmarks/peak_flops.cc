@@ -18,19 +18,20 @@ namespace moe {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-double RunPeak(int64_t num_rounds) {
+template <class D>
+HWY_INLINE double RunChains(D d, int64_t num_rounds) {
   // More than latency times throughput (4 cycles, 2 a cycle) wants, and fewer
   // than there are registers.
   constexpr int kChains = 12;
-  const hn::CappedTag<float, 16> d;
-  using V = hn::VFromD<decltype(d)>;
+  using V = hn::VFromD<D>;
+  using T = hn::TFromD<D>;
   V sums[kChains];
   MOE_UNROLL
   for (int i = 0; i < kChains; ++i) {
-    sums[i] = hn::Set(d, static_cast<float>(i));
+    sums[i] = hn::Set(d, static_cast<T>(i));
   }
-  const V factor = hn::Set(d, 0.999f);
-  const V addend = hn::Set(d, 0.001f);
+  const V factor = hn::Set(d, static_cast<T>(0.999));
+  const V addend = hn::Set(d, static_cast<T>(0.001));
   for (int64_t round = 0; round < num_rounds; ++round) {
     MOE_UNROLL
     for (int i = 0; i < kChains; ++i) {
@@ -40,10 +41,18 @@ double RunPeak(int64_t num_rounds) {
   V total = sums[0];
   for (int i = 1; i < kChains; ++i) total = hn::Add(total, sums[i]);
   // So that the compiler has to compute it.
-  volatile float used = hn::GetLane(hn::SumOfLanes(d, total));
+  volatile T used = hn::GetLane(hn::SumOfLanes(d, total));
   (void)used;
   return 2.0 * kChains * static_cast<double>(hn::Lanes(d)) *
          static_cast<double>(num_rounds);
+}
+
+double RunPeak(int64_t num_rounds) {
+  return RunChains(hn::CappedTag<float, 16>(), num_rounds);
+}
+
+double RunPeakDouble(int64_t num_rounds) {
+  return RunChains(hn::CappedTag<double, 8>(), num_rounds);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -54,11 +63,17 @@ HWY_AFTER_NAMESPACE();
 namespace moe {
 namespace {
 HWY_EXPORT(RunPeak);
+HWY_EXPORT(RunPeakDouble);
 }  // namespace
 
 double RunPeakFlops(int64_t num_rounds) {
   (void)ActiveSimdTarget();  // Sets what the dispatch goes by.
   return HWY_DYNAMIC_DISPATCH(RunPeak)(num_rounds);
+}
+
+double RunPeakDoubleFlops(int64_t num_rounds) {
+  (void)ActiveSimdTarget();
+  return HWY_DYNAMIC_DISPATCH(RunPeakDouble)(num_rounds);
 }
 
 }  // namespace moe

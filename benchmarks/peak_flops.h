@@ -12,6 +12,9 @@ namespace moe {
 // operations they were, two for each lane and multiply-add.
 double RunPeakFlops(int64_t num_rounds);
 
+// The same in double.
+double RunPeakDoubleFlops(int64_t num_rounds);
+
 }  // namespace moe
 
 #endif  // BENCHMARKS_PEAK_FLOPS_H_

@@ -1,4 +1,5 @@
-// a * b + c, rounded once, on every target. Included once per target.
+// a * b + c, rounded once, on every target, in float or double. Included once
+// per target.
 
 #if defined(MOE_KERNELS_SIMD_FUSED_MULTIPLY_ADD_INL_H_) == \
     defined(HWY_TARGET_TOGGLE)
@@ -7,6 +8,8 @@
 #else
 #define MOE_KERNELS_SIMD_FUSED_MULTIPLY_ADD_INL_H_
 #endif
+
+#include <cmath>
 
 #include "hwy/highway.h"
 
@@ -45,8 +48,23 @@ HWY_INLINE VD SumRoundedToOdd(DD dd, VD p, VD c) {
   return hn::IfThenElse(hn::And(inexact, is_even), moved, sum);
 }
 
+// The C library's, which is exact with or without an instruction for it.
 template <class D, class V = hn::VFromD<D>>
-HWY_INLINE V Fma(D d, V a, V b, V c) {
+HWY_INLINE V FmaOfDoubles(D d, V a, V b, V c) {
+  HWY_ALIGN double factors[hn::MaxLanes(D())];
+  HWY_ALIGN double others[hn::MaxLanes(D())];
+  HWY_ALIGN double sums[hn::MaxLanes(D())];
+  hn::Store(a, d, factors);
+  hn::Store(b, d, others);
+  hn::Store(c, d, sums);
+  for (size_t i = 0; i < hn::MaxLanes(D()); ++i) {
+    sums[i] = std::fma(factors[i], others[i], sums[i]);
+  }
+  return hn::Load(d, sums);
+}
+
+template <class D, class V = hn::VFromD<D>>
+HWY_INLINE V FmaOfFloats(D d, V a, V b, V c) {
   const hn::Half<D> dh;
   const hn::RepartitionToWide<D> dd;
   const auto half = [&](auto ah, auto bh, auto ch) HWY_ATTR {
@@ -59,6 +77,15 @@ HWY_INLINE V Fma(D d, V a, V b, V c) {
   const auto upper =
       half(hn::UpperHalf(dh, a), hn::UpperHalf(dh, b), hn::UpperHalf(dh, c));
   return hn::Combine(d, upper, lower);
+}
+
+template <class D, class V = hn::VFromD<D>>
+HWY_INLINE V Fma(D d, V a, V b, V c) {
+  if constexpr (sizeof(hn::TFromD<D>) == sizeof(double)) {
+    return FmaOfDoubles(d, a, b, c);
+  } else {
+    return FmaOfFloats(d, a, b, c);
+  }
 }
 
 #else  // The hardware's.

@@ -1,22 +1,102 @@
 #include "moe/kernels/solve/cholesky.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "moe/base/check.h"
 #include "moe/base/matrix.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/thread_pool.h"
+#include "moe/kernels/solve/chain_product.h"
+#include "moe/kernels/solve/panel_kernels.h"
+#include "moe/kernels/solve/triangle_block.h"
 
 namespace moe {
 namespace {
 
-absl::Status PivotError(int64_t pivot, double found) {
-  return absl::InvalidArgumentError(absl::StrCat(
-      "pivot ", pivot, ": expected a positive finite number, found ", found,
-      "; raise what is added to the diagonal"));
+using internal::BlockRange;
+using internal::ChainProduct;
+using internal::kPanelColumns;
+using internal::PackRange;
+using internal::StepOrder;
+using internal::TriangleBlock;
+
+// Row m of A is minus the block's unknowns in row m, in the order of the steps.
+void PackUnknowns(MatrixView<const double> x, const BlockRange& block,
+                  const PackRange& range, int64_t stride, double* out) {
+  for (int64_t m = range.begin; m < range.end; ++m) {
+    const double* const values = x.RowData(m);
+    double* const row = out + (m - range.begin) * stride;
+    for (int64_t k = 0; k < range.depth; ++k) {
+      row[k] = -values[block.Index(range.first + k)];
+    }
+  }
+}
+
+// Column n of B is row `first_row` + n of the factor, in the block's columns.
+void PackRowsOfFactor(MatrixView<const double> factor, int64_t first_row,
+                      const BlockRange& block, const PackRange& range,
+                      double* out) {
+  for (int64_t n = range.begin; n < range.end; ++n) {
+    const int64_t j = n - range.begin;
+    double* const column = out +
+                           j / kPanelColumns * range.depth * kPanelColumns +
+                           j % kPanelColumns;
+    const double* const row =
+        factor.RowData(first_row + n) + block.begin + range.first;
+    for (int64_t k = 0; k < range.depth; ++k) {
+      column[k * kPanelColumns] = row[k];
+    }
+  }
+}
+
+// Column n of B is column n of the factor, in the block's rows from the last.
+void PackColumnsOfFactor(MatrixView<const double> factor,
+                         const BlockRange& block, const PackRange& range,
+                         double* out) {
+  for (int64_t k = 0; k < range.depth; ++k) {
+    const double* const row = factor.RowData(block.Index(range.first + k));
+    double* panel = out + k * kPanelColumns;
+    for (int64_t n = range.begin; n < range.end; n += kPanelColumns) {
+      const int64_t count = std::min(kPanelColumns, range.end - n);
+      std::copy(row + n, row + n + count, panel);
+      panel += range.depth * kPanelColumns;
+    }
+  }
+}
+
+// Columns [begin, end) of all rows.
+MatrixView<double> Columns(MatrixView<double> matrix, int64_t begin,
+                           int64_t end) {
+  return {matrix.data + begin, matrix.rows, end - begin, matrix.stride};
+}
+
+// c -= x B for the block's unknowns in the rows of x, where B is the factor's
+// rows from the block's end on, in the block's columns.
+void SubtractAscending(MatrixView<const double> factor, const BlockRange& block,
+                       MatrixView<const double> x, MatrixView<double> c,
+                       bool is_lower, ChainProduct& product) {
+  product.Add({[&](const PackRange& range, int64_t stride, double* out) {
+                 PackUnknowns(x, block, range, stride, out);
+               },
+               [&](const PackRange& range, double* out) {
+                 PackRowsOfFactor(factor, block.end, block, range, out);
+               },
+               block.size(), c, is_lower});
+}
+
+void SubtractDescending(MatrixView<const double> factor,
+                        const BlockRange& block, MatrixView<double> x,
+                        ChainProduct& product) {
+  product.Add({[&](const PackRange& range, int64_t stride, double* out) {
+                 PackUnknowns(x, block, range, stride, out);
+               },
+               [&](const PackRange& range, double* out) {
+                 PackColumnsOfFactor(factor, block, range, out);
+               },
+               block.size(), Columns(x, 0, block.begin)});
 }
 
 }  // namespace
@@ -24,20 +104,23 @@ absl::Status PivotError(int64_t pivot, double found) {
 absl::Status CholeskyFactor(Matrix<double>& a, ThreadPool& pool) {
   MOE_CHECK(a.rows() == a.cols());
   const int64_t n = a.rows();
-  for (int64_t j = 0; j < n; ++j) {
-    double* const pivot_row = a.view().RowData(j);
-    const double pivot = pivot_row[j];
-    if (!(pivot > 0.0) || !std::isfinite(pivot)) return PivotError(j, pivot);
-    pivot_row[j] = std::sqrt(pivot);
-    for (int64_t i = j + 1; i < n; ++i) a.view().RowData(i)[j] /= pivot_row[j];
-    pool.ParallelFor(j + 1, n, 64, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        double* const row = a.view().RowData(i);
-        for (int64_t m = j + 1; m <= i; ++m) {
-          row[m] = std::fma(-row[j], a.view().RowData(m)[j], row[m]);
-        }
-      }
-    });
+  TriangleBlock triangle(pool);
+  ChainProduct product(pool);
+  for (int64_t begin = 0; begin < n; begin += TriangleBlock::kMaxSize) {
+    const BlockRange block = {begin,
+                              std::min(begin + TriangleBlock::kMaxSize, n),
+                              StepOrder::kAscending};
+    const int64_t pivot = triangle.Factor(a.view(), block);
+    if (pivot >= 0) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "pivot ", pivot, ": expected a positive finite number, found ",
+          a.view().RowData(pivot)[pivot],
+          "; raise what is added to the diagonal"));
+    }
+    const MatrixView<double> below = a.view().Rows(block.end, n);
+    triangle.Solve(below);
+    SubtractAscending(a.view(), block, below, Columns(below, block.end, n),
+                      /*is_lower=*/true, product);
   }
   return absl::OkStatus();
 }
@@ -59,21 +142,26 @@ void SolveCholesky(const Matrix<double>& factor, Matrix<double>& right_sides,
                    ThreadPool& pool) {
   const int64_t n = factor.rows();
   MOE_CHECK(factor.cols() == n && right_sides.cols() == n);
-  pool.ParallelFor(0, right_sides.rows(), 1, [&](int64_t begin, int64_t end) {
-    for (int64_t h = begin; h < end; ++h) {
-      double* const x = right_sides.view().RowData(h);
-      for (int64_t i = 0; i < n; ++i) {
-        const double* const row = factor.view().RowData(i);
-        for (int64_t k = 0; k < i; ++k) x[i] = std::fma(-row[k], x[k], x[i]);
-        x[i] /= row[i];
-      }
-      for (int64_t k = n - 1; k >= 0; --k) {
-        const double* const row = factor.view().RowData(k);
-        x[k] /= row[k];
-        for (int64_t i = 0; i < k; ++i) x[i] = std::fma(-row[i], x[k], x[i]);
-      }
-    }
-  });
+  const MatrixView<double> x = right_sides.view();
+  TriangleBlock triangle(pool);
+  ChainProduct product(pool);
+  for (int64_t begin = 0; begin < n; begin += TriangleBlock::kMaxSize) {
+    const BlockRange block = {begin,
+                              std::min(begin + TriangleBlock::kMaxSize, n),
+                              StepOrder::kAscending};
+    triangle.Load(factor.view(), block);
+    triangle.Solve(x);
+    SubtractAscending(factor.view(), block, x, Columns(x, block.end, n),
+                      /*is_lower=*/false, product);
+  }
+  for (int64_t end = n; end > 0; end -= TriangleBlock::kMaxSize) {
+    const BlockRange block = {
+        std::max<int64_t>(end - TriangleBlock::kMaxSize, 0), end,
+        StepOrder::kDescending};
+    triangle.Load(factor.view(), block);
+    triangle.Solve(x);
+    SubtractDescending(factor.view(), block, x, product);
+  }
 }
 
 }  // namespace moe

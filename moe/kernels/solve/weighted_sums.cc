@@ -1,6 +1,6 @@
 #include "moe/kernels/solve/weighted_sums.h"
 
-#include <cmath>
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -9,22 +9,62 @@
 #include "moe/base/matrix.h"
 #include "moe/base/matrix_view.h"
 #include "moe/base/thread_pool.h"
+#include "moe/kernels/solve/chain_product.h"
+#include "moe/kernels/solve/panel_kernels.h"
 
 namespace moe {
 namespace {
 
-// Row `row` of the sums, `count` elements, one token after another.
-void AddTokens(MatrixView<const float> targets, MatrixView<const float> inputs,
-               absl::Span<const float> weights, int64_t row, int64_t count,
-               double* sums) {
-  for (int64_t t = 0; t < inputs.rows; ++t) {
-    const double target = double{weights[static_cast<size_t>(t)]} *
-                          double{targets.RowData(t)[row]};
-    const float* const x = inputs.RowData(t);
-    for (int64_t n = 0; n < count; ++n) {
-      sums[n] = std::fma(target, double{x[n]}, sums[n]);
+using internal::ChainProduct;
+using internal::kPanelColumns;
+using internal::PackRange;
+
+// Row m of A is double(w_t) * double(x_tm) of the tokens t, exact. A few tokens
+// at once, so that a cache line of the output is filled before it leaves.
+void PackWeighted(MatrixView<const float> x, absl::Span<const float> weights,
+                  const PackRange& range, int64_t stride, double* out) {
+  constexpr int64_t kTokensAtOnce = 8;
+  for (int64_t k = 0; k < range.depth; k += kTokensAtOnce) {
+    const int64_t count = std::min(kTokensAtOnce, range.depth - k);
+    const float* const weight = weights.data() + range.first + k;
+    for (int64_t m = range.begin; m < range.end; ++m) {
+      double* const row = out + (m - range.begin) * stride + k;
+      const float* const value = x.RowData(range.first + k) + m;
+      for (int64_t i = 0; i < count; ++i) {
+        row[i] = double{weight[i]} * double{value[i * x.stride]};
+      }
     }
   }
+}
+
+// Step k of the panels is token k.
+void PackTokens(MatrixView<const float> x, const PackRange& range,
+                double* out) {
+  for (int64_t k = 0; k < range.depth; ++k) {
+    const float* const values = x.RowData(range.first + k);
+    double* panel = out + k * kPanelColumns;
+    for (int64_t n = range.begin; n < range.end; n += kPanelColumns) {
+      const int64_t count = std::min(kPanelColumns, range.end - n);
+      for (int64_t j = 0; j < count; ++j) panel[j] = double{values[n + j]};
+      panel += range.depth * kPanelColumns;
+    }
+  }
+}
+
+void AddSums(MatrixView<const float> targets, MatrixView<const float> inputs,
+             absl::Span<const float> weights, bool is_lower,
+             Matrix<double>& sums, ThreadPool& pool) {
+  MOE_CHECK(weights.size() == static_cast<size_t>(inputs.rows) &&
+            targets.rows == inputs.rows && sums.rows() == targets.cols &&
+            sums.cols() == inputs.cols);
+  ChainProduct(pool).Add(
+      {[&](const PackRange& range, int64_t stride, double* out) {
+         PackWeighted(targets, weights, range, stride, out);
+       },
+       [&](const PackRange& range, double* out) {
+         PackTokens(inputs, range, out);
+       },
+       inputs.rows, sums.view(), is_lower});
 }
 
 }  // namespace
@@ -32,28 +72,14 @@ void AddTokens(MatrixView<const float> targets, MatrixView<const float> inputs,
 void AddWeightedGram(MatrixView<const float> inputs,
                      absl::Span<const float> weights, Matrix<double>& gram,
                      ThreadPool& pool) {
-  MOE_CHECK(weights.size() == static_cast<size_t>(inputs.rows) &&
-            gram.rows() == inputs.cols && gram.cols() == inputs.cols);
-  pool.ParallelFor(0, gram.rows(), 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      AddTokens(inputs, inputs, weights, i, i + 1, gram.view().RowData(i));
-    }
-  });
+  AddSums(inputs, inputs, weights, /*is_lower=*/true, gram, pool);
 }
 
 void AddWeightedProducts(MatrixView<const float> targets,
                          MatrixView<const float> inputs,
                          absl::Span<const float> weights, Matrix<double>& sums,
                          ThreadPool& pool) {
-  MOE_CHECK(weights.size() == static_cast<size_t>(inputs.rows) &&
-            targets.rows == inputs.rows && sums.rows() == targets.cols &&
-            sums.cols() == inputs.cols);
-  pool.ParallelFor(0, sums.rows(), 1, [&](int64_t begin, int64_t end) {
-    for (int64_t h = begin; h < end; ++h) {
-      AddTokens(targets, inputs, weights, h, inputs.cols,
-                sums.view().RowData(h));
-    }
-  });
+  AddSums(targets, inputs, weights, /*is_lower=*/false, sums, pool);
 }
 
 }  // namespace moe

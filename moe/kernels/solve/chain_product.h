@@ -1,0 +1,71 @@
+// A matrix product in double whose elements are chains: the blocked loops that
+// the sums, the factorization and the substitutions share.
+//
+// C[m, n] = fma(A[m, k], B[k, n], C[m, n]) for k = 0 ... depth - 1, as one
+// chain. It starts at the value that C holds, and blocks of k follow one another
+// in ascending order. So no block, tile, thread or SIMD target shows in the
+// bits.
+//
+// A and B come from callbacks that convert, negate, transpose or reverse while
+// they pack: nothing of the size of an operand is allocated.
+
+#ifndef MOE_KERNELS_SOLVE_CHAIN_PRODUCT_H_
+#define MOE_KERNELS_SOLVE_CHAIN_PRODUCT_H_
+
+#include <cstdint>
+
+#include "absl/functional/function_ref.h"
+#include "moe/base/aligned_buffer.h"
+#include "moe/base/matrix_view.h"
+#include "moe/base/thread_pool.h"
+#include "moe/kernels/solve/panel_kernels.h"
+
+namespace moe::internal {
+
+// Rows of A or columns of B, [begin, end), and `depth` steps of k from `first`
+// on.
+struct PackRange {
+  int64_t begin;
+  int64_t end;
+  int64_t first;
+  int64_t depth;
+};
+
+struct ChainOperands {
+  // out[(m - begin) * stride + k - first] = A[m, k].
+  absl::FunctionRef<void(const PackRange&, int64_t stride, double* out)>
+      pack_rows;
+  // Panels of kPanelColumns columns, one after another, `begin` being the first
+  // of a panel:
+  //   out[(n - begin) / 16 * depth * 16 + (k - first) * 16 + (n - begin) % 16]
+  //       = B[k, n]
+  // What it leaves of the last panel is unused, but has to be initialised; it
+  // is, with what was there before, or 0.
+  absl::FunctionRef<void(const PackRange&, double* out)> pack_columns;
+  int64_t depth;
+  MatrixView<double> c;
+  // Only elements with n <= m are read and written.
+  bool is_lower = false;
+};
+
+// Holds the packed columns from call to call.
+class ChainProduct {
+ public:
+  explicit ChainProduct(ThreadPool& pool) : pool_(pool) {}
+
+  // Adds the product to C.
+  void Add(const ChainOperands& operands);
+
+ private:
+  struct Block;
+
+  void AddBlock(const Block& block);
+
+  ThreadPool& pool_;
+  const PanelKernels kernels_ = ChoosePanelKernels();
+  AlignedBuffer<double> panels_;
+};
+
+}  // namespace moe::internal
+
+#endif  // MOE_KERNELS_SOLVE_CHAIN_PRODUCT_H_

@@ -1,0 +1,71 @@
+// The vector code of moe/kernels/solve: products with a panel of 16 columns,
+// and the triangles of 16 x 16 on the diagonal.
+//
+// Every element is a chain of fused multiply-adds in double in ascending k, on
+// every SIMD target. A chain starts at the value in memory and ends there, so
+// it may be continued.
+
+#ifndef MOE_KERNELS_SOLVE_PANEL_KERNELS_H_
+#define MOE_KERNELS_SOLVE_PANEL_KERNELS_H_
+
+#include <cstdint>
+#include <limits>
+
+namespace moe::internal {
+
+// The columns of a panel: a multiple of every target's tile. A panel is
+// [depth, 16]: step k of the chains of 16 columns.
+inline constexpr int64_t kPanelColumns = 16;
+
+// c[r, j] = fma(a[r, k], panel[k, j], c[r, j]) for k = 0 ... depth - 1.
+struct PanelProduct {
+  const double* a;  // [rows, depth], rows a_stride apart
+  int64_t a_stride;
+  const double* panel;
+  int64_t depth;
+  double* c;  // [rows, cols], rows c_stride apart
+  int64_t c_stride;
+  int64_t rows;
+  int64_t cols;  // At most kPanelColumns.
+  // Elements with j > r + diagonal are neither read nor written.
+  int64_t diagonal = std::numeric_limits<int32_t>::max();
+};
+
+// Forward substitution of rows with a triangle t of at most 16 x 16: for
+// s = 0 ... size - 1
+//   y_s = values[r, s] / t[s, s], and then
+//   values[r, j] = fma(-y_s, t[s, j], values[r, j]) for j > s
+// Leaves y in `values` and -y in `negated`. Columns from `size` on of `values`
+// are scratch.
+struct TriangleSolve {
+  const double* triangle;  // Of a panel: row s is t[s, ...].
+  int64_t size;
+  double* values;   // [rows, 16], rows `stride` apart
+  double* negated;  // The same.
+  int64_t stride;
+  int64_t rows;
+};
+
+// The Cholesky factor of the lower triangle of `values` [size, 16], at most
+// 16 x 16, where it stays. Its transpose goes into `triangle` [16, 16], whose
+// other elements must be 0.
+struct TriangleFactor {
+  double* values;  // Rows `stride` apart. Scratch above the diagonal.
+  int64_t stride;
+  int64_t size;
+  double* triangle;
+};
+
+// The functions of the active SIMD target.
+struct PanelKernels {
+  void (*add_product)(const PanelProduct&);
+  void (*solve)(const TriangleSolve&);
+  // Returns the first pivot that is not positive and finite, and leaves it in
+  // `values`; or -1.
+  int64_t (*factor)(const TriangleFactor&);
+};
+PanelKernels ChoosePanelKernels();
+
+}  // namespace moe::internal
+
+#endif  // MOE_KERNELS_SOLVE_PANEL_KERNELS_H_
