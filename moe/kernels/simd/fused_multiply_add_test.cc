@@ -27,14 +27,23 @@ namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 // out[i] = a[i] b[i] + c[i]; the size is a multiple of 16.
-void FmaArrays(const float* a, const float* b, const float* c, size_t size,
-               float* out) {
-  const hn::CappedTag<float, 16> d;
+template <class D, typename T = hn::TFromD<D>>
+void FmaArraysOf(D d, const T* a, const T* b, const T* c, size_t size, T* out) {
   for (size_t i = 0; i < size; i += hn::Lanes(d)) {
     hn::StoreU(
         Fma(d, hn::LoadU(d, a + i), hn::LoadU(d, b + i), hn::LoadU(d, c + i)),
         d, out + i);
   }
+}
+
+void FmaArrays(const float* a, const float* b, const float* c, size_t size,
+               float* out) {
+  FmaArraysOf(hn::CappedTag<float, 16>(), a, b, c, size, out);
+}
+
+void FmaDoubleArrays(const double* a, const double* b, const double* c,
+                     size_t size, double* out) {
+  FmaArraysOf(hn::CappedTag<double, 8>(), a, b, c, size, out);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -46,6 +55,7 @@ namespace moe {
 namespace {
 
 HWY_EXPORT(FmaArrays);
+HWY_EXPORT(FmaDoubleArrays);
 
 struct Triples {
   std::vector<float> a, b, c;
@@ -136,6 +146,36 @@ TEST(FusedMultiplyAddTest, SpecialValues) {
     }
   }
   ExpectFused(triples);
+}
+
+// With all exponents and signs, and with c close to -a b, so that digits
+// cancel.
+TEST(FusedMultiplyAddTest, Doubles) {
+  constexpr size_t kSize = 32768;
+  RandomStream stream(1, "fused_multiply_add_test/doubles");
+  std::vector<double> a(kSize), b(kSize), c(kSize), out(kSize);
+  for (size_t i = 0; i < kSize; ++i) {
+    a[i] = std::bit_cast<double>(stream.NextUint64());
+    b[i] = std::bit_cast<double>(stream.NextUint64());
+    c[i] = i % 2 == 0 ? std::bit_cast<double>(stream.NextUint64())
+                      : std::nextafter(-a[i] * b[i], 0.0);
+  }
+  for (const SimdTarget target : SupportedSimdTargets()) {
+    if (target == SimdTarget::kScalar) continue;
+    MOE_ASSERT_OK(SetSimdTarget(target));
+    HWY_DYNAMIC_DISPATCH(FmaDoubleArrays)
+    (a.data(), b.data(), c.data(), kSize, out.data());
+    for (size_t i = 0; i < kSize; ++i) {
+      const double want = std::fma(a[i], b[i], c[i]);
+      if (std::isnan(want)) {
+        EXPECT_TRUE(std::isnan(out[i]));
+        continue;
+      }
+      EXPECT_EQ(std::bit_cast<uint64_t>(out[i]), std::bit_cast<uint64_t>(want))
+          << SimdTargetName(target) << ": " << a[i] << " * " << b[i] << " + "
+          << c[i];
+    }
+  }
 }
 
 }  // namespace

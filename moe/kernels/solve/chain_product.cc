@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "hwy/cache_control.h"
 #include "moe/base/aligned_buffer.h"
 #include "moe/base/matrix_view.h"
 #include "moe/base/thread_pool.h"
@@ -11,18 +12,12 @@
 namespace moe::internal {
 namespace {
 
-// A panel of 256 steps is 32 KiB, which stays in the first-level cache while
-// the rows of a task pass by. 2048 columns of them are 4 MiB.
-constexpr int64_t kMaxDepth = 256;
+// The panels of so many columns are 3 MiB.
 constexpr int64_t kMaxColumns = 2048;
 
-// The rows of a task: 8 tiles of 14 rows. Their part of A is 231 KiB, a quarter
-// of a 1 MiB second-level cache.
+// The rows of a task: 8 tiles of 14 rows. Their part of A is 175 KiB, which
+// stays in the second-level cache.
 constexpr int64_t kMaxTaskRows = 112;
-
-// Rows of A are 33 cache lines apart. At a multiple of 4 KiB they would fall
-// into the same set of the first-level cache.
-constexpr int64_t kRowStride = kMaxDepth + 8;
 
 // Columns below which packing rows costs too much beside the products.
 constexpr int64_t kMinTaskPanels = 8;
@@ -30,6 +25,11 @@ constexpr int64_t kMinTaskPanels = 8;
 int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 }  // namespace
+
+void RequestRow(const double* row, int64_t count) {
+  constexpr int64_t kLineDoubles = 8;
+  for (int64_t i = 0; i < count; i += kLineDoubles) hwy::Prefetch(row + i);
+}
 
 // Columns [col_begin, col_end) of the product and `depth` steps.
 struct ChainProduct::Block {
@@ -62,12 +62,11 @@ void ChainProduct::Block::Multiply(int64_t row_begin, int64_t row_end,
   if (is_lower && col_begin + begin * kPanelColumns >= row_end) return;
   thread_local AlignedBuffer<double> buffer;
   double* const rows = buffer.Reserve(kMaxTaskRows * kRowStride);
-  operands.pack_rows({row_begin, row_end, first, depth}, kRowStride, rows);
+  operands.pack_rows({row_begin, row_end, first, depth}, rows);
   for (int64_t p = begin; p < end; ++p) {
     const int64_t col = col_begin + p * kPanelColumns;
     if (is_lower && col >= row_end) break;
     PanelProduct product{rows,
-                         kRowStride,
                          panels + p * kPanelColumns * depth,
                          depth,
                          operands.c.RowData(row_begin) + col,
@@ -93,10 +92,9 @@ void ChainProduct::AddBlock(const Block& block) {
   const bool packs_itself = row_blocks == 1;
   if (!packs_itself) {
     constexpr int64_t kPanelsAtOnce = 4;
-    pool_.ParallelFor(0, num_panels, kPanelsAtOnce,
-                      [&](int64_t begin, int64_t end) {
-                        block.Pack(begin, end, panels);
-                      });
+    pool_.ParallelFor(
+        0, num_panels, kPanelsAtOnce,
+        [&](int64_t begin, int64_t end) { block.Pack(begin, end, panels); });
   }
   pool_.ParallelFor(0, row_blocks * chunks, 1, [&](int64_t task, int64_t) {
     // The last rows come first: they have most elements below the diagonal.
@@ -124,7 +122,8 @@ void ChainProduct::Add(const ChainOperands& operands) {
   for (int64_t first = 0; first < operands.depth; first += kMaxDepth) {
     const int64_t depth = std::min(kMaxDepth, operands.depth - first);
     for (int64_t col = 0; col < cols; col += kMaxColumns) {
-      AddBlock({operands, first, depth, col, std::min(col + kMaxColumns, cols)});
+      AddBlock(
+          {operands, first, depth, col, std::min(col + kMaxColumns, cols)});
     }
   }
 }

@@ -2,9 +2,9 @@
 // the sums, the factorization and the substitutions share.
 //
 // C[m, n] = fma(A[m, k], B[k, n], C[m, n]) for k = 0 ... depth - 1, as one
-// chain. It starts at the value that C holds, and blocks of k follow one another
-// in ascending order. So no block, tile, thread or SIMD target shows in the
-// bits.
+// chain. It starts at the value that C holds, and blocks of k follow one
+// another in ascending order. So no block, tile, thread or SIMD target shows in
+// the bits.
 //
 // A and B come from callbacks that convert, negate, transpose or reverse while
 // they pack: nothing of the size of an operand is allocated.
@@ -32,9 +32,8 @@ struct PackRange {
 };
 
 struct ChainOperands {
-  // out[(m - begin) * stride + k - first] = A[m, k].
-  absl::FunctionRef<void(const PackRange&, int64_t stride, double* out)>
-      pack_rows;
+  // out[(m - begin) * kRowStride + k - first] = A[m, k].
+  absl::FunctionRef<void(const PackRange&, double* out)> pack_rows;
   // Panels of kPanelColumns columns, one after another, `begin` being the first
   // of a panel:
   //   out[(n - begin) / 16 * depth * 16 + (k - first) * 16 + (n - begin) % 16]
@@ -47,6 +46,13 @@ struct ChainOperands {
   // Only elements with n <= m are read and written.
   bool is_lower = false;
 };
+
+// Requests `count` doubles of a row that is packed soon. Rows are on pages of
+// their own, to which the hardware's prefetching does not follow.
+void RequestRow(const double* row, int64_t count);
+
+// Rows between the one that is packed and the one that is requested.
+inline constexpr int64_t kRowsAhead = 4;
 
 // Holds the packed columns from call to call.
 class ChainProduct {

@@ -19,16 +19,19 @@ namespace {
 using internal::BlockRange;
 using internal::ChainProduct;
 using internal::kPanelColumns;
+using internal::kRowsAhead;
+using internal::kRowStride;
 using internal::PackRange;
+using internal::RequestRow;
 using internal::StepOrder;
 using internal::TriangleBlock;
 
 // Row m of A is minus the block's unknowns in row m, in the order of the steps.
 void PackUnknowns(MatrixView<const double> x, const BlockRange& block,
-                  const PackRange& range, int64_t stride, double* out) {
+                  const PackRange& range, double* out) {
   for (int64_t m = range.begin; m < range.end; ++m) {
     const double* const values = x.RowData(m);
-    double* const row = out + (m - range.begin) * stride;
+    double* const row = out + (m - range.begin) * kRowStride;
     for (int64_t k = 0; k < range.depth; ++k) {
       row[k] = -values[block.Index(range.first + k)];
     }
@@ -46,6 +49,9 @@ void PackRowsOfFactor(MatrixView<const double> factor, int64_t first_row,
                            j % kPanelColumns;
     const double* const row =
         factor.RowData(first_row + n) + block.begin + range.first;
+    if (n + kRowsAhead < range.end) {
+      RequestRow(row + kRowsAhead * factor.stride, range.depth);
+    }
     for (int64_t k = 0; k < range.depth; ++k) {
       column[k * kPanelColumns] = row[k];
     }
@@ -58,6 +64,11 @@ void PackColumnsOfFactor(MatrixView<const double> factor,
                          double* out) {
   for (int64_t k = 0; k < range.depth; ++k) {
     const double* const row = factor.RowData(block.Index(range.first + k));
+    if (k + kRowsAhead < range.depth) {
+      RequestRow(factor.RowData(block.Index(range.first + k + kRowsAhead)) +
+                     range.begin,
+                 range.end - range.begin);
+    }
     double* panel = out + k * kPanelColumns;
     for (int64_t n = range.begin; n < range.end; n += kPanelColumns) {
       const int64_t count = std::min(kPanelColumns, range.end - n);
@@ -78,8 +89,8 @@ MatrixView<double> Columns(MatrixView<double> matrix, int64_t begin,
 void SubtractAscending(MatrixView<const double> factor, const BlockRange& block,
                        MatrixView<const double> x, MatrixView<double> c,
                        bool is_lower, ChainProduct& product) {
-  product.Add({[&](const PackRange& range, int64_t stride, double* out) {
-                 PackUnknowns(x, block, range, stride, out);
+  product.Add({[&](const PackRange& range, double* out) {
+                 PackUnknowns(x, block, range, out);
                },
                [&](const PackRange& range, double* out) {
                  PackRowsOfFactor(factor, block.end, block, range, out);
@@ -90,8 +101,8 @@ void SubtractAscending(MatrixView<const double> factor, const BlockRange& block,
 void SubtractDescending(MatrixView<const double> factor,
                         const BlockRange& block, MatrixView<double> x,
                         ChainProduct& product) {
-  product.Add({[&](const PackRange& range, int64_t stride, double* out) {
-                 PackUnknowns(x, block, range, stride, out);
+  product.Add({[&](const PackRange& range, double* out) {
+                 PackUnknowns(x, block, range, out);
                },
                [&](const PackRange& range, double* out) {
                  PackColumnsOfFactor(factor, block, range, out);

@@ -24,7 +24,7 @@ namespace moe {
 //   s_ij = a_ij, then s_ij = fma(-L_ik, L_jk, s_ij) for k = 0 ... j - 1
 //   L_jj = sqrt(s_jj)
 //   L_ij = s_ij / L_jj for i > j
-// N^3 / 3 floating-point operations; at most 5 MiB of memory, and 0.3 MiB for
+// N^3 / 3 floating-point operations; at most 4 MiB of memory, and 0.3 MiB for
 // each thread. InvalidArgument if a pivot s_jj is not positive and finite: it
 // names the first such j and s_jj. Then the triangle holds no useful values.
 absl::Status CholeskyFactor(Matrix<double>& a, ThreadPool& pool);

@@ -33,7 +33,7 @@ inline bool IsBelowDiagonal(const PanelProduct& p, int64_t row, int64_t end) {
 inline void CopyFactor(const TriangleFactor& t) {
   for (int64_t i = 0; i < t.size; ++i) {
     for (int64_t s = 0; s <= i; ++s) {
-      t.values[i * t.stride + s] = t.triangle[s * kPanelColumns + i];
+      t.values[i * kRowStride + s] = t.triangle[s * kPanelColumns + i];
     }
   }
 }
@@ -42,7 +42,7 @@ inline void CopyFactor(const TriangleFactor& t) {
 inline void CopySolution(const TriangleSolve& t) {
   for (int64_t r = 0; r < t.rows; ++r) {
     for (int64_t s = 0; s < t.size; ++s) {
-      t.values[r * t.stride + s] = -t.negated[r * t.stride + s];
+      t.values[r * kRowStride + s] = -t.negated[r * kRowStride + s];
     }
   }
 }
@@ -55,6 +55,7 @@ namespace moe {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 using internal::kPanelColumns;
+using internal::kRowStride;
 using internal::PanelProduct;
 using internal::TriangleFactor;
 using internal::TriangleSolve;
@@ -84,7 +85,6 @@ static_assert(kPanelColumns % kTileCols == 0);
 // A part of a product that fits into registers.
 struct PanelTile {
   const double* HWY_RESTRICT a;
-  int64_t a_stride;
   const double* HWY_RESTRICT panel;
   int64_t depth;
   double* HWY_RESTRICT c;
@@ -132,7 +132,7 @@ void AddTile(const PanelTile& tile) {
       }
       MOE_UNROLL
       for (int r = 0; r < kRows; ++r) {
-        const V value = hn::Set(d, a[r * tile.a_stride + k]);
+        const V value = hn::Set(d, a[r * kRowStride + k]);
         MOE_UNROLL
         for (int v = 0; v < kTileVectors; ++v) {
           sums[r][v] = Fma(d, value, columns[v], sums[r][v]);
@@ -187,9 +187,8 @@ void AddPanelColumns(const PanelProduct& p, int64_t col) {
     const int64_t row = p.rows * i / num_tiles;
     const int64_t height = p.rows * (i + 1) / num_tiles - row;
     if (row + height - 1 + p.diagonal < col) continue;  // Above the diagonal.
-    const PanelTile tile{p.a + row * p.a_stride,     p.a_stride, p.panel + col,
-                    p.depth,                    p.c + row * p.c_stride + col,
-                    p.c_stride};
+    const PanelTile tile{p.a + row * kRowStride, p.panel + col, p.depth,
+                         p.c + row * p.c_stride + col, p.c_stride};
     if (cols == kTileCols && internal::IsBelowDiagonal(p, row, col + cols)) {
       ChooseAddTile<kTileRows>(height)(tile);
     } else {
@@ -224,9 +223,9 @@ void SolveTriangle(const TriangleSolve& t) {
   for (int64_t s = 0; s < t.size; ++s) {
     const double* const row = t.triangle + s * kPanelColumns;
     for (int64_t r = 0; r < t.rows; ++r) {
-      double* const values = t.values + r * t.stride;
+      double* const values = t.values + r * kRowStride;
       const double negated = -(values[s] / row[s]);
-      t.negated[r * t.stride + s] = negated;
+      t.negated[r * kRowStride + s] = negated;
       SubtractFrom(s + 1, negated, row, values);
     }
   }
@@ -236,14 +235,14 @@ void SolveTriangle(const TriangleSolve& t) {
 int64_t FactorTriangle(const TriangleFactor& t) {
   for (int64_t s = 0; s < t.size; ++s) {
     double* const row = t.triangle + s * kPanelColumns;
-    const double pivot = t.values[s * t.stride + s];
+    const double pivot = t.values[s * kRowStride + s];
     if (!internal::IsPivot(pivot)) return s;
     row[s] = std::sqrt(pivot);
     for (int64_t i = s + 1; i < t.size; ++i) {
-      row[i] = t.values[i * t.stride + s] / row[s];
+      row[i] = t.values[i * kRowStride + s] / row[s];
     }
     for (int64_t i = s + 1; i < t.size; ++i) {
-      SubtractFrom(s + 1, -row[i], row, t.values + i * t.stride);
+      SubtractFrom(s + 1, -row[i], row, t.values + i * kRowStride);
     }
   }
   internal::CopyFactor(t);
@@ -260,6 +259,7 @@ namespace scalar {
 namespace {
 
 using internal::kPanelColumns;
+using internal::kRowStride;
 
 void AddPanelProduct(const internal::PanelProduct& p) {
   for (int64_t r = 0; r < p.rows; ++r) {
@@ -267,7 +267,7 @@ void AddPanelProduct(const internal::PanelProduct& p) {
     for (int64_t j = 0; j < cols; ++j) {
       double& sum = p.c[r * p.c_stride + j];
       for (int64_t k = 0; k < p.depth; ++k) {
-        sum = std::fma(p.a[r * p.a_stride + k], p.panel[k * kPanelColumns + j],
+        sum = std::fma(p.a[r * kRowStride + k], p.panel[k * kPanelColumns + j],
                        sum);
       }
     }
@@ -276,8 +276,8 @@ void AddPanelProduct(const internal::PanelProduct& p) {
 
 void SolveTriangle(const internal::TriangleSolve& t) {
   for (int64_t r = 0; r < t.rows; ++r) {
-    double* const values = t.values + r * t.stride;
-    double* const negated = t.negated + r * t.stride;
+    double* const values = t.values + r * kRowStride;
+    double* const negated = t.negated + r * kRowStride;
     for (int64_t s = 0; s < t.size; ++s) {
       const double* const row = t.triangle + s * kPanelColumns;
       negated[s] = -(values[s] / row[s]);
@@ -292,11 +292,11 @@ void SolveTriangle(const internal::TriangleSolve& t) {
 int64_t FactorTriangle(const internal::TriangleFactor& t) {
   for (int64_t s = 0; s < t.size; ++s) {
     double* const row = t.triangle + s * kPanelColumns;
-    const double pivot = t.values[s * t.stride + s];
+    const double pivot = t.values[s * kRowStride + s];
     if (!internal::IsPivot(pivot)) return s;
     row[s] = std::sqrt(pivot);
     for (int64_t i = s + 1; i < t.size; ++i) {
-      double* const values = t.values + i * t.stride;
+      double* const values = t.values + i * kRowStride;
       row[i] = values[s] / row[s];
       for (int64_t j = s + 1; j <= i; ++j) {
         values[j] = std::fma(-row[i], row[j], values[j]);

@@ -17,13 +17,21 @@ namespace moe::internal {
 // [depth, 16]: step k of the chains of 16 columns.
 inline constexpr int64_t kPanelColumns = 16;
 
+// The most steps of a panel. It is 24 KiB then, and stays in the first-level
+// cache together with the rows of a tile, 22 KiB. Measured on 48 KiB: 2 to 5 %
+// faster than 128 or 256 steps.
+inline constexpr int64_t kMaxDepth = 192;
+
+// Rows that are multiplied with panels are 25 cache lines apart: an odd number,
+// so that they do not compete for a few sets of the first-level cache.
+inline constexpr int64_t kRowStride = kMaxDepth + 8;
+
 // c[r, j] = fma(a[r, k], panel[k, j], c[r, j]) for k = 0 ... depth - 1.
 struct PanelProduct {
-  const double* a;  // [rows, depth], rows a_stride apart
-  int64_t a_stride;
+  const double* a;  // [rows, depth], rows kRowStride apart
   const double* panel;
-  int64_t depth;
-  double* c;  // [rows, cols], rows c_stride apart
+  int64_t depth;  // At most kMaxDepth.
+  double* c;      // [rows, cols], rows c_stride apart
   int64_t c_stride;
   int64_t rows;
   int64_t cols;  // At most kPanelColumns.
@@ -40,9 +48,8 @@ struct PanelProduct {
 struct TriangleSolve {
   const double* triangle;  // Of a panel: row s is t[s, ...].
   int64_t size;
-  double* values;   // [rows, 16], rows `stride` apart
+  double* values;   // [rows, 16], rows kRowStride apart
   double* negated;  // The same.
-  int64_t stride;
   int64_t rows;
 };
 
@@ -50,8 +57,7 @@ struct TriangleSolve {
 // 16 x 16, where it stays. Its transpose goes into `triangle` [16, 16], whose
 // other elements must be 0.
 struct TriangleFactor {
-  double* values;  // Rows `stride` apart. Scratch above the diagonal.
-  int64_t stride;
+  double* values;  // Rows kRowStride apart. Scratch above the diagonal.
   int64_t size;
   double* triangle;
 };

@@ -15,48 +15,55 @@ namespace {
 
 using internal::ChainProduct;
 using internal::kPanelColumns;
+using internal::kRowsAhead;
+using internal::kRowStride;
 using internal::PackRange;
+using internal::RequestRow;
 
 void PackNegated(MatrixView<const float> weights, const PackRange& range,
-                 int64_t stride, double* out) {
+                 double* out) {
   for (int64_t m = range.begin; m < range.end; ++m) {
     const float* const values = weights.RowData(m) + range.first;
-    double* const row = out + (m - range.begin) * stride;
+    double* const row = out + (m - range.begin) * kRowStride;
     for (int64_t k = 0; k < range.depth; ++k) row[k] = -double{values[k]};
   }
 }
 
-// A panel of columns [begin, end) of the symmetric matrix. From row `end` on
-// they are where they belong; up to row `begin` they are rows of the triangle.
-void PackSymmetricPanel(MatrixView<const double> gram, const PackRange& range,
-                        double* out) {
-  const int64_t cols = range.end - range.begin;
-  const int64_t last = range.first + range.depth;
-  const int64_t middle = std::clamp(range.begin, range.first, last);
-  for (int64_t j = 0; j < cols; ++j) {
-    const double* const row = gram.RowData(range.begin + j);
-    for (int64_t k = range.first; k < middle; ++k) {
-      out[(k - range.first) * kPanelColumns + j] = row[k];
+// Step k of the panels is row k of the symmetric matrix: its elements up to the
+// diagonal.
+void PackBelowDiagonal(MatrixView<const double> gram, const PackRange& range,
+                       double* out) {
+  for (int64_t k = 0; k < range.depth; ++k) {
+    const int64_t row = range.first + k;
+    const double* const values = gram.RowData(row);
+    const int64_t end = std::min(range.end, row + 1);
+    if (k + kRowsAhead < range.depth) {
+      RequestRow(values + kRowsAhead * gram.stride + range.begin,
+                 end - range.begin);
     }
-  }
-  for (int64_t k = middle; k < last; ++k) {
-    double* const step = out + (k - range.first) * kPanelColumns;
-    const double* const row = gram.RowData(k) + range.begin;
-    const int64_t below = std::min(cols, k - range.begin + 1);
-    std::copy(row, row + below, step);
-    for (int64_t j = below; j < cols; ++j) {
-      step[j] = gram.RowData(range.begin + j)[k];
+    double* panel = out + k * kPanelColumns;
+    for (int64_t n = range.begin; n < end; n += kPanelColumns) {
+      std::copy(values + n, values + std::min(n + kPanelColumns, end), panel);
+      panel += range.depth * kPanelColumns;
     }
   }
 }
 
-void PackSymmetric(MatrixView<const double> gram, const PackRange& range,
-                   double* out) {
-  for (int64_t n = range.begin; n < range.end; n += kPanelColumns) {
-    PackSymmetricPanel(gram,
-                       {n, std::min(n + kPanelColumns, range.end), range.first,
-                        range.depth},
-                       out + (n - range.begin) * range.depth);
+// What is right of the diagonal in these rows: column n is row n of the
+// triangle.
+void PackAboveDiagonal(MatrixView<const double> gram, const PackRange& range,
+                       double* out) {
+  for (int64_t n = range.begin; n < range.end; ++n) {
+    const int64_t j = n - range.begin;
+    const double* const row = gram.RowData(n) + range.first;
+    const int64_t count = std::min(n - range.first, range.depth);
+    if (n + kRowsAhead < range.end) {
+      RequestRow(row + kRowsAhead * gram.stride, count);
+    }
+    double* const column = out +
+                           j / kPanelColumns * range.depth * kPanelColumns +
+                           j % kPanelColumns;
+    for (int64_t k = 0; k < count; ++k) column[k * kPanelColumns] = row[k];
   }
 }
 
@@ -67,14 +74,14 @@ void SubtractProduct(MatrixView<const float> weights,
                      ThreadPool& pool) {
   MOE_CHECK(gram.rows() == gram.cols() && weights.cols == gram.rows() &&
             SameShape(weights, sums.view()));
-  ChainProduct(pool).Add(
-      {[&](const PackRange& range, int64_t stride, double* out) {
-         PackNegated(weights, range, stride, out);
-       },
-       [&](const PackRange& range, double* out) {
-         PackSymmetric(gram.view(), range, out);
-       },
-       weights.cols, sums.view()});
+  ChainProduct(pool).Add({[&](const PackRange& range, double* out) {
+                            PackNegated(weights, range, out);
+                          },
+                          [&](const PackRange& range, double* out) {
+                            PackBelowDiagonal(gram.view(), range, out);
+                            PackAboveDiagonal(gram.view(), range, out);
+                          },
+                          weights.cols, sums.view()});
 }
 
 double AddRidge(Matrix<double>& gram, double ridge) {

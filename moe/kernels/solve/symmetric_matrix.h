@@ -16,7 +16,7 @@ namespace moe {
 // G whose lower triangle is that of `gram` [N, N]:
 //   sums[h][i] = fma(-double(w_hj), gram[max(i, j)][min(i, j)], sums[h][i])
 // for j ascending, in double. The upper triangle of `gram` is not read.
-// 2 H N^2 floating-point operations; at most 4 MiB of memory, and 0.3 MiB for
+// 2 H N^2 floating-point operations; at most 3 MiB of memory, and 0.2 MiB for
 // each thread. NaN and infinity propagate as IEEE 754 says.
 void SubtractProduct(MatrixView<const float> weights,
                      const Matrix<double>& gram, Matrix<double>& sums,

@@ -28,12 +28,12 @@ using ::testing::ValuesIn;
 
 using SymmetricMatrixTest = ::moe::testing::KernelTest;
 
-// Empty; one; around tiles, past the 112 rows of a task, the 256 elements of
+// Empty; one; around tiles, past the 112 rows of a task, the 192 elements of
 // depth and the 2048 columns of a block.
 std::vector<std::pair<int64_t, int64_t>> Shapes() {
   return {{0, 5},   {5, 0},     {1, 1},    {3, 2},    {6, 7},    {13, 15},
           {14, 16}, {15, 17},   {29, 33},  {8, 113},  {113, 64}, {225, 31},
-          {3, 255}, {256, 256}, {17, 257}, {28, 513}, {1, 2065}};
+          {3, 191}, {192, 192}, {17, 193}, {28, 385}, {1, 2065}};
 }
 
 TEST_P(SymmetricMatrixTest, ProductHasTheReferencesBits) {

@@ -16,9 +16,6 @@ namespace {
 // each step of the others.
 constexpr int64_t kRowsAtOnce = 28;
 
-// Rows of the buffers are not a multiple of 4 KiB apart (see chain_product.cc).
-constexpr int64_t kStride = TriangleBlock::kMaxSize + 16;
-
 int64_t NumPanels(int64_t size) {
   return (size + kPanelColumns - 1) / kPanelColumns;
 }
@@ -52,10 +49,10 @@ void TriangleBlock::SolveRows(int64_t rows, int64_t num_panels, double* values,
                               double* negated) const {
   for (int64_t p = 0; p < num_panels; ++p) {
     const int64_t step = p * kPanelColumns;
-    kernels_.add_product({negated, kStride, Panel(p), step, values + step,
-                          kStride, rows, kPanelColumns});
+    kernels_.add_product({negated, Panel(p), step, values + step, kRowStride,
+                          rows, kPanelColumns});
     kernels_.solve({Panel(p) + step * kPanelColumns, PanelWidth(p),
-                    values + step, negated + step, kStride, rows});
+                    values + step, negated + step, rows});
   }
 }
 
@@ -64,17 +61,17 @@ void TriangleBlock::Solve(MatrixView<double> right_sides) const {
   pool_.ParallelFor(
       0, right_sides.rows, kRowsAtOnce, [&](int64_t begin, int64_t end) {
         thread_local AlignedBuffer<double> buffer;
-        double* const values = buffer.Reserve(2 * kRowsAtOnce * kStride);
-        double* const negated = values + kRowsAtOnce * kStride;
+        double* const values = buffer.Reserve(2 * kRowsAtOnce * kRowStride);
+        double* const negated = values + kRowsAtOnce * kRowStride;
         for (int64_t r = begin; r < end; ++r) {
-          double* const row = values + (r - begin) * kStride;
+          double* const row = values + (r - begin) * kRowStride;
           const double* const from = right_sides.RowData(r);
           for (int64_t s = 0; s < size; ++s) row[s] = from[range_.Index(s)];
-          std::fill(row + size, row + kStride, 0.0);
+          std::fill(row + size, row + kRowStride, 0.0);
         }
         SolveRows(end - begin, NumPanels(size), values, negated);
         for (int64_t r = begin; r < end; ++r) {
-          const double* const row = values + (r - begin) * kStride;
+          const double* const row = values + (r - begin) * kRowStride;
           double* const to = right_sides.RowData(r);
           for (int64_t s = 0; s < size; ++s) to[range_.Index(s)] = row[s];
         }
@@ -88,36 +85,35 @@ int64_t TriangleBlock::FactorRows(int64_t p, double* values, double* negated) {
   double* const panel = Panel(p);
   for (int64_t k = 0; k < step; ++k) {
     for (int64_t j = 0; j < width; ++j) {
-      panel[k * kPanelColumns + j] = values[j * kStride + k];
+      panel[k * kPanelColumns + j] = values[j * kRowStride + k];
     }
   }
-  kernels_.add_product({negated, kStride, panel, step, values + step, kStride,
-                        width, kPanelColumns});
-  return kernels_.factor(
-      {values + step, kStride, width, panel + step * kPanelColumns});
+  kernels_.add_product(
+      {negated, panel, step, values + step, kRowStride, width, kPanelColumns});
+  return kernels_.factor({values + step, width, panel + step * kPanelColumns});
 }
 
 int64_t TriangleBlock::Factor(MatrixView<double> a, const BlockRange& range) {
   MOE_CHECK(range.order == StepOrder::kAscending);
   Clear(range);
-  AlignedBuffer<double> buffer(2 * kPanelColumns * kStride);
+  AlignedBuffer<double> buffer(2 * kPanelColumns * kRowStride);
   double* const values = buffer.data();
-  double* const negated = values + kPanelColumns * kStride;
+  double* const negated = values + kPanelColumns * kRowStride;
   for (int64_t p = 0; p < NumPanels(range.size()); ++p) {
     const int64_t first = p * kPanelColumns;
-    std::fill(values, values + kPanelColumns * kStride, 0.0);
+    std::fill(values, values + kPanelColumns * kRowStride, 0.0);
     for (int64_t j = 0; j < PanelWidth(p); ++j) {
       const double* const row = a.RowData(range.Index(first + j)) + range.begin;
-      std::copy(row, row + first + j + 1, values + j * kStride);
+      std::copy(row, row + first + j + 1, values + j * kRowStride);
     }
     const int64_t pivot = FactorRows(p, values, negated);
     if (pivot >= 0) {
       const int64_t index = range.Index(first + pivot);
-      a.RowData(index)[index] = values[pivot * kStride + first + pivot];
+      a.RowData(index)[index] = values[pivot * kRowStride + first + pivot];
       return index;
     }
     for (int64_t j = 0; j < PanelWidth(p); ++j) {
-      const double* const row = values + j * kStride;
+      const double* const row = values + j * kRowStride;
       std::copy(row, row + first + j + 1,
                 a.RowData(range.Index(first + j)) + range.begin);
     }

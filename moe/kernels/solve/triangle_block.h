@@ -37,7 +37,7 @@ struct BlockRange {
 class TriangleBlock {
  public:
   // Blocks are as wide as this, and the last is narrower.
-  static constexpr int64_t kMaxSize = 128;
+  static constexpr int64_t kMaxSize = kMaxDepth;
 
   explicit TriangleBlock(ThreadPool& pool) : pool_(pool) {}
 

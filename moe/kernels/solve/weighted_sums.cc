@@ -17,18 +17,19 @@ namespace {
 
 using internal::ChainProduct;
 using internal::kPanelColumns;
+using internal::kRowStride;
 using internal::PackRange;
 
 // Row m of A is double(w_t) * double(x_tm) of the tokens t, exact. A few tokens
 // at once, so that a cache line of the output is filled before it leaves.
 void PackWeighted(MatrixView<const float> x, absl::Span<const float> weights,
-                  const PackRange& range, int64_t stride, double* out) {
+                  const PackRange& range, double* out) {
   constexpr int64_t kTokensAtOnce = 8;
   for (int64_t k = 0; k < range.depth; k += kTokensAtOnce) {
     const int64_t count = std::min(kTokensAtOnce, range.depth - k);
     const float* const weight = weights.data() + range.first + k;
     for (int64_t m = range.begin; m < range.end; ++m) {
-      double* const row = out + (m - range.begin) * stride + k;
+      double* const row = out + (m - range.begin) * kRowStride + k;
       const float* const value = x.RowData(range.first + k) + m;
       for (int64_t i = 0; i < count; ++i) {
         row[i] = double{weight[i]} * double{value[i * x.stride]};
@@ -57,14 +58,13 @@ void AddSums(MatrixView<const float> targets, MatrixView<const float> inputs,
   MOE_CHECK(weights.size() == static_cast<size_t>(inputs.rows) &&
             targets.rows == inputs.rows && sums.rows() == targets.cols &&
             sums.cols() == inputs.cols);
-  ChainProduct(pool).Add(
-      {[&](const PackRange& range, int64_t stride, double* out) {
-         PackWeighted(targets, weights, range, stride, out);
-       },
-       [&](const PackRange& range, double* out) {
-         PackTokens(inputs, range, out);
-       },
-       inputs.rows, sums.view(), is_lower});
+  ChainProduct(pool).Add({[&](const PackRange& range, double* out) {
+                            PackWeighted(targets, weights, range, out);
+                          },
+                          [&](const PackRange& range, double* out) {
+                            PackTokens(inputs, range, out);
+                          },
+                          inputs.rows, sums.view(), is_lower});
 }
 
 }  // namespace

@@ -24,7 +24,7 @@ namespace moe {
 // for t ascending, in double. The product of two floats is exact in double, so
 // each token rounds once. `gram` is [N, N]. Only its lower triangle, j <= i, is
 // read and written. N (N + 1) num_tokens floating-point operations; at most
-// 4 MiB of memory, and 0.3 MiB for each thread.
+// 3 MiB of memory, and 0.2 MiB for each thread.
 void AddWeightedGram(MatrixView<const float> inputs,
                      absl::Span<const float> weights, Matrix<double>& gram,
                      ThreadPool& pool);

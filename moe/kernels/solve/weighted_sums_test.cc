@@ -38,12 +38,12 @@ struct Shape {
 };
 
 // Empty; one; around tiles (2, 6, 14 rows; 8, 16 columns), past the 112 rows of
-// a task, the 256 tokens and the 2048 columns of a block.
+// a task, the 192 tokens and the 2048 columns of a block.
 std::vector<Shape> Shapes() {
   return {{0, 3, 4},      {3, 0, 4},    {3, 4, 0},     {1, 1, 1},
           {2, 5, 7},      {7, 6, 8},    {13, 13, 15},  {19, 14, 16},
-          {11, 15, 17},   {255, 7, 31}, {256, 28, 32}, {257, 29, 33},
-          {513, 12, 47},  {5, 113, 97}, {4, 225, 127}, {3, 57, 229},
+          {11, 15, 17},   {191, 7, 31}, {192, 28, 32}, {193, 29, 33},
+          {385, 12, 47},  {5, 113, 97}, {4, 225, 127}, {3, 57, 229},
           {130, 100, 64}, {3, 3, 2065}};
 }
 
@@ -124,8 +124,7 @@ TEST_P(WeightedSumsTest, NanComesOutWhereItGoesIn) {
 }
 
 TEST_P(WeightedSumsTest, SubnormalsAndNegativeZeroAreKept) {
-  // -0 + 1 (-0 * 1) is -0; 2^-149 * 2^-149 * 2^-149 rounds to 0 in double, and
-  // 2^-149 * 2^-149 * 1 = 2^-298 is there.
+  // -0 + 2^-149 * -0 = -0; 2^-149 * 1; 2^-149 * 2^-149 = 2^-298.
   const Matrix<float> x(1, 3, {-0.0f, 1.0f, 0x1p-149f});
   Matrix<double> sums = Matrix<double>::Zeros(1, 3);
   for (double& sum : sums.values()) sum = -0.0;
