@@ -117,6 +117,7 @@ void ChainProduct::Add(const ChainOperands& operands) {
       max_depth * CeilDiv(max_cols, kPanelColumns) * kPanelColumns;
   if (size > panels_.size()) {
     panels_ = AlignedBuffer<double>(size);
+    // Columns past the last are multiplied, too, and then dropped.
     std::fill(panels_.data(), panels_.data() + size, 0.0);
   }
   for (int64_t first = 0; first < operands.depth; first += kMaxDepth) {

@@ -38,8 +38,8 @@ struct ChainOperands {
   // of a panel:
   //   out[(n - begin) / 16 * depth * 16 + (k - first) * 16 + (n - begin) % 16]
   //       = B[k, n]
-  // What it leaves of the last panel is unused, but has to be initialised; it
-  // is, with what was there before, or 0.
+  // The last panel may have columns from `end` on. They are not written and
+  // reach no result.
   absl::FunctionRef<void(const PackRange&, double* out)> pack_columns;
   int64_t depth;
   MatrixView<double> c;
