@@ -49,17 +49,7 @@ class MlpInputTap : public WalkTap {
 
   absl::Status OnMlpInput(const TapContext& context,
                           MatrixView<const float> rows) override {
-    const int64_t first = context.group.first_token;
-    if (inputs_->is_spilled() && rows.stride == hidden_size_) {
-      return inputs_->Store(first, rows);
-    }
-    const MatrixView<float> out =
-        inputs_->Prepare(first, first + rows.rows, buffer_);
-    for (int64_t t = 0; t < rows.rows; ++t) {
-      const auto row = rows.Row(t);
-      std::copy(row.begin(), row.end(), out.RowData(t));
-    }
-    return inputs_->Store(first, out);
+    return inputs_->StoreCopy(context.group.first_token, rows, buffer_);
   }
 
   absl::Status OnLayerEnd(int64_t layer) override {

@@ -118,4 +118,17 @@ absl::Status HiddenStates::Store(int64_t begin, MatrixView<const float> rows) {
           static_cast<size_t>(NumBytes(rows.rows, hidden_size_))));
 }
 
+absl::Status HiddenStates::StoreCopy(int64_t begin,
+                                     MatrixView<const float> rows,
+                                     Matrix<float>& buffer) {
+  MOE_CHECK(rows.cols == hidden_size_);
+  if (is_spilled() && rows.stride == hidden_size_) return Store(begin, rows);
+  const MatrixView<float> out = Prepare(begin, begin + rows.rows, buffer);
+  for (int64_t r = 0; r < rows.rows; ++r) {
+    const absl::Span<const float> row = rows.Row(r);
+    std::copy(row.begin(), row.end(), out.RowData(r));
+  }
+  return Store(begin, out);
+}
+
 }  // namespace moe

@@ -56,6 +56,10 @@ class HiddenStates {
       absl::FunctionRef<absl::Status(int64_t, MatrixView<const float>)> body);
   // Keeps `rows`, which Load or Prepare returned for the rows from `begin` on.
   absl::Status Store(int64_t begin, MatrixView<const float> rows);
+  // Keeps a copy of any `rows` as the rows from `begin` on. `buffer` as for
+  // Load.
+  absl::Status StoreCopy(int64_t begin, MatrixView<const float> rows,
+                         Matrix<float>& buffer);
 
  private:
   int64_t num_tokens_ = 0;

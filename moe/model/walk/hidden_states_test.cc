@@ -86,6 +86,29 @@ TEST(HiddenStatesTest, ChangesAreKeptByStore) {
   EXPECT_EQ(again.RowData(2)[0], 20.0f);
 }
 
+TEST(HiddenStatesTest, KeepACopyOfAnyRows) {
+  const testing::TempDirectory directory;
+  MemoryBudget nothing(0), unlimited;
+  // Two rows of three, five apart.
+  const std::vector<float> values = {20, 21, 22, -1, -1, 30, 31, 32};
+  const std::vector<float> dense = {20, 21, 22, 30, 31, 32};
+  for (MemoryBudget* const budget : {&nothing, &unlimited}) {
+    MOE_ASSERT_OK_AND_ASSIGN(
+        HiddenStates states,
+        HiddenStates::Create(5, 3, *budget, directory.path()));
+    Fill(states, 0, 2);
+    Fill(states, 4, 5);
+    Matrix<float> buffer;
+    MOE_EXPECT_OK(states.StoreCopy(
+        2, MatrixView<const float>(values.data(), 2, 3, 5), buffer));
+    ExpectFilled(states, 0, 5);
+    Fill(states, 0, 5);
+    MOE_EXPECT_OK(states.StoreCopy(
+        2, MatrixView<const float>(dense.data(), 2, 3), buffer));
+    ExpectFilled(states, 0, 5);
+  }
+}
+
 TEST(HiddenStatesTest, NeedADirectoryToSpillTo) {
   MemoryBudget budget(0);
   EXPECT_THAT(

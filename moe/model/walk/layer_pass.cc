@@ -155,6 +155,13 @@ class ForwardStep {
     return step_.held->Store(group.sequences, out);
   }
 
+  absl::Status ShowOutput(const SequenceGroup& rows,
+                          MatrixView<const float> hidden) {
+    return step_.tap == nullptr
+               ? absl::OkStatus()
+               : step_.tap->OnLayerOutput({step_.layer, rows}, hidden);
+  }
+
   absl::Status ThroughTheLayer(const Group& group) {
     const SequenceGroup& rows = group.sequences;
     MOE_ASSIGN_OR_RETURN(const MatrixView<float> x, LoadInput(rows));
@@ -169,9 +176,9 @@ class ForwardStep {
     if (surveys_attention_) forward.first = LayerStage::kAddAttention;
     if (surveys_mlp_) forward.last = LayerStage::kMlp;
     MOE_RETURN_IF_ERROR(Forward(group, x, forward));
-    if (surveys_mlp_) {
-      MOE_RETURN_IF_ERROR(Survey(group, DecoderBlock::kMlp, forward.mlp));
-    }
+    MOE_RETURN_IF_ERROR(surveys_mlp_
+                            ? Survey(group, DecoderBlock::kMlp, forward.mlp)
+                            : ShowOutput(rows, forward.hidden));
     MOE_RETURN_IF_ERROR(step_.output->Store(rows.first_token, forward.hidden));
     resources_.progress.Advance(rows.num_tokens());
     return absl::OkStatus();
@@ -206,6 +213,7 @@ class ForwardStep {
         step_.output->Load(rows.first_token, rows.end_token(), output_buffer_));
     MOE_ASSIGN_OR_RETURN(forward.mlp, step_.held->Load(rows, has_residual_));
     MOE_RETURN_IF_ERROR(Forward(group, forward.hidden, forward));
+    MOE_RETURN_IF_ERROR(ShowOutput(rows, forward.hidden));
     return step_.output->Store(rows.first_token, forward.hidden);
   }
 

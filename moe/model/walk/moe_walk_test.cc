@@ -457,6 +457,50 @@ TEST(MoeWalkTest, TheOutputIsTheSumOfTheParts) {
   EXPECT_EQ(tap.num_outputs, 3);
 }
 
+// The hidden states after each layer.
+class LayerOutputTap : public WalkTap {
+ public:
+  explicit LayerOutputTap(bool surveys) : surveys_(surveys) {}
+
+  bool Surveys(int64_t, DecoderBlock) const override { return surveys_; }
+  absl::Status OnLayerStart(int64_t) override {
+    outputs.emplace_back();
+    return absl::OkStatus();
+  }
+  absl::Status OnLayerOutput(const TapContext& context,
+                             MatrixView<const float> hidden) override {
+    EXPECT_EQ(hidden.rows, context.group.num_tokens());
+    EXPECT_EQ(context.group.first_token * hidden.cols, outputs.back().size());
+    const std::vector<float> values = ValuesOf(hidden);
+    outputs.back().insert(outputs.back().end(), values.begin(), values.end());
+    return absl::OkStatus();
+  }
+
+  std::vector<std::vector<float>> outputs;
+
+ private:
+  const bool surveys_;
+};
+
+TEST(MoeWalkTest, ShowsTheHiddenStatesAfterEachLayer) {
+  const HostTensors goldens = MoeGoldens("residual");
+  for (const bool surveys : {false, true}) {
+    WalkMachine machine;
+    MOE_ASSERT_OK_AND_ASSIGN(Model model,
+                             Model::Open(MoeFixturePath("residual")));
+    LayerOutputTap tap(surveys);
+    WalkOptions options;
+    options.tokens_at_once = 20;
+    MOE_ASSERT_OK_AND_ASSIGN(HiddenStates hidden,
+                             WalkForward(model, GoldenSequences(goldens),
+                                         options, &tap, machine.resources()));
+    ASSERT_EQ(tap.outputs.size(), model.config().num_hidden_layers);
+    EXPECT_EQ(tap.outputs.back(), AllRows(hidden));
+    EXPECT_LT(RelativeError(tap.outputs[0], GoldenRows(goldens, "hidden.1")),
+              5e-6);
+  }
+}
+
 // A copy of a fixture with one tensor changed.
 absl::Status WalkAfter(absl::string_view name,
                        absl::FunctionRef<void(HostTensors&)> change) {

@@ -76,6 +76,11 @@ class WalkTap {
   virtual absl::Status OnMlpOutput(const TapContext&, MatrixView<float>) {
     return absl::OkStatus();
   }
+  // The hidden state after the layer [num_tokens, H].
+  virtual absl::Status OnLayerOutput(const TapContext&,
+                                     MatrixView<const float>) {
+    return absl::OkStatus();
+  }
   virtual absl::Status OnLayerEnd(int64_t) { return absl::OkStatus(); }
 };
 
