@@ -1,0 +1,128 @@
+#include "moe/reconstruct/energy_router.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "moe/base/check.h"
+#include "moe/base/matrix.h"
+#include "moe/base/matrix_view.h"
+#include "moe/base/status_macros.h"
+#include "moe/base/thread_pool.h"
+#include "moe/kernels/gemm/gemm.h"
+#include "moe/kernels/gemm/packed_matrix.h"
+#include "moe/kernels/rows/softmax.h"
+#include "moe/kernels/rows/top_k.h"
+#include "moe/kernels/solve/cholesky.h"
+#include "moe/kernels/solve/symmetric_matrix.h"
+#include "moe/kernels/solve/weighted_sums.h"
+#include "moe/model/walk/hidden_states.h"
+#include "moe/reconstruct/energy_sums.h"
+
+namespace moe {
+namespace {
+
+absl::Status CheckLogits(int64_t first_token, MatrixView<const float> logits) {
+  for (int64_t t = 0; t < logits.rows; ++t) {
+    const absl::Span<const float> row = logits.Row(t);
+    const auto bad = std::find_if(row.begin(), row.end(), [](float logit) {
+      return !std::isfinite(logit);
+    });
+    if (bad == row.end()) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        "router logit of token ", first_token + t, " for expert ",
+        bad - row.begin(), ": expected a finite number, found ", *bad,
+        "; choose a larger ridge or a smaller router_scale"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status NotPositiveDefinite(const HiddenStates& inputs, double ridge,
+                                 absl::string_view why) {
+  return absl::InvalidArgumentError(absl::StrCat(
+      "the router's normal equations: expected a positive definite matrix, "
+      "found one of ",
+      inputs.num_tokens(), " tokens for ", inputs.hidden_size(),
+      " features with ridge ", ridge, why, "; raise ridge or use more text"));
+}
+
+}  // namespace
+
+absl::StatusOr<RouterRegression> RouterRegression::Create(
+    HiddenStates& inputs, absl::Span<const float> weights, double ridge,
+    ThreadPool& pool) {
+  MOE_CHECK(static_cast<int64_t>(weights.size()) == inputs.num_tokens());
+  // Rounding could hide it.
+  if (ridge == 0.0 && inputs.num_tokens() < inputs.hidden_size()) {
+    return NotPositiveDefinite(inputs, ridge, "");
+  }
+  Matrix<double> gram =
+      Matrix<double>::Zeros(inputs.hidden_size(), inputs.hidden_size());
+  const auto add = [&](int64_t first,
+                       MatrixView<const float> rows) -> absl::Status {
+    AddWeightedGram(rows,
+                    weights.subspan(static_cast<size_t>(first),
+                                    static_cast<size_t>(rows.rows)),
+                    gram, pool);
+    return absl::OkStatus();
+  };
+  Matrix<float> buffer;
+  MOE_RETURN_IF_ERROR(inputs.ForEachBlock(kEnergyRowsAtOnce, buffer, add));
+  AddRidge(gram, ridge);
+  if (const absl::Status status = CholeskyFactor(gram, pool); !status.ok()) {
+    return NotPositiveDefinite(inputs, ridge,
+                               absl::StrCat(" (", status.message(), ")"));
+  }
+  return RouterRegression(std::move(gram));
+}
+
+absl::StatusOr<Matrix<float>> RouterRegression::Solve(Matrix<double>& sums,
+                                                      double scale,
+                                                      ThreadPool& pool) const {
+  MOE_CHECK(sums.cols() == factor_.cols());
+  SolveCholesky(factor_, sums, pool);
+  Matrix<float> router(sums.rows(), sums.cols());
+  for (int64_t e = 0; e < router.rows(); ++e) {
+    const absl::Span<const double> from = sums.Row(e);
+    const absl::Span<float> to = router.Row(e);
+    for (size_t i = 0; i < to.size(); ++i) {
+      to[i] = static_cast<float>(scale * from[i]);
+      if (std::isfinite(to[i])) continue;
+      return absl::InvalidArgumentError(absl::StrCat(
+          "router weight [", e, ", ", i, "]: expected a finite number, found ",
+          to[i], "; choose a larger ridge or a smaller router_scale"));
+    }
+  }
+  return router;
+}
+
+absl::Status ChooseExperts(HiddenStates& inputs, MatrixView<const float> router,
+                           ExpertRanking ranking, MatrixView<int32_t> chosen,
+                           ThreadPool& pool) {
+  MOE_CHECK(chosen.rows == inputs.num_tokens() && chosen.cols <= router.rows);
+  const PackedMatrix packed = PackedMatrix::Pack(router, pool);
+  Matrix<float> logits(std::min(kEnergyRowsAtOnce, inputs.num_tokens()),
+                       router.rows);
+  const auto choose = [&](int64_t first,
+                          MatrixView<const float> rows) -> absl::Status {
+    const MatrixView<float> out = logits.view().Rows(0, rows.rows);
+    Gemm(rows, packed, out, pool);
+    MOE_RETURN_IF_ERROR(CheckLogits(first, out));
+    if (ranking == ExpertRanking::kProbabilities) {
+      Softmax(out, /*scale=*/1.0f, CausalMask(), out, pool);
+    }
+    TopK(out, chosen.Rows(first, first + rows.rows), pool);
+    return absl::OkStatus();
+  };
+  Matrix<float> buffer;
+  return inputs.ForEachBlock(kEnergyRowsAtOnce, buffer, choose);
+}
+
+}  // namespace moe

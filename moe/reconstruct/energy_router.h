@@ -1,0 +1,69 @@
+// A router by ridge regression, and the experts that a router chooses.
+
+#ifndef MOE_RECONSTRUCT_ENERGY_ROUTER_H_
+#define MOE_RECONSTRUCT_ENERGY_ROUTER_H_
+
+#include <cstdint>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "moe/base/matrix.h"
+#include "moe/base/matrix_view.h"
+#include "moe/base/thread_pool.h"
+#include "moe/model/walk/hidden_states.h"
+
+namespace moe {
+
+// Fits linear maps from the inputs x_t [H] of a layer's tokens with weights w_t
+// to targets y_t. For each target e the weights g_e [H] are the minimum of
+//   sum_t w_t (y_te - g_e . x_t)^2 + lambda |g_e|^2
+// where lambda = ridge * mean(diag G) and G = sum_t w_t x_t x_t^T:
+//   g_e = (G + lambda I)^-1 sum_t w_t y_te x_t
+//
+// G is summed and factored once. Sums, factor and solution are in double, in
+// the order of moe/kernels/solve; so the bits do not depend on threads, SIMD
+// target, memory budget or how tokens are grouped into calls.
+class RouterRegression {
+ public:
+  // H^2 num_tokens + H^3 / 3 operations in double; 8 H^2 bytes. InvalidArgument
+  // if G + lambda I is not positive definite: with a ridge of 0, there must be
+  // at least H independent x_t. The errors of HiddenStates.
+  static absl::StatusOr<RouterRegression> Create(
+      HiddenStates& inputs, absl::Span<const float> weights, double ridge,
+      ThreadPool& pool);
+
+  // Row e is float(scale * g_e) for the sums in row e, sum_t w_t y_te x_t, of
+  // `sums` [E, H] (AddWeightedProducts), which become g. InvalidArgument if a
+  // weight is NaN or infinite. 2 E H^2 operations in double.
+  absl::StatusOr<Matrix<float>> Solve(Matrix<double>& sums, double scale,
+                                      ThreadPool& pool) const;
+
+ private:
+  explicit RouterRegression(Matrix<double> factor)
+      : factor_(std::move(factor)) {}
+
+  Matrix<double> factor_;  // [H, H], the lower triangle.
+};
+
+enum class ExpertRanking {
+  // By the logits x_t . g_e.
+  kLogits,
+  // By softmax of the logits, rounded to float: as RouteTokens ranks them, so
+  // that the choice is the converted model's.
+  kProbabilities,
+};
+
+// chosen[t], [k], becomes the k = chosen.cols experts with the largest values,
+// the largest first, ties to the lowest expert. `inputs` is x [T, H], `router`
+// g [E, H] and `chosen` [T, k]. Logits are products in float by Gemm.
+// InvalidArgument, with the token, if a logit is NaN or infinite; the errors of
+// HiddenStates.
+absl::Status ChooseExperts(HiddenStates& inputs, MatrixView<const float> router,
+                           ExpertRanking ranking, MatrixView<int32_t> chosen,
+                           ThreadPool& pool);
+
+}  // namespace moe
+
+#endif  // MOE_RECONSTRUCT_ENERGY_ROUTER_H_

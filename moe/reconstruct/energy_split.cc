@@ -1,0 +1,301 @@
+#include "moe/reconstruct/energy_split.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "moe/base/matrix.h"
+#include "moe/base/matrix_view.h"
+#include "moe/base/memory_budget.h"
+#include "moe/base/options/options.h"
+#include "moe/base/status_macros.h"
+#include "moe/base/thread_pool.h"
+#include "moe/checkpoint/checkpoint.h"
+#include "moe/checkpoint/llama_config.h"
+#include "moe/checkpoint/tensor.h"
+#include "moe/checkpoint/tensor_name.h"
+#include "moe/gates/balanced_kmeans.h"
+#include "moe/gates/mlp_inputs.h"
+#include "moe/model/layer/checkpoint_weights.h"
+#include "moe/model/layer/layer_batch.h"
+#include "moe/model/walk/dense_model.h"
+#include "moe/model/walk/dense_walk.h"
+#include "moe/model/walk/hidden_states.h"
+#include "moe/model/walk/walk_options.h"
+#include "moe/model/walk/walk_plan.h"
+#include "moe/model/walk/walk_tap.h"
+#include "moe/model/walk/weighted_sequences.h"
+#include "moe/reconstruct/energy_layer.h"
+#include "moe/reconstruct/energy_split_options.pb.h"
+#include "moe/reconstruct/energy_sums.h"
+#include "moe/reconstruct/token_weights.h"
+#include "moe/text/dataset/token_sequences.h"
+
+namespace moe {
+namespace {
+
+// The rows of down_proj that are read together.
+constexpr int64_t kWeightRowsAtOnce = 256;
+
+// |d_n|^2 of the columns of the layer's down_proj, [I].
+absl::StatusOr<std::vector<double>> DownNorms(const Checkpoint& checkpoint,
+                                              const LlamaConfig& config,
+                                              int64_t layer, ThreadPool& pool) {
+  std::vector<double> norms(static_cast<size_t>(config.intermediate_size));
+  for (int64_t begin = 0; begin < config.hidden_size;
+       begin += kWeightRowsAtOnce) {
+    const int64_t end = std::min(begin + kWeightRowsAtOnce, config.hidden_size);
+    MOE_ASSIGN_OR_RETURN(
+        const HostTensor rows,
+        ReadWeightRows(checkpoint,
+                       {TensorKind::kMlpDown, layer, /*expert=*/-1,
+                        /*is_bias=*/false},
+                       begin, end));
+    const std::vector<float> values = ToFloats(rows);
+    AddSquaredColumnNorms(MatrixView<const float>(values.data(), end - begin,
+                                                  config.intermediate_size),
+                          absl::MakeSpan(norms), pool);
+  }
+  return norms;
+}
+
+// Each row in memory and as it is stored, at most 4 bytes a number.
+int64_t DownNormsBytes(const LlamaConfig& config) {
+  return config.intermediate_size *
+         (std::min(kWeightRowsAtOnce, config.hidden_size) * 2 *
+              static_cast<int64_t>(sizeof(float)) +
+          static_cast<int64_t>(sizeof(double)));
+}
+
+// What cannot be spilled, taken before the walk takes the rest.
+struct SplitMemory {
+  MemoryBudget::Reservation layer;
+  ClusteringMemory start;
+
+  static absl::StatusOr<SplitMemory> Reserve(const LlamaConfig& config,
+                                             int64_t num_tokens,
+                                             const EnergySplitOptions& options,
+                                             const WalkResources& resources) {
+    const int num_threads = resources.pool.num_threads();
+    SplitMemory memory;
+    const int64_t token_bytes =
+        num_tokens * static_cast<int64_t>(2 * sizeof(double) + sizeof(float));
+    MOE_ASSIGN_OR_RETURN(
+        memory.layer,
+        resources.budget.Reserve(
+            EnergyLayerBytes({num_tokens, config.hidden_size,
+                              config.intermediate_size, num_threads},
+                             options) +
+                token_bytes + DownNormsBytes(config),
+            "the energy split of a layer"));
+    MOE_ASSIGN_OR_RETURN(
+        memory.start,
+        ClusteringMemory::Reserve(
+            {NumStartTokens(num_tokens), config.hidden_size, num_threads},
+            StartClustering(options), resources.budget));
+    return memory;
+  }
+};
+
+// Gathers a layer's tokens, and splits it at its end.
+class EnergySplitTap : public WalkTap {
+ public:
+  EnergySplitTap(const DenseModel& model, int64_t num_tokens,
+                 const EnergySplitOptions& options, int64_t expert_size,
+                 const WalkOptions& walk_options,
+                 const WalkResources& resources, const SplitMemory& memory,
+                 EnergySplit& split)
+      : model_(model),
+        options_(options),
+        expert_size_(expert_size),
+        walk_options_(walk_options),
+        resources_(resources),
+        memory_(memory),
+        split_(split),
+        squared_norms_(static_cast<size_t>(num_tokens)) {}
+
+  // Reserves memory only here, after the walk has reserved its own.
+  absl::Status OnLayerStart(int64_t) override {
+    if (inputs_.has_value()) return absl::OkStatus();
+    MOE_ASSIGN_OR_RETURN(inputs_, NewRows(model_.config().hidden_size));
+    MOE_ASSIGN_OR_RETURN(energies_, NewRows(model_.config().intermediate_size));
+    return absl::OkStatus();
+  }
+
+  absl::Status OnMlpInput(const TapContext& context,
+                          MatrixView<const float> rows) override {
+    return inputs_->StoreCopy(context.group.first_token, rows, buffer_);
+  }
+
+  absl::Status OnFeatures(const TapContext& context,
+                          const BlockFeatures& features) override {
+    if (features.block != DecoderBlock::kMlp) return absl::OkStatus();
+    return energies_->StoreCopy(context.group.first_token + features.first_row,
+                                features.features, feature_buffer_);
+  }
+
+  absl::Status OnLayerOutput(const TapContext& context,
+                             MatrixView<const float> hidden) override {
+    SquaredRowNorms(hidden,
+                    absl::MakeSpan(squared_norms_)
+                        .subspan(static_cast<size_t>(context.group.first_token),
+                                 static_cast<size_t>(hidden.rows)),
+                    resources_.pool);
+    return absl::OkStatus();
+  }
+
+  absl::Status OnLayerEnd(int64_t layer) override {
+    return Annotate(SplitLayer(layer), absl::StrCat("layer ", layer));
+  }
+
+ private:
+  absl::StatusOr<HiddenStates> NewRows(int64_t num_cols) const {
+    return HiddenStates::Create(static_cast<int64_t>(squared_norms_.size()),
+                                num_cols, resources_.budget,
+                                walk_options_.spill_directory);
+  }
+
+  void SetDetail(int64_t layer, absl::string_view detail) const {
+    resources_.progress.SetDetail(absl::StrCat("layer ", layer, ": ", detail));
+  }
+
+  absl::Status SplitLayer(int64_t layer) {
+    const absl::Time start = absl::Now();
+    const LlamaConfig& config = model_.config();
+    SetDetail(layer, "energies");
+    const std::vector<float> weights =
+        TokenWeights(squared_norms_, static_cast<double>(config.hidden_size),
+                     config.rms_norm_eps);
+    MOE_ASSIGN_OR_RETURN(
+        const std::vector<double> norms,
+        DownNorms(model_.checkpoint(), config, layer, resources_.pool));
+    MOE_ASSIGN_OR_RETURN(
+        const std::vector<double> totals,
+        TakeEnergies(*energies_, weights, norms, resources_.pool));
+    MOE_ASSIGN_OR_RETURN(const Matrix<float> router, Start(layer));
+    SetDetail(layer, "experts and router");
+    MOE_ASSIGN_OR_RETURN(
+        EnergyLayer made,
+        SplitLayerByEnergy({*inputs_, *energies_, weights, totals},
+                           router.view(), options_, expert_size_,
+                           resources_.pool));
+    Keep(std::move(made), absl::ToDoubleSeconds(absl::Now() - start));
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<Matrix<float>> Start(int64_t layer) {
+    const StartResources start = {
+        memory_.start, resources_.budget, walk_options_.spill_directory,
+        resources_.pool,
+        [&](absl::string_view detail) { SetDetail(layer, detail); }};
+    return StartRouter(*inputs_, options_,
+                       absl::StrCat("split_energy/layer/", layer), start);
+  }
+
+  void Keep(EnergyLayer made, double elapsed_sec) {
+    split_.gate_weights.layers.push_back(std::move(made.router));
+    split_.neuron_indices.layers.push_back(std::move(made.indices));
+    split_.layers.push_back({std::move(made.captured), made.best_iteration,
+                             made.oracle, made.routed, made.shared,
+                             std::move(made.loads), elapsed_sec});
+  }
+
+  const DenseModel& model_;
+  const EnergySplitOptions& options_;
+  const int64_t expert_size_;
+  const WalkOptions& walk_options_;
+  const WalkResources& resources_;
+  const SplitMemory& memory_;
+  EnergySplit& split_;
+  std::vector<double> squared_norms_;  // [T], of the states after the layer.
+  std::optional<HiddenStates> inputs_;
+  std::optional<HiddenStates> energies_;  // Activations until the layer's end.
+  Matrix<float> buffer_, feature_buffer_;
+};
+
+absl::Status CheckEnoughForShared(int64_t num_tokens, int64_t num_shared) {
+  if (num_tokens >= num_shared) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("num_shared_neurons: expected at most ", num_tokens,
+                   ", the number of tokens, found ", num_shared,
+                   "; use more text or share fewer neurons"));
+}
+
+}  // namespace
+
+absl::Status ValidateEnergySplitOptions(const EnergySplitOptions& options) {
+  MOE_RETURN_IF_ERROR(CheckOptions(options));
+  if (options.top_k() <= options.num_experts()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "top_k: expected at most num_experts, ", options.num_experts(),
+      ", found ", options.top_k(), "; choose a smaller one"));
+}
+
+absl::StatusOr<int64_t> EnergyExpertSize(const EnergySplitOptions& options,
+                                         int64_t intermediate_size) {
+  const int64_t num_shared = options.num_shared_neurons();
+  const int64_t num_experts = options.num_experts();
+  if (num_shared >= intermediate_size) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "num_shared_neurons: expected fewer than the intermediate size, ",
+        intermediate_size, ", found ", num_shared,
+        "; leave some to the routed experts"));
+  }
+  const int64_t left = intermediate_size - num_shared;
+  if (!options.has_expert_size()) {
+    if (left % num_experts == 0) return left / num_experts;
+    return absl::InvalidArgumentError(absl::StrCat(
+        "num_experts: expected a divisor of ", left, ", the neurons that ",
+        num_shared, " shared ones leave of ", intermediate_size, ", found ",
+        num_experts, "; choose another num_experts or num_shared_neurons"));
+  }
+  const int64_t size = options.expert_size();
+  // A division, because the product may be out of range.
+  if (left % num_experts == 0 && left / num_experts == size) return size;
+  return absl::InvalidArgumentError(
+      absl::StrCat("expert_size: expected that ", num_shared,
+                   " shared neurons and ", num_experts, " experts take all ",
+                   intermediate_size, " neurons, found experts of ", size,
+                   "; leave expert_size out, or choose another num_experts or "
+                   "num_shared_neurons"));
+}
+
+absl::StatusOr<EnergySplit> SplitByEnergy(DenseModel& model,
+                                          const TokenSequences& sequences,
+                                          const EnergySplitOptions& options,
+                                          const WalkOptions& walk_options,
+                                          const WalkResources& resources) {
+  MOE_RETURN_IF_ERROR(ValidateEnergySplitOptions(options));
+  MOE_ASSIGN_OR_RETURN(
+      const int64_t expert_size,
+      EnergyExpertSize(options, model.config().intermediate_size));
+  // Before sorting, so that messages have the caller's sequence numbers.
+  MOE_RETURN_IF_ERROR(CheckSequences(model.config(), sequences));
+  const int64_t num_tokens = sequences.num_tokens();
+  MOE_RETURN_IF_ERROR(CheckEnoughTokens(num_tokens, options.num_experts()));
+  MOE_RETURN_IF_ERROR(
+      CheckEnoughForShared(num_tokens, options.num_shared_neurons()));
+  MOE_ASSIGN_OR_RETURN(
+      const SplitMemory memory,
+      SplitMemory::Reserve(model.config(), num_tokens, options, resources));
+  EnergySplit split;
+  EnergySplitTap tap(model, num_tokens, options, expert_size, walk_options,
+                     resources, memory, split);
+  MOE_RETURN_IF_ERROR(Annotate(WalkForward(model, InCanonicalOrder(sequences),
+                                           walk_options, &tap, resources)
+                                   .status(),
+                               "sequences sorted by their tokens"));
+  return split;
+}
+
+}  // namespace moe

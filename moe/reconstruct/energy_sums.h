@@ -1,0 +1,81 @@
+// The energy of each neuron for each token, and the sums of it that the energy
+// split needs.
+//
+// For tokens with weights w_t, activations h_t = silu(W_gate x_t) * (W_up x_t)
+// and the columns d_n of W_down:
+//
+//   V_tn = w_t h_tn^2 |d_n|^2
+//
+// is the squared error, times w_t, that leaving out neuron n alone makes in the
+// MLP's output for token t.
+//
+// Bits: every sum is one chain of additions in double, in the order that its
+// function states. So no result depends on the number of threads, the SIMD
+// target or how tokens are grouped into calls.
+
+#ifndef MOE_RECONSTRUCT_ENERGY_SUMS_H_
+#define MOE_RECONSTRUCT_ENERGY_SUMS_H_
+
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "moe/base/matrix.h"
+#include "moe/base/matrix_view.h"
+#include "moe/base/thread_pool.h"
+#include "moe/model/walk/hidden_states.h"
+
+namespace moe {
+
+// The tokens that the passes over a layer take together. No bit depends on it.
+inline constexpr int64_t kEnergyRowsAtOnce = 512;
+
+// norms[r] = sum of x_rc^2 over ascending c, [x.rows]. Squares of floats are
+// exact in double.
+void SquaredRowNorms(MatrixView<const float> x, absl::Span<double> norms,
+                     ThreadPool& pool);
+
+// norms[c] += sum of x_rc^2 over ascending r, [x.cols]. Calls with successive
+// rows continue the chains.
+void AddSquaredColumnNorms(MatrixView<const float> x, absl::Span<double> norms,
+                           ThreadPool& pool);
+
+// Overwrites activations h [T, I] with
+//   V_tn = float(double(w_t) * (column_norms[n] * double(h_tn)^2))
+// and returns the sums of V_tn over ascending t, [I]. InvalidArgument, with the
+// neuron, if an energy is NaN or beyond the range of a float; the errors of
+// HiddenStates.
+absl::StatusOr<std::vector<double>> TakeEnergies(
+    HiddenStates& activations, absl::Span<const float> weights,
+    absl::Span<const double> column_norms, ThreadPool& pool);
+
+// affinity[e][n] += V_tn for each token t, ascending, that has e among
+// `chosen` [num_tokens, k]; an expert at most once in a row. `energies` is
+// [num_tokens, I] and `affinity` [E, I]. Calls with successive tokens continue
+// the chains. k I additions for each token.
+void AddAffinity(MatrixView<const float> energies,
+                 MatrixView<const int32_t> chosen, Matrix<double>& affinity,
+                 ThreadPool& pool);
+
+// S_te = float(sum of V_tn over n in row e of `experts`, in its order):
+// `energies` is [num_tokens, I], `experts` [E, expert_size], `sums`
+// [num_tokens, E].
+void SumByExpert(MatrixView<const float> energies,
+                 const Matrix<int64_t>& experts, MatrixView<float> sums,
+                 ThreadPool& pool);
+
+// What a router is fitted to, [num_tokens, E]:
+//   y_te = float(r_te - (sum of r_te over ascending e) / E), r_te = sqrt(S_te)
+// in double.
+void RouterTargets(MatrixView<const float> sums, MatrixView<float> targets,
+                   ThreadPool& pool);
+
+// The sum of S_te over the chosen experts of all tokens. For a token they are
+// added from the largest to the smallest, then tokens ascending. So no choice
+// of k experts gives more than that of the k largest S_te, to the last bit.
+double ChosenEnergy(MatrixView<const float> sums,
+                    MatrixView<const int32_t> chosen);
+
+}  // namespace moe
+
+#endif  // MOE_RECONSTRUCT_ENERGY_SUMS_H_
