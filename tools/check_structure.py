@@ -27,6 +27,7 @@ _TESTED_BY = {
     "moe/steps/all_steps.cc": "step_kind_test.cc",
     "moe/steps/conversion_steps.cc": "tools/cli/convert_commands_test.cc",
     "moe/steps/cost_model.cc": "moe/experiment/step_cost_test.cc",
+    "moe/steps/energy_split_step.cc": "tools/cli/split_energy_command_test.cc",
     "moe/steps/evaluation_step.cc": "tools/cli/evaluate_command_test.cc",
     "moe/steps/hidden_distribution_step.cc": "tools/cli/align_commands_test.cc",
     "moe/steps/importance_scores_step.cc": "tools/cli/split_commands_test.cc",

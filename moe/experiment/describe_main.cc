@@ -51,7 +51,7 @@ std::string InputName(const StepInputKind& input) {
 std::string OutputCell(OutputKind kind) {
   if (IsCheckpoint(kind)) return "checkpoint";
   if (kind == OutputKind::kEvaluation) return "report";
-  return absl::StrCat("`", OutputName(kind), "`");
+  return absl::StrCat("`", absl::StrJoin(ArtifactsOf(kind), "`, `"), "`");
 }
 
 std::string StepsTable() {

@@ -78,6 +78,25 @@ constexpr absl::string_view kSpec = R"pb(
     name: "aligned"
     align { checkpoint: "attention" distribution: "reference" dataset: "all" }
   }
+  steps {
+    name: "energy"
+    energy_split {
+      dataset: "all"
+      options { num_experts: 3 num_shared_neurons: 2 top_k: 2 iterations: 5 }
+    }
+  }
+  steps {
+    name: "by_energy"
+    convert_mlp {
+      gate_weights: "energy"
+      neuron_indices: "energy"
+      options { kind: RESIDUAL top_k: 2 scale_factor: 2 }
+    }
+  }
+  steps {
+    name: "energy_after"
+    evaluate { checkpoint: "by_energy" dataset: "all" }
+  }
 )pb";
 
 ExperimentSpec Spec() {
@@ -108,7 +127,7 @@ constexpr double kHead = 2.0 * 7 * 10 * 4;
 
 TEST(CostsOfStepsTest, CountsOperations) {
   const std::vector<StepCost> costs = Costs();
-  ASSERT_EQ(costs.size(), 9);
+  ASSERT_EQ(costs.size(), 12);
   // 2 T E H L max_iter n_init
   EXPECT_EQ(costs[0].flops, kForward + 2.0 * 7 * 3 * 4 * 4 * 5 * 2);
   EXPECT_EQ(costs[1].flops, 4 * kForward + 3 * kHead);
@@ -121,6 +140,12 @@ TEST(CostsOfStepsTest, CountsOperations) {
             2.0 * 7 * 4 * (96 * 0.5 + 48 * 0.75) + 2.0 * 4 * 4 * 25 + kHead);
   EXPECT_EQ(costs[7].flops, kForward);
   EXPECT_EQ(costs[8].flops, costs[6].flops - kHead);
+  // T L (H^2 + iterations (4 E H + (k + 1) I))
+  EXPECT_EQ(costs[9].flops,
+            kForward + 7.0 * 4 * (4 * 4 + 5 * (4 * 3 * 4 + 3 * 8)));
+  // Two shared neurons and two experts of two: 6 of 8.
+  EXPECT_DOUBLE_EQ(costs[11].flops,
+                   2.0 * 7 * 4 * (96 * 0.75 + 48) + 2.0 * 4 * 4 * 25 + kHead);
 }
 
 TEST(CostsOfStepsTest, CountsBytes) {
@@ -141,6 +166,9 @@ TEST(CostsOfStepsTest, CountsBytes) {
   EXPECT_EQ(costs[8].read_bytes, 2 * 1000 + costs[7].written_bytes);
   EXPECT_EQ(costs[8].written_bytes, 1000 + 4 * 2 * 2 * 4 * 4);
   EXPECT_EQ(costs[8].memory_bytes, costs[0].memory_bytes);
+  // Routers and indices; the inputs and energies of a layer's tokens.
+  EXPECT_EQ(costs[9].written_bytes, 4 * 3 * 4 * 4 + 4 * 8 * 8);
+  EXPECT_EQ(costs[9].memory_bytes, costs[0].memory_bytes + 7 * (4 + 8) * 4);
 }
 
 TEST(EstimateStepsTest, MeasuresModelAndData) {
@@ -149,7 +177,7 @@ TEST(EstimateStepsTest, MeasuresModelAndData) {
       const std::vector<StepCost> costs,
       EstimateSteps(Spec(), {"testdata/llama_gqa_bf16", "testdata/stories"},
                     progress));
-  ASSERT_EQ(costs.size(), 9);
+  ASSERT_EQ(costs.size(), 12);
   EXPECT_EQ(costs[0].name, "router");
   EXPECT_EQ(costs[0].read_bytes, 1841448);
   EXPECT_EQ(costs[0].written_bytes, 4 * 3 * 128 * 4);

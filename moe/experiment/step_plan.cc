@@ -188,9 +188,7 @@ class StepPlanner {
   absl::Status AddMade(const StepInputKind& input, const std::string& name) {
     std::vector<std::string> candidates;
     for (const PlannedStep& step : earlier_) {
-      const bool fits = IsCheckpoint(input.made) ? IsCheckpoint(step.output())
-                                                 : step.output() == input.made;
-      if (fits) candidates.push_back(step.name);
+      if (Provides(step.output(), input.made)) candidates.push_back(step.name);
     }
     if (std::find(candidates.begin(), candidates.end(), name) ==
         candidates.end()) {

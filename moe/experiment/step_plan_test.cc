@@ -216,6 +216,51 @@ TEST(PlanStepsTest, ChoosesCommandsByOptions) {
   EXPECT_EQ(Inputs(steps[3]), "model_path=tiny");
 }
 
+// One step makes both, beside one that makes the one or the other.
+TEST(PlanStepsTest, TakesAnEnergySplitForRouterAndNeurons) {
+  ExperimentSpec spec = SpecOf(kSpec);
+  EnergySplitStep& energy = *spec.mutable_steps(2)->mutable_energy_split();
+  energy.set_dataset("calibration");
+  energy.mutable_options()->set_num_experts(8);
+  energy.mutable_options()->set_num_shared_neurons(64);
+  energy.mutable_options()->set_top_k(2);
+  energy.mutable_options()->set_seed(3);
+  MlpConversionStep& mlp = *spec.mutable_steps(3)->mutable_convert_mlp();
+  mlp.set_gate_weights("neurons");
+  MOE_ASSERT_OK_AND_ASSIGN(const std::vector<PlannedStep> steps,
+                           PlanSteps(spec));
+  EXPECT_EQ(steps[2].command(), "split_energy");
+  EXPECT_EQ(OutputName(steps[2].output()), "router_and_neurons");
+  EXPECT_EQ(Arguments(steps[2]),
+            "--chat_template=auto --model_max_length=64 --seed=3 "
+            "--max_steps=8 --num_experts=8 --num_shared_neurons=64 --top_k=2 "
+            "--iterations=6 --ridge=0.1 --router_scale=0.0009765625");
+  EXPECT_EQ(Inputs(steps[3]),
+            "model_path=tiny "
+            "gate_weights_file=neurons/gate_weights.safetensors "
+            "neuron_indices_file=neurons/neuron_indices.safetensors");
+  mlp.set_gate_weights("scores");
+  EXPECT_THAT(PlanSteps(spec).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("gate_weights: expected an earlier step that "
+                                 "makes gate_weights: router, neurons, ")));
+  mlp.set_gate_weights("router");
+  mlp.set_neuron_indices("router");
+  EXPECT_THAT(PlanSteps(spec).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("neuron_indices: expected an earlier step "
+                                 "that makes neuron_indices: neurons, ")));
+  energy.mutable_options()->set_top_k(9);
+  EXPECT_THAT(
+      PlanSteps(spec).status(),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               HasSubstr("options: top_k: expected at most num_experts, 8")));
+  energy.mutable_options()->clear_top_k();
+  EXPECT_THAT(PlanSteps(spec).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("options: top_k: expected ")));
+}
+
 struct Mistake {
   std::string from;  // A part of kSpec's text, once in it.
   std::string to;

@@ -187,7 +187,10 @@ absl::Status CollectOutput(const PlannedStep& step,
     lock.mutable_metrics()->Add(metrics.begin(), metrics.end());
     return absl::OkStatus();
   }
-  return CollectArtifact(OutputName(step.output()), directory, record);
+  for (const absl::string_view artifact : ArtifactsOf(step.output())) {
+    MOE_RETURN_IF_ERROR(CollectArtifact(artifact, directory, record));
+  }
+  return absl::OkStatus();
 }
 
 // Makes what a step makes in the directory that it is given, which is new.

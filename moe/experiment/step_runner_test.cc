@@ -361,6 +361,26 @@ TEST_F(StepRunnerTest, RefusesACommandThatMadeNothing) {
                               HasSubstr("split_gradient_get_grads has not")));
 }
 
+TEST_F(StepRunnerTest, PinsBothArtifactsOfAnEnergySplit) {
+  step_.request = RequestMaking(OutputKind::kEnergySplit);
+  const std::vector<std::string> all = {
+      "gate_weights.safetensors", "gate_weights.report.json",
+      "neuron_indices.safetensors", "neuron_indices.report.json"};
+  run_ = Writing(all);
+  MOE_ASSERT_OK_AND_ASSIGN(const StepRecord record, Run());
+  ASSERT_EQ(record.step().files_size(), 2);
+  EXPECT_EQ(record.step().files(0).name(), "gate_weights.safetensors");
+  EXPECT_EQ(record.step().files(1).name(), "neuron_indices.safetensors");
+  EXPECT_EQ(record.reports_size(), 2);
+  EXPECT_TRUE(Find().has_value());
+  Change("neuron_indices.safetensors");
+  EXPECT_FALSE(Find().has_value());
+  RemoveMade();
+  run_ = Writing({all[0], all[1]});
+  EXPECT_THAT(Run(), StatusIs(absl::StatusCode::kDataLoss,
+                              HasSubstr("neuron_indices.safetensors")));
+}
+
 TEST_F(StepRunnerTest, PinsEveryFileOfACheckpoint) {
   step_.request = RequestMaking(OutputKind::kCheckpoint);
   run_ = Writing({"model.safetensors", "config.json"});

@@ -15,6 +15,7 @@ const std::vector<StepKind>& AllSteps() {
                                 ResidualSplitKind(),
                                 SequentialSplitKind(),
                                 RandomSplitKind(),
+                                EnergySplitKind(),
                                 MlpConversionKind(),
                                 ResidualMlpConversionKind(),
                                 AttentionConversionKind(),

@@ -19,6 +19,7 @@ StepKind VanillaSplitKind();
 StepKind ResidualSplitKind();
 StepKind SequentialSplitKind();
 StepKind RandomSplitKind();
+StepKind EnergySplitKind();
 StepKind MlpConversionKind();
 StepKind ResidualMlpConversionKind();
 StepKind AttentionConversionKind();

@@ -150,8 +150,7 @@ absl::StatusOr<StepOutcome> RunExport(const StepRequest& request,
 // Routed experts are as large as R of them are with a residual expert.
 void MlpCost(const CostedStep& step, CostModel& model) {
   MlpConversionOptions options = step.OptionsAs<MlpConversionOptions>();
-  const auto residual =
-      static_cast<double>(model.num_residual(step.reads.at(kIndicesFlag)));
+  const double residual = model.num_residual(step.reads.at(kIndicesFlag));
   if (!options.has_num_experts()) {
     const int64_t num_clusters = model.num_clusters(step.reads.at(kGatesFlag));
     if (num_clusters > 0) options.set_num_experts(num_clusters);

@@ -61,7 +61,7 @@ class CostModel {
   // The clusters of the router weights or the scores that a step made.
   int64_t& num_clusters(const std::string& name) { return num_clusters_[name]; }
   // The residual expert of the neurons that a step made, in routed experts.
-  int64_t& num_residual(const std::string& name) { return num_residual_[name]; }
+  double& num_residual(const std::string& name) { return num_residual_[name]; }
 
   const LlamaConfig& config() const { return model_.config; }
   double num_tokens(const std::string& dataset) const;
@@ -92,7 +92,7 @@ class CostModel {
   const std::map<std::string, DatasetSize>& datasets_;
   std::map<std::string, ActiveShare> shares_;
   std::map<std::string, int64_t> num_clusters_;
-  std::map<std::string, int64_t> num_residual_;
+  std::map<std::string, double> num_residual_;
   StepCost step_;
 };
 

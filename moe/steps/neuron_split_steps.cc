@@ -120,8 +120,8 @@ void SplitCost(const CostedStep& step, CostModel& model) {
 
 void ResidualSplitCost(const CostedStep& step, CostModel& model) {
   SplitCost(step, model);
-  model.num_residual(step.name) =
-      step.OptionsAs<ResidualSplitOptions>().num_experts_residual();
+  model.num_residual(step.name) = static_cast<double>(
+      step.OptionsAs<ResidualSplitOptions>().num_experts_residual());
 }
 
 void NaiveCost(const CostedStep&, CostModel& model) {

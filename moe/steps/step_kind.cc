@@ -76,16 +76,36 @@ absl::string_view OutputName(OutputKind kind) {
       return "reconstructed_checkpoint";
     case OutputKind::kEvaluation:
       return "evaluation";
+    case OutputKind::kEnergySplit:
+      return "router_and_neurons";
   }
   MOE_CHECK(false);
   return "";
 }
 
 std::string OutputFile(OutputKind kind) {
-  if (IsCheckpoint(kind)) return "";
+  if (IsCheckpoint(kind) || kind == OutputKind::kEnergySplit) return "";
   return absl::StrCat(OutputName(kind), kind == OutputKind::kEvaluation
                                             ? ".report.json"
                                             : ".safetensors");
+}
+
+std::vector<absl::string_view> ArtifactsOf(OutputKind kind) {
+  if (IsCheckpoint(kind) || kind == OutputKind::kEvaluation) return {};
+  if (kind == OutputKind::kEnergySplit) {
+    return {OutputName(OutputKind::kGateWeights),
+            OutputName(OutputKind::kNeuronIndices)};
+  }
+  return {OutputName(kind)};
+}
+
+bool Provides(OutputKind made, OutputKind wanted) {
+  if (IsCheckpoint(wanted)) return IsCheckpoint(made);
+  if (made == OutputKind::kEnergySplit) {
+    return wanted == OutputKind::kGateWeights ||
+           wanted == OutputKind::kNeuronIndices;
+  }
+  return made == wanted;
 }
 
 bool IsCheckpoint(OutputKind kind) {

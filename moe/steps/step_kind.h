@@ -47,15 +47,24 @@ enum class OutputKind {
   kAlignedCheckpoint,  // A checkpoint, with scale factors below it.
   kReconstructedCheckpoint,  // A checkpoint, with a report below it.
   kEvaluation,
+  kEnergySplit,  // Router weights and neuron indices, side by side.
 };
 
 // "gate_weights": the artifact's name, also for the other kinds: "checkpoint",
-// "aligned_checkpoint", "reconstructed_checkpoint", "evaluation".
+// "aligned_checkpoint", "reconstructed_checkpoint", "evaluation",
+// "router_and_neurons".
 absl::string_view OutputName(OutputKind kind);
-// "gate_weights.safetensors"; empty for a checkpoint, which is a directory.
+// "gate_weights.safetensors"; empty for what is no single file: a checkpoint,
+// or router weights and neuron indices.
 std::string OutputFile(OutputKind kind);
+// The names of the artifacts that lie in the step's directory, each with its
+// report; none for the other kinds.
+std::vector<absl::string_view> ArtifactsOf(OutputKind kind);
 // Of any kind.
 bool IsCheckpoint(OutputKind kind);
+// Whether what a step makes is, or has beside other things, what an input of
+// the kind `wanted` reads.
+bool Provides(OutputKind made, OutputKind wanted);
 
 // Where scale_factors.safetensors lies in the directory of an aligned
 // checkpoint of an experiment.

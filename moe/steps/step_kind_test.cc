@@ -98,6 +98,26 @@ TEST(StepRequestTest, WritesWhereAnExperimentLooks) {
             "--scale_factors_path=out/alignment");
 }
 
+TEST(OutputKindTest, AnEnergySplitProvidesTwoArtifacts) {
+  constexpr OutputKind kBoth = OutputKind::kEnergySplit;
+  EXPECT_THAT(ArtifactsOf(kBoth),
+              ElementsAre("gate_weights", "neuron_indices"));
+  EXPECT_THAT(ArtifactsOf(OutputKind::kDistribution),
+              ElementsAre("distribution"));
+  EXPECT_THAT(ArtifactsOf(OutputKind::kCheckpoint), ElementsAre());
+  EXPECT_THAT(ArtifactsOf(OutputKind::kEvaluation), ElementsAre());
+  EXPECT_EQ(OutputFile(kBoth), "");
+  EXPECT_TRUE(Provides(kBoth, OutputKind::kGateWeights));
+  EXPECT_TRUE(Provides(kBoth, OutputKind::kNeuronIndices));
+  EXPECT_FALSE(Provides(kBoth, OutputKind::kImportanceScores));
+  EXPECT_FALSE(Provides(kBoth, OutputKind::kCheckpoint));
+  EXPECT_FALSE(Provides(OutputKind::kGateWeights, kBoth));
+  EXPECT_TRUE(Provides(OutputKind::kGateWeights, OutputKind::kGateWeights));
+  EXPECT_FALSE(Provides(OutputKind::kGateWeights, OutputKind::kNeuronIndices));
+  EXPECT_TRUE(
+      Provides(OutputKind::kAlignedCheckpoint, OutputKind::kCheckpoint));
+}
+
 class RunRequestTest : public ::testing::Test {
  protected:
   RunRequestTest() {

@@ -126,6 +126,11 @@ def _artifacts() -> list[Command]:
             "split_sequential", f"split_sequential --model_path={{model}} {_EIGHT} {_SAVE}", added
         ),
         Command("split_random", f"split_random --model_path={{model}} {_EIGHT} {_SAVE}", added),
+        Command(
+            "split_energy",
+            f"split_energy {_WALK} {_EIGHT} --num_shared_neurons=16 --top_k=2 {_SAVE}",
+            added,
+        ),
         Command(distribution, _HIDDEN, added, makes="distribution"),
         Command(
             f"{distribution}_shard", f"{_HIDDEN} --shards=2 --shard=0", added, makes="distribution0"
@@ -386,7 +391,7 @@ _TIMED = (".timing.textproto", "router/gate_weights.report.json", "router.record
 def _is_timed(name: str, command: Command) -> bool:
     if name.endswith(_TIMED) or not command.is_reproducible:
         return True
-    if command.name in ("hidden_clustering", "random_selection"):
+    if command.name in ("hidden_clustering", "random_selection", "split_energy"):
         return name.endswith(".report.json")
     return command.kind is Kind.RESULTS and name.startswith("target/report/")
 

@@ -35,7 +35,7 @@ struct ExperimentReportSources {
 
 // {"report": "experiment", "experiment", "description", "passed", "lock",
 // "criteria", "evaluations", "expert_load", "routers", "neuron_splits",
-// "alignments", "steps", "inputs", "reproduce": {"version",
+// "energy_splits", "alignments", "steps", "inputs", "reproduce": {"version",
 // "numerics_contract", "bazel", "llama_moe", "spec"}}, by evaluation_section.h,
 // model_section.h and lock_section.h. "passed" is whether everything is as
 // pinned, if there is a lock, and meets the criteria; "spec" is the whole text

@@ -25,6 +25,7 @@ struct Section {
 constexpr Section kSections[] = {
     {"routers", "layers", OutputKind::kGateWeights},
     {"neuron_splits", "layers", OutputKind::kNeuronIndices},
+    {"energy_splits", "layers", OutputKind::kEnergySplit},
     {"alignments", "blocks", OutputKind::kAlignedCheckpoint},
     {"reconstructions", "blocks", OutputKind::kReconstructedCheckpoint},
 };

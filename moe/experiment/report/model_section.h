@@ -10,17 +10,18 @@
 
 namespace moe {
 
-// {"routers", "neuron_splits", "alignments"}: lists with an entry for each step
-// that made such a thing, {"step", "command", "layers" or "blocks", ...}, with
-// the fields of that step's report as they stand there. Lists may be empty, as
-// an experiment needs none of these steps. Errors of PlanSteps and
-// ReadStepReport; InvalidArgument for a report of another form.
+// {"routers", "neuron_splits", "energy_splits", "alignments"}: lists with an
+// entry for each step that made such a thing, {"step", "command", "layers" or
+// "blocks", ...}, with the fields of that step's report as they stand there.
+// Lists may be empty, as an experiment needs none of these steps. Errors of
+// PlanSteps and ReadStepReport; InvalidArgument for a report of another form.
 //
 //   routers         layers: layer, min_size, max_size, sizes, routed_counts,
 //                   inertia, best_restart, restarts, seconds; of routers drawn
 //                   at random layer, tokens, routed_counts, seconds
 //   neuron_splits   layers: layer, expert_size, residual_size, wanted, taken,
 //                   residual_wanted, those that the kind of split has
+//   energy_splits   layers: those of EnergySplitReportToJson
 //   alignments      alignment_mode, alignment_parts; blocks: layer, part,
 //                   divergence_before, divergence_after, num_dead_features,
 //                   num_features_without_root, least_scale, largest_scale,

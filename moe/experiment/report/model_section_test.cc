@@ -34,6 +34,9 @@ TEST(ModelSectionsToJsonTest, HasTheNumbersOfTheStepsReports) {
   EXPECT_EQ(sections["neuron_splits"][0]["options"]["num_experts"], 2);
   EXPECT_EQ(sections["neuron_splits"][0]["layers"][0]["wanted"],
             Json::parse("[6, 5, 5]"));
+  ASSERT_EQ(sections["energy_splits"].size(), 1u);
+  EXPECT_EQ(sections["energy_splits"][0]["command"], "split_energy");
+  EXPECT_EQ(sections["energy_splits"][0]["layers"][0]["captured_share"], 0.5);
   ASSERT_EQ(sections["alignments"].size(), 1u);
   EXPECT_EQ(sections["alignments"][0]["alignment_mode"], "exact");
   EXPECT_EQ(sections["alignments"][0]["blocks"][0]["divergence_after"], 3e-8);
@@ -42,13 +45,14 @@ TEST(ModelSectionsToJsonTest, HasTheNumbersOfTheStepsReports) {
 TEST(ModelSectionsToJsonTest, AnExperimentMayHaveNone) {
   SmallExperiment experiment;
   ExperimentSpec spec = experiment.spec();
-  const ExperimentStep dense = spec.steps(6);
+  const ExperimentStep dense = spec.steps(7);
   spec.clear_steps();
   *spec.add_steps() = dense;
   MOE_ASSERT_OK_AND_ASSIGN(const Json sections,
                            ModelSectionsToJson(spec, experiment.results()));
   EXPECT_EQ(sections.dump(),
-            R"({"routers":[],"neuron_splits":[],"alignments":[]})");
+            R"({"routers":[],"neuron_splits":[],"energy_splits":[],)"
+            R"("alignments":[]})");
 }
 
 TEST(ModelSectionsToJsonTest, NamesTheStepOfABrokenReport) {

@@ -71,7 +71,8 @@ std::string StepReportFile(OutputKind kind) {
   if (kind == OutputKind::kReconstructedCheckpoint) {
     return std::string(kReconstructionReport);
   }
-  return absl::StrCat(OutputName(kind), ".report.json");
+  // Every artifact of a step has the same report beside it.
+  return absl::StrCat(ArtifactsOf(kind).front(), ".report.json");
 }
 
 absl::StatusOr<Json> ReadStepReport(absl::string_view step, OutputKind made,

@@ -61,6 +61,8 @@ TEST(StepReportFileTest, IsWhatTheCommandsWrite) {
   EXPECT_EQ(StepReportFile(OutputKind::kAlignedCheckpoint),
             "alignment/scale_factors.report.json");
   EXPECT_EQ(StepReportFile(OutputKind::kCheckpoint), "");
+  EXPECT_EQ(StepReportFile(OutputKind::kEnergySplit),
+            "gate_weights.report.json");
 }
 
 TEST(ReadStepReportTest, ReadsItOrSaysWhy) {

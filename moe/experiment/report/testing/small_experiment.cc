@@ -52,6 +52,13 @@ constexpr absl::string_view kSpec = R"pb(
     }
   }
   steps {
+    name: "energy"
+    energy_split {
+      dataset: "all"
+      options { num_experts: 2 num_shared_neurons: 4 top_k: 1 }
+    }
+  }
+  steps {
     name: "mlp"
     convert_mlp {
       gate_weights: "router"
@@ -99,6 +106,13 @@ const std::map<std::string, absl::string_view>& Reports() {
            R"({"artifact": "neuron_indices", "options": {"num_experts": 2},
                "layers": [{"layer": 0, "expert_size": 8,
                            "wanted": [6, 5, 5], "taken": [0, 16, 0]}]})"},
+          {"energy",
+           R"({"artifact": "gate_weights", "layers": [
+               {"layer": 0, "expert_size": 6, "shared_size": 4,
+                "shared_share": 0.75, "captured_share": 0.5,
+                "oracle_share": 0.625, "captured_by_iteration": [0.5],
+                "best_iteration": 0, "least_load": 0.5, "largest_load": 1.5,
+                "seconds": 0.1}]})"},
           {"mlp", "{}"},
           {"reference", R"({"artifact": "distribution"})"},
           {"aligned",
