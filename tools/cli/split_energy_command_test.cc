@@ -1,5 +1,6 @@
 // split_energy as a user runs it, and the conversion of what it makes.
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -35,8 +36,9 @@ using ::testing::SizeIs;
 // 4 layers, hidden size 128, 384 neurons.
 constexpr char kModel[] = "--model_path=testdata/llama_gqa_bf16";
 
+// A flag of `more` takes the place of one of the same name.
 std::vector<std::string> Args(const std::string& save_path,
-                              std::vector<std::string> more = {}) {
+                              const std::vector<std::string>& more = {}) {
   std::vector<std::string> args = {
       "split_energy",
       kModel,
@@ -47,7 +49,18 @@ std::vector<std::string> Args(const std::string& save_path,
       "--top_k=2",
       "--iterations=2",
       "--save_path=" + save_path};
-  for (std::string& arg : more) args.push_back(std::move(arg));
+  for (const std::string& flag : more) {
+    const std::string name = flag.substr(0, flag.find('='));
+    const auto same =
+        std::find_if(args.begin(), args.end(), [&](const std::string& arg) {
+          return arg.substr(0, arg.find('=')) == name;
+        });
+    if (same == args.end()) {
+      args.push_back(flag);
+    } else {
+      *same = flag;
+    }
+  }
   return args;
 }
 
@@ -138,7 +151,7 @@ TEST(SplitEnergyCommandTest, ReplacesOnlyWhenItIsTold) {
   ASSERT_EQ(RunCli(Args(path)).exit_status, 0);
   const std::string neurons = path + "/neuron_indices.safetensors";
   const std::string before = FileText(neurons);
-  Outcome refused = RunCli(Args(path, {"--top_k=1"}));
+  const Outcome refused = RunCli(Args(path, {"--top_k=1"}));
   EXPECT_EQ(refused.exit_status, 2);
   EXPECT_THAT(refused.err,
               AllOf(HasSubstr("/gate_weights.safetensors already exists"),
@@ -176,7 +189,7 @@ struct BadInput {
 TEST(SplitEnergyCommandTest, RefusesBadInputAndWritesNothing) {
   const TempDirectory directory;
   const BadInput cases[] = {
-      {{"--num_experts=0"}, "--num_experts"},
+      {{"--num_experts=0"}, "expected a whole number, 1 to 1024, found"},
       {{"--num_experts=1025"}, "1 to 1024"},
       {{"--num_experts=13"},
        "num_experts: expected a divisor of 288, the neurons that 96 shared "

@@ -45,7 +45,7 @@ TEST(ModelSectionsToJsonTest, HasTheNumbersOfTheStepsReports) {
 TEST(ModelSectionsToJsonTest, AnExperimentMayHaveNone) {
   SmallExperiment experiment;
   ExperimentSpec spec = experiment.spec();
-  const ExperimentStep dense = spec.steps(7);
+  const ExperimentStep dense = spec.steps(6);
   spec.clear_steps();
   *spec.add_steps() = dense;
   MOE_ASSERT_OK_AND_ASSIGN(const Json sections,

@@ -52,13 +52,6 @@ constexpr absl::string_view kSpec = R"pb(
     }
   }
   steps {
-    name: "energy"
-    energy_split {
-      dataset: "all"
-      options { num_experts: 2 num_shared_neurons: 4 top_k: 1 }
-    }
-  }
-  steps {
     name: "mlp"
     convert_mlp {
       gate_weights: "router"
@@ -85,6 +78,13 @@ constexpr absl::string_view kSpec = R"pb(
   steps {
     name: "after"
     evaluate { checkpoint: "aligned" dataset: "all" }
+  }
+  steps {
+    name: "energy"
+    energy_split {
+      dataset: "all"
+      options { num_experts: 2 num_shared_neurons: 4 top_k: 1 }
+    }
   }
   criteria {
     metric: "cut.perplexity"
