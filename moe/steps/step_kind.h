@@ -44,7 +44,7 @@ enum class OutputKind {
   kNeuronIndices,
   kDistribution,
   kCheckpoint,
-  kAlignedCheckpoint,  // A checkpoint, with scale factors below it.
+  kAlignedCheckpoint,        // A checkpoint, with scale factors below it.
   kReconstructedCheckpoint,  // A checkpoint, with a report below it.
   kEvaluation,
   kEnergySplit,  // Router weights and neuron indices, side by side.

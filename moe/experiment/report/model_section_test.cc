@@ -52,7 +52,7 @@ TEST(ModelSectionsToJsonTest, AnExperimentMayHaveNone) {
                            ModelSectionsToJson(spec, experiment.results()));
   EXPECT_EQ(sections.dump(),
             R"({"routers":[],"neuron_splits":[],"energy_splits":[],)"
-            R"("alignments":[]})");
+            R"("alignments":[],"reconstructions":[]})");
 }
 
 TEST(ModelSectionsToJsonTest, NamesTheStepOfABrokenReport) {
