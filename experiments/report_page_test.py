@@ -175,6 +175,7 @@ _IDS = [
     "load",
     "clusters",
     "overlap",
+    "energy",
     "alignment",
     "lock",
     "timings",
@@ -218,6 +219,7 @@ def little(report: dict) -> None:
         "expert_load",
         "routers",
         "neuron_splits",
+        "energy_splits",
         "alignments",
     ):
         report[name] = []
@@ -338,7 +340,7 @@ class ReportPageTest(unittest.TestCase):
 
     def test_summary_says_whether_it_is_pinned(self):
         for page, card in [
-            ("verified", ["card good", "Verified", "every file and number of 9 steps"]),
+            ("verified", ["card good", "Verified", "every file and number of 10 steps"]),
             ("differs", ["card bad", "Differs", "first at step mlp"]),
             ("empty", ["card", "Not pinned", "the lock is empty"]),
             ("none", ["card", "Not pinned", "there is no lock"]),
@@ -350,7 +352,7 @@ class ReportPageTest(unittest.TestCase):
     def test_summary_says_how_long_it_took(self):
         self.assertIn(["card", "Time", "-", "not recorded"], self.found["none"]["cards"])
         self.assertIn(
-            ["card", "Time", "1.50 s", "for 1 of 9 steps"], self.found["verified"]["cards"]
+            ["card", "Time", "1.50 s", "for 1 of 10 steps"], self.found["verified"]["cards"]
         )
 
     # ---- Experts ----
@@ -389,6 +391,14 @@ class ReportPageTest(unittest.TestCase):
         # given to one.
         self.assertEqual(overlap["rows"][1], ["0", "8", "-", "6", "5", "5", "0", "16", "0"])
         self.assertIn("without scores", self.section("worse", "overlap")["text"])
+
+    def test_shows_the_energy_of_experts(self):
+        energy = self.section("none", "energy")
+        self.assertIn("energy: share of the routed neurons' energy", energy["captions"])
+        self.assertEqual(
+            energy["rows"][1],
+            ["0", "4", "0.7500", "6", "0.5000", "0.6250", "0.5000", "1.500"],
+        )
 
     def test_shows_the_distance_before_and_after(self):
         alignment = self.section("none", "alignment")
