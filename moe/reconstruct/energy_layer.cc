@@ -63,8 +63,8 @@ double SumOver(absl::Span<const int64_t> neurons,
 class Alternation {
  public:
   Alternation(const EnergyTokens& tokens, const EnergySplitOptions& options,
-              int64_t expert_size, std::vector<int64_t> routed,
-              RouterRegression regression, ThreadPool& pool)
+              std::vector<int64_t> routed, RouterRegression regression,
+              ThreadPool& pool)
       : tokens_(tokens),
         options_(options),
         num_tokens_(tokens.inputs.num_tokens()),
@@ -74,7 +74,8 @@ class Alternation {
         pool_(pool),
         chosen_(num_tokens_, options.top_k()),
         sums_(num_tokens_, num_experts_),
-        experts_(num_experts_, expert_size),
+        experts_(num_experts_,
+                 static_cast<int64_t>(routed_.size()) / num_experts_),
         prices_(static_cast<size_t>(num_experts_)) {}
 
   absl::Status Start(MatrixView<const float> start) {
@@ -262,7 +263,7 @@ absl::StatusOr<EnergyLayer> SplitLayerByEnergy(
   MOE_ASSIGN_OR_RETURN(RouterRegression regression,
                        RouterRegression::Create(tokens.inputs, tokens.weights,
                                                 options.ridge(), pool));
-  Alternation alternation(tokens, options, expert_size, std::move(routed),
+  Alternation alternation(tokens, options, std::move(routed),
                           std::move(regression), pool);
   MOE_RETURN_IF_ERROR(alternation.Start(start));
   for (int64_t i = 0; i < options.iterations(); ++i) {

@@ -107,28 +107,30 @@ struct SplitMemory {
   }
 };
 
+// What is split, how, and with what.
+struct SplitJob {
+  const DenseModel& model;
+  const EnergySplitOptions& options;
+  int64_t expert_size;
+  const WalkOptions& walk_options;
+  const WalkResources& resources;
+  const SplitMemory& memory;
+};
+
 // Gathers a layer's tokens, and splits it at its end.
 class EnergySplitTap : public WalkTap {
  public:
-  EnergySplitTap(const DenseModel& model, int64_t num_tokens,
-                 const EnergySplitOptions& options, int64_t expert_size,
-                 const WalkOptions& walk_options,
-                 const WalkResources& resources, const SplitMemory& memory,
-                 EnergySplit& split)
-      : model_(model),
-        options_(options),
-        expert_size_(expert_size),
-        walk_options_(walk_options),
-        resources_(resources),
-        memory_(memory),
+  EnergySplitTap(const SplitJob& job, int64_t num_tokens, EnergySplit& split)
+      : job_(job),
         split_(split),
         squared_norms_(static_cast<size_t>(num_tokens)) {}
 
   // Reserves memory only here, after the walk has reserved its own.
   absl::Status OnLayerStart(int64_t) override {
     if (inputs_.has_value()) return absl::OkStatus();
-    MOE_ASSIGN_OR_RETURN(inputs_, NewRows(model_.config().hidden_size));
-    MOE_ASSIGN_OR_RETURN(energies_, NewRows(model_.config().intermediate_size));
+    MOE_ASSIGN_OR_RETURN(inputs_, NewRows(job_.model.config().hidden_size));
+    MOE_ASSIGN_OR_RETURN(energies_,
+                         NewRows(job_.model.config().intermediate_size));
     return absl::OkStatus();
   }
 
@@ -150,7 +152,7 @@ class EnergySplitTap : public WalkTap {
                     absl::MakeSpan(squared_norms_)
                         .subspan(static_cast<size_t>(context.group.first_token),
                                  static_cast<size_t>(hidden.rows)),
-                    resources_.pool);
+                    job_.resources.pool);
     return absl::OkStatus();
   }
 
@@ -161,44 +163,45 @@ class EnergySplitTap : public WalkTap {
  private:
   absl::StatusOr<HiddenStates> NewRows(int64_t num_cols) const {
     return HiddenStates::Create(static_cast<int64_t>(squared_norms_.size()),
-                                num_cols, resources_.budget,
-                                walk_options_.spill_directory);
+                                num_cols, job_.resources.budget,
+                                job_.walk_options.spill_directory);
   }
 
   void SetDetail(int64_t layer, absl::string_view detail) const {
-    resources_.progress.SetDetail(absl::StrCat("layer ", layer, ": ", detail));
+    job_.resources.progress.SetDetail(
+        absl::StrCat("layer ", layer, ": ", detail));
   }
 
   absl::Status SplitLayer(int64_t layer) {
     const absl::Time start = absl::Now();
-    const LlamaConfig& config = model_.config();
+    const LlamaConfig& config = job_.model.config();
     SetDetail(layer, "energies");
     const std::vector<float> weights =
         TokenWeights(squared_norms_, static_cast<double>(config.hidden_size),
                      config.rms_norm_eps);
     MOE_ASSIGN_OR_RETURN(
         const std::vector<double> norms,
-        DownNorms(model_.checkpoint(), config, layer, resources_.pool));
+        DownNorms(job_.model.checkpoint(), config, layer, job_.resources.pool));
     MOE_ASSIGN_OR_RETURN(
         const std::vector<double> totals,
-        TakeEnergies(*energies_, weights, norms, resources_.pool));
+        TakeEnergies(*energies_, weights, norms, job_.resources.pool));
     MOE_ASSIGN_OR_RETURN(const Matrix<float> router, Start(layer));
     SetDetail(layer, "experts and router");
     MOE_ASSIGN_OR_RETURN(
         EnergyLayer made,
         SplitLayerByEnergy({*inputs_, *energies_, weights, totals},
-                           router.view(), options_, expert_size_,
-                           resources_.pool));
+                           router.view(), job_.options, job_.expert_size,
+                           job_.resources.pool));
     Keep(std::move(made), absl::ToDoubleSeconds(absl::Now() - start));
     return absl::OkStatus();
   }
 
   absl::StatusOr<Matrix<float>> Start(int64_t layer) {
     const StartResources start = {
-        memory_.start, resources_.budget, walk_options_.spill_directory,
-        resources_.pool,
+        job_.memory.start, job_.resources.budget,
+        job_.walk_options.spill_directory, job_.resources.pool,
         [&](absl::string_view detail) { SetDetail(layer, detail); }};
-    return StartRouter(*inputs_, options_,
+    return StartRouter(*inputs_, job_.options,
                        absl::StrCat("split_energy/layer/", layer), start);
   }
 
@@ -210,12 +213,7 @@ class EnergySplitTap : public WalkTap {
                              std::move(made.loads), elapsed_sec});
   }
 
-  const DenseModel& model_;
-  const EnergySplitOptions& options_;
-  const int64_t expert_size_;
-  const WalkOptions& walk_options_;
-  const WalkResources& resources_;
-  const SplitMemory& memory_;
+  const SplitJob& job_;
   EnergySplit& split_;
   std::vector<double> squared_norms_;  // [T], of the states after the layer.
   std::optional<HiddenStates> inputs_;
@@ -289,8 +287,9 @@ absl::StatusOr<EnergySplit> SplitByEnergy(DenseModel& model,
       const SplitMemory memory,
       SplitMemory::Reserve(model.config(), num_tokens, options, resources));
   EnergySplit split;
-  EnergySplitTap tap(model, num_tokens, options, expert_size, walk_options,
-                     resources, memory, split);
+  const SplitJob job = {model,        options,   expert_size,
+                        walk_options, resources, memory};
+  EnergySplitTap tap(job, num_tokens, split);
   MOE_RETURN_IF_ERROR(Annotate(WalkForward(model, InCanonicalOrder(sequences),
                                            walk_options, &tap, resources)
                                    .status(),
