@@ -55,7 +55,7 @@ def _smollm2_repository_impl(repository_ctx):
         )
         _run(
             repository_ctx,
-            "fetching texts to calibrate on",
+            "fetching texts to calibrate and evaluate on",
             ["python3", scripts.get_child("make_calibration_text.py"), "text"],
         )
     repository_ctx.file("BUILD.bazel", _BUILD, executable = False)
