@@ -233,15 +233,39 @@ absl::Status CheckEnoughForShared(int64_t num_tokens, int64_t num_shared) {
 
 absl::Status ValidateEnergySplitOptions(const EnergySplitOptions& options) {
   MOE_RETURN_IF_ERROR(CheckOptions(options));
+  if (options.has_num_shared_neurons() && options.has_num_experts_residual()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "num_experts_residual: expected nothing, as num_shared_neurons is ",
+        options.num_shared_neurons(), ", found ",
+        options.num_experts_residual(), "; leave one of them out"));
+  }
   if (options.top_k() <= options.num_experts()) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(
       "top_k: expected at most num_experts, ", options.num_experts(),
       ", found ", options.top_k(), "; choose a smaller one"));
 }
 
+absl::StatusOr<int64_t> NumSharedNeurons(const EnergySplitOptions& options,
+                                         int64_t intermediate_size) {
+  if (!options.has_num_experts_residual()) return options.num_shared_neurons();
+  const int64_t num_residual = options.num_experts_residual();
+  // Neither is close to the range's end where it can divide.
+  if (num_residual <= intermediate_size) {
+    const int64_t num_parts = options.num_experts() + num_residual;
+    if (intermediate_size % num_parts == 0) {
+      return num_residual * (intermediate_size / num_parts);
+    }
+  }
+  return absl::InvalidArgumentError(absl::StrCat(
+      "num_experts_residual: expected that ", num_residual,
+      " and num_experts, ", options.num_experts(), ", sum to a divisor of ",
+      intermediate_size, ", the intermediate size; choose other numbers"));
+}
+
 absl::StatusOr<int64_t> EnergyExpertSize(const EnergySplitOptions& options,
                                          int64_t intermediate_size) {
-  const int64_t num_shared = options.num_shared_neurons();
+  MOE_ASSIGN_OR_RETURN(const int64_t num_shared,
+                       NumSharedNeurons(options, intermediate_size));
   const int64_t num_experts = options.num_experts();
   if (num_shared >= intermediate_size) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -270,13 +294,18 @@ absl::StatusOr<int64_t> EnergyExpertSize(const EnergySplitOptions& options,
 
 absl::StatusOr<EnergySplit> SplitByEnergy(DenseModel& model,
                                           const TokenSequences& sequences,
-                                          const EnergySplitOptions& options,
+                                          const EnergySplitOptions& given,
                                           const WalkOptions& walk_options,
                                           const WalkResources& resources) {
-  MOE_RETURN_IF_ERROR(ValidateEnergySplitOptions(options));
-  MOE_ASSIGN_OR_RETURN(
-      const int64_t expert_size,
-      EnergyExpertSize(options, model.config().intermediate_size));
+  MOE_RETURN_IF_ERROR(ValidateEnergySplitOptions(given));
+  const int64_t num_neurons = model.config().intermediate_size;
+  MOE_ASSIGN_OR_RETURN(const int64_t expert_size,
+                       EnergyExpertSize(given, num_neurons));
+  MOE_ASSIGN_OR_RETURN(const int64_t num_shared,
+                       NumSharedNeurons(given, num_neurons));
+  EnergySplitOptions options = given;
+  options.clear_num_experts_residual();
+  options.set_num_shared_neurons(num_shared);
   // Before sorting, so that messages have the caller's sequence numbers.
   MOE_RETURN_IF_ERROR(CheckSequences(model.config(), sequences));
   const int64_t num_tokens = sequences.num_tokens();

@@ -46,8 +46,15 @@ struct EnergySplit {
   std::vector<EnergySplitLayer> layers;
 };
 
-// CheckOptions; InvalidArgument if top_k is larger than num_experts.
+// CheckOptions; InvalidArgument if top_k is larger than num_experts, or both
+// num_shared_neurons and num_experts_residual are set.
 absl::Status ValidateEnergySplitOptions(const EnergySplitOptions& options);
+
+// The shared neurons of an MLP of `intermediate_size` neurons: num_shared_neurons,
+// or R I / (E + R) for R = num_experts_residual. InvalidArgument if E + R does
+// not divide I.
+absl::StatusOr<int64_t> NumSharedNeurons(const EnergySplitOptions& options,
+                                         int64_t intermediate_size);
 
 // The number of neurons of an expert in an MLP of `intermediate_size` neurons.
 // The options must be valid. InvalidArgument, with the numbers, unless shared

@@ -120,7 +120,9 @@ void Cost(const CostedStep& step, CostModel& model) {
   const auto hidden = static_cast<double>(model.config().hidden_size);
   const auto neurons = static_cast<double>(model.config().intermediate_size);
   const auto num_experts = static_cast<double>(options.num_experts());
-  const auto num_shared = static_cast<double>(options.num_shared_neurons());
+  // Sizes that do not add up are the step's to refuse.
+  const auto num_shared = static_cast<double>(
+      NumSharedNeurons(options, model.config().intermediate_size).value_or(0));
   model.Walk(dataset, ActiveShare());
   model.step().flops +=
       model.num_tokens(dataset) *

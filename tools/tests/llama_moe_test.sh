@@ -40,7 +40,7 @@ expect 0 out "sequences                          320" tokenize --model_path="${D
 mkdir "${TEST_TMPDIR}/chats"
 cp testdata/stories/conversations.jsonl "${TEST_TMPDIR}/chats/calibration.jsonl"
 cp testdata/stories/messages.jsonl "${TEST_TMPDIR}/chats/held_out.jsonl"
-for kind in vanilla residual; do
+for kind in energy residual vanilla; do
   expect 0 out "evaluate_mlp" run --dry_run --model_path="${DENSE}" \
     --experiment="experiments/own_llama_${kind}.textproto" \
     --dataset_dir_or_path="${TEST_TMPDIR}/chats"
