@@ -234,7 +234,7 @@ TEST(PlanStepsTest, TakesAnEnergySplitForRouterAndNeurons) {
   EXPECT_EQ(Arguments(steps[2]),
             "--chat_template=auto --model_max_length=64 --seed=3 "
             "--max_steps=8 --num_experts=8 --num_shared_neurons=64 --top_k=2 "
-            "--iterations=6 --ridge=0.1 --router_scale=0.0009765625");
+            "--iterations=6 --ridge=0.1 --router_spread=0.00390625");
   EXPECT_EQ(Inputs(steps[3]),
             "model_path=tiny "
             "gate_weights_file=neurons/gate_weights.safetensors "

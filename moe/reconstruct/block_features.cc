@@ -91,7 +91,8 @@ void FeatureRows::Add(const BlockFeatures& part, ThreadPool& pool) {
           const float weight = is_chosen ? part.weights[at] : 1.0f;
           const float* const from = part.features.RowData(i);
           float* const out = values_.view().RowData(row) + to.first_column;
-          for (int64_t j = 0; j < to.num_columns; ++j) out[j] = weight * from[j];
+          for (int64_t j = 0; j < to.num_columns; ++j)
+            out[j] = weight * from[j];
         }
       });
 }

@@ -163,7 +163,7 @@ class Alternation {
     };
     MOE_RETURN_IF_ERROR(
         tokens_.inputs.ForEachBlock(kEnergyRowsAtOnce, input_buffer_, add));
-    return regression_.Solve(products, options_.router_scale(), pool_);
+    return regression_.Solve(products, options_.router_spread(), pool_);
   }
 
   std::vector<int64_t> Loads() const {

@@ -53,7 +53,7 @@ struct EnergyTokens {
 };
 
 struct EnergyLayer {
-  Matrix<float> router;  // [E, H], times router_scale.
+  Matrix<float> router;  // [E, H], scaled to router_spread.
   // Every neuron once, ascending in each expert and among the shared ones;
   // `residual` only if there are shared ones.
   LayerNeuronIndices indices;

@@ -102,7 +102,7 @@ TEST(SplitLayerByEnergyTest, IsThePlainMethod) {
       EnergySplitOptions options =
           Options(c.num_experts, c.num_shared, c.top_k);
       options.set_ridge(c.ridge);
-      options.set_router_scale(0.5);
+      options.set_router_spread(0.5);
       MOE_ASSERT_OK_AND_ASSIGN(const EnergyLayer got, Split(layer, options));
       const EnergyResult want = reference::SplitByEnergy(
           layer, options, (c.num_neurons - c.num_shared) / c.num_experts);
@@ -170,12 +170,12 @@ TEST(SplitLayerByEnergyTest, TakesEachNeuronOnceInOrder) {
 TEST(SplitLayerByEnergyTest, APowerOfTwoScalesTheRouterAlone) {
   const EnergyCase layer = DrawEnergyCase({300, 8, 48, 6}, "scale");
   EnergySplitOptions options = Options(6, 0, 2);
-  options.set_router_scale(1.0);
+  options.set_router_spread(1.0);
   MOE_ASSERT_OK_AND_ASSIGN(const EnergyLayer whole, Split(layer, options));
-  options.clear_router_scale();
+  options.clear_router_spread();
   MOE_ASSERT_OK_AND_ASSIGN(const EnergyLayer scaled, Split(layer, options));
   for (size_t i = 0; i < whole.router.values().size(); ++i) {
-    EXPECT_EQ(scaled.router.values()[i], whole.router.values()[i] * 0x1p-10f);
+    EXPECT_EQ(scaled.router.values()[i], whole.router.values()[i] * 0x1p-8f);
   }
   EXPECT_EQ(scaled.indices, whole.indices);
 }

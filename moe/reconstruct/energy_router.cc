@@ -39,7 +39,7 @@ absl::Status CheckLogits(int64_t first_token, MatrixView<const float> logits) {
     return absl::InvalidArgumentError(absl::StrCat(
         "router logit of token ", first_token + t, " for expert ",
         bad - row.begin(), ": expected a finite number, found ", *bad,
-        "; choose a larger ridge or a smaller router_scale"));
+        "; choose a larger ridge or a smaller router_spread"));
   }
   return absl::OkStatus();
 }
@@ -51,6 +51,14 @@ absl::Status NotPositiveDefinite(const HiddenStates& inputs, double ridge,
       "found one of ",
       inputs.num_tokens(), " tokens for ", inputs.hidden_size(),
       " features with ridge ", ridge, why, "; raise ridge or use more text"));
+}
+
+// The largest power of two that makes `size` at most `spread`.
+double ScaleTo(double spread, double size) {
+  if (!(size > 0.0) || !std::isfinite(size)) return 1.0;
+  int exponent = 0;
+  std::frexp(spread / size, &exponent);
+  return std::ldexp(1.0, exponent - 1);
 }
 
 }  // namespace
@@ -75,19 +83,28 @@ absl::StatusOr<RouterRegression> RouterRegression::Create(
   };
   Matrix<float> buffer;
   MOE_RETURN_IF_ERROR(inputs.ForEachBlock(kEnergyRowsAtOnce, buffer, add));
-  AddRidge(gram, ridge);
+  const double lambda = AddRidge(gram, ridge);
   if (const absl::Status status = CholeskyFactor(gram, pool); !status.ok()) {
     return NotPositiveDefinite(inputs, ridge,
                                absl::StrCat(" (", status.message(), ")"));
   }
-  return RouterRegression(std::move(gram));
+  return RouterRegression(std::move(gram), lambda, inputs.num_tokens());
 }
 
 absl::StatusOr<Matrix<float>> RouterRegression::Solve(Matrix<double>& sums,
-                                                      double scale,
+                                                      double spread,
                                                       ThreadPool& pool) const {
   MOE_CHECK(sums.cols() == factor_.cols());
+  const Matrix<double> right_sides = sums;
   SolveCholesky(factor_, sums, pool);
+  double power = 0.0;
+  for (size_t i = 0; i < sums.values().size(); ++i) {
+    const double g = sums.values()[i];
+    power += g * (right_sides.values()[i] - lambda_ * g);
+  }
+  const double scale = ScaleTo(
+      spread,
+      std::sqrt(power / static_cast<double>(sums.rows() * num_tokens_)));
   Matrix<float> router(sums.rows(), sums.cols());
   for (int64_t e = 0; e < router.rows(); ++e) {
     const absl::Span<const double> from = sums.Row(e);
@@ -97,7 +114,7 @@ absl::StatusOr<Matrix<float>> RouterRegression::Solve(Matrix<double>& sums,
       if (std::isfinite(to[i])) continue;
       return absl::InvalidArgumentError(absl::StrCat(
           "router weight [", e, ", ", i, "]: expected a finite number, found ",
-          to[i], "; choose a larger ridge or a smaller router_scale"));
+          to[i], "; choose a larger ridge or a smaller router_spread"));
     }
   }
   return router;

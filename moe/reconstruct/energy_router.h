@@ -34,17 +34,24 @@ class RouterRegression {
       HiddenStates& inputs, absl::Span<const float> weights, double ridge,
       ThreadPool& pool);
 
-  // Row e is float(scale * g_e) for the sums in row e, sum_t w_t y_te x_t, of
-  // `sums` [E, H] (AddWeightedProducts), which become g. InvalidArgument if a
-  // weight is NaN or infinite. 2 E H^2 operations in double.
-  absl::StatusOr<Matrix<float>> Solve(Matrix<double>& sums, double scale,
+  // Row e is float(s g_e) for the sums in row e, r_e = sum_t w_t y_te x_t, of
+  // `sums` [E, H] (AddWeightedProducts), which become g. s is the largest power
+  // of two for which the root mean square of the logits s g_e . x_t, over
+  // experts and tokens, is at most `spread`; 1 if all logits are 0. It follows
+  // from the equations: with w_t, the mean square is
+  //   sum over e of (g_e . r_e - lambda |g_e|^2) / (E T)
+  // InvalidArgument if a weight is NaN or infinite. 2 E H^2 operations in
+  // double.
+  absl::StatusOr<Matrix<float>> Solve(Matrix<double>& sums, double spread,
                                       ThreadPool& pool) const;
 
  private:
-  explicit RouterRegression(Matrix<double> factor)
-      : factor_(std::move(factor)) {}
+  RouterRegression(Matrix<double> factor, double lambda, int64_t num_tokens)
+      : factor_(std::move(factor)), lambda_(lambda), num_tokens_(num_tokens) {}
 
   Matrix<double> factor_;  // [H, H], the lower triangle.
+  double lambda_;
+  int64_t num_tokens_;
 };
 
 enum class ExpertRanking {

@@ -50,6 +50,8 @@ class EnergyRouterTest : public ::testing::Test {
 // Feature 0: sum w x^2 = 2 * 1 + 1 * 4 = 6; feature 1: 3 * 4 = 12. With ridge
 // 1/3, lambda = (6 + 12) / 2 / 3 = 3. Targets 3, 6 and -5 give sums
 // 2 * 3 * 1 + 1 * 6 * 2 = 18 and 3 * -5 * 2 = -30: g = 18 / 9, -30 / 15.
+// The logits 2, 4, -4 have the weighted mean square (2 * 4 + 16 + 3 * 16) / 3 =
+// 24: 1/32 is the largest power of two that brings its root to 0.25 or less.
 TEST_F(EnergyRouterTest, SolvesARidgeRegression) {
   const std::vector<float> x = {1, 0, 2, 0, 0, 2};
   const std::vector<float> y = {3, 6, -5};
@@ -64,7 +66,7 @@ TEST_F(EnergyRouterTest, SolvesARidgeRegression) {
                       pool_);
   MOE_ASSERT_OK_AND_ASSIGN(const Matrix<float> router,
                            regression.Solve(sums, 0.25, pool_));
-  EXPECT_THAT(router.values(), ElementsAre(0.5f, -0.5f));
+  EXPECT_THAT(router.values(), ElementsAre(0.0625f, -0.0625f));
 }
 
 TEST_F(EnergyRouterTest, SaysThatTheRidgeIsTooSmall) {

@@ -50,9 +50,9 @@ struct EnergySplit {
 // num_shared_neurons and num_experts_residual are set.
 absl::Status ValidateEnergySplitOptions(const EnergySplitOptions& options);
 
-// The shared neurons of an MLP of `intermediate_size` neurons: num_shared_neurons,
-// or R I / (E + R) for R = num_experts_residual. InvalidArgument if E + R does
-// not divide I.
+// The shared neurons of an MLP of `intermediate_size` neurons:
+// num_shared_neurons, or R I / (E + R) for R = num_experts_residual.
+// InvalidArgument if E + R does not divide I.
 absl::StatusOr<int64_t> NumSharedNeurons(const EnergySplitOptions& options,
                                          int64_t intermediate_size);
 

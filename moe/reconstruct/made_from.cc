@@ -20,10 +20,10 @@ namespace {
 
 absl::Status OtherModel(const Checkpoint& converted, const Checkpoint& dense,
                         const std::string& difference) {
-  return absl::InvalidArgumentError(absl::StrCat(
-      converted.directory(), ": expected a checkpoint made from ",
-      dense.directory(), ", found ", difference,
-      "; give the dense checkpoint that it was converted from"));
+  return absl::InvalidArgumentError(
+      absl::StrCat(converted.directory(), ": expected a checkpoint made from ",
+                   dense.directory(), ", found ", difference,
+                   "; give the dense checkpoint that it was converted from"));
 }
 
 absl::Status CheckConfigs(const Checkpoint& converted,
@@ -114,10 +114,9 @@ absl::Status CheckMadeFrom(const Checkpoint& converted,
   for (const TensorName& name : UnchangedTensors(config)) {
     MOE_ASSIGN_OR_RETURN(const bool same, SameTensor(converted, dense, name));
     if (same) continue;
-    return OtherModel(
-        converted, dense,
-        absl::StrCat("other numbers in tensor \"", FormatTensorName(name),
-                     "\""));
+    return OtherModel(converted, dense,
+                      absl::StrCat("other numbers in tensor \"",
+                                   FormatTensorName(name), "\""));
   }
   return absl::OkStatus();
 }

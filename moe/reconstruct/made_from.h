@@ -9,9 +9,9 @@
 namespace moe {
 
 // InvalidArgument, with both directories and what differs, unless `converted`
-// can have been made from `dense`: the same decoder but for the MLPs' sizes, and
-// the same numbers in the embedding, the norms and the head, which no conversion
-// changes. Reads these tensors.
+// can have been made from `dense`: the same decoder but for the MLPs' sizes,
+// and the same numbers in the embedding, the norms and the head, which no
+// conversion changes. Reads these tensors.
 absl::Status CheckMadeFrom(const Checkpoint& converted,
                            const Checkpoint& dense);
 

@@ -22,8 +22,8 @@ struct RidgeSolution {
   double pivot_ratio = 0.0;
 };
 
-// For features phi_t [N], wanted outputs e_t [H] and weights w_t, finds D [H, N]
-// that makes
+// For features phi_t [N], wanted outputs e_t [H] and weights w_t, finds D [H,
+// N] that makes
 //
 //   sum over t of w_t |e_t - D phi_t|^2 + lambda |D|^2
 //

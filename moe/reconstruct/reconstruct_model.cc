@@ -192,7 +192,8 @@ class Walk {
   FeatureRows* features_ = nullptr;
   NormalEquations* equations_ = nullptr;
   ErrorSums before_, after_;
-  Matrix<float> load_, dense_load_, middle_load_, output_, residual_, wanted_, error_;
+  Matrix<float> load_, dense_load_, middle_load_, output_, residual_, wanted_,
+      error_;
 };
 
 // Takes the memory of the largest block's sums, and of the features and other
@@ -233,8 +234,8 @@ absl::Status Walk::ReserveSums() {
 absl::Status Walk::Prepare() {
   constexpr LayerPasses kPasses = LayerPasses::kForward;
   MOE_RETURN_IF_ERROR(ReserveSums());
-  for (const auto& [model, plan] : {std::pair(&dense_model_, &dense_plan_),
-                                    std::pair(&model_, &plan_)}) {
+  for (const auto& [model, plan] :
+       {std::pair(&dense_model_, &dense_plan_), std::pair(&model_, &plan_)}) {
     MOE_ASSIGN_OR_RETURN(*plan, PlanWalk(*model, sequences_, kPasses,
                                          walk_options_, resources_));
   }
@@ -259,8 +260,7 @@ absl::Status Walk::Prepare() {
 absl::Status Walk::Run() {
   MOE_RETURN_IF_ERROR(Prepare());
   const int64_t num_layers = model_.config().num_hidden_layers;
-  resources_.progress.Start("reconstruct",
-                            num_layers * sequences_.num_tokens(),
+  resources_.progress.Start("reconstruct", num_layers * sequences_.num_tokens(),
                             "tokens x layers");
   LayerWeightStream stream(dense_model_, LayerPasses::kForward,
                            LayerOrder::kFirstToLast, dense_plan_->weights,
@@ -270,9 +270,9 @@ absl::Status Walk::Run() {
                          stream.Next());
     dense_layer_ =
         LayerOf(dense_model_, *dense_plan_, *dense_weights, walk_options_);
-    MOE_ASSIGN_OR_RETURN(
-        weights_, ReadDecoderLayerWeights(model_.checkpoint(), layer,
-                                          LayerPasses::kForward, pool_));
+    MOE_ASSIGN_OR_RETURN(weights_,
+                         ReadDecoderLayerWeights(model_.checkpoint(), layer,
+                                                 LayerPasses::kForward, pool_));
     layer_ = LayerOf(model_, *plan_, weights_, walk_options_);
     MOE_RETURN_IF_ERROR(
         Annotate(RunLayer(layer), absl::StrCat("layer ", layer)));
@@ -318,16 +318,16 @@ absl::Status Walk::DenseGroup(const SequenceGroup& group) {
   const MatrixView<float> middle = middle_.Prepare(begin, end, middle_load_);
   forward.hidden = middle;
   forward.last = LayerStage::kAddAttention;
-  MOE_RETURN_IF_ERROR(DecoderLayerForward(dense_layer_, BatchOf(group, x), {},
-                                          forward, pool_));
+  MOE_RETURN_IF_ERROR(
+      DecoderLayerForward(dense_layer_, BatchOf(group, x), {}, forward, pool_));
   SquaredNorms(middle, norms_of(middle_norms_), pool_);
   std::copy_n(middle.data, middle.rows * middle.cols, x.data);
   MOE_RETURN_IF_ERROR(middle_.Store(begin, middle));
   forward.hidden = x;
   forward.first = LayerStage::kMlp;
   forward.last = LayerStage::kAddMlp;
-  MOE_RETURN_IF_ERROR(DecoderLayerForward(dense_layer_, BatchOf(group, x), {},
-                                          forward, pool_));
+  MOE_RETURN_IF_ERROR(
+      DecoderLayerForward(dense_layer_, BatchOf(group, x), {}, forward, pool_));
   SquaredNorms(x, norms_of(end_norms_), pool_);
   return dense_.Store(begin, x);
 }
@@ -492,8 +492,9 @@ Linear& Walk::LinearOf(const Block& block, const OutputMatrix& matrix) {
     return block.is_attention() ? weights_.attention.output : weights_.mlp.down;
   }
   const auto expert = static_cast<size_t>(matrix.name.expert);
-  return block.is_attention() ? weights_.attention_experts.experts[expert].output
-                              : weights_.mlp_experts.experts[expert].down;
+  return block.is_attention()
+             ? weights_.attention_experts.experts[expert].output
+             : weights_.mlp_experts.experts[expert].down;
 }
 
 // Adds the change to the matrix, rounds it to the type that it is stored in,
@@ -514,11 +515,11 @@ absl::Status Walk::Replace(const Block& block, const OutputMatrix& matrix,
   if (const std::optional<int64_t> bad =
           FindNonFinite(tensor.dtype, tensor.bytes);
       bad.has_value()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "tensor \"", FormatTensorName(matrix.name), "\", element ", *bad,
-        ": expected a number that ", DtypeName(tensor.dtype),
-        " can hold, found ", values[static_cast<size_t>(*bad)],
-        "; give more tokens or a larger ridge"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("tensor \"", FormatTensorName(matrix.name), "\", element ",
+                     *bad, ": expected a number that ", DtypeName(tensor.dtype),
+                     " can hold, found ", values[static_cast<size_t>(*bad)],
+                     "; give more tokens or a larger ridge"));
   }
   MOE_RETURN_IF_ERROR(result_.weights.Put(matrix.name, tensor.bytes));
   Linear& linear = LinearOf(block, matrix);
@@ -552,18 +553,18 @@ absl::StatusOr<Reconstruction> ReconstructModel(
   MOE_RETURN_IF_ERROR(ValidateReconstructOptions(inputs.options));
   MOE_ASSIGN_OR_RETURN(const RefittedParts parts,
                        ParseRefittedParts(inputs.options));
-  MOE_RETURN_IF_ERROR(CheckMadeFrom(inputs.converted.checkpoint(),
-                                    inputs.dense.checkpoint()));
+  MOE_RETURN_IF_ERROR(
+      CheckMadeFrom(inputs.converted.checkpoint(), inputs.dense.checkpoint()));
   MOE_ASSIGN_OR_RETURN(
       RefittedWeights weights,
       RefittedWeights::Create(walk_options.spill_directory,
                               MostBytes(inputs.converted.checkpoint())));
-  Reconstruction result = {std::move(weights), {}, inputs.sequences.num_tokens()};
+  Reconstruction result = {
+      std::move(weights), {}, inputs.sequences.num_tokens()};
   const TokenSequences sequences = InCanonicalOrder(inputs.sequences);
-  MOE_RETURN_IF_ERROR(
-      Annotate(Walk(inputs, sequences, parts, walk_options, resources, result)
-                   .Run(),
-               "sequences sorted by their tokens"));
+  MOE_RETURN_IF_ERROR(Annotate(
+      Walk(inputs, sequences, parts, walk_options, resources, result).Run(),
+      "sequences sorted by their tokens"));
   return result;
 }
 

@@ -15,8 +15,9 @@
 // that is written, to the bit.
 //
 // DENSE_STREAM: y_t = dense hidden state behind the block - converted hidden
-// state before it. DENSE_BLOCK: y_t = the dense block's output for the converted
-// hidden state. w_t: TokenWeights of the dense hidden states behind the block.
+// state before it. DENSE_BLOCK: y_t = the dense block's output for the
+// converted hidden state. w_t: TokenWeights of the dense hidden states behind
+// the block.
 //
 // A block is left as it is while nothing differs from the dense model: neither
 // the hidden states before it nor the block.
@@ -66,14 +67,15 @@ struct ReconstructionInputs {
 
 // Bits: a function of the two models, the options and the set of sequences.
 //
-// Cost: two forwards of the converted model and one of the dense; for each token
-// and block with N features (N^2 + 2 N H) operations in double, and N^3 / 3 +
-// 2 H N^2 for each block. Memory: three times [T, H] floats, spilled past the
-// budget; 8 N (N + H) bytes and the features of a group of sequences.
+// Cost: two forwards of the converted model and one of the dense; for each
+// token and block with N features (N^2 + 2 N H) operations in double, and N^3 /
+// 3 + 2 H N^2 for each block. Memory: three times [T, H] floats, spilled past
+// the budget; 8 N (N + H) bytes and the features of a group of sequences.
 //
-// Errors: those of ValidateReconstructOptions, CheckMadeFrom and WalkForward; InvalidArgument, with layer and block, if a ridge of 0 has fewer
-// tokens than features, the sums are not positive definite, or a weight is
-// beyond its type; ResourceExhausted if the budget has no room for the sums.
+// Errors: those of ValidateReconstructOptions, CheckMadeFrom and WalkForward;
+// InvalidArgument, with layer and block, if a ridge of 0 has fewer tokens than
+// features, the sums are not positive definite, or a weight is beyond its type;
+// ResourceExhausted if the budget has no room for the sums.
 absl::StatusOr<Reconstruction> ReconstructModel(
     const ReconstructionInputs& inputs, const WalkOptions& walk_options,
     const WalkResources& resources);

@@ -47,9 +47,9 @@ using ::moe::testing::ConvertedCase;
 using ::moe::testing::Digest;
 using ::moe::testing::DrawnSequences;
 using ::moe::testing::FewKernelMachines;
-using ::moe::testing::KernelMachineName;
 using ::moe::testing::kDenseBf16;
 using ::moe::testing::kDenseF32;
+using ::moe::testing::KernelMachineName;
 using ::moe::testing::RelativeError;
 using ::moe::testing::SmallestBudget;
 using ::moe::testing::StatusIs;
@@ -176,8 +176,8 @@ TEST_F(ReconstructModelTest, BudgetGroupsAndOrderOfSequencesChangeNoBit) {
   }
 }
 
-// With a ridge so large that no weight moves, the errors before are those of the
-// model as it is.
+// With a ridge so large that no weight moves, the errors before are those of
+// the model as it is.
 TEST_F(ReconstructModelTest, GoesOnWithTheModelThatIsWritten) {
   const Paths paths = Convert({.dense = kDenseBf16});
   const std::string made_path = directory_.Path("made");
@@ -200,8 +200,8 @@ TEST_F(ReconstructModelTest, GoesOnWithTheModelThatIsWritten) {
   }
 }
 
-// Half the scale factor halves the experts' output, and twice the weights are the
-// dense model.
+// Half the scale factor halves the experts' output, and twice the weights are
+// the dense model.
 TEST_F(ReconstructModelTest, AllExpertsWithoutARidgeAreTheDenseModel) {
   const Paths paths = Convert({.residual = false,
                                .num_experts = 4,
@@ -247,14 +247,13 @@ class Capture : public WalkTap {
     if (context.layer != 0 || part.block != DecoderBlock::kMlp) {
       return absl::OkStatus();
     }
-    const size_t matrix = part.expert >= 0
-                              ? static_cast<size_t>(part.expert)
-                              : layout_.matrices.size() - 1;
+    const size_t matrix = part.expert >= 0 ? static_cast<size_t>(part.expert)
+                                           : layout_.matrices.size() - 1;
     for (int64_t i = 0; i < part.features.rows; ++i) {
       const auto at = static_cast<size_t>(i);
-      const int64_t row = context.group.first_token +
-                          (part.expert >= 0 ? part.rows[at]
-                                            : part.first_row + i);
+      const int64_t row =
+          context.group.first_token +
+          (part.expert >= 0 ? part.rows[at] : part.first_row + i);
       const double weight = part.expert >= 0 ? part.weights[at] : 1.0;
       for (int64_t j = 0; j < part.features.cols; ++j) {
         features.Row(row)[static_cast<size_t>(
@@ -319,8 +318,8 @@ std::vector<long double> PlainWeights(const std::vector<float>& rows,
   for (size_t t = 0; t * num_features < rows.size(); ++t) {
     long double square = 0.0L;
     for (size_t i = 0; i < num_features; ++i) {
-      square += std::pow(static_cast<long double>(rows[t * num_features + i]),
-                         2.0L);
+      square +=
+          std::pow(static_cast<long double>(rows[t * num_features + i]), 2.0L);
     }
     weights.push_back(
         1.0L / (square / static_cast<long double>(num_features) + epsilon));
@@ -365,24 +364,26 @@ TEST_F(ReconstructModelTest, TheFirstBlockIsTheFormula) {
   const BlockLayout layout =
       LayoutOfBlock(converted.checkpoint(), 0, DecoderBlock::kMlp);
   Capture capture(layout, sequences.num_tokens());
-  MOE_ASSERT_OK(WalkForward(converted, sequences, {}, &capture,
-                            machine.resources()));
+  MOE_ASSERT_OK(
+      WalkForward(converted, sequences, {}, &capture, machine.resources()));
   HiddenAfterFirst hidden;
   MOE_ASSERT_OK(
       WalkForward(dense, sequences, {}, &hidden, machine.resources()));
   // The residual stream is not shown: embedding + attention + MLP.
-  const std::vector<float> embedding = WeightOf(kDenseF32, {TensorKind::kEmbedding});
+  const std::vector<float> embedding =
+      WeightOf(kDenseF32, {TensorKind::kEmbedding});
   const size_t h = 64, n = static_cast<size_t>(layout.num_features);
   std::vector<float> end(num_tokens * h);
   for (size_t t = 0; t < num_tokens; ++t) {
     for (size_t i = 0; i < h; ++i) {
       const float x =
           embedding[static_cast<size_t>(sequences.input_ids()[t]) * h + i];
-      end[t * h + i] = (x + hidden.attention[t * h + i]) + hidden.mlp[t * h + i];
+      end[t * h + i] =
+          (x + hidden.attention[t * h + i]) + hidden.mlp[t * h + i];
     }
   }
-  const std::vector<long double> weights = PlainWeights(
-      end, h, dense.config().rms_norm_eps);
+  const std::vector<long double> weights =
+      PlainWeights(end, h, dense.config().rms_norm_eps);
   const auto feature = [&](size_t j) {
     return [&, j](size_t t) -> long double {
       return capture.features.Row(static_cast<int64_t>(t))[j];
@@ -444,8 +445,7 @@ TEST_F(ReconstructModelTest, RefitsTheNamedPartsWhereAnythingDiffers) {
     }
     return text;
   };
-  EXPECT_EQ(blocks("mlp,attention"),
-            "1 mlp 160; 2 attention 64; 2 mlp 160; ");
+  EXPECT_EQ(blocks("mlp,attention"), "1 mlp 160; 2 attention 64; 2 mlp 160; ");
   EXPECT_EQ(blocks("mlp"), "1 mlp 160; 2 mlp 160; ");
   EXPECT_EQ(blocks("attention"), "2 attention 64; ");
 }
@@ -500,10 +500,9 @@ TEST_F(ReconstructModelTest, NamesWhatIsWrong) {
 
 TEST_F(ReconstructModelTest, ADenseModelIsMadeFromItself) {
   WalkMachine machine;
-  MOE_ASSERT_OK_AND_ASSIGN(
-      const Reconstruction made,
-      Reconstruct({kDenseF32, kDenseF32}, DrawnSequences(), {},
-                  machine.resources()));
+  MOE_ASSERT_OK_AND_ASSIGN(const Reconstruction made,
+                           Reconstruct({kDenseF32, kDenseF32}, DrawnSequences(),
+                                       {}, machine.resources()));
   EXPECT_TRUE(made.blocks.empty());
 }
 

@@ -27,16 +27,14 @@ Json ReconstructionToJson(const Reconstruction& reconstruction,
 }
 
 std::string FormatReconstruction(const Reconstruction& reconstruction) {
-  std::string text =
-      absl::StrFormat("  %5s  %9s  %8s  %12s  %11s  %9s  %11s\n", "layer",
-                      "part", "features", "error before", "error after",
-                      "lambda", "pivot ratio");
+  std::string text = absl::StrFormat(
+      "  %5s  %9s  %8s  %12s  %11s  %9s  %11s\n", "layer", "part", "features",
+      "error before", "error after", "lambda", "pivot ratio");
   for (const RefittedBlock& block : reconstruction.blocks) {
-    absl::StrAppendFormat(&text,
-                          "  %5d  %9s  %8d  %12.4f  %11.4f  %9.3g  %11.3g\n",
-                          block.layer, block.part, block.num_features,
-                          block.error_before, block.error_after, block.lambda,
-                          block.pivot_ratio);
+    absl::StrAppendFormat(
+        &text, "  %5d  %9s  %8d  %12.4f  %11.4f  %9.3g  %11.3g\n", block.layer,
+        block.part, block.num_features, block.error_before, block.error_after,
+        block.lambda, block.pivot_ratio);
   }
   return text;
 }

@@ -123,7 +123,7 @@ TEST(SplitEnergyCommandTest, PrintsATable) {
 TEST(SplitEnergyCommandTest, ConvertsToTheDenseModelIfATokenHasAllExperts) {
   const TempDirectory directory;
   Outcome outcome =
-      RunCli(Args(directory.Path("split"), {"--router_scale=1e-30"}));
+      RunCli(Args(directory.Path("split"), {"--router_spread=1e-30"}));
   ASSERT_EQ(outcome.exit_status, 0) << outcome.err;
   outcome = RunCli({"convert_mixtral_residual", kModel,
                     "--gate_weights_file=" +
@@ -199,7 +199,7 @@ TEST(SplitEnergyCommandTest, RefusesBadInputAndWritesNothing) {
       {{"--top_k=13"}, "expected at most num_experts, 12, found 13"},
       {{"--ridge=-1"}, "--ridge"},
       {{"--ridge=nan"}, "--ridge"},
-      {{"--router_scale=0"}, "--router_scale"},
+      {{"--router_spread=0"}, "--router_spread"},
       {{"--iterations=0"}, "--iterations"},
       {{"--model_max_length=2"},
        "expected at most 8, the number of tokens, found 12"},

@@ -267,6 +267,21 @@ class Split {
     return x;
   }
 
+  // The root mean square of the logits, by the tokens' weights.
+  double LogitSize(const std::vector<std::vector<double>>& rows) const {
+    double sum = 0.0;
+    for (int64_t t = 0; t < num_tokens(); ++t) {
+      for (const std::vector<double>& row : rows) {
+        double logit = 0.0;
+        for (int64_t i = 0; i < hidden_size(); ++i) {
+          logit += At(row, i) * double{At(layer_.inputs, t, i)};
+        }
+        sum += double{At(layer_.weights, t)} * logit * logit;
+      }
+    }
+    return std::sqrt(sum / static_cast<double>(num_tokens() * num_experts()));
+  }
+
   double EnergyOfChoice(const Matrix<float>& sums, bool is_oracle) const {
     double total = 0.0;
     for (int64_t t = 0; t < num_tokens(); ++t) {
@@ -291,11 +306,19 @@ class Split {
     const Matrix<float> sums = EnergyOf(experts);
     const Matrix<float> targets = Targets(sums);
     Matrix<float> router(num_experts(), hidden_size());
+    std::vector<std::vector<double>> rows;
     for (int64_t e = 0; e < num_experts(); ++e) {
-      const std::vector<double> row = Solve(targets, e);
+      rows.push_back(Solve(targets, e));
+    }
+    const double size = LogitSize(rows);
+    const double scale =
+        size > 0.0
+            ? std::exp2(std::floor(std::log2(options_.router_spread() / size)))
+            : 1.0;
+    for (int64_t e = 0; e < num_experts(); ++e) {
       for (int64_t i = 0; i < hidden_size(); ++i) {
         At(router, e, i) =
-            static_cast<float>(options_.router_scale() * At(row, i));
+            static_cast<float>(scale * At(rows[static_cast<size_t>(e)], i));
       }
     }
     chosen_ = ChooseByLogits(layer_.inputs, router, options_.top_k());
