@@ -23,7 +23,6 @@
 #include "moe/base/philox.h"
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/solve/cholesky.h"
-#include "moe/kernels/solve/symmetric_matrix.h"
 #include "moe/kernels/solve/weighted_sums.h"
 
 namespace moe {
@@ -148,21 +147,6 @@ void BM_SolveCholesky(benchmark::State& state) {
   });
 }
 BENCHMARK(BM_SolveCholesky)
-    ->ArgNames({"threads", "H", "N"})
-    ->ArgsProduct({{1, 2}, {8, 576}, {1536, 4096}})
-    ->Iterations(1)
-    ->Unit(benchmark::kMillisecond);
-
-void BM_SubtractProduct(benchmark::State& state) {
-  const int64_t h = state.range(1), n = state.range(2);
-  ThreadPool pool(static_cast<int>(state.range(0)));
-  const Matrix<float> weights = RandomFloats(h, n);
-  const Matrix<double> gram = RandomTriangle(n);
-  Matrix<double> sums = Matrix<double>::Zeros(h, n);
-  Measure(state, 2.0 * Product(h, n, n), pool,
-          [&] { SubtractProduct(weights.view(), gram, sums, pool); });
-}
-BENCHMARK(BM_SubtractProduct)
     ->ArgNames({"threads", "H", "N"})
     ->ArgsProduct({{1, 2}, {8, 576}, {1536, 4096}})
     ->Iterations(1)

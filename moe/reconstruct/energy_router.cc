@@ -21,7 +21,6 @@
 #include "moe/kernels/rows/softmax.h"
 #include "moe/kernels/rows/top_k.h"
 #include "moe/kernels/solve/cholesky.h"
-#include "moe/kernels/solve/symmetric_matrix.h"
 #include "moe/kernels/solve/weighted_sums.h"
 #include "moe/model/walk/hidden_states.h"
 #include "moe/reconstruct/energy_sums.h"

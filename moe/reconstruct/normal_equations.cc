@@ -10,7 +10,6 @@
 #include "moe/base/status_macros.h"
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/solve/cholesky.h"
-#include "moe/kernels/solve/symmetric_matrix.h"
 #include "moe/kernels/solve/weighted_sums.h"
 
 namespace moe {

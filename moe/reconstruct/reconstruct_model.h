@@ -68,9 +68,9 @@ struct ReconstructionInputs {
 // Bits: a function of the two models, the options and the set of sequences.
 //
 // Cost: two forwards of the converted model and one of the dense; for each
-// token and block with N features (N^2 + 2 N H) operations in double, and N^3 /
-// 3 + 2 H N^2 for each block. Memory: three times [T, H] floats, spilled past
-// the budget; 8 N (N + H) bytes and the features of a group of sequences.
+// token and block with N features (N^2 + 2 N H) operations in double, and
+// N^3 / 3 + 2 H N^2 for each block. Memory: three times [T, H] floats, spilled
+// past the budget; 8 N (N + H) bytes and the features of a group of sequences.
 //
 // Errors: those of ValidateReconstructOptions, CheckMadeFrom and WalkForward;
 // InvalidArgument, with layer and block, if a ridge of 0 has fewer tokens than

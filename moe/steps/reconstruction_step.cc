@@ -69,11 +69,10 @@ absl::StatusOr<Json> Write(const StepRequest& request, AnyWalkSession& session,
   std::optional<MutationSection> section;
   MOE_ASSIGN_OR_RETURN(ConversionOutput checkpoint, ConversionOutputOf(output));
   checkpoint.before_commit = [&] { section.emplace(); };
-  MOE_ASSIGN_OR_RETURN(
-      const WrittenCheckpoint written,
-      WriteReconstructedCheckpoint(session.model().checkpoint(), made.weights,
-                                   checkpoint,
-                                   {resources.pool, resources.progress}));
+  MOE_ASSIGN_OR_RETURN(const WrittenCheckpoint written,
+                       WriteReconstructedCheckpoint(
+                           session.model().checkpoint(), made.weights,
+                           checkpoint, {resources.pool, resources.progress}));
   Json report = Json::object();
   report["artifact"] = kReportName;
   report["checkpoint"] = SplitPath(output.save_path()).name;
@@ -121,10 +120,9 @@ void Cost(const CostedStep& step, CostModel& model) {
   model.Walk(dataset, share);
   const auto size = static_cast<double>(model.config().intermediate_size);
   const auto hidden = static_cast<double>(model.config().hidden_size);
-  model.step().flops +=
-      model.num_tokens(dataset) *
-      static_cast<double>(model.config().num_hidden_layers) *
-      (size * size + 2 * size * hidden);
+  model.step().flops += model.num_tokens(dataset) *
+                        static_cast<double>(model.config().num_hidden_layers) *
+                        (size * size + 2 * size * hidden);
   model.Convert();
 }
 
@@ -140,11 +138,11 @@ StepKind ReconstructionKind() {
       "Walks both models once, side by side. The last matrix of every expert, "
       "and o_proj of the attention, get the weights for which the converted "
       "model's hidden states are nearest to the dense model's, by ridge "
-      "regression in double over all tokens. Works on every checkpoint that was "
-      "converted from the dense one, and on a dense one with neurons removed. "
-      "Names, shapes and types stay. The report gives the relative error of "
-      "every block before and after. The checkpoint appears at --save_path "
-      "whole or not at all.";
+      "regression in double over all tokens. Works on every checkpoint that "
+      "was converted from the dense one, and on a dense one with neurons "
+      "removed. Names, shapes and types stay. The report gives the relative "
+      "error of every block before and after. The checkpoint appears at "
+      "--save_path whole or not at all.";
   kind.field = "reconstruct";
   kind.inputs = {{.flag = kModelPathFlag,
                   .source = StepInputKind::kMade,

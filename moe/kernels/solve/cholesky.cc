@@ -112,6 +112,17 @@ void SubtractDescending(MatrixView<const double> factor,
 
 }  // namespace
 
+double AddRidge(Matrix<double>& gram, double ridge) {
+  const int64_t n = gram.rows();
+  MOE_CHECK(gram.cols() == n);
+  if (n == 0) return 0.0;
+  double sum = 0.0;
+  for (int64_t i = 0; i < n; ++i) sum += gram.view().RowData(i)[i];
+  const double lambda = ridge * (sum / static_cast<double>(n));
+  for (int64_t i = 0; i < n; ++i) gram.view().RowData(i)[i] += lambda;
+  return lambda;
+}
+
 absl::Status CholeskyFactor(Matrix<double>& a, ThreadPool& pool) {
   MOE_CHECK(a.rows() == a.cols());
   const int64_t n = a.rows();

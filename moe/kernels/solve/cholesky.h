@@ -1,4 +1,5 @@
-// Cholesky factorization in double, and solving with the factor.
+// Cholesky factorization in double, solving with the factor, and the ridge that
+// makes a matrix of sums positive definite.
 //
 // Every element is one chain of fused multiply-adds in a stated order, so its
 // bits do not depend on the SIMD target, the number of threads or the blocks
@@ -18,6 +19,11 @@
 #include "moe/base/thread_pool.h"
 
 namespace moe {
+
+// Adds lambda = ridge * (sum of the diagonal / N) to each element of the
+// diagonal of `gram` [N, N] and returns lambda. The sum is in double and
+// ascending from +0. Returns 0 if N is 0.
+double AddRidge(Matrix<double>& gram, double ridge);
 
 // Overwrites the lower triangle of `a` [N, N] with that of L, for which
 // L L^T = A. The upper triangle is neither read nor written.

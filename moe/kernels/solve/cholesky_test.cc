@@ -15,7 +15,6 @@
 #include "moe/base/matrix.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/thread_pool.h"
-#include "moe/kernels/solve/symmetric_matrix.h"
 #include "moe/kernels/solve/testing/solve_reference.h"
 #include "moe/kernels/solve/testing/solve_test_data.h"
 #include "moe/kernels/solve/weighted_sums.h"
@@ -259,6 +258,18 @@ TEST(SolveCholeskyTest, SolvesRidgeLeastSquares) {
   RecordProperty("error_over_largest",
                  absl::StrCat(static_cast<double>(error / largest)));
   EXPECT_LT(error, 1e-13L * largest);
+}
+
+TEST(AddRidgeTest, AddsAShareOfTheMeanOfTheDiagonal) {
+  Matrix<double> gram(2, 2, {1.0, 99.0, 2.0, 5.0});
+  // 1.5 = 0.5 * (1 + 5) / 2.
+  EXPECT_EQ(AddRidge(gram, 0.5), 1.5);
+  EXPECT_THAT(gram.values(), ElementsAre(2.5, 99.0, 2.0, 6.5));
+}
+
+TEST(AddRidgeTest, NothingToAddTo) {
+  Matrix<double> gram(0, 0);
+  EXPECT_EQ(AddRidge(gram, 0.5), 0.0);
 }
 
 }  // namespace

@@ -268,8 +268,8 @@ absl::Status AttentionBlockForward(const DecoderLayer& layer,
       Attend(InputsOf(LayerAttentionShape(*layer.config), tokens, projections),
              layer.blocks, pool);
   if (taps.features) {
-    MOE_RETURN_IF_ERROR(taps.features({.block = DecoderBlock::kAttention,
-                                       .features = attention.out.view()}));
+    MOE_RETURN_IF_ERROR(taps.features(
+        {.block = DecoderBlock::kAttention, .features = attention.out.view()}));
   }
   ApplyLinear(layer.weights->attention.output, attention.out.view(), output,
               pool);

@@ -106,8 +106,7 @@ class BackwardWalk {
   absl::Status Down() {
     resources_.progress.Start("forward", num_layers_ * sequences_.num_tokens(),
                               "tokens x layers");
-    MOE_RETURN_IF_ERROR(
-        EmbedSequences(model_, sequences_, plan_, Input(0)));
+    MOE_RETURN_IF_ERROR(EmbedSequences(model_, sequences_, plan_, Input(0)));
     LayerWeightStream stream(model_, LayerPasses::kForward,
                              LayerOrder::kFirstToLast, plan_.weights,
                              resources_.pool);

@@ -1,6 +1,5 @@
 #include "moe/kernels/solve/testing/solve_reference.h"
 
-#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -84,21 +83,6 @@ void SolveCholesky(const Matrix<double>& factor, Matrix<double>& right_sides) {
         x[i] = std::fma(-element(k, i), x[k], x[i]);
       }
       x[i] = x[i] / element(i, i);
-    }
-  }
-}
-
-void SubtractProduct(MatrixView<const float> weights,
-                     const Matrix<double>& gram, Matrix<double>& sums) {
-  MOE_CHECK(gram.rows() == gram.cols() && weights.cols == gram.rows() &&
-            SameShape(weights, sums.view()));
-  for (int64_t h = 0; h < weights.rows; ++h) {
-    for (int64_t i = 0; i < weights.cols; ++i) {
-      double& sum = sums.view().RowData(h)[i];
-      for (int64_t j = 0; j < weights.cols; ++j) {
-        const double g = gram.view().RowData(std::max(i, j))[std::min(i, j)];
-        sum = std::fma(-double{weights.RowData(h)[j]}, g, sum);
-      }
     }
   }
 }

@@ -24,9 +24,6 @@ int64_t CholeskyFactor(Matrix<double>& a);
 
 void SolveCholesky(const Matrix<double>& factor, Matrix<double>& right_sides);
 
-void SubtractProduct(MatrixView<const float> weights,
-                     const Matrix<double>& gram, Matrix<double>& sums);
-
 }  // namespace moe::reference
 
 #endif  // MOE_KERNELS_SOLVE_TESTING_SOLVE_REFERENCE_H_
