@@ -32,6 +32,7 @@ _TESTED_BY = {
     "moe/steps/hidden_distribution_step.cc": "tools/cli/align_commands_test.cc",
     "moe/steps/importance_scores_step.cc": "tools/cli/split_commands_test.cc",
     "moe/steps/neuron_split_steps.cc": "tools/cli/split_commands_test.cc",
+    "moe/steps/reconstruction_step.cc": "tools/cli/reconstruct_command_test.cc",
     "moe/steps/router_steps.cc": "tools/cli/gates_commands_test.cc",
     "moe/steps/sharded_sums.cc": "tools/cli/split_commands_test.cc",
     "moe/steps/walk_session.cc": "tools/cli/evaluate_command_test.cc",
