@@ -361,8 +361,8 @@ TEST_F(StepRunnerTest, RefusesACommandThatMadeNothing) {
                               HasSubstr("split_gradient_get_grads has not")));
 }
 
-TEST_F(StepRunnerTest, PinsBothArtifactsOfAnEnergySplit) {
-  step_.request = RequestMaking(OutputKind::kEnergySplit);
+TEST_F(StepRunnerTest, PinsBothRouterAndNeurons) {
+  step_.request = RequestMaking(OutputKind::kRouterAndNeurons);
   const std::vector<std::string> all = {
       "gate_weights.safetensors", "gate_weights.report.json",
       "neuron_indices.safetensors", "neuron_indices.report.json"};

@@ -158,7 +158,7 @@ StepKind EnergySplitKind() {
       "neurons; use them with --scale_factor=TOP_K.";
   kind.field = "energy_split";
   kind.inputs = {DenseModelInput(), DatasetInput()};
-  kind.made = OutputKind::kEnergySplit;
+  kind.made = OutputKind::kRouterAndNeurons;
   kind.options = std::make_shared<EnergySplitOptions>();
   kind.output = std::make_shared<ArtifactOutput>();
   kind.validate = Validate;

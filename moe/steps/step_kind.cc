@@ -76,7 +76,7 @@ absl::string_view OutputName(OutputKind kind) {
       return "reconstructed_checkpoint";
     case OutputKind::kEvaluation:
       return "evaluation";
-    case OutputKind::kEnergySplit:
+    case OutputKind::kRouterAndNeurons:
       return "router_and_neurons";
   }
   MOE_CHECK(false);
@@ -84,7 +84,7 @@ absl::string_view OutputName(OutputKind kind) {
 }
 
 std::string OutputFile(OutputKind kind) {
-  if (IsCheckpoint(kind) || kind == OutputKind::kEnergySplit) return "";
+  if (IsCheckpoint(kind) || kind == OutputKind::kRouterAndNeurons) return "";
   return absl::StrCat(OutputName(kind), kind == OutputKind::kEvaluation
                                             ? ".report.json"
                                             : ".safetensors");
@@ -92,7 +92,7 @@ std::string OutputFile(OutputKind kind) {
 
 std::vector<absl::string_view> ArtifactsOf(OutputKind kind) {
   if (IsCheckpoint(kind) || kind == OutputKind::kEvaluation) return {};
-  if (kind == OutputKind::kEnergySplit) {
+  if (kind == OutputKind::kRouterAndNeurons) {
     return {OutputName(OutputKind::kGateWeights),
             OutputName(OutputKind::kNeuronIndices)};
   }
@@ -101,7 +101,7 @@ std::vector<absl::string_view> ArtifactsOf(OutputKind kind) {
 
 bool Provides(OutputKind made, OutputKind wanted) {
   if (IsCheckpoint(wanted)) return IsCheckpoint(made);
-  if (made == OutputKind::kEnergySplit) {
+  if (made == OutputKind::kRouterAndNeurons) {
     return wanted == OutputKind::kGateWeights ||
            wanted == OutputKind::kNeuronIndices;
   }

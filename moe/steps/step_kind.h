@@ -47,7 +47,7 @@ enum class OutputKind {
   kAlignedCheckpoint,        // A checkpoint, with scale factors below it.
   kReconstructedCheckpoint,  // A checkpoint, with a report below it.
   kEvaluation,
-  kEnergySplit,  // Router weights and neuron indices, side by side.
+  kRouterAndNeurons,  // Router weights and neuron indices, side by side.
 };
 
 // "gate_weights": the artifact's name, also for the other kinds: "checkpoint",

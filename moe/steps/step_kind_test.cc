@@ -98,8 +98,8 @@ TEST(StepRequestTest, WritesWhereAnExperimentLooks) {
             "--scale_factors_path=out/alignment");
 }
 
-TEST(OutputKindTest, AnEnergySplitProvidesTwoArtifacts) {
-  constexpr OutputKind kBoth = OutputKind::kEnergySplit;
+TEST(OutputKindTest, RouterAndNeuronsAreTwoArtifacts) {
+  constexpr OutputKind kBoth = OutputKind::kRouterAndNeurons;
   EXPECT_THAT(ArtifactsOf(kBoth),
               ElementsAre("gate_weights", "neuron_indices"));
   EXPECT_THAT(ArtifactsOf(OutputKind::kDistribution),

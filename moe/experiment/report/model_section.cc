@@ -25,7 +25,7 @@ struct Section {
 constexpr Section kSections[] = {
     {"routers", "layers", OutputKind::kGateWeights},
     {"neuron_splits", "layers", OutputKind::kNeuronIndices},
-    {"energy_splits", "layers", OutputKind::kEnergySplit},
+    {"energy_splits", "layers", OutputKind::kRouterAndNeurons},
     {"alignments", "blocks", OutputKind::kAlignedCheckpoint},
     {"reconstructions", "blocks", OutputKind::kReconstructedCheckpoint},
 };

@@ -61,7 +61,7 @@ TEST(StepReportFileTest, IsWhatTheCommandsWrite) {
   EXPECT_EQ(StepReportFile(OutputKind::kAlignedCheckpoint),
             "alignment/scale_factors.report.json");
   EXPECT_EQ(StepReportFile(OutputKind::kCheckpoint), "");
-  EXPECT_EQ(StepReportFile(OutputKind::kEnergySplit),
+  EXPECT_EQ(StepReportFile(OutputKind::kRouterAndNeurons),
             "gate_weights.report.json");
 }
 
