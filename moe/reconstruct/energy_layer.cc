@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -26,6 +25,7 @@
 #include "moe/reconstruct/energy_router.h"
 #include "moe/reconstruct/energy_split_options.pb.h"
 #include "moe/reconstruct/energy_sums.h"
+#include "moe/reconstruct/expert_counts.h"
 
 namespace moe {
 namespace {
@@ -36,21 +36,6 @@ constexpr int64_t kStartIterations = 10;
 
 constexpr auto kFloatBytes = static_cast<int64_t>(sizeof(float));
 constexpr auto kDoubleBytes = static_cast<int64_t>(sizeof(double));
-
-// The neurons from 0 to `num_neurons` that are not in `shared`, ascending.
-std::vector<int64_t> OtherNeurons(int64_t num_neurons,
-                                  absl::Span<const int64_t> shared) {
-  std::vector<int64_t> others;
-  size_t next = 0;
-  for (int64_t n = 0; n < num_neurons; ++n) {
-    if (next < shared.size() && shared[next] == n) {
-      ++next;
-    } else {
-      others.push_back(n);
-    }
-  }
-  return others;
-}
 
 double SumOver(absl::Span<const int64_t> neurons,
                absl::Span<const double> totals) {
@@ -194,18 +179,6 @@ class Alternation {
 };
 
 }  // namespace
-
-std::vector<int64_t> LargestNeurons(absl::Span<const double> totals,
-                                    int64_t num_shared) {
-  std::vector<int64_t> neurons(totals.size());
-  std::iota(neurons.begin(), neurons.end(), int64_t{0});
-  std::stable_sort(neurons.begin(), neurons.end(), [&](int64_t a, int64_t b) {
-    return totals[static_cast<size_t>(a)] > totals[static_cast<size_t>(b)];
-  });
-  neurons.resize(static_cast<size_t>(num_shared));
-  std::sort(neurons.begin(), neurons.end());
-  return neurons;
-}
 
 int64_t NumStartTokens(int64_t num_tokens) {
   return std::min(num_tokens, kMostStartTokens);

@@ -68,11 +68,6 @@ struct EnergyLayer {
   double shared = 0.0;  // That of the shared ones.
 };
 
-// The `num_shared` neurons with the largest totals, ties to the lowest index;
-// ascending.
-std::vector<int64_t> LargestNeurons(absl::Span<const double> totals,
-                                    int64_t num_shared);
-
 // The tokens that StartRouter clusters.
 int64_t NumStartTokens(int64_t num_tokens);
 // How it clusters them.
@@ -96,7 +91,7 @@ absl::StatusOr<Matrix<float>> StartRouter(HiddenStates& inputs,
                                           const StartResources& resources);
 
 // Splits a layer from the P of `start` [E, H], by its logits. `expert_size` is
-// EnergyExpertSize of the options, which must be valid.
+// ExpertSizeOf the options, which must be valid.
 //
 // Bits: a function of tokens, start and options. Cost of an iteration: k + 1
 // additions for each token and neuron, 2 E H operations in double for each

@@ -37,7 +37,6 @@ using ::moe::testing::BitsEqual;
 using ::moe::testing::FewKernelMachines;
 using ::moe::testing::KernelMachineName;
 using ::moe::testing::StatusIs;
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::ValuesIn;
 
@@ -187,11 +186,6 @@ TEST(SplitLayerByEnergyTest, SaysWhatTheRidgeIsFor) {
   EXPECT_THAT(
       Split(layer, options).status(),
       StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("raise ridge")));
-}
-
-TEST(LargestNeuronsTest, TakesTheLowestOfEqualOnes) {
-  EXPECT_THAT(LargestNeurons({1, 5, 3, 5, 3, 9}, 4), ElementsAre(1, 2, 3, 5));
-  EXPECT_THAT(LargestNeurons({1, 5}, 0), ElementsAre());
 }
 
 TEST(StartRouterTest, ClustersStridedTokens) {

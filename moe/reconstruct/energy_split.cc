@@ -25,7 +25,6 @@
 #include "moe/checkpoint/tensor.h"
 #include "moe/checkpoint/tensor_name.h"
 #include "moe/gates/balanced_kmeans.h"
-#include "moe/gates/mlp_inputs.h"
 #include "moe/model/layer/checkpoint_weights.h"
 #include "moe/model/layer/layer_batch.h"
 #include "moe/model/walk/dense_model.h"
@@ -38,6 +37,7 @@
 #include "moe/reconstruct/energy_layer.h"
 #include "moe/reconstruct/energy_split_options.pb.h"
 #include "moe/reconstruct/energy_sums.h"
+#include "moe/reconstruct/expert_counts.h"
 #include "moe/reconstruct/token_weights.h"
 #include "moe/text/dataset/token_sequences.h"
 
@@ -221,75 +221,11 @@ class EnergySplitTap : public WalkTap {
   Matrix<float> buffer_, feature_buffer_;
 };
 
-absl::Status CheckEnoughForShared(int64_t num_tokens, int64_t num_shared) {
-  if (num_tokens >= num_shared) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("num_shared_neurons: expected at most ", num_tokens,
-                   ", the number of tokens, found ", num_shared,
-                   "; use more text or share fewer neurons"));
-}
-
 }  // namespace
 
 absl::Status ValidateEnergySplitOptions(const EnergySplitOptions& options) {
   MOE_RETURN_IF_ERROR(CheckOptions(options));
-  if (options.has_num_shared_neurons() && options.has_num_experts_residual()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "num_experts_residual: expected nothing, as num_shared_neurons is ",
-        options.num_shared_neurons(), ", found ",
-        options.num_experts_residual(), "; leave one of them out"));
-  }
-  if (options.top_k() <= options.num_experts()) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(
-      "top_k: expected at most num_experts, ", options.num_experts(),
-      ", found ", options.top_k(), "; choose a smaller one"));
-}
-
-absl::StatusOr<int64_t> NumSharedNeurons(const EnergySplitOptions& options,
-                                         int64_t intermediate_size) {
-  if (!options.has_num_experts_residual()) return options.num_shared_neurons();
-  const int64_t num_residual = options.num_experts_residual();
-  // Neither is close to the range's end where it can divide.
-  if (num_residual <= intermediate_size) {
-    const int64_t num_parts = options.num_experts() + num_residual;
-    if (intermediate_size % num_parts == 0) {
-      return num_residual * (intermediate_size / num_parts);
-    }
-  }
-  return absl::InvalidArgumentError(absl::StrCat(
-      "num_experts_residual: expected that ", num_residual,
-      " and num_experts, ", options.num_experts(), ", sum to a divisor of ",
-      intermediate_size, ", the intermediate size; choose other numbers"));
-}
-
-absl::StatusOr<int64_t> EnergyExpertSize(const EnergySplitOptions& options,
-                                         int64_t intermediate_size) {
-  MOE_ASSIGN_OR_RETURN(const int64_t num_shared,
-                       NumSharedNeurons(options, intermediate_size));
-  const int64_t num_experts = options.num_experts();
-  if (num_shared >= intermediate_size) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "num_shared_neurons: expected fewer than the intermediate size, ",
-        intermediate_size, ", found ", num_shared,
-        "; leave some to the routed experts"));
-  }
-  const int64_t left = intermediate_size - num_shared;
-  if (!options.has_expert_size()) {
-    if (left % num_experts == 0) return left / num_experts;
-    return absl::InvalidArgumentError(absl::StrCat(
-        "num_experts: expected a divisor of ", left, ", the neurons that ",
-        num_shared, " shared ones leave of ", intermediate_size, ", found ",
-        num_experts, "; choose another num_experts or num_shared_neurons"));
-  }
-  const int64_t size = options.expert_size();
-  // A division, because the product may be out of range.
-  if (left % num_experts == 0 && left / num_experts == size) return size;
-  return absl::InvalidArgumentError(
-      absl::StrCat("expert_size: expected that ", num_shared,
-                   " shared neurons and ", num_experts, " experts take all ",
-                   intermediate_size, " neurons, found experts of ", size,
-                   "; leave expert_size out, or choose another num_experts or "
-                   "num_shared_neurons"));
+  return CheckTopK(ExpertCountsOf(options));
 }
 
 absl::StatusOr<EnergySplit> SplitByEnergy(DenseModel& model,
@@ -299,19 +235,15 @@ absl::StatusOr<EnergySplit> SplitByEnergy(DenseModel& model,
                                           const WalkResources& resources) {
   MOE_RETURN_IF_ERROR(ValidateEnergySplitOptions(given));
   const int64_t num_neurons = model.config().intermediate_size;
+  MOE_ASSIGN_OR_RETURN(const EnergySplitOptions options,
+                       WithSharedNeurons(given, num_neurons));
+  const ExpertCounts counts = ExpertCountsOf(options);
   MOE_ASSIGN_OR_RETURN(const int64_t expert_size,
-                       EnergyExpertSize(given, num_neurons));
-  MOE_ASSIGN_OR_RETURN(const int64_t num_shared,
-                       NumSharedNeurons(given, num_neurons));
-  EnergySplitOptions options = given;
-  options.clear_num_experts_residual();
-  options.set_num_shared_neurons(num_shared);
+                       ExpertSizeOf(counts, num_neurons));
   // Before sorting, so that messages have the caller's sequence numbers.
   MOE_RETURN_IF_ERROR(CheckSequences(model.config(), sequences));
   const int64_t num_tokens = sequences.num_tokens();
-  MOE_RETURN_IF_ERROR(CheckEnoughTokens(num_tokens, options.num_experts()));
-  MOE_RETURN_IF_ERROR(
-      CheckEnoughForShared(num_tokens, options.num_shared_neurons()));
+  MOE_RETURN_IF_ERROR(CheckEnoughTokensFor(counts, num_tokens));
   MOE_ASSIGN_OR_RETURN(
       const SplitMemory memory,
       SplitMemory::Reserve(model.config(), num_tokens, options, resources));

@@ -50,18 +50,6 @@ struct EnergySplit {
 // num_shared_neurons and num_experts_residual are set.
 absl::Status ValidateEnergySplitOptions(const EnergySplitOptions& options);
 
-// The shared neurons of an MLP of `intermediate_size` neurons:
-// num_shared_neurons, or R I / (E + R) for R = num_experts_residual.
-// InvalidArgument if E + R does not divide I.
-absl::StatusOr<int64_t> NumSharedNeurons(const EnergySplitOptions& options,
-                                         int64_t intermediate_size);
-
-// The number of neurons of an expert in an MLP of `intermediate_size` neurons.
-// The options must be valid. InvalidArgument, with the numbers, unless shared
-// neurons and experts together are all of them.
-absl::StatusOr<int64_t> EnergyExpertSize(const EnergySplitOptions& options,
-                                         int64_t intermediate_size);
-
 // Splits every layer. Walks once over the sequences in their canonical order.
 // The start of layer L draws from the stream "split_energy/layer/L".
 //
@@ -72,11 +60,10 @@ absl::StatusOr<int64_t> EnergyExpertSize(const EnergySplitOptions& options,
 // take. Memory: x [T, H] and V [T, I] of a layer, spilled where the budget has
 // no room, and EnergyLayerBytes.
 //
-// Errors: those of ValidateEnergySplitOptions, EnergyExpertSize and
-// CheckSequences, and InvalidArgument for fewer tokens than experts or shared
-// neurons, before the walk; those of WalkForward, ReadWeight, TakeEnergies,
-// StartRouter and SplitLayerByEnergy, with the layer; ResourceExhausted if the
-// budget has no room for what cannot be spilled.
+// Errors: those of ValidateEnergySplitOptions, ExpertSizeOf, CheckSequences and
+// CheckEnoughTokensFor, before the walk; those of WalkForward, ReadWeight,
+// TakeEnergies, StartRouter and SplitLayerByEnergy, with the layer;
+// ResourceExhausted if the budget has no room for what cannot be spilled.
 absl::StatusOr<EnergySplit> SplitByEnergy(DenseModel& model,
                                           const TokenSequences& sequences,
                                           const EnergySplitOptions& options,
