@@ -1,0 +1,109 @@
+#include "moe/steps/router_and_neurons.h"
+
+#include <initializer_list>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "moe/base/file_system.h"
+#include "moe/base/json.h"
+#include "moe/base/mutation_gate.h"
+#include "moe/base/status_macros.h"
+#include "moe/checkpoint/artifact/artifact_io.h"
+#include "moe/checkpoint/artifact/gate_weights.h"
+#include "moe/checkpoint/artifact/neuron_indices.h"
+#include "moe/steps/artifact_output.h"
+#include "moe/steps/cost_model.h"
+#include "moe/steps/output_options.pb.h"
+#include "moe/steps/step_kind.h"
+
+namespace moe {
+namespace {
+
+// What was written a moment ago.
+absl::Status RemoveArtifact(const ArtifactOutput& output,
+                            absl::string_view name) {
+  const ArtifactPaths paths = PathsOfArtifact(output, name);
+  for (const std::string& path : {paths.report, paths.pt, paths.artifact}) {
+    if (!PathExists(path)) continue;
+    MOE_RETURN_IF_ERROR(PosixFileSystem().RemoveAll(path));
+  }
+  return absl::OkStatus();
+}
+
+struct WrittenReports {
+  Json gates;
+  Json indices;
+};
+
+absl::StatusOr<WrittenReports> WriteBoth(const StepRequest& request,
+                                         const RouterAndNeurons& made,
+                                         const Json& report) {
+  const auto& output = request.OutputAs<ArtifactOutput>();
+  const ArtifactMetadata metadata = MetadataOf(request, request.batch.seed());
+  const MutationSection section;
+  WrittenReports written;
+  MOE_ASSIGN_OR_RETURN(
+      written.gates,
+      WriteArtifactAndReport(made.gate_weights, metadata, report, output));
+  absl::StatusOr<Json> indices =
+      WriteArtifactAndReport(made.neuron_indices, metadata, report, output);
+  if (!indices.ok()) {
+    MOE_RETURN_IF_ERROR(RemoveArtifact(output, GateWeights::kName));
+    return indices.status();
+  }
+  written.indices = *std::move(indices);
+  return written;
+}
+
+// What --json prints.
+Json ReportOf(const WrittenReports& written, const Json& report) {
+  Json whole = Json::object();
+  whole["artifacts"] = Json::array();
+  for (const Json* const one : {&written.gates, &written.indices}) {
+    whole["artifacts"].push_back(
+        {{"artifact", (*one)["artifact"]}, {"sha256", (*one)["sha256"]}});
+  }
+  whole.update(report);
+  return whole;
+}
+
+}  // namespace
+
+absl::Status CheckRouterAndNeuronsOutput(const StepRequest& request) {
+  const auto& output = request.OutputAs<ArtifactOutput>();
+  MOE_RETURN_IF_ERROR(CheckArtifactOutput<GateWeights>(output));
+  return CheckArtifactOutput<NeuronIndices>(output);
+}
+
+absl::StatusOr<StepOutcome> WriteRouterAndNeurons(const StepRequest& request,
+                                                  const RouterAndNeurons& made,
+                                                  const StepOutcome& outcome) {
+  const auto& output = request.OutputAs<ArtifactOutput>();
+  MOE_ASSIGN_OR_RETURN(const WrittenReports written,
+                       WriteBoth(request, made, outcome.report));
+  const std::string text = absl::StrCat(
+      OutcomeOf(output, GateWeights::kName, written.gates, "").text,
+      OutcomeOf(output, NeuronIndices::kName, written.indices, outcome.text)
+          .text);
+  return StepOutcome{ReportOf(written, outcome.report), text};
+}
+
+void AddRouterAndNeurons(const CostedStep& step,
+                         const RouterAndNeuronsCounts& counts,
+                         CostModel& model) {
+  model.Writes(model.GateBytes(counts.num_experts) + model.IndexBytes());
+  model.num_clusters(step.name) = counts.num_experts;
+  const auto neurons = static_cast<double>(model.config().intermediate_size);
+  const auto num_shared = static_cast<double>(counts.num_shared_neurons);
+  if (num_shared < neurons) {
+    model.num_residual(step.name) = num_shared *
+                                    static_cast<double>(counts.num_experts) /
+                                    (neurons - num_shared);
+  }
+}
+
+}  // namespace moe

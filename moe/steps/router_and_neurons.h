@@ -1,0 +1,46 @@
+// What steps have in common that make router weights and neuron indices at
+// once.
+
+#ifndef MOE_STEPS_ROUTER_AND_NEURONS_H_
+#define MOE_STEPS_ROUTER_AND_NEURONS_H_
+
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "moe/checkpoint/artifact/gate_weights.h"
+#include "moe/checkpoint/artifact/neuron_indices.h"
+#include "moe/steps/cost_model.h"
+#include "moe/steps/step_kind.h"
+
+namespace moe {
+
+// InvalidArgument or AlreadyExists if one of both cannot be written. The
+// request's output is an ArtifactOutput.
+absl::Status CheckRouterAndNeuronsOutput(const StepRequest& request);
+
+struct RouterAndNeurons {
+  const GateWeights& gate_weights;
+  const NeuronIndices& neuron_indices;
+};
+
+// Writes both artifacts, each with the report beside it, or none: a signal ends
+// the command before or after, and router weights without neurons are removed.
+// The outcome's report has "artifacts", each with its digest, before what
+// `outcome` has; its text, the files before that of `outcome`.
+absl::StatusOr<StepOutcome> WriteRouterAndNeurons(const StepRequest& request,
+                                                  const RouterAndNeurons& made,
+                                                  const StepOutcome& outcome);
+
+struct RouterAndNeuronsCounts {
+  int64_t num_experts = 0;
+  int64_t num_shared_neurons = 0;
+};
+// What the step writes, and what later steps need to know of it.
+void AddRouterAndNeurons(const CostedStep& step,
+                         const RouterAndNeuronsCounts& counts,
+                         CostModel& model);
+
+}  // namespace moe
+
+#endif  // MOE_STEPS_ROUTER_AND_NEURONS_H_
