@@ -111,7 +111,6 @@ struct SplitMemory {
 struct SplitJob {
   const DenseModel& model;
   const EnergySplitOptions& options;
-  int64_t expert_size;
   const WalkOptions& walk_options;
   const WalkResources& resources;
   const SplitMemory& memory;
@@ -190,8 +189,8 @@ class EnergySplitTap : public WalkTap {
     MOE_ASSIGN_OR_RETURN(
         EnergyLayer made,
         SplitLayerByEnergy({*inputs_, *energies_, weights, totals},
-                           router.view(), job_.options, job_.expert_size,
-                           job_.resources.pool));
+                           router.view(), job_.options,
+                           job_.options.expert_size(), job_.resources.pool));
     Keep(std::move(made), absl::ToDoubleSeconds(absl::Now() - start));
     return absl::OkStatus();
   }
@@ -225,7 +224,7 @@ class EnergySplitTap : public WalkTap {
 
 absl::Status ValidateEnergySplitOptions(const EnergySplitOptions& options) {
   MOE_RETURN_IF_ERROR(CheckOptions(options));
-  return CheckTopK(ExpertCountsOf(options));
+  return CheckCounts(ExpertCountsOf(options));
 }
 
 absl::StatusOr<EnergySplit> SplitByEnergy(DenseModel& model,
@@ -236,20 +235,17 @@ absl::StatusOr<EnergySplit> SplitByEnergy(DenseModel& model,
   MOE_RETURN_IF_ERROR(ValidateEnergySplitOptions(given));
   const int64_t num_neurons = model.config().intermediate_size;
   MOE_ASSIGN_OR_RETURN(const EnergySplitOptions options,
-                       WithSharedNeurons(given, num_neurons));
-  const ExpertCounts counts = ExpertCountsOf(options);
-  MOE_ASSIGN_OR_RETURN(const int64_t expert_size,
-                       ExpertSizeOf(counts, num_neurons));
+                       WithSizes(given, num_neurons));
   // Before sorting, so that messages have the caller's sequence numbers.
   MOE_RETURN_IF_ERROR(CheckSequences(model.config(), sequences));
   const int64_t num_tokens = sequences.num_tokens();
-  MOE_RETURN_IF_ERROR(CheckEnoughTokensFor(counts, num_tokens));
+  MOE_RETURN_IF_ERROR(
+      CheckEnoughTokensFor(ExpertCountsOf(options), num_tokens));
   MOE_ASSIGN_OR_RETURN(
       const SplitMemory memory,
       SplitMemory::Reserve(model.config(), num_tokens, options, resources));
   EnergySplit split;
-  const SplitJob job = {model,        options,   expert_size,
-                        walk_options, resources, memory};
+  const SplitJob job = {model, options, walk_options, resources, memory};
   EnergySplitTap tap(job, num_tokens, split);
   MOE_RETURN_IF_ERROR(Annotate(WalkForward(model, InCanonicalOrder(sequences),
                                            walk_options, &tap, resources)

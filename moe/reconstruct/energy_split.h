@@ -60,7 +60,7 @@ absl::Status ValidateEnergySplitOptions(const EnergySplitOptions& options);
 // take. Memory: x [T, H] and V [T, I] of a layer, spilled where the budget has
 // no room, and EnergyLayerBytes.
 //
-// Errors: those of ValidateEnergySplitOptions, ExpertSizeOf, CheckSequences and
+// Errors: those of ValidateEnergySplitOptions, WithSizes, CheckSequences and
 // CheckEnoughTokensFor, before the walk; those of WalkForward, ReadWeight,
 // TakeEnergies, StartRouter and SplitLayerByEnergy, with the layer;
 // ResourceExhausted if the budget has no room for what cannot be spilled.

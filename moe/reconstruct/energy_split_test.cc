@@ -258,24 +258,6 @@ TEST(SplitByEnergyTest, RefusesOptionsBeforeTheWalk) {
   }
 }
 
-TEST(NumSharedNeuronsTest, CountsInExperts) {
-  EnergySplitOptions options;
-  options.set_num_experts(12);
-  options.set_top_k(2);
-  EXPECT_EQ(NumSharedNeurons(options, 384).value(), 0);
-  options.set_num_experts_residual(4);
-  EXPECT_EQ(NumSharedNeurons(options, 384).value(), 96);
-  EXPECT_EQ(EnergyExpertSize(options, 384).value(), 24);
-  EXPECT_THAT(NumSharedNeurons(options, 390),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("4 and num_experts, 12, sum to a divisor of "
-                                 "390")));
-  options.set_num_shared_neurons(96);
-  EXPECT_THAT(ValidateEnergySplitOptions(options),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("leave one of them out")));
-}
-
 TEST(SplitByEnergyTest, NamesTheLayerThatNeedsARidge) {
   EnergySplitOptions options = Options();
   options.set_ridge(0.0);

@@ -19,7 +19,9 @@ namespace moe {
 struct ExpertCounts {
   int64_t num_experts = 0;
   std::optional<int64_t> expert_size;  // What is left, in even shares.
-  int64_t num_shared_neurons = 0;
+  std::optional<int64_t> num_shared_neurons;
+  // In its place: the size of the residual expert, in routed experts.
+  std::optional<int64_t> num_experts_residual;
   int64_t top_k = 0;
 };
 
@@ -29,19 +31,46 @@ ExpertCounts ExpertCountsOf(const Options& options) {
   ExpertCounts counts;
   counts.num_experts = options.num_experts();
   if (options.has_expert_size()) counts.expert_size = options.expert_size();
-  counts.num_shared_neurons = options.num_shared_neurons();
+  if (options.has_num_shared_neurons()) {
+    counts.num_shared_neurons = options.num_shared_neurons();
+  }
+  if (options.has_num_experts_residual()) {
+    counts.num_experts_residual = options.num_experts_residual();
+  }
   counts.top_k = options.top_k();
   return counts;
 }
 
-// InvalidArgument if top_k is larger than num_experts.
-absl::Status CheckTopK(const ExpertCounts& counts);
+// InvalidArgument if top_k is larger than num_experts, or the shared neurons
+// are counted in both ways.
+absl::Status CheckCounts(const ExpertCounts& counts);
 
-// The number of neurons of an expert in an MLP of `intermediate_size` neurons.
+struct ExpertSizes {
+  int64_t num_shared_neurons = 0;
+  int64_t expert_size = 0;
+};
+
+// The parts of an MLP of I = `intermediate_size` neurons. With R =
+// num_experts_residual and E experts, R I / (E + R) neurons are shared.
 // InvalidArgument, with the numbers, unless shared neurons and experts together
 // are all of them.
-absl::StatusOr<int64_t> ExpertSizeOf(const ExpertCounts& counts,
-                                     int64_t intermediate_size);
+absl::StatusOr<ExpertSizes> SizesOf(const ExpertCounts& counts,
+                                    int64_t intermediate_size);
+
+// `options` with those sizes in the place of num_experts_residual and of what
+// is not set. The errors of SizesOf.
+template <typename Options>
+absl::StatusOr<Options> WithSizes(const Options& options,
+                                  int64_t intermediate_size) {
+  const absl::StatusOr<ExpertSizes> sizes =
+      SizesOf(ExpertCountsOf(options), intermediate_size);
+  if (!sizes.ok()) return sizes.status();
+  Options sized = options;
+  sized.clear_num_experts_residual();
+  sized.set_num_shared_neurons(sizes->num_shared_neurons);
+  sized.set_expert_size(sizes->expert_size);
+  return sized;
+}
 
 // InvalidArgument if there are fewer tokens than experts or shared neurons.
 absl::Status CheckEnoughTokensFor(const ExpertCounts& counts,

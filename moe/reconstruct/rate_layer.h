@@ -64,7 +64,8 @@ struct ActivationRateLayer {
 };
 
 // Splits a layer by what each token activates, `activated` [T, K_a]: neurons
-// below `num_neurons`, none twice in a row. `expert_size` is ExpertSizeOf the
+// below `num_neurons`, none twice in a row. `expert_size` is that of
+// SizesOf the
 // options, which must be valid. Ties between rates and between distances go to
 // the lowest index.
 //

@@ -75,7 +75,6 @@ int64_t RouterBytes(const LlamaConfig& config, int64_t num_tokens,
 struct SplitJob {
   const DenseModel& model;
   const ActivationRateSplitOptions& options;
-  int64_t expert_size;
   const WalkOptions& walk_options;
   const WalkResources& resources;
 };
@@ -132,7 +131,7 @@ class RateSplitTap : public WalkTap {
         ActivationRateLayer made,
         SplitLayerByActivationRate(
             activated_, job_.model.config().intermediate_size, job_.options,
-            job_.expert_size, job_.resources.pool));
+            job_.options.expert_size(), job_.resources.pool));
     SetDetail(layer, "load");
     MOE_ASSIGN_OR_RETURN(
         Matrix<float> router,
@@ -185,24 +184,24 @@ absl::Status CheckActivatedNeurons(int64_t activated,
 absl::Status ValidateActivationRateSplitOptions(
     const ActivationRateSplitOptions& options) {
   MOE_RETURN_IF_ERROR(CheckOptions(options));
-  return CheckTopK(ExpertCountsOf(options));
+  return CheckCounts(ExpertCountsOf(options));
 }
 
 absl::StatusOr<ActivationRateSplit> SplitByActivationRate(
     DenseModel& model, const TokenSequences& sequences,
-    const ActivationRateSplitOptions& options, const WalkOptions& walk_options,
+    const ActivationRateSplitOptions& given, const WalkOptions& walk_options,
     const WalkResources& resources) {
-  MOE_RETURN_IF_ERROR(ValidateActivationRateSplitOptions(options));
-  const ExpertCounts counts = ExpertCountsOf(options);
+  MOE_RETURN_IF_ERROR(ValidateActivationRateSplitOptions(given));
   const int64_t num_neurons = model.config().intermediate_size;
-  MOE_ASSIGN_OR_RETURN(const int64_t expert_size,
-                       ExpertSizeOf(counts, num_neurons));
+  MOE_ASSIGN_OR_RETURN(const ActivationRateSplitOptions options,
+                       WithSizes(given, num_neurons));
   MOE_RETURN_IF_ERROR(
       CheckActivatedNeurons(options.activated_neurons(), num_neurons));
   // Before sorting, so that messages have the caller's sequence numbers.
   MOE_RETURN_IF_ERROR(CheckSequences(model.config(), sequences));
   const int64_t num_tokens = sequences.num_tokens();
-  MOE_RETURN_IF_ERROR(CheckEnoughTokensFor(counts, num_tokens));
+  MOE_RETURN_IF_ERROR(
+      CheckEnoughTokensFor(ExpertCountsOf(options), num_tokens));
   MOE_ASSIGN_OR_RETURN(
       const MemoryBudget::Reservation memory,
       resources.budget.Reserve(
@@ -210,7 +209,7 @@ absl::StatusOr<ActivationRateSplit> SplitByActivationRate(
               RouterBytes(model.config(), num_tokens, options),
           "the activation rate split of a layer"));
   ActivationRateSplit split;
-  const SplitJob job = {model, options, expert_size, walk_options, resources};
+  const SplitJob job = {model, options, walk_options, resources};
   RateSplitTap tap(job, num_tokens, split);
   MOE_RETURN_IF_ERROR(Annotate(WalkForward(model, InCanonicalOrder(sequences),
                                            walk_options, &tap, resources)

@@ -70,7 +70,7 @@ absl::Status ValidateActivationRateSplitOptions(
 // the logits of all tokens. Memory: x [T, H] of a layer, spilled where the
 // budget has no room, and ActivationRateLayerBytes.
 //
-// Errors: those of ValidateActivationRateSplitOptions, ExpertSizeOf,
+// Errors: those of ValidateActivationRateSplitOptions, WithSizes,
 // CheckSequences and CheckEnoughTokensFor, and InvalidArgument for more
 // activated neurons than there are, before the walk; those of WalkForward,
 // ReadWeightRows, ActivateNeurons, SplitLayerByActivationRate and

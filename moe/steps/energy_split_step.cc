@@ -14,6 +14,7 @@
 #include "moe/reconstruct/energy_report.h"
 #include "moe/reconstruct/energy_split.h"
 #include "moe/reconstruct/energy_split_options.pb.h"
+#include "moe/reconstruct/expert_counts.h"
 #include "moe/steps/all_steps.h"
 #include "moe/steps/artifact_output.h"
 #include "moe/steps/cost_model.h"
@@ -65,8 +66,7 @@ void Cost(const CostedStep& step, CostModel& model) {
             static_cast<double>(options.top_k() + 1) * neurons));
   model.step().memory_bytes += static_cast<int64_t>(
       model.num_tokens(dataset) * (hidden + neurons) * sizeof(float));
-  AddRouterAndNeurons(
-      step, {options.num_experts(), options.num_shared_neurons()}, model);
+  AddRouterAndNeurons(step, ExpertCountsOf(options), model);
 }
 
 }  // namespace

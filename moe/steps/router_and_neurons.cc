@@ -92,18 +92,17 @@ absl::StatusOr<StepOutcome> WriteRouterAndNeurons(const StepRequest& request,
   return StepOutcome{ReportOf(written, outcome.report), text};
 }
 
-void AddRouterAndNeurons(const CostedStep& step,
-                         const RouterAndNeuronsCounts& counts,
+void AddRouterAndNeurons(const CostedStep& step, const ExpertCounts& counts,
                          CostModel& model) {
   model.Writes(model.GateBytes(counts.num_experts) + model.IndexBytes());
   model.num_clusters(step.name) = counts.num_experts;
-  const auto neurons = static_cast<double>(model.config().intermediate_size);
-  const auto num_shared = static_cast<double>(counts.num_shared_neurons);
-  if (num_shared < neurons) {
-    model.num_residual(step.name) = num_shared *
-                                    static_cast<double>(counts.num_experts) /
-                                    (neurons - num_shared);
-  }
+  // Counts that do not add up are the step's to refuse.
+  const absl::StatusOr<ExpertSizes> sizes =
+      SizesOf(counts, model.config().intermediate_size);
+  if (!sizes.ok()) return;
+  model.num_residual(step.name) =
+      static_cast<double>(sizes->num_shared_neurons) /
+      static_cast<double>(sizes->expert_size);
 }
 
 }  // namespace moe

@@ -4,12 +4,11 @@
 #ifndef MOE_STEPS_ROUTER_AND_NEURONS_H_
 #define MOE_STEPS_ROUTER_AND_NEURONS_H_
 
-#include <cstdint>
-
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "moe/checkpoint/artifact/gate_weights.h"
 #include "moe/checkpoint/artifact/neuron_indices.h"
+#include "moe/reconstruct/expert_counts.h"
 #include "moe/steps/cost_model.h"
 #include "moe/steps/step_kind.h"
 
@@ -32,13 +31,8 @@ absl::StatusOr<StepOutcome> WriteRouterAndNeurons(const StepRequest& request,
                                                   const RouterAndNeurons& made,
                                                   const StepOutcome& outcome);
 
-struct RouterAndNeuronsCounts {
-  int64_t num_experts = 0;
-  int64_t num_shared_neurons = 0;
-};
 // What the step writes, and what later steps need to know of it.
-void AddRouterAndNeurons(const CostedStep& step,
-                         const RouterAndNeuronsCounts& counts,
+void AddRouterAndNeurons(const CostedStep& step, const ExpertCounts& counts,
                          CostModel& model);
 
 }  // namespace moe
