@@ -176,6 +176,7 @@ _IDS = [
     "clusters",
     "overlap",
     "energy",
+    "rates",
     "alignment",
     "lock",
     "timings",
@@ -220,6 +221,7 @@ def little(report: dict) -> None:
         "routers",
         "neuron_splits",
         "energy_splits",
+        "rate_splits",
         "alignments",
     ):
         report[name] = []
@@ -340,7 +342,7 @@ class ReportPageTest(unittest.TestCase):
 
     def test_summary_says_whether_it_is_pinned(self):
         for page, card in [
-            ("verified", ["card good", "Verified", "every file and number of 10 steps"]),
+            ("verified", ["card good", "Verified", "every file and number of 11 steps"]),
             ("differs", ["card bad", "Differs", "first at step mlp"]),
             ("empty", ["card", "Not pinned", "the lock is empty"]),
             ("none", ["card", "Not pinned", "there is no lock"]),
@@ -352,7 +354,7 @@ class ReportPageTest(unittest.TestCase):
     def test_summary_says_how_long_it_took(self):
         self.assertIn(["card", "Time", "-", "not recorded"], self.found["none"]["cards"])
         self.assertIn(
-            ["card", "Time", "1.50 s", "for 1 of 10 steps"], self.found["verified"]["cards"]
+            ["card", "Time", "1.50 s", "for 1 of 11 steps"], self.found["verified"]["cards"]
         )
 
     # ---- Experts ----
@@ -398,6 +400,14 @@ class ReportPageTest(unittest.TestCase):
         self.assertEqual(
             energy["rows"][1],
             ["0", "4", "0.7500", "6", "0.5000", "0.6250", "0.5000", "1.500"],
+        )
+
+    def test_shows_the_activations_of_experts(self):
+        rates = self.section("none", "rates")
+        self.assertIn("rates: share of the routed neurons' activations", rates["captions"])
+        self.assertEqual(
+            rates["rows"][1],
+            ["0", "4", "0.5000", "6", "0.2500", "0.7500", "0.7500", "1.250"],
         )
 
     def test_shows_the_distance_before_and_after(self):

@@ -97,6 +97,19 @@ constexpr absl::string_view kSpec = R"pb(
     name: "energy_after"
     evaluate { checkpoint: "by_energy" dataset: "all" }
   }
+  steps {
+    name: "rates"
+    activation_rate_split {
+      dataset: "all"
+      options {
+        num_experts: 3
+        num_shared_neurons: 2
+        top_k: 2
+        activated_neurons: 6
+        iterations: 5
+      }
+    }
+  }
 )pb";
 
 ExperimentSpec Spec() {
@@ -127,7 +140,7 @@ constexpr double kHead = 2.0 * 7 * 10 * 4;
 
 TEST(CostsOfStepsTest, CountsOperations) {
   const std::vector<StepCost> costs = Costs();
-  ASSERT_EQ(costs.size(), 12);
+  ASSERT_EQ(costs.size(), 13);
   // 2 T E H L max_iter n_init
   EXPECT_EQ(costs[0].flops, kForward + 2.0 * 7 * 3 * 4 * 4 * 5 * 2);
   EXPECT_EQ(costs[1].flops, 4 * kForward + 3 * kHead);
@@ -146,6 +159,8 @@ TEST(CostsOfStepsTest, CountsOperations) {
   // Two shared neurons and two experts of two: 6 of 8.
   EXPECT_DOUBLE_EQ(costs[11].flops,
                    2.0 * 7 * 4 * (96 * 0.75 + 48) + 2.0 * 4 * 4 * 25 + kHead);
+  // T L E (2 H + iterations K_a)
+  EXPECT_EQ(costs[12].flops, kForward + 7.0 * 4 * 3 * (2 * 4 + 5 * 6));
 }
 
 TEST(CostsOfStepsTest, CountsBytes) {
@@ -169,6 +184,10 @@ TEST(CostsOfStepsTest, CountsBytes) {
   // Routers and indices; the inputs and energies of a layer's tokens.
   EXPECT_EQ(costs[9].written_bytes, 4 * 3 * 4 * 4 + 4 * 8 * 8);
   EXPECT_EQ(costs[9].memory_bytes, costs[0].memory_bytes + 7 * (4 + 8) * 4);
+  EXPECT_EQ(costs[12].written_bytes, costs[9].written_bytes);
+  // The inputs, what each token activates, twice, and that by expert.
+  EXPECT_EQ(costs[12].memory_bytes,
+            costs[0].memory_bytes + 7 * (4 * 4 + 6 * (4 + 8) + 3 * 4));
 }
 
 TEST(EstimateStepsTest, MeasuresModelAndData) {
@@ -177,7 +196,7 @@ TEST(EstimateStepsTest, MeasuresModelAndData) {
       const std::vector<StepCost> costs,
       EstimateSteps(Spec(), {"testdata/llama_gqa_bf16", "testdata/stories"},
                     progress));
-  ASSERT_EQ(costs.size(), 12);
+  ASSERT_EQ(costs.size(), 13);
   EXPECT_EQ(costs[0].name, "router");
   EXPECT_EQ(costs[0].read_bytes, 1841448);
   EXPECT_EQ(costs[0].written_bytes, 4 * 3 * 128 * 4);

@@ -216,6 +216,35 @@ TEST(PlanStepsTest, ChoosesCommandsByOptions) {
   EXPECT_EQ(Inputs(steps[3]), "model_path=tiny");
 }
 
+TEST(PlanStepsTest, TakesAnActivationRateSplitForRouterAndNeurons) {
+  ExperimentSpec spec = SpecOf(kSpec);
+  ActivationRateSplitStep& rates =
+      *spec.mutable_steps(2)->mutable_activation_rate_split();
+  rates.set_dataset("calibration");
+  rates.mutable_options()->set_num_experts(8);
+  rates.mutable_options()->set_num_shared_neurons(64);
+  rates.mutable_options()->set_top_k(2);
+  spec.mutable_steps(3)->mutable_convert_mlp()->set_gate_weights("neurons");
+  MOE_ASSERT_OK_AND_ASSIGN(const std::vector<PlannedStep> steps,
+                           PlanSteps(spec));
+  EXPECT_EQ(steps[2].command(), "split_activation_rate");
+  EXPECT_EQ(OutputName(steps[2].output()), "router_and_neurons");
+  EXPECT_EQ(Arguments(steps[2]),
+            "--chat_template=auto --model_max_length=64 --seed=3 "
+            "--max_steps=8 --num_experts=8 --num_shared_neurons=64 --top_k=2 "
+            "--activated_neurons=10 --iterations=4 "
+            "--router_scale=0.0009765625");
+  EXPECT_EQ(Inputs(steps[3]),
+            "model_path=tiny "
+            "gate_weights_file=neurons/gate_weights.safetensors "
+            "neuron_indices_file=neurons/neuron_indices.safetensors");
+  rates.mutable_options()->set_top_k(9);
+  EXPECT_THAT(
+      PlanSteps(spec).status(),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               HasSubstr("options: top_k: expected at most num_experts, 8")));
+}
+
 // One step makes both, beside one that makes the one or the other.
 TEST(PlanStepsTest, TakesAnEnergySplitForRouterAndNeurons) {
   ExperimentSpec spec = SpecOf(kSpec);

@@ -2,18 +2,20 @@
 // through, which experts the others form, and which neuron stands for each
 // expert.
 //
-// A token activates the K_a neurons with the largest |h_tn|, where h_t =
-// silu(W_gate x_t) * (W_up x_t). A_nt is 1 where token t activates neuron n,
-// and 0 elsewhere; c_n = sum_t A_nt. The activation rate of a neuron is c_n /
-// T.
+// A token activates the K_a neurons with the largest |h_tn|, where
+//
+//   h_t = silu(W_gate x_t) * (W_up x_t)
+//
+// A_nt is 1 where token t activates neuron n, and 0 elsewhere; c_n = sum_t
+// A_nt. The activation rate of a neuron is c_n / T.
 //
 // Shared neurons are those with the largest rates. The activation vectors A_n
-// of the others are clustered by balanced k-means, m = expert_size neurons
-// each:
+// of the others are clustered by balanced k-means. It starts from the vectors
+// of the E neurons with the largest rates, and alternates, for experts of
+// m = expert_size neurons:
 //
-//   centroids at the start:  the vectors of the E neurons with the largest
-//   rates experts:    the assignment that minimises sum_n |A_n - C_e(n)|^2,
-//   exactly centroids:  C_e = S_e / m, S_e = sum of A_n over the neurons n of e
+//   1. experts:    the assignment with the least sum_n |A_n - C_e(n)|^2
+//   2. centroids:  C_e = S_e / m, where S_e = sum of A_n over the neurons of e
 //
 // The representative of an expert is its neuron that is nearest to C_e.
 //
@@ -64,10 +66,9 @@ struct ActivationRateLayer {
 };
 
 // Splits a layer by what each token activates, `activated` [T, K_a]: neurons
-// below `num_neurons`, none twice in a row. `expert_size` is that of
-// SizesOf the
-// options, which must be valid. Ties between rates and between distances go to
-// the lowest index.
+// below `num_neurons`, none twice in a row. `expert_size` is that of SizesOf
+// the options, which must be valid. Ties between rates and between distances go
+// to the lowest index.
 //
 // It ends before options.iterations() if an iteration changes nothing.
 //

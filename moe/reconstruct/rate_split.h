@@ -11,12 +11,14 @@
 //   silu(w_gate_r . x) * (w_up_r . x)
 //
 // and the chosen experts weigh 1. A linear router has one row an expert. It
-// gets the linear part of this score, router_scale * w_gate_r: silu is left
-// out, which rises with its argument above -1.28, and so is the factor w_up_r .
-// x. So experts can rank differently from the published ones; a token for which
-// the factor is negative has an expert ranked high here and low there. With a
-// small router_scale and a scale_factor of top_k, chosen experts weigh 1 as
-// published.
+// gets the linear part of this score:
+//
+//   router_scale * w_gate_r . x
+//
+// silu, which rises with its argument above -1.28, and the factor of up_proj
+// are left out. So experts can rank differently: where the factor is negative,
+// an expert that would rank low ranks high. With a small router_scale and a
+// scale_factor of top_k, chosen experts weigh 1 as published.
 
 #ifndef MOE_RECONSTRUCT_RATE_SPLIT_H_
 #define MOE_RECONSTRUCT_RATE_SPLIT_H_

@@ -20,6 +20,7 @@ StepKind ResidualSplitKind();
 StepKind SequentialSplitKind();
 StepKind RandomSplitKind();
 StepKind EnergySplitKind();
+StepKind ActivationRateSplitKind();
 StepKind MlpConversionKind();
 StepKind ResidualMlpConversionKind();
 StepKind AttentionConversionKind();

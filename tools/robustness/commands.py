@@ -131,6 +131,11 @@ def _artifacts() -> list[Command]:
             f"split_energy {_WALK} {_EIGHT} --num_shared_neurons=16 --top_k=2 {_SAVE}",
             added,
         ),
+        Command(
+            "split_activation_rate",
+            f"split_activation_rate {_WALK} {_EIGHT} --num_shared_neurons=16 --top_k=2 {_SAVE}",
+            added,
+        ),
         Command(distribution, _HIDDEN, added, makes="distribution"),
         Command(
             f"{distribution}_shard", f"{_HIDDEN} --shards=2 --shard=0", added, makes="distribution0"
@@ -388,10 +393,14 @@ def little_spec(spec: str) -> str:
 _TIMED = (".timing.textproto", "router/gate_weights.report.json", "router.record.textproto")
 
 
+# Their reports have times.
+_TIMED_STEPS = ("hidden_clustering", "random_selection", "split_energy", "split_activation_rate")
+
+
 def _is_timed(name: str, command: Command) -> bool:
     if name.endswith(_TIMED) or not command.is_reproducible:
         return True
-    if command.name in ("hidden_clustering", "random_selection", "split_energy"):
+    if command.name in _TIMED_STEPS:
         return name.endswith(".report.json")
     return command.kind is Kind.RESULTS and name.startswith("target/report/")
 

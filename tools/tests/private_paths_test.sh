@@ -67,8 +67,10 @@ run split_gradient_residual "${SCORES}" --num_experts_moe=4 --num_experts_residu
   --save_path="${MADE}/residual_split"
 run split_sequential "${MODEL}" --num_experts=4 --save_path="${MADE}/split_sequential"
 run split_random "${MODEL}" --num_experts=4 --save_path="${MADE}/split_random"
-run split_energy "${MODEL}" "${WALK[@]}" --num_experts=4 --num_shared_neurons=16 --top_k=2 \
-  --format=pt --save_path="${MADE}/split_energy"
+for step in split_energy split_activation_rate; do
+  run "${step}" "${MODEL}" "${WALK[@]}" --num_experts=4 --num_shared_neurons=16 --top_k=2 \
+    --format=pt --save_path="${MADE}/${step}"
+done
 
 run convert_mixtral "${MODEL}" "${GATES}" \
   --neuron_indices_file="${MADE}/split_gradient/neuron_indices.safetensors" \

@@ -35,12 +35,12 @@ struct ExperimentReportSources {
 
 // {"report": "experiment", "experiment", "description", "passed", "lock",
 // "criteria", "evaluations", "expert_load", "routers", "neuron_splits",
-// "energy_splits", "alignments", "steps", "inputs", "reproduce": {"version",
-// "numerics_contract", "bazel", "llama_moe", "spec"}}, by evaluation_section.h,
-// model_section.h and lock_section.h. "passed" is whether everything is as
-// pinned, if there is a lock, and meets the criteria; "spec" is the whole text
-// of the spec, without comments. Only the timings differ from run to run.
-// Errors of JudgeResults and of the sections.
+// "energy_splits", "rate_splits", "alignments", "steps", "inputs", "reproduce":
+// {"version", "numerics_contract", "bazel", "llama_moe", "spec"}}, by
+// evaluation_section.h, model_section.h and lock_section.h. "passed" is whether
+// everything is as pinned, if there is a lock, and meets the criteria; "spec"
+// is the whole text of the spec, without comments. Only the timings differ from
+// run to run. Errors of JudgeResults and of the sections.
 absl::StatusOr<Json> ExperimentReportToJson(
     const ExperimentReportSources& sources);
 

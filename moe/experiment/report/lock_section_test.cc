@@ -41,7 +41,7 @@ TEST(LockToJsonTest, TellsWhatDiffers) {
   pinned.mutable_steps(4)->set_arguments(0, "--other");
   pinned.mutable_steps(5)->mutable_inputs(0)->set_sha256("");
   *pinned.add_steps() = pinned.steps(0);
-  pinned.mutable_steps(10)->set_name("more");
+  pinned.mutable_steps(11)->set_name("more");
   const Json lock = LockToJson(Judge(experiment, pinned));
   EXPECT_EQ(lock["status"], "differs");
   EXPECT_EQ(lock["first_diverged"], "mlp");
@@ -75,7 +75,7 @@ TEST(StepsToJsonTest, HasRecordsAndTimings) {
   experiment.SetTiming("scores", 1.5);
   const Json steps = StepsToJson(Judge(experiment, experiment.Lock()),
                                  experiment.Lock(), experiment.results());
-  ASSERT_EQ(steps.size(), 10u);
+  ASSERT_EQ(steps.size(), 11u);
   EXPECT_EQ(steps[0]["name"], "router");
   EXPECT_EQ(steps[0]["status"], "verified");
   EXPECT_EQ(steps[0]["command"], "hidden_clustering");
@@ -117,7 +117,7 @@ TEST_F(RecordedLockTest, ListsNoFilesThatItCannotKnow) {
                    progress_));
   EXPECT_EQ(lock.model_size(), 0);
   EXPECT_EQ(lock.data_size(), 0);
-  EXPECT_EQ(lock.steps_size(), 10);
+  EXPECT_EQ(lock.steps_size(), 11);
 }
 
 TEST_F(RecordedLockTest, NeedsTheResults) {

@@ -20,15 +20,24 @@ struct Section {
   const char* name;
   const char* rows;  // "layers"
   OutputKind made;
+  // Of steps that make the same; empty for all.
+  absl::string_view command = {};
 };
 
 constexpr Section kSections[] = {
     {"routers", "layers", OutputKind::kGateWeights},
     {"neuron_splits", "layers", OutputKind::kNeuronIndices},
-    {"energy_splits", "layers", OutputKind::kRouterAndNeurons},
+    {"energy_splits", "layers", OutputKind::kRouterAndNeurons, "split_energy"},
+    {"rate_splits", "layers", OutputKind::kRouterAndNeurons,
+     "split_activation_rate"},
     {"alignments", "blocks", OutputKind::kAlignedCheckpoint},
     {"reconstructions", "blocks", OutputKind::kReconstructedCheckpoint},
 };
+
+bool IsIn(const PlannedStep& step, const Section& section) {
+  return step.output() == section.made &&
+         (section.command.empty() || step.command() == section.command);
+}
 
 absl::StatusOr<Json> EntryOf(const PlannedStep& step, const Section& section,
                              absl::string_view results) {
@@ -55,7 +64,7 @@ absl::StatusOr<Json> ModelSectionsToJson(const ExperimentSpec& spec,
   for (const Section& section : kSections) {
     Json& entries = sections[section.name] = Json::array();
     for (const PlannedStep& step : steps) {
-      if (step.output() != section.made) continue;
+      if (!IsIn(step, section)) continue;
       MOE_ASSIGN_OR_RETURN(const Json entry, EntryOf(step, section, results));
       entries.push_back(entry);
     }

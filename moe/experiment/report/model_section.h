@@ -10,7 +10,7 @@
 
 namespace moe {
 
-// {"routers", "neuron_splits", "energy_splits", "alignments",
+// {"routers", "neuron_splits", "energy_splits", "rate_splits", "alignments",
 // "reconstructions"}: lists with an entry for each step that made such a thing,
 // {"step", "command", "layers" or "blocks", ...}, with the fields of that
 // step's report as they stand there. Lists may be empty, as an experiment needs
@@ -23,6 +23,7 @@ namespace moe {
 //   neuron_splits   layers: layer, expert_size, residual_size, wanted, taken,
 //                   residual_wanted, those that the kind of split has
 //   energy_splits   layers: those of EnergySplitReportToJson
+//   rate_splits     layers: those of ActivationRateSplitReportToJson
 //   alignments      alignment_mode, alignment_parts; blocks: layer, part,
 //                   divergence_before, divergence_after, num_dead_features,
 //                   num_features_without_root, least_scale, largest_scale,

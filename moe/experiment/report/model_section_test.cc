@@ -37,6 +37,9 @@ TEST(ModelSectionsToJsonTest, HasTheNumbersOfTheStepsReports) {
   ASSERT_EQ(sections["energy_splits"].size(), 1u);
   EXPECT_EQ(sections["energy_splits"][0]["command"], "split_energy");
   EXPECT_EQ(sections["energy_splits"][0]["layers"][0]["captured_share"], 0.5);
+  ASSERT_EQ(sections["rate_splits"].size(), 1u);
+  EXPECT_EQ(sections["rate_splits"][0]["command"], "split_activation_rate");
+  EXPECT_EQ(sections["rate_splits"][0]["layers"][0]["captured_share"], 0.25);
   ASSERT_EQ(sections["alignments"].size(), 1u);
   EXPECT_EQ(sections["alignments"][0]["alignment_mode"], "exact");
   EXPECT_EQ(sections["alignments"][0]["blocks"][0]["divergence_after"], 3e-8);
@@ -52,7 +55,7 @@ TEST(ModelSectionsToJsonTest, AnExperimentMayHaveNone) {
                            ModelSectionsToJson(spec, experiment.results()));
   EXPECT_EQ(sections.dump(),
             R"({"routers":[],"neuron_splits":[],"energy_splits":[],)"
-            R"("alignments":[],"reconstructions":[]})");
+            R"("rate_splits":[],"alignments":[],"reconstructions":[]})");
 }
 
 TEST(ModelSectionsToJsonTest, NamesTheStepOfABrokenReport) {

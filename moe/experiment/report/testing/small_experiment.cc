@@ -86,6 +86,13 @@ constexpr absl::string_view kSpec = R"pb(
       options { num_experts: 2 num_shared_neurons: 4 top_k: 1 }
     }
   }
+  steps {
+    name: "rates"
+    activation_rate_split {
+      dataset: "all"
+      options { num_experts: 2 num_shared_neurons: 4 top_k: 1 }
+    }
+  }
   criteria {
     metric: "cut.perplexity"
     at_most_metric { metric: "before.perplexity" times: 4 }
@@ -112,6 +119,14 @@ const std::map<std::string, absl::string_view>& Reports() {
                 "shared_share": 0.75, "captured_share": 0.5,
                 "oracle_share": 0.625, "captured_by_iteration": [0.5],
                 "best_iteration": 0, "least_load": 0.5, "largest_load": 1.5,
+                "seconds": 0.1}]})"},
+          {"rates",
+           R"({"artifact": "gate_weights", "layers": [
+               {"layer": 0, "expert_size": 6, "shared_size": 4,
+                "shared_share": 0.5, "captured_share": 0.25,
+                "oracle_share": 0.75, "iterations": 1,
+                "spread_by_iteration": [0.5], "representatives": [3, 9],
+                "least_load": 0.75, "largest_load": 1.25,
                 "seconds": 0.1}]})"},
           {"mlp", "{}"},
           {"reference", R"({"artifact": "distribution"})"},
