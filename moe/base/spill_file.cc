@@ -16,6 +16,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "moe/base/byte_size.h"
+#include "moe/base/file_system.h"
 #include "moe/base/random_access_file.h"
 #include "moe/base/status_macros.h"
 
@@ -29,7 +30,13 @@ absl::Status SpillError(int error, absl::string_view directory,
                         absl::string_view what) {
   const std::string message =
       absl::StrCat("directory ", directory, " for temporary files: ", what);
-  if (error == ENOSPC || error == EDQUOT || error == EFBIG) {
+  if (error == EFBIG) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        ErrnoStatus(error, message).message(),
+        ", set TMPDIR to a directory that can hold them, or give a larger "
+        "--memory_budget"));
+  }
+  if (error == ENOSPC || error == EDQUOT) {
     return absl::ResourceExhaustedError(absl::StrCat(
         message,
         ": no space left; make room, set TMPDIR to a directory on a "

@@ -1,12 +1,15 @@
 #include "moe/base/spill_file.h"
 
 #include <stdlib.h>
+#include <sys/resource.h>
 
+#include <csignal>
 #include <cstdint>
 #include <string>
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -57,6 +60,27 @@ TEST(SpillFileTest, SaysWhereAndWhatToDo) {
   EXPECT_THAT(
       full, StatusIs(absl::StatusCode::kResourceExhausted,
                      AllOf(HasSubstr(directory.path()), HasSubstr("TMPDIR"))));
+}
+
+TEST(SpillFileTest, SaysWhichLimitOfTheProcessIsInTheWay) {
+  const testing::TempDirectory directory;
+  rlimit before = {};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit small = {4096, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  absl::StatusOr<SpillFile> file = SpillFile::Create(directory.path(), 1 << 20);
+  // Where the file system sets nothing aside, writing finds it.
+  const absl::Status status =
+      file.ok() ? file->Write(1 << 19, std::string("x")) : file.status();
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  std::signal(SIGXFSZ, handler);
+  EXPECT_THAT(
+      status,
+      StatusIs(absl::StatusCode::kResourceExhausted,
+               AllOf(HasSubstr(directory.path()),
+                     HasSubstr("allow the process larger files (ulimit -f, "
+                               "now 4), set TMPDIR"))));
 }
 
 TEST(SpillDirectoryTest, IsTheUsersChoice) {
