@@ -390,6 +390,26 @@ TEST_F(StepRunnerTest, PinsEveryFileOfACheckpoint) {
   EXPECT_EQ(record.reports_size(), 0);
 }
 
+TEST_F(StepRunnerTest, PinsTheFilesOfAReconstructedCheckpoint) {
+  const std::string report = "reconstruction/reconstruction.report.json";
+  step_.request = RequestMaking(OutputKind::kReconstructedCheckpoint);
+  run_ = Writing({"model.safetensors", "config.json", report});
+  MOE_ASSERT_OK_AND_ASSIGN(const StepRecord record, Run());
+  EXPECT_EQ(Words().back(), absl::StrCat("--report_out=", Made(), "/", report));
+  ASSERT_EQ(record.step().files_size(), 2);
+  EXPECT_EQ(record.step().files(0).name(), "config.json");
+  EXPECT_EQ(record.step().files(1).name(), "model.safetensors");
+  ASSERT_EQ(record.reports_size(), 1);
+  EXPECT_EQ(record.reports(0).name(), report);
+  EXPECT_TRUE(Find().has_value());
+  Change("model.safetensors");
+  EXPECT_FALSE(Find().has_value());
+  RemoveMade();
+  run_ = Writing({"model.safetensors", "config.json"});
+  EXPECT_THAT(Run().status(),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr(report)));
+}
+
 TEST_F(StepRunnerTest, PinsScaleFactorsBelowAnAlignedCheckpoint) {
   step_.request = RequestMaking(OutputKind::kAlignedCheckpoint);
   run_ = Writing({"model.safetensors", "config.json",

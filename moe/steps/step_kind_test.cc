@@ -96,6 +96,8 @@ TEST(StepRequestTest, WritesWhereAnExperimentLooks) {
   EXPECT_EQ(words("convert_mixtral").back(), "--save_path=out");
   EXPECT_EQ(words("align_converted_model").back(),
             "--scale_factors_path=out/alignment");
+  EXPECT_EQ(words("reconstruct_converted_model").back(),
+            "--report_out=out/reconstruction/reconstruction.report.json");
 }
 
 TEST(OutputKindTest, RouterAndNeuronsAreTwoArtifacts) {
@@ -116,6 +118,10 @@ TEST(OutputKindTest, RouterAndNeuronsAreTwoArtifacts) {
   EXPECT_FALSE(Provides(OutputKind::kGateWeights, OutputKind::kNeuronIndices));
   EXPECT_TRUE(
       Provides(OutputKind::kAlignedCheckpoint, OutputKind::kCheckpoint));
+  EXPECT_TRUE(
+      Provides(OutputKind::kReconstructedCheckpoint, OutputKind::kCheckpoint));
+  EXPECT_FALSE(
+      Provides(OutputKind::kReconstructedCheckpoint, OutputKind::kGateWeights));
 }
 
 class RunRequestTest : public ::testing::Test {

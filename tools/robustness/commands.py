@@ -39,6 +39,8 @@ class Command:
     beside: tuple[str, ...] = ()
     # The field that its result is the input of, if any.
     makes: str = ""
+    # Where it puts what is no part of the comparison, if anywhere.
+    aside: str = ""
     # Whether the bytes are the same whenever it runs.
     is_reproducible: bool = True
 
@@ -79,6 +81,10 @@ _ROUTER = "--gate_weights_file={router}/gate_weights.safetensors"
 _GRADS = f"split_gradient_get_grads {_WALK} {_ROUTER} {_SAVE}"
 _HIDDEN = f"get_hidden_distribution {_WALK} {_SAVE}"
 _EIGHT = "--num_experts=8"
+_RECONSTRUCT = (
+    "reconstruct_converted_model --model_path={residual} --dense_model_path={model}"
+    f" --dataset_dir_or_path={{data}} {_BATCHES}"
+)
 _PART = "part-{}-of-2.safetensors"
 
 
@@ -181,6 +187,7 @@ def _checkpoints() -> list[Command]:
             replaced,
             beside=(".alignment",),
         ),
+        Command("reconstruct_converted_model", f"{_RECONSTRUCT} {_SAVE}", replaced),
         Command(
             "export_mixtral", f"export --model_path={{mlp}} --target=mixtral {_SAVE}", replaced
         ),
@@ -231,12 +238,19 @@ def _files() -> list[Command]:
     return [
         Command("tokenize", f"tokenize {_MODEL_AND_DATA} {_SAVE}", file, makes="tokens"),
         Command("evaluate_report", f"evaluate {_WALK} --report_out={{target}}", file),
+        Command(
+            "reconstruction_report",
+            f"{_RECONSTRUCT} --save_path=out/made --report_out={{target}}",
+            file,
+            aside="out/made",
+        ),
         Command("evaluate_logits", f"evaluate {_WALK} --logits_out={{target}}", file),
         Command(
             "run_step_timing",
             f"{_STEP_MLP} --save_path=out/step --timing_out={{target}}",
             file,
             has_overwrite=False,
+            aside="out/step",
             is_reproducible=False,
         ),
         Command(

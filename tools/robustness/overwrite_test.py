@@ -138,7 +138,7 @@ class Overwrite:
             name in folders and what in ("new", "other mtime_ns", "other inode, mtime_ns")
         ):
             return True
-        if self._command.name == "run_step_timing" and name.startswith("out/step"):
+        if self._command.aside and name.startswith(self._command.aside):
             return True
         replaced = self._command.kind is commands.Kind.REPLACED
         return replaced and self._target.is_own and commands.is_of(name, self._command, place)

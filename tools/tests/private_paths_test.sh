@@ -102,6 +102,12 @@ run align_converted_model --model_path="${MADE}/attention" "${WALK[@]}" --format
   --save_path="${MADE}/aligned"
 says "NOTICE: it is a link to a file outside"
 rm "${MADE}/attention/NOTICE"
+ln -s ../../keys/id "${MADE}/residual/NOTICE"
+run reconstruct_converted_model --model_path="${MADE}/residual" \
+  --dense_model_path="${WORK}/model" "${WALK[@]}" --report_out="${MADE}/reconstruction.json" \
+  --save_path="${MADE}/reconstructed" --json
+says '"name": "NOTICE"'
+rm "${MADE}/residual/NOTICE"
 run evaluate --model_path="${MADE}/aligned" "${WALK[@]}" --report_out="${MADE}/evaluation.json" \
   --logits_out="${MADE}/logits.safetensors"
 

@@ -60,6 +60,8 @@ TEST(StepReportFileTest, IsWhatTheCommandsWrite) {
   EXPECT_EQ(StepReportFile(OutputKind::kEvaluation), "evaluation.report.json");
   EXPECT_EQ(StepReportFile(OutputKind::kAlignedCheckpoint),
             "alignment/scale_factors.report.json");
+  EXPECT_EQ(StepReportFile(OutputKind::kReconstructedCheckpoint),
+            "reconstruction/reconstruction.report.json");
   EXPECT_EQ(StepReportFile(OutputKind::kCheckpoint), "");
   EXPECT_EQ(StepReportFile(OutputKind::kRouterAndNeurons),
             "gate_weights.report.json");
