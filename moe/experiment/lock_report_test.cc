@@ -99,6 +99,14 @@ TEST_F(LockReportTest, AnAlignedCheckpointIsTheLastOne) {
               HasSubstr("checkpoint: out/aligned\n"));
 }
 
+TEST_F(LockReportTest, AReconstructedCheckpointIsTheLastOne) {
+  ExperimentStep& step = *spec_.add_steps();
+  step.set_name("refitted");
+  step.mutable_reconstruct();
+  EXPECT_THAT(FormatVerdict(spec_, Judge(lock_, lock_), lock_, "out"),
+              HasSubstr("checkpoint: out/refitted\n"));
+}
+
 TEST_F(LockReportTest, SaysWhatDiffersWhereAndWhy) {
   ExperimentLock found = lock_;
   found.mutable_steps(0)->mutable_files(0)->set_bytes(4);

@@ -140,6 +140,9 @@ std::string DescribeCheckpoint(const ExperimentSpec& spec,
     return After(spec, found->convert_attention().checkpoint(),
                  "experts in attention");
   }
+  if (found->has_reconstruct()) {
+    return After(spec, found->reconstruct().checkpoint(), "reconstructed");
+  }
   return After(spec, found->align().checkpoint(), "aligned");
 }
 

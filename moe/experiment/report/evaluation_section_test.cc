@@ -44,6 +44,10 @@ TEST(DescribeCheckpointTest, FollowsTheChain) {
                                  name: "alone"
                                  convert_attention {}
                                }
+                               steps {
+                                 name: "refitted"
+                                 reconstruct { checkpoint: "alone" }
+                               }
                              )pb",
                              "spec", spec),
               IsOk());
@@ -51,6 +55,8 @@ TEST(DescribeCheckpointTest, FollowsTheChain) {
             "experts in the MLPs, of neurons in their order, routers drawn at "
             "random; experts in attention");
   EXPECT_EQ(DescribeCheckpoint(spec, "alone"), "experts in attention");
+  EXPECT_EQ(DescribeCheckpoint(spec, "refitted"),
+            "experts in attention; reconstructed");
 }
 
 TEST(EvaluationsToJsonTest, HasTheNumbersOfTheRecords) {
