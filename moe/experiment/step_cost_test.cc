@@ -110,6 +110,14 @@ constexpr absl::string_view kSpec = R"pb(
       }
     }
   }
+  steps {
+    name: "refitted"
+    reconstruct { checkpoint: "by_energy" dataset: "all" }
+  }
+  steps {
+    name: "refitted_after"
+    evaluate { checkpoint: "refitted" dataset: "all" }
+  }
 )pb";
 
 ExperimentSpec Spec() {
@@ -140,7 +148,7 @@ constexpr double kHead = 2.0 * 7 * 10 * 4;
 
 TEST(CostsOfStepsTest, CountsOperations) {
   const std::vector<StepCost> costs = Costs();
-  ASSERT_EQ(costs.size(), 13);
+  ASSERT_EQ(costs.size(), 15);
   // 2 T E H L max_iter n_init
   EXPECT_EQ(costs[0].flops, kForward + 2.0 * 7 * 3 * 4 * 4 * 5 * 2);
   EXPECT_EQ(costs[1].flops, 4 * kForward + 3 * kHead);
@@ -161,6 +169,10 @@ TEST(CostsOfStepsTest, CountsOperations) {
                    2.0 * 7 * 4 * (96 * 0.75 + 48) + 2.0 * 4 * 4 * 25 + kHead);
   // T L E (2 H + iterations K_a)
   EXPECT_EQ(costs[12].flops, kForward + 7.0 * 4 * 3 * (2 * 4 + 5 * 6));
+  // Two forwards of that, and T L (I^2 + 2 I H).
+  EXPECT_DOUBLE_EQ(costs[13].flops, kForward + 2 * (costs[11].flops - kHead) +
+                                        7.0 * 4 * (8 * 8 + 2 * 8 * 4));
+  EXPECT_EQ(costs[14].flops, costs[11].flops);
 }
 
 TEST(CostsOfStepsTest, CountsBytes) {
@@ -196,7 +208,7 @@ TEST(EstimateStepsTest, MeasuresModelAndData) {
       const std::vector<StepCost> costs,
       EstimateSteps(Spec(), {"testdata/llama_gqa_bf16", "testdata/stories"},
                     progress));
-  ASSERT_EQ(costs.size(), 13);
+  ASSERT_EQ(costs.size(), 15);
   EXPECT_EQ(costs[0].name, "router");
   EXPECT_EQ(costs[0].read_bytes, 1841448);
   EXPECT_EQ(costs[0].written_bytes, 4 * 3 * 128 * 4);

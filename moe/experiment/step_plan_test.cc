@@ -245,6 +245,44 @@ TEST(PlanStepsTest, TakesAnActivationRateSplitForRouterAndNeurons) {
                HasSubstr("options: top_k: expected at most num_experts, 8")));
 }
 
+TEST(PlanStepsTest, TakesAReconstructionForACheckpoint) {
+  ExperimentSpec spec = SpecOf(kSpec);
+  ExperimentStep& refitted = *spec.add_steps();
+  refitted.set_name("refitted");
+  ReconstructionStep& step = *refitted.mutable_reconstruct();
+  step.set_checkpoint("mlp");
+  step.set_dataset("calibration");
+  step.mutable_options()->set_ridge(0.25);
+  ExperimentStep& after = *spec.add_steps();
+  after.set_name("refitted_after");
+  after.mutable_evaluate()->set_checkpoint("refitted");
+  after.mutable_evaluate()->set_dataset("calibration");
+  MOE_ASSERT_OK_AND_ASSIGN(const std::vector<PlannedStep> steps,
+                           PlanSteps(spec));
+  const PlannedStep& planned = steps[steps.size() - 2];
+  EXPECT_EQ(planned.command(), "reconstruct_converted_model");
+  EXPECT_EQ(OutputName(planned.output()), "reconstructed_checkpoint");
+  EXPECT_EQ(Inputs(planned),
+            "model_path=mlp dense_model_path=tiny "
+            "dataset_dir_or_path=calibration/text.jsonl");
+  EXPECT_EQ(Arguments(planned),
+            "--chat_template=auto --model_max_length=64 --seed=3 --max_steps=8 "
+            "--parts=mlp,attention --ridge=0.25 --ridge_attention=0.05 "
+            "--target=dense_stream");
+  EXPECT_EQ(Inputs(steps.back()),
+            "model_path=refitted dataset_dir_or_path=calibration/text.jsonl");
+  // It is made of a checkpoint that another step has made.
+  step.clear_checkpoint();
+  EXPECT_THAT(PlanSteps(spec).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("checkpoint: expected an earlier step")));
+  step.set_checkpoint("mlp");
+  step.mutable_options()->set_parts("router");
+  EXPECT_THAT(PlanSteps(spec).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("options: parts: expected mlp")));
+}
+
 // One step makes both, beside one that makes the one or the other.
 TEST(PlanStepsTest, TakesAnEnergySplitForRouterAndNeurons) {
   ExperimentSpec spec = SpecOf(kSpec);

@@ -50,7 +50,10 @@ absl::StatusOr<Json> EntryOf(const PlannedStep& step, const Section& section,
                     absl::StrCat("report of step \"", step.name, "\""));
   }
   Json entry = {{"step", step.name}, {"command", step.command()}};
-  CopyFields(report, {"options", "alignment_mode", "alignment_parts"}, entry);
+  CopyFields(report,
+             {"options", "alignment_mode", "alignment_parts", "parts", "ridge",
+              "ridge_attention", "target"},
+             entry);
   entry[section.rows] = *rows;
   return entry;
 }

@@ -28,6 +28,8 @@ namespace moe {
 //                   divergence_before, divergence_after, num_dead_features,
 //                   num_features_without_root, least_scale, largest_scale,
 //                   largest_abs_bias
+//   reconstructions parts, ridge, ridge_attention, target; blocks: those of
+//                   ReconstructionToJson
 absl::StatusOr<Json> ModelSectionsToJson(const ExperimentSpec& spec,
                                          absl::string_view results);
 
