@@ -68,6 +68,7 @@ BlockLayout LayoutOfBlock(const Checkpoint& checkpoint, int64_t layer,
 
 void FeatureRows::Start(int64_t num_rows, ThreadPool& pool) {
   if (values_.rows() < num_rows) {
+    values_ = Matrix<float>();  // Frees it before it grows.
     values_ = Matrix<float>(num_rows, layout_.num_features);
   }
   rows_ = num_rows;

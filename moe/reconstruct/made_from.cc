@@ -26,6 +26,15 @@ absl::Status OtherModel(const Checkpoint& converted, const Checkpoint& dense,
                    "; give the dense checkpoint that it was converted from"));
 }
 
+absl::Status CheckDense(const Checkpoint& converted, const Checkpoint& dense) {
+  if (dense.dense_config() != nullptr) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      dense.directory(),
+      ": expected a dense checkpoint, found a Mixture of Experts; give the one "
+      "that ",
+      converted.directory(), " was converted from"));
+}
+
 absl::Status CheckConfigs(const Checkpoint& converted,
                           const Checkpoint& dense) {
   const LlamaConfig& a = DecoderConfig(converted.config());
@@ -105,6 +114,7 @@ std::vector<TensorName> UnchangedTensors(const LlamaConfig& config) {
 
 absl::Status CheckMadeFrom(const Checkpoint& converted,
                            const Checkpoint& dense) {
+  MOE_RETURN_IF_ERROR(CheckDense(converted, dense));
   MOE_RETURN_IF_ERROR(CheckConfigs(converted, dense));
   const LlamaConfig& config = DecoderConfig(dense.config());
   if (DecoderConfig(converted.config()).tie_word_embeddings !=

@@ -8,10 +8,10 @@
 
 namespace moe {
 
-// InvalidArgument, with both directories and what differs, unless `converted`
-// can have been made from `dense`: the same decoder but for the MLPs' sizes,
-// and the same numbers in the embedding, the norms and the head, which no
-// conversion changes. Reads these tensors.
+// InvalidArgument, with both directories and what is wrong, unless `dense` is a
+// dense model and `converted` can have been made from it: the same decoder but
+// for the MLPs' sizes, and the same numbers in the embedding, the norms and the
+// head, which no conversion changes. Reads these tensors.
 absl::Status CheckMadeFrom(const Checkpoint& converted,
                            const Checkpoint& dense);
 

@@ -88,6 +88,17 @@ TEST_F(MadeFromTest, ConversionsAreMadeFromTheirs) {
   }
 }
 
+TEST_F(MadeFromTest, OnlyFromADenseModel) {
+  const std::string converted = directory_.Path("converted");
+  WriteConverted({}, converted);
+  EXPECT_THAT(
+      CheckMadeFrom(Checkpoint::Open(converted).value(),
+                    Checkpoint::Open(converted).value()),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               HasSubstr(converted + ": expected a dense checkpoint, found a "
+                                     "Mixture of Experts")));
+}
+
 TEST_F(MadeFromTest, NamesTheSizeThatDiffers) {
   // No two change the same; the first that differs is named.
   const std::pair<TinyModel, std::string> cases[] = {

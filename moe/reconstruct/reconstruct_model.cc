@@ -64,14 +64,14 @@ void Subtract(MatrixView<const float> x, MatrixView<const float> y,
   });
 }
 
-// sum over t of weights[t] |x_t|^2, over ascending t.
-double WeightedSquares(MatrixView<const float> x,
-                       absl::Span<const float> weights, ThreadPool& pool) {
+// Adds weights[t] |x_t|^2 to `sum`, over ascending t. Calls with successive
+// tokens continue the chain, so that groups change no bit.
+void AddWeightedSquares(MatrixView<const float> x,
+                        absl::Span<const float> weights, ThreadPool& pool,
+                        double& sum) {
   std::vector<double> norms(static_cast<size_t>(x.rows));
   SquaredNorms(x, absl::MakeSpan(norms), pool);
-  double sum = 0.0;
   for (size_t t = 0; t < norms.size(); ++t) sum += weights[t] * norms[t];
-  return sum;
 }
 
 // The sums of an error, relative to what is wanted.
@@ -118,6 +118,8 @@ class Walk {
   using GroupBody = absl::Status (Walk::*)(const SequenceGroup&, const Block&);
 
   absl::Status ReserveSums();
+  absl::Status Plan();
+  absl::Status PlanWithinBudget();
   absl::Status Prepare();
   absl::Status RunLayer(int64_t layer);
   absl::Status WalkDense();
@@ -143,6 +145,7 @@ class Walk {
   int64_t hidden_size() const { return model_.config().hidden_size; }
   MatrixView<float> Buffer(Matrix<float>& buffer, const SequenceGroup& group) {
     if (buffer.rows() < group.num_tokens()) {
+      buffer = Matrix<float>();  // Frees it before it grows.
       buffer = Matrix<float>(group.num_tokens(), hidden_size());
     }
     return buffer.view().Rows(0, group.num_tokens());
@@ -197,7 +200,7 @@ class Walk {
 };
 
 // Takes the memory of the largest block's sums, and of the features and other
-// rows of a group, which is as large as there is room for.
+// rows of a group.
 absl::Status Walk::ReserveSums() {
   int64_t num_features = 0;
   for (int64_t layer = 0; layer < model_.config().num_hidden_layers; ++layer) {
@@ -209,36 +212,53 @@ absl::Status Walk::ReserveSums() {
     }
   }
   constexpr int64_t kBuffers = 7;
-  const auto bytes_for = [&](int64_t num_tokens) {
-    return NormalEquations::SizeBytes(num_features, hidden_size()) +
-           num_tokens * (num_features + kBuffers * hidden_size()) *
-               static_cast<int64_t>(sizeof(float));
-  };
-  const int64_t longest = LongestSequence(sequences_.offsets());
-  while (walk_options_.tokens_at_once > longest) {
-    std::optional<MemoryBudget::Reservation> memory =
-        resources_.budget.TryReserve(bytes_for(walk_options_.tokens_at_once));
-    if (memory.has_value()) {
-      memory_ = std::move(*memory);
-      return absl::OkStatus();
-    }
-    walk_options_.tokens_at_once /= 2;
-  }
+  const int64_t most_tokens =
+      std::max(LongestSequence(sequences_.offsets()),
+               std::min(walk_options_.tokens_at_once, sequences_.num_tokens()));
+  const int64_t num_bytes =
+      NormalEquations::SizeBytes(num_features, hidden_size()) +
+      most_tokens * (num_features + kBuffers * hidden_size()) *
+          static_cast<int64_t>(sizeof(float));
   MOE_ASSIGN_OR_RETURN(
       memory_, resources_.budget.Reserve(
-                   bytes_for(longest),
+                   num_bytes,
                    absl::StrCat("the sums over ", num_features, " features")));
   return absl::OkStatus();
 }
 
-absl::Status Walk::Prepare() {
+// Takes what both walks need for groups of tokens_at_once.
+absl::Status Walk::Plan() {
   constexpr LayerPasses kPasses = LayerPasses::kForward;
   MOE_RETURN_IF_ERROR(ReserveSums());
-  for (const auto& [model, plan] :
-       {std::pair(&dense_model_, &dense_plan_), std::pair(&model_, &plan_)}) {
-    MOE_ASSIGN_OR_RETURN(*plan, PlanWalk(*model, sequences_, kPasses,
-                                         walk_options_, resources_));
+  // The converted layers are read when it is their turn. They come first: the
+  // dense walk also takes what room is left for reading ahead.
+  WalkOptions converted = walk_options_;
+  converted.reads_ahead = false;
+  MOE_ASSIGN_OR_RETURN(
+      plan_, PlanWalk(model_, sequences_, kPasses, converted, resources_));
+  MOE_ASSIGN_OR_RETURN(dense_plan_, PlanWalk(dense_model_, sequences_, kPasses,
+                                             walk_options_, resources_));
+  return absl::OkStatus();
+}
+
+// Plans with groups that are as large as there is room for.
+absl::Status Walk::PlanWithinBudget() {
+  const int64_t longest = LongestSequence(sequences_.offsets());
+  while (true) {
+    const absl::Status status = Plan();
+    if (!absl::IsResourceExhausted(status) ||
+        walk_options_.tokens_at_once <= longest) {
+      return status;
+    }
+    plan_.reset();
+    dense_plan_.reset();
+    memory_ = MemoryBudget::Reservation();
+    walk_options_.tokens_at_once /= 2;
   }
+}
+
+absl::Status Walk::Prepare() {
+  MOE_RETURN_IF_ERROR(PlanWithinBudget());
   // Both have room for the smaller groups.
   groups_ = dense_plan_->groups.size() > plan_->groups.size()
                 ? &dense_plan_->groups
@@ -270,6 +290,7 @@ absl::Status Walk::Run() {
                          stream.Next());
     dense_layer_ =
         LayerOf(dense_model_, *dense_plan_, *dense_weights, walk_options_);
+    weights_ = DecoderLayerWeights();  // Frees those of the layer before.
     MOE_ASSIGN_OR_RETURN(weights_,
                          ReadDecoderLayerWeights(model_.checkpoint(), layer,
                                                  LayerPasses::kForward, pool_));
@@ -450,8 +471,8 @@ absl::Status Walk::SurveyGroup(const SequenceGroup& group, const Block& block) {
   const MatrixView<float> error = Buffer(error_, group);
   Subtract(wanted, output.output, error, pool_);
   const absl::Span<const float> weights = WeightsOf(group, block);
-  before_.error += WeightedSquares(error, weights, pool_);
-  before_.wanted += WeightedSquares(wanted, weights, pool_);
+  AddWeightedSquares(error, weights, pool_, before_.error);
+  AddWeightedSquares(wanted, weights, pool_, before_.wanted);
   equations_->Add(features_->rows(), error, weights, pool_);
   return absl::OkStatus();
 }
@@ -466,10 +487,10 @@ absl::Status Walk::FinishGroup(const SequenceGroup& group, const Block& block) {
     MOE_ASSIGN_OR_RETURN(const MatrixView<const float> wanted,
                          Wanted(group, block, x));
     const absl::Span<const float> weights = WeightsOf(group, block);
-    after_.wanted += WeightedSquares(wanted, weights, pool_);
+    AddWeightedSquares(wanted, weights, pool_, after_.wanted);
     const MatrixView<float> error = Buffer(error_, group);
     Subtract(wanted, output, error, pool_);
-    after_.error += WeightedSquares(error, weights, pool_);
+    AddWeightedSquares(error, weights, pool_, after_.error);
     return absl::OkStatus();
   };
   if (block.is_refitted && differs_) {
@@ -522,9 +543,7 @@ absl::Status Walk::Replace(const Block& block, const OutputMatrix& matrix,
                      "; give more tokens or a larger ridge"));
   }
   MOE_RETURN_IF_ERROR(result_.weights.Put(matrix.name, tensor.bytes));
-  Linear& linear = LinearOf(block, matrix);
-  linear = PackLinear(ViewWeight(tensor), std::move(linear.bias),
-                      LayerPasses::kForward, pool_);
+  LinearOf(block, matrix).forward.Repack(ViewWeight(tensor), pool_);
   return absl::OkStatus();
 }
 
@@ -555,6 +574,9 @@ absl::StatusOr<Reconstruction> ReconstructModel(
                        ParseRefittedParts(inputs.options));
   MOE_RETURN_IF_ERROR(
       CheckMadeFrom(inputs.converted.checkpoint(), inputs.dense.checkpoint()));
+  // Before sorting, so that messages have the caller's sequence numbers.
+  MOE_RETURN_IF_ERROR(
+      CheckSequences(inputs.converted.config(), inputs.sequences));
   MOE_ASSIGN_OR_RETURN(
       RefittedWeights weights,
       RefittedWeights::Create(walk_options.spill_directory,

@@ -72,7 +72,8 @@ struct ReconstructionInputs {
 // N^3 / 3 + 2 H N^2 for each block. Memory: three times [T, H] floats, spilled
 // past the budget; 8 N (N + H) bytes and the features of a group of sequences.
 //
-// Errors: those of ValidateReconstructOptions, CheckMadeFrom and WalkForward;
+// Errors: those of ValidateReconstructOptions, CheckMadeFrom, CheckSequences
+// and WalkForward;
 // InvalidArgument, with layer and block, if a ridge of 0 has fewer tokens than
 // features, the sums are not positive definite, or a weight is beyond its type;
 // ResourceExhausted if the budget has no room for the sums.

@@ -116,6 +116,16 @@ std::string DigestOf(const Reconstruction& made, const std::string& directory) {
   return Digest<char>(all);
 }
 
+// The errors of all blocks, to the bit.
+std::vector<double> ErrorsOf(const Reconstruction& made) {
+  std::vector<double> errors;
+  for (const RefittedBlock& block : made.blocks) {
+    errors.push_back(block.error_before);
+    errors.push_back(block.error_after);
+  }
+  return errors;
+}
+
 using ReconstructionBitsTest = ::moe::testing::KernelTest;
 
 TEST_P(ReconstructionBitsTest, AreTheSameOnEveryMachine) {
@@ -162,6 +172,7 @@ TEST_F(ReconstructModelTest, BudgetGroupsAndOrderOfSequencesChangeNoBit) {
       const Reconstruction got,
       Reconstruct(paths, turned, {}, unlimited.resources(), few));
   EXPECT_EQ(DigestOf(got, paths.converted), DigestOf(want, paths.converted));
+  EXPECT_EQ(ErrorsOf(got), ErrorsOf(want));
   const int64_t smallest = SmallestBudget([&](int64_t budget_bytes) {
     WalkMachine machine(2, budget_bytes);
     return Reconstruct(paths, sequences, {}, machine.resources()).status();
@@ -173,6 +184,7 @@ TEST_F(ReconstructModelTest, BudgetGroupsAndOrderOfSequencesChangeNoBit) {
         Reconstruct(paths, sequences, {}, machine.resources()));
     EXPECT_EQ(DigestOf(spilled, paths.converted),
               DigestOf(want, paths.converted));
+    EXPECT_EQ(ErrorsOf(spilled), ErrorsOf(want));
   }
 }
 

@@ -1,6 +1,7 @@
 // reconstruct_converted_model: refits a converted model to the dense one, in
 // closed form.
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -110,7 +111,8 @@ absl::StatusOr<StepOutcome> Reconstruct(const StepRequest& request,
 }
 
 // A walk of the dense model, two of the converted one, and the writing. The
-// sums over products of features take as much as two walks at most.
+// sums over products of features take as much as two walks at most. Most of the
+// memory is those sums, in double.
 void Cost(const CostedStep& step, CostModel& model) {
   const std::string& dataset = step.reads.at(kDatasetFlag);
   const ActiveShare share = model.share(step.reads.at(kModelPathFlag));
@@ -123,6 +125,8 @@ void Cost(const CostedStep& step, CostModel& model) {
   model.step().flops += model.num_tokens(dataset) *
                         static_cast<double>(model.config().num_hidden_layers) *
                         (size * size + 2 * size * hidden);
+  model.step().memory_bytes +=
+      static_cast<int64_t>(size * (size + hidden) * sizeof(double));
   model.Convert();
 }
 

@@ -23,6 +23,9 @@ struct WalkOptions {
   // has room for all of them. A single walk needs the weights of each layer
   // once.
   bool keep_weights = true;
+  // Whether the weights of the next layer are read while a layer is computed,
+  // if the budget has room for them.
+  bool reads_ahead = true;
   // Where hidden states go that the memory budget has no room for.
   std::string spill_directory = SpillDirectory();
 };

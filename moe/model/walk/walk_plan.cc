@@ -134,7 +134,7 @@ absl::StatusOr<WalkPlan> TryPlan(const Model& model,
                        ReserveWork(model.checkpoint().config(), passes,
                                    LongestSequence(sequences.offsets()),
                                    options, resources, work));
-  weights.AddNextLayer(resources.budget);
+  if (options.reads_ahead) weights.AddNextLayer(resources.budget);
   return WalkPlan{std::move(rotary),
                   GroupSequences(sequences.offsets(), tokens_at_once),
                   std::move(work), std::move(weights)};
@@ -211,7 +211,7 @@ absl::Status KeepWeightsIfTheyFit(Model& model, LayerPasses passes,
   model.Keep(passes, budget);
   MOE_ASSIGN_OR_RETURN(plan.weights,
                        LayerWeightMemory::Reserve(model, passes, budget));
-  plan.weights.AddNextLayer(budget);
+  if (options.reads_ahead) plan.weights.AddNextLayer(budget);
   return absl::OkStatus();
 }
 
