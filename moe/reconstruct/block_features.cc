@@ -12,8 +12,10 @@
 #include "moe/checkpoint/checkpoint.h"
 #include "moe/checkpoint/llama_config.h"
 #include "moe/checkpoint/moe_config.h"
+#include "moe/checkpoint/tensor.h"
 #include "moe/checkpoint/tensor_name.h"
 #include "moe/kernels/rows/parallel_rows.h"
+#include "moe/model/layer/checkpoint_weights.h"
 #include "moe/model/layer/layer_batch.h"
 
 namespace moe {
@@ -64,6 +66,22 @@ BlockLayout LayoutOfBlock(const Checkpoint& checkpoint, int64_t layer,
               *moe->intermediate_size_residual, layout);
   }
   return layout;
+}
+
+int64_t OutputMatrixBytes(const Checkpoint& checkpoint) {
+  int64_t bytes = 0;
+  const int64_t num_layers =
+      DecoderConfig(checkpoint.config()).num_hidden_layers;
+  for (int64_t layer = 0; layer < num_layers; ++layer) {
+    for (const DecoderBlock block :
+         {DecoderBlock::kAttention, DecoderBlock::kMlp}) {
+      for (const OutputMatrix& matrix :
+           LayoutOfBlock(checkpoint, layer, block).matrices) {
+        bytes += NumBytes(LocateWeight(checkpoint, matrix.name).tensor->spec);
+      }
+    }
+  }
+  return bytes;
 }
 
 void FeatureRows::Start(int64_t num_rows, ThreadPool& pool) {

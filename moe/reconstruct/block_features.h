@@ -42,6 +42,9 @@ struct BlockLayout {
 BlockLayout LayoutOfBlock(const Checkpoint& checkpoint, int64_t layer,
                           DecoderBlock block);
 
+// The bytes of the matrices of all blocks, as they are stored.
+int64_t OutputMatrixBytes(const Checkpoint& checkpoint);
+
 // The features of a batch, gathered part by part.
 class FeatureRows {
  public:

@@ -91,8 +91,7 @@ absl::StatusOr<Matrix<float>> StartRouter(HiddenStates& inputs,
                                           const StartResources& resources);
 
 // Splits a layer from the P of `start` [E, H], by its logits. `expert_size` is
-// that of
-// SizesOf the options, which must be valid.
+// what SizesOf gives for the options, which must be valid.
 //
 // Bits: a function of tokens, start and options. Cost of an iteration: k + 1
 // additions for each token and neuron, 2 E H operations in double for each

@@ -25,6 +25,7 @@
 #include "moe/checkpoint/tensor.h"
 #include "moe/checkpoint/tensor_name.h"
 #include "moe/gates/balanced_kmeans.h"
+#include "moe/kernels/rows/distances.h"
 #include "moe/model/layer/checkpoint_weights.h"
 #include "moe/model/layer/layer_batch.h"
 #include "moe/model/walk/dense_model.h"
@@ -147,11 +148,11 @@ class EnergySplitTap : public WalkTap {
 
   absl::Status OnLayerOutput(const TapContext& context,
                              MatrixView<const float> hidden) override {
-    SquaredRowNorms(hidden,
-                    absl::MakeSpan(squared_norms_)
-                        .subspan(static_cast<size_t>(context.group.first_token),
-                                 static_cast<size_t>(hidden.rows)),
-                    job_.resources.pool);
+    SquaredNorms(hidden,
+                 absl::MakeSpan(squared_norms_)
+                     .subspan(static_cast<size_t>(context.group.first_token),
+                              static_cast<size_t>(hidden.rows)),
+                 job_.resources.pool);
     return absl::OkStatus();
   }
 

@@ -47,18 +47,6 @@ void AddRow(const float* row, int64_t count, double* sums) {
 
 }  // namespace
 
-void SquaredRowNorms(MatrixView<const float> x, absl::Span<double> norms,
-                     ThreadPool& pool) {
-  MOE_CHECK(static_cast<int64_t>(norms.size()) == x.rows);
-  pool.ParallelFor(0, x.rows, kRowGrain, [&](int64_t begin, int64_t end) {
-    for (int64_t r = begin; r < end; ++r) {
-      double norm = 0.0;
-      for (const float value : x.Row(r)) norm += Squared(value);
-      norms[static_cast<size_t>(r)] = norm;
-    }
-  });
-}
-
 void AddSquaredColumnNorms(MatrixView<const float> x, absl::Span<double> norms,
                            ThreadPool& pool) {
   MOE_CHECK(static_cast<int64_t>(norms.size()) == x.cols);

@@ -30,13 +30,8 @@ namespace moe {
 // The tokens that the passes over a layer take together. No bit depends on it.
 inline constexpr int64_t kEnergyRowsAtOnce = 512;
 
-// norms[r] = sum of x_rc^2 over ascending c, [x.rows]. Squares of floats are
-// exact in double.
-void SquaredRowNorms(MatrixView<const float> x, absl::Span<double> norms,
-                     ThreadPool& pool);
-
-// norms[c] += sum of x_rc^2 over ascending r, [x.cols]. Calls with successive
-// rows continue the chains.
+// norms[c] += sum of x_rc^2 over ascending r, [x.cols]. Squares of floats are
+// exact in double. Calls with successive rows continue the chains.
 void AddSquaredColumnNorms(MatrixView<const float> x, absl::Span<double> norms,
                            ThreadPool& pool);
 

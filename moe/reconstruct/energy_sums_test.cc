@@ -15,6 +15,7 @@
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/testing/temp_directory.h"
 #include "moe/base/thread_pool.h"
+#include "moe/kernels/rows/distances.h"
 #include "moe/kernels/testing/kernel_test.h"
 #include "moe/model/walk/hidden_states.h"
 
@@ -32,12 +33,10 @@ Matrix<float> Floats(int64_t rows, int64_t cols, std::vector<float> values) {
   return Matrix<float>(rows, cols, values);
 }
 
-TEST(SquaredNormsTest, AddsRowsAndColumns) {
+TEST(SquaredColumnNormsTest, AddsToTheSums) {
   ThreadPool pool(2);
   const Matrix<float> x = Floats(2, 3, {1, -2, 3, 4, 0, -5});
-  std::vector<double> rows(2), columns = {100, 0, 0};
-  SquaredRowNorms(x.view(), absl::MakeSpan(rows), pool);
-  EXPECT_THAT(rows, ElementsAre(14, 41));
+  std::vector<double> columns = {100, 0, 0};
   AddSquaredColumnNorms(x.view(), absl::MakeSpan(columns), pool);
   EXPECT_THAT(columns, ElementsAre(117, 4, 34));
 }
@@ -135,7 +134,7 @@ std::vector<double> AllSums(ThreadPool& pool, MemoryBudget& budget,
   Matrix<float> buffer;
   EXPECT_TRUE(h.StoreCopy(0, drawn.view(), buffer).ok());
   std::vector<double> row_norms(kTokens), column_norms(kNeurons);
-  SquaredRowNorms(drawn.view(), absl::MakeSpan(row_norms), pool);
+  SquaredNorms(drawn.view(), absl::MakeSpan(row_norms), pool);
   AddSquaredColumnNorms(drawn.view(), absl::MakeSpan(column_norms), pool);
   const std::vector<float> weights(row_norms.begin(), row_norms.end());
   std::vector<double> all =

@@ -131,4 +131,18 @@ absl::Status CheckMadeFrom(const Checkpoint& converted,
   return absl::OkStatus();
 }
 
+absl::Status CheckConverted(const Checkpoint& checkpoint,
+                            const LlamaConfig& dense) {
+  const LlamaConfig* const config = checkpoint.dense_config();
+  if (config == nullptr ||
+      config->intermediate_size != dense.intermediate_size) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(absl::StrCat(
+      checkpoint.directory(),
+      ": expected a checkpoint with experts, or a dense one with neurons "
+      "removed, found a dense one with all ",
+      dense.intermediate_size, " of them; give the converted checkpoint"));
+}
+
 }  // namespace moe

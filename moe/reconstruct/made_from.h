@@ -5,6 +5,7 @@
 
 #include "absl/status/status.h"
 #include "moe/checkpoint/checkpoint.h"
+#include "moe/checkpoint/llama_config.h"
 
 namespace moe {
 
@@ -14,6 +15,11 @@ namespace moe {
 // head, which no conversion changes. Reads these tensors.
 absl::Status CheckMadeFrom(const Checkpoint& converted,
                            const Checkpoint& dense);
+
+// InvalidArgument, with the directory, if `checkpoint` is a dense one with as
+// many neurons as `dense` has: then there is nothing to refit.
+absl::Status CheckConverted(const Checkpoint& checkpoint,
+                            const LlamaConfig& dense);
 
 }  // namespace moe
 

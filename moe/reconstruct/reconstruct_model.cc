@@ -26,7 +26,6 @@
 #include "moe/checkpoint/tensor_name.h"
 #include "moe/kernels/rows/distances.h"
 #include "moe/kernels/rows/elementwise.h"
-#include "moe/kernels/rows/parallel_rows.h"
 #include "moe/model/layer/checkpoint_weights.h"
 #include "moe/model/layer/decoder_layer.h"
 #include "moe/model/layer/decoder_layer_weights.h"
@@ -51,18 +50,6 @@
 
 namespace moe {
 namespace {
-
-// z = x - y.
-void Subtract(MatrixView<const float> x, MatrixView<const float> y,
-              MatrixView<float> z, ThreadPool& pool) {
-  ParallelRows(x.rows, x.cols, pool, [&](int64_t begin, int64_t end) {
-    for (int64_t t = begin; t < end; ++t) {
-      for (int64_t i = 0; i < x.cols; ++i) {
-        z.RowData(t)[i] = x.RowData(t)[i] - y.RowData(t)[i];
-      }
-    }
-  });
-}
 
 // Adds weights[t] |x_t|^2 to `sum`, over ascending t. Calls with successive
 // tokens continue the chain, so that groups change no bit.
@@ -142,6 +129,10 @@ class Walk {
     }
     return absl::OkStatus();
   }
+  // Whether the dense layer is of no use once its hidden states are through.
+  bool FreesDenseWeights() const {
+    return options_.target() == ReconstructOptions::DENSE_STREAM;
+  }
   int64_t hidden_size() const { return model_.config().hidden_size; }
   MatrixView<float> Buffer(Matrix<float>& buffer, const SequenceGroup& group) {
     if (buffer.rows() < group.num_tokens()) {
@@ -176,7 +167,7 @@ class Walk {
   const WalkResources& resources_;
   ThreadPool& pool_;
   Reconstruction& result_;
-  MemoryBudget::Reservation memory_;
+  MemoryBudget::Reservation memory_, dense_memory_;
 
   std::optional<WalkPlan> dense_plan_, plan_;
   const std::vector<SequenceGroup>* groups_ = nullptr;
@@ -190,11 +181,12 @@ class Walk {
   bool differs_ = false;
   // The layer of both models.
   DecoderLayer dense_layer_, layer_;
-  DecoderLayerWeights weights_;
+  DecoderLayerWeights dense_weights_, weights_;
   // For the block that is refitted.
   FeatureRows* features_ = nullptr;
   NormalEquations* equations_ = nullptr;
   ErrorSums before_, after_;
+  bool measures_ = false;  // Whether a block's outputs add to after_.
   Matrix<float> load_, dense_load_, middle_load_, output_, residual_, wanted_,
       error_;
 };
@@ -230,14 +222,21 @@ absl::Status Walk::ReserveSums() {
 absl::Status Walk::Plan() {
   constexpr LayerPasses kPasses = LayerPasses::kForward;
   MOE_RETURN_IF_ERROR(ReserveSums());
-  // The converted layers are read when it is their turn. They come first: the
-  // dense walk also takes what room is left for reading ahead.
-  WalkOptions converted = walk_options_;
-  converted.reads_ahead = false;
-  MOE_ASSIGN_OR_RETURN(
-      plan_, PlanWalk(model_, sequences_, kPasses, converted, resources_));
+  WalkOptions options = walk_options_;
+  options.reads_ahead = false;
   MOE_ASSIGN_OR_RETURN(dense_plan_, PlanWalk(dense_model_, sequences_, kPasses,
-                                             walk_options_, resources_));
+                                             options, resources_));
+  const int64_t dense_bytes = dense_plan_->weights.num_bytes();
+  // The weights of one model are freed before those of the other are read.
+  if (FreesDenseWeights()) dense_plan_->weights = LayerWeightMemory();
+  MOE_ASSIGN_OR_RETURN(
+      plan_, PlanWalk(model_, sequences_, kPasses, options, resources_));
+  const int64_t more = dense_bytes - plan_->weights.num_bytes();
+  if (FreesDenseWeights() && more > 0) {
+    MOE_ASSIGN_OR_RETURN(
+        dense_memory_,
+        resources_.budget.Reserve(more, "the weights of one decoder layer"));
+  }
   return absl::OkStatus();
 }
 
@@ -253,6 +252,7 @@ absl::Status Walk::PlanWithinBudget() {
     plan_.reset();
     dense_plan_.reset();
     memory_ = MemoryBudget::Reservation();
+    dense_memory_ = MemoryBudget::Reservation();
     walk_options_.tokens_at_once /= 2;
   }
 }
@@ -282,19 +282,10 @@ absl::Status Walk::Run() {
   const int64_t num_layers = model_.config().num_hidden_layers;
   resources_.progress.Start("reconstruct", num_layers * sequences_.num_tokens(),
                             "tokens x layers");
-  LayerWeightStream stream(dense_model_, LayerPasses::kForward,
-                           LayerOrder::kFirstToLast, dense_plan_->weights,
-                           pool_);
+  dense_layer_ =
+      LayerOf(dense_model_, *dense_plan_, dense_weights_, walk_options_);
+  layer_ = LayerOf(model_, *plan_, weights_, walk_options_);
   for (int64_t layer = 0; layer < num_layers; ++layer) {
-    MOE_ASSIGN_OR_RETURN(const DecoderLayerWeights* const dense_weights,
-                         stream.Next());
-    dense_layer_ =
-        LayerOf(dense_model_, *dense_plan_, *dense_weights, walk_options_);
-    weights_ = DecoderLayerWeights();  // Frees those of the layer before.
-    MOE_ASSIGN_OR_RETURN(weights_,
-                         ReadDecoderLayerWeights(model_.checkpoint(), layer,
-                                                 LayerPasses::kForward, pool_));
-    layer_ = LayerOf(model_, *plan_, weights_, walk_options_);
     MOE_RETURN_IF_ERROR(
         Annotate(RunLayer(layer), absl::StrCat("layer ", layer)));
     resources_.progress.Advance(sequences_.num_tokens());
@@ -304,8 +295,21 @@ absl::Status Walk::Run() {
   return absl::OkStatus();
 }
 
+// Weights are freed before others are read. The dense ones are needed until the
+// dense hidden states are through, or as long as the dense block is a target.
 absl::Status Walk::RunLayer(int64_t layer) {
+  const auto read = [&](const Model& model, DecoderLayerWeights& weights) {
+    weights = DecoderLayerWeights();
+    absl::StatusOr<DecoderLayerWeights> layer_weights = ReadDecoderLayerWeights(
+        model.checkpoint(), layer, LayerPasses::kForward, pool_);
+    if (layer_weights.ok()) weights = *std::move(layer_weights);
+    return layer_weights.status();
+  };
+  weights_ = DecoderLayerWeights();
+  MOE_RETURN_IF_ERROR(read(dense_model_, dense_weights_));
   MOE_RETURN_IF_ERROR(WalkDense());
+  if (FreesDenseWeights()) dense_weights_ = DecoderLayerWeights();
+  MOE_RETURN_IF_ERROR(read(model_, weights_));
   for (const DecoderBlock kind :
        {DecoderBlock::kAttention, DecoderBlock::kMlp}) {
     MOE_RETURN_IF_ERROR(RunBlock(BlockOf(layer, kind)));
@@ -378,7 +382,10 @@ absl::Status Walk::RunBlock(const Block& block) {
           LayoutOfBlock(dense_model_.checkpoint(), /*layer=*/0, block.block)
               .num_features;
   differs_ = differs_ || !is_dense;
-  if (!block.is_refitted || !differs_) {
+  // A dense block gives what it gives, whatever its input.
+  const bool is_right =
+      is_dense && options_.target() == ReconstructOptions::DENSE_BLOCK;
+  if (!block.is_refitted || !differs_ || is_right) {
     return ForEachGroup(&Walk::FinishGroup, block);
   }
   return Annotate(Refit(block), block.part);
@@ -404,7 +411,8 @@ absl::Status Walk::Refit(const Block& block) {
     absl::StatusOr<RidgeSolution> solution =
         std::move(equations).Solve(block.ridge, pool_);
     if (!solution.ok()) {
-      return Annotate(solution.status(), "give more tokens or a larger ridge");
+      return absl::InvalidArgumentError(absl::StrCat(
+          solution.status().message(), ": give more tokens or a larger ridge"));
     }
     refitted.lambda = solution->lambda;
     refitted.pivot_ratio = solution->pivot_ratio;
@@ -413,7 +421,9 @@ absl::Status Walk::Refit(const Block& block) {
     }
   }
   after_ = ErrorSums();
+  measures_ = true;
   MOE_RETURN_IF_ERROR(ForEachGroup(&Walk::FinishGroup, block));
+  measures_ = false;
   refitted.error_before = before_.relative();
   refitted.error_after = after_.relative();
   result_.blocks.push_back(std::move(refitted));
@@ -493,7 +503,7 @@ absl::Status Walk::FinishGroup(const SequenceGroup& group, const Block& block) {
     AddWeightedSquares(error, weights, pool_, after_.error);
     return absl::OkStatus();
   };
-  if (block.is_refitted && differs_) {
+  if (measures_) {
     (block.is_attention() ? taps.attention_output : taps.mlp_output) = measure;
   }
   const BlockOutput output = OutputOf(group);
@@ -547,23 +557,6 @@ absl::Status Walk::Replace(const Block& block, const OutputMatrix& matrix,
   return absl::OkStatus();
 }
 
-// The bytes of all matrices that can be refitted.
-int64_t MostBytes(const Checkpoint& checkpoint) {
-  int64_t bytes = 0;
-  const int64_t num_layers =
-      DecoderConfig(checkpoint.config()).num_hidden_layers;
-  for (int64_t layer = 0; layer < num_layers; ++layer) {
-    for (const DecoderBlock block :
-         {DecoderBlock::kAttention, DecoderBlock::kMlp}) {
-      for (const OutputMatrix& matrix :
-           LayoutOfBlock(checkpoint, layer, block).matrices) {
-        bytes += NumBytes(LocateWeight(checkpoint, matrix.name).tensor->spec);
-      }
-    }
-  }
-  return bytes;
-}
-
 }  // namespace
 
 absl::StatusOr<Reconstruction> ReconstructModel(
@@ -574,13 +567,15 @@ absl::StatusOr<Reconstruction> ReconstructModel(
                        ParseRefittedParts(inputs.options));
   MOE_RETURN_IF_ERROR(
       CheckMadeFrom(inputs.converted.checkpoint(), inputs.dense.checkpoint()));
+  MOE_RETURN_IF_ERROR(
+      CheckConverted(inputs.converted.checkpoint(), inputs.dense.config()));
   // Before sorting, so that messages have the caller's sequence numbers.
   MOE_RETURN_IF_ERROR(
       CheckSequences(inputs.converted.config(), inputs.sequences));
-  MOE_ASSIGN_OR_RETURN(
-      RefittedWeights weights,
-      RefittedWeights::Create(walk_options.spill_directory,
-                              MostBytes(inputs.converted.checkpoint())));
+  MOE_ASSIGN_OR_RETURN(RefittedWeights weights,
+                       RefittedWeights::Create(
+                           walk_options.spill_directory,
+                           OutputMatrixBytes(inputs.converted.checkpoint())));
   Reconstruction result = {
       std::move(weights), {}, inputs.sequences.num_tokens()};
   const TokenSequences sequences = InCanonicalOrder(inputs.sequences);

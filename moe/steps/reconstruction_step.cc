@@ -69,11 +69,20 @@ absl::StatusOr<Json> Write(const StepRequest& request, AnyWalkSession& session,
   const WalkResources resources = session.resources();
   std::optional<MutationSection> section;
   MOE_ASSIGN_OR_RETURN(ConversionOutput checkpoint, ConversionOutputOf(output));
-  checkpoint.before_commit = [&] { section.emplace(); };
+  // An older report is gone before the checkpoint is replaced, so that it never
+  // stands beside another one.
+  absl::Status removed;
+  checkpoint.before_commit = [&] {
+    section.emplace();
+    if (output.overwrite() && PathExists(output.report_out())) {
+      removed = PosixFileSystem().RemoveAll(output.report_out());
+    }
+  };
   MOE_ASSIGN_OR_RETURN(const WrittenCheckpoint written,
                        WriteReconstructedCheckpoint(
                            session.model().checkpoint(), made.weights,
                            checkpoint, {resources.pool, resources.progress}));
+  MOE_RETURN_IF_ERROR(removed);
   Json report = Json::object();
   report["artifact"] = kReportName;
   report["checkpoint"] = SplitPath(output.save_path()).name;

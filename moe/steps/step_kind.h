@@ -60,7 +60,7 @@ std::string OutputFile(OutputKind kind);
 // The names of the artifacts that lie in the step's directory, each with its
 // report; none for the other kinds.
 std::vector<absl::string_view> ArtifactsOf(OutputKind kind);
-// Of any kind.
+// As converted, aligned or reconstructed.
 bool IsCheckpoint(OutputKind kind);
 // Whether what a step makes is, or has beside other things, what an input of
 // the kind `wanted` reads.

@@ -20,7 +20,7 @@ struct Section {
   const char* name;
   const char* rows;  // "layers"
   OutputKind made;
-  // Of steps that make the same; empty for all.
+  // The command, among those that make the same; empty for all.
   absl::string_view command = {};
 };
 

@@ -47,6 +47,11 @@ void AddRow(int64_t n, const float* a, const float* b, float* y) {
       n, y, [](VF x, VF z) HWY_ATTR { return hn::Add(x, z); }, a, b);
 }
 
+void SubtractRow(int64_t n, const float* a, const float* b, float* y) {
+  MapRow(
+      n, y, [](VF x, VF z) HWY_ATTR { return hn::Sub(x, z); }, a, b);
+}
+
 void MultiplyRow(int64_t n, const float* a, const float* b, float* y) {
   MapRow(
       n, y, [](VF x, VF z) HWY_ATTR { return hn::Mul(x, z); }, a, b);
@@ -78,6 +83,10 @@ void AddRow(int64_t n, const float* a, const float* b, float* y) {
   for (int64_t i = 0; i < n; ++i) y[i] = a[i] + b[i];
 }
 
+void SubtractRow(int64_t n, const float* a, const float* b, float* y) {
+  for (int64_t i = 0; i < n; ++i) y[i] = a[i] - b[i];
+}
+
 void MultiplyRow(int64_t n, const float* a, const float* b, float* y) {
   for (int64_t i = 0; i < n; ++i) y[i] = a[i] * b[i];
 }
@@ -91,6 +100,7 @@ int64_t FindNonFiniteInRow(int64_t n, const float* x) {
 
 namespace {
 HWY_EXPORT(AddRow);
+HWY_EXPORT(SubtractRow);
 HWY_EXPORT(MultiplyRow);
 HWY_EXPORT(FindNonFiniteInRow);
 
@@ -111,6 +121,11 @@ void ForEachRow(BinaryRow kernel, MatrixView<const float> a,
 void ResidualAdd(MatrixView<const float> a, MatrixView<const float> b,
                  MatrixView<float> y, ThreadPool& pool) {
   ForEachRow(MOE_CHOOSE_KERNEL(AddRow), a, b, y, pool);
+}
+
+void Subtract(MatrixView<const float> a, MatrixView<const float> b,
+              MatrixView<float> y, ThreadPool& pool) {
+  ForEachRow(MOE_CHOOSE_KERNEL(SubtractRow), a, b, y, pool);
 }
 
 void Multiply(MatrixView<const float> a, MatrixView<const float> b,

@@ -15,6 +15,10 @@ namespace moe {
 void ResidualAdd(MatrixView<const float> a, MatrixView<const float> b,
                  MatrixView<float> y, ThreadPool& pool);
 
+// y = a - b. `y` may be either.
+void Subtract(MatrixView<const float> a, MatrixView<const float> b,
+              MatrixView<float> y, ThreadPool& pool);
+
 // y = a * b, element by element. `y` may be either.
 void Multiply(MatrixView<const float> a, MatrixView<const float> b,
               MatrixView<float> y, ThreadPool& pool);

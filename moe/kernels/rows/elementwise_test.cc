@@ -49,6 +49,11 @@ TEST_P(ElementwiseTest, ResidualAdd) {
       ResidualAdd, [](float x, float z) { return x + z; }, pool());
 }
 
+TEST_P(ElementwiseTest, Subtract) {
+  ExpectEveryNumber(
+      Subtract, [](float x, float z) { return x - z; }, pool());
+}
+
 TEST_P(ElementwiseTest, Multiply) {
   ExpectEveryNumber(
       Multiply, [](float x, float z) { return x * z; }, pool());

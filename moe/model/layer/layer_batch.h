@@ -86,7 +86,7 @@ struct BlockFeatures {
   DecoderBlock block = DecoderBlock::kMlp;
   // -1: the dense block or the residual expert, which has every token.
   int64_t expert = -1;
-  // Of the batch. Empty for expert -1: the rows from first_row on.
+  // The rows of the batch. Empty for expert -1: those from first_row on.
   absl::Span<const int64_t> rows = {};
   int64_t first_row = 0;
   // What the block multiplies the expert's output for each row with. Empty for

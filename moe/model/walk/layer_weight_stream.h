@@ -42,6 +42,8 @@ class LayerWeightMemory {
   // Reserves room for the tensors of the next layer, too, if there is any.
   void AddNextLayer(MemoryBudget& budget);
   bool has_next_layer() const { return has_next_layer_; }
+  // Without the next layer.
+  int64_t num_bytes() const { return layer_.num_bytes(); }
 
  private:
   MemoryBudget::Reservation layer_;
