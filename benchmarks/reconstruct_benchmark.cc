@@ -115,7 +115,7 @@ class Models {
     options.set_top_k(kind.top_k);
     options.set_scale_factor(static_cast<double>(kind.top_k));
     Progress progress(Progress::Style::kSilent, {});
-    const std::string path = absl::StrCat(checkpoint_.path(), "/converted");
+    const std::string path = absl::StrCat(checkpoint_.path(), "_converted");
     MOE_CHECK(ConvertMlp(dense, options, {&gates, "", &indices, ""}, {path},
                          {pool, progress})
                   .ok());
