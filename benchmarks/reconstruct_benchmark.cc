@@ -12,7 +12,7 @@
 //                              cost is linear in them
 //
 // BM_ReconstructLarge/threads, 2048 tokens through a layer of Llama 3 8B's
-// shape: the time, and the peak of the process's memory. It needs 10 GiB.
+// shape: the time, and the peak of the process's memory.
 
 #include <cstdint>
 #include <functional>
