@@ -320,8 +320,8 @@ TEST_P(RateLayerBitsTest, IsThePlainSplit) {
 INSTANTIATE_TEST_SUITE_P(All, RateLayerBitsTest, ValuesIn(FewKernelMachines()),
                          KernelMachineName);
 
-// Of all 15 * 6 assignments of 6 neurons to experts of 2, none is nearer to the
-// centroids at the start, by the distances in full.
+// No one of all 15 * 6 assignments of 6 neurons to experts of 2 is nearer to
+// the centroids at the start, by the distances in full.
 TEST(SplitLayerByActivationRateTest, AssignsAtTheLeastDistance) {
   const Matrix<int32_t> activated = Activated(40, 6, 2);
   const ActivationRateLayer layer = Split(activated, 6, Options(3, 0, 2, 1));

@@ -74,7 +74,7 @@ absl::StatusOr<Json> Write(const StepRequest& request, AnyWalkSession& session,
   absl::Status removed;
   checkpoint.before_commit = [&] {
     section.emplace();
-    if (output.overwrite() && PathExists(output.report_out())) {
+    if (output.overwrite() && IsReportOf(output.report_out(), kReportName)) {
       removed = PosixFileSystem().RemoveAll(output.report_out());
     }
   };
@@ -92,8 +92,9 @@ absl::StatusOr<Json> Write(const StepRequest& request, AnyWalkSession& session,
   report = WithDataset(report, session.dataset());
   if (output.report_out().empty()) return report;
   const std::string text = FormatJson(report);
+  // What is there now is no older report: it may be a file of the checkpoint.
   MOE_RETURN_IF_ERROR(WriteFileAtomically(
-      output.report_out(), output.overwrite(),
+      output.report_out(), /*overwrite=*/false,
       [&](WritableFile& file) { return file.Append(text); }));
   return report;
 }

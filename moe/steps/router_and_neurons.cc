@@ -3,6 +3,7 @@
 #include <initializer_list>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -27,7 +28,9 @@ namespace {
 absl::Status RemoveArtifact(const ArtifactOutput& output,
                             absl::string_view name) {
   const ArtifactPaths paths = PathsOfArtifact(output, name);
-  for (const std::string& path : {paths.report, paths.pt, paths.artifact}) {
+  std::vector<std::string> written = {paths.report, paths.artifact};
+  if (output.format() == OutputFormat::PT) written.push_back(paths.pt);
+  for (const std::string& path : written) {
     if (!PathExists(path)) continue;
     MOE_RETURN_IF_ERROR(PosixFileSystem().RemoveAll(path));
   }
@@ -52,7 +55,8 @@ absl::StatusOr<WrittenReports> WriteBoth(const StepRequest& request,
   absl::StatusOr<Json> indices =
       WriteArtifactAndReport(made.neuron_indices, metadata, report, output);
   if (!indices.ok()) {
-    MOE_RETURN_IF_ERROR(RemoveArtifact(output, GateWeights::kName));
+    // The first error counts.
+    RemoveArtifact(output, GateWeights::kName).IgnoreError();
     return indices.status();
   }
   written.indices = *std::move(indices);

@@ -144,6 +144,14 @@ TEST_F(ReconstructCommandTest, ReportsTheErrorsOfAllBlocks) {
   EXPECT_THAT(blocks, ElementsAre("0 mlp", "1 mlp", "2 mlp"));
 }
 
+TEST_F(ReconstructCommandTest, ReplacesNoFileOfTheCheckpointByTheReport) {
+  const Outcome outcome = Reconstruct(
+      "made", {"--overwrite", "--report_out=" + Path("made/config.json")});
+  EXPECT_EQ(outcome.exit_status, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("config.json"));
+  EXPECT_EQ(RunCli({"inspect", Path("made")}).exit_status, 0);
+}
+
 TEST_F(ReconstructCommandTest, CutsShardsOfTheGivenSize) {
   const Outcome outcome =
       Reconstruct("made", {"--max_shard_size=100kB", "--json"});

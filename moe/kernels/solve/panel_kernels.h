@@ -46,7 +46,7 @@ struct PanelProduct {
 // Leaves y in `values` and -y in `negated`. Columns from `size` on of `values`
 // are scratch.
 struct TriangleSolve {
-  const double* triangle;  // Of a panel: row s is t[s, ...].
+  const double* triangle;  // In a panel: row s is t[s, ...].
   int64_t size;
   double* values;   // [rows, 16], rows kRowStride apart
   double* negated;  // The same.
