@@ -77,6 +77,13 @@ bool IsOurs(const std::string& path) {
          (names->size() == 1 && absl::StartsWith(kMark, *mark));
 }
 
+// The mark goes last: what a killed process left half removed is still known.
+absl::Status RemoveStaging(FileSystem& file_system, absl::string_view path,
+                           absl::string_view name) {
+  MOE_RETURN_IF_ERROR(file_system.RemoveAll(absl::StrCat(path, "/", name)));
+  return file_system.RemoveAll(path);
+}
+
 absl::Status WriteMark(FileSystem& file_system, const std::string& directory) {
   MOE_ASSIGN_OR_RETURN(
       const std::unique_ptr<WritableFile> file,
@@ -120,7 +127,7 @@ StagingDirectory::~StagingDirectory() {
   const MutationSection section;
   // Frees a descriptor, which removing takes.
   lock_.reset();
-  if (!path_.empty()) file_system_.RemoveAll(path_).IgnoreError();
+  if (!path_.empty()) RemoveStaging(file_system_, path_, name_).IgnoreError();
   RemoveMadeParents();
   const std::lock_guard<std::mutex> lock(Registered().mutex);
   Registered().all.erase(this);
@@ -154,7 +161,7 @@ void StagingDirectory::RemoveAbandoned() {
     const absl::StatusOr<std::unique_ptr<PathLock>> lock =
         file_system_.TryLock(path);
     if (lock.ok() && *lock != nullptr) {
-      file_system_.RemoveAll(path).IgnoreError();
+      RemoveStaging(file_system_, path, name_).IgnoreError();
     }
   }
 }
@@ -197,7 +204,8 @@ void RemoveAllStaging() {
   const std::lock_guard<std::mutex> lock(Registered().mutex);
   for (StagingDirectory* const staging : Registered().all) {
     if (!staging->path_.empty()) {
-      staging->file_system_.RemoveAll(staging->path_).IgnoreError();
+      RemoveStaging(staging->file_system_, staging->path_, staging->name_)
+          .IgnoreError();
     }
     staging->RemoveMadeParents();
   }

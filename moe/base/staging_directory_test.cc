@@ -2,26 +2,35 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "moe/base/file_system.h"
 #include "moe/base/mutation_gate.h"
+#include "moe/base/status_macros.h"
+#include "moe/base/testing/fault_injecting_file_system.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/testing/temp_directory.h"
 
 namespace moe {
 namespace {
 
+using ::moe::testing::FaultInjectingFileSystem;
 using ::moe::testing::StatusIs;
 using ::moe::testing::TempDirectory;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::SizeIs;
 
 constexpr char kMark[] =
     "llama_moe: what a command is writing, to be removed\n";
@@ -65,6 +74,38 @@ TEST(StagingDirectoryTest, RemovesWhatIsExactlyOursAndNothingElse) {
                   ".out.partial-1-2", ".out.partial-1-3", ".out.partial-1-4",
                   ".out.partial-1-5", ".out.partial-backup",
                   ".outer.partial-1-0"));
+}
+
+// Removes the first file of what it has to remove, as if killed after it.
+class StopsRemoving : public FaultInjectingFileSystem {
+ public:
+  absl::Status RemoveAll(absl::string_view path) override {
+    if (!std::filesystem::is_directory(std::string(path))) {
+      return FaultInjectingFileSystem::RemoveAll(path);
+    }
+    const absl::StatusOr<std::vector<std::string>> names = ListDirectory(path);
+    if (!names.ok() || names->empty()) return names.status();
+    MOE_RETURN_IF_ERROR(RemoveAll(absl::StrCat(
+        path, "/", *std::min_element(names->begin(), names->end()))));
+    return absl::AbortedError("killed");
+  }
+};
+
+TEST(StagingDirectoryTest, WhatIsHalfRemovedIsRemovedByTheNext) {
+  const TempDirectory directory;
+  StopsRemoving file_system;
+  {
+    MOE_ASSERT_OK_AND_ASSIGN(
+        const std::unique_ptr<StagingDirectory> staging,
+        StagingDirectory::Create(directory.Path("out"), file_system));
+    std::filesystem::create_directory(staging->content());
+    std::ofstream(staging->content() + "/1") << "half";
+    std::ofstream(staging->content() + "/2") << "half";
+  }
+  EXPECT_THAT(directory.List(), SizeIs(1));
+  MOE_EXPECT_OK(
+      StagingDirectory::Create(directory.Path("out"), PosixFileSystem()));
+  EXPECT_THAT(directory.List(), IsEmpty());
 }
 
 TEST(StagingDirectoryTest, RefusesTargetsThatHaveNoName) {
