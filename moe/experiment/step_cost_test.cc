@@ -171,7 +171,7 @@ TEST(CostsOfStepsTest, CountsOperations) {
   EXPECT_EQ(costs[12].flops, kForward + 7.0 * 4 * 3 * (2 * 4 + 5 * 6));
   // Two forwards of that, and T L (I^2 + 2 I H).
   EXPECT_DOUBLE_EQ(costs[13].flops, kForward + 2 * (costs[11].flops - kHead) +
-                                        7.0 * 4 * (8 * 8 + 2 * 8 * 4));
+                                        7.0 * 4 * (8 * 8 + (2 + 4) * 8 * 4));
   EXPECT_EQ(costs[14].flops, costs[11].flops);
 }
 

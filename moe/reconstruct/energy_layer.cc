@@ -75,7 +75,8 @@ class Alternation {
     MOE_RETURN_IF_ERROR(ChooseExperts(tokens_.inputs, router.view(),
                                       ExpertRanking::kProbabilities,
                                       chosen_.view(), pool_));
-    const double captured = ChosenEnergy(sums_.view(), chosen_.view());
+    double captured = 0.0;
+    AddChosenEnergy(sums_.view(), chosen_.view(), captured);
     const auto iteration = static_cast<int64_t>(layer.captured.size());
     layer.captured.push_back(captured);
     if (iteration > 0 &&
@@ -160,7 +161,9 @@ class Alternation {
   double OracleEnergy() const {
     Matrix<int32_t> best(num_tokens_, options_.top_k());
     TopK(sums_.view(), best.view(), pool_);
-    return ChosenEnergy(sums_.view(), best.view());
+    double oracle = 0.0;
+    AddChosenEnergy(sums_.view(), best.view(), oracle);
+    return oracle;
   }
 
   const EnergyTokens& tokens_;

@@ -20,13 +20,10 @@
 #include "moe/base/options/options.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/thread_pool.h"
-#include "moe/checkpoint/checkpoint.h"
 #include "moe/checkpoint/llama_config.h"
-#include "moe/checkpoint/tensor.h"
 #include "moe/checkpoint/tensor_name.h"
 #include "moe/gates/balanced_kmeans.h"
 #include "moe/kernels/rows/distances.h"
-#include "moe/model/layer/checkpoint_weights.h"
 #include "moe/model/layer/layer_batch.h"
 #include "moe/model/walk/dense_model.h"
 #include "moe/model/walk/dense_walk.h"
@@ -35,6 +32,7 @@
 #include "moe/model/walk/walk_plan.h"
 #include "moe/model/walk/walk_tap.h"
 #include "moe/model/walk/weighted_sequences.h"
+#include "moe/reconstruct/column_norms.h"
 #include "moe/reconstruct/energy_layer.h"
 #include "moe/reconstruct/energy_split_options.pb.h"
 #include "moe/reconstruct/energy_sums.h"
@@ -44,39 +42,6 @@
 
 namespace moe {
 namespace {
-
-// The rows of down_proj that are read together.
-constexpr int64_t kWeightRowsAtOnce = 256;
-
-// |d_n|^2 of the columns of the layer's down_proj, [I].
-absl::StatusOr<std::vector<double>> DownNorms(const Checkpoint& checkpoint,
-                                              const LlamaConfig& config,
-                                              int64_t layer, ThreadPool& pool) {
-  std::vector<double> norms(static_cast<size_t>(config.intermediate_size));
-  for (int64_t begin = 0; begin < config.hidden_size;
-       begin += kWeightRowsAtOnce) {
-    const int64_t end = std::min(begin + kWeightRowsAtOnce, config.hidden_size);
-    MOE_ASSIGN_OR_RETURN(
-        const HostTensor rows,
-        ReadWeightRows(checkpoint,
-                       {TensorKind::kMlpDown, layer, /*expert=*/-1,
-                        /*is_bias=*/false},
-                       begin, end));
-    const std::vector<float> values = ToFloats(rows);
-    AddSquaredColumnNorms(MatrixView<const float>(values.data(), end - begin,
-                                                  config.intermediate_size),
-                          absl::MakeSpan(norms), pool);
-  }
-  return norms;
-}
-
-// Each row in memory and as it is stored, at most 4 bytes a number.
-int64_t DownNormsBytes(const LlamaConfig& config) {
-  return config.intermediate_size *
-         (std::min(kWeightRowsAtOnce, config.hidden_size) * 2 *
-              static_cast<int64_t>(sizeof(float)) +
-          static_cast<int64_t>(sizeof(double)));
-}
 
 // What cannot be spilled, taken before the walk takes the rest.
 struct SplitMemory {
@@ -97,7 +62,8 @@ struct SplitMemory {
             EnergyLayerBytes({num_tokens, config.hidden_size,
                               config.intermediate_size, num_threads},
                              options) +
-                token_bytes + DownNormsBytes(config),
+                token_bytes +
+                ColumnNormsBytes(config.hidden_size, config.intermediate_size),
             "the energy split of a layer"));
     MOE_ASSIGN_OR_RETURN(
         memory.start,
@@ -179,9 +145,10 @@ class EnergySplitTap : public WalkTap {
     const std::vector<float> weights =
         TokenWeights(squared_norms_, static_cast<double>(config.hidden_size),
                      config.rms_norm_eps);
-    MOE_ASSIGN_OR_RETURN(
-        const std::vector<double> norms,
-        DownNorms(job_.model.checkpoint(), config, layer, job_.resources.pool));
+    std::vector<double> norms(static_cast<size_t>(config.intermediate_size));
+    MOE_RETURN_IF_ERROR(ColumnNorms(
+        job_.model.checkpoint(), TensorName{TensorKind::kMlpDown, layer},
+        absl::MakeSpan(norms), job_.resources.pool));
     MOE_ASSIGN_OR_RETURN(
         const std::vector<double> totals,
         TakeEnergies(*energies_, weights, norms, job_.resources.pool));

@@ -16,6 +16,7 @@
 #include "moe/base/matrix_view.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/thread_pool.h"
+#include "moe/kernels/rows/parallel_rows.h"
 #include "moe/model/walk/hidden_states.h"
 
 namespace moe {
@@ -30,12 +31,16 @@ double Squared(float x) {
   return static_cast<double>(x) * static_cast<double>(x);
 }
 
+// V_tn
+float EnergyOf(double weight, double column_norm, float h) {
+  return static_cast<float>(weight * (column_norm * Squared(h)));
+}
+
 // Columns [begin, begin + count) of a row.
 void TakeEnergiesOfRow(float* h, double weight, const double* column_norms,
                        int64_t count, double* totals) {
   for (int64_t n = 0; n < count; ++n) {
-    const auto energy =
-        static_cast<float>(weight * (column_norms[n] * Squared(h[n])));
+    const float energy = EnergyOf(weight, column_norms[n], h[n]);
     h[n] = energy;
     totals[n] += static_cast<double>(energy);
   }
@@ -152,21 +157,44 @@ void RouterTargets(MatrixView<const float> sums, MatrixView<float> targets,
   });
 }
 
-double ChosenEnergy(MatrixView<const float> sums,
-                    MatrixView<const int32_t> chosen) {
+void SumEnergies(MatrixView<const float> activations,
+                 absl::Span<const float> weights,
+                 absl::Span<const double> column_norms, MatrixView<float> sums,
+                 ThreadPool& pool) {
+  MOE_CHECK(static_cast<int64_t>(weights.size()) == activations.rows &&
+            static_cast<int64_t>(column_norms.size()) == activations.cols &&
+            sums.rows == activations.rows && sums.cols == 1);
+  ParallelRows(
+      activations.rows, activations.cols, pool,
+      [&](int64_t begin, int64_t end) {
+        for (int64_t t = begin; t < end; ++t) {
+          const float* const h = activations.RowData(t);
+          const auto weight =
+              static_cast<double>(weights[static_cast<size_t>(t)]);
+          double sum = 0.0;
+          for (size_t n = 0; n < column_norms.size(); ++n) {
+            sum += static_cast<double>(EnergyOf(weight, column_norms[n], h[n]));
+          }
+          *sums.RowData(t) = static_cast<float>(sum);
+        }
+      });
+}
+
+void AddChosenEnergy(MatrixView<const float> sums,
+                     MatrixView<const int32_t> chosen, double& sum) {
   MOE_CHECK(sums.rows == chosen.rows);
   std::vector<float> of_token(static_cast<size_t>(chosen.cols));
-  double total = 0.0;
   for (int64_t t = 0; t < sums.rows; ++t) {
     const float* const row = sums.RowData(t);
     const absl::Span<const int32_t> experts = chosen.Row(t);
     for (size_t i = 0; i < of_token.size(); ++i) of_token[i] = row[experts[i]];
     std::sort(of_token.begin(), of_token.end(), std::greater<>());
-    double sum = 0.0;
-    for (const float energy : of_token) sum += static_cast<double>(energy);
-    total += sum;
+    double of_choice = 0.0;
+    for (const float energy : of_token) {
+      of_choice += static_cast<double>(energy);
+    }
+    sum += of_choice;
   }
-  return total;
 }
 
 }  // namespace moe

@@ -16,6 +16,7 @@
 #ifndef MOE_RECONSTRUCT_ENERGY_SUMS_H_
 #define MOE_RECONSTRUCT_ENERGY_SUMS_H_
 
+#include <cstdint>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -65,11 +66,21 @@ void SumByExpert(MatrixView<const float> energies,
 void RouterTargets(MatrixView<const float> sums, MatrixView<float> targets,
                    ThreadPool& pool);
 
-// The sum of S_te over the chosen experts of all tokens. For a token they are
-// added from the largest to the smallest, then tokens ascending. So no choice
-// of k experts gives more than that of the k largest S_te, to the last bit.
-double ChosenEnergy(MatrixView<const float> sums,
-                    MatrixView<const int32_t> chosen);
+// What TakeEnergies and SumByExpert give for an expert that has all neurons of
+// `activations` h [num_tokens, I], without keeping the energies: sums[t], for
+// `sums` [num_tokens, 1], is float(sum of V_tn over ascending n).
+void SumEnergies(MatrixView<const float> activations,
+                 absl::Span<const float> weights,
+                 absl::Span<const double> column_norms, MatrixView<float> sums,
+                 ThreadPool& pool);
+
+// sum += S_te over the chosen experts [num_tokens, k] of all tokens. For a
+// token they are added from the largest to the smallest, then tokens ascending.
+// So no choice of k experts gives more than that of the k largest S_te, and
+// none more than all experts, to the last bit. Calls with successive tokens
+// continue the chain.
+void AddChosenEnergy(MatrixView<const float> sums,
+                     MatrixView<const int32_t> chosen, double& sum);
 
 }  // namespace moe
 

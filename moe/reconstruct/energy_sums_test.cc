@@ -1,7 +1,10 @@
 #include "moe/reconstruct/energy_sums.h"
 
+#include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -102,23 +105,72 @@ TEST(RouterTargetsTest, AreRootsLessTheirMean) {
   EXPECT_THAT(targets.values(), ElementsAre(-1, 0, 1, -2, -2, 4));
 }
 
-TEST(ChosenEnergyTest, AddsWhatIsChosen) {
-  const Matrix<float> sums = Floats(2, 3, {1, 4, 9, 2, 3, 36});
-  const std::vector<int32_t> chosen = {0, 2, 1, 0};
-  EXPECT_EQ(
-      ChosenEnergy(sums.view(), MatrixView<const int32_t>(chosen.data(), 2, 2)),
-      15);
+double Chosen(const Matrix<float>& sums, const std::vector<int32_t>& chosen,
+              double sum = 0.0) {
+  AddChosenEnergy(sums.view(),
+                  MatrixView<const int32_t>(
+                      chosen.data(), sums.rows(),
+                      static_cast<int64_t>(chosen.size()) / sums.rows()),
+                  sum);
+  return sum;
+}
+
+TEST(AddChosenEnergyTest, AddsWhatIsChosen) {
+  // 100 + (1 + 9) + (3 + 2)
+  EXPECT_EQ(Chosen(Floats(2, 3, {1, 4, 9, 2, 3, 36}), {0, 2, 1, 0}, 100.0),
+            115);
 }
 
 // 2^-53 is lost behind 1 but not before it: the order of a choice does not
 // matter, as the largest goes first.
-TEST(ChosenEnergyTest, DoesNotDependOnTheOrderOfAChoice) {
+TEST(AddChosenEnergyTest, DoesNotDependOnTheOrderOfAChoice) {
   const Matrix<float> sums = Floats(1, 3, {0x1p-53f, 1, 0x1p-53f});
   for (const std::vector<int32_t>& chosen :
        {std::vector<int32_t>{0, 1, 2}, {1, 2, 0}, {2, 0, 1}}) {
-    EXPECT_EQ(ChosenEnergy(sums.view(),
-                           MatrixView<const int32_t>(chosen.data(), 1, 3)),
-              1);
+    EXPECT_EQ(Chosen(sums, chosen), 1);
+  }
+}
+
+// The energies of the expert's neurons, made and added.
+Matrix<float> SumsOfEnergies(MatrixView<const float> activations,
+                             const std::vector<float>& weights,
+                             const std::vector<double>& norms,
+                             ThreadPool& pool) {
+  MemoryBudget budget;
+  HiddenStates h =
+      HiddenStates::Create(activations.rows, activations.cols, budget, "")
+          .value();
+  Matrix<float> buffer, sums(activations.rows, 1);
+  EXPECT_TRUE(h.StoreCopy(0, activations, buffer).ok());
+  EXPECT_TRUE(TakeEnergies(h, weights, norms, pool).ok());
+  Matrix<int64_t> expert(1, activations.cols);
+  std::iota(expert.values().begin(), expert.values().end(), int64_t{0});
+  SumByExpert(h.Load(0, activations.rows, buffer).value(), expert, sums.view(),
+              pool);
+  return sums;
+}
+
+TEST(SumEnergiesTest, IsTheSumOfTheEnergies) {
+  constexpr int64_t kTokens = 700, kNeurons = 37;
+  ThreadPool pool(3);
+  const TestMatrix h =
+      TestMatrix(kTokens, kNeurons, /*misalignment=*/1, /*padding=*/2)
+          .Fill("activations");
+  std::vector<double> norms(kNeurons);
+  AddSquaredColumnNorms(h.view(), absl::MakeSpan(norms), pool);
+  std::vector<float> weights(kTokens);
+  for (size_t t = 0; t < weights.size(); ++t) {
+    weights[t] = 0.3f + 0.001f * static_cast<float>(t);
+  }
+  // One column of three.
+  TestMatrix sums(kTokens, 3);
+  SumEnergies(h.view(), weights, norms,
+              MatrixView<float>(sums.view().data + 1, kTokens, 1, 3), pool);
+  const Matrix<float> want = SumsOfEnergies(h.view(), weights, norms, pool);
+  for (int64_t t = 0; t < kTokens; ++t) {
+    EXPECT_TRUE(BitsEqual<float>(sums.view().Row(t),
+                                 {0.0f, want.view().RowData(t)[0], 0.0f}))
+        << t;
   }
 }
 
@@ -161,7 +213,12 @@ std::vector<double> AllSums(ThreadPool& pool, MemoryBudget& budget,
   RouterTargets(sums.view(), targets.view(), pool);
   all.insert(all.end(), affinity.values().begin(), affinity.values().end());
   all.insert(all.end(), targets.values().begin(), targets.values().end());
-  all.push_back(ChosenEnergy(sums.view(), chosen.view()));
+  all.push_back(0.0);
+  for (int64_t first = 0; first < kTokens; first += rows_at_once) {
+    const int64_t last = std::min(first + rows_at_once, kTokens);
+    AddChosenEnergy(sums.view().Rows(first, last),
+                    chosen.view().Rows(first, last), all.back());
+  }
   return all;
 }
 

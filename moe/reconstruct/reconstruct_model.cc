@@ -1,9 +1,9 @@
 #include "moe/reconstruct/reconstruct_model.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -39,37 +39,19 @@
 #include "moe/model/walk/walk_options.h"
 #include "moe/model/walk/walk_plan.h"
 #include "moe/model/walk/weighted_sequences.h"
+#include "moe/reconstruct/block_error.h"
 #include "moe/reconstruct/block_features.h"
 #include "moe/reconstruct/made_from.h"
 #include "moe/reconstruct/normal_equations.h"
 #include "moe/reconstruct/reconstruct_options.h"
 #include "moe/reconstruct/reconstruct_options.pb.h"
 #include "moe/reconstruct/refitted_weights.h"
+#include "moe/reconstruct/routed_energy.h"
 #include "moe/reconstruct/token_weights.h"
 #include "moe/text/dataset/token_sequences.h"
 
 namespace moe {
 namespace {
-
-// Adds weights[t] |x_t|^2 to `sum`, over ascending t. Calls with successive
-// tokens continue the chain, so that groups change no bit.
-void AddWeightedSquares(MatrixView<const float> x,
-                        absl::Span<const float> weights, ThreadPool& pool,
-                        double& sum) {
-  std::vector<double> norms(static_cast<size_t>(x.rows));
-  SquaredNorms(x, absl::MakeSpan(norms), pool);
-  for (size_t t = 0; t < norms.size(); ++t) sum += weights[t] * norms[t];
-}
-
-// The sums of an error, relative to what is wanted.
-struct ErrorSums {
-  double error = 0.0;
-  double wanted = 0.0;
-
-  double relative() const {
-    return wanted > 0.0 ? std::sqrt(error / wanted) : 0.0;
-  }
-};
 
 // The walk over both models.
 class Walk {
@@ -114,6 +96,7 @@ class Walk {
   Block BlockOf(int64_t layer, DecoderBlock kind) const;
   absl::Status RunBlock(const Block& block);
   absl::Status Refit(const Block& block);
+  absl::Status Solve(const Block& block, RefittedBlock& refitted);
   absl::Status SurveyGroup(const SequenceGroup& group, const Block& block);
   absl::Status FinishGroup(const SequenceGroup& group, const Block& block);
   absl::StatusOr<MatrixView<const float>> Wanted(const SequenceGroup& group,
@@ -185,7 +168,8 @@ class Walk {
   // For the block that is refitted.
   FeatureRows* features_ = nullptr;
   NormalEquations* equations_ = nullptr;
-  ErrorSums before_, after_;
+  BlockError before_, after_;
+  std::unique_ptr<RoutedEnergySums> energy_;  // Null if it is of no use.
   bool measures_ = false;  // Whether a block's outputs add to after_.
   Matrix<float> load_, dense_load_, middle_load_, output_, residual_, wanted_,
       error_;
@@ -209,6 +193,8 @@ absl::Status Walk::ReserveSums() {
                std::min(walk_options_.tokens_at_once, sequences_.num_tokens()));
   const int64_t num_bytes =
       NormalEquations::SizeBytes(num_features, hidden_size()) +
+      RoutedEnergySums::SizeBytes(model_.checkpoint(), walk_options_.blocks,
+                                  most_tokens) +
       most_tokens * (num_features + kBuffers * hidden_size()) *
           static_cast<int64_t>(sizeof(float));
   MOE_ASSIGN_OR_RETURN(
@@ -401,32 +387,45 @@ absl::Status Walk::Refit(const Block& block) {
   }
   RefittedBlock refitted = {block.layout.matrices[0].name.layer,
                             std::string(block.part), num_features};
-  {
-    NormalEquations equations(num_features, hidden_size());
-    FeatureRows features(block.layout);
-    equations_ = &equations;
-    features_ = &features;
-    before_ = ErrorSums();
-    MOE_RETURN_IF_ERROR(ForEachGroup(&Walk::SurveyGroup, block));
-    absl::StatusOr<RidgeSolution> solution =
-        std::move(equations).Solve(block.ridge, pool_);
-    if (!solution.ok()) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          solution.status().message(), ": give more tokens or a larger ridge"));
-    }
-    refitted.lambda = solution->lambda;
-    refitted.pivot_ratio = solution->pivot_ratio;
-    for (const OutputMatrix& matrix : block.layout.matrices) {
-      MOE_RETURN_IF_ERROR(Replace(block, matrix, solution->change.view()));
-    }
-  }
-  after_ = ErrorSums();
+  MOE_RETURN_IF_ERROR(Solve(block, refitted));
+  after_ = BlockError();
   measures_ = true;
   MOE_RETURN_IF_ERROR(ForEachGroup(&Walk::FinishGroup, block));
   measures_ = false;
   refitted.error_before = before_.relative();
   refitted.error_after = after_.relative();
   result_.blocks.push_back(std::move(refitted));
+  return absl::OkStatus();
+}
+
+// Sums over all tokens, and replaces the matrices by what they come to.
+absl::Status Walk::Solve(const Block& block, RefittedBlock& refitted) {
+  NormalEquations equations(block.layout.num_features, hidden_size());
+  FeatureRows features(block.layout);
+  equations_ = &equations;
+  features_ = &features;
+  before_ = BlockError();
+  if (!block.is_attention() && block.layout.has_experts) {
+    MOE_ASSIGN_OR_RETURN(
+        energy_, RoutedEnergySums::Create(model_.checkpoint(), block.layout,
+                                          layer_, pool_));
+  }
+  MOE_RETURN_IF_ERROR(ForEachGroup(&Walk::SurveyGroup, block));
+  if (energy_ != nullptr) {
+    MOE_ASSIGN_OR_RETURN(refitted.energy, energy_->Finish());
+    energy_.reset();
+  }
+  absl::StatusOr<RidgeSolution> solution =
+      std::move(equations).Solve(block.ridge, pool_);
+  if (!solution.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        solution.status().message(), ": give more tokens or a larger ridge"));
+  }
+  refitted.lambda = solution->lambda;
+  refitted.pivot_ratio = solution->pivot_ratio;
+  for (const OutputMatrix& matrix : block.layout.matrices) {
+    MOE_RETURN_IF_ERROR(Replace(block, matrix, solution->change.view()));
+  }
   return absl::OkStatus();
 }
 
@@ -465,14 +464,16 @@ absl::Status Walk::SurveyGroup(const SequenceGroup& group, const Block& block) {
     features_->Add(part, pool_);
     return absl::OkStatus();
   };
+  const LayerBatch batch = BatchOf(group, x);
+  const absl::Span<const float> weights = WeightsOf(group, block);
+  if (energy_ != nullptr) energy_->Watch(batch, weights, taps);
   const BlockOutput output = OutputOf(group);
   LayerForward forward;
   forward.first = forward.last = block.compute;
   forward.hidden = x;
   forward.attention.output = output.output;
   forward.mlp = output;
-  MOE_RETURN_IF_ERROR(
-      DecoderLayerForward(layer_, BatchOf(group, x), taps, forward, pool_));
+  MOE_RETURN_IF_ERROR(DecoderLayerForward(layer_, batch, taps, forward, pool_));
   if (!block.is_attention() && output.residual.rows > 0) {
     ResidualAdd(output.output, output.residual, output.output, pool_);
   }
@@ -480,9 +481,7 @@ absl::Status Walk::SurveyGroup(const SequenceGroup& group, const Block& block) {
                        Wanted(group, block, x));
   const MatrixView<float> error = Buffer(error_, group);
   Subtract(wanted, output.output, error, pool_);
-  const absl::Span<const float> weights = WeightsOf(group, block);
-  AddWeightedSquares(error, weights, pool_, before_.error);
-  AddWeightedSquares(wanted, weights, pool_, before_.wanted);
+  before_.Add(error, wanted, weights, pool_);
   equations_->Add(features_->rows(), error, weights, pool_);
   return absl::OkStatus();
 }
@@ -496,11 +495,9 @@ absl::Status Walk::FinishGroup(const SequenceGroup& group, const Block& block) {
   const auto measure = [&](MatrixView<float> output) -> absl::Status {
     MOE_ASSIGN_OR_RETURN(const MatrixView<const float> wanted,
                          Wanted(group, block, x));
-    const absl::Span<const float> weights = WeightsOf(group, block);
-    AddWeightedSquares(wanted, weights, pool_, after_.wanted);
     const MatrixView<float> error = Buffer(error_, group);
     Subtract(wanted, output, error, pool_);
-    AddWeightedSquares(error, weights, pool_, after_.error);
+    after_.Add(error, wanted, WeightsOf(group, block), pool_);
     return absl::OkStatus();
   };
   if (measures_) {

@@ -28,6 +28,7 @@
 #define MOE_RECONSTRUCT_RECONSTRUCT_MODEL_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,7 @@
 #include "moe/model/walk/walk_options.h"
 #include "moe/reconstruct/reconstruct_options.pb.h"
 #include "moe/reconstruct/refitted_weights.h"
+#include "moe/reconstruct/routed_energy.h"
 #include "moe/text/dataset/token_sequences.h"
 
 namespace moe {
@@ -50,6 +52,8 @@ struct RefittedBlock {
   double error_after = 0.0;
   double lambda = 0.0;
   double pivot_ratio = 0.0;
+  // Before the refit, for the MLPs that have experts.
+  std::optional<RoutedEnergy> energy = std::nullopt;
 };
 
 struct Reconstruction {
@@ -69,8 +73,9 @@ struct ReconstructionInputs {
 //
 // Cost: two forwards of the converted model and one of the dense; for each
 // token and block with N features (N^2 + 2 N H) operations in double, and
-// N^3 / 3 + 2 H N^2 for each block. Memory: three times [T, H] floats, spilled
-// past the budget; 8 N (N + H) bytes and the features of a group of sequences.
+// N^3 / 3 + 2 H N^2 for each block; for MLPs with experts what RoutedEnergySums
+// takes. Memory: three times [T, H] floats, spilled past the budget;
+// 8 N (N + H) bytes and the features of a group of sequences.
 //
 // Errors: those of ValidateReconstructOptions, CheckMadeFrom, CheckSequences
 // and WalkForward;

@@ -37,6 +37,7 @@
 #include "moe/reconstruct/block_features.h"
 #include "moe/reconstruct/reconstruct_options.pb.h"
 #include "moe/reconstruct/reconstructed_checkpoint.h"
+#include "moe/reconstruct/routed_energy.h"
 #include "moe/reconstruct/testing/converted_case.h"
 #include "moe/text/dataset/token_sequences.h"
 
@@ -116,14 +117,17 @@ std::string DigestOf(const Reconstruction& made, const std::string& directory) {
   return Digest<char>(all);
 }
 
-// The errors of all blocks, to the bit.
-std::vector<double> ErrorsOf(const Reconstruction& made) {
-  std::vector<double> errors;
+// What the report says of all blocks, to the bit.
+std::vector<double> NumbersOf(const Reconstruction& made) {
+  std::vector<double> numbers;
   for (const RefittedBlock& block : made.blocks) {
-    errors.push_back(block.error_before);
-    errors.push_back(block.error_after);
+    numbers.push_back(block.error_before);
+    numbers.push_back(block.error_after);
+    const RoutedEnergy energy = block.energy.value_or(RoutedEnergy());
+    numbers.insert(numbers.end(), {energy.captured, energy.oracle,
+                                   energy.routed, energy.shared});
   }
-  return errors;
+  return numbers;
 }
 
 using ReconstructionBitsTest = ::moe::testing::KernelTest;
@@ -139,6 +143,7 @@ TEST_P(ReconstructionBitsTest, AreTheSameOnEveryMachine) {
                   {machine.budget, pool(), machine.progress}));
   // Computed on the first machine: pins the bits everywhere.
   EXPECT_EQ(DigestOf(made, path), "cc8d63e419b9b581");
+  EXPECT_EQ(Digest<double>(NumbersOf(made)), "0ecdd0a7934e5a6d");
 }
 
 INSTANTIATE_TEST_SUITE_P(All, ReconstructionBitsTest,
@@ -172,7 +177,7 @@ TEST_F(ReconstructModelTest, BudgetGroupsAndOrderOfSequencesChangeNoBit) {
       const Reconstruction got,
       Reconstruct(paths, turned, {}, unlimited.resources(), few));
   EXPECT_EQ(DigestOf(got, paths.converted), DigestOf(want, paths.converted));
-  EXPECT_EQ(ErrorsOf(got), ErrorsOf(want));
+  EXPECT_EQ(NumbersOf(got), NumbersOf(want));
   const int64_t smallest = SmallestBudget([&](int64_t budget_bytes) {
     WalkMachine machine(2, budget_bytes);
     return Reconstruct(paths, sequences, {}, machine.resources()).status();
@@ -184,7 +189,7 @@ TEST_F(ReconstructModelTest, BudgetGroupsAndOrderOfSequencesChangeNoBit) {
         Reconstruct(paths, sequences, {}, machine.resources()));
     EXPECT_EQ(DigestOf(spilled, paths.converted),
               DigestOf(want, paths.converted));
-    EXPECT_EQ(ErrorsOf(spilled), ErrorsOf(want));
+    EXPECT_EQ(NumbersOf(spilled), NumbersOf(want));
   }
 }
 

@@ -12,11 +12,15 @@
 namespace moe {
 
 // {the options, "blocks": [{"layer", "part", "num_features", "error_before",
-// "error_after", "lambda", "pivot_ratio"}]}
+// "error_after", "lambda", "pivot_ratio"}]}. MLPs that have experts also have,
+// as the energy split's report names them,
+//   captured_share  captured / routed, by routed_energy.h
+//   oracle_share    oracle / routed
+//   shared_share    shared / (shared + routed); 0 without a residual expert
 Json ReconstructionToJson(const Reconstruction& reconstruction,
                           const ReconstructOptions& options);
 
-// A line for each block.
+// A line for each block, with a dash where there are no experts.
 std::string FormatReconstruction(const Reconstruction& reconstruction);
 
 }  // namespace moe

@@ -9,6 +9,7 @@
 #include "moe/reconstruct/reconstruct_model.h"
 #include "moe/reconstruct/reconstruct_options.pb.h"
 #include "moe/reconstruct/refitted_weights.h"
+#include "moe/reconstruct/routed_energy.h"
 
 namespace moe {
 namespace {
@@ -26,7 +27,10 @@ class ReconstructionReportTest : public ::testing::Test {
         .error_before = 0.5,
         .error_after = 0.25,
         .lambda = 0.125,
-        .pivot_ratio = 1500.0},
+        .pivot_ratio = 1500.0,
+        .energy =
+            RoutedEnergy{
+                .captured = 2.0, .oracle = 3.0, .routed = 4.0, .shared = 12.0}},
        {.layer = 12,
         .part = "attention",
         .num_features = 14336,
@@ -52,7 +56,10 @@ TEST_F(ReconstructionReportTest, HasTheOptionsAndAllBlocks) {
                         {"error_before", 0.5},
                         {"error_after", 0.25},
                         {"lambda", 0.125},
-                        {"pivot_ratio", 1500.0}},
+                        {"pivot_ratio", 1500.0},
+                        {"shared_share", 0.75},
+                        {"captured_share", 0.5},
+                        {"oracle_share", 0.75}},
                        {{"layer", 12},
                         {"part", "attention"},
                         {"num_features", 14336},
@@ -65,12 +72,12 @@ TEST_F(ReconstructionReportTest, HasTheOptionsAndAllBlocks) {
 
 TEST_F(ReconstructionReportTest, IsATable) {
   EXPECT_EQ(FormatReconstruction(made_),
-            "  layer       part  features  error before  error after     "
-            "lambda  pivot ratio\n"
-            "      0        mlp       160        0.5000       0.2500      "
-            "0.125      1.5e+03\n"
-            "     12  attention     14336        1.0000       0.0625          "
-            "3            2\n");
+            "  layer       part  features  error before  error after  "
+            "shared energy  captured  oracle     lambda  pivot ratio\n"
+            "      0        mlp       160        0.5000       0.2500  "
+            "       0.7500    0.5000  0.7500      0.125      1.5e+03\n"
+            "     12  attention     14336        1.0000       0.0625  "
+            "            -         -       -          3            2\n");
 }
 
 }  // namespace

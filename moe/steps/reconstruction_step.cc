@@ -20,6 +20,7 @@
 #include "moe/convert/conversion_plan.h"
 #include "moe/convert/conversion_report.h"
 #include "moe/convert/piece_stream.h"
+#include "moe/evaluate/inspect.h"
 #include "moe/model/walk/model.h"
 #include "moe/reconstruct/made_from.h"
 #include "moe/reconstruct/reconstruct_model.h"
@@ -61,6 +62,17 @@ absl::Status CheckRequest(const StepRequest& request) {
   return CheckReconstructedOutput(from, checkpoint);
 }
 
+// "sha256": {the name of each file of the checkpoint: its digest}.
+absl::Status AddDigests(const std::string& path, Progress& progress,
+                        Json& report) {
+  InspectOptions options;
+  options.digests = true;
+  MOE_ASSIGN_OR_RETURN(const Inspection made, Inspect(path, options, progress));
+  Json& digests = report["sha256"] = Json::object();
+  for (const auto& [name, digest] : made.digests) digests[name] = digest;
+  return absl::OkStatus();
+}
+
 // The checkpoint, then the report: a signal ends the command before both are
 // there or after.
 absl::StatusOr<Json> Write(const StepRequest& request, AnyWalkSession& session,
@@ -87,6 +99,8 @@ absl::StatusOr<Json> Write(const StepRequest& request, AnyWalkSession& session,
   report["artifact"] = kReportName;
   report["checkpoint"] = SplitPath(output.save_path()).name;
   AddWritten(written, report);
+  MOE_RETURN_IF_ERROR(
+      AddDigests(output.save_path(), resources.progress, report));
   report.update(
       ReconstructionToJson(made, request.OptionsAs<ReconstructOptions>()));
   report = WithDataset(report, session.dataset());
@@ -121,8 +135,9 @@ absl::StatusOr<StepOutcome> Reconstruct(const StepRequest& request,
 }
 
 // A walk of the dense model, two of the converted one, and the writing. The
-// sums over products of features take as much as two walks at most. Most of the
-// memory is those sums, in double.
+// sums over products of features take as much as two walks at most; energies
+// take the gate and up products of all neurons. Most of the memory is the sums
+// over products, in double.
 void Cost(const CostedStep& step, CostModel& model) {
   const std::string& dataset = step.reads.at(kDatasetFlag);
   const ActiveShare share = model.share(step.reads.at(kModelPathFlag));
@@ -134,7 +149,7 @@ void Cost(const CostedStep& step, CostModel& model) {
   const auto hidden = static_cast<double>(model.config().hidden_size);
   model.step().flops += model.num_tokens(dataset) *
                         static_cast<double>(model.config().num_hidden_layers) *
-                        (size * size + 2 * size * hidden);
+                        (size * size + 2 * size * hidden + 4 * size * hidden);
   model.step().memory_bytes +=
       static_cast<int64_t>(size * (size + hidden) * sizeof(double));
   model.Convert();
@@ -155,8 +170,10 @@ StepKind ReconstructionKind() {
       "regression in double over all tokens. Works on every checkpoint that "
       "was converted from the dense one, and on a dense one with neurons "
       "removed. Names, shapes and types stay. The report gives the relative "
-      "error of every block before and after. The checkpoint appears at "
-      "--save_path whole or not at all.";
+      "error of every block before and after, and for MLPs with experts the "
+      "share of the routed experts' energy that the router captures beside "
+      "what the best choice of as many experts would, before the refit. The "
+      "checkpoint appears at --save_path whole or not at all.";
   kind.field = "reconstruct";
   kind.inputs = {{.flag = kModelPathFlag,
                   .source = StepInputKind::kMade,

@@ -9,6 +9,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "moe/base/json.h"
+#include "moe/base/sha256.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/testing/temp_directory.h"
 #include "moe/checkpoint/safetensors_file.h"
@@ -108,7 +109,7 @@ TEST_F(ReconstructCommandTest, BringsTheModelNearerToTheDenseOne) {
       AllOf(HasSubstr("/made\n"), ContainsRegex("sequences used +120\n"),
             HasSubstr("error before  error after"),
             ContainsRegex("\n +0 +mlp +160 +0\\.[0-9]+ +0\\.[0-9]+ "),
-            ContainsRegex("\n +2 +attention +64 +0\\.")));
+            ContainsRegex("\n +2 +attention +64 +0\\.[0-9]+ +0\\.[0-9]+ +- ")));
   EXPECT_EQ(NamesIn(Path("made")), NamesIn(Path("moe")));
   EXPECT_LT(Divergence("made", "text.jsonl"),
             0.8 * Divergence("moe", "text.jsonl"));
@@ -139,7 +140,14 @@ TEST_F(ReconstructCommandTest, ReportsTheErrorsOfAllBlocks) {
     blocks.push_back(absl::StrCat(block["layer"].get<int>(), " ",
                                   block["part"].get<std::string>()));
     EXPECT_GE(block["pivot_ratio"], 1.0);
+    EXPECT_GT(block["captured_share"], 0.0);
+    EXPECT_LT(block["captured_share"], block["oracle_share"]);
+    EXPECT_LT(block["oracle_share"], 1.0);
   }
+  for (const auto& [name, digest] : report["sha256"].items()) {
+    EXPECT_EQ(digest, HexSha256Of(FileText(Path("made/" + name)))) << name;
+  }
+  EXPECT_EQ(report["sha256"].size(), NamesIn(Path("made")).size());
   // The dense attention is what the target wants already.
   EXPECT_THAT(blocks, ElementsAre("0 mlp", "1 mlp", "2 mlp"));
 }

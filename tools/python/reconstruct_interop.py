@@ -4,15 +4,16 @@
 
 A WORK_DIR has tokens.safetensors; the checkpoint converted/ with a residual expert; and
 made_TARGET/, what reconstruct_converted_model made of it over the first sequences for each
-target. Needs torch, transformers, safetensors and numpy.
+target, with its report made_TARGET.json. Needs torch, transformers, safetensors and numpy.
 
 Every written matrix is compared with the solution of its normal equations in float64. Their
 features, targets and weights come from hooks in the written model, by the code that travels
 with it, and in transformers' dense model: the hidden states before a block are those that
-the step went on with.
+the step went on with. So are the shares of energy in the report.
 """
 
 import contextlib
+import json
 import pathlib
 import sys
 from typing import Iterator
@@ -29,6 +30,8 @@ RIDGE = {"mlp": 0.15, "attention": 0.05}
 # The step computes hidden states and features in float32, and rounds the weights to it. The
 # difference is relative to the change of the matrix, which is smaller than the matrix.
 MAX_DIFFERENCE = 1e-5
+# A sum of products of float32 activations.
+MAX_SHARE_DIFFERENCE = 1e-6
 
 Tensors = dict[str, torch.Tensor]
 # What goes into a module, all tokens of all sequences one after another, by its name.
@@ -123,6 +126,42 @@ def mlp_features(
     return torch.cat(parts, 1)
 
 
+def energy_shares(
+    tensors: Tensors,
+    config: transformers.PretrainedConfig,
+    layer: int,
+    x: torch.Tensor,
+    weights: torch.Tensor,
+) -> dict[str, float]:
+    """The shares of the energy w h^2 |d|^2, as the report names them."""
+    prefix = f"model.layers.{layer}"
+
+    def energy(name: str) -> torch.Tensor:
+        squares = tensors[f"{name}.w2.weight"].double().pow(2).sum(0)
+        return weights * (activation(tensors, name, x).pow(2) @ squares)
+
+    experts = [f"{prefix}.block_sparse_moe.experts.{e}" for e in range(config.num_local_experts)]
+    sums = torch.stack([energy(name) for name in experts], 1)
+    logits = x @ tensors[f"{prefix}.block_sparse_moe.gate.weight"].double().T
+    top_k = config.num_experts_per_tok
+    chosen = logits.topk(top_k, dim=-1).indices
+    routed, shared = sums.sum(), energy(f"{prefix}.mlp_residual").sum()
+    return {
+        "shared_share": (shared / (shared + routed)).item(),
+        "captured_share": (sums.gather(1, chosen).sum() / routed).item(),
+        "oracle_share": (sums.topk(top_k, dim=-1).values.sum() / routed).item(),
+    }
+
+
+def differing_shares(reported: dict, want: dict[str, float]) -> Iterator[str]:
+    """A line for every share of the report that is another."""
+    for name, share in want.items():
+        off = abs(reported[name] - share)
+        print(f"  {name} {share:.4f}, off by {off:.1e}")
+        if not off <= MAX_SHARE_DIFFERENCE:
+            yield f"{name} is {reported[name]}, expected {share}"
+
+
 def features_of(
     of_made: Inputs,
     tensors: Tensors,
@@ -189,6 +228,8 @@ def check(
     config, of_made = made.config, run(made, sequences)
     parts = ("attention", "mlp") if target == "dense_stream" else ("mlp",)
     blocks = [(i, part) for i in range(config.num_hidden_layers) for part in parts]
+    report = json.loads((work / f"made_{target}.json").read_text())
+    reported = {(block["layer"], block["part"]): block for block in report["blocks"]}
     refitted: set[str] = set()
     for layer, part in blocks:
         # The hidden states before the first MLP are the dense model's.
@@ -209,6 +250,11 @@ def check(
         # A NaN is in no range.
         if not off <= MAX_DIFFERENCE:
             yield f"{target}: layer {layer}: {part}: the change is off by {off:.1e}"
+        if part == "mlp":
+            m = of_made[f"model.layers.{layer}.block_sparse_moe"]
+            shares = energy_shares(before, config, layer, m, weights / weights.mean())
+            for problem in differing_shares(reported[layer, part], shares):
+                yield f"{target}: layer {layer}: {part}: {problem}"
     for name, tensor in before.items():
         if name not in refitted and not torch.equal(tensor, after[name]):
             yield f"{target}: {name} is another, but was not to be refitted"

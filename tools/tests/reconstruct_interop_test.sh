@@ -2,7 +2,7 @@
 # `llama_moe reconstruct_converted_model` against transformers in float64: every matrix that
 # it writes is the solution of the ridge regression that the step states, with features and
 # hidden states of the written checkpoint, by the code that travels with it, and of the dense
-# model. Runs where $MOE_PYTHON, or else python3, can import torch and transformers;
+# model; and the report's shares of energy are those of the same. Runs where $MOE_PYTHON, or else python3, can import torch and transformers;
 # elsewhere it says that it was skipped and passes.
 #
 #   bazel test --test_env=MOE_PYTHON=/path/to/python //tools/tests:reconstruct_interop_test
@@ -37,8 +37,10 @@ run convert_mixtral_residual --model_path="${MODEL}" --num_experts=4 --top_k=2 -
   --gate_weights_file="${work}/split/gate_weights.safetensors" \
   --neuron_indices_file="${work}/split/neuron_indices.safetensors" --save_path="${work}/converted"
 run reconstruct_converted_model --model_path="${work}/converted" --dense_model_path="${MODEL}" \
-  "${WALK[@]}" --save_path="${work}/made_dense_stream"
+  "${WALK[@]}" --save_path="${work}/made_dense_stream" \
+  --report_out="${work}/made_dense_stream.json"
 run reconstruct_converted_model --model_path="${work}/converted" --dense_model_path="${MODEL}" \
-  "${WALK[@]}" --parts=mlp --target=dense_block --save_path="${work}/made_dense_block"
+  "${WALK[@]}" --parts=mlp --target=dense_block --save_path="${work}/made_dense_block" \
+  --report_out="${work}/made_dense_block.json"
 "${PYTHON}" "${SCRIPT}" "${MODEL}" "${work}"
 echo "PASSED"

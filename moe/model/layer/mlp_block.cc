@@ -26,25 +26,6 @@
 namespace moe {
 namespace {
 
-// The buffers for some rows of an MLP.
-struct ActivationBuffers {
-  ActivationBuffers(const MlpWeights& weights, int64_t rows)
-      : gate(rows, weights.gate.num_outputs()),
-        up(rows, weights.up.num_outputs()) {}
-  Matrix<float> gate, up;
-};
-
-// silu(gate(m)) * up(m), in the buffer of gate.
-MatrixView<float> Activate(const MlpWeights& weights, MatrixView<const float> m,
-                           ActivationBuffers& buffers, ThreadPool& pool) {
-  const MatrixView<float> gate = buffers.gate.view().Rows(0, m.rows);
-  const MatrixView<float> up = buffers.up.view().Rows(0, m.rows);
-  ApplyLinear(weights.gate, m, gate, pool);
-  ApplyLinear(weights.up, m, up, pool);
-  SwiGlu(gate, up, gate, pool);
-  return gate;
-}
-
 // The MLP of a layer over a batch. `input` is m.
 class MlpPass {
  public:
@@ -66,7 +47,8 @@ class MlpPass {
     for (int64_t begin = 0; begin < input_.rows; begin += most_rows) {
       const int64_t end = std::min(begin + most_rows, input_.rows);
       const MatrixView<const float> m = input_.Rows(begin, end);
-      const MatrixView<float> a = Activate(weights_.mlp, m, buffers, pool_);
+      const MatrixView<float> a =
+          MlpActivation(weights_.mlp, m, buffers, pool_);
       MOE_RETURN_IF_ERROR(CheckActivation(batch_, what, a, begin, pool_));
       if (taps_.features) {
         MOE_RETURN_IF_ERROR(
@@ -123,7 +105,7 @@ class MlpPass {
           const MatrixView<float> m = buffers.input.view().Rows(0, end - begin);
           GatherRows(input_, rows, m, pool_);
           const MatrixView<float> a =
-              Activate(weights, m, buffers.activation, pool_);
+              MlpActivation(weights, m, buffers.activation, pool_);
           const auto routing =
               absl::MakeConstSpan(chosen.weights).subspan(first, count);
           MOE_RETURN_IF_ERROR(CheckActivation(batch_, what, a, rows, pool_));
@@ -151,6 +133,17 @@ class MlpPass {
 };
 
 }  // namespace
+
+MatrixView<float> MlpActivation(const MlpWeights& weights,
+                                MatrixView<const float> m,
+                                ActivationBuffers& buffers, ThreadPool& pool) {
+  const MatrixView<float> gate = buffers.gate.view().Rows(0, m.rows);
+  const MatrixView<float> up = buffers.up.view().Rows(0, m.rows);
+  ApplyLinear(weights.gate, m, gate, pool);
+  ApplyLinear(weights.up, m, up, pool);
+  SwiGlu(gate, up, gate, pool);
+  return gate;
+}
 
 absl::Status MlpBlockForward(const DecoderLayer& layer, const LayerBatch& batch,
                              const LayerTaps& taps, const BlockOutput& out,

@@ -4,8 +4,13 @@
 #ifndef MOE_MODEL_LAYER_MLP_BLOCK_H_
 #define MOE_MODEL_LAYER_MLP_BLOCK_H_
 
+#include <cstdint>
+
 #include "absl/status/status.h"
+#include "moe/base/matrix.h"
+#include "moe/base/matrix_view.h"
 #include "moe/base/thread_pool.h"
+#include "moe/model/layer/decoder_layer_weights.h"
 #include "moe/model/layer/layer_batch.h"
 
 namespace moe {
@@ -22,6 +27,21 @@ namespace moe {
 absl::Status MlpBlockForward(const DecoderLayer& layer, const LayerBatch& batch,
                              const LayerTaps& taps, const BlockOutput& out,
                              ThreadPool& pool);
+
+// The memory of MlpActivation for up to `rows` rows of an MLP, or of several
+// ones of the same size.
+struct ActivationBuffers {
+  ActivationBuffers(const MlpWeights& weights, int64_t rows)
+      : gate(rows, weights.gate.num_outputs()),
+        up(rows, weights.up.num_outputs()) {}
+  Matrix<float> gate, up;
+};
+
+// a = silu(gate(m)) * up(m) [rows, I] for m [rows, H], as MlpBlockForward
+// computes it, in the buffer of gate. The caller checks that it is finite.
+MatrixView<float> MlpActivation(const MlpWeights& weights,
+                                MatrixView<const float> m,
+                                ActivationBuffers& buffers, ThreadPool& pool);
 
 }  // namespace moe
 

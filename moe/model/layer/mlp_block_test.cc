@@ -151,6 +151,40 @@ TEST(MlpBlockBitsTest, ATokenIsByItself) {
   }
 }
 
+// What the block multiplies with down is MlpActivation of the same rows.
+TEST(MlpActivationTest, IsThatOfTheBlock) {
+  ThreadPool pool(2);
+  const TestMatrix x = DrawnLayer::Draw("x", 41, kHidden);
+  const std::vector<int64_t> offsets = {0, 41};
+  const DrawnLayer layer(pool, {41}, Residual());
+  const DecoderLayerWeights& weights = layer.weights;
+  TestMatrix input(41, kHidden);
+  LayerTaps taps;
+  taps.mlp_input = [&](MatrixView<const float> m) {
+    for (int64_t t = 0; t < m.rows; ++t) {
+      std::copy_n(m.RowData(t), kHidden, input.view().RowData(t));
+    }
+    return absl::OkStatus();
+  };
+  taps.features = [&](const BlockFeatures& part) {
+    const bool is_routed = part.expert >= 0;
+    const MlpWeights& mlp =
+        is_routed
+            ? weights.mlp_experts.experts[static_cast<size_t>(part.expert)]
+            : weights.mlp;
+    ActivationBuffers buffers(mlp, 41);
+    const MatrixView<float> all =
+        MlpActivation(mlp, input.view(), buffers, pool);
+    for (int64_t i = 0; i < part.features.rows; ++i) {
+      const int64_t row =
+          is_routed ? part.rows[static_cast<size_t>(i)] : part.first_row + i;
+      EXPECT_TRUE(BitsEqual<float>(all.Row(row), part.features.Row(i)));
+    }
+    return absl::OkStatus();
+  };
+  Forward(layer.View(), {offsets, x.view()}, pool, taps);
+}
+
 // Neurons [begin, end) of an MLP.
 MlpWeights NeuronsOf(const DenseMlp& dense, int64_t begin, int64_t end,
                      ThreadPool& pool) {
