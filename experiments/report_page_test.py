@@ -178,6 +178,7 @@ _IDS = [
     "energy",
     "rates",
     "alignment",
+    "reconstruction",
     "lock",
     "timings",
     "digests",
@@ -210,6 +211,7 @@ def worse(report: dict) -> None:
     report["alignments"][0]["blocks"] = [
         {"layer": 2, "part": "attn", "divergence_before": None}
     ]
+    report["reconstructions"][0]["blocks"] = report["reconstructions"][0]["blocks"][1:]
     report["reproduce"]["bazel"] = None
 
 
@@ -223,6 +225,7 @@ def little(report: dict) -> None:
         "energy_splits",
         "rate_splits",
         "alignments",
+        "reconstructions",
     ):
         report[name] = []
 
@@ -342,7 +345,7 @@ class ReportPageTest(unittest.TestCase):
 
     def test_summary_says_whether_it_is_pinned(self):
         for page, card in [
-            ("verified", ["card good", "Verified", "every file and number of 11 steps"]),
+            ("verified", ["card good", "Verified", "every file and number of 12 steps"]),
             ("differs", ["card bad", "Differs", "first at step mlp"]),
             ("empty", ["card", "Not pinned", "the lock is empty"]),
             ("none", ["card", "Not pinned", "there is no lock"]),
@@ -354,7 +357,7 @@ class ReportPageTest(unittest.TestCase):
     def test_summary_says_how_long_it_took(self):
         self.assertIn(["card", "Time", "-", "not recorded"], self.found["none"]["cards"])
         self.assertIn(
-            ["card", "Time", "1.50 s", "for 1 of 11 steps"], self.found["verified"]["cards"]
+            ["card", "Time", "1.50 s", "for 1 of 12 steps"], self.found["verified"]["cards"]
         )
 
     # ---- Experts ----
@@ -421,6 +424,36 @@ class ReportPageTest(unittest.TestCase):
         self.assertEqual(
             self.section("worse", "alignment")["rows"][1][:4], ["2", "attention", "-", "-"]
         )
+
+    def test_shows_what_a_reconstruction_did(self):
+        made = self.section("none", "reconstruction")
+        self.assertEqual(
+            made["captions"],
+            [
+                "refitted (target dense_block): error of each block before and after",
+                "refitted: share of the routed neurons' energy",
+            ],
+        )
+        self.assertEqual(
+            made["points"],
+            [
+                "MLP before, layer 0: 0.5",
+                "MLP after, layer 0: 0.25",
+                "attention before, layer 1: 0.125",
+                "attention after, layer 1: 0.0625",
+                "captured, layer 0: 0.625",
+                "at best, layer 0: 0.75",
+            ],
+        )
+        self.assertEqual(
+            made["rows"][1:],
+            [
+                ["0", "MLP", "16", "0.5000", "0.2500", "0", "0.6250", "0.7500"],
+                ["1", "attention", "8", "0.1250", "0.0625", "-", "-", "-"],
+            ],
+        )
+        # No block has experts.
+        self.assertEqual(len(self.section("worse", "reconstruction")["captions"]), 1)
 
     # ---- Provenance ----
 

@@ -41,7 +41,7 @@ TEST(LockToJsonTest, TellsWhatDiffers) {
   pinned.mutable_steps(4)->set_arguments(0, "--other");
   pinned.mutable_steps(5)->mutable_inputs(0)->set_sha256("");
   *pinned.add_steps() = pinned.steps(0);
-  pinned.mutable_steps(11)->set_name("more");
+  pinned.mutable_steps(12)->set_name("more");
   const Json lock = LockToJson(Judge(experiment, pinned));
   EXPECT_EQ(lock["status"], "differs");
   EXPECT_EQ(lock["first_diverged"], "mlp");
@@ -117,7 +117,7 @@ TEST_F(RecordedLockTest, ListsNoFilesThatItCannotKnow) {
                    progress_));
   EXPECT_EQ(lock.model_size(), 0);
   EXPECT_EQ(lock.data_size(), 0);
-  EXPECT_EQ(lock.steps_size(), 11);
+  EXPECT_EQ(lock.steps_size(), 12);
 }
 
 TEST_F(RecordedLockTest, NeedsTheResults) {

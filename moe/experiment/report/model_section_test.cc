@@ -1,18 +1,12 @@
 #include "moe/experiment/report/model_section.h"
 
-#include <filesystem>
-#include <fstream>
-
 #include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "moe/base/json.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/experiment/experiment_spec.pb.h"
-#include "moe/experiment/report/report_values.h"
 #include "moe/experiment/report/testing/small_experiment.h"
-#include "moe/steps/step_kind.h"
 
 namespace moe {
 namespace {
@@ -47,24 +41,6 @@ TEST(ModelSectionsToJsonTest, HasTheNumbersOfTheStepsReports) {
   ASSERT_EQ(sections["alignments"].size(), 1u);
   EXPECT_EQ(sections["alignments"][0]["alignment_mode"], "exact");
   EXPECT_EQ(sections["alignments"][0]["blocks"][0]["divergence_after"], 3e-8);
-}
-
-TEST(ModelSectionsToJsonTest, HasTheBlocksOfAReconstruction) {
-  SmallExperiment experiment;
-  ExperimentSpec spec = experiment.spec();
-  ExperimentStep& step = *spec.add_steps();
-  step.set_name("refitted");
-  step.mutable_reconstruct()->set_checkpoint("mlp");
-  step.mutable_reconstruct()->set_dataset("all");
-  const std::filesystem::path path =
-      absl::StrCat(experiment.results(), "/refitted/",
-                   StepReportFile(OutputKind::kReconstructedCheckpoint));
-  std::filesystem::create_directories(path.parent_path());
-  std::ofstream(path) << R"({"artifact": "reconstruction", "ridge": 0.5,
-      "target": "dense_block", "blocks": [{"layer": 1, "part": "mlp",
-      "error_before": 0.5, "error_after": 0.25}]})";
-  MOE_ASSERT_OK_AND_ASSIGN(const Json sections,
-                           ModelSectionsToJson(spec, experiment.results()));
   ASSERT_EQ(sections["reconstructions"].size(), 1u);
   const Json& made = sections["reconstructions"][0];
   EXPECT_EQ(made["step"], "refitted");
@@ -72,6 +48,8 @@ TEST(ModelSectionsToJsonTest, HasTheBlocksOfAReconstruction) {
   EXPECT_EQ(made["ridge"], 0.5);
   EXPECT_EQ(made["target"], "dense_block");
   EXPECT_EQ(made["blocks"][0]["error_after"], 0.25);
+  EXPECT_EQ(made["blocks"][0]["captured_share"], 0.625);
+  EXPECT_EQ(made["blocks"][1]["part"], "attention");
 }
 
 TEST(ModelSectionsToJsonTest, AnExperimentMayHaveNone) {

@@ -93,6 +93,10 @@ constexpr absl::string_view kSpec = R"pb(
       options { num_experts: 2 num_shared_neurons: 4 top_k: 1 }
     }
   }
+  steps {
+    name: "refitted"
+    reconstruct { checkpoint: "mlp" dataset: "all" }
+  }
   criteria {
     metric: "cut.perplexity"
     at_most_metric { metric: "before.perplexity" times: 4 }
@@ -136,7 +140,17 @@ const std::map<std::string, absl::string_view>& Reports() {
                {"layer": 0, "part": "mlp", "divergence_before": 0.75,
                 "divergence_after": 3e-8, "num_dead_features": 0,
                 "num_features_without_root": 0, "least_scale": 0.5,
-                "largest_scale": 1.5, "largest_abs_bias": 0.25}]})"}};
+                "largest_scale": 1.5, "largest_abs_bias": 0.25}]})"},
+          {"refitted",
+           R"({"artifact": "reconstruction", "ridge": 0.5,
+               "target": "dense_block", "blocks": [
+               {"layer": 0, "part": "mlp", "num_features": 16,
+                "error_before": 0.5, "error_after": 0.25, "lambda": 0.125,
+                "pivot_ratio": 4.0, "shared_share": 0.0,
+                "captured_share": 0.625, "oracle_share": 0.75},
+               {"layer": 1, "part": "attention", "num_features": 8,
+                "error_before": 0.125, "error_after": 0.0625, "lambda": 0.5,
+                "pivot_ratio": 2.0}]})"}};
   return *reports;
 }
 
