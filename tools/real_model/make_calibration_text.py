@@ -7,8 +7,6 @@ them is stored in this repository. The sources:
   * Django's documentation (topics, how-to guides, introduction, FAQ, internals;
     BSD-3-Clause): the beginning of each chapter, English prose with some code. Every
     sixth chapter is held out.
-  * SymPy's documentation (explanations, guides, modules, tutorials; BSD-3-Clause), a
-    textbook of computer algebra: the beginning of each chapter.
   * "Alice's Adventures in Wonderland" (public domain), a story: passages from one end
     to the other. It is among the test data of Brotli (MIT), as are the proceedings below.
   * Mercurial's help (GPL-2.0-or-later), the manual of a program: the beginning of each
@@ -21,7 +19,7 @@ Writes to DIR files of JSON lines, {"text": ...} each; a text has 4000 character
 
   calibration.jsonl        94 of Django
   held_out.jsonl           18 of Django, which are in no other file
-  calibration_mixed.jsonl  64: 32 of calibration.jsonl, 16 of SymPy and 16 of Alice
+  calibration_mixed.jsonl  64: 48 of calibration.jsonl and 16 of Alice
   held_out_manual.jsonl    18 of Mercurial, a domain that no calibration text is of
   held_out_other.jsonl     18 of the workshop, another one
 
@@ -121,19 +119,6 @@ _DJANGO = Source(
     members=r"docs/(topics|howto|intro|faq|internals)/.*\.txt",
     cut=beginning,
 )
-_SYMPY = Source(
-    title="SymPy's documentation",
-    terms="BSD-3-Clause",
-    package=Package(
-        requirement="sympy==1.13.3",
-        file="sympy-1.13.3.tar.gz",
-        sha256="b27fd2c6530e0ab39e275fc9b683895367e51d5da91baa8d3d64db2565fec4d9",
-        megabytes=8,
-        is_source=True,
-    ),
-    members=r"doc/src/(explanation|guides|modules|tutorials)/.*\.(rst|md)",
-    cut=beginning,
-)
 _MERCURIAL = Source(
     title="Mercurial's help",
     terms="GPL-2.0-or-later",
@@ -182,12 +167,8 @@ OUTPUTS = (
     ),
     Output(
         file="calibration_mixed.jsonl",
-        sha256="1cbc093e179c4a4a37fe735a6c0a9f6d487223657d2a7dbae3c81107f28d73ca",
-        parts=(
-            Part(_DJANGO, not_held_out, 32),
-            Part(_SYMPY, count=16),
-            Part(_ALICE, count=16),
-        ),
+        sha256="b0a44b4b1a20e796d5188d86cd85d01035049a4a2d8621cb99ddac15ea2458f2",
+        parts=(Part(_DJANGO, not_held_out, 48), Part(_ALICE, count=16)),
     ),
     Output(
         file="held_out_manual.jsonl",
