@@ -47,7 +47,8 @@ TEST(ExperimentReportTest, HasEverySection) {
   EXPECT_EQ(report["energy_splits"].size(), 1u);
   EXPECT_EQ(report["rate_splits"].size(), 1u);
   EXPECT_EQ(report["alignments"].size(), 1u);
-  EXPECT_EQ(report["steps"].size(), 11u);
+  EXPECT_EQ(report["reconstructions"].size(), 1u);
+  EXPECT_EQ(report["steps"].size(), 12u);
   EXPECT_EQ(report["reproduce"]["version"], "1.2.3");
   EXPECT_EQ(report["reproduce"]["numerics_contract"], kNumericsContractVersion);
 }

@@ -75,7 +75,7 @@ TEST(StepsToJsonTest, HasRecordsAndTimings) {
   experiment.SetTiming("scores", 1.5);
   const Json steps = StepsToJson(Judge(experiment, experiment.Lock()),
                                  experiment.Lock(), experiment.results());
-  ASSERT_EQ(steps.size(), 11u);
+  ASSERT_EQ(steps.size(), 12u);
   EXPECT_EQ(steps[0]["name"], "router");
   EXPECT_EQ(steps[0]["status"], "verified");
   EXPECT_EQ(steps[0]["command"], "hidden_clustering");
