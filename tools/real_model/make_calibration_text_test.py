@@ -144,7 +144,7 @@ class OutputsTest(unittest.TestCase):
             for text in found
         }
         self.assertEqual(calibration & held_out, set())
-        self.assertEqual(len(calibration), 94 + 32)
+        self.assertEqual(len(calibration), 94 + 16)
 
 
 class MakeTest(unittest.TestCase):
