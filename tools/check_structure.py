@@ -23,6 +23,7 @@ _TESTED_BY = {
     "moe/model/aten/aten_pass.cc": "aten_forward_test.cc",
     "moe/model/layer/attention_backward.cc": "attention_test.cc",
     "moe/model/walk/layer_pass.cc": "dense_walk_test.cc",
+    "moe/reconstruct/layer_energies.cc": "energy_split_test.cc",
     "moe/steps/alignment_step.cc": "tools/cli/align_commands_test.cc",
     "moe/steps/all_steps.cc": "step_kind_test.cc",
     "moe/steps/conversion_steps.cc": "tools/cli/convert_commands_test.cc",

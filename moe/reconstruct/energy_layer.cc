@@ -37,13 +37,6 @@ constexpr int64_t kStartIterations = 10;
 constexpr auto kFloatBytes = static_cast<int64_t>(sizeof(float));
 constexpr auto kDoubleBytes = static_cast<int64_t>(sizeof(double));
 
-double SumOver(absl::Span<const int64_t> neurons,
-               absl::Span<const double> totals) {
-  double sum = 0.0;
-  for (const int64_t n : neurons) sum += totals[static_cast<size_t>(n)];
-  return sum;
-}
-
 // The alternation of one layer.
 class Alternation {
  public:

@@ -1,7 +1,5 @@
 #include "moe/reconstruct/energy_split.h"
 
-#include <algorithm>
-#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <utility>
@@ -13,17 +11,13 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "absl/types/span.h"
 #include "moe/base/matrix.h"
 #include "moe/base/matrix_view.h"
 #include "moe/base/memory_budget.h"
 #include "moe/base/options/options.h"
 #include "moe/base/status_macros.h"
-#include "moe/base/thread_pool.h"
 #include "moe/checkpoint/llama_config.h"
-#include "moe/checkpoint/tensor_name.h"
 #include "moe/gates/balanced_kmeans.h"
-#include "moe/kernels/rows/distances.h"
 #include "moe/model/layer/layer_batch.h"
 #include "moe/model/walk/dense_model.h"
 #include "moe/model/walk/dense_walk.h"
@@ -32,12 +26,10 @@
 #include "moe/model/walk/walk_plan.h"
 #include "moe/model/walk/walk_tap.h"
 #include "moe/model/walk/weighted_sequences.h"
-#include "moe/reconstruct/column_norms.h"
 #include "moe/reconstruct/energy_layer.h"
 #include "moe/reconstruct/energy_split_options.pb.h"
-#include "moe/reconstruct/energy_sums.h"
 #include "moe/reconstruct/expert_counts.h"
-#include "moe/reconstruct/token_weights.h"
+#include "moe/reconstruct/layer_energies.h"
 #include "moe/text/dataset/token_sequences.h"
 
 namespace moe {
@@ -54,16 +46,13 @@ struct SplitMemory {
                                              const WalkResources& resources) {
     const int num_threads = resources.pool.num_threads();
     SplitMemory memory;
-    const int64_t token_bytes =
-        num_tokens * static_cast<int64_t>(2 * sizeof(double) + sizeof(float));
     MOE_ASSIGN_OR_RETURN(
         memory.layer,
         resources.budget.Reserve(
             EnergyLayerBytes({num_tokens, config.hidden_size,
                               config.intermediate_size, num_threads},
                              options) +
-                token_bytes +
-                ColumnNormsBytes(config.hidden_size, config.intermediate_size),
+                LayerEnergies::Bytes(config, num_tokens),
             "the energy split of a layer"));
     MOE_ASSIGN_OR_RETURN(
         memory.start,
@@ -76,28 +65,23 @@ struct SplitMemory {
 
 // What is split, how, and with what.
 struct SplitJob {
-  const DenseModel& model;
+  EnergyWalk walk;
   const EnergySplitOptions& options;
-  const WalkOptions& walk_options;
-  const WalkResources& resources;
   const SplitMemory& memory;
 };
 
 // Gathers a layer's tokens, and splits it at its end.
 class EnergySplitTap : public WalkTap {
  public:
-  EnergySplitTap(const SplitJob& job, int64_t num_tokens, EnergySplit& split)
-      : job_(job),
-        split_(split),
-        squared_norms_(static_cast<size_t>(num_tokens)) {}
+  EnergySplitTap(const SplitJob& job, EnergySplit& split)
+      : job_(job), split_(split), energies_(job.walk) {}
 
-  // Reserves memory only here, after the walk has reserved its own.
   absl::Status OnLayerStart(int64_t) override {
-    if (inputs_.has_value()) return absl::OkStatus();
-    MOE_ASSIGN_OR_RETURN(inputs_, NewRows(job_.model.config().hidden_size));
-    MOE_ASSIGN_OR_RETURN(energies_,
-                         NewRows(job_.model.config().intermediate_size));
-    return absl::OkStatus();
+    if (!inputs_.has_value()) {
+      MOE_ASSIGN_OR_RETURN(
+          inputs_, energies_.NewRows(job_.walk.model.config().hidden_size));
+    }
+    return energies_.Start();
   }
 
   absl::Status OnMlpInput(const TapContext& context,
@@ -107,18 +91,12 @@ class EnergySplitTap : public WalkTap {
 
   absl::Status OnFeatures(const TapContext& context,
                           const BlockFeatures& features) override {
-    if (features.block != DecoderBlock::kMlp) return absl::OkStatus();
-    return energies_->StoreCopy(context.group.first_token + features.first_row,
-                                features.features, feature_buffer_);
+    return energies_.AddFeatures(context, features);
   }
 
   absl::Status OnLayerOutput(const TapContext& context,
                              MatrixView<const float> hidden) override {
-    SquaredNorms(hidden,
-                 absl::MakeSpan(squared_norms_)
-                     .subspan(static_cast<size_t>(context.group.first_token),
-                              static_cast<size_t>(hidden.rows)),
-                 job_.resources.pool);
+    energies_.AddOutput(context, hidden);
     return absl::OkStatus();
   }
 
@@ -127,46 +105,32 @@ class EnergySplitTap : public WalkTap {
   }
 
  private:
-  absl::StatusOr<HiddenStates> NewRows(int64_t num_cols) const {
-    return HiddenStates::Create(static_cast<int64_t>(squared_norms_.size()),
-                                num_cols, job_.resources.budget,
-                                job_.walk_options.spill_directory);
-  }
-
   void SetDetail(int64_t layer, absl::string_view detail) const {
-    job_.resources.progress.SetDetail(
+    job_.walk.resources.progress.SetDetail(
         absl::StrCat("layer ", layer, ": ", detail));
   }
 
   absl::Status SplitLayer(int64_t layer) {
     const absl::Time start = absl::Now();
-    const LlamaConfig& config = job_.model.config();
     SetDetail(layer, "energies");
-    const std::vector<float> weights =
-        TokenWeights(squared_norms_, static_cast<double>(config.hidden_size),
-                     config.rms_norm_eps);
-    std::vector<double> norms(static_cast<size_t>(config.intermediate_size));
-    MOE_RETURN_IF_ERROR(ColumnNorms(
-        job_.model.checkpoint(), TensorName{TensorKind::kMlpDown, layer},
-        absl::MakeSpan(norms), job_.resources.pool));
-    MOE_ASSIGN_OR_RETURN(
-        const std::vector<double> totals,
-        TakeEnergies(*energies_, weights, norms, job_.resources.pool));
+    MOE_RETURN_IF_ERROR(energies_.Finish(layer));
     MOE_ASSIGN_OR_RETURN(const Matrix<float> router, Start(layer));
     SetDetail(layer, "experts and router");
     MOE_ASSIGN_OR_RETURN(
         EnergyLayer made,
-        SplitLayerByEnergy({*inputs_, *energies_, weights, totals},
+        SplitLayerByEnergy({*inputs_, energies_.energies(), energies_.weights(),
+                            energies_.totals()},
                            router.view(), job_.options,
-                           job_.options.expert_size(), job_.resources.pool));
+                           job_.options.expert_size(),
+                           job_.walk.resources.pool));
     Keep(std::move(made), absl::ToDoubleSeconds(absl::Now() - start));
     return absl::OkStatus();
   }
 
   absl::StatusOr<Matrix<float>> Start(int64_t layer) {
     const StartResources start = {
-        job_.memory.start, job_.resources.budget,
-        job_.walk_options.spill_directory, job_.resources.pool,
+        job_.memory.start, job_.walk.resources.budget,
+        job_.walk.options.spill_directory, job_.walk.resources.pool,
         [&](absl::string_view detail) { SetDetail(layer, detail); }};
     return StartRouter(*inputs_, job_.options,
                        absl::StrCat("split_energy/layer/", layer), start);
@@ -182,10 +146,9 @@ class EnergySplitTap : public WalkTap {
 
   const SplitJob& job_;
   EnergySplit& split_;
-  std::vector<double> squared_norms_;  // [T], of the states after the layer.
+  LayerEnergies energies_;
   std::optional<HiddenStates> inputs_;
-  std::optional<HiddenStates> energies_;  // Activations until the layer's end.
-  Matrix<float> buffer_, feature_buffer_;
+  Matrix<float> buffer_;
 };
 
 }  // namespace
@@ -213,8 +176,9 @@ absl::StatusOr<EnergySplit> SplitByEnergy(DenseModel& model,
       const SplitMemory memory,
       SplitMemory::Reserve(model.config(), num_tokens, options, resources));
   EnergySplit split;
-  const SplitJob job = {model, options, walk_options, resources, memory};
-  EnergySplitTap tap(job, num_tokens, split);
+  const SplitJob job = {
+      {model, num_tokens, walk_options, resources}, options, memory};
+  EnergySplitTap tap(job, split);
   MOE_RETURN_IF_ERROR(Annotate(WalkForward(model, InCanonicalOrder(sequences),
                                            walk_options, &tap, resources)
                                    .status(),

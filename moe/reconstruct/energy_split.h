@@ -5,10 +5,7 @@
 // It takes the place of router weights by clustering, neuron importance and
 // neuron split in the pipeline: convert_mixtral_residual (or convert_mixtral,
 // where no neurons are shared) reads both artifacts. energy_layer.h says what
-// is computed in a layer.
-//
-// The weights of tokens w_t are TokenWeights of the hidden states after the
-// layer: energy counts in proportion to what it is added to.
+// is computed in a layer, layer_energies.h what tokens weigh.
 
 #ifndef MOE_RECONSTRUCT_ENERGY_SPLIT_H_
 #define MOE_RECONSTRUCT_ENERGY_SPLIT_H_

@@ -22,17 +22,16 @@
 #include "moe/gates/balanced_kmeans.h"
 #include "moe/kernels/testing/kernel_test.h"
 #include "moe/model/layer/checkpoint_weights.h"
-#include "moe/model/layer/layer_batch.h"
 #include "moe/model/walk/dense_model.h"
 #include "moe/model/walk/dense_walk.h"
 #include "moe/model/walk/hidden_states.h"
 #include "moe/model/walk/testing/walk_fixture.h"
 #include "moe/model/walk/walk_options.h"
-#include "moe/model/walk/walk_tap.h"
 #include "moe/model/walk/weighted_sequences.h"
 #include "moe/reconstruct/energy_layer.h"
 #include "moe/reconstruct/energy_split_options.pb.h"
 #include "moe/reconstruct/energy_sums.h"
+#include "moe/reconstruct/testing/gathering_tap.h"
 #include "moe/reconstruct/token_weights.h"
 #include "moe/text/dataset/token_sequences.h"
 
@@ -44,6 +43,7 @@ using ::moe::testing::Digest;
 using ::moe::testing::EightSequences;
 using ::moe::testing::FewKernelMachines;
 using ::moe::testing::FixturePath;
+using ::moe::testing::GatheringTap;
 using ::moe::testing::KernelMachineName;
 using ::moe::testing::SmallestBudget;
 using ::moe::testing::StatusIs;
@@ -86,49 +86,6 @@ std::vector<float> GateValues(const EnergySplit& split) {
   }
   return values;
 }
-
-// All that a layer's split is made of, by a tap of its own.
-class GatheringTap : public WalkTap {
- public:
-  absl::Status OnLayerStart(int64_t) override {
-    layers.emplace_back();
-    return absl::OkStatus();
-  }
-  absl::Status OnMlpInput(const TapContext&,
-                          MatrixView<const float> rows) override {
-    Append(rows, layers.back().inputs);
-    return absl::OkStatus();
-  }
-  absl::Status OnFeatures(const TapContext&,
-                          const BlockFeatures& features) override {
-    if (features.block == DecoderBlock::kMlp) {
-      Append(features.features, layers.back().activations);
-    }
-    return absl::OkStatus();
-  }
-  absl::Status OnLayerOutput(const TapContext&,
-                             MatrixView<const float> rows) override {
-    for (int64_t r = 0; r < rows.rows; ++r) {
-      double norm = 0.0;
-      for (const float x : rows.Row(r)) norm += double{x} * double{x};
-      layers.back().norms.push_back(norm);
-    }
-    return absl::OkStatus();
-  }
-
-  struct Layer {
-    std::vector<float> inputs, activations;
-    std::vector<double> norms;
-  };
-  std::vector<Layer> layers;
-
- private:
-  static void Append(MatrixView<const float> rows, std::vector<float>& to) {
-    for (int64_t r = 0; r < rows.rows; ++r) {
-      to.insert(to.end(), rows.Row(r).begin(), rows.Row(r).end());
-    }
-  }
-};
 
 HiddenStates RowsOf(const std::vector<float>& values, int64_t num_rows,
                     MemoryBudget& budget) {

@@ -99,6 +99,13 @@ absl::StatusOr<std::vector<double>> TakeEnergies(
   return totals;
 }
 
+double SumOver(absl::Span<const int64_t> neurons,
+               absl::Span<const double> totals) {
+  double sum = 0.0;
+  for (const int64_t n : neurons) sum += totals[static_cast<size_t>(n)];
+  return sum;
+}
+
 void AddAffinity(MatrixView<const float> energies,
                  MatrixView<const int32_t> chosen, Matrix<double>& affinity,
                  ThreadPool& pool) {

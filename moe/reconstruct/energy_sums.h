@@ -45,6 +45,10 @@ absl::StatusOr<std::vector<double>> TakeEnergies(
     HiddenStates& activations, absl::Span<const float> weights,
     absl::Span<const double> column_norms, ThreadPool& pool);
 
+// The sum of totals[n] over `neurons`, in their order.
+double SumOver(absl::Span<const int64_t> neurons,
+               absl::Span<const double> totals);
+
 // affinity[e][n] += V_tn for each token t, ascending, that has e among
 // `chosen` [num_tokens, k]; an expert at most once in a row. `energies` is
 // [num_tokens, I] and `affinity` [E, I]. Calls with successive tokens continue
