@@ -26,6 +26,7 @@
 #include "moe/checkpoint/checkpoint.h"
 #include "moe/checkpoint/checkpoint_writer.h"
 #include "moe/checkpoint/companion_files.h"
+#include "moe/checkpoint/llama_config.h"
 #include "moe/checkpoint/moe_config.h"
 #include "moe/checkpoint/path_fields.h"
 #include "moe/checkpoint/safetensors_file.h"
@@ -115,6 +116,16 @@ void CutIntoShards(int64_t max_bytes, CheckpointPlan& plan) {
                        : kSingleShardFile;
   }
   plan.shards = std::move(shards);
+}
+
+absl::StatusOr<std::unique_ptr<CheckpointWriter>> CreateWriter(
+    CheckpointPlan plan, const Checkpoint& from,
+    const ConversionOutput& output) {
+  CheckpointWriterOptions options;
+  options.overwrite = output.overwrite;
+  options.input_directory = from.directory();
+  options.file_system = output.file_system;
+  return CheckpointWriter::Create(output.path, std::move(plan), options);
 }
 
 // Hands data to the writer, which takes the bytes of one shard at a time.
@@ -245,6 +256,26 @@ absl::StatusOr<ConversionPlan> PlanMoeConversion(const Checkpoint& from,
   return plan;
 }
 
+absl::StatusOr<ConversionPlan> PlanDenseConversion(const Checkpoint& from,
+                                                   const LlamaConfig& config,
+                                                   ConvertTensor convert) {
+  Json document = config.document;
+  document["intermediate_size"] = config.intermediate_size;
+  document.erase(kNameOrPathField);
+  RemovePathFields(document);
+  MOE_ASSIGN_OR_RETURN(
+      ConversionPlan plan,
+      PlanConversion(from, {{kConfigFile, FormatJson(document)}}, convert));
+  MOE_CHECK(TensorsOf(plan.checkpoint) == DenseTensorSet(config));
+  return plan;
+}
+
+absl::Status CheckConversionOutput(ConversionPlan plan, const Checkpoint& from,
+                                   const ConversionOutput& output) {
+  // The writer's destructor removes what it has begun.
+  return CreateWriter(std::move(plan.checkpoint), from, output).status();
+}
+
 absl::StatusOr<WrittenCheckpoint> WriteConversion(
     ConversionPlan plan, const Checkpoint& from, const ConversionOutput& output,
     const ConversionResources& resources) {
@@ -260,13 +291,8 @@ absl::StatusOr<WrittenCheckpoint> WriteConversion(
     written.num_tensors += static_cast<int64_t>(shard.tensors.size());
     written.total_bytes += DataBytes(shard.tensors);
   }
-  CheckpointWriterOptions options;
-  options.overwrite = output.overwrite;
-  options.input_directory = from.directory();
-  options.file_system = output.file_system;
   MOE_ASSIGN_OR_RETURN(const std::unique_ptr<CheckpointWriter> writer,
-                       CheckpointWriter::Create(
-                           output.path, std::move(plan.checkpoint), options));
+                       CreateWriter(std::move(plan.checkpoint), from, output));
   ShardedAppender appender(std::move(shard_bytes), *writer);
   resources.progress.Start("writing", written.total_bytes, "bytes");
   MOE_ASSIGN_OR_RETURN(written.scaled, StreamPieces(

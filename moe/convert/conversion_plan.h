@@ -15,12 +15,14 @@
 #include <vector>
 
 #include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "moe/base/file_system.h"
 #include "moe/checkpoint/checkpoint.h"
 #include "moe/checkpoint/checkpoint_writer.h"
 #include "moe/checkpoint/companion_files.h"
+#include "moe/checkpoint/llama_config.h"
 #include "moe/checkpoint/moe_config.h"
 #include "moe/checkpoint/sharded_tensors.h"
 #include "moe/checkpoint/tensor.h"
@@ -87,6 +89,14 @@ absl::StatusOr<ConversionPlan> PlanMoeConversion(const Checkpoint& from,
                                                  const MoeConfig& config,
                                                  ConvertTensor convert);
 
+// PlanConversion to a dense checkpoint of that configuration: config.json is
+// the configuration's document with its intermediate_size, without
+// "_name_or_path" and the fields that RemovePathFields removes. What `convert`
+// gives must be what the configuration calls for.
+absl::StatusOr<ConversionPlan> PlanDenseConversion(const Checkpoint& from,
+                                                   const LlamaConfig& config,
+                                                   ConvertTensor convert);
+
 struct ConversionOutput {
   std::string path;
   // As CheckpointWriterOptions.
@@ -109,6 +119,12 @@ struct WrittenCheckpoint {
   // As the plan has it.
   std::vector<LeftBehind> left_behind = {};
 };
+
+// Checks before hours of work whether the plan, or another one of the same
+// tensors, could be written: the errors of CheckpointWriter::Create, which
+// checks the path and the free space. Leaves nothing behind.
+absl::Status CheckConversionOutput(ConversionPlan plan, const Checkpoint& from,
+                                   const ConversionOutput& output);
 
 // Writes the plan, made from `from`. The errors of CheckpointWriter, those of
 // Create before anything is written, of StreamPieces and of

@@ -1,16 +1,11 @@
 #include "moe/reconstruct/reconstructed_checkpoint.h"
 
-#include <memory>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "moe/base/json.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/checkpoint.h"
-#include "moe/checkpoint/checkpoint_writer.h"
-#include "moe/checkpoint/llama_config.h"
-#include "moe/checkpoint/path_fields.h"
 #include "moe/checkpoint/sharded_tensors.h"
 #include "moe/checkpoint/tensor.h"
 #include "moe/checkpoint/tensor_name.h"
@@ -26,9 +21,7 @@ absl::StatusOr<ConversionPlan> PlanOf(const Checkpoint& from,
   if (from.moe_config() != nullptr) {
     return PlanMoeConversion(from, *from.moe_config(), convert);
   }
-  Json document = from.dense_config()->document;
-  RemovePathFields(document);
-  return PlanConversion(from, {{kConfigFile, FormatJson(document)}}, convert);
+  return PlanDenseConversion(from, *from.dense_config(), convert);
 }
 
 }  // namespace
@@ -40,14 +33,7 @@ absl::Status CheckReconstructedOutput(const Checkpoint& from,
       PlanOf(from, [](const TensorName& name, const TensorLocation& location) {
         return CopyAs(name, location);
       }));
-  CheckpointWriterOptions options;
-  options.overwrite = output.overwrite;
-  options.input_directory = from.directory();
-  options.file_system = output.file_system;
-  // The destructor of the writer removes what it has begun.
-  return CheckpointWriter::Create(output.path, std::move(plan.checkpoint),
-                                  options)
-      .status();
+  return CheckConversionOutput(std::move(plan), from, output);
 }
 
 absl::StatusOr<WrittenCheckpoint> WriteReconstructedCheckpoint(

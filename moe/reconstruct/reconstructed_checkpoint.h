@@ -13,8 +13,8 @@
 
 namespace moe {
 
-// Checks before hours of work whether the checkpoint could be written: the
-// errors of CheckpointWriter::Create, which checks the path and the free space.
+// Checks before hours of work whether the checkpoint could be written. The
+// errors of CheckConversionOutput.
 absl::Status CheckReconstructedOutput(const Checkpoint& from,
                                       const ConversionOutput& output);
 
