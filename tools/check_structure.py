@@ -26,6 +26,7 @@ _TESTED_BY = {
     "moe/reconstruct/layer_energies.cc": "energy_split_test.cc",
     "moe/steps/alignment_step.cc": "tools/cli/align_commands_test.cc",
     "moe/steps/all_steps.cc": "step_kind_test.cc",
+    "moe/steps/checkpoint_and_report.cc": "tools/cli/reconstruct_command_test.cc",
     "moe/steps/conversion_steps.cc": "tools/cli/convert_commands_test.cc",
     "moe/steps/cost_model.cc": "moe/experiment/step_cost_test.cc",
     "moe/steps/energy_split_step.cc": "tools/cli/split_energy_command_test.cc",

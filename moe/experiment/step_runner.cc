@@ -168,15 +168,15 @@ absl::Status CollectOutput(const PlannedStep& step,
     MOE_ASSIGN_OR_RETURN(const std::vector<FileDigest> files,
                          DigestDirectory(directory, progress));
     lock.mutable_files()->Add(files.begin(), files.end());
-    if (step.output() == OutputKind::kCheckpoint) return absl::OkStatus();
-    if (step.output() == OutputKind::kReconstructedCheckpoint) {
-      MOE_ASSIGN_OR_RETURN(
-          *record.add_reports(),
-          DigestFile(directory, std::string(kReconstructionReport)));
-      return absl::OkStatus();
+    if (step.output() == OutputKind::kAlignedCheckpoint) {
+      return CollectArtifact(
+          absl::StrCat(kAlignmentDirectory, "/scale_factors"), directory,
+          record);
     }
-    return CollectArtifact(absl::StrCat(kAlignmentDirectory, "/scale_factors"),
-                           directory, record);
+    const std::string report = CheckpointReportFile(step.output());
+    if (report.empty()) return absl::OkStatus();
+    MOE_ASSIGN_OR_RETURN(*record.add_reports(), DigestFile(directory, report));
+    return absl::OkStatus();
   }
   if (step.output() == OutputKind::kEvaluation) {
     const std::string name = OutputFile(step.output());

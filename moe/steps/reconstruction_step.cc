@@ -3,25 +3,18 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/message.h"
-#include "moe/base/atomic_write.h"
-#include "moe/base/file_system.h"
-#include "moe/base/json.h"
-#include "moe/base/mutation_gate.h"
 #include "moe/base/progress.h"
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/checkpoint.h"
 #include "moe/convert/conversion_plan.h"
-#include "moe/convert/conversion_report.h"
-#include "moe/convert/piece_stream.h"
-#include "moe/evaluate/inspect.h"
 #include "moe/model/walk/model.h"
+#include "moe/model/walk/walk_options.h"
 #include "moe/reconstruct/made_from.h"
 #include "moe/reconstruct/reconstruct_model.h"
 #include "moe/reconstruct/reconstruct_options.h"
@@ -30,6 +23,7 @@
 #include "moe/reconstruct/reconstruction_report.h"
 #include "moe/steps/all_steps.h"
 #include "moe/steps/artifact_output.h"
+#include "moe/steps/checkpoint_and_report.h"
 #include "moe/steps/cost_model.h"
 #include "moe/steps/output_options.pb.h"
 #include "moe/steps/step_kind.h"
@@ -39,85 +33,24 @@ namespace moe {
 namespace {
 
 constexpr char kDenseFlag[] = "dense_model_path";
-constexpr char kReportName[] = "reconstruction";
 
 // All that can be wrong before the dataset is read and the models walked.
 absl::Status CheckRequest(const StepRequest& request) {
-  const auto& output = request.OutputAs<ReconstructionOutput>();
-  if (!output.report_out().empty()) {
-    MOE_RETURN_IF_ERROR(CheckOutputFile(
-        {"--report_out", output.report_out(), output.overwrite(),
-         "report of a reconstruction", "reconstruction.report.json",
-         [](const std::string& path) {
-           return IsReportOf(path, kReportName);
-         }}));
-  }
+  MOE_RETURN_IF_ERROR(CheckReportOutput(request));
   MOE_ASSIGN_OR_RETURN(const Checkpoint from,
                        Checkpoint::Open(request.Path(kModelPathFlag)));
   MOE_ASSIGN_OR_RETURN(const Checkpoint dense,
                        Checkpoint::Open(request.Path(kDenseFlag)));
   MOE_RETURN_IF_ERROR(CheckMadeFrom(from, dense));
-  MOE_ASSIGN_OR_RETURN(const ConversionOutput checkpoint,
-                       ConversionOutputOf(output));
+  MOE_ASSIGN_OR_RETURN(
+      const ConversionOutput checkpoint,
+      ConversionOutputOf(request.OutputAs<ReportedCheckpointOutput>()));
   return CheckReconstructedOutput(from, checkpoint);
-}
-
-// "sha256": {the name of each file of the checkpoint: its digest}.
-absl::Status AddDigests(const std::string& path, Progress& progress,
-                        Json& report) {
-  InspectOptions options;
-  options.digests = true;
-  MOE_ASSIGN_OR_RETURN(const Inspection made, Inspect(path, options, progress));
-  Json& digests = report["sha256"] = Json::object();
-  for (const auto& [name, digest] : made.digests) digests[name] = digest;
-  return absl::OkStatus();
-}
-
-// The checkpoint, then the report: a signal ends the command before both are
-// there or after.
-absl::StatusOr<Json> Write(const StepRequest& request, AnyWalkSession& session,
-                           const Reconstruction& made) {
-  const auto& output = request.OutputAs<ReconstructionOutput>();
-  const WalkResources resources = session.resources();
-  std::optional<MutationSection> section;
-  MOE_ASSIGN_OR_RETURN(ConversionOutput checkpoint, ConversionOutputOf(output));
-  // An older report is gone before the checkpoint is replaced, so that it never
-  // stands beside another one.
-  absl::Status removed;
-  checkpoint.before_commit = [&] {
-    section.emplace();
-    if (output.overwrite() && IsReportOf(output.report_out(), kReportName)) {
-      removed = PosixFileSystem().RemoveAll(output.report_out());
-    }
-  };
-  MOE_ASSIGN_OR_RETURN(const WrittenCheckpoint written,
-                       WriteReconstructedCheckpoint(
-                           session.model().checkpoint(), made.weights,
-                           checkpoint, {resources.pool, resources.progress}));
-  MOE_RETURN_IF_ERROR(removed);
-  Json report = Json::object();
-  report["artifact"] = kReportName;
-  report["checkpoint"] = SplitPath(output.save_path()).name;
-  AddWritten(written, report);
-  MOE_RETURN_IF_ERROR(
-      AddDigests(output.save_path(), resources.progress, report));
-  report.update(
-      ReconstructionToJson(made, request.OptionsAs<ReconstructOptions>()));
-  report = WithDataset(report, session.dataset());
-  if (output.report_out().empty()) return report;
-  const std::string text = FormatJson(report);
-  // What is there now is no older report: it may be a file of the checkpoint.
-  MOE_RETURN_IF_ERROR(WriteFileAtomically(
-      output.report_out(), /*overwrite=*/false,
-      [&](WritableFile& file) { return file.Append(text); }));
-  return report;
 }
 
 absl::StatusOr<StepOutcome> Reconstruct(const StepRequest& request,
                                         Progress& progress) {
   const auto& options = request.OptionsAs<ReconstructOptions>();
-  const std::string& path =
-      request.OutputAs<ReconstructionOutput>().save_path();
   MOE_RETURN_IF_ERROR(CheckRequest(request));
   MOE_ASSIGN_OR_RETURN(const std::unique_ptr<AnyWalkSession> session,
                        AnyWalkSession::Open(request, progress));
@@ -126,12 +59,23 @@ absl::StatusOr<StepOutcome> Reconstruct(const StepRequest& request,
       const Reconstruction made,
       ReconstructModel({dense, session->model(), session->sequences(), options},
                        SingleWalk(), session->resources()));
-  MOE_ASSIGN_OR_RETURN(Json report, Write(request, *session, made));
-  report["checkpoint"] = path;
-  return StepOutcome{report,
-                     absl::StrCat(FormatLine("reconstructed checkpoint", path),
-                                  FormatDataset(session->dataset()),
-                                  FormatReconstruction(made))};
+  const WalkResources resources = session->resources();
+  MOE_ASSIGN_OR_RETURN(
+      const ReportedCheckpoint written,
+      WriteCheckpointAndReport(
+          request,
+          [&](const ConversionOutput& output) {
+            return WriteReconstructedCheckpoint(
+                session->model().checkpoint(), made.weights, output,
+                {resources.pool, resources.progress});
+          },
+          ReconstructionToJson(made, options), session->dataset(), progress));
+  return StepOutcome{
+      written.report,
+      absl::StrCat(
+          FormatLine("reconstructed checkpoint",
+                     request.OutputAs<ReportedCheckpointOutput>().save_path()),
+          FormatDataset(session->dataset()), FormatReconstruction(made))};
 }
 
 // A walk of the dense model, two of the converted one, and the writing. The
@@ -187,7 +131,7 @@ StepKind ReconstructionKind() {
                  DatasetInput()};
   kind.made = OutputKind::kReconstructedCheckpoint;
   kind.options = std::make_shared<ReconstructOptions>();
-  kind.output = std::make_shared<ReconstructionOutput>();
+  kind.output = std::make_shared<ReportedCheckpointOutput>();
   kind.validate = [](const google::protobuf::Message& options) {
     return ValidateReconstructOptions(
         static_cast<const ReconstructOptions&>(options));

@@ -111,7 +111,17 @@ bool Provides(OutputKind made, OutputKind wanted) {
 bool IsCheckpoint(OutputKind kind) {
   return kind == OutputKind::kCheckpoint ||
          kind == OutputKind::kAlignedCheckpoint ||
-         kind == OutputKind::kReconstructedCheckpoint;
+         !CheckpointReportName(kind).empty();
+}
+
+absl::string_view CheckpointReportName(OutputKind kind) {
+  if (kind == OutputKind::kReconstructedCheckpoint) return "reconstruction";
+  return "";
+}
+
+std::string CheckpointReportFile(OutputKind kind) {
+  const absl::string_view name = CheckpointReportName(kind);
+  return name.empty() ? "" : absl::StrCat(name, "/", name, ".report.json");
 }
 
 bool Walks(const StepKind& kind) {
@@ -179,10 +189,11 @@ void WriteTo(const std::string& directory, StepRequest& request) {
     output.set_save_path(directory);
     output.set_scale_factors_path(
         absl::StrCat(directory, "/", kAlignmentDirectory));
-  } else if (kind.made == OutputKind::kReconstructedCheckpoint) {
-    auto& output = static_cast<ReconstructionOutput&>(*request.output);
+  } else if (!CheckpointReportName(kind.made).empty()) {
+    auto& output = static_cast<ReportedCheckpointOutput&>(*request.output);
     output.set_save_path(directory);
-    output.set_report_out(absl::StrCat(directory, "/", kReconstructionReport));
+    output.set_report_out(
+        absl::StrCat(directory, "/", CheckpointReportFile(kind.made)));
   } else {
     static_cast<ArtifactOutput&>(*request.output).set_save_path(directory);
   }

@@ -70,10 +70,12 @@ bool Provides(OutputKind made, OutputKind wanted);
 // checkpoint of an experiment.
 inline constexpr absl::string_view kAlignmentDirectory = "alignment";
 
-// Where the report of a reconstruction lies in the directory of a checkpoint of
-// an experiment.
-inline constexpr absl::string_view kReconstructionReport =
-    "reconstruction/reconstruction.report.json";
+// The "artifact" of the report that a step writes with a checkpoint:
+// "reconstruction"; empty for the other kinds.
+absl::string_view CheckpointReportName(OutputKind kind);
+// Where it lies in the directory of a checkpoint of an experiment:
+// "reconstruction/reconstruction.report.json"; empty for the other kinds.
+std::string CheckpointReportFile(OutputKind kind);
 
 // Something that a step reads.
 struct StepInputKind {

@@ -189,7 +189,7 @@ TEST_F(ReconstructCommandTest, ReplacesOnlyWhenItIsTold) {
   directory_.Write("mine.json", "{\"artifact\": \"mine\"}");
   refused(
       Reconstruct("new", {"--report_out=" + Path("mine.json"), "--overwrite"}),
-      "/mine.json is no report of a reconstruction");
+      "/mine.json is no report of reconstruct_converted_model");
   EXPECT_EQ(FileText(Path("mine.json")), "{\"artifact\": \"mine\"}");
   directory_.Write("made/mine.txt", "mine");
   refused(Reconstruct("made", {"--overwrite"}), "found also mine.txt");

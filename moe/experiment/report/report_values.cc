@@ -64,13 +64,10 @@ constexpr uint64_t kMaxReportBytes = uint64_t{256} << 20;
 
 std::string StepReportFile(OutputKind kind) {
   if (kind == OutputKind::kEvaluation) return OutputFile(kind);
-  if (kind == OutputKind::kCheckpoint) return "";
   if (kind == OutputKind::kAlignedCheckpoint) {
     return absl::StrCat(kAlignmentDirectory, "/scale_factors.report.json");
   }
-  if (kind == OutputKind::kReconstructedCheckpoint) {
-    return std::string(kReconstructionReport);
-  }
+  if (IsCheckpoint(kind)) return CheckpointReportFile(kind);
   // Every artifact of a step has the same report beside it.
   return absl::StrCat(ArtifactsOf(kind).front(), ".report.json");
 }
