@@ -33,6 +33,7 @@ _TESTED_BY = {
     "moe/steps/evaluation_step.cc": "tools/cli/evaluate_command_test.cc",
     "moe/steps/hidden_distribution_step.cc": "tools/cli/align_commands_test.cc",
     "moe/steps/importance_scores_step.cc": "tools/cli/split_commands_test.cc",
+    "moe/steps/neuron_removal_step.cc": "tools/cli/remove_neurons_command_test.cc",
     "moe/steps/neuron_split_steps.cc": "tools/cli/split_commands_test.cc",
     "moe/steps/rate_split_step.cc": "tools/cli/split_activation_rate_command_test.cc",
     "moe/steps/reconstruction_step.cc": "tools/cli/reconstruct_command_test.cc",

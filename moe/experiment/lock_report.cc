@@ -110,7 +110,8 @@ std::string LastCheckpoint(const ExperimentSpec& spec) {
   std::string name;
   for (const ExperimentStep& step : spec.steps()) {
     if (step.has_convert_mlp() || step.has_convert_attention() ||
-        step.has_align() || step.has_reconstruct()) {
+        step.has_align() || step.has_reconstruct() ||
+        step.has_remove_neurons()) {
       name = step.name();
     }
   }

@@ -107,6 +107,14 @@ TEST_F(LockReportTest, AReconstructedCheckpointIsTheLastOne) {
               HasSubstr("checkpoint: out/refitted\n"));
 }
 
+TEST_F(LockReportTest, ACheckpointWithFewerNeuronsIsTheLastOne) {
+  ExperimentStep& step = *spec_.add_steps();
+  step.set_name("narrow");
+  step.mutable_remove_neurons();
+  EXPECT_THAT(FormatVerdict(spec_, Judge(lock_, lock_), lock_, "out"),
+              HasSubstr("checkpoint: out/narrow\n"));
+}
+
 TEST_F(LockReportTest, SaysWhatDiffersWhereAndWhy) {
   ExperimentLock found = lock_;
   found.mutable_steps(0)->mutable_files(0)->set_bytes(4);

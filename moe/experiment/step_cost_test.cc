@@ -118,6 +118,17 @@ constexpr absl::string_view kSpec = R"pb(
     name: "refitted_after"
     evaluate { checkpoint: "refitted" dataset: "all" }
   }
+  steps {
+    name: "narrow"
+    remove_neurons {
+      dataset: "all"
+      options { num_neurons: 2 }
+    }
+  }
+  steps {
+    name: "narrow_after"
+    evaluate { checkpoint: "narrow" dataset: "all" }
+  }
 )pb";
 
 ExperimentSpec Spec() {
@@ -148,7 +159,7 @@ constexpr double kHead = 2.0 * 7 * 10 * 4;
 
 TEST(CostsOfStepsTest, CountsOperations) {
   const std::vector<StepCost> costs = Costs();
-  ASSERT_EQ(costs.size(), 15);
+  ASSERT_EQ(costs.size(), 17);
   // 2 T E H L max_iter n_init
   EXPECT_EQ(costs[0].flops, kForward + 2.0 * 7 * 3 * 4 * 4 * 5 * 2);
   EXPECT_EQ(costs[1].flops, 4 * kForward + 3 * kHead);
@@ -173,6 +184,10 @@ TEST(CostsOfStepsTest, CountsOperations) {
   EXPECT_DOUBLE_EQ(costs[13].flops, kForward + 2 * (costs[11].flops - kHead) +
                                         7.0 * 4 * (8 * 8 + (2 + 4) * 8 * 4));
   EXPECT_EQ(costs[14].flops, costs[11].flops);
+  EXPECT_EQ(costs[15].flops, kForward);
+  // Two neurons of 8.
+  EXPECT_DOUBLE_EQ(costs[16].flops,
+                   2.0 * 7 * 4 * (96 * 0.25 + 48) + 2.0 * 4 * 4 * 25 + kHead);
 }
 
 TEST(CostsOfStepsTest, CountsBytes) {
@@ -200,6 +215,10 @@ TEST(CostsOfStepsTest, CountsBytes) {
   // The inputs, what each token activates, twice, and that by expert.
   EXPECT_EQ(costs[12].memory_bytes,
             costs[0].memory_bytes + 7 * (4 * 4 + 6 * (4 + 8) + 3 * 4));
+  // The walk and the conversion; the energies of a layer's tokens.
+  EXPECT_EQ(costs[15].read_bytes, 2000);
+  EXPECT_EQ(costs[15].written_bytes, 1000);
+  EXPECT_EQ(costs[15].memory_bytes, costs[0].memory_bytes + 7 * 8 * 4);
 }
 
 TEST(EstimateStepsTest, MeasuresModelAndData) {
@@ -208,7 +227,7 @@ TEST(EstimateStepsTest, MeasuresModelAndData) {
       const std::vector<StepCost> costs,
       EstimateSteps(Spec(), {"testdata/llama_gqa_bf16", "testdata/stories"},
                     progress));
-  ASSERT_EQ(costs.size(), 15);
+  ASSERT_EQ(costs.size(), 17);
   EXPECT_EQ(costs[0].name, "router");
   EXPECT_EQ(costs[0].read_bytes, 1841448);
   EXPECT_EQ(costs[0].written_bytes, 4 * 3 * 128 * 4);

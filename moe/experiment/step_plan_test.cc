@@ -283,6 +283,37 @@ TEST(PlanStepsTest, TakesAReconstructionForACheckpoint) {
                        HasSubstr("options: parts: expected mlp")));
 }
 
+// The baseline of a conversion, refitted as that is.
+TEST(PlanStepsTest, TakesADenseModelWithFewerNeuronsForACheckpoint) {
+  ExperimentSpec spec = SpecOf(kSpec);
+  ExperimentStep& narrow = *spec.add_steps();
+  narrow.set_name("narrow");
+  NeuronRemovalStep& step = *narrow.mutable_remove_neurons();
+  step.set_dataset("calibration");
+  step.mutable_options()->set_num_neurons(96);
+  ExperimentStep& refitted = *spec.add_steps();
+  refitted.set_name("refitted");
+  refitted.mutable_reconstruct()->set_checkpoint("narrow");
+  refitted.mutable_reconstruct()->set_dataset("calibration");
+  MOE_ASSERT_OK_AND_ASSIGN(const std::vector<PlannedStep> steps,
+                           PlanSteps(spec));
+  const PlannedStep& planned = steps[steps.size() - 2];
+  EXPECT_EQ(planned.command(), "remove_neurons");
+  EXPECT_EQ(OutputName(planned.output()), "narrow_checkpoint");
+  EXPECT_EQ(Inputs(planned),
+            "model_path=tiny dataset_dir_or_path=calibration/text.jsonl");
+  EXPECT_EQ(Arguments(planned),
+            "--chat_template=auto --model_max_length=64 --seed=3 --max_steps=8 "
+            "--num_neurons=96");
+  EXPECT_EQ(Inputs(steps.back()),
+            "model_path=narrow dense_model_path=tiny "
+            "dataset_dir_or_path=calibration/text.jsonl");
+  step.mutable_options()->clear_num_neurons();
+  EXPECT_THAT(PlanSteps(spec).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("options: num_neurons: expected")));
+}
+
 // One step makes both, beside one that makes the one or the other.
 TEST(PlanStepsTest, TakesAnEnergySplitForRouterAndNeurons) {
   ExperimentSpec spec = SpecOf(kSpec);

@@ -390,6 +390,16 @@ TEST_F(StepRunnerTest, PinsEveryFileOfACheckpoint) {
   EXPECT_EQ(record.reports_size(), 0);
 }
 
+TEST_F(StepRunnerTest, PinsTheFilesOfACheckpointButNotItsReport) {
+  const std::string report = "neuron_removal/neuron_removal.report.json";
+  step_.request = RequestMaking(OutputKind::kNarrowCheckpoint);
+  run_ = Writing({"model.safetensors", report});
+  MOE_ASSERT_OK_AND_ASSIGN(const StepRecord record, Run());
+  ASSERT_EQ(record.step().files_size(), 1);
+  ASSERT_EQ(record.reports_size(), 1);
+  EXPECT_EQ(record.reports(0).name(), report);
+}
+
 TEST_F(StepRunnerTest, PinsTheFilesOfAReconstructedCheckpoint) {
   const std::string report = "reconstruction/reconstruction.report.json";
   step_.request = RequestMaking(OutputKind::kReconstructedCheckpoint);

@@ -7,24 +7,16 @@
 namespace moe {
 
 const std::vector<StepKind>& AllSteps() {
-  static const auto* const steps =
-      new std::vector<StepKind>{HiddenClusteringKind(),
-                                RandomSelectionKind(),
-                                ImportanceScoresKind(),
-                                VanillaSplitKind(),
-                                ResidualSplitKind(),
-                                SequentialSplitKind(),
-                                RandomSplitKind(),
-                                EnergySplitKind(),
-                                ActivationRateSplitKind(),
-                                MlpConversionKind(),
-                                ResidualMlpConversionKind(),
-                                AttentionConversionKind(),
-                                HiddenDistributionKind(),
-                                AlignmentKind(),
-                                ReconstructionKind(),
-                                EvaluationKind(),
-                                ExportKind()};
+  static const auto* const steps = new std::vector<StepKind>{
+      HiddenClusteringKind(),    RandomSelectionKind(),
+      ImportanceScoresKind(),    VanillaSplitKind(),
+      ResidualSplitKind(),       SequentialSplitKind(),
+      RandomSplitKind(),         EnergySplitKind(),
+      ActivationRateSplitKind(), NeuronRemovalKind(),
+      MlpConversionKind(),       ResidualMlpConversionKind(),
+      AttentionConversionKind(), HiddenDistributionKind(),
+      AlignmentKind(),           ReconstructionKind(),
+      EvaluationKind(),          ExportKind()};
   return *steps;
 }
 

@@ -21,6 +21,7 @@ StepKind SequentialSplitKind();
 StepKind RandomSplitKind();
 StepKind EnergySplitKind();
 StepKind ActivationRateSplitKind();
+StepKind NeuronRemovalKind();
 StepKind MlpConversionKind();
 StepKind ResidualMlpConversionKind();
 StepKind AttentionConversionKind();

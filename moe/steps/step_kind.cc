@@ -74,6 +74,8 @@ absl::string_view OutputName(OutputKind kind) {
       return "aligned_checkpoint";
     case OutputKind::kReconstructedCheckpoint:
       return "reconstructed_checkpoint";
+    case OutputKind::kNarrowCheckpoint:
+      return "narrow_checkpoint";
     case OutputKind::kEvaluation:
       return "evaluation";
     case OutputKind::kRouterAndNeurons:
@@ -116,6 +118,7 @@ bool IsCheckpoint(OutputKind kind) {
 
 absl::string_view CheckpointReportName(OutputKind kind) {
   if (kind == OutputKind::kReconstructedCheckpoint) return "reconstruction";
+  if (kind == OutputKind::kNarrowCheckpoint) return "neuron_removal";
   return "";
 }
 

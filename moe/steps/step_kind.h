@@ -46,13 +46,14 @@ enum class OutputKind {
   kCheckpoint,
   kAlignedCheckpoint,        // A checkpoint, with scale factors below it.
   kReconstructedCheckpoint,  // A checkpoint, with a report below it.
+  kNarrowCheckpoint,         // The same, of a dense model with fewer neurons.
   kEvaluation,
   kRouterAndNeurons,  // Router weights and neuron indices, side by side.
 };
 
 // "gate_weights": the artifact's name, also for the other kinds: "checkpoint",
-// "aligned_checkpoint", "reconstructed_checkpoint", "evaluation",
-// "router_and_neurons".
+// "aligned_checkpoint", "reconstructed_checkpoint", "narrow_checkpoint",
+// "evaluation", "router_and_neurons".
 absl::string_view OutputName(OutputKind kind);
 // "gate_weights.safetensors"; empty for what is no single file: a checkpoint,
 // or router weights and neuron indices.
@@ -60,7 +61,7 @@ std::string OutputFile(OutputKind kind);
 // The names of the artifacts that lie in the step's directory, each with its
 // report; none for the other kinds.
 std::vector<absl::string_view> ArtifactsOf(OutputKind kind);
-// As converted, aligned or reconstructed.
+// As converted, aligned, reconstructed or with fewer neurons.
 bool IsCheckpoint(OutputKind kind);
 // Whether what a step makes is, or has beside other things, what an input of
 // the kind `wanted` reads.
@@ -71,7 +72,7 @@ bool Provides(OutputKind made, OutputKind wanted);
 inline constexpr absl::string_view kAlignmentDirectory = "alignment";
 
 // The "artifact" of the report that a step writes with a checkpoint:
-// "reconstruction"; empty for the other kinds.
+// "reconstruction", "neuron_removal"; empty for the other kinds.
 absl::string_view CheckpointReportName(OutputKind kind);
 // Where it lies in the directory of a checkpoint of an experiment:
 // "reconstruction/reconstruction.report.json"; empty for the other kinds.

@@ -98,6 +98,8 @@ TEST(StepRequestTest, WritesWhereAnExperimentLooks) {
             "--scale_factors_path=out/alignment");
   EXPECT_EQ(words("reconstruct_converted_model").back(),
             "--report_out=out/reconstruction/reconstruction.report.json");
+  EXPECT_EQ(words("remove_neurons").back(),
+            "--report_out=out/neuron_removal/neuron_removal.report.json");
 }
 
 TEST(OutputKindTest, RouterAndNeuronsAreTwoArtifacts) {
@@ -122,6 +124,7 @@ TEST(OutputKindTest, RouterAndNeuronsAreTwoArtifacts) {
       Provides(OutputKind::kReconstructedCheckpoint, OutputKind::kCheckpoint));
   EXPECT_FALSE(
       Provides(OutputKind::kReconstructedCheckpoint, OutputKind::kGateWeights));
+  EXPECT_TRUE(Provides(OutputKind::kNarrowCheckpoint, OutputKind::kCheckpoint));
 }
 
 class RunRequestTest : public ::testing::Test {

@@ -136,6 +136,10 @@ std::string DescribeCheckpoint(const ExperimentSpec& spec,
   const auto found = FindNamed(spec.steps(), step);
   if (found == spec.steps().end()) return "the dense model";
   if (found->has_convert_mlp()) return DescribeMlp(found->convert_mlp());
+  if (found->has_remove_neurons()) {
+    return absl::StrCat(found->remove_neurons().options().num_neurons(),
+                        " neurons in each MLP, the same for every token");
+  }
   if (found->has_convert_attention()) {
     return After(spec, found->convert_attention().checkpoint(),
                  "experts in attention");

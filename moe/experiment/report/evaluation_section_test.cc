@@ -48,6 +48,14 @@ TEST(DescribeCheckpointTest, FollowsTheChain) {
                                  name: "refitted"
                                  reconstruct { checkpoint: "alone" }
                                }
+                               steps {
+                                 name: "narrow"
+                                 remove_neurons { options { num_neurons: 96 } }
+                               }
+                               steps {
+                                 name: "narrow_refitted"
+                                 reconstruct { checkpoint: "narrow" }
+                               }
                              )pb",
                              "spec", spec),
               IsOk());
@@ -57,6 +65,8 @@ TEST(DescribeCheckpointTest, FollowsTheChain) {
   EXPECT_EQ(DescribeCheckpoint(spec, "alone"), "experts in attention");
   EXPECT_EQ(DescribeCheckpoint(spec, "refitted"),
             "experts in attention; reconstructed");
+  EXPECT_EQ(DescribeCheckpoint(spec, "narrow_refitted"),
+            "96 neurons in each MLP, the same for every token; reconstructed");
 }
 
 TEST(EvaluationsToJsonTest, HasTheNumbersOfTheRecords) {

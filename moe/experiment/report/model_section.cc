@@ -32,6 +32,7 @@ constexpr Section kSections[] = {
      "split_activation_rate"},
     {"alignments", "blocks", OutputKind::kAlignedCheckpoint},
     {"reconstructions", "blocks", OutputKind::kReconstructedCheckpoint},
+    {"neuron_removals", "layers", OutputKind::kNarrowCheckpoint},
 };
 
 bool IsIn(const PlannedStep& step, const Section& section) {
@@ -52,7 +53,7 @@ absl::StatusOr<Json> EntryOf(const PlannedStep& step, const Section& section,
   Json entry = {{"step", step.name}, {"command", step.command()}};
   CopyFields(report,
              {"options", "alignment_mode", "alignment_parts", "parts", "ridge",
-              "ridge_attention", "target"},
+              "ridge_attention", "target", "intermediate_size", "kept_share"},
              entry);
   entry[section.rows] = *rows;
   return entry;

@@ -11,11 +11,11 @@
 namespace moe {
 
 // {"routers", "neuron_splits", "energy_splits", "rate_splits", "alignments",
-// "reconstructions"}: lists with an entry for each step that made such a thing,
-// {"step", "command", "layers" or "blocks", ...}, with the fields of that
-// step's report as they stand there. Lists may be empty, as an experiment needs
-// none of these steps. Errors of PlanSteps and ReadStepReport; InvalidArgument
-// for a report of another form.
+// "reconstructions", "neuron_removals"}: lists with an entry for each step that
+// made such a thing, {"step", "command", "layers" or "blocks", ...}, with the
+// fields of that step's report as they stand there. Lists may be empty, as an
+// experiment needs none of these steps. Errors of PlanSteps and ReadStepReport;
+// InvalidArgument for a report of another form.
 //
 //   routers         layers: layer, min_size, max_size, sizes, routed_counts,
 //                   inertia, best_restart, restarts, seconds; of routers drawn
@@ -30,6 +30,7 @@ namespace moe {
 //                   largest_abs_bias
 //   reconstructions parts, ridge, ridge_attention, target; blocks: those of
 //                   ReconstructionToJson
+//   neuron_removals those of NeuronRemovalToJson
 absl::StatusOr<Json> ModelSectionsToJson(const ExperimentSpec& spec,
                                          absl::string_view results);
 

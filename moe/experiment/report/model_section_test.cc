@@ -1,12 +1,18 @@
 #include "moe/experiment/report/model_section.h"
 
+#include <filesystem>
+#include <fstream>
+
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "moe/base/json.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/experiment/experiment_spec.pb.h"
+#include "moe/experiment/report/report_values.h"
 #include "moe/experiment/report/testing/small_experiment.h"
+#include "moe/steps/step_kind.h"
 
 namespace moe {
 namespace {
@@ -52,6 +58,31 @@ TEST(ModelSectionsToJsonTest, HasTheNumbersOfTheStepsReports) {
   EXPECT_EQ(made["blocks"][1]["part"], "attention");
 }
 
+TEST(ModelSectionsToJsonTest, HasTheLayersOfANeuronRemoval) {
+  SmallExperiment experiment;
+  ExperimentSpec spec = experiment.spec();
+  ExperimentStep& step = *spec.add_steps();
+  step.set_name("narrow");
+  step.mutable_remove_neurons()->set_dataset("all");
+  step.mutable_remove_neurons()->mutable_options()->set_num_neurons(4);
+  const std::filesystem::path path =
+      absl::StrCat(experiment.results(), "/narrow/",
+                   StepReportFile(OutputKind::kNarrowCheckpoint));
+  std::filesystem::create_directories(path.parent_path());
+  std::ofstream(path) << R"({"artifact": "neuron_removal", "kept_share": 0.5,
+      "intermediate_size": 8, "options": {"num_neurons": 4}, "num_shards": 1,
+      "layers": [{"layer": 0, "kept_share": 0.5}]})";
+  MOE_ASSERT_OK_AND_ASSIGN(const Json sections,
+                           ModelSectionsToJson(spec, experiment.results()));
+  const Json want = {{"step", "narrow"},
+                     {"command", "remove_neurons"},
+                     {"options", {{"num_neurons", 4}}},
+                     {"intermediate_size", 8},
+                     {"kept_share", 0.5},
+                     {"layers", {{{"layer", 0}, {"kept_share", 0.5}}}}};
+  EXPECT_EQ(sections["neuron_removals"], Json::array({want}));
+}
+
 TEST(ModelSectionsToJsonTest, AnExperimentMayHaveNone) {
   SmallExperiment experiment;
   ExperimentSpec spec = experiment.spec();
@@ -62,7 +93,8 @@ TEST(ModelSectionsToJsonTest, AnExperimentMayHaveNone) {
                            ModelSectionsToJson(spec, experiment.results()));
   EXPECT_EQ(sections.dump(),
             R"({"routers":[],"neuron_splits":[],"energy_splits":[],)"
-            R"("rate_splits":[],"alignments":[],"reconstructions":[]})");
+            R"("rate_splits":[],"alignments":[],"reconstructions":[],)"
+            R"("neuron_removals":[]})");
 }
 
 TEST(ModelSectionsToJsonTest, NamesTheStepOfABrokenReport) {

@@ -62,6 +62,8 @@ TEST(StepReportFileTest, IsWhatTheCommandsWrite) {
             "alignment/scale_factors.report.json");
   EXPECT_EQ(StepReportFile(OutputKind::kReconstructedCheckpoint),
             "reconstruction/reconstruction.report.json");
+  EXPECT_EQ(StepReportFile(OutputKind::kNarrowCheckpoint),
+            "neuron_removal/neuron_removal.report.json");
   EXPECT_EQ(StepReportFile(OutputKind::kCheckpoint), "");
   EXPECT_EQ(StepReportFile(OutputKind::kRouterAndNeurons),
             "gate_weights.report.json");
