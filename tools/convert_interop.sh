@@ -7,7 +7,7 @@
 #     tools/python/convert_interop.py MODEL_DIR DATASET
 #
 # DATASET, for real checkpoints, is what `evaluate` reads, and the first 48 tokens of it
-# are used. Works under TMPDIR, where it needs room for fourteen checkpoints. The model's
+# are used. Works under TMPDIR, where it needs room for fifteen checkpoints. The model's
 # intermediate size must be a multiple of 8.
 set -euo pipefail
 
@@ -22,6 +22,10 @@ trap 'rm -rf "${work}"' EXIT
 export HF_HOME="${work}/.huggingface"
 export HF_HUB_OFFLINE=1
 
+# The tokens that are looked at.
+readonly WALK=(--dataset_dir_or_path="${DATASET:-${work}/ids.jsonl}" --no_shuffle
+  --max_steps=1 --model_max_length=48)
+
 # make STEP FROM NAME [FLAG...]: a checkpoint in the work directory.
 make() {
   "${LLAMA_MOE}" "$1" --model_path="$2" --save_path="${work}/$3" --progress=none \
@@ -31,14 +35,12 @@ make() {
 # make_moe STEP FROM NAME [FLAG...]: the same, and its logits.
 make_moe() {
   make "$@"
-  "${LLAMA_MOE}" evaluate --model_path="${work}/$3" --progress=none \
-    --dataset_dir_or_path="${DATASET:-${work}/ids.jsonl}" --no_shuffle \
-    --max_steps=1 --model_max_length=48 \
+  "${LLAMA_MOE}" evaluate --model_path="${work}/$3" --progress=none "${WALK[@]}" \
     --logits_out="${work}/$3.logits.safetensors" >/dev/null
 }
 
 facts="$("${PYTHON}" "${SCRIPT}" prepare "${MODEL}" "${work}")"
-read -r kv_heads split fits_granite <<<"${facts}"
+read -r kv_heads split fits_granite num_neurons <<<"${facts}"
 gates="--gate_weights_file=${work}/gate_weights.pt"
 indices="--neuron_indices_file=${work}/neuron_indices.pt"
 residual="--neuron_indices_file=${work}/neuron_indices_residual.pt"
@@ -71,6 +73,9 @@ elif make export "${work}/residual" granite --target=granitemoeshared 2>"${work}
   echo "granitemoeshared has no head_dim of its own, and the export did not say so" >&2
   exit 1
 fi
+
+make_moe remove_neurons "${MODEL}" narrow --num_neurons="${num_neurons}" "${WALK[@]}" \
+  --batch_size=1
 
 # All experts with equal weights and the right scale are the dense model.
 make_moe convert_mixtral "${MODEL}" identity_mlp --top_k=8 --scale_factor=8 "${indices}" \

@@ -5,11 +5,14 @@
 
 `prepare` writes router weights and neuron indices as the LLaMA-MoE-v2 scripts do,
 with torch.save, and token ids; and prints what the commands need to know of the model:
-its KV heads, an --attn_split that fits, and whether granitemoeshared can hold it.
+its KV heads, an --attn_split that fits, whether granitemoeshared can hold it, and a
+--num_neurons to keep.
 `check` holds what the commands made of them (convert_interop.sh says what is where) to
 the weights by torch's own indexing; the logits that `evaluate` wrote, to those of the
 model code that travels with a checkpoint; and these to what was exported, in
-transformers' own models. Needs torch, transformers, safetensors and numpy.
+transformers' own models. A dense checkpoint with fewer neurons is held to transformers'
+dense model, whose down_proj gets columns of zeros for the other neurons. Needs torch,
+transformers, safetensors and numpy.
 
 A real model that is cut into experts and not yet trained moves float32's roundings by
 far more than a fixture does, in any evaluation. With --real two evaluations may differ
@@ -69,7 +72,8 @@ def facts(config: dict) -> str:
     attention_size = head_dim_of(config) * config["num_attention_heads"]
     has_own_head_dim = attention_size != config["hidden_size"]
     kv_heads, split = config["num_key_value_heads"], attention_split(config)
-    return f"{kv_heads} {split} {'no' if has_own_head_dim else 'yes'}"
+    fits_granite = "no" if has_own_head_dim else "yes"
+    return f"{kv_heads} {split} {fits_granite} {config['intermediate_size'] // 4}"
 
 
 def prepare(directory: pathlib.Path, work: pathlib.Path) -> None:
@@ -205,6 +209,36 @@ def check_attention(dense: Tensors, moe: pathlib.Path, config: dict) -> Iterator
         yield from expect(got, f"{layer}gate.weight", drawn.to(old["q"].dtype))
 
 
+def kept_neurons(dense: Tensors, narrow: Tensors, layer: int) -> list[int]:
+    """The dense model's neurons that a narrow MLP has, in its order."""
+    name = f"model.layers.{layer}.mlp.gate_proj.weight"
+    rows = {row.view(torch.uint8).numpy().tobytes(): n for n, row in enumerate(dense[name])}
+    return [rows[row.view(torch.uint8).numpy().tobytes()] for row in narrow[name]]
+
+
+def check_narrow(dense: Tensors, narrow: pathlib.Path, config: dict) -> Iterator[str]:
+    """Neurons of the dense model, ascending, and all else as it was."""
+    got = read_tensors(narrow)
+    size = config["intermediate_size"] // 4
+    want_config = config | {"intermediate_size": size}
+    want_config.pop("_name_or_path", None)
+    if read_config(narrow) != want_config:
+        yield "config.json has more than another intermediate_size"
+    for i in range(config["num_hidden_layers"]):
+        kept = kept_neurons(dense, got, i)
+        if len(kept) != size or kept != sorted(set(kept)):
+            yield f"layer {i} has the neurons {kept}"
+        for part in PARTS.values():
+            name = f"model.layers.{i}.mlp.{part}.weight"
+            weight = dense[name]
+            want = weight[:, kept] if part == "down_proj" else weight[kept]
+            yield from expect(got, name, want)
+    for name, tensor in dense.items():
+        if ".mlp." not in name:
+            yield from expect(got, name, tensor)
+    yield from (f"{name} is too much" for name in got)
+
+
 def check_weights(directory: pathlib.Path, work: pathlib.Path) -> Iterator[str]:
     dense = read_tensors(directory)
     config = read_config(directory)
@@ -225,6 +259,8 @@ def check_weights(directory: pathlib.Path, work: pathlib.Path) -> Iterator[str]:
     ):
         problems = check_mlps(dense, work / name, gates, split, contract)
         yield from (f"{name}: {problem}" for problem in problems)
+    problems = check_narrow(dense, work / "narrow", config)
+    yield from (f"narrow: {problem}" for problem in problems)
     for name in ("attention", "attention_from_dense"):
         problems = check_attention(dense, work / name, config)
         yield from (f"{name}: {problem}" for problem in problems)
@@ -256,13 +292,9 @@ def check_forms(work: pathlib.Path) -> Iterator[str]:
             yield f"float32_attention_routers: the router of layer {i} is {dtype}"
 
 
-@torch.no_grad()
-def logits_of(
-    directory: pathlib.Path,
-    kind: str,
-    ids: torch.Tensor,
-    dtype: torch.dtype = torch.float32,
-) -> torch.Tensor:
+def load(
+    directory: pathlib.Path, kind: str, dtype: torch.dtype = torch.float32
+) -> transformers.PreTrainedModel:
     """By transformers; all weights must find their places."""
     options = {"trust_remote_code": True} if kind == "LlamaMoe" else {}
     cls = (
@@ -278,7 +310,69 @@ def logits_of(
     # The grouped products of transformers 5 want sizes that a fixture does not have.
     if hasattr(model, "set_experts_implementation"):
         model.set_experts_implementation("eager")
-    return model.eval()(ids.unsqueeze(0)).logits[0]
+    return model.eval()
+
+
+@torch.no_grad()
+def logits_of(
+    directory: pathlib.Path,
+    kind: str,
+    ids: torch.Tensor,
+    dtype: torch.dtype = torch.float32,
+) -> torch.Tensor:
+    return load(directory, kind, dtype)(ids.unsqueeze(0)).logits[0]
+
+
+@torch.no_grad()
+def neuron_energies(model: transformers.LlamaForCausalLM, ids: torch.Tensor) -> list[torch.Tensor]:
+    """For each layer [I], the mean over tokens of h^2 |d|^2 by the mean square of the hidden
+    state after the layer, in float64.
+    """
+    activations, states = [], []
+    for layer in model.model.layers:
+        layer.mlp.down_proj.register_forward_pre_hook(
+            lambda _, inputs: activations.append(inputs[0][0].double())
+        )
+        layer.register_forward_hook(
+            lambda *call: states.append(
+                (call[2][0] if isinstance(call[2], tuple) else call[2]).double()
+            )
+        )
+    model(ids.unsqueeze(0))
+    energies = []
+    for layer, h, state in zip(model.model.layers, activations, states):
+        squares = state.reshape(len(ids), -1).square().mean(dim=1, keepdim=True)
+        norms = layer.mlp.down_proj.weight.double().square().sum(dim=0)
+        weights = 1.0 / (squares + model.config.rms_norm_eps)
+        energies.append((weights * h.square()).mean(dim=0) * norms)
+    return energies
+
+
+@torch.no_grad()
+def without_others(
+    directory: pathlib.Path, narrow: pathlib.Path
+) -> transformers.LlamaForCausalLM:
+    """The dense model with columns of zeros for the neurons that `narrow` has not."""
+    model = load(directory, "Llama")
+    dense, got = read_tensors(directory), read_tensors(narrow)
+    for i, layer in enumerate(model.model.layers):
+        others = torch.ones(model.config.intermediate_size, dtype=torch.bool)
+        others[kept_neurons(dense, got, i)] = False
+        layer.mlp.down_proj.weight[:, others] = 0.0
+    return model
+
+
+def check_energies(
+    directory: pathlib.Path, narrow: pathlib.Path, ids: torch.Tensor
+) -> Iterator[str]:
+    """No neuron has more energy than one that is kept, but for roundings of float32."""
+    dense, got = read_tensors(directory), read_tensors(narrow)
+    for i, energies in enumerate(neuron_energies(load(directory, "Llama"), ids)):
+        kept = kept_neurons(dense, got, i)
+        least = energies[kept].min().item()
+        energies[kept] = 0.0
+        if not energies.max().item() <= least * (1.0 + 1e-4):
+            yield f"narrow: layer {i} keeps energies of {least} and not {energies.max()}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -329,6 +423,11 @@ def logit_pairs(
             yield Pair(what, evaluated[name], native, limits[name])
     dense = logits_of(directory, "Llama", ids)
     limit = MAX_IDENTITY_DIFFERENCE * max(1.0, dense.abs().max().item())
+    what = "narrow: logits of LlamaForCausalLM and of the dense model without the other neurons"
+    narrow = logits_of(work / "narrow", "Llama", ids)
+    with torch.no_grad():
+        want = without_others(directory, work / "narrow")(ids.unsqueeze(0)).logits[0]
+    yield Pair(what, narrow, want, limit)
     for name in IDENTITIES:
         what = f"{name}: logits of all experts and of the dense model"
         yield Pair(f"{what}, by evaluate,", evaluated[name], dense, limit)
@@ -338,6 +437,9 @@ def logit_pairs(
 def check_logits(
     directory: pathlib.Path, work: pathlib.Path, is_real: bool
 ) -> Iterator[str]:
+    with safetensors.safe_open(work / "narrow.logits.safetensors", framework="pt") as file:
+        ids = file.get_tensor("input_ids.0").long()
+    yield from check_energies(directory, work / "narrow", ids)
     for pair in logit_pairs(directory, work, is_real):
         yield from pair.problems()
 

@@ -85,6 +85,7 @@ _RECONSTRUCT = (
     "reconstruct_converted_model --model_path={residual} --dense_model_path={model}"
     f" --dataset_dir_or_path={{data}} {_BATCHES}"
 )
+_REMOVE = f"remove_neurons {_WALK} --num_neurons=96"
 _PART = "part-{}-of-2.safetensors"
 
 
@@ -188,6 +189,7 @@ def _checkpoints() -> list[Command]:
             beside=(".alignment",),
         ),
         Command("reconstruct_converted_model", f"{_RECONSTRUCT} {_SAVE}", replaced),
+        Command("remove_neurons", f"{_REMOVE} {_SAVE}", replaced),
         Command(
             "export_mixtral", f"export --model_path={{mlp}} --target=mixtral {_SAVE}", replaced
         ),
@@ -241,6 +243,12 @@ def _files() -> list[Command]:
         Command(
             "reconstruction_report",
             f"{_RECONSTRUCT} --save_path=out/made --report_out={{target}}",
+            file,
+            aside="out/made",
+        ),
+        Command(
+            "neuron_removal_report",
+            f"{_REMOVE} --save_path=out/made --report_out={{target}}",
             file,
             aside="out/made",
         ),

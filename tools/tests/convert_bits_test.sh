@@ -25,10 +25,12 @@ declare -rA WANT=(
   [attention:llama_gqa_bf16]=3a3dd5240bb3934b54a895bd28dd4050f8cc797ef5c2b7cc6f857fd165d91bd9
   [mixtral:llama_gqa_bf16]=432023ebb0229037036fd017e0ad5c8d0ca7ed9a10b267b9d28a73909eab6cda
   [granite:llama_gqa_bf16]=f618b1849319944650b490fccdc030bd5d4a0f9332155e01c83542ff85a6ffe7
+  [narrow:llama_gqa_bf16]=21a9832c2b85ec6b14e74a909a174503b9c63e4451082705f5e0c0ff32842adc
   [vanilla:llama_headdim_f16]=1937306cc7c6abaa4ee4ae5802db1c4664b834b4f6dcf1fa8cc2f2be8d5bf4e4
   [residual:llama_headdim_f16]=1d36dd1c95df02653dc62db371976e16dc420220680d1fd4b555e0871a0f4f19
   [attention:llama_headdim_f16]=8f4c4dcb0ca3a2e3f4924b75746d7c77fd3483fb6551fbc2a83aa872f46c872e
   [mixtral:llama_headdim_f16]=0416d9ac04ec3b36b3d91df0580d75bcf63d49f4e7e57bb0f9c33f2b0429d8d2
+  [narrow:llama_mha_f32_sharded]=3400acdce5d03044bf0ae5f2f26d931ef0267a8f98bf2241ce8a6d7c8845e41e
   [vanilla:llama_mha_f32_sharded]=c60f035edec5d2a192fbb699987adb39c766878512a7758e578022e15f97474a
   [residual:llama_mha_f32_sharded]=5da32649c826e06beb86acf652c396864bac56051f6cb2d156ab78668b08bc30
   [attention:llama_mha_f32_sharded]=9e759226395f7367944510b3c87a3888b5abf50ffd709a101dec6e914a88120b
@@ -53,6 +55,9 @@ make() {
     attention) step=(convert_mixtral_attn_moe --model_path="${made}/vanilla" --top_k_attn=2
       --scale_factor_attn=3 --seed=6) ;;
     mixtral) step=(export --model_path="${made}/vanilla" --target=mixtral) ;;
+    narrow) step=(remove_neurons --model_path="testdata/$2" --num_neurons=64
+      --dataset_dir_or_path=testdata/stories --max_steps=3 --batch_size=4
+      --model_max_length=256 --seed=5) ;;
     granite) step=(export --model_path="${made}/residual" --target=granitemoeshared) ;;
   esac
   run "${step[@]}" --save_path="$3"

@@ -79,6 +79,9 @@ for left in "LICENSE-x: it is a link to a file outside" "config.json: _name_or_p
   "tokenizer_config.json: tokenizer_file: it is a path"; do
   says "left behind         ${left}"
 done
+run remove_neurons "${MODEL}" "${WALK[@]}" --num_neurons=16 \
+  --report_out="${MADE}/neuron_removal.json" --save_path="${MADE}/narrow"
+says "left behind         LICENSE-x: it is a link to a file outside"
 run convert_mixtral_residual "${MODEL}" "${GATES}" --json \
   --neuron_indices_file="${MADE}/residual_split/neuron_indices.safetensors" \
   --save_path="${MADE}/residual"
