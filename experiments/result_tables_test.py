@@ -104,7 +104,7 @@ class ResultTablesTest(unittest.TestCase):
         return {name for name in locks if not name.startswith("smollm2_")}
 
     def test_on_the_fixture(self) -> None:
-        self.assertEqual(len(self._on_fixture()), 8)
+        self.assertEqual(len(self._on_fixture()), 9)
         self._check("experiments/README.md", self._on_fixture())
 
     def test_digests(self) -> None:

@@ -71,6 +71,13 @@ STEP_GRAPHS = {
         "evaluate_mlp": ["mlp"],
         "evaluate_reconstructed": ["reconstructed"],
     },
+    "neurons_removed": {
+        "mlp": [],
+        "reconstructed": ["mlp"],
+        "evaluate_dense": [],
+        "evaluate_mlp": ["mlp"],
+        "evaluate_reconstructed": ["reconstructed"],
+    },
     "own_llama_energy": {
         "split": [],
         "mlp": ["split"],
