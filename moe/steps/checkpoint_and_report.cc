@@ -10,31 +10,15 @@
 #include "moe/base/file_system.h"
 #include "moe/base/json.h"
 #include "moe/base/mutation_gate.h"
-#include "moe/base/progress.h"
 #include "moe/base/status_macros.h"
 #include "moe/convert/conversion_plan.h"
 #include "moe/convert/conversion_report.h"
-#include "moe/evaluate/inspect.h"
 #include "moe/steps/artifact_output.h"
 #include "moe/steps/output_options.pb.h"
 #include "moe/steps/step_kind.h"
 #include "moe/text/dataset/load_dataset.h"
 
 namespace moe {
-namespace {
-
-absl::Status AddDigests(const std::string& path, Progress& progress,
-                        Json& report) {
-  InspectOptions options;
-  options.digests = true;
-  MOE_ASSIGN_OR_RETURN(const Inspection made, Inspect(path, options, progress));
-  Json& digests = report["sha256"] = Json::object();
-  for (const auto& [name, digest] : made.digests) digests[name] = digest;
-  return absl::OkStatus();
-}
-
-}  // namespace
-
 absl::Status CheckReportOutput(const StepRequest& request) {
   const auto& output = request.OutputAs<ReportedCheckpointOutput>();
   if (output.report_out().empty()) return absl::OkStatus();
@@ -48,7 +32,7 @@ absl::Status CheckReportOutput(const StepRequest& request) {
 
 absl::StatusOr<ReportedCheckpoint> WriteCheckpointAndReport(
     const StepRequest& request, WriteCheckpoint write, const Json& own,
-    const LoadedDataset& dataset, Progress& progress) {
+    const LoadedDataset& dataset) {
   const auto& output = request.OutputAs<ReportedCheckpointOutput>();
   const std::string& report_out = output.report_out();
   const std::string name(CheckpointReportName(request.kind->made));
@@ -69,7 +53,6 @@ absl::StatusOr<ReportedCheckpoint> WriteCheckpointAndReport(
   made.report["artifact"] = name;
   made.report["checkpoint"] = SplitPath(output.save_path()).name;
   AddWritten(made.written, made.report);
-  MOE_RETURN_IF_ERROR(AddDigests(output.save_path(), progress, made.report));
   made.report.update(own);
   made.report = WithDataset(made.report, dataset);
   if (!report_out.empty()) {

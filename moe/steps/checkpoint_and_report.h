@@ -10,7 +10,6 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "moe/base/json.h"
-#include "moe/base/progress.h"
 #include "moe/convert/conversion_plan.h"
 #include "moe/steps/step_kind.h"
 #include "moe/text/dataset/load_dataset.h"
@@ -31,12 +30,11 @@ struct ReportedCheckpoint {
 
 // Writes the checkpoint, then --report_out where it is given: a signal ends the
 // command before both are there or after. The report is {"artifact",
-// "checkpoint"}, what AddWritten adds, "sha256": {the name of each file of the
-// checkpoint: its digest}, `own`, and what WithDataset adds. The errors of
-// ConversionOutputOf, `write`, Inspect and WriteFileAtomically.
+// "checkpoint"}, what AddWritten adds, `own`, and what WithDataset adds. The
+// errors of ConversionOutputOf, `write` and WriteFileAtomically.
 absl::StatusOr<ReportedCheckpoint> WriteCheckpointAndReport(
     const StepRequest& request, WriteCheckpoint write, const Json& own,
-    const LoadedDataset& dataset, Progress& progress);
+    const LoadedDataset& dataset);
 
 }  // namespace moe
 

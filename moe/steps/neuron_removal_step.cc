@@ -64,7 +64,7 @@ absl::StatusOr<StepOutcome> Remove(const StepRequest& request,
           },
           NeuronRemovalToJson(
               options, session->model().config().intermediate_size, removal),
-          session->dataset(), progress));
+          session->dataset()));
   return StepOutcome{
       made.report,
       absl::StrCat(request.OutputAs<ReportedCheckpointOutput>().save_path(),

@@ -69,7 +69,7 @@ absl::StatusOr<StepOutcome> Reconstruct(const StepRequest& request,
                 session->model().checkpoint(), made.weights, output,
                 {resources.pool, resources.progress});
           },
-          ReconstructionToJson(made, options), session->dataset(), progress));
+          ReconstructionToJson(made, options), session->dataset()));
   return StepOutcome{
       written.report,
       absl::StrCat(

@@ -9,7 +9,6 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "moe/base/json.h"
-#include "moe/base/sha256.h"
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/testing/temp_directory.h"
 #include "moe/checkpoint/safetensors_file.h"
@@ -144,10 +143,6 @@ TEST_F(ReconstructCommandTest, ReportsTheErrorsOfAllBlocks) {
     EXPECT_LT(block["captured_share"], block["oracle_share"]);
     EXPECT_LT(block["oracle_share"], 1.0);
   }
-  for (const auto& [name, digest] : report["sha256"].items()) {
-    EXPECT_EQ(digest, HexSha256Of(FileText(Path("made/" + name)))) << name;
-  }
-  EXPECT_EQ(report["sha256"].size(), NamesIn(Path("made")).size());
   // The dense attention is what the target wants already.
   EXPECT_THAT(blocks, ElementsAre("0 mlp", "1 mlp", "2 mlp"));
 }
