@@ -37,7 +37,6 @@ _TESTED_BY = {
     "moe/steps/neuron_split_steps.cc": "tools/cli/split_commands_test.cc",
     "moe/steps/rate_split_step.cc": "tools/cli/split_activation_rate_command_test.cc",
     "moe/steps/reconstruction_step.cc": "tools/cli/reconstruct_command_test.cc",
-    "moe/steps/router_and_neurons.cc": "tools/cli/split_energy_command_test.cc",
     "moe/steps/router_steps.cc": "tools/cli/gates_commands_test.cc",
     "moe/steps/sharded_sums.cc": "tools/cli/split_commands_test.cc",
     "moe/steps/walk_session.cc": "tools/cli/evaluate_command_test.cc",
