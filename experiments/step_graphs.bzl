@@ -125,14 +125,6 @@ STEP_GRAPHS = {
         "evaluate_converted": ["attention"],
         "evaluate_aligned": ["aligned"],
     },
-    "smollm2_activation_rate_25": {
-        "split": [],
-        "mlp": ["split"],
-        "reconstructed": ["mlp"],
-        "evaluate_dense": [],
-        "evaluate_mlp": ["mlp"],
-        "evaluate_reconstructed": ["reconstructed"],
-    },
     "smollm2_energy_25": {
         "split": [],
         "mlp": ["split"],
@@ -181,16 +173,6 @@ STEP_GRAPHS = {
         "evaluate_mlp": ["mlp"],
         "evaluate_converted": ["attention"],
         "evaluate_aligned": ["aligned"],
-    },
-    "smollm2_gsp_residual_reconstructed": {
-        "router": [],
-        "scores": ["router"],
-        "neurons": ["scores"],
-        "mlp": ["neurons", "router"],
-        "reconstructed": ["mlp"],
-        "evaluate_dense": [],
-        "evaluate_mlp": ["mlp"],
-        "evaluate_reconstructed": ["reconstructed"],
     },
     "smollm2_gsp_vanilla": {
         "router": [],
