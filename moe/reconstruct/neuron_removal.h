@@ -27,9 +27,9 @@ namespace moe {
 
 // Energies of a layer's neurons, each summed over all tokens.
 struct KeptEnergy {
-  double kept = 0.0;  // Of all kept neurons.
+  double kept = 0.0;  // The sum over the kept neurons.
   double removed = 0.0;
-  double least_kept = 0.0;  // Of one neuron.
+  double least_kept = 0.0;  // A single neuron's, as the next two.
   double largest_kept = 0.0;
   double largest_removed = 0.0;  // 0 where none is removed.
 };

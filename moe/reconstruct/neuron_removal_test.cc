@@ -65,7 +65,7 @@ NeuronRemovalOptions Keeping(int64_t num_neurons) {
   return options;
 }
 
-// Of the 8 ids of a tiny model's vocabulary.
+// The ids are those of a tiny model's vocabulary of 8.
 TokenSequences TinySequences() {
   TokenSequences sequences;
   for (const std::vector<int32_t>& ids :
