@@ -10,9 +10,10 @@ namespace moe {
 absl::Status CheckDevice(AtenDevice device) {
   if (device == AtenDevice::kCpu || at::hasCUDA()) return absl::OkStatus();
   return absl::FailedPreconditionError(
-      "--device=cuda: LibTorch " TORCH_VERSION
-      " finds no CUDA device; use --device=cpu, or build with LIBTORCH_HOME "
-      "naming a LibTorch for CUDA and run where nvidia-smi shows a device");
+      "--device=cuda: expected a CUDA device, found none with "
+      "LibTorch " TORCH_VERSION
+      "; use --device=cpu, or set LIBTORCH_HOME to a LibTorch for "
+      "CUDA, build again, and run where nvidia-smi shows a device");
 }
 
 }  // namespace moe

@@ -26,7 +26,7 @@ TEST(AtenDeviceTest, SaysWhatToDoWithoutCuda) {
   }
   EXPECT_THAT(CheckDevice(AtenDevice::kCuda),
               StatusIs(absl::StatusCode::kFailedPrecondition,
-                       AllOf(HasSubstr("finds no CUDA device"),
+                       AllOf(HasSubstr("expected a CUDA device"),
                              HasSubstr("use --device=cpu"),
                              HasSubstr("LIBTORCH_HOME"))));
 }

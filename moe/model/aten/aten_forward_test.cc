@@ -97,7 +97,7 @@ double Sum(absl::Span<const float> losses) {
   return std::accumulate(losses.begin(), losses.end(), 0.0);
 }
 
-// Goldens of sequences [begin, end), which went through together.
+// Compares with the goldens of sequences [begin, end), computed together.
 void ExpectGoldens(const Fixture& fixture, int begin, int end,
                    const Outputs& got, double tolerance_of_logits,
                    double tolerance_of_losses) {
@@ -249,19 +249,20 @@ TEST(AtenForwardErrorsTest, NoTokensOrForeignOnes) {
   const Fixture fixture("llama_gqa_bf16");
   EXPECT_THAT(Forward(fixture.checkpoint, {}).status(),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("there are no sequences")));
+                       HasSubstr("expected at least one sequence, found ")));
   TokenSequences sequences;
   sequences.Append({1, 2}, {1, 2});
   sequences.Append({1, 512}, {1, 2});
   EXPECT_THAT(Forward(fixture.checkpoint, sequences).status(),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("token id 512 of sequence 1, position 1: the "
-                                 "model's vocabulary has 512 tokens")));
+                       HasSubstr("sequence 1, position 1: expected a token id "
+                                 "from 0 to 511, found 512; use the")));
   sequences = {};
   sequences.Append({1, 2}, {1, -1});
   EXPECT_THAT(Forward(fixture.checkpoint, sequences).status(),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("label -1 of sequence 0, position 1")));
+                       HasSubstr("sequence 0, position 1: expected a label "
+                                 "from 0 to 511 or -100, found -1")));
 }
 
 TEST(AtenForwardErrorsTest, AWeightThatIsNotFinite) {

@@ -53,9 +53,10 @@ absl::Status CheckInVocabulary(absl::string_view what,
     if (ids[t] >= 0 && ids[t] < vocab_size) continue;
     if (what == "label" && ids[t] == kIgnoredLabel) continue;
     return absl::InvalidArgumentError(absl::StrCat(
-        what, " ", ids[t], " of sequence ", sequence, ", position ", t,
-        ": the model's vocabulary has ", vocab_size,
-        " tokens; take the tokenizer that belongs to the model"));
+        "sequence ", sequence, ", position ", t, ": expected a ", what,
+        " from 0 to ", vocab_size - 1,
+        what == "label" ? absl::StrCat(" or ", kIgnoredLabel) : "", ", found ",
+        ids[t], "; use the tokenizer that belongs to the model"));
   }
   return absl::OkStatus();
 }
@@ -64,7 +65,8 @@ absl::Status CheckSequences(const TokenSequences& sequences,
                             int64_t vocab_size) {
   if (sequences.num_sequences() == 0) {
     return absl::InvalidArgumentError(
-        "there are no sequences; give a dataset with at least one token");
+        "the dataset: expected at least one sequence, found none; give a "
+        "dataset with at least one token");
   }
   for (int64_t i = 0; i < sequences.num_sequences(); ++i) {
     MOE_RETURN_IF_ERROR(
@@ -116,8 +118,8 @@ int64_t HostBytes(const LlamaConfig& config, const TokenSequences& sequences,
   int64_t rows = options.tokens_at_once;
   for (const int64_t length : Lengths(sequences)) rows = std::max(rows, length);
   rows = std::min(rows, sequences.num_tokens());
-  // A weight may be in memory both as it is stored and as it is used; logits,
-  // too, are there twice.
+  // A weight may be in memory both as it is stored and as it is used. The
+  // logits are in memory twice, too.
   const int64_t layer = 2 * hidden * (query + key) + 3 * mlp + largest +
                         AtenLayerActivations(config, rows);
   const int64_t logits =
@@ -205,7 +207,7 @@ absl::Status ForwardPass::RunLayers(const RotaryTables& rotary) {
   return absl::OkStatus();
 }
 
-// Passes the rows of the first sequences to the tap, sequence by sequence.
+// Passes the logits of the first sequences to the tap, sequence by sequence.
 absl::Status ForwardPass::TapLogits(const at::Tensor& logits,
                                     int64_t first_row) {
   const absl::Span<const int64_t> offsets = sequences_.offsets();
@@ -269,17 +271,18 @@ absl::StatusOr<std::vector<float>> ForwardPass::Run() {
   MOE_RETURN_IF_ERROR(CheckSequences(sequences_, config_.vocab_size));
   MemoryBudget::Reservation memory;
   if (options_.memory_budget != nullptr) {
-    MOE_ASSIGN_OR_RETURN(
-        memory, options_.memory_budget->Reserve(
-                    HostBytes(config_, sequences_, options_),
-                    "a pass with --numerics=aten, which spills nothing,"));
+    MOE_ASSIGN_OR_RETURN(memory,
+                         options_.memory_budget->Reserve(
+                             HostBytes(config_, sequences_, options_),
+                             "the forward pass of --numerics=aten, which keeps "
+                             "everything in memory"));
   }
   ThreadPool pool(options_.num_threads);
   MOE_ASSIGN_OR_RETURN(
       const RotaryTables rotary,
       RotaryTables::Create(config_, Lengths(sequences_), pool));
   at::set_num_threads(options_.num_threads);
-  // Every token through every layer and the head.
+  // Each token passes through every layer and the head.
   progress_.Start("Forward",
                   sequences_.num_tokens() * (config_.num_hidden_layers + 1),
                   "token layers");

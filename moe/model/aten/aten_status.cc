@@ -18,7 +18,7 @@ absl::Status OutOfMemory(absl::string_view message) {
   return absl::ResourceExhaustedError(absl::StrCat(
       "LibTorch: ", message,
       "; the device holds the hidden states of all tokens and one layer's "
-      "weights: take fewer tokens or a device with more memory"));
+      "weights: give fewer tokens, or use a device with more memory"));
 }
 
 absl::Status FromMessage(const std::string& message) {
@@ -29,7 +29,7 @@ absl::Status FromMessage(const std::string& message) {
   if (absl::StrContains(message, "CUDA")) {
     return absl::UnavailableError(absl::StrCat(
         "LibTorch: ", message,
-        "; see that the device and its driver work, or use --device=cpu"));
+        "; check that the device and its driver work, or use --device=cpu"));
   }
   return absl::InternalError(absl::StrCat("LibTorch: ", message));
 }
@@ -44,7 +44,7 @@ absl::Status AtenExceptionStatus() {
   } catch (const c10::Error& error) {
     return FromMessage(error.what_without_backtrace());
   } catch (const std::bad_alloc&) {
-    return OutOfMemory("the host's memory is used up");
+    return OutOfMemory("the host has no memory left");
   } catch (const std::exception& error) {
     return FromMessage(error.what());
   }

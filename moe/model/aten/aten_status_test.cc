@@ -37,7 +37,7 @@ absl::Status StatusOf(const Function& function) {
 TEST(AtenStatusTest, SaysWhatToDoAboutMemory) {
   const auto out_of_memory =
       StatusIs(absl::StatusCode::kResourceExhausted,
-               HasSubstr("take fewer tokens or a device with more memory"));
+               HasSubstr("give fewer tokens, or use a device with more"));
   EXPECT_THAT(StatusOf([] {
                 TORCH_CHECK_WITH(OutOfMemoryError, false, "CUDA out of memory");
               }),
