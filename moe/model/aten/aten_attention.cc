@@ -28,8 +28,8 @@ namespace {
 
 #ifdef MOE_ATEN_HAS_FUSED_ATTENTION
 
-// Every fused implementation takes multiples of this number of features. Other
-// numbers may go to the one that keeps all scores.
+// Every fused implementation takes multiples of this number of features. For
+// other numbers LibTorch may use the implementation that keeps all scores.
 constexpr int64_t kFusedFeatures = 8;
 
 // Keys or values for every head. [num_sequences, num_heads, length, head_dim].

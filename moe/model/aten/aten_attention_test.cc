@@ -51,12 +51,13 @@ struct Case {
   std::vector<float> query, key, value;
 };
 
-// In rows of tokens again.
+// The inverse of Heads: one row for each token.
 std::vector<float> Rows(const at::Tensor& heads) {
   return ToVector(heads.transpose(1, 2));
 }
 
-// 8 features go through LibTorch's fused attention where it has one, 6 do not.
+// A head_dim of 8 goes through LibTorch's fused attention where there is one.
+// A head_dim of 6 does not.
 TEST(AtenAttentionTest, IsTheFormula) {
   for (const int64_t head_dim : {6, 8}) {
     const Case data(head_dim);

@@ -114,7 +114,8 @@ int64_t AtenBatch::NumRows() const {
 absl::Status CheckAtenFinite(absl::string_view what,
                              absl::Span<const int64_t> offsets,
                              const at::Tensor& x, int64_t first_row) {
-  // The sum is not finite if a term is not. The reverse is rarely true.
+  // A NaN or an infinity in x makes the sum NaN or infinite. Finite terms can
+  // overflow, but rarely do.
   const auto sum = x.sum(c10::kFloat).item<float>();
   if (std::isfinite(sum)) return absl::OkStatus();
   const at::Tensor bad = at::isfinite(x).logical_not_().nonzero();

@@ -60,14 +60,14 @@ class AtenDecoderLayers {
                     AtenDevice device, AtenProducts products);
   ~AtenDecoderLayers();
 
-  // Frees the weights on the device and loads those of layer `layer`. The
-  // errors of reading and of NaN or infinite weights.
+  // Frees the weights on the device and loads those of layer `layer`. Returns
+  // errors of reading, and an error if a weight is NaN or infinite.
   absl::Status Read(int64_t layer);
 
   // Replaces the batch's rows of `hidden` [num_tokens, H], float32, on the
   // device, by the output of the layer that was read last. InvalidArgument,
   // with the sequence and the position, for an activation that is NaN or
-  // infinite. The caller adds the layer.
+  // infinite. The caller adds the layer to the message.
   //
   // Takes AtenLayerActivations floats beside `hidden`.
   absl::Status Forward(const AtenBatch& batch, const at::Tensor& hidden);

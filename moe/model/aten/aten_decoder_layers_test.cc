@@ -124,7 +124,7 @@ TEST(AtenDecoderLayersTest, AddsBiases) {
   HostTensors biases;
   for (const auto& [name, tensor] : tensors) {
     if (name.find("_proj.weight") == std::string::npos) continue;
-    // The head of the weight's bytes: numbers of its own size.
+    // The first bytes of the weight, so that the bias has its magnitude.
     biases[absl::StrReplaceAll(name, {{"weight", "bias"}})] = {
         tensor.dtype,
         {tensor.shape[0]},

@@ -1,4 +1,4 @@
-// Checks whether a device is there.
+// Checks whether a device is available.
 //
 // Part of moe/model/aten, only for its .cc files.
 

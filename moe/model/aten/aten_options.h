@@ -19,8 +19,8 @@ namespace moe {
 // A dense model.
 struct AtenModel {
   LlamaConfig config;
-  // The whole tensor, which must be there: ReadWeight of
-  // moe/model/layer/checkpoint_weights.h, with its errors.
+  // Returns the whole tensor, which must be in the checkpoint, or an error, as
+  // ReadWeight of moe/model/layer/checkpoint_weights.h does.
   std::function<absl::StatusOr<HostTensor>(const TensorName&)> read_weight;
 };
 
@@ -37,14 +37,15 @@ enum class AtenProducts {
 struct AtenOptions {
   AtenDevice device = AtenDevice::kCpu;
   AtenProducts products = AtenProducts::kFloat32;
-  // Positive. LibTorch uses it for the whole process from now on. For an
-  // OpenBLAS with its own threads, OPENBLAS_NUM_THREADS matters, too.
+  // Positive. LibTorch uses it for the whole process from now on. An OpenBLAS
+  // with threads of its own uses OPENBLAS_NUM_THREADS.
   int num_threads = 1;
-  // The sequences that go through a layer together have about so many tokens,
-  // or are one longer sequence. Positive; memory against overhead.
+  // The most tokens that go through a layer together. A longer sequence goes
+  // alone. Positive. More tokens take more memory and have less overhead.
   int64_t tokens_at_once = 4096;
-  // The budget of the host. The pass reserves about the most that it holds
-  // there: everything on the CPU, the largest weight for CUDA. May be null.
+  // The memory budget of the host; may be null. The pass reserves about its
+  // peak there. On the CPU this is all of its data; with CUDA it is the largest
+  // weight.
   MemoryBudget* memory_budget = nullptr;
 };
 
