@@ -1,17 +1,18 @@
-// What it costs to record hidden distributions and to align a converted model,
-// over a forward of the same model and tokens, measured in one run and in turn.
+// Measures the time to record hidden distributions and to align a converted
+// model, and compares it with a forward of the same model and tokens. All take
+// turns in one run.
 //
 //   ./bazelw run //benchmarks:align_benchmark
 //
-// KIND/layers/threads, 2048 tokens in sequences of 512 through so many layers
-// of SmolLM2's shape with random weights, which every walk packs again, as the
-// commands do:
-//   forward_ms      a forward without taps or the loss
+// A row is KIND/layers/threads: 2048 tokens, in sequences of 512, through that
+// many layers of SmolLM2's shape with random weights. Every walk packs the
+// weights again, as the commands do.
+//   forward_ms      a forward without taps and without the loss
 //   record_ms       get_hidden_distribution
-//   align_ms        the alignment; without writing the checkpoint
+//   align_ms        the alignment, without writing the checkpoint
 //   record_over_forward, align_over_forward   medians over the rounds
-//   align_ms_per_layer   the same for every number of layers where the cost is
-//                        linear in them
+//   align_ms_per_layer   does not depend on the number of layers if the cost is
+//                        linear in it
 
 #include <cstdint>
 #include <functional>
@@ -47,7 +48,7 @@ struct Kind {
   absl::string_view fields;
 };
 
-// The published settings, and experts everywhere.
+// The published settings, and a model with MLP and attention experts.
 constexpr Kind kKinds[] = {{"8-experts-top-2",
                             R"("intermediate_size": 192, "num_local_experts": 8,
         "num_experts_per_tok": 2, "scale_factor": 4.0)"},
@@ -59,7 +60,7 @@ constexpr Kind kKinds[] = {{"8-experts-top-2",
         "num_experts_per_tok": 2, "scale_factor": 4.0, "use_attn_moe": true,
         "attn_experts": 3, "top_k_attn": 2, "scale_factor_attn": 3.0)"}};
 
-// The vocabulary is small, as it does not count.
+// The vocabulary is small, because no row computes the loss.
 std::string ConfigText(const Kind& kind, int64_t num_layers) {
   return absl::StrCat(
       R"({"model_type": "mixtral", "moe_type": "modulelist",

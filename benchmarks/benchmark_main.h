@@ -5,9 +5,9 @@
 
 namespace moe {
 
-// Runs the registered benchmarks as the command line says. Their output, on a
-// terminal and in a file, has the SIMD target of the kernels in its context, as
-// "simd_target". Returns the exit status: 0, or 1 for a wrong argument or a
+// Runs the registered benchmarks that the command line selects. The context of
+// the output, on a terminal and in a file, names the SIMD target of the kernels
+// as "simd_target". Returns the exit status: 0, or 1 for a wrong argument or a
 // wrong MOE_SIMD_TARGET.
 int RunBenchmarks(int argc, char** argv);
 

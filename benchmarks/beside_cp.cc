@@ -44,8 +44,8 @@ std::string FromEnvironment(const char* name, const char* default_value) {
   return value == nullptr || *value == '\0' ? default_value : value;
 }
 
-// A LLaMA of about `size_bytes` in BF16: 70.3 MB a layer, as in a model
-// of 1.2e9 parameters, and a small vocabulary.
+// A LLaMA of about `size_bytes` in BF16 with a small vocabulary. A layer has
+// 71.3 MB, as in a model of 1.2e9 parameters.
 LlamaConfig SyntheticConfig(int64_t size_bytes) {
   constexpr int64_t kHidden = 2048;
   constexpr int64_t kIntermediate = 4096;
@@ -89,8 +89,9 @@ absl::Status WriteSyntheticCheckpoint(const std::string& path) {
   const CheckpointPlan plan = SyntheticPlan(SyntheticConfig(size_bytes));
   MOE_ASSIGN_OR_RETURN(const std::unique_ptr<CheckpointWriter> writer,
                        CheckpointWriter::Create(path, plan, {}));
-  // Not compressible, in case the file system does that; below 2 in magnitude,
-  // since weights are finite: of the upper byte, the exponent's upper bit is 0.
+  // Random bytes, so that a file system cannot compress them. The exponent's
+  // upper bit, in the upper byte, is 0: every weight is finite and below 2 in
+  // magnitude.
   RandomStream stream(0, "synthetic_checkpoint");
   std::string block(size_t{1} << 22, '\0');
   for (size_t i = 0; i < block.size(); ++i) {
@@ -172,8 +173,8 @@ void RunBesideCp(const BesideCp& contest, benchmark::State& state) {
   double peak_mib = 0;
   int first = 0;
   for (auto _ : state) {
-    // Each contender is first in some rounds: what one leaves in memory and on
-    // the device helps or hinders the next.
+    // What a contender leaves in memory and on the device helps or hinders the
+    // next one. So each is first in some rounds.
     ++first;
     for (int i = 0; i < kNumContenders; ++i) {
       const auto contender =

@@ -1,14 +1,14 @@
-// Copying a checkpoint as conversions read and write one, beside `cp` of the
-// same bytes.
+// Copies a checkpoint as conversions read and write one, and compares the time
+// with `cp` of the same bytes.
 //
 //   ./bazelw run //benchmarks:checkpoint_benchmark
 //
-// Floor: every byte is read from the page cache and written to it, as by cp,
-// and is then written to the device, since the writer syncs before it renames;
-// cp leaves that for later. On a device that is slower than the page cache this
-// wait is most of the time, so both comparisons are made. The counters and the
-// working folder are those of beside_cp.h; it needs room for twice
-// MOE_BENCHMARK_SIZE.
+// The floor: every byte is read from the page cache and written to it, as cp
+// does. The writer syncs before it renames, so every byte is then written to
+// the device. cp leaves that for later. On a device that is slower than the
+// page cache, most of the time is this wait. So the benchmark compares with cp
+// alone and with cp followed by sync. The counters and the working folder are
+// those of beside_cp.h; the folder needs room for twice MOE_BENCHMARK_SIZE.
 
 #include <cstdint>
 #include <string>
@@ -36,7 +36,7 @@ namespace {
 
 constexpr int kNumRounds = 9;
 
-// A conversion that changes nothing.
+// Converts without changing a tensor.
 absl::Status CopyCheckpoint(const std::string& from, const std::string& to) {
   MOE_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(from));
   MOE_ASSIGN_OR_RETURN(

@@ -1,19 +1,24 @@
-// Converting a checkpoint beside `cp` of the same bytes, in the same run and in
-// turn, so that the machine's moods cancel.
+// Converts a checkpoint, and compares the time with `cp` of the same bytes.
+// They take turns in one run, so that the machine's load affects them alike.
 //
 //   ./bazelw run //benchmarks:convert_benchmark
 //
-// Floor: every byte is read from the page cache and written to it, as by cp,
-// and is then written to the device, since the writer syncs before it renames;
-// cp leaves that for later. The counters are those of beside_cp.h:
-// convert_over_cp and so on. The conversions: into 8 experts, of neurons in
-// sequence and of neurons in random order, whose rows and columns lie apart;
-// the attention of the result of the first into experts; its export to Mixtral,
-// with the scale factor in a third of the MLP.
+// The floor: every byte is read from the page cache and written to it, as cp
+// does. The writer syncs before it renames, so every byte is then written to
+// the device. cp leaves that for later. The counters are those of beside_cp.h:
+// convert_over_cp and so on.
 //
-// The working folder is that of beside_cp.h; it needs room for three times
+// The conversions:
+//   - MLPs into 8 experts of neurons in sequence;
+//   - MLPs into 8 experts of neurons in random order, whose rows and columns
+//     lie apart;
+//   - the attention of the first result into experts;
+//   - the export of the first result to Mixtral, which multiplies a third of
+//     the MLP by the scale factor.
+//
+// The working folder is that of beside_cp.h. It needs room for three times
 // MOE_BENCHMARK_SIZE. MOE_BENCHMARK_MODEL names a dense checkpoint to convert
-// in place of one that is made; then it needs room for twice that.
+// instead of a synthetic one; the folder then needs room for twice its size.
 
 #include <stdlib.h>
 
@@ -51,8 +56,8 @@ namespace {
 constexpr int kNumRounds = 5;
 constexpr int64_t kNumExperts = 8;
 
-// As in the command: as many threads as the machine has, or as
-// MOE_NUM_THREADS says.
+// As the command does, uses MOE_NUM_THREADS threads, by default as many as the
+// machine has.
 struct Session {
   Session() : pool(NumThreadsFromEnvironment().value()) {}
   ThreadPool pool;

@@ -1,9 +1,9 @@
-// How fast hidden states are clustered.
+// Measures how fast hidden states are clustered.
 //
 //   BM_Assign     the exact assignment of tokens to clusters of bounded size,
-//                 without the distances.
-//   BM_Iteration  an iteration of balanced k-means, distances, assignment and
-//                 centroids, over the time in which the points can be copied.
+//                 without the distances
+//   BM_Iteration  an iteration of balanced k-means (distances, assignment and
+//                 centroids), over the time to copy the points
 
 #include <algorithm>
 #include <cstdint>
@@ -41,17 +41,17 @@ constexpr int64_t kNumExperts = 8;
 constexpr double kJitter = 0.4;  // The published setting.
 constexpr int64_t kRowsAtOnce = 1024;
 
-// A point lies about one of twelve centres, the e-th of which is chosen with a
-// chance in proportion to e + 1: more centres than clusters, and uneven, so
-// that bounds are in the way.
+// Each point lies near one of twelve centres. There are more centres than
+// clusters, and some centres get more points than others. So the bounds on the
+// clusters' sizes matter.
 void FillPoints(int64_t first, MatrixView<float> rows) {
   RandomStream stream(static_cast<uint64_t>(first), "points");
   for (int64_t t = 0; t < rows.rows; ++t) {
-    // The larger of two is e with a chance of (2e + 1) / 144.
+    // The larger of the two is e with a probability of (2e + 1) / 144.
     const uint64_t blob =
         std::max(stream.UniformInt(12), stream.UniformInt(12));
     const absl::Span<float> row = rows.Row(t);
-    // Two numbers of every draw, for the time it takes to draw billions.
+    // Each draw gives two numbers, because drawing billions takes long.
     for (size_t i = 0; i < row.size(); i += 2) {
       const uint32_t bits = stream.NextUint32();
       row[i] = static_cast<float>(bits & 0xffff) * 0x1p-16f - 0.5f;
@@ -80,7 +80,7 @@ HiddenStates MakePoints(int64_t num_tokens, int64_t hidden_size,
   return points;
 }
 
-// Seconds for all points, once.
+// The seconds to read all points once.
 double ReadSeconds(HiddenStates& points) {
   Matrix<float> buffer;
   return SecondsOf([&] {
@@ -93,7 +93,7 @@ double ReadSeconds(HiddenStates& points) {
   });
 }
 
-// Seconds of memcpy for as many bytes as the points have.
+// The seconds that memcpy takes for as many bytes as the points have.
 double CopySeconds(const HiddenStates& points) {
   constexpr int64_t kBytes = int64_t{1} << 28;
   std::vector<char> from(kBytes, 1), to(kBytes, 2);
@@ -116,10 +116,10 @@ void BM_Assign(benchmark::State& state) {
   SquaredL2Distances(x.view(), x.view().Rows(0, num_clusters), costs.view(),
                      pool);
   const SizeBounds bounds = BalancedBounds(num_tokens, num_clusters, kJitter);
-  BalancedAssigner assigner;  // As in a clustering: after its first call.
+  BalancedAssigner assigner;  // Warm, as in a clustering.
   const auto assign = [&] {
     std::vector<double> prices(
-        static_cast<size_t>(num_clusters));  // From none.
+        static_cast<size_t>(num_clusters));  // Starts from zero.
     MOE_CHECK(
         assigner.Assign(costs.view(), bounds, absl::MakeSpan(prices), pool)
             .ok());

@@ -1,22 +1,23 @@
-// The kernels beside what the machine can do, and beside others' kernels, all
-// measured in one run and in turn.
+// Compares the kernels with the peak of the machine and with the kernels of
+// other libraries. All take turns in one run.
 //
 //   ./bazelw run //benchmarks:kernels_benchmark
 //   MOE_OPENBLAS="$(tools/python/openblas.sh)" OPENBLAS_CORETYPE=SkylakeX
 //     ./bazelw run //benchmarks:kernels_benchmark     (on one line)
 //   MOE_SIMD_TARGET=avx2 ./bazelw run //benchmarks:kernels_benchmark
 //
-// Gemm/threads/M/K/N, with packed weights, float: floor is 2 M N K operations
-// over the machine's peak.
-//   gflops          of ours
-//   of_peak         over the peak measured in the same rounds, on as many
-//   threads over_libtorch   LibTorch's time over ours (float32 matmul)
+// BM_Gemm/threads/M/K/N: a float32 product with packed weights. The floor is
+// the time of 2 M N K operations at the machine's peak.
+//   gflops          of our product
+//   of_peak         our speed over the peak, measured in the same rounds on as
+//                   many threads
+//   over_libtorch   the time of LibTorch's float32 matmul over ours
 //   over_openblas   OpenBLAS's time over ours, with MOE_OPENBLAS
-// Row kernels, on 256 MiB and more: floor is the bytes that are read and
-// written once over the bandwidth of memcpy on as many threads.
+// BM_Rows/KERNEL: row kernels on 128 MiB and more. The floor is the time that
+// memcpy on as many threads would take for the bytes that are read and written.
 //   of_copy         the kernel's bytes a second over memcpy's
 //   ns_per_element
-// A ratio is the median over the rounds of the ratios within each.
+// Each ratio is taken within a round; the counter is the median over rounds.
 
 #include <ATen/Parallel.h>
 #include <ATen/core/Dict.h>
@@ -114,7 +115,7 @@ class OpenBlas {
   void (*set_num_threads_)(int) = nullptr;
 };
 
-// LibTorch's own number of threads does not reach the OpenBLAS below it.
+// LibTorch does not pass its number of threads on to OpenBLAS.
 void SetLibTorchThreads(int num_threads) {
   at::set_num_threads(num_threads);
   const auto set_blas_threads = reinterpret_cast<void (*)(int)>(
@@ -128,7 +129,7 @@ AlignedBuffer<float> InBuffer(const std::vector<float>& values) {
   return buffer;
 }
 
-// In buffers on huge pages, for everyone, as the pipeline's are.
+// All contenders use buffers on huge pages, as the pipeline does.
 struct GemmOperands {
   GemmOperands(int64_t m, int64_t k, int64_t n)
       : a(InBuffer(RandomFloats(m * k))),
@@ -138,7 +139,7 @@ struct GemmOperands {
   AlignedBuffer<float> a, b, c, torch_c;
 };
 
-// As many fused multiply-adds as take a thread some 30 ms.
+// Rounds of fused multiply-adds that take a thread about 30 ms.
 constexpr int64_t kPeakRounds = 5'000'000;
 
 void BM_Gemm(benchmark::State& state) {
@@ -152,7 +153,7 @@ void BM_Gemm(benchmark::State& state) {
   const MatrixView<float> c(operands.c.data(), m, n);
   const double flops = 2.0 * static_cast<double>(m) * static_cast<double>(n) *
                        static_cast<double>(k);
-  // Small products are repeated to some 20 ms, so that a round is not noise.
+  // Repeats small products for about 20 ms, so that a round is not noise.
   const auto repeat = static_cast<int>(std::clamp(2e9 / flops, 1.0, 1e4));
   double peak_flops = 0.0;
   SetLibTorchThreads(num_threads);
@@ -212,7 +213,7 @@ BENCHMARK(BM_Gemm)
     ->Iterations(1)
     ->Unit(benchmark::kMillisecond);
 
-// Making the operand, which is done once for a layer.
+// Packs an operand, which a layer does once.
 void BM_Pack(benchmark::State& state) {
   const auto type = static_cast<WeightType>(state.range(1));
   constexpr int64_t kRows = 8192, kCols = 2048;
@@ -233,7 +234,7 @@ BENCHMARK(BM_Pack)
     ->UseRealTime()
     ->Unit(benchmark::kMillisecond);
 
-// Three matrices of 128 MiB, far beyond a last-level cache.
+// Each matrix has 128 MiB, far more than a last-level cache.
 constexpr int64_t kRows = 8192;
 constexpr int64_t kCols = 4096;
 

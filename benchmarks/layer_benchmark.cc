@@ -49,8 +49,8 @@ LlamaConfig Llama8B() {
   return config;
 }
 
-// Numbers of variance 1 / cols, so that a product with them keeps the scale of
-// what it takes.
+// Numbers of variance 1 / cols, so that the outputs of a product have the scale
+// of its inputs.
 Matrix<float> RandomMatrix(absl::string_view name, int64_t rows, int64_t cols) {
   RandomStream stream(/*seed=*/1, name);
   const auto bound =
@@ -86,11 +86,11 @@ DecoderLayerWeights RandomWeights(const LlamaConfig& config, ThreadPool& pool) {
   return weights;
 }
 
-// As many fused multiply-adds as take a thread some 60 ms.
+// Rounds of fused multiply-adds that take a thread about 60 ms.
 constexpr int64_t kPeakRounds = 10'000'000;
 
-// Rounds of a measurement whose forward has so many operations: the largest
-// layer takes minutes.
+// The number of rounds for a forward of so many operations. The largest layer
+// takes minutes.
 int NumRounds(double flops) { return flops > 1e12 ? 3 : 7; }
 
 void BM_Layer(benchmark::State& state, const LlamaConfig& config) {

@@ -1,5 +1,5 @@
-// A decoder layer beside what the machine can do: forward, and backward as a
-// walk back calls it.
+// Compares a decoder layer with the peak of the machine: forward, and backward
+// as a walk back calls it.
 
 #ifndef BENCHMARKS_LAYER_BENCHMARK_H_
 #define BENCHMARKS_LAYER_BENCHMARK_H_
@@ -11,15 +11,17 @@
 
 namespace moe {
 
-// The floating-point operations of a decoder layer's forward for one sequence
-// of `num_tokens` tokens T, written as products, an addition and a
-// multiplication being two: the projections, 2 T (2 H Q + 2 H K + 3 H I), and
-// the half of attention's products with scores that the causal mask leaves, 2 T
-// (T + 1) Q. What is elementwise counts as nothing.
+// The floating-point operations of the matrix products in a decoder layer's
+// forward, for one sequence of `num_tokens` tokens T. An addition and a
+// multiplication are two operations. The projections take
+//   2 T (2 H Q + 2 H K + 3 H I)
+// and the half of attention's products that the causal mask leaves takes
+//   2 T (T + 1) Q
+// Elementwise operations are not counted.
 double LayerForwardFlops(const LlamaConfig& config, int64_t num_tokens);
 
-// Multiplies and adds without memory on every thread of the pool for some 60
-// ms. Returns how many floating-point operations that were in all.
+// Multiplies and adds in registers on every thread of the pool for about 60 ms.
+// Returns the number of floating-point operations on all threads together.
 double RunPeakFlopsOnAllThreads(ThreadPool& pool);
 
 // Registers the benchmarks Layer/*.

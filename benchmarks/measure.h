@@ -12,8 +12,7 @@
 
 namespace moe {
 
-// The middle one of an odd number of values, the upper middle one of an even
-// number.
+// The middle value; of an even number of values, the upper of the middle two.
 inline double Median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   return values[values.size() / 2];
@@ -27,8 +26,8 @@ inline double SecondsOf(const std::function<void()>& body) {
   return elapsed.count();
 }
 
-// Times of several bodies, [body][round], each run once in every round; the
-// order rotates, so that none always runs after the same other one.
+// The times of several bodies, [body][round]. Each body runs once in every
+// round. The order rotates by one in each round.
 inline std::vector<std::vector<double>> TimeInTurn(
     int num_rounds, const std::vector<std::function<void()>>& bodies) {
   std::vector<std::vector<double>> seconds(bodies.size());
@@ -42,7 +41,7 @@ inline std::vector<std::vector<double>> TimeInTurn(
   return seconds;
 }
 
-// The median over the rounds of a's time over b's.
+// The median over the rounds of a's time divided by b's.
 inline double MedianRatio(const std::vector<double>& a,
                           const std::vector<double>& b) {
   std::vector<double> ratios;

@@ -1,23 +1,24 @@
-// The model's forward and backward beside what the machine can do, measured in
-// one run and in turn.
+// Compares the model's forward and backward with the peak of the machine. Both
+// take turns in one run.
 //
 //   ./bazelw run //benchmarks:model_benchmark
 //
-// Layer/SHAPE/tokens/threads, one sequence through one decoder layer with
-// random weights: floor is LayerForwardFlops over the machine's peak.
+// Layer/SHAPE/tokens/threads: one sequence through one decoder layer with
+// random weights. The floor is the time of LayerForwardFlops at the peak.
 //   forward_ms               a forward
-//   mfu                      its floor over its time, the peak being measured
-//                            in the same rounds, on as many threads
-//   backward_over_forward    the time of a backward, which takes the attention
-//                            that the forward saved, over a forward's
+//   mfu                      the floor over the forward's time; the peak is
+//                            measured in the same rounds, on as many threads
+//   backward_over_forward    the time of a backward over that of a forward; the
+//                            backward uses the attention that the forward saved
 //
-// Walk/MODEL/tokens/threads, one sequence through a whole model with random
-// weights, which keeps them packed: floor is ModelForwardFlops.
+// Walk/MODEL/tokens/threads: one sequence through a whole model with random
+// weights, which stay packed. The floor is the time of ModelForwardFlops.
 //   tokens_per_sec           of a forward with the loss
 //   mfu                      as above
-//   backward_over_forward    the time of a walk back less that of a forward
-//                            with the loss, which it contains, over the latter
-// A ratio is the median over the rounds of the ratios within each.
+//   backward_over_forward    (back - forward) / forward: `forward` is the time
+//                            of a forward with the loss, `back` the time of a
+//                            walk back, which contains this forward
+// Each ratio is taken within a round; the counter is the median over rounds.
 
 #include "benchmarks/benchmark_main.h"
 #include "benchmarks/layer_benchmark.h"

@@ -1,17 +1,19 @@
-// The forward of a model with experts beside that of the dense model that it
-// could be made from, measured in one run and in turn.
+// Compares the forward of a model with experts with the forward of the dense
+// model that it could be made from. Both take turns in one run.
 //
 //   ./bazelw run //benchmarks:moe_benchmark
 //
-// MODEL/KIND/tokens/threads, so many tokens in sequences of 512 through some
-// layers of that shape (without the loss, which is the same for both) with
-// random weights, which both models keep packed:
-//   dense_ms, moe_ms   a forward of each
-//   active_over_dense  floating-point operations of the products with weights
-//                      and of attention, with experts over without: MoeFlops
-//                      over DenseFlops, counted from who chose what
+// MODEL/KIND/tokens/threads: that many tokens, in sequences of 512, through a
+// few layers of the model's shape with random weights. Both models keep their
+// weights packed. The loss, which is the same for both, is left out.
+//   dense_ms, moe_ms   a forward of each model
+//   active_over_dense  MoeFlops over DenseFlops: the floating-point operations
+//                      of attention and of the products with weights, with
+//                      experts over without, for the experts that the routers
+//                      chose
 //   time_over_flops    (moe_ms / dense_ms) / active_over_dense, the median over
-//                      the rounds: 1 is as fast as the dense model for its work
+//                      the rounds; at 1, an operation takes as long as in the
+//                      dense model
 
 #include <cstdint>
 #include <functional>
@@ -46,12 +48,13 @@
 namespace moe {
 namespace {
 
-// Rounds of a measurement whose dense forward has so many operations.
+// The number of rounds for a dense forward of so many operations.
 int NumRounds(double flops) { return flops > 1e12 ? 3 : 7; }
 
 constexpr int64_t kSequenceLength = 512;
 
-// What both kinds share; a small vocabulary, as it does not count.
+// What the dense model and the models with experts share. The vocabulary is
+// small, because the loss is left out.
 struct Shape {
   absl::string_view name;
   absl::string_view fields;
@@ -64,7 +67,7 @@ constexpr Shape kShapes[] = {
         "num_key_value_heads": 3, "num_hidden_layers": 12,
         "rms_norm_eps": 1e-5)",
      1536},
-    // One layer of it.
+    // One layer.
     {"LLaMA-8B",
      R"("vocab_size": 1024, "hidden_size": 4096, "num_attention_heads": 32,
         "num_key_value_heads": 8, "num_hidden_layers": 1,
@@ -73,7 +76,7 @@ constexpr Shape kShapes[] = {
 
 struct Kind {
   absl::string_view name;
-  int64_t num_experts;  // With the residual one.
+  int64_t num_experts;  // Including the residual one.
   absl::string_view fields;
 };
 
@@ -105,8 +108,7 @@ std::string MoeConfigText(const Shape& shape, const Kind& kind) {
                       shape.intermediate_size, ", ", fields, "}");
 }
 
-// Counts the operations of what is chosen, written as products, an addition and
-// a multiplication being two, as LayerForwardFlops does.
+// Counts the operations of the chosen experts, as LayerForwardFlops does.
 class FlopsTap : public WalkTap {
  public:
   explicit FlopsTap(const MoeConfig& config) : config_(config) {}
@@ -129,7 +131,8 @@ class FlopsTap : public WalkTap {
   double flops = 0.0;
 
  private:
-  // Each of the tokens, and the pairs of them in a sequence.
+  // The projections of each token, and the attention between the tokens of a
+  // sequence.
   void AddAttention(const TapContext& context,
                     const std::vector<int64_t>& rows) {
     const LlamaConfig& decoder = config_.decoder;
@@ -166,8 +169,8 @@ double MoeFlops(Model& model, const TokenSequences& sequences,
   const MoeConfig& config = *model.moe_config();
   FlopsTap tap(config);
   MOE_CHECK(WalkForward(model, sequences, {}, &tap, resources).ok());
-  // What every token has: dense attention, and the residual expert. Routers
-  // count as nothing.
+  // Every token also goes through dense attention and the residual expert.
+  // Routers are not counted.
   LlamaConfig rest = config.decoder;
   rest.intermediate_size = config.intermediate_size_residual.value_or(0);
   if (!config.use_attn_moe) return tap.flops + DenseFlops(rest, sequences);

@@ -9,7 +9,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "benchmarks/peak_flops.cc"
 #include "hwy/foreach_target.h"
-// After foreach_target.
+// These must follow foreach_target.
 #include "hwy/highway.h"
 #include "moe/kernels/simd/fused_multiply_add-inl.h"
 
@@ -20,7 +20,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 template <class D>
 HWY_INLINE double RunChains(D d, int64_t num_rounds) {
-  // More than latency times throughput (4 cycles, 2 a cycle) wants, and fewer
+  // More than latency times throughput needs (4 cycles, 2 a cycle), and fewer
   // than there are registers.
   constexpr int kChains = 12;
   using V = hn::VFromD<D>;
@@ -40,7 +40,7 @@ HWY_INLINE double RunChains(D d, int64_t num_rounds) {
   }
   V total = sums[0];
   for (int i = 1; i < kChains; ++i) total = hn::Add(total, sums[i]);
-  // So that the compiler has to compute it.
+  // The compiler must not drop the computation.
   volatile T used = hn::GetLane(hn::SumOfLanes(d, total));
   (void)used;
   return 2.0 * kChains * static_cast<double>(hn::Lanes(d)) *
@@ -67,7 +67,7 @@ HWY_EXPORT(RunPeakDouble);
 }  // namespace
 
 double RunPeakFlops(int64_t num_rounds) {
-  (void)ActiveSimdTarget();  // Sets what the dispatch goes by.
+  (void)ActiveSimdTarget();  // The dispatch uses it.
   return HWY_DYNAMIC_DISPATCH(RunPeak)(num_rounds);
 }
 

@@ -1,4 +1,4 @@
-// The most that this machine multiplies and adds.
+// The most that this machine can multiply and add.
 
 #ifndef BENCHMARKS_PEAK_FLOPS_H_
 #define BENCHMARKS_PEAK_FLOPS_H_
@@ -8,8 +8,8 @@
 namespace moe {
 
 // Runs `num_rounds` rounds of independent fused multiply-adds that never leave
-// the registers, on the active SIMD target. Returns how many floating-point
-// operations they were, two for each lane and multiply-add.
+// the registers, on the active SIMD target. Returns the number of
+// floating-point operations, two for each lane and multiply-add.
 double RunPeakFlops(int64_t num_rounds);
 
 // The same in double.

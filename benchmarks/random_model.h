@@ -11,16 +11,16 @@
 
 namespace moe {
 
-// config.json of the shape of SmolLM2-135M.
+// A config.json with the shape of SmolLM2-135M.
 inline constexpr char kSmolLm2[] =
     R"({"model_type": "llama", "vocab_size": 49152,
   "hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30,
   "num_attention_heads": 9, "num_key_value_heads": 3, "rope_theta": 100000,
   "rms_norm_eps": 1e-5, "tie_word_embeddings": true})";
 
-// A checkpoint with random weights, BF16, of variance 1 / (last dimension), its
-// norms ones; gone with the object. Of the configuration in the text of a
-// config.json, dense or with experts.
+// A checkpoint with random weights in BF16, dense or with experts, for the text
+// of a config.json. The weights have variance 1 / (last dimension); the norms
+// are ones. The destructor removes the checkpoint.
 class RandomCheckpoint {
  public:
   explicit RandomCheckpoint(absl::string_view config_text);
@@ -34,8 +34,8 @@ class RandomCheckpoint {
   std::string directory_;
 };
 
-// `num_sequences` sequences of that many tokens, every one of them labelled, in
-// batches of one.
+// `num_sequences` sequences of `num_tokens` tokens, in batches of one. Every
+// token has a label.
 TokenBatches RandomTokens(int64_t num_sequences, int64_t num_tokens,
                           int64_t vocab_size);
 

@@ -1,18 +1,19 @@
-// What it costs to refit a converted model to the dense one, over a forward of
-// the dense model over the same tokens, measured in one run and in turn.
+// Measures the time to refit a converted model to the dense one, and compares
+// it with a forward of the dense model on the same tokens. Both take turns in
+// one run.
 //
 //   ./bazelw run //benchmarks:reconstruct_benchmark
 //
-// BM_Reconstruct/kind/layers/threads, 8192 tokens in sequences of 512 through
-// so many layers of SmolLM2's shape with random weights:
-//   forward_ms      a forward of the dense model without taps or the loss
-//   reconstruct_ms  the refit; without writing the checkpoint
+// BM_Reconstruct/kind/layers/threads: 8192 tokens, in sequences of 512, through
+// that many layers of SmolLM2's shape with random weights.
+//   forward_ms      a forward of the dense model, without taps and the loss
+//   reconstruct_ms  the refit, without writing the checkpoint
 //   reconstruct_over_forward   the median over the rounds
-//   reconstruct_ms_per_layer   the same for every number of layers where the
-//                              cost is linear in them
+//   reconstruct_ms_per_layer   does not depend on the number of layers if the
+//                              cost is linear in it
 //
-// BM_ReconstructLarge/threads, 2048 tokens through a layer of Llama 3 8B's
-// shape: the time, and the peak of the process's memory.
+// BM_ReconstructLarge/threads: 2048 tokens through a layer of Llama 3 8B's
+// shape. It gives the time and the peak memory of the process.
 
 #include <cstdint>
 #include <functional>
@@ -50,7 +51,7 @@ namespace {
 
 constexpr int kNumRounds = 3;
 
-// Shared neurons are as many as R experts have.
+// The residual expert has as many neurons as `num_residual` routed experts.
 struct Kind {
   absl::string_view name;
   int64_t num_experts, num_residual, top_k;
@@ -58,7 +59,7 @@ struct Kind {
 constexpr Kind kKinds[] = {{"52-experts-top-4-residual-12", 52, 12, 4},
                            {"7-experts-top-1-residual-1", 7, 1, 1}};
 
-// The vocabulary is small, as it does not count.
+// The vocabulary is small, because no row computes the loss.
 std::string SmolLm2Layers(int64_t num_layers) {
   return absl::StrCat(
       R"({"model_type": "llama", "vocab_size": 1024, "hidden_size": 576,
@@ -85,7 +86,7 @@ GateWeights DrawnGates(const Kind& kind, const LlamaConfig& config) {
   return gates;
 }
 
-// The neurons in their order: the residual expert's, then each expert's.
+// The neurons in their order: first the residual expert's, then each expert's.
 NeuronIndices NeuronsInOrder(const Kind& kind, const LlamaConfig& config) {
   const int64_t size =
       config.intermediate_size / (kind.num_experts + kind.num_residual);
@@ -100,7 +101,7 @@ NeuronIndices NeuronsInOrder(const Kind& kind, const LlamaConfig& config) {
   return indices;
 }
 
-// A dense model, and a conversion of it beside it.
+// A dense model and the model converted from it, in neighbouring folders.
 class Models {
  public:
   Models(const Kind& kind, absl::string_view config_text, ThreadPool& pool)

@@ -1,12 +1,12 @@
-// Least squares in double (moe/kernels/solve) beside what the machine
-// multiplies and adds in double, in one run and in turn.
+// Compares least squares in double (moe/kernels/solve) with the machine's peak
+// in double. Both take turns in one run.
 //
 //   ./bazelw run //benchmarks:solve_benchmark
 //   MOE_SIMD_TARGET=avx2 ./bazelw run //benchmarks:solve_benchmark
 //
-//   gflops    of ours, by the operations that the header of each states
-//   of_peak   over the peak measured in the same rounds, on as many threads
-// A ratio is the median over the rounds of the ratios within each.
+//   gflops    of our function; its header states the number of operations
+//   of_peak   our speed over the peak, measured in the same rounds on as many
+//             threads; the median over the rounds
 
 #include <algorithm>
 #include <cstdint>
@@ -30,7 +30,7 @@ namespace {
 
 constexpr int kNumRounds = 5;
 
-// As many fused multiply-adds as take a thread some 30 ms.
+// Rounds of fused multiply-adds that take a thread about 30 ms.
 constexpr int64_t kPeakRounds = 5'000'000;
 
 Matrix<float> RandomFloats(int64_t rows, int64_t cols) {
@@ -40,7 +40,8 @@ Matrix<float> RandomFloats(int64_t rows, int64_t cols) {
   return matrix;
 }
 
-// Random elements, 2 on the diagonal: positive definite, and a factor too.
+// Random elements below the diagonal and 2 on it. The lower triangle of a
+// positive definite matrix, and also a valid Cholesky factor.
 Matrix<double> RandomTriangle(int64_t size) {
   RandomStream stream(1, "solve_benchmark");
   const float scale = 1.0f / static_cast<float>(size);
@@ -54,7 +55,8 @@ Matrix<double> RandomTriangle(int64_t size) {
   return matrix;
 }
 
-// Times `body`, of `flops` operations, and the peak on the pool's threads.
+// Times `body`, which takes `flops` operations, and the peak on the pool's
+// threads.
 void Measure(benchmark::State& state, double flops, ThreadPool& pool,
              const std::function<void()>& body) {
   const auto repeat = static_cast<int>(std::clamp(2e9 / flops, 1.0, 1e4));
@@ -114,7 +116,7 @@ BENCHMARK(BM_AddWeightedProducts)
     ->Iterations(1)
     ->Unit(benchmark::kMillisecond);
 
-// With the copy that it overwrites.
+// The time includes copying the matrix, which the factor overwrites.
 void BM_CholeskyFactor(benchmark::State& state) {
   const int64_t n = state.range(1);
   ThreadPool pool(static_cast<int>(state.range(0)));
@@ -137,7 +139,7 @@ void BM_SolveCholesky(benchmark::State& state) {
   const Matrix<double> factor = RandomTriangle(n);
   Matrix<double> x = Matrix<double>::Zeros(h, n);
   for (double& value : x.values()) value = 1.0;
-  // Each solution shrinks by 4, from 1 to no less than 2^-1000.
+  // Each solve divides x by about 4. Starting again keeps x above 2^-1000.
   int64_t num_solved = 0;
   Measure(state, 2.0 * Product(h, n, n), pool, [&] {
     if (++num_solved % 400 == 0) {

@@ -1,8 +1,8 @@
-// What it costs to split neurons by gradients.
+// Measures the time to split neurons by gradients.
 //
-//   BM_GetGrads  importance scores, over a forward of the same tokens with the
-//                loss, and over one without.
-//   BM_Split     all layers' neurons shared out among experts.
+//   BM_GetGrads  importance scores, over a forward of the same tokens, with and
+//                without the loss
+//   BM_Split     assigns the neurons of all layers to experts
 
 #include <cstdint>
 #include <functional>
@@ -65,7 +65,7 @@ void BM_GetGrads(benchmark::State& state) {
   ThreadPool pool(num_threads);
   Progress progress(Progress::Style::kSilent, {});
   const WalkResources resources = {budget, pool, progress};
-  // As the command does: each walk packs the weights again.
+  // Each walk packs the weights again, as the command does.
   WalkOptions options;
   options.keep_weights = false;
   DenseModel model = DenseModel::Open(checkpoint.path()).value();
@@ -104,7 +104,7 @@ void BM_GetGrads(benchmark::State& state) {
   state.counters["over_walk_back"] = MedianRatio(seconds[3], seconds[2]);
 }
 
-// The published setting's size, and LLaMA 3 8B's.
+// The size of the published setting, which is that of LLaMA 3 8B.
 void BM_Split(benchmark::State& state) {
   constexpr int64_t kNumLayers = 32, kIntermediateSize = 14336;
   const bool has_residual = state.range(0) != 0;

@@ -1,11 +1,12 @@
-// How fast tokenizers encode: megabytes of text a second, on one thread.
+// Measures how fast tokenizers encode: megabytes of text a second, on one
+// thread.
 //
 //   text_benchmark [--benchmark_filter=...]
 //
-// The fixture tokenizers of testdata, and the one of the checkpoint directory
-// that MOE_TOKENIZER_DIR names, over the file that MOE_TEXT names, or without
-// one over generated English-like text. tools/text/compare_speed.py measures
-// the Hugging Face tokenizers package beside it.
+// It measures the tokenizers in testdata, and that of the checkpoint directory
+// that MOE_TOKENIZER_DIR names. The text is the file that MOE_TEXT names; by
+// default it is generated and English-like. tools/text/compare_speed.py
+// compares with the Hugging Face tokenizers package.
 
 #include <benchmark/benchmark.h>
 
@@ -32,7 +33,7 @@ namespace {
 
 constexpr size_t kTextBytes = 2 << 20;
 
-// Words of Zipf's distribution over a made-up lexicon, in sentences.
+// Sentences of words from a made-up lexicon, by Zipf's distribution.
 std::string GeneratedText() {
   constexpr const char* kSyllables[] = {"the", "re", "in",  "on", "ta", "lo",
                                         "mi",  "s",  "ent", "er", "al", "is"};
@@ -44,7 +45,7 @@ std::string GeneratedText() {
   }
   std::string text;
   while (text.size() < kTextBytes) {
-    // A rank r with a probability of about 1 / r.
+    // Draws rank r with a probability of about 1 / r.
     size_t rank = lexicon.size();
     while (rank > 0 && random() % 4 != 0) rank /= 2;
     rank += random() % (rank + 1) / 2;
@@ -93,7 +94,7 @@ std::vector<Named> LoadAll() {
   return all;
 }
 
-// What encoding is measured against: looking each word up in a table.
+// The comparison for encoding: looks each word up in a hash table.
 size_t CountWords(absl::string_view text) {
   absl::flat_hash_map<absl::string_view, size_t> counts;
   for (const absl::string_view word :
@@ -103,7 +104,8 @@ size_t CountWords(absl::string_view text) {
   return counts.size();
 }
 
-// Arguments: which tokenizer; bytes in a call, 0 for the whole text.
+// The arguments are the tokenizer's index, and the bytes of a call; 0 bytes
+// stand for the whole text.
 void BM_Encode(benchmark::State& state) {
   static const auto* const kAll = new std::vector<Named>(LoadAll());
   const auto index = static_cast<size_t>(state.range(0));

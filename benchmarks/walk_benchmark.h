@@ -1,4 +1,5 @@
-// Walks through a whole model, down and back, beside what the machine can do.
+// Compares walks through a whole model, down and back, with the peak of the
+// machine.
 
 #ifndef BENCHMARKS_WALK_BENCHMARK_H_
 #define BENCHMARKS_WALK_BENCHMARK_H_
@@ -10,8 +11,8 @@
 namespace moe {
 
 // The floating-point operations of a forward with the loss, for one sequence of
-// `num_tokens` tokens T: LayerForwardFlops for every layer, and the logits, 2 T
-// H V.
+// `num_tokens` tokens T: LayerForwardFlops for every layer, and 2 T H V for the
+// logits.
 double ModelForwardFlops(const LlamaConfig& config, int64_t num_tokens);
 
 // Registers the benchmarks Walk/*.
