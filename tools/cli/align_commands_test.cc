@@ -37,7 +37,7 @@ using ::testing::Not;
 // 4 layers, hidden size 128, BF16.
 constexpr char kModel[] = "testdata/llama_gqa_bf16";
 
-// A step over a few of the stories.
+// Runs a step over a few of the stories.
 Outcome Walk(const std::string& step, const std::string& model,
              std::vector<std::string> more) {
   std::vector<std::string> args = {
@@ -147,7 +147,7 @@ TEST_F(AlignCommandsTest, WritesACheckpointFactorsAndAReport) {
             HexSha256Of(FileText(Path("reference/distribution.safetensors"))));
   EXPECT_EQ(report["alignment_mode"], "exact");
   EXPECT_EQ(report["left_behind"], Json::array());
-  // What is printed has paths, and what is written has names.
+  // The printed report has paths; the written report has names.
   EXPECT_EQ(report["checkpoint"], Path("aligned"));
   EXPECT_EQ(report["reference_distribution"],
             Path("reference/distribution.safetensors"));
@@ -181,7 +181,7 @@ TEST_F(AlignCommandsTest, LeavesAndNamesALinkOutOfTheModel) {
               HasSubstr("LICENSE-x"));
 }
 
-// From the reference as Python reads it, with another mode and elsewhere.
+// Reads the reference from the .pt file, and uses another mode and folder.
 TEST_F(AlignCommandsTest, WritesTheOtherModesAndFormats) {
   Prepare();
   const Outcome other =
@@ -195,7 +195,7 @@ TEST_F(AlignCommandsTest, WritesTheOtherModesAndFormats) {
   EXPECT_THAT(NamesIn(Path("f")),
               ElementsAre("scale_factors.pt", "scale_factors.report.json",
                           "scale_factors.safetensors"));
-  // What has no bias can be exported.
+  // A checkpoint without biases can be exported.
   EXPECT_EQ(RunCli({"export", "--model_path=" + Path("other"),
                     "--save_path=" + Path("exported"), "--target=mixtral"})
                 .exit_status,
@@ -213,7 +213,7 @@ TEST_F(AlignCommandsTest, RefusalsComeBeforeAnythingIsWritten) {
   refused(Align("moe", "no", {"--alignment_mode=other"}), "--alignment_mode");
   refused(Align("moe", "no", {}, "none.safetensors"), "none.safetensors");
   refused(Align("moe", "moe/no"), "never written to");
-  // From a model with three layers.
+  // A reference from a model with three layers.
   const Outcome other =
       Record("testdata/llama_headdim_f16", Path("other_model"));
   ASSERT_EQ(other.exit_status, 0) << other.err;

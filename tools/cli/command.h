@@ -14,7 +14,7 @@
 
 namespace moe::cli {
 
-// Exit statuses. What a command reports as an error ends in kError.
+// Exit statuses. A command that reports an error ends with kError.
 inline constexpr int kSuccess = 0;
 inline constexpr int kDiffers = 1;
 inline constexpr int kError = 2;
@@ -24,7 +24,7 @@ struct CommandContext {
   Progress& progress;
 };
 
-// Does the work, with the flags' values, and gives the exit status.
+// Does the work with the flags' values, and returns the exit status.
 using CommandAction = std::function<absl::StatusOr<int>(CommandContext&)>;
 
 enum class CommandSection {
@@ -40,8 +40,8 @@ struct Command {
   CommandSection section = CommandSection::kHelper;
   // What --help says below the flags: exit statuses, examples. May be empty.
   std::string notes = {};
-  // Declares the flags and returns what is done once they are set. The action
-  // owns what the flags set.
+  // Declares the flags, and returns the action to run once they are set. The
+  // action owns the variables that the flags set.
   std::function<CommandAction(FlagSet&)> declare;
 };
 

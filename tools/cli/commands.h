@@ -1,6 +1,6 @@
-// Every command of llama_moe, in the order in which --help lists them: those of
-// the steps (moe/steps/all_steps.h), and those beside them, which are a
-// function here and an entry in commands.cc.
+// Every command of llama_moe, in the order in which --help lists them: first
+// the commands of the steps (moe/steps/all_steps.h), then the others. Each of
+// the others is a function here and an entry in commands.cc.
 
 #ifndef TOOLS_CLI_COMMANDS_H_
 #define TOOLS_CLI_COMMANDS_H_
@@ -28,7 +28,7 @@ Command ReportCommand();
 
 std::vector<Command> AllCommands();
 
-// RunCommandLine with every command.
+// Calls RunCommandLine with every command.
 int RunLlamaMoe(const std::vector<std::string>& args, std::ostream& out,
                 std::ostream& err);
 

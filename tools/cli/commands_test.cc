@@ -60,7 +60,7 @@ TEST(CommandsTest, EveryCommandHasHelp) {
   }
 }
 
-// Tries every flag of every command, those of the frame included.
+// Tries every flag of every command, including those of the frame.
 TEST(CommandsTest, NoFlagGoesWithoutItsValue) {
   for (const Command& command : AllCommands()) {
     CLI::App app;
@@ -81,7 +81,7 @@ TEST(CommandsTest, NoFlagGoesWithoutItsValue) {
           missing.err,
           HasSubstr(": " + name +
                     ": expected a value, found the flag \"--progress=none\""));
-      // A negative number is a value, whether it may be one or not.
+      // A negative number is a value, whether the flag allows it or not.
       EXPECT_EQ(RunCli({command.name, name, "-1"}).err,
                 RunCli({command.name, name + "=-1"}).err);
     }
@@ -112,7 +112,7 @@ TEST(InspectCommandTest, PrintsJson) {
   EXPECT_EQ(json["model_type"], "llama");
 }
 
-// In JSON the escapes are JSON's own: what is read is what was in the file.
+// JSON has escapes of its own: reading them gives the file's text.
 TEST(InspectCommandTest, NoNameActsOnATerminal) {
   const TempDirectory directory;
   const std::string name = "w\x1b[2J\x7f\u009b\u202e\u200b\n\u00e4";
@@ -194,7 +194,7 @@ TEST(DiffCommandTest, RefusesValuesOutOfRange) {
             "found \"-1\"\n");
 }
 
-// The arguments of tokenize that every run has.
+// The arguments that every run of tokenize needs.
 std::vector<std::string> TokenizeArgs(const std::string& save_path) {
   return {"tokenize", std::string("--model_path=") + kGqa,
           "--dataset_dir_or_path=testdata/stories", "--save_path=" + save_path};

@@ -1,5 +1,5 @@
-// Flags that several commands have, declared in one place so that they read and
-// mean the same everywhere.
+// Flags that several commands have. They are declared in one place, so that
+// they read and mean the same everywhere.
 
 #ifndef TOOLS_CLI_COMMON_FLAGS_H_
 #define TOOLS_CLI_COMMON_FLAGS_H_
@@ -17,8 +17,8 @@ namespace moe::cli {
 
 inline constexpr char kModelPathAlias[] = "model_name_or_path";
 
-// --model_path, alias --model_name_or_path, required. With `positional`, the
-// value may also stand alone under that name.
+// --model_path, alias --model_name_or_path, required. If `positional` is not
+// empty, the value may also be given without the flag, under that name.
 void AddModelPath(FlagSet& flags, const std::string& what,
                   const std::string& positional, std::string* value);
 
@@ -34,12 +34,12 @@ struct ShardFlags {
   std::vector<std::string> merge;
 };
 
-// --shards and --shard, which go together, and --merge, which replaces them and
-// all flags that are declared before this call.
+// --shards and --shard, which need each other, and --merge, which replaces them
+// and all flags that are declared before this call.
 void AddShardFlags(FlagSet& flags, ShardFlags* values);
 
-// Valid options, without fields where no part is made; InvalidArgument with the
-// flag.
+// Returns valid options. They have no fields if the step does not make a part.
+// InvalidArgument names the flag.
 absl::StatusOr<ShardOptions> ShardOptionsOf(const ShardFlags& flags);
 
 }  // namespace moe::cli

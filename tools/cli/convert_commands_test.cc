@@ -45,8 +45,8 @@ Outcome RunOn(const std::string& command, const std::string& from,
   return RunCli(args);
 }
 
-// Artifacts for kModel: 7 experts of 48 with every 8th neuron's rest for the
-// residual expert where there is one; gate weights of 8 rows.
+// Writes artifacts for kModel. Expert e has the 48 neurons 8 i + e. There are 8
+// experts, or 7 experts and a residual expert with the neurons 8 i + 7.
 class ConvertCommandsTest : public ::testing::Test {
  protected:
   void WriteIndices(bool residual, const std::string& directory) {
@@ -120,7 +120,7 @@ TEST_F(ConvertCommandsTest, OnlyAMixtralToTheLetterSaysThatItIsOne) {
             0);
   EXPECT_EQ(ModelType(Path("published")), "mixtral");
   EXPECT_TRUE(PathExists(Path("published/modeling_llama_moe.py")));
-  // What is made from it keeps its style, unless another is wanted.
+  // A conversion of it keeps its style unless a flag names another.
   EXPECT_EQ(
       RunOn(attention, Path("published"), Path("kept"), {"--top_k_attn=2"})
           .exit_status,
@@ -170,7 +170,7 @@ TEST_F(ConvertCommandsTest, VanillaWithoutAnythingGiven) {
                           "generation_config.json", "model.safetensors",
                           "modeling_llama_moe.py", "special_tokens_map.json",
                           "tokenizer.json", "tokenizer_config.json"));
-  // The same command gives the same bytes, and another seed others.
+  // The same command gives the same bytes; another seed gives other bytes.
   ASSERT_EQ(RunOn("convert_mixtral", kModel, Path("again")).exit_status, 0);
   EXPECT_EQ(HexSha256Of(Read("moe/model.safetensors")),
             HexSha256Of(Read("again/model.safetensors")));
@@ -181,8 +181,8 @@ TEST_F(ConvertCommandsTest, VanillaWithoutAnythingGiven) {
             HexSha256Of(Read("other/model.safetensors")));
 }
 
-// Pins what convert_interop_test derives anew, the drawn routers among it:
-// these bytes never change without a new version of it.
+// Pins the bytes that convert_interop_test computes on its own, including those
+// of the drawn routers.
 TEST_F(ConvertCommandsTest, TheBytesAreThoseOfEveryMachine) {
   ASSERT_EQ(RunOn("convert_mixtral", kModel, Path("moe")).exit_status, 0);
   EXPECT_EQ(HexSha256Of(Read("moe/model.safetensors")),
@@ -244,7 +244,7 @@ TEST_F(ConvertCommandsTest, TheWholeChainToAnExport) {
   EXPECT_THAT(exported.out, AllOf(HasSubstr("/mixtral: mixtral checkpoint\n"),
                                   HasSubstr("3, now in 196,608 weights, "),
                                   HasSubstr("of them rounded\n")));
-  // `inspect` holds what is written to its configuration.
+  // `inspect` compares the tensors with the configuration.
   for (const char* name : {"moe", "attn"}) {
     EXPECT_EQ(RunCli({"inspect", Path(name)}).exit_status, 0);
   }

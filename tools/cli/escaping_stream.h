@@ -1,4 +1,4 @@
-// A stream in front of another that escapes what could act on a terminal.
+// A stream that escapes control characters and writes to another stream.
 
 #ifndef TOOLS_CLI_ESCAPING_STREAM_H_
 #define TOOLS_CLI_ESCAPING_STREAM_H_
@@ -9,11 +9,10 @@
 
 namespace moe::cli {
 
-// Writes EscapeControlInText of all that is written to it: newline and tab
-// pass, other control characters do not, whether the stream behind is a
-// terminal or not. A UTF-8 sequence may come in pieces; one that is cut short
-// at the end of everything is escaped when this object goes, or by Finish.
-// Where the stream behind fails, this one does.
+// Writes EscapeControlInText of its text to the other stream, whether that is a
+// terminal or not. Newline and tab pass; other control characters are escaped.
+// A UTF-8 sequence may come in pieces. Finish, or the destructor, escapes a
+// sequence that is incomplete at the end. This stream fails if the other fails.
 class EscapingStream : public std::ostream {
  public:
   // `to` must outlive this object.
@@ -23,7 +22,7 @@ class EscapingStream : public std::ostream {
   }
   ~EscapingStream() override { Finish(); }
 
-  // Writes what is held back and flushes `to`. Nothing may be written later.
+  // Writes what is held back and flushes `to`. Write nothing after that.
   void Finish();
 
  private:

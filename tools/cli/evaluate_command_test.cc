@@ -145,7 +145,7 @@ TEST(EvaluateCommandTest, WritesAReportThatIsTheSameEverywhere) {
   };
   const std::string text = report("a/b/1.json", "--json");
   EXPECT_EQ(text, report("2.json", "--memory_budget=2MiB"));
-  // What --json prints, but for what differs from run to run.
+  // The file has what --json prints, except what differs from run to run.
   const Outcome printed = Evaluate("vanilla", dataset, {"--json"});
   Json want = Json::parse(printed.out);
   for (const char* name :
@@ -183,7 +183,7 @@ TEST(EvaluateCommandTest, RefusesExpertsInAten) {
                                      "exact"));
 }
 
-// Clustering looks at dense models alone.
+// random_selection takes dense models only.
 TEST(EvaluateCommandTest, IsTheOnlyWalkOverExperts) {
   const TempDirectory directory;
   const Outcome outcome =

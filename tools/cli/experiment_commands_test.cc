@@ -140,8 +140,8 @@ TEST_F(ExperimentCommandsTest, RunsAChainPinsItAndVerifiesIt) {
               AllOf(HasSubstr("router                       verified"),
                     Not(HasSubstr("DIFFERS"))));
 
-  // Again, elsewhere, with less memory: the same lock; and there, nothing to
-  // do.
+  // A run elsewhere with less memory gives the same lock. A second run there
+  // has nothing to do.
   const Outcome again =
       Run("again", {"--lock=" + lock, "--memory_budget=8MiB"});
   EXPECT_EQ(again.exit_status, 0) << again.out << again.err;
@@ -156,10 +156,10 @@ TEST_F(ExperimentCommandsTest, RunsAChainPinsItAndVerifiesIt) {
       third.out,
       HasSubstr(
           "[2/8] scores: split_gradient_get_grads\n  was there already: "));
-  // What is not run again keeps its time.
+  // A step that is not run again keeps its timing.
   EXPECT_EQ(FileText(directory_.Path("again/scores.timing.textproto")), timing);
 
-  // Another seed: the first step that it reaches is the first that diverged.
+  // With another seed, the first step that uses it is the first to diverge.
   WriteSpec(absl::StrReplaceAll(kSpec, {{"seed: 5", "seed: 6"}}));
   const Outcome other = Run("again", {"--lock=" + lock});
   EXPECT_EQ(other.exit_status, 1) << other.err;
@@ -260,7 +260,7 @@ TEST_F(ExperimentCommandsTest, ErrorsNameWhatIsWrong) {
               HasSubstr("--take: expected neither"));
   EXPECT_THAT(RunCli(Args("verify", {"--results=x"})).err,
               HasSubstr("x/router.record.textproto"));
-  // An error of a step's own command, with its name.
+  // An error of a step names the step and its command.
   WriteSpec(absl::StrReplaceAll(
       kSpec, {{"num_experts: 4 top_k", "num_experts: 2 top_k"}}));
   EXPECT_THAT(Run("out").err,
@@ -305,7 +305,7 @@ TEST_F(ExperimentCommandsTest, ReportsOnResults) {
                           HasSubstr("./bazelw run //my:chain"),
                           HasSubstr(" --lock=lock.textproto "),
                           Not(HasSubstr(directory_.path()))));
-  // With model and data: the same files, found there.
+  // With model and data, the report finds the same files there.
   const Outcome again =
       report("again", {lock, "--model_path=testdata/llama_gqa_bf16",
                        "--dataset_dir_or_path=testdata/stories"});

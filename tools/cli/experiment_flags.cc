@@ -72,7 +72,7 @@ StepExecutor InProcess(Progress& progress) {
 
 namespace {
 
-// As a shell reads it.
+// The word, quoted for a shell if it has to be.
 std::string Quoted(const std::string& word) {
   const bool is_plain = std::all_of(word.begin(), word.end(), [](char c) {
     return absl::ascii_isalnum(c) ||
@@ -86,8 +86,8 @@ std::string FileName(const std::string& path) {
   return Quoted(SplitPath(path).name);
 }
 
-// Where anything lies is the machine's own affair: files by their names, and
-// stand-ins for model and data.
+// The report must not depend on the machine's folders. So the line has files'
+// names without folders, and MODEL and DATA for the paths of the inputs.
 std::string RunLine(const ExperimentReportRequest& request) {
   std::string line = absl::StrCat(
       "llama_moe run --experiment=", FileName(request.experiment),

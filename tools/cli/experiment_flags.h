@@ -1,4 +1,4 @@
-// What the commands that run or read experiments have in common.
+// What the commands that run or read experiments share.
 
 #ifndef TOOLS_CLI_EXPERIMENT_FLAGS_H_
 #define TOOLS_CLI_EXPERIMENT_FLAGS_H_
@@ -34,11 +34,11 @@ struct ReadExperiment {
   ExperimentSpec spec;
   std::vector<PlannedStep> steps;
 };
-// The spec, valid, and its steps. An error names the file.
+// Reads and validates the spec, and plans its steps. An error names the file.
 absl::StatusOr<ReadExperiment> ReadExperimentOfFlags(
     const ExperimentFlags& flags);
 
-// Reads and validates the lock of a flag. Nothing where the flag was not given.
+// Reads and validates the lock at `path`. Returns nothing if `path` is empty.
 absl::StatusOr<std::optional<ExperimentLock>> LockOfFlag(
     const std::string& path);
 
@@ -49,8 +49,8 @@ struct ExperimentReportRequest {
   const ExperimentSpec& spec;
   const ExperimentLock& found;
   const std::optional<ExperimentLock>& pinned;
-  // Paths of the spec and of the lock, which may be empty. Their names without
-  // folders go into the report.
+  // The paths of the spec and of the lock. `lock` may be empty. The report has
+  // their names without folders.
   std::string experiment;
   std::string lock;
   std::string target;  // "//experiments:gsp_vanilla"; may be empty.
@@ -59,7 +59,7 @@ struct ExperimentReportRequest {
   bool overwrite = false;
 };
 
-// Writes save_path/report.html and report.json. Errors of
+// Writes save_path/report.html and report.json. Returns the errors of
 // ExperimentReportToJson and WriteExperimentReport.
 absl::Status WriteReport(const ExperimentReportRequest& request);
 

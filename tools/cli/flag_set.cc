@@ -75,7 +75,7 @@ std::function<absl::Status(const std::string&)> IntSetter(IntRange range,
   };
 }
 
-// "N"; empty for a switch.
+// Such as "N"; empty for a switch.
 std::string ValueName(const FieldDescriptor& field) {
   switch (field.cpp_type()) {
     case FieldDescriptor::CPPTYPE_INT64:
@@ -91,7 +91,7 @@ std::string ValueName(const FieldDescriptor& field) {
   }
 }
 
-// As the flag's help has it; empty for none.
+// The default as the flag's help shows it; empty if there is none.
 std::string DefaultText(const Message& options, const FieldDescriptor& field) {
   const Option& option = OptionOf(field);
   if (!option.otherwise().empty()) return option.otherwise();
@@ -162,7 +162,7 @@ void FlagSet::AddOptions(Message* options,
     spec.required = option.required();
     spec.path = option.path();
     Flag flag{spec, ValueName(*field), DefaultText(*options, *field),
-              // The choices stand in the value's name.
+              // The value's name lists the choices.
               field->cpp_type() == FieldDescriptor::CPPTYPE_ENUM
                   ? ""
                   : AllowedValues(*field),
@@ -212,7 +212,7 @@ void FlagSet::Add(Flag flag, bool is_switch) {
   }
   const std::string joined = absl::StrJoin(names, ",");
   flag.option = is_switch ? app_.add_flag(joined) : app_.add_option(joined);
-  // Every value is kept, so that Store can say that there is more than one.
+  // Keeps every value, so that Store can report more than one.
   flag.option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   if (flag.is_list) {
     flag.option->expected(1, CLI::detail::expected_max_vector_size);
@@ -245,7 +245,7 @@ absl::Status FlagSet::CheckWords(absl::Span<const std::string> words) const {
     if (flag == nullptr) continue;
     const bool is_switch = flag->value_name.empty();
     if (has_empty_value) return EmptyValue(name, is_switch);
-    // The last word's value CLI11 misses itself.
+    // CLI11 itself reports a last word without its value.
     if (is_switch || i + 1 == words.size()) continue;
     ++i;
     if (IsFlagWord(words[i])) return NoValue(name, words[i]);

@@ -1,5 +1,5 @@
-// The flags of a command: how they are written, what they may be, what they
-// set.
+// The flags of a command: their names, the values they allow, and the variables
+// they set.
 //
 //   FlagSet flags(app);
 //   flags.AddInt({.names = {"seed"}, .what = "seed of the random numbers"},
@@ -31,14 +31,14 @@
 namespace moe::cli {
 
 struct FlagSpec {
-  // Without dashes; the first is the flag's name, the others are aliases. Empty
-  // for what is only positional.
+  // Without dashes. The first is the flag's name; the others are aliases. Empty
+  // if the argument is only positional.
   std::vector<std::string> names;
-  // "PATH" where the value may stand without the flag's name.
+  // Such as "PATH", if the value may be given without the flag's name.
   std::string positional = {};
-  // What it is, in a few words.
+  // What the flag is, in a few words.
   std::string what = {};
-  // "tensors"; empty where there is none.
+  // Such as "tensors". May be empty.
   std::string unit = {};
   bool required = false;
   Option::Path path = Option::NO_PATH;
@@ -64,18 +64,19 @@ class FlagSet {
   FlagSet(const FlagSet&) = delete;
   FlagSet& operator=(const FlagSet&) = delete;
 
-  // Each declares a flag. What `value` points to holds the default, is set by
-  // Store if the flag is given, and must live until then. An optional without a
-  // value has no default.
+  // Each declares a flag. `*value` holds the default and must live until Store,
+  // which sets it if the flag is given. An optional without a value has no
+  // default.
   void AddString(const FlagSpec& spec, std::string* value);
-  // Takes one value or more, `--name=A B C`; may be given again, for more.
+  // Takes one value or more, `--name=A B C`. The flag may be repeated; all its
+  // values count.
   void AddStrings(const FlagSpec& spec, std::vector<std::string>* values);
   void AddChoice(const FlagSpec& spec, const std::vector<std::string>& choices,
                  std::string* value);
-  // A flag for each option of the message (moe/base/options) but those of the
-  // names in `left_out`: what its annotation says is what the flag says. Store
-  // sets the fields of the flags that are given. The message must live until
-  // then.
+  // Declares a flag for each option of the message (moe/base/options), except
+  // those named in `left_out`. The option's annotation describes the flag.
+  // Store sets the fields of the flags that are given. The message must live
+  // until then.
   void AddOptions(google::protobuf::Message* options,
                   absl::Span<const absl::string_view> left_out = {});
   // `--name`, `--name=true` or `--name=false`.
@@ -84,39 +85,39 @@ class FlagSet {
   void AddInt(const FlagSpec& spec, IntRange range,
               std::optional<int64_t>* value);
 
-  // The flag `name`, declared at any time, replaces the flags declared so far:
-  // where it is given, none of them is required, and none may be given.
+  // The flag `name` replaces the flags declared so far: if it is given, none of
+  // them is required, and none may be given. `name` may be declared later.
   void SetAlternative(const std::string& name);
 
-  // Checks that every flag among a command line's words has its value. CLI11
-  // takes the next word as a value, whatever it is.
-  // InvalidArgument for "--name=" with nothing behind it, and for "--name" of a
-  // flag that takes a value where the next word is a flag too (it begins with
-  // "--", or is "-h"). A value that begins so is written "--name=--value".
+  // Checks that every flag among a command line's words has its value. Without
+  // this check, CLI11 takes the next word as the value, whatever it is.
+  // InvalidArgument for "--name=" with nothing after it. InvalidArgument also
+  // for "--name" without its value, if the next word is a flag: "-h", or a word
+  // that begins with "--". A value with leading dashes is "--name=--value".
   absl::Status CheckWords(absl::Span<const std::string> words) const;
 
-  // Sets the values. InvalidArgument, with the flag, for the first that is
-  // malformed, out of range, given twice, or missing though required.
+  // Sets the values. InvalidArgument names the first flag that is malformed,
+  // out of range, given twice, or required but missing.
   absl::Status Store() const;
 
   // After Store: the paths that were given.
   std::vector<GivenPath> GivenPaths() const;
-  // After Store: gives the flag that takes one path another one.
+  // After Store: replaces the path of a flag that takes one path.
   absl::Status ReplacePath(const std::string& flag, const std::string& path);
 
   // "PATH [flags]".
   std::string Usage() const;
   // One line for each flag: names, what it is, default, unit, allowed range.
   std::string Help() const;
-  // "--model_path", of all flags with their aliases, for suggestions.
+  // Names and aliases of all flags, such as "--model_path", for suggestions.
   std::vector<std::string> Names() const;
-  // Whether the flag, "--overwrite", stands without a value.
+  // Whether the flag, such as "--overwrite", takes no value.
   bool IsSwitch(absl::string_view name) const;
-  // The positional arguments' names, in their order.
+  // The names of the positional arguments, in order.
   std::vector<std::string> Positionals() const;
 
  private:
-  // Parses and sets; the message of an error says what is wrong with the value.
+  // Parses and sets a value. An error says what is wrong with the value.
   using SetValue = std::function<absl::Status(const std::string&)>;
 
   struct Flag {

@@ -160,7 +160,7 @@ TEST(FlagSetTest, OtherWordsAreValues) {
            {"--seed", "seed", "--json=true"},
            {"--", "--seed", "--json"},
            {"--bogus=", "--bogus", "--json", "--", "--metric="},
-           // CLI11 misses the value itself.
+           // CLI11 itself reports that the value is missing.
            {"--seed"}}) {
     EXPECT_THAT(sample.flags.CheckWords(words), IsOk());
   }

@@ -35,7 +35,7 @@ namespace {
 
 constexpr char kProgram[] = "llama_moe";
 
-// A command on a command line, with what its flags were set to.
+// A command on a command line, with the values of its flags.
 struct Subcommand {
   Subcommand(const Command& declared, CLI::App& parent)
       : command(declared),
@@ -60,8 +60,8 @@ struct Subcommand {
   std::string progress = "auto";
 };
 
-// The whole command line. Subcommands stay where they are: their flags point
-// into them.
+// The whole command line. Its subcommands must not move in memory, because
+// flags point into them.
 struct Line {
   explicit Line(absl::Span<const Command> commands) : root("", kProgram) {
     root.set_help_flag();
@@ -169,8 +169,8 @@ absl::Status MisplacedFlag(absl::string_view argument) {
       " (a command's flags follow its name)"));
 }
 
-// The words that no flag takes. CLI11 keeps the mark before positional
-// arguments too.
+// The words that no flag takes, without the "--" before positional arguments,
+// which CLI11 keeps.
 std::vector<std::string> Extras(const CLI::App& app) {
   std::vector<std::string> extras = app.remaining();
   extras.erase(std::remove(extras.begin(), extras.end(), "--"), extras.end());
@@ -284,7 +284,7 @@ std::vector<std::string> WithoutHelpCommand(
 
 void Parse(std::vector<std::string> args, Line& line) {
   line.args = args;
-  // CLI11 takes them from the back.
+  // CLI11 expects the words in reverse.
   std::reverse(args.begin(), args.end());
   try {
     line.root.parse(std::move(args));
@@ -307,7 +307,7 @@ int RunCommandLine(absl::Span<const Command> commands,
     if (Subcommand* const chosen = line.Chosen()) {
       absl::StrAppend(&speaker, " ", chosen->command.name);
     }
-    // `help X` where there is no X says so, as X alone does.
+    // `help X` with an unknown X gives the error that X alone gives.
     if (line.Chosen() == nullptr && words != args && words.size() > 1) {
       status = UnknownCommand(commands, words[0]);
     } else {

@@ -16,12 +16,11 @@
 
 namespace moe::cli {
 
-// Runs `args` (without the program's name). Results and help go to `out`;
-// progress and errors, as "llama_moe COMMAND: message", to `err`; control
-// characters that a file or an argument put there are escaped, as
-// EscapeControlInText does. Returns the exit status. Each command has --help
-// and
-// --progress besides its own flags.
+// Runs `args` (without the program's name), and returns the exit status.
+// Results and help go to `out`. Progress and errors, as "llama_moe COMMAND:
+// message", go to `err`. Control characters from a file or an argument are
+// escaped, as EscapeControlInText does. Besides its own flags, each command has
+// --help and --progress.
 int RunCommandLine(absl::Span<const Command> commands,
                    const std::vector<std::string>& args, std::ostream& out,
                    std::ostream& err);

@@ -33,7 +33,7 @@ struct Outcome {
   std::string err;
 };
 
-// Writes its argument; "differs", "error" and "throw" end in another way.
+// Writes its argument. "differs", "error" and "throw" end in another way.
 CommandAction DeclareEcho(FlagSet& flags) {
   const auto text = std::make_shared<std::string>();
   flags.AddString({.names = {"text", "words"},

@@ -192,7 +192,7 @@ INSTANTIATE_TEST_SUITE_P(Both, GatesCommandTest,
                                            "random_selection"),
                          [](const auto& parameter) { return parameter.param; });
 
-// Every text is one token, and every token the same.
+// Every text is one token, which is always the same.
 TEST(GatesCommandsTest, OneTokenAgainAndAgain) {
   const TempDirectory directory;
   std::string lines;

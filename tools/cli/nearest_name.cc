@@ -15,7 +15,8 @@
 namespace moe::cli {
 namespace {
 
-// One typing mistake in a short name, up to a third of a long one.
+// Allows one typing mistake in a short name, and as many as a third of the
+// characters in a long one.
 int MaxDistance(absl::string_view name) {
   return std::max(1, static_cast<int>(name.size()) / 3);
 }
@@ -34,7 +35,7 @@ int Distance(absl::string_view name, absl::string_view candidate) {
 }  // namespace
 
 int EditDistance(absl::string_view a, absl::string_view b) {
-  // distance[i][j]: of the first i characters of a and the first j of b.
+  // distance[i][j] is that of the first i characters of a and the first j of b.
   std::vector<std::vector<int>> distance(a.size() + 1,
                                          std::vector<int>(b.size() + 1));
   for (size_t i = 0; i <= a.size(); ++i) {

@@ -1,4 +1,4 @@
-// Finds the name that a mistyped one was probably meant to be.
+// Finds the names that a mistyped name may stand for.
 
 #ifndef TOOLS_CLI_NEAREST_NAME_H_
 #define TOOLS_CLI_NEAREST_NAME_H_
@@ -10,13 +10,13 @@
 
 namespace moe::cli {
 
-// How many characters must be inserted, removed, replaced or swapped with their
-// neighbours to make one text of the other.
+// The number of characters to insert, remove, replace, or swap with a
+// neighbour, to turn one text into the other.
 int EditDistance(absl::string_view a, absl::string_view b);
 
-// Those of `names` that are nearest to `name`, in their order; none if all are
-// too far for it to be a mistake in typing. A name that starts with `name`, or
-// differs only in its dashes and underscores, is near.
+// The names nearest to `name`, in the order of `names`. None if all of them
+// differ too much for a typing mistake. A name that starts with `name`, or
+// differs only in dashes and underscores, is near.
 std::vector<std::string> NearestNames(absl::string_view name,
                                       const std::vector<std::string>& names);
 

@@ -17,9 +17,9 @@ TEST(EditDistanceTest, CountsMistakes) {
   EXPECT_EQ(EditDistance("", "abc"), 3);
   EXPECT_EQ(EditDistance("seed", "seed"), 0);
   EXPECT_EQ(EditDistance("sed", "seed"), 1);    // Left out.
-  EXPECT_EQ(EditDistance("seeed", "seed"), 1);  // Put in.
+  EXPECT_EQ(EditDistance("seeed", "seed"), 1);  // Added.
   EXPECT_EQ(EditDistance("sead", "seed"), 1);   // Replaced.
-  EXPECT_EQ(EditDistance("sede", "seed"), 1);   // Exchanged.
+  EXPECT_EQ(EditDistance("sede", "seed"), 1);   // Swapped.
   EXPECT_EQ(EditDistance("kitten", "sitting"), 3);
 }
 

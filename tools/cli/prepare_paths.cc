@@ -29,10 +29,10 @@ namespace moe::cli {
 namespace {
 
 constexpr char kFolderPrefix[] = "models--";
-// A commit's hash, or what somebody named a snapshot.
+// refs/main holds a commit's hash, or the name of a snapshot.
 constexpr uint64_t kMaxRefBytes = 4096;
 
-// Empty where the variable is not set.
+// The variable's value; empty if it is not set.
 std::string Variable(const char* name) {
   const char* const value = std::getenv(name);
   return value == nullptr ? "" : value;
@@ -48,7 +48,7 @@ bool IsDirectory(const std::string& path) {
   return std::filesystem::is_directory(path, error);
 }
 
-// Whether the directory is a model's in the cache, and no checkpoint itself.
+// Whether the directory is a model's folder in a cache and not a checkpoint.
 bool IsHubFolder(const std::string& path) {
   return IsDirectory(absl::StrCat(path, "/snapshots")) &&
          !PathExists(absl::StrCat(path, "/config.json"));
@@ -195,8 +195,8 @@ absl::Status CheckOutputs(const std::vector<GivenPath>& paths) {
   return absl::OkStatus();
 }
 
-// Gives a flag that names a model the directory of its checkpoint. The model's
-// whole folder in a cache is an input.
+// Sets each flag of a model to the directory of its checkpoint. If that is in a
+// cache, the model's whole folder there is an input.
 absl::Status ResolveModels(FlagSet& flags, std::vector<GivenPath>& paths) {
   for (GivenPath& model : paths) {
     if (model.role != Option::MODEL_PATH) continue;

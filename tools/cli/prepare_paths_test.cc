@@ -62,7 +62,7 @@ TEST_F(ResolveModelPathTest, WhatExistsIsItself) {
   EXPECT_THAT(Resolve(snapshot), Is(snapshot, ""));
   const std::string file = directory_.Write("model.safetensors", "");
   EXPECT_THAT(Resolve(file), Is(file, ""));
-  // A checkpoint that has a folder of that name all the same.
+  // A checkpoint that also has a folder named "snapshots".
   directory_.Write("model/config.json", "{}");
   directory_.Write("model/snapshots/1/x", "");
   EXPECT_THAT(Resolve(directory_.Path("model")),
@@ -87,7 +87,7 @@ TEST_F(ResolveModelPathTest, ListsTheSnapshotsWhereOneIsNotMeant) {
               StatusIs(absl::StatusCode::kInvalidArgument,
                        AllOf(HasSubstr("no refs/main"),
                              HasSubstr("snapshots/1f0a, snapshots/2b"))));
-  // Never followed elsewhere.
+  // refs/main never leads out of the snapshots.
   directory_.Write("hub/models--acme--Fox/refs/main", "../../../model");
   EXPECT_THAT(Resolve("acme/Fox"),
               StatusIs(absl::StatusCode::kInvalidArgument,
@@ -103,7 +103,7 @@ TEST_F(ResolveModelPathTest, SaysWhereItLookedForAModel) {
                        AllOf(HasSubstr("acme/Hare does not exist"),
                              HasSubstr(directory_.Path("hub")),
                              HasSubstr("hf download acme/Hare"))));
-  // What is no name of a model is for its reader to refuse.
+  // A text that names no model is returned as it is. Its reader refuses it.
   for (const std::string given :
        {"a/b/c", "/acme/Fox", "acme--Fox", "../Fox", "acme/", "a b"}) {
     EXPECT_THAT(Resolve(given), Is(given, ""));
@@ -176,7 +176,7 @@ class PreparePathsTest : public ::testing::Test {
 TEST_F(PreparePathsTest, TakesWhatIsApart) {
   EXPECT_THAT(Prepare("a/f", "a/w", "a"), IsOkAndHolds(ElementsAre()));
   EXPECT_THAT(Prepare("results/f", "results/w", "results/o"), IsOk());
-  // Files are written beside the inputs, and over none.
+  // Outputs may lie beside the inputs.
   EXPECT_THAT(Prepare("f", "w", "."), IsOk());
 }
 
@@ -232,7 +232,7 @@ TEST_F(PreparePathsTest, AModelInACacheIsItsSnapshot) {
   flags.AddString({.names = {"out"}, .path = Option::OUTPUT_FILE}, &file_);
   app.parse(absl::StrCat(folder, " --out=", folder, "/blobs/x"));
   EXPECT_THAT(flags.Store(), IsOk());
-  // The blobs are an input as the snapshot is.
+  // The blobs are an input, too.
   EXPECT_THAT(PreparePaths(flags),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("lies in the input PATH")));

@@ -35,8 +35,8 @@ constexpr char kTexts[] = "--dataset_dir_or_path=testdata/stories/text.jsonl";
 
 class ReconstructCommandTest : public ::testing::Test {
  protected:
-  // Converts the dense model: 4 experts, of which a token has 2, and a residual
-  // one.
+  // Converts the dense model into 4 experts, of which a token uses 2, and a
+  // residual expert.
   void SetUp() override {
     const std::string model = absl::StrCat("--model_path=", kDense);
     Outcome outcome = RunCli({"split_energy", model, kTexts, "--max_steps=4",
@@ -56,7 +56,7 @@ class ReconstructCommandTest : public ::testing::Test {
     return directory_.Path(name);
   }
 
-  // A flag of `more` takes the place of one of the same name.
+  // A flag of `more` replaces the flag of the same name.
   std::vector<std::string> Args(const std::string& save_path,
                                 const std::vector<std::string>& more) const {
     std::vector<std::string> args = {
@@ -112,7 +112,7 @@ TEST_F(ReconstructCommandTest, BringsTheModelNearerToTheDenseOne) {
   EXPECT_EQ(NamesIn(Path("made")), NamesIn(Path("moe")));
   EXPECT_LT(Divergence("made", "text.jsonl"),
             0.8 * Divergence("moe", "text.jsonl"));
-  // On texts that it was not made with.
+  // The same on texts that the refit did not use.
   EXPECT_LT(Divergence("made", "conversations.jsonl"),
             0.9 * Divergence("moe", "conversations.jsonl"));
 }
@@ -124,7 +124,7 @@ TEST_F(ReconstructCommandTest, ReportsTheErrorsOfAllBlocks) {
   ASSERT_EQ(outcome.exit_status, 0) << outcome.err;
   MOE_ASSERT_OK_AND_ASSIGN(Json report, ParseJsonObject(FileText(path)));
   MOE_ASSERT_OK_AND_ASSIGN(Json printed, ParseJsonObject(outcome.out));
-  // The file does not tell where it was made.
+  // The file has no folders in it.
   EXPECT_EQ(report["checkpoint"], "made");
   EXPECT_EQ(printed["checkpoint"], Path("made"));
   printed["checkpoint"] = "made";
@@ -143,7 +143,7 @@ TEST_F(ReconstructCommandTest, ReportsTheErrorsOfAllBlocks) {
     EXPECT_LT(block["captured_share"], block["oracle_share"]);
     EXPECT_LT(block["oracle_share"], 1.0);
   }
-  // The dense attention is what the target wants already.
+  // The attention is still dense, so it equals the target already.
   EXPECT_THAT(blocks, ElementsAre("0 mlp", "1 mlp", "2 mlp"));
 }
 
@@ -239,7 +239,7 @@ TEST_F(ReconstructCommandTest, RefusesBadInputAndWritesNothing) {
 }
 
 TEST_F(ReconstructCommandTest, NamesTheWeightThatIsNaN) {
-  // In an expert, in a router, and in what both models have.
+  // In an expert, in a router, and in a tensor that both models have.
   for (const std::string tensor :
        {"model.layers.1.block_sparse_moe.experts.2.w2.weight",
         "model.layers.2.block_sparse_moe.gate.weight", "model.norm.weight"}) {

@@ -40,7 +40,7 @@ class RemoveNeuronsCommandTest : public ::testing::Test {
     return directory_.Path(name);
   }
 
-  // A flag of `more` takes the place of one of the same name.
+  // A flag of `more` replaces the flag of the same name.
   Outcome Remove(const std::string& save_path,
                  const std::vector<std::string>& more = {}) const {
     std::vector<std::string> args = {"remove_neurons",
@@ -89,7 +89,7 @@ TEST_F(RemoveNeuronsCommandTest, MakesADenseCheckpointAndAReport) {
   EXPECT_EQ(RunCli({"inspect", Path("made")}).exit_status, 0);
   MOE_ASSERT_OK_AND_ASSIGN(const Json report, ParseJsonObject(FileText(path)));
   MOE_ASSERT_OK_AND_ASSIGN(Json printed, ParseJsonObject(outcome.out));
-  // The file does not tell where it was made.
+  // The file has no folders in it.
   EXPECT_EQ(report["checkpoint"], "made");
   EXPECT_EQ(printed["checkpoint"], Path("made"));
   printed["checkpoint"] = "made";
@@ -101,7 +101,7 @@ TEST_F(RemoveNeuronsCommandTest, MakesADenseCheckpointAndAReport) {
   EXPECT_EQ(report["num_sequences"], 4);
   ASSERT_EQ(report["layers"].size(), 3u);
   for (const Json& layer : report["layers"]) {
-    // 40 of 160 have more than an even share.
+    // The 40 neurons kept of 160 have more than an even share of the energy.
     EXPECT_GT(layer["kept_share"], 0.25);
     EXPECT_LT(layer["kept_share"], 1.0);
     EXPECT_GE(layer["least_kept_share"], layer["largest_removed_share"]);
@@ -129,13 +129,13 @@ TEST_F(RemoveNeuronsCommandTest, ThreadsAndMemoryChangeNoFile) {
   ASSERT_EQ(Remove("made").exit_status, 0);
   ASSERT_EQ(Remove("other", {"--memory_budget=4MiB"}).exit_status, 0);
   for (const std::string& name : NamesIn(Path("made"))) {
-    if (name == ".llama_moe") continue;  // It has times of files.
+    if (name == ".llama_moe") continue;  // It has the times of files.
     EXPECT_EQ(FileText(Path("made/" + name)), FileText(Path("other/" + name)))
         << name;
   }
 }
 
-// The refit knows it for a model made from the dense one.
+// The refit recognizes it as a model made from the dense one.
 TEST_F(RemoveNeuronsCommandTest, IsRefittedToTheDenseModel) {
   ASSERT_EQ(Remove("made", {"--max_steps=120"}).exit_status, 0);
   const Outcome outcome =

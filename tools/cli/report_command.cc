@@ -33,7 +33,8 @@ struct ReportFlags {
   bool overwrite = false;
 };
 
-// From model and data where they are given, else as far as the results tell.
+// The lock of the results. If model and data are given, it has their digests;
+// otherwise it has those that the results recorded.
 absl::StatusOr<ExperimentLock> FoundLock(
     const ReportFlags& flags, const ExperimentSpec& spec,
     const std::optional<ExperimentLock>& pinned, CommandContext& context) {

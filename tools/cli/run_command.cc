@@ -39,7 +39,7 @@ struct RunFlags {
   bool dry_run = false;
 };
 
-// A line when a step starts, and one when it is done.
+// Writes a line when a step starts, and one when it is done.
 StepObserver Observer(CommandContext& context) {
   return [&context](const StepEvent& event) {
     if (event.record == nullptr) {

@@ -77,7 +77,7 @@ absl::Status Make(const RunStepFlags& flags, const ShardOptions& shard,
   return RunStep(step, flags.save_path, context).status();
 }
 
-// With the time of the parts, where it lies beside them.
+// The time of this run, and of the parts whose timings lie beside them.
 StepTiming TimingOf(const RunStepFlags& flags, const StepStopwatch& stopwatch) {
   StepTiming timing = stopwatch.Read();
   timing.set_taken(!flags.take.empty());

@@ -36,7 +36,7 @@ using ::testing::SizeIs;
 // 4 layers, hidden size 128, 384 neurons.
 constexpr char kModel[] = "--model_path=testdata/llama_gqa_bf16";
 
-// A flag of `more` takes the place of one of the same name.
+// A flag of `more` replaces the flag of the same name.
 std::vector<std::string> Args(const std::string& save_path,
                               const std::vector<std::string>& more = {}) {
   std::vector<std::string> args = {
@@ -120,8 +120,8 @@ TEST(SplitActivationRateCommandTest, PrintsATable) {
             HasSubstr("/neuron_indices.report.json: report\n")));
 }
 
-// As no tokens are lost or doubled by the conversion, all experts at equal
-// weights are the dense model.
+// The conversion neither loses nor repeats a neuron. So all experts together,
+// at equal weights, are the dense model.
 TEST(SplitActivationRateCommandTest,
      ConvertsToTheDenseModelIfATokenHasAllExperts) {
   const TempDirectory directory;

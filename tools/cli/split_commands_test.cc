@@ -36,7 +36,7 @@ using ::testing::SizeIs;
 
 constexpr char kModel[] = "--model_path=testdata/llama_gqa_bf16";
 
-// Router weights of 6 experts, or of `num_experts`; the file's path.
+// Makes router weights of `num_experts` experts. Returns the file's path.
 std::string MakeGates(const TempDirectory& directory, int num_experts = 6) {
   const std::string path = directory.Path(absl::StrCat("gates", num_experts));
   if (std::filesystem::exists(path)) return path + "/gate_weights.safetensors";
@@ -91,7 +91,7 @@ TEST(GetGradsCommandTest, WritesScoresAndAReport) {
   EXPECT_EQ(report["layers"].size(), 4u);
   EXPECT_EQ(report["layers"][2]["token_counts"],
             Json(*scores.layers[2].token_count));
-  // The trained fixture has learnt the stories.
+  // The fixture was trained on the stories.
   EXPECT_LT(report["loss"].get<double>(), 0.5);
 }
 

@@ -34,8 +34,8 @@ constexpr std::array<StopSignal, 7> kStopSignals = {{
     {SIGXCPU, "SIGXCPU"},
 }};
 
-// What the handler tells the watcher. A handler may do next to nothing; the
-// watcher is a thread like any other.
+// The handler passes the signal to the watcher. A handler may do very little.
+// The watcher is a normal thread and may do anything.
 sem_t stop_asked;
 volatile sig_atomic_t stop_signal = 0;
 
@@ -80,7 +80,7 @@ void WriteToStandardError(absl::string_view text) {
   const int number = stop_signal;
   ShutMutationGateForGood();
   RemoveAllStaging();
-  // A bar's line is not ended yet.
+  // A progress bar leaves its line open.
   const absl::string_view start = ::isatty(STDERR_FILENO) != 0 ? "\n" : "";
   WriteToStandardError(absl::StrCat(
       start, speaker, ": stopped by ", NameOf(number),

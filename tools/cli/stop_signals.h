@@ -7,19 +7,21 @@
 
 namespace moe::cli {
 
-// From now on SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2 and SIGXCPU
-// remove what is being written (RemoveAllStaging), write a line to standard
-// error that begins with `speaker`, and then end the process with that signal,
-// so that whoever waits for it sees which it was. One that is ignored when the
-// program starts, as under nohup, stays ignored. Where not even one more thread
-// can be started, signals end the process as ever, and the next run of the
-// command removes what is left.
+// Installs handlers for SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2 and
+// SIGXCPU. On one of them the process
+//   - removes what is being written (RemoveAllStaging);
+//   - writes a line to standard error that begins with `speaker`;
+//   - ends by that signal, so that its parent sees which one it was.
+// A signal that is ignored when the program starts, as under nohup, stays
+// ignored. If the process cannot start another thread, signals end it without
+// this, and the next run of the command removes what is left.
 //
-// SIGPIPE and SIGXFSZ become errors of writing. For main, once.
+// SIGPIPE and SIGXFSZ become errors of writing. Call it once, from main.
 void InstallStopSignals(const std::string& speaker);
 
-// Opens descriptors 0 to 2 on /dev/null where they are closed, so that no file
-// gets one of these numbers and is taken for standard output. For main, first.
+// Opens /dev/null on the descriptors 0 to 2 if they are closed. Otherwise a
+// file could get one of these numbers and be taken for standard output. Call it
+// first in main.
 void OpenStandardDescriptors();
 
 }  // namespace moe::cli

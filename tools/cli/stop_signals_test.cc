@@ -20,7 +20,7 @@ namespace {
 using ::moe::testing::TempDirectory;
 using ::testing::IsEmpty;
 
-// Is told to stop while it writes.
+// Gets a stop signal while it writes.
 [[noreturn]] void WriteAndBeStopped(const TempDirectory& directory,
                                     int signal) {
   InstallStopSignals("llama_moe test");

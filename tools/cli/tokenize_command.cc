@@ -52,7 +52,8 @@ absl::Status CheckSavePath(const TokenizeFlags& flags) {
        SafetensorsWith("artifact", std::string(kTokenArtifactName))});
 }
 
-// Where the tokenizer lies beside a model, its ids need rows in the embedding.
+// The number of rows of the embedding, if the tokenizer lies beside a model.
+// The tokenizer's ids must be below it.
 absl::StatusOr<std::optional<int64_t>> EmbeddingRows(
     const std::string& directory) {
   const std::string path = absl::StrCat(directory, "/", kConfigFile);
@@ -60,8 +61,8 @@ absl::StatusOr<std::optional<int64_t>> EmbeddingRows(
   MOE_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxConfigBytes));
   absl::StatusOr<Json> config = ParseJsonObject(text);
   if (!config.ok()) return Annotate(config.status(), path);
-  // Only one number of this file matters here: a model of another kind than
-  // this program converts may have a tokenizer that it can use.
+  // Reads one number only, because this program may be able to use the
+  // tokenizer of a model that it cannot convert.
   const absl::StatusOr<int64_t> rows = Get<int64_t>(*config, "vocab_size");
   if (!rows.ok()) return Annotate(rows.status(), path);
   return std::optional<int64_t>(*rows);
