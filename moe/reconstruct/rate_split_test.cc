@@ -13,7 +13,6 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "moe/base/matrix.h"
-#include "moe/base/matrix_view.h"
 #include "moe/base/memory_budget.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/testing/status_matchers.h"
@@ -22,15 +21,14 @@
 #include "moe/checkpoint/artifact/neuron_indices.h"
 #include "moe/kernels/testing/kernel_test.h"
 #include "moe/model/layer/checkpoint_weights.h"
-#include "moe/model/layer/layer_batch.h"
 #include "moe/model/walk/dense_model.h"
 #include "moe/model/walk/dense_walk.h"
 #include "moe/model/walk/testing/walk_fixture.h"
 #include "moe/model/walk/walk_options.h"
-#include "moe/model/walk/walk_tap.h"
 #include "moe/model/walk/weighted_sequences.h"
 #include "moe/reconstruct/rate_layer.h"
 #include "moe/reconstruct/rate_split_options.pb.h"
+#include "moe/reconstruct/testing/gathering_tap.h"
 #include "moe/text/dataset/token_sequences.h"
 
 namespace moe {
@@ -41,6 +39,7 @@ using ::moe::testing::Digest;
 using ::moe::testing::EightSequences;
 using ::moe::testing::FewKernelMachines;
 using ::moe::testing::FixturePath;
+using ::moe::testing::GatheringTap;
 using ::moe::testing::KernelMachineName;
 using ::moe::testing::SmallestBudget;
 using ::moe::testing::StatusIs;
@@ -82,39 +81,16 @@ std::vector<float> GateValues(const ActivationRateSplit& split) {
   return values;
 }
 
-// Inputs and activations of the MLPs, by a tap of its own.
-class GatheringTap : public WalkTap {
- public:
-  absl::Status OnLayerStart(int64_t) override {
-    layers.emplace_back();
-    return absl::OkStatus();
-  }
-  absl::Status OnMlpInput(const TapContext&,
-                          MatrixView<const float> rows) override {
-    Append(rows, layers.back().inputs);
-    return absl::OkStatus();
-  }
-  absl::Status OnFeatures(const TapContext&,
-                          const BlockFeatures& features) override {
-    if (features.block == DecoderBlock::kMlp) {
-      Append(features.features, layers.back().activations);
-    }
-    return absl::OkStatus();
-  }
+using Rows = std::vector<std::vector<float>>;
 
-  struct Layer {
-    std::vector<std::vector<float>> inputs, activations;  // By token.
-  };
-  std::vector<Layer> layers;
-
- private:
-  static void Append(MatrixView<const float> rows,
-                     std::vector<std::vector<float>>& to) {
-    for (int64_t r = 0; r < rows.rows; ++r) {
-      to.emplace_back(rows.Row(r).begin(), rows.Row(r).end());
-    }
+// Rows of `width` values that lie one after another.
+Rows Cut(const std::vector<float>& values, int64_t width) {
+  Rows rows;
+  for (auto row = values.begin(); row != values.end(); row += width) {
+    rows.emplace_back(row, row + width);
   }
-};
+  return rows;
+}
 
 // The `count` largest, by (value, index).
 std::vector<int32_t> Largest(const std::vector<float>& values, int64_t count) {
@@ -127,8 +103,7 @@ std::vector<int32_t> Largest(const std::vector<float>& values, int64_t count) {
   return order;
 }
 
-Matrix<int32_t> Activated(const std::vector<std::vector<float>>& activations,
-                          int64_t count) {
+Matrix<int32_t> Activated(const Rows& activations, int64_t count) {
   Matrix<int32_t> activated(static_cast<int64_t>(activations.size()), count);
   for (size_t t = 0; t < activations.size(); ++t) {
     std::vector<float> magnitudes = activations[t];
@@ -168,11 +143,12 @@ TEST(SplitByActivationRateTest, SplitsEveryLayerByItsOwnTokens) {
                             {}, &tap, machine.resources())
                     .status());
   for (size_t l = 0; l < 4; ++l) {
-    const GatheringTap::Layer& seen = tap.layers[l];
+    const Rows inputs = Cut(tap.layers[l].inputs, 128);
+    const Rows activations = Cut(tap.layers[l].activations, 384);
     MOE_ASSERT_OK_AND_ASSIGN(
         const ActivationRateLayer want,
-        SplitLayerByActivationRate(Activated(seen.activations, 12), 384,
-                                   options, 24, machine.pool));
+        SplitLayerByActivationRate(Activated(activations, 12), 384, options, 24,
+                                   machine.pool));
     const ActivationRateSplitLayer& got = split.layers[l];
     EXPECT_EQ(split.neuron_indices.layers[l], want.indices);
     EXPECT_EQ(got.representatives, want.representatives);
@@ -194,11 +170,11 @@ TEST(SplitByActivationRateTest, SplitsEveryLayerByItsOwnTokens) {
     }
     std::vector<int64_t> loads(14);
     int64_t captured = 0, oracle = 0;
-    for (size_t t = 0; t < seen.inputs.size(); ++t) {
+    for (size_t t = 0; t < inputs.size(); ++t) {
       const std::vector<float> counts(
           want.counts.Row(static_cast<int64_t>(t)).begin(),
           want.counts.Row(static_cast<int64_t>(t)).end());
-      for (const int32_t e : Largest(Logits(seen.inputs[t], router), 3)) {
+      for (const int32_t e : Largest(Logits(inputs[t], router), 3)) {
         ++loads[static_cast<size_t>(e)];
         captured += static_cast<int64_t>(counts[static_cast<size_t>(e)]);
       }
