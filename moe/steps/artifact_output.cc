@@ -21,6 +21,7 @@
 #include "moe/base/random_access_file.h"
 #include "moe/base/sha256.h"
 #include "moe/base/status_macros.h"
+#include "moe/checkpoint/artifact/pt_bridge.h"
 #include "moe/checkpoint/safetensors_file.h"
 #include "moe/checkpoint/safetensors_header.h"
 #include "moe/steps/output_options.pb.h"
@@ -129,6 +130,9 @@ absl::Status CheckOutput(
     MOE_RETURN_IF_ERROR(
         Annotate(ListDirectory(output.save_path()).status(),
                  "--save_path must be a directory, or the name of a new one"));
+  }
+  if (output.format() == OutputFormat::PT) {
+    MOE_RETURN_IF_ERROR(Annotate(CheckPtWriter(), "--format=pt"));
   }
   const ArtifactPaths paths = PathsOfArtifact(output, name);
   const std::string what(name);

@@ -74,6 +74,12 @@ expect_without 0 "${INSTALLED}" "${EVALUATE[@]}"
 expect_without 2 "${INSTALLED}" "${EVALUATE[@]}" --numerics=aten
 grep -qF "expected the plugin that uses LibTorch at ${TEST_TMPDIR}/prefix/bin/" \
   "${TEST_TMPDIR}/out" || fail "no plugin:" "$(<"${TEST_TMPDIR}/out")"
+# It says so before it works, and writes nothing.
+readonly UNWRITTEN="${TEST_TMPDIR}/unwritten"
+expect_without 2 "${INSTALLED}" "${SPLIT[@]}" --save_path="${UNWRITTEN}" --format=pt
+grep -qE -e "--format=pt: .*: expected the plugin" "${TEST_TMPDIR}/out" ||
+  fail "no plugin:" "$(<"${TEST_TMPDIR}/out")"
+[[ ! -e "${UNWRITTEN}" ]] || fail "expected no ${UNWRITTEN}, found" "$(ls "${UNWRITTEN}")"
 MOE_TORCH_PLUGIN="${PWD}/${PLUGIN}" expect_with 0 "${INSTALLED}" "${EVALUATE[@]}" --numerics=aten
 cp "${PLUGIN}" "${TEST_TMPDIR}/prefix/lib/llama_moe"
 expect_with 0 "${INSTALLED}" "${EVALUATE[@]}" --numerics=aten

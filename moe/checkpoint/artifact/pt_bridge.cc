@@ -310,6 +310,10 @@ absl::StatusOr<PtValue> ReadPtFile(absl::string_view path) {
   return value;
 }
 
+absl::Status CheckPtWriter() {
+  return MOE_TORCH_FUNCTION(llama_moe_torch_format_pt).status();
+}
+
 absl::Status WritePtFile(const PtValue& value, absl::string_view path,
                          bool overwrite) {
   MOE_ASSIGN_OR_RETURN(auto* const format,

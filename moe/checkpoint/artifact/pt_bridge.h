@@ -24,6 +24,10 @@ namespace moe {
 // names the path. Ignores the archive's checksums, as PyTorch does.
 absl::StatusOr<PtValue> ReadPtFile(absl::string_view path);
 
+// Whether WritePtFile can write: the errors of MOE_TORCH_FUNCTION. Asked before
+// the work whose result it is to write.
+absl::Status CheckPtWriter();
+
 // Writes `value` to `path` atomically, so that torch.load opens it with its
 // defaults (weights_only) as plain ints, floats, lists, dicts and tensors. The
 // bytes are a function of the value and the LibTorch release. Tensors of BF16,
