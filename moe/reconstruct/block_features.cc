@@ -3,13 +3,20 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
 #include "moe/base/check.h"
 #include "moe/base/matrix.h"
 #include "moe/base/matrix_view.h"
+#include "moe/base/status_macros.h"
 #include "moe/base/thread_pool.h"
 #include "moe/checkpoint/checkpoint.h"
+#include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/llama_config.h"
 #include "moe/checkpoint/moe_config.h"
 #include "moe/checkpoint/tensor.h"
@@ -114,6 +121,28 @@ void FeatureRows::Add(const BlockFeatures& part, ThreadPool& pool) {
             out[j] = weight * from[j];
         }
       });
+}
+
+absl::StatusOr<HostTensor> AddChange(const Checkpoint& checkpoint,
+                                     const OutputMatrix& matrix,
+                                     MatrixView<const double> change) {
+  MOE_ASSIGN_OR_RETURN(HostTensor tensor, ReadWeight(checkpoint, matrix.name));
+  std::vector<float> values = ToFloats(tensor);
+  for (int64_t i = 0; i < change.rows; ++i) {
+    for (int64_t j = 0; j < matrix.num_columns; ++j) {
+      float& value = values[static_cast<size_t>(i * matrix.num_columns + j)];
+      value = static_cast<float>(value +
+                                 change.RowData(i)[matrix.first_column + j]);
+    }
+  }
+  FloatToWeights(tensor.dtype, values, absl::MakeSpan(tensor.bytes));
+  const std::optional<int64_t> bad = FindNonFinite(tensor.dtype, tensor.bytes);
+  if (!bad.has_value()) return tensor;
+  return absl::InvalidArgumentError(
+      absl::StrCat("tensor \"", FormatTensorName(matrix.name), "\", element ",
+                   *bad, ": expected a number that ", DtypeName(tensor.dtype),
+                   " can hold, found ", values[static_cast<size_t>(*bad)],
+                   "; give more tokens or a larger ridge"));
 }
 
 }  // namespace moe

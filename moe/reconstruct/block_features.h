@@ -13,11 +13,12 @@
 #include <cstdint>
 #include <vector>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "moe/base/matrix.h"
 #include "moe/base/matrix_view.h"
 #include "moe/base/thread_pool.h"
 #include "moe/checkpoint/checkpoint.h"
+#include "moe/checkpoint/tensor.h"
 #include "moe/checkpoint/tensor_name.h"
 #include "moe/model/layer/layer_batch.h"
 
@@ -44,6 +45,13 @@ BlockLayout LayoutOfBlock(const Checkpoint& checkpoint, int64_t layer,
 
 // The bytes of the matrices of all blocks, as they are stored.
 int64_t OutputMatrixBytes(const Checkpoint& checkpoint);
+
+// The matrix of a checkpoint plus its columns of `change`, [H, num_features],
+// rounded once to the type that it is stored in. InvalidArgument, with tensor
+// and element, if that type cannot hold a sum; the errors of ReadWeight.
+absl::StatusOr<HostTensor> AddChange(const Checkpoint& checkpoint,
+                                     const OutputMatrix& matrix,
+                                     MatrixView<const double> change);
 
 // The features of a batch, gathered part by part.
 class FeatureRows {

@@ -8,10 +8,13 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "moe/base/matrix.h"
+#include "moe/base/testing/status_matchers.h"
 #include "moe/base/thread_pool.h"
 #include "moe/checkpoint/checkpoint.h"
 #include "moe/checkpoint/llama_config.h"
@@ -31,7 +34,9 @@ using ::moe::testing::FixtureNames;
 using ::moe::testing::FixturePath;
 using ::moe::testing::MoeFixtureNames;
 using ::moe::testing::MoeFixturePath;
+using ::moe::testing::StatusIs;
 using ::moe::testing::TestMatrix;
+using ::testing::HasSubstr;
 using ::testing::UnorderedElementsAreArray;
 
 // The names in the files of all matrices that end a block of the layer.
@@ -96,6 +101,41 @@ TEST(LayoutOfBlockTest, HasAllLastMatricesSideBySide) {
       }
     }
   }
+}
+
+TEST(AddChangeTest, AddsTheMatrixsOwnColumns) {
+  const Checkpoint checkpoint =
+      Checkpoint::Open(MoeFixturePath(MoeFixtureNames()[0])).value();
+  const BlockLayout layout = LayoutOfBlock(checkpoint, 0, DecoderBlock::kMlp);
+  const OutputMatrix& matrix = layout.matrices[1];
+  const std::vector<float> values =
+      ToFloats(ReadWeight(checkpoint, matrix.name).value());
+  // What is added to its own columns doubles each element, in every type.
+  Matrix<double> change(DecoderConfig(checkpoint.config()).hidden_size,
+                        layout.num_features);
+  for (double& x : change.values()) x = 7.0;
+  std::vector<float> doubled;
+  for (size_t i = 0; i < values.size(); ++i) {
+    const auto index = static_cast<int64_t>(i);
+    change.view().RowData(
+        index /
+        matrix.num_columns)[matrix.first_column + index % matrix.num_columns] =
+        values[i];
+    doubled.push_back(2.0f * values[i]);
+  }
+  const absl::StatusOr<HostTensor> sum =
+      AddChange(checkpoint, matrix, change.view());
+  ASSERT_TRUE(sum.ok()) << sum.status();
+  EXPECT_EQ(ToFloats(*sum), doubled);
+
+  change.view().RowData(3)[matrix.first_column + 2] = 1e39;
+  const int64_t element = 3 * matrix.num_columns + 2;
+  EXPECT_THAT(
+      AddChange(checkpoint, matrix, change.view()),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               HasSubstr(absl::StrCat(
+                   "tensor \"", FormatTensorName(matrix.name), "\", element ",
+                   element, ": expected a number that "))));
 }
 
 // 4 features each of 3 experts, and 3 for every token.

@@ -20,10 +20,8 @@
 #include "moe/base/memory_budget.h"
 #include "moe/base/status_macros.h"
 #include "moe/base/thread_pool.h"
-#include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/llama_config.h"
 #include "moe/checkpoint/tensor.h"
-#include "moe/checkpoint/tensor_name.h"
 #include "moe/kernels/rows/distances.h"
 #include "moe/kernels/rows/elementwise.h"
 #include "moe/model/layer/checkpoint_weights.h"
@@ -525,30 +523,11 @@ Linear& Walk::LinearOf(const Block& block, const OutputMatrix& matrix) {
              : weights_.mlp_experts.experts[expert].down;
 }
 
-// Adds the change to the matrix, rounds it to the type that it is stored in,
-// keeps it, and packs it for the rest of the layer.
+// Keeps the changed matrix, and packs it for the rest of the layer.
 absl::Status Walk::Replace(const Block& block, const OutputMatrix& matrix,
                            MatrixView<const double> change) {
-  MOE_ASSIGN_OR_RETURN(HostTensor tensor,
-                       ReadWeight(model_.checkpoint(), matrix.name));
-  std::vector<float> values = ToFloats(tensor);
-  for (int64_t i = 0; i < change.rows; ++i) {
-    for (int64_t j = 0; j < matrix.num_columns; ++j) {
-      float& value = values[static_cast<size_t>(i * matrix.num_columns + j)];
-      value = static_cast<float>(value +
-                                 change.RowData(i)[matrix.first_column + j]);
-    }
-  }
-  FloatToWeights(tensor.dtype, values, absl::MakeSpan(tensor.bytes));
-  if (const std::optional<int64_t> bad =
-          FindNonFinite(tensor.dtype, tensor.bytes);
-      bad.has_value()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("tensor \"", FormatTensorName(matrix.name), "\", element ",
-                     *bad, ": expected a number that ", DtypeName(tensor.dtype),
-                     " can hold, found ", values[static_cast<size_t>(*bad)],
-                     "; give more tokens or a larger ridge"));
-  }
+  MOE_ASSIGN_OR_RETURN(const HostTensor tensor,
+                       AddChange(model_.checkpoint(), matrix, change));
   MOE_RETURN_IF_ERROR(result_.weights.Put(matrix.name, tensor.bytes));
   LinearOf(block, matrix).forward.Repack(ViewWeight(tensor), pool_);
   return absl::OkStatus();
