@@ -38,7 +38,7 @@
 #include "moe/text/dataset/token_batches.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::benchmarks {
 namespace {
 
 constexpr int kNumRounds = 5;
@@ -75,29 +75,33 @@ void BM_Align(benchmark::State& state) {
   const int64_t num_layers = state.range(1);
   state.SetLabel(std::string(kind.name));
   const RandomCheckpoint checkpoint(ConfigText(kind, num_layers));
-  MemoryBudget budget;
-  ThreadPool pool(static_cast<int>(state.range(2)));
-  Progress progress(Progress::Style::kSilent, {});
-  const WalkResources resources = {budget, pool, progress};
-  WalkOptions options;
+  base::MemoryBudget budget;
+  base::ThreadPool pool(static_cast<int>(state.range(2)));
+  base::Progress progress(base::Progress::Style::kSilent, {});
+  const model::WalkResources resources = {budget, pool, progress};
+  model::WalkOptions options;
   options.keep_weights = false;
-  Model model = Model::Open(checkpoint.path()).value();
-  const TokenBatches batches = RandomTokens(4, 512, model.config().vocab_size);
-  const TokenSequences& sequences = batches.sequences();
+  model::Model model = model::Model::Open(checkpoint.path()).value();
+  const text::TokenBatches batches =
+      RandomTokens(4, 512, model.config().vocab_size);
+  const text::TokenSequences& sequences = batches.sequences();
   const auto record = [&] {
-    return SumHiddenDistribution(model, sequences, {}, options, resources)
+    return align::SumHiddenDistribution(model, sequences, {}, options,
+                                        resources)
         .value();
   };
-  const Distribution reference = record().ToDistribution().value();
+  const checkpoint::Distribution reference = record().ToDistribution().value();
   const std::vector<std::function<void()>> bodies = {
       [&] {
         MOE_CHECK(
-            WalkForward(model, sequences, options, nullptr, resources).ok());
+            model::WalkForward(model, sequences, options, nullptr, resources)
+                .ok());
       },
       [&] { record(); },
       [&] {
-        MOE_CHECK(AlignModel(model, {sequences, reference, "reference", {}},
-                             options, resources)
+        MOE_CHECK(align::AlignModel(model,
+                                    {sequences, reference, "reference", {}},
+                                    options, resources)
                       .ok());
       }};
   std::vector<std::vector<double>> seconds;
@@ -118,6 +122,8 @@ BENCHMARK(BM_Align)
     ->Unit(benchmark::kMillisecond);
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::benchmarks
 
-int main(int argc, char** argv) { return moe::RunBenchmarks(argc, argv); }
+int main(int argc, char** argv) {
+  return moe::benchmarks::RunBenchmarks(argc, argv);
+}

@@ -3,7 +3,7 @@
 #ifndef BENCHMARKS_BENCHMARK_MAIN_H_
 #define BENCHMARKS_BENCHMARK_MAIN_H_
 
-namespace moe {
+namespace moe::benchmarks {
 
 // Runs the registered benchmarks that the command line selects. The context of
 // the output, on a terminal and in a file, names the SIMD target of the kernels
@@ -11,6 +11,6 @@ namespace moe {
 // wrong MOE_SIMD_TARGET.
 int RunBenchmarks(int argc, char** argv);
 
-}  // namespace moe
+}  // namespace moe::benchmarks
 
 #endif  // BENCHMARKS_BENCHMARK_MAIN_H_

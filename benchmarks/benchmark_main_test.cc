@@ -14,10 +14,10 @@
 #include "moe/base/testing/temp_directory.h"
 #include "moe/kernels/simd/simd_target.h"
 
-namespace moe {
+namespace moe::benchmarks {
 namespace {
 
-using ::moe::testing::TempDirectory;
+using ::moe::base::testing::TempDirectory;
 using ::testing::HasSubstr;
 
 void BM_Nothing(benchmark::State& state) {
@@ -40,11 +40,12 @@ TEST(BenchmarkMainTest, SaysWhichKernelsItRanOn) {
                      "--benchmark_out_format=json"}),
             0);
   MOE_ASSERT_OK_AND_ASSIGN(const std::string json,
-                           ReadFile(path, int64_t{1} << 20));
+                           base::ReadFile(path, int64_t{1} << 20));
   EXPECT_THAT(json, HasSubstr("BM_Nothing"));
-  EXPECT_THAT(
-      json, HasSubstr(absl::StrCat("\"simd_target\": \"",
-                                   SimdTargetName(ActiveSimdTarget()), "\"")));
+  EXPECT_THAT(json,
+              HasSubstr(absl::StrCat(
+                  "\"simd_target\": \"",
+                  kernels::SimdTargetName(kernels::ActiveSimdTarget()), "\"")));
 }
 
 TEST(BenchmarkMainTest, RefusesAWrongArgumentAndAWrongTarget) {
@@ -55,4 +56,4 @@ TEST(BenchmarkMainTest, RefusesAWrongArgumentAndAWrongTarget) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::benchmarks

@@ -34,7 +34,7 @@
 #include "moe/checkpoint/tensor.h"
 #include "moe/checkpoint/tensor_set.h"
 
-namespace moe {
+namespace moe::benchmarks {
 namespace {
 
 constexpr int kNumShards = 4;
@@ -46,26 +46,28 @@ std::string FromEnvironment(const char* name, const char* default_value) {
 
 // A LLaMA of about `size_bytes` in BF16 with a small vocabulary. A layer has
 // 71.3 MB, as in a model of 1.2e9 parameters.
-LlamaConfig SyntheticConfig(int64_t size_bytes) {
+checkpoint::LlamaConfig SyntheticConfig(int64_t size_bytes) {
   constexpr int64_t kHidden = 2048;
   constexpr int64_t kIntermediate = 4096;
   // q, k, v, o [H, H] with 8 of 32 KV heads; gate, up, down [I, H].
   constexpr int64_t kLayerBytes =
       2 * (kHidden * kHidden * 5 / 2 + 3 * kIntermediate * kHidden);
   const int64_t num_layers = std::max<int64_t>(1, size_bytes / kLayerBytes);
-  return ParseLlamaConfig(absl::StrFormat(
-                              R"({"model_type": "llama", "vocab_size": 1024,
+  return checkpoint::ParseLlamaConfig(
+             absl::StrFormat(
+                 R"({"model_type": "llama", "vocab_size": 1024,
                      "hidden_size": %d, "intermediate_size": %d,
                      "num_hidden_layers": %d, "num_attention_heads": 32,
                      "num_key_value_heads": 8})",
-                              kHidden, kIntermediate, num_layers))
+                 kHidden, kIntermediate, num_layers))
       .value();
 }
 
-CheckpointPlan SyntheticPlan(const LlamaConfig& config) {
-  CheckpointPlan plan;
+checkpoint::CheckpointPlan SyntheticPlan(
+    const checkpoint::LlamaConfig& config) {
+  checkpoint::CheckpointPlan plan;
   plan.has_index = true;
-  plan.contents["config.json"] = FormatJson(config.document);
+  plan.contents["config.json"] = base::FormatJson(config.document);
   for (int i = 0; i < kNumShards; ++i) {
     plan.shards.push_back(
         {absl::StrFormat("model-%05d-of-%05d.safetensors", i + 1, kNumShards),
@@ -73,9 +75,9 @@ CheckpointPlan SyntheticPlan(const LlamaConfig& config) {
          {{"format", "pt"}}});
   }
   int64_t next = 0;
-  for (const auto& [name, shape] : DenseTensorSet(config)) {
+  for (const auto& [name, shape] : checkpoint::DenseTensorSet(config)) {
     plan.shards[static_cast<size_t>(next++ % kNumShards)].tensors.push_back(
-        {name, Dtype::kBF16, shape});
+        {name, checkpoint::Dtype::kBF16, shape});
   }
   return plan;
 }
@@ -85,22 +87,24 @@ CheckpointPlan SyntheticPlan(const LlamaConfig& config) {
 absl::Status WriteSyntheticCheckpoint(const std::string& path) {
   MOE_ASSIGN_OR_RETURN(
       const int64_t size_bytes,
-      ParseByteSize(FromEnvironment("MOE_BENCHMARK_SIZE", "2GiB")));
-  const CheckpointPlan plan = SyntheticPlan(SyntheticConfig(size_bytes));
-  MOE_ASSIGN_OR_RETURN(const std::unique_ptr<CheckpointWriter> writer,
-                       CheckpointWriter::Create(path, plan, {}));
+      base::ParseByteSize(FromEnvironment("MOE_BENCHMARK_SIZE", "2GiB")));
+  const checkpoint::CheckpointPlan plan =
+      SyntheticPlan(SyntheticConfig(size_bytes));
+  MOE_ASSIGN_OR_RETURN(
+      const std::unique_ptr<checkpoint::CheckpointWriter> writer,
+      checkpoint::CheckpointWriter::Create(path, plan, {}));
   // Random bytes, so that a file system cannot compress them. The exponent's
   // upper bit, in the upper byte, is 0: every weight is finite and below 2 in
   // magnitude.
-  RandomStream stream(0, "synthetic_checkpoint");
+  base::RandomStream stream(0, "synthetic_checkpoint");
   std::string block(size_t{1} << 22, '\0');
   for (size_t i = 0; i < block.size(); ++i) {
     block[i] =
         static_cast<char>(stream.NextUint32() & (i % 2 == 1 ? 0xbf : 0xff));
   }
-  for (const ShardPlan& shard : plan.shards) {
-    for (const TensorSpec& tensor : shard.tensors) {
-      for (int64_t left = NumBytes(tensor); left > 0;) {
+  for (const checkpoint::ShardPlan& shard : plan.shards) {
+    for (const checkpoint::TensorSpec& tensor : shard.tensors) {
+      for (int64_t left = checkpoint::NumBytes(tensor); left > 0;) {
         const size_t size =
             std::min<size_t>(block.size(), static_cast<size_t>(left));
         MOE_RETURN_IF_ERROR(
@@ -120,7 +124,7 @@ BenchmarkDirectory::BenchmarkDirectory(const std::string& name)
 }
 
 BenchmarkDirectory::~BenchmarkDirectory() {
-  PosixFileSystem().RemoveAll(path_).IgnoreError();
+  base::PosixFileSystem().RemoveAll(path_).IgnoreError();
 }
 
 namespace {
@@ -180,7 +184,7 @@ void RunBesideCp(const BesideCp& contest, benchmark::State& state) {
       const auto contender =
           static_cast<Contender>((first + i) % kNumContenders);
       const ProcessCost cost = RunContender(contender, contest);
-      MOE_CHECK(PosixFileSystem().RemoveAll(contest.to).ok());
+      MOE_CHECK(base::PosixFileSystem().RemoveAll(contest.to).ok());
       elapsed_sec[contender].push_back(cost.elapsed_sec);
       if (contender == kWork) peak_mib = std::max(peak_mib, cost.peak_mib);
     }
@@ -196,4 +200,4 @@ void RunBesideCp(const BesideCp& contest, benchmark::State& state) {
   state.counters["peak_mib"] = peak_mib;
 }
 
-}  // namespace moe
+}  // namespace moe::benchmarks

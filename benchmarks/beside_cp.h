@@ -12,7 +12,7 @@
 #include "absl/status/status.h"
 #include "benchmark/benchmark.h"
 
-namespace moe {
+namespace moe::benchmarks {
 
 // A folder to work in. It exists while this object lives. It lies in
 // MOE_BENCHMARK_DIR, by default in TMPDIR or else in /var/tmp. The default is
@@ -49,6 +49,6 @@ struct BesideCp {
 //   peak_mib             peak resident memory of the process that works
 void RunBesideCp(const BesideCp& contest, benchmark::State& state);
 
-}  // namespace moe
+}  // namespace moe::benchmarks
 
 #endif  // BENCHMARKS_BESIDE_CP_H_

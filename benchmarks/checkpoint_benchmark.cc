@@ -31,27 +31,31 @@
 #include "moe/checkpoint/tensor_name.h"
 #include "moe/convert/conversion_plan.h"
 
-namespace moe {
+namespace moe::benchmarks {
 namespace {
 
 constexpr int kNumRounds = 9;
 
 // Converts without changing a tensor.
 absl::Status CopyCheckpoint(const std::string& from, const std::string& to) {
-  MOE_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(from));
+  MOE_ASSIGN_OR_RETURN(const checkpoint::Checkpoint checkpoint,
+                       checkpoint::Checkpoint::Open(from));
   MOE_ASSIGN_OR_RETURN(
       const std::string config,
-      ReadFile(absl::StrCat(from, "/", kConfigFile), int64_t{1} << 20));
+      base::ReadFile(absl::StrCat(from, "/", checkpoint::kConfigFile),
+                     int64_t{1} << 20));
   MOE_ASSIGN_OR_RETURN(
-      ConversionPlan plan,
-      PlanConversion(checkpoint, {{kConfigFile, config}},
-                     [](const TensorName& name, const TensorLocation& location)
-                         -> absl::StatusOr<Replacement> {
-                       return CopyAs(name, location);
-                     }));
-  ThreadPool pool(NumThreadsFromEnvironment().value());
-  Progress progress(Progress::Style::kSilent, {});
-  return WriteConversion(std::move(plan), checkpoint, {to}, {pool, progress})
+      convert::ConversionPlan plan,
+      convert::PlanConversion(checkpoint, {{checkpoint::kConfigFile, config}},
+                              [](const checkpoint::TensorName& name,
+                                 const checkpoint::TensorLocation& location)
+                                  -> absl::StatusOr<convert::Replacement> {
+                                return convert::CopyAs(name, location);
+                              }));
+  base::ThreadPool pool(base::NumThreadsFromEnvironment().value());
+  base::Progress progress(base::Progress::Style::kSilent, {});
+  return convert::WriteConversion(std::move(plan), checkpoint, {to},
+                                  {pool, progress})
       .status();
 }
 
@@ -69,6 +73,8 @@ BENCHMARK(BM_CopyBesideCp)
     ->Unit(benchmark::kMillisecond);
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::benchmarks
 
-int main(int argc, char** argv) { return moe::RunBenchmarks(argc, argv); }
+int main(int argc, char** argv) {
+  return moe::benchmarks::RunBenchmarks(argc, argv);
+}

@@ -50,7 +50,7 @@
 #include "moe/convert/export_options.pb.h"
 #include "moe/convert/mlp_options.pb.h"
 
-namespace moe {
+namespace moe::benchmarks {
 namespace {
 
 constexpr int kNumRounds = 5;
@@ -59,21 +59,21 @@ constexpr int64_t kNumExperts = 8;
 // As the command does, uses MOE_NUM_THREADS threads, by default as many as the
 // machine has.
 struct Session {
-  Session() : pool(NumThreadsFromEnvironment().value()) {}
-  ThreadPool pool;
-  Progress progress{Progress::Style::kSilent, {}};
+  Session() : pool(base::NumThreadsFromEnvironment().value()) {}
+  base::ThreadPool pool;
+  base::Progress progress{base::Progress::Style::kSilent, {}};
 };
 
-NeuronIndices RandomIndices(const LlamaConfig& config) {
-  NeuronIndices indices;
+checkpoint::NeuronIndices RandomIndices(const checkpoint::LlamaConfig& config) {
+  checkpoint::NeuronIndices indices;
   for (int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
-    LayerNeuronIndices split;
-    split.experts =
-        Matrix<int64_t>(kNumExperts, config.intermediate_size / kNumExperts);
+    checkpoint::LayerNeuronIndices split;
+    split.experts = base::Matrix<int64_t>(
+        kNumExperts, config.intermediate_size / kNumExperts);
     const absl::Span<int64_t> neurons = split.experts.values();
     std::iota(neurons.begin(), neurons.end(), int64_t{0});
-    RandomStream stream(0, absl::StrCat("convert_benchmark/", layer));
-    Shuffle(stream, neurons);
+    base::RandomStream stream(0, absl::StrCat("convert_benchmark/", layer));
+    base::Shuffle(stream, neurons);
     indices.layers.push_back(std::move(split));
   }
   return indices;
@@ -82,39 +82,43 @@ NeuronIndices RandomIndices(const LlamaConfig& config) {
 absl::Status ConvertMlps(const std::string& from, const std::string& to,
                          bool random) {
   Session session;
-  MOE_ASSIGN_OR_RETURN(const Checkpoint dense, Checkpoint::Open(from));
+  MOE_ASSIGN_OR_RETURN(const checkpoint::Checkpoint dense,
+                       checkpoint::Checkpoint::Open(from));
   MlpConversionOptions options;
   options.set_num_experts(kNumExperts);
   options.set_top_k(2);
   options.set_scale_factor(4.0);
-  NeuronIndices indices;
-  MlpArtifacts artifacts;
+  checkpoint::NeuronIndices indices;
+  convert::MlpArtifacts artifacts;
   if (random) {
     indices = RandomIndices(*dense.dense_config());
     artifacts.neuron_indices = &indices;
   }
-  return ConvertMlp(dense, options, artifacts, {to},
-                    {session.pool, session.progress})
+  return convert::ConvertMlp(dense, options, artifacts, {to},
+                             {session.pool, session.progress})
       .status();
 }
 
 absl::Status ConvertAttentions(const std::string& from, const std::string& to) {
   Session session;
-  MOE_ASSIGN_OR_RETURN(const Checkpoint moe, Checkpoint::Open(from));
+  MOE_ASSIGN_OR_RETURN(const checkpoint::Checkpoint moe,
+                       checkpoint::Checkpoint::Open(from));
   AttentionConversionOptions options;
   options.set_top_k_attn(1);
   options.set_scale_factor_attn(1.0);
-  return ConvertAttention(moe, options, {}, {to},
-                          {session.pool, session.progress})
+  return convert::ConvertAttention(moe, options, {}, {to},
+                                   {session.pool, session.progress})
       .status();
 }
 
 absl::Status Export(const std::string& from, const std::string& to) {
   Session session;
-  MOE_ASSIGN_OR_RETURN(const Checkpoint moe, Checkpoint::Open(from));
+  MOE_ASSIGN_OR_RETURN(const checkpoint::Checkpoint moe,
+                       checkpoint::Checkpoint::Open(from));
   ExportOptions options;
   options.set_target(ExportOptions::MIXTRAL);
-  return ExportCheckpoint(moe, options, {to}, {session.pool, session.progress})
+  return convert::ExportCheckpoint(moe, options, {to},
+                                   {session.pool, session.progress})
       .status();
 }
 
@@ -187,6 +191,8 @@ BENCHMARK(BM_Export)
     ->Unit(benchmark::kMillisecond);
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::benchmarks
 
-int main(int argc, char** argv) { return moe::RunBenchmarks(argc, argv); }
+int main(int argc, char** argv) {
+  return moe::benchmarks::RunBenchmarks(argc, argv);
+}

@@ -34,7 +34,7 @@
 #include "moe/kernels/rows/distances.h"
 #include "moe/model/walk/hidden_states.h"
 
-namespace moe {
+namespace moe::benchmarks {
 namespace {
 
 constexpr int64_t kNumExperts = 8;
@@ -44,8 +44,8 @@ constexpr int64_t kRowsAtOnce = 1024;
 // Each point lies near one of twelve centres. There are more centres than
 // clusters, and some centres get more points than others. So the bounds on the
 // clusters' sizes matter.
-void FillPoints(int64_t first, MatrixView<float> rows) {
-  RandomStream stream(static_cast<uint64_t>(first), "points");
+void FillPoints(int64_t first, base::MatrixView<float> rows) {
+  base::RandomStream stream(static_cast<uint64_t>(first), "points");
   for (int64_t t = 0; t < rows.rows; ++t) {
     // The larger of the two is e with a probability of (2e + 1) / 144.
     const uint64_t blob =
@@ -63,15 +63,17 @@ void FillPoints(int64_t first, MatrixView<float> rows) {
   }
 }
 
-HiddenStates MakePoints(int64_t num_tokens, int64_t hidden_size,
-                        MemoryBudget& budget, ThreadPool& pool) {
-  HiddenStates points =
-      HiddenStates::Create(num_tokens, hidden_size, budget, SpillDirectory())
+model::HiddenStates MakePoints(int64_t num_tokens, int64_t hidden_size,
+                               base::MemoryBudget& budget,
+                               base::ThreadPool& pool) {
+  model::HiddenStates points =
+      model::HiddenStates::Create(num_tokens, hidden_size, budget,
+                                  base::SpillDirectory())
           .value();
-  Matrix<float> buffer;
+  base::Matrix<float> buffer;
   for (int64_t begin = 0; begin < num_tokens; begin += kRowsAtOnce) {
     const int64_t end = std::min(begin + kRowsAtOnce, num_tokens);
-    const MatrixView<float> rows = points.Prepare(begin, end, buffer);
+    const base::MatrixView<float> rows = points.Prepare(begin, end, buffer);
     pool.ParallelFor(0, rows.rows, 64, [&](int64_t first, int64_t last) {
       FillPoints(begin + first, rows.Rows(first, last));
     });
@@ -81,12 +83,12 @@ HiddenStates MakePoints(int64_t num_tokens, int64_t hidden_size,
 }
 
 // The seconds to read all points once.
-double ReadSeconds(HiddenStates& points) {
-  Matrix<float> buffer;
+double ReadSeconds(model::HiddenStates& points) {
+  base::Matrix<float> buffer;
   return SecondsOf([&] {
     MOE_CHECK(points
                   .ForEachBlock(kRowsAtOnce, buffer,
-                                [&](int64_t, MatrixView<const float>) {
+                                [&](int64_t, base::MatrixView<const float>) {
                                   return absl::OkStatus();
                                 })
                   .ok());
@@ -94,7 +96,7 @@ double ReadSeconds(HiddenStates& points) {
 }
 
 // The seconds that memcpy takes for as many bytes as the points have.
-double CopySeconds(const HiddenStates& points) {
+double CopySeconds(const model::HiddenStates& points) {
   constexpr int64_t kBytes = int64_t{1} << 28;
   std::vector<char> from(kBytes, 1), to(kBytes, 2);
   const double seconds = SecondsOf([&] {
@@ -109,14 +111,15 @@ void BM_Assign(benchmark::State& state) {
   constexpr int64_t kHiddenSize = 576;
   const int64_t num_tokens = state.range(0);
   const int64_t num_clusters = state.range(1);
-  ThreadPool pool(static_cast<int>(state.range(2)));
-  Matrix<float> x(num_tokens, kHiddenSize);
+  base::ThreadPool pool(static_cast<int>(state.range(2)));
+  base::Matrix<float> x(num_tokens, kHiddenSize);
   FillPoints(0, x.view());
-  Matrix<float> costs(num_tokens, num_clusters);
-  SquaredL2Distances(x.view(), x.view().Rows(0, num_clusters), costs.view(),
-                     pool);
-  const SizeBounds bounds = BalancedBounds(num_tokens, num_clusters, kJitter);
-  BalancedAssigner assigner;  // Warm, as in a clustering.
+  base::Matrix<float> costs(num_tokens, num_clusters);
+  kernels::SquaredL2Distances(x.view(), x.view().Rows(0, num_clusters),
+                              costs.view(), pool);
+  const gates::SizeBounds bounds =
+      gates::BalancedBounds(num_tokens, num_clusters, kJitter);
+  gates::BalancedAssigner assigner;  // Warm, as in a clustering.
   const auto assign = [&] {
     std::vector<double> prices(
         static_cast<size_t>(num_clusters));  // Starts from zero.
@@ -136,15 +139,16 @@ void BM_Iteration(benchmark::State& state) {
   const int64_t num_tokens = state.range(0);
   const int64_t hidden_size = state.range(1);
   const bool is_spilled = state.range(2) != 0;
-  ThreadPool pool(static_cast<int>(state.range(3)));
-  MemoryBudget budget(is_spilled ? 0 : MemoryBudget::kUnlimited);
-  HiddenStates points = MakePoints(num_tokens, hidden_size, budget, pool);
+  base::ThreadPool pool(static_cast<int>(state.range(3)));
+  base::MemoryBudget budget(is_spilled ? 0 : base::MemoryBudget::kUnlimited);
+  model::HiddenStates points =
+      MakePoints(num_tokens, hidden_size, budget, pool);
   ClusteringOptions options;
   options.set_num_experts(kNumExperts);
   options.set_balance_jitter_factor(kJitter);
   options.set_n_init(1);
   options.set_max_iter(5);
-  const ClusteringMemory memory;
+  const gates::ClusteringMemory memory;
   std::vector<double> iterations, copies, reads;
   double whole = 0.0;
   for (auto _ : state) {
@@ -152,14 +156,15 @@ void BM_Iteration(benchmark::State& state) {
     copies.push_back(CopySeconds(points));
     std::vector<absl::Time> starts;
     whole = SecondsOf([&] {
-      MOE_CHECK(ClusterBalanced(points, options, "benchmark",
-                                {memory, pool,
-                                 [&](absl::string_view detail) {
-                                   if (absl::StartsWith(detail, "iteration")) {
-                                     starts.push_back(absl::Now());
-                                   }
-                                 }})
-                    .ok());
+      MOE_CHECK(
+          gates::ClusterBalanced(points, options, "benchmark",
+                                 {memory, pool,
+                                  [&](absl::string_view detail) {
+                                    if (absl::StartsWith(detail, "iteration")) {
+                                      starts.push_back(absl::Now());
+                                    }
+                                  }})
+              .ok());
     });
     for (size_t i = 1; i < starts.size(); ++i) {
       iterations.push_back(absl::ToDoubleSeconds(starts[i] - starts[i - 1]));
@@ -192,6 +197,8 @@ BENCHMARK(BM_Iteration)
     ->Unit(benchmark::kMillisecond);
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::benchmarks
 
-int main(int argc, char** argv) { return moe::RunBenchmarks(argc, argv); }
+int main(int argc, char** argv) {
+  return moe::benchmarks::RunBenchmarks(argc, argv);
+}

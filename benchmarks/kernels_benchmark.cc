@@ -56,13 +56,13 @@
 #include "moe/kernels/rows/softmax.h"
 #include "moe/kernels/rows/swiglu.h"
 
-namespace moe {
+namespace moe::benchmarks {
 namespace {
 
 constexpr int kNumRounds = 7;
 
 std::vector<float> RandomFloats(int64_t size) {
-  RandomStream stream(1, "kernels_benchmark");
+  base::RandomStream stream(1, "kernels_benchmark");
   std::vector<float> values(static_cast<size_t>(size));
   for (float& value : values) value = stream.UniformSymmetric(1.0f);
   return values;
@@ -123,8 +123,8 @@ void SetLibTorchThreads(int num_threads) {
   if (set_blas_threads != nullptr) set_blas_threads(num_threads);
 }
 
-AlignedBuffer<float> InBuffer(const std::vector<float>& values) {
-  AlignedBuffer<float> buffer(static_cast<int64_t>(values.size()));
+base::AlignedBuffer<float> InBuffer(const std::vector<float>& values) {
+  base::AlignedBuffer<float> buffer(static_cast<int64_t>(values.size()));
   std::copy(values.begin(), values.end(), buffer.data());
   return buffer;
 }
@@ -136,7 +136,7 @@ struct GemmOperands {
         b(InBuffer(RandomFloats(n * k))),
         c(InBuffer(std::vector<float>(static_cast<size_t>(m * n)))),
         torch_c(InBuffer(std::vector<float>(static_cast<size_t>(m * n)))) {}
-  AlignedBuffer<float> a, b, c, torch_c;
+  base::AlignedBuffer<float> a, b, c, torch_c;
 };
 
 // Rounds of fused multiply-adds that take a thread about 30 ms.
@@ -146,11 +146,11 @@ void BM_Gemm(benchmark::State& state) {
   const auto num_threads = static_cast<int>(state.range(0));
   const int64_t m = state.range(1), k = state.range(2), n = state.range(3);
   GemmOperands operands(m, k, n);
-  ThreadPool pool(num_threads);
-  const PackedMatrix packed = PackedMatrix::Pack(
-      MatrixView<const float>(operands.b.data(), n, k), pool);
-  const MatrixView<const float> a(operands.a.data(), m, k);
-  const MatrixView<float> c(operands.c.data(), m, n);
+  base::ThreadPool pool(num_threads);
+  const kernels::PackedMatrix packed = kernels::PackedMatrix::Pack(
+      base::MatrixView<const float>(operands.b.data(), n, k), pool);
+  const base::MatrixView<const float> a(operands.a.data(), m, k);
+  const base::MatrixView<float> c(operands.c.data(), m, n);
   const double flops = 2.0 * static_cast<double>(m) * static_cast<double>(n) *
                        static_cast<double>(k);
   // Repeats small products for about 20 ms, so that a round is not noise.
@@ -162,7 +162,7 @@ void BM_Gemm(benchmark::State& state) {
   at::Tensor torch_c = at::from_blob(operands.torch_c.data(), {m, n});
   std::vector<std::function<void()>> bodies = {
       [&] {
-        for (int i = 0; i < repeat; ++i) Gemm(a, packed, c, pool);
+        for (int i = 0; i < repeat; ++i) kernels::Gemm(a, packed, c, pool);
       },
       [&] {
         pool.ParallelFor(0, num_threads, 1, [&](int64_t begin, int64_t) {
@@ -215,13 +215,13 @@ BENCHMARK(BM_Gemm)
 
 // Packs an operand, which a layer does once.
 void BM_Pack(benchmark::State& state) {
-  const auto type = static_cast<WeightType>(state.range(1));
+  const auto type = static_cast<kernels::WeightType>(state.range(1));
   constexpr int64_t kRows = 8192, kCols = 2048;
   const std::vector<float> weights = RandomFloats(kRows * kCols);
-  ThreadPool pool(static_cast<int>(state.range(0)));
+  base::ThreadPool pool(static_cast<int>(state.range(0)));
   for (auto _ : state) {
-    benchmark::DoNotOptimize(PackedMatrix::Pack(
-        WeightView(weights.data(), type, kRows, kCols), pool));
+    benchmark::DoNotOptimize(kernels::PackedMatrix::Pack(
+        kernels::WeightView(weights.data(), type, kRows, kCols), pool));
   }
   state.counters["ns_per_element"] =
       benchmark::Counter(static_cast<double>(kRows * kCols) / 1e9,
@@ -248,18 +248,18 @@ struct RowOperands {
     static RowOperands* const instance = new RowOperands;
     return *instance;
   }
-  MatrixView<float> View(std::vector<float>& values) const {
-    return MatrixView<float>(values.data(), kRows, kCols);
+  base::MatrixView<float> View(std::vector<float>& values) const {
+    return base::MatrixView<float>(values.data(), kRows, kCols);
   }
   std::vector<float> x, y, z, weight;
 };
 
 // `kernel` reads and writes `num_matrices` matrices in all.
 void BM_Rows(benchmark::State& state, int num_matrices,
-             void (*kernel)(RowOperands&, ThreadPool&)) {
+             void (*kernel)(RowOperands&, base::ThreadPool&)) {
   RowOperands& operands = RowOperands::Get();
   const auto num_threads = static_cast<int>(state.range(0));
-  ThreadPool pool(num_threads);
+  base::ThreadPool pool(num_threads);
   const std::vector<std::function<void()>> bodies = {
       [&] { kernel(operands, pool); },
       [&] {
@@ -281,37 +281,40 @@ void BM_Rows(benchmark::State& state, int num_matrices,
   state.counters["ns_per_element"] = Median(seconds[0]) * 1e9 / elements;
 }
 
-void RunRmsNorm(RowOperands& o, ThreadPool& pool) {
-  RmsNorm(o.View(o.x), o.weight, 1e-5f, o.View(o.z), pool);
+void RunRmsNorm(RowOperands& o, base::ThreadPool& pool) {
+  kernels::RmsNorm(o.View(o.x), o.weight, 1e-5f, o.View(o.z), pool);
 }
-void RunRmsNormBackward(RowOperands& o, ThreadPool& pool) {
-  RmsNormBackward(o.View(o.x), o.weight, 1e-5f, o.View(o.y), o.View(o.z), pool);
+void RunRmsNormBackward(RowOperands& o, base::ThreadPool& pool) {
+  kernels::RmsNormBackward(o.View(o.x), o.weight, 1e-5f, o.View(o.y),
+                           o.View(o.z), pool);
 }
-void RunSoftmax(RowOperands& o, ThreadPool& pool) {
-  Softmax(o.View(o.x), 0.125f, CausalMask(), o.View(o.z), pool);
+void RunSoftmax(RowOperands& o, base::ThreadPool& pool) {
+  kernels::Softmax(o.View(o.x), 0.125f, kernels::CausalMask(), o.View(o.z),
+                   pool);
 }
-void RunCrossEntropy(RowOperands& o, ThreadPool& pool) {
+void RunCrossEntropy(RowOperands& o, base::ThreadPool& pool) {
   const std::vector<int32_t> labels(kRows, 7);
   std::vector<float> losses(kRows);
-  CrossEntropy(o.View(o.x), labels, absl::MakeSpan(losses), pool);
+  kernels::CrossEntropy(o.View(o.x), labels, absl::MakeSpan(losses), pool);
 }
-void RunResidualAdd(RowOperands& o, ThreadPool& pool) {
-  ResidualAdd(o.View(o.x), o.View(o.y), o.View(o.z), pool);
+void RunResidualAdd(RowOperands& o, base::ThreadPool& pool) {
+  kernels::ResidualAdd(o.View(o.x), o.View(o.y), o.View(o.z), pool);
 }
-void RunSwiGlu(RowOperands& o, ThreadPool& pool) {
-  SwiGlu(o.View(o.x), o.View(o.y), o.View(o.z), pool);
+void RunSwiGlu(RowOperands& o, base::ThreadPool& pool) {
+  kernels::SwiGlu(o.View(o.x), o.View(o.y), o.View(o.z), pool);
 }
 // The gate's gradient over dy, whose values do not matter.
-void RunSwiGluBackward(RowOperands& o, ThreadPool& pool) {
-  SwiGluBackward(o.View(o.x), o.View(o.y), o.View(o.z), o.View(o.z),
-                 o.View(o.y), pool);
+void RunSwiGluBackward(RowOperands& o, base::ThreadPool& pool) {
+  kernels::SwiGluBackward(o.View(o.x), o.View(o.y), o.View(o.z), o.View(o.z),
+                          o.View(o.y), pool);
 }
-void RunRope(RowOperands& o, ThreadPool& pool) {
-  static const RopeTable* const table =
-      new RopeTable(RopeFrequencies(1e4f, 128), kRows, 1.0f, pool);
+void RunRope(RowOperands& o, base::ThreadPool& pool) {
+  static const kernels::RopeTable* const table = new kernels::RopeTable(
+      kernels::RopeFrequencies(1e4f, 128), kRows, 1.0f, pool);
   std::vector<int32_t> positions(kRows);
   std::iota(positions.begin(), positions.end(), 0);
-  ApplyRope(*table, positions, RopeDirection::kForward, o.View(o.z), pool);
+  kernels::ApplyRope(*table, positions, kernels::RopeDirection::kForward,
+                     o.View(o.z), pool);
 }
 
 void RowArguments(benchmark::internal::Benchmark* benchmark) {
@@ -337,7 +340,7 @@ void BM_Exp(benchmark::State& state) {
   for (float& value : x) value *= 50.0f;
   std::vector<float> y(x.size());
   for (auto _ : state) {
-    Exp(x, absl::MakeSpan(y));
+    kernels::Exp(x, absl::MakeSpan(y));
     benchmark::ClobberMemory();
   }
   state.counters["ns_per_element"] =
@@ -348,6 +351,8 @@ void BM_Exp(benchmark::State& state) {
 BENCHMARK(BM_Exp);
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::benchmarks
 
-int main(int argc, char** argv) { return moe::RunBenchmarks(argc, argv); }
+int main(int argc, char** argv) {
+  return moe::benchmarks::RunBenchmarks(argc, argv);
+}

@@ -22,11 +22,11 @@
 #include "moe/model/layer/linear.h"
 #include "moe/model/layer/rotary_tables.h"
 
-namespace moe {
+namespace moe::benchmarks {
 namespace {
 
-LlamaConfig SmolLm2() {
-  LlamaConfig config;
+checkpoint::LlamaConfig SmolLm2() {
+  checkpoint::LlamaConfig config;
   config.hidden_size = 576;
   config.intermediate_size = 1536;
   config.num_attention_heads = 9;
@@ -37,8 +37,8 @@ LlamaConfig SmolLm2() {
   return config;
 }
 
-LlamaConfig Llama8B() {
-  LlamaConfig config;
+checkpoint::LlamaConfig Llama8B() {
+  checkpoint::LlamaConfig config;
   config.hidden_size = 4096;
   config.intermediate_size = 14336;
   config.num_attention_heads = 32;
@@ -51,11 +51,12 @@ LlamaConfig Llama8B() {
 
 // Numbers of variance 1 / cols, so that the outputs of a product have the scale
 // of its inputs.
-Matrix<float> RandomMatrix(absl::string_view name, int64_t rows, int64_t cols) {
-  RandomStream stream(/*seed=*/1, name);
+base::Matrix<float> RandomMatrix(absl::string_view name, int64_t rows,
+                                 int64_t cols) {
+  base::RandomStream stream(/*seed=*/1, name);
   const auto bound =
       static_cast<float>(std::sqrt(3.0 / static_cast<double>(cols)));
-  Matrix<float> matrix(rows, cols);
+  base::Matrix<float> matrix(rows, cols);
   for (int64_t r = 0; r < rows; ++r) {
     for (float& value : matrix.view().Row(r)) {
       value = stream.UniformSymmetric(bound);
@@ -64,16 +65,18 @@ Matrix<float> RandomMatrix(absl::string_view name, int64_t rows, int64_t cols) {
   return matrix;
 }
 
-Linear RandomLinear(absl::string_view name, int64_t out, int64_t in,
-                    ThreadPool& pool) {
-  const Matrix<float> weight = RandomMatrix(name, out, in);
-  return PackLinear(weight.view(), {}, LayerPasses::kForwardAndBackward, pool);
+model::Linear RandomLinear(absl::string_view name, int64_t out, int64_t in,
+                           base::ThreadPool& pool) {
+  const base::Matrix<float> weight = RandomMatrix(name, out, in);
+  return model::PackLinear(weight.view(), {},
+                           model::LayerPasses::kForwardAndBackward, pool);
 }
 
-DecoderLayerWeights RandomWeights(const LlamaConfig& config, ThreadPool& pool) {
+model::DecoderLayerWeights RandomWeights(const checkpoint::LlamaConfig& config,
+                                         base::ThreadPool& pool) {
   const int64_t h = config.hidden_size, i = config.intermediate_size;
   const int64_t q = config.QuerySize(), k = config.KeyValueSize();
-  DecoderLayerWeights weights;
+  model::DecoderLayerWeights weights;
   weights.input_norm.assign(static_cast<size_t>(h), 1.0f);
   weights.post_attention_norm = weights.input_norm;
   weights.attention.query = RandomLinear("query", q, h, pool);
@@ -93,39 +96,42 @@ constexpr int64_t kPeakRounds = 10'000'000;
 // takes minutes.
 int NumRounds(double flops) { return flops > 1e12 ? 3 : 7; }
 
-void BM_Layer(benchmark::State& state, const LlamaConfig& config) {
+void BM_Layer(benchmark::State& state, const checkpoint::LlamaConfig& config) {
   const int64_t num_tokens = state.range(0);
   const auto num_threads = static_cast<int>(state.range(1));
-  ThreadPool pool(num_threads);
-  const DecoderLayerWeights weights = RandomWeights(config, pool);
-  const RotaryTables rotary =
-      RotaryTables::Create(config, {num_tokens}, pool).value();
-  const DecoderLayer layer = {&config, &weights, &rotary, {}};
+  base::ThreadPool pool(num_threads);
+  const model::DecoderLayerWeights weights = RandomWeights(config, pool);
+  const model::RotaryTables rotary =
+      model::RotaryTables::Create(config, {num_tokens}, pool).value();
+  const model::DecoderLayer layer = {&config, &weights, &rotary, {}};
   const std::vector<int64_t> offsets = {0, num_tokens};
-  const Matrix<float> x = RandomMatrix("x", num_tokens, config.hidden_size);
-  const Matrix<float> dy = RandomMatrix("dy", num_tokens, config.hidden_size);
-  Matrix<float> y(num_tokens, config.hidden_size);
-  Matrix<float> dx(num_tokens, config.hidden_size);
-  Matrix<float> output(num_tokens, config.hidden_size);
-  LayerForward forward;
+  const base::Matrix<float> x =
+      RandomMatrix("x", num_tokens, config.hidden_size);
+  const base::Matrix<float> dy =
+      RandomMatrix("dy", num_tokens, config.hidden_size);
+  base::Matrix<float> y(num_tokens, config.hidden_size);
+  base::Matrix<float> dx(num_tokens, config.hidden_size);
+  base::Matrix<float> output(num_tokens, config.hidden_size);
+  model::LayerForward forward;
   forward.attention = {output.view(), {}};
   forward.mlp = {output.view(), {}};
   forward.hidden = y.view();
-  SavedAttention saved;
-  LayerTaps taps;
+  model::SavedAttention saved;
+  model::LayerTaps taps;
   taps.saved_attention = &saved;
-  const LayerGradients gradients = {dy.view(), dx.view(), nullptr, &saved};
+  const model::LayerGradients gradients = {dy.view(), dx.view(), nullptr,
+                                           &saved};
   double peak_flops = 0.0;
   const std::vector<std::function<void()>> bodies = {
       [&] {
-        MOE_CHECK(
-            DecoderLayerForward(layer, {offsets, x.view()}, taps, forward, pool)
-                .ok());
+        MOE_CHECK(model::DecoderLayerForward(layer, {offsets, x.view()}, taps,
+                                             forward, pool)
+                      .ok());
       },
       [&] {
-        MOE_CHECK(
-            DecoderLayerBackward(layer, {offsets, x.view()}, gradients, pool)
-                .ok());
+        MOE_CHECK(model::DecoderLayerBackward(layer, {offsets, x.view()},
+                                              gradients, pool)
+                      .ok());
       },
       [&] { peak_flops = RunPeakFlopsOnAllThreads(pool); }};
   for (const auto& body : bodies) body();
@@ -141,7 +147,8 @@ void BM_Layer(benchmark::State& state, const LlamaConfig& config) {
 
 }  // namespace
 
-double LayerForwardFlops(const LlamaConfig& config, int64_t num_tokens) {
+double LayerForwardFlops(const checkpoint::LlamaConfig& config,
+                         int64_t num_tokens) {
   const auto t = static_cast<double>(num_tokens);
   const auto h = static_cast<double>(config.hidden_size);
   const auto i = static_cast<double>(config.intermediate_size);
@@ -150,7 +157,7 @@ double LayerForwardFlops(const LlamaConfig& config, int64_t num_tokens) {
   return 2 * t * (2 * h * q + 2 * h * k + 3 * h * i) + 2 * t * (t + 1) * q;
 }
 
-double RunPeakFlopsOnAllThreads(ThreadPool& pool) {
+double RunPeakFlopsOnAllThreads(base::ThreadPool& pool) {
   double flops = 0.0;
   pool.ParallelFor(0, pool.num_threads(), /*grain=*/1,
                    [&](int64_t begin, int64_t) {
@@ -161,7 +168,7 @@ double RunPeakFlopsOnAllThreads(ThreadPool& pool) {
 }
 
 void RegisterLayerBenchmarks() {
-  const auto add = [](const char* name, const LlamaConfig& config) {
+  const auto add = [](const char* name, const checkpoint::LlamaConfig& config) {
     benchmark::RegisterBenchmark(
         name, [config](benchmark::State& state) { BM_Layer(state, config); })
         ->ArgNames({"tokens", "threads"})
@@ -173,4 +180,4 @@ void RegisterLayerBenchmarks() {
   add("Layer/LLaMA-8B", Llama8B());
 }
 
-}  // namespace moe
+}  // namespace moe::benchmarks

@@ -9,7 +9,7 @@
 #include "moe/base/thread_pool.h"
 #include "moe/checkpoint/llama_config.h"
 
-namespace moe {
+namespace moe::benchmarks {
 
 // The floating-point operations of the matrix products in a decoder layer's
 // forward, for one sequence of `num_tokens` tokens T. An addition and a
@@ -18,15 +18,16 @@ namespace moe {
 // and the half of attention's products that the causal mask leaves takes
 //   2 T (T + 1) Q
 // Elementwise operations are not counted.
-double LayerForwardFlops(const LlamaConfig& config, int64_t num_tokens);
+double LayerForwardFlops(const checkpoint::LlamaConfig& config,
+                         int64_t num_tokens);
 
 // Multiplies and adds in registers on every thread of the pool for about 60 ms.
 // Returns the number of floating-point operations on all threads together.
-double RunPeakFlopsOnAllThreads(ThreadPool& pool);
+double RunPeakFlopsOnAllThreads(base::ThreadPool& pool);
 
 // Registers the benchmarks Layer/*.
 void RegisterLayerBenchmarks();
 
-}  // namespace moe
+}  // namespace moe::benchmarks
 
 #endif  // BENCHMARKS_LAYER_BENCHMARK_H_

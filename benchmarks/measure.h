@@ -10,7 +10,7 @@
 #include <thread>
 #include <vector>
 
-namespace moe {
+namespace moe::benchmarks {
 
 // The middle value; of an even number of values, the upper of the middle two.
 inline double Median(std::vector<double> values) {
@@ -49,6 +49,6 @@ inline double MedianRatio(const std::vector<double>& a,
   return Median(ratios);
 }
 
-}  // namespace moe
+}  // namespace moe::benchmarks
 
 #endif  // BENCHMARKS_MEASURE_H_

@@ -25,7 +25,7 @@
 #include "benchmarks/walk_benchmark.h"
 
 int main(int argc, char** argv) {
-  moe::RegisterLayerBenchmarks();
-  moe::RegisterWalkBenchmarks();
-  return moe::RunBenchmarks(argc, argv);
+  moe::benchmarks::RegisterLayerBenchmarks();
+  moe::benchmarks::RegisterWalkBenchmarks();
+  return moe::benchmarks::RunBenchmarks(argc, argv);
 }

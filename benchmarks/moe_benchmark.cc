@@ -45,7 +45,7 @@
 #include "moe/text/dataset/token_batches.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::benchmarks {
 namespace {
 
 // The number of rounds for a dense forward of so many operations.
@@ -98,7 +98,8 @@ std::string DenseConfig(const Shape& shape) {
 
 std::string MoeConfigText(const Shape& shape, const Kind& kind) {
   const int64_t expert_size = shape.intermediate_size / kind.num_experts;
-  const LlamaConfig dense = ParseLlamaConfig(DenseConfig(shape)).value();
+  const checkpoint::LlamaConfig dense =
+      checkpoint::ParseLlamaConfig(DenseConfig(shape)).value();
   const std::string fields = absl::StrReplaceAll(
       kind.fields, {{"RESIDUAL", absl::StrCat(expert_size)},
                     {"KV_HEADS", absl::StrCat(dense.num_key_value_heads)}});
@@ -109,16 +110,17 @@ std::string MoeConfigText(const Shape& shape, const Kind& kind) {
 }
 
 // Counts the operations of the chosen experts, as LayerForwardFlops does.
-class FlopsTap : public WalkTap {
+class FlopsTap : public model::WalkTap {
  public:
-  explicit FlopsTap(const MoeConfig& config) : config_(config) {}
+  explicit FlopsTap(const checkpoint::MoeConfig& config) : config_(config) {}
 
-  absl::Status OnRouting(const TapContext& context, DecoderBlock block,
-                         const std::vector<ExpertTokens>& experts) override {
+  absl::Status OnRouting(
+      const model::TapContext& context, model::DecoderBlock block,
+      const std::vector<model::ExpertTokens>& experts) override {
     const auto h = static_cast<double>(config_.decoder.hidden_size);
-    for (const ExpertTokens& expert : experts) {
+    for (const model::ExpertTokens& expert : experts) {
       const auto rows = static_cast<double>(expert.rows.size());
-      if (block == DecoderBlock::kMlp) {
+      if (block == model::DecoderBlock::kMlp) {
         flops += 2 * rows * 3 * h *
                  static_cast<double>(config_.expert_intermediate_size);
       } else {
@@ -133,9 +135,9 @@ class FlopsTap : public WalkTap {
  private:
   // The projections of each token, and the attention between the tokens of a
   // sequence.
-  void AddAttention(const TapContext& context,
+  void AddAttention(const model::TapContext& context,
                     const std::vector<int64_t>& rows) {
-    const LlamaConfig& decoder = config_.decoder;
+    const checkpoint::LlamaConfig& decoder = config_.decoder;
     const auto h = static_cast<double>(decoder.hidden_size);
     const auto q = static_cast<double>(decoder.QuerySize()) /
                    static_cast<double>(config_.attn_experts);
@@ -151,11 +153,12 @@ class FlopsTap : public WalkTap {
     }
   }
 
-  const MoeConfig& config_;
+  const checkpoint::MoeConfig& config_;
 };
 
 // The operations of all layers.
-double DenseFlops(const LlamaConfig& config, const TokenSequences& sequences) {
+double DenseFlops(const checkpoint::LlamaConfig& config,
+                  const text::TokenSequences& sequences) {
   double flops = 0.0;
   for (int64_t s = 0; s < sequences.num_sequences(); ++s) {
     flops += LayerForwardFlops(
@@ -164,14 +167,14 @@ double DenseFlops(const LlamaConfig& config, const TokenSequences& sequences) {
   return flops * static_cast<double>(config.num_hidden_layers);
 }
 
-double MoeFlops(Model& model, const TokenSequences& sequences,
-                const WalkResources& resources) {
-  const MoeConfig& config = *model.moe_config();
+double MoeFlops(model::Model& model, const text::TokenSequences& sequences,
+                const model::WalkResources& resources) {
+  const checkpoint::MoeConfig& config = *model.moe_config();
   FlopsTap tap(config);
-  MOE_CHECK(WalkForward(model, sequences, {}, &tap, resources).ok());
+  MOE_CHECK(model::WalkForward(model, sequences, {}, &tap, resources).ok());
   // Every token also goes through dense attention and the residual expert.
   // Routers are not counted.
-  LlamaConfig rest = config.decoder;
+  checkpoint::LlamaConfig rest = config.decoder;
   rest.intermediate_size = config.intermediate_size_residual.value_or(0);
   if (!config.use_attn_moe) return tap.flops + DenseFlops(rest, sequences);
   const auto tokens = static_cast<double>(sequences.num_tokens());
@@ -182,22 +185,23 @@ double MoeFlops(Model& model, const TokenSequences& sequences,
 
 void BM_Moe(benchmark::State& state, const Shape& shape, const Kind& kind) {
   const int64_t num_tokens = state.range(0);
-  MemoryBudget budget;
-  ThreadPool pool(static_cast<int>(state.range(1)));
-  Progress progress(Progress::Style::kSilent, {});
-  const WalkResources resources = {budget, pool, progress};
+  base::MemoryBudget budget;
+  base::ThreadPool pool(static_cast<int>(state.range(1)));
+  base::Progress progress(base::Progress::Style::kSilent, {});
+  const model::WalkResources resources = {budget, pool, progress};
   const RandomCheckpoint dense_checkpoint(DenseConfig(shape));
   const RandomCheckpoint moe_checkpoint(MoeConfigText(shape, kind));
-  Model dense = Model::Open(dense_checkpoint.path()).value();
-  Model moe = Model::Open(moe_checkpoint.path()).value();
-  for (Model* const model : {&dense, &moe}) {
-    MOE_CHECK(model->Keep(LayerPasses::kForward, budget));
+  model::Model dense = model::Model::Open(dense_checkpoint.path()).value();
+  model::Model moe = model::Model::Open(moe_checkpoint.path()).value();
+  for (model::Model* const model : {&dense, &moe}) {
+    MOE_CHECK(model->Keep(model::LayerPasses::kForward, budget));
   }
-  const TokenBatches batches = RandomTokens(
+  const text::TokenBatches batches = RandomTokens(
       num_tokens / kSequenceLength, kSequenceLength, dense.config().vocab_size);
-  const TokenSequences& sequences = batches.sequences();
-  const auto walk = [&](Model& model) {
-    MOE_CHECK(WalkForward(model, sequences, {}, nullptr, resources).ok());
+  const text::TokenSequences& sequences = batches.sequences();
+  const auto walk = [&](model::Model& model) {
+    MOE_CHECK(
+        model::WalkForward(model, sequences, {}, nullptr, resources).ok());
   };
   const std::vector<std::function<void()>> bodies = {[&] { walk(dense); },
                                                      [&] { walk(moe); }};
@@ -230,9 +234,9 @@ void RegisterBenchmarks() {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::benchmarks
 
 int main(int argc, char** argv) {
-  moe::RegisterBenchmarks();
-  return moe::RunBenchmarks(argc, argv);
+  moe::benchmarks::RegisterBenchmarks();
+  return moe::benchmarks::RunBenchmarks(argc, argv);
 }

@@ -14,7 +14,7 @@
 #include "moe/kernels/simd/fused_multiply_add-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace moe {
+namespace moe::benchmarks {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -35,7 +35,7 @@ HWY_INLINE double RunChains(D d, int64_t num_rounds) {
   for (int64_t round = 0; round < num_rounds; ++round) {
     MOE_UNROLL
     for (int i = 0; i < kChains; ++i) {
-      sums[i] = Fma(d, sums[i], factor, addend);
+      sums[i] = kernels::HWY_NAMESPACE::Fma(d, sums[i], factor, addend);
     }
   }
   V total = sums[0];
@@ -56,25 +56,25 @@ double RunPeakDouble(int64_t num_rounds) {
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace moe
+}  // namespace moe::benchmarks
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace moe {
+namespace moe::benchmarks {
 namespace {
 HWY_EXPORT(RunPeak);
 HWY_EXPORT(RunPeakDouble);
 }  // namespace
 
 double RunPeakFlops(int64_t num_rounds) {
-  (void)ActiveSimdTarget();  // The dispatch uses it.
+  (void)kernels::ActiveSimdTarget();  // The dispatch uses it.
   return HWY_DYNAMIC_DISPATCH(RunPeak)(num_rounds);
 }
 
 double RunPeakDoubleFlops(int64_t num_rounds) {
-  (void)ActiveSimdTarget();
+  (void)kernels::ActiveSimdTarget();
   return HWY_DYNAMIC_DISPATCH(RunPeakDouble)(num_rounds);
 }
 
-}  // namespace moe
+}  // namespace moe::benchmarks
 #endif  // HWY_ONCE

@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-namespace moe {
+namespace moe::benchmarks {
 
 // Runs `num_rounds` rounds of independent fused multiply-adds that never leave
 // the registers, on the active SIMD target. Returns the number of
@@ -15,6 +15,6 @@ double RunPeakFlops(int64_t num_rounds);
 // The same in double.
 double RunPeakDoubleFlops(int64_t num_rounds);
 
-}  // namespace moe
+}  // namespace moe::benchmarks
 
 #endif  // BENCHMARKS_PEAK_FLOPS_H_

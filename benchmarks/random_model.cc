@@ -28,14 +28,14 @@
 #include "moe/text/dataset/token_batches.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::benchmarks {
 namespace {
 
-std::string RandomBytes(const TensorSpec& tensor) {
-  RandomStream stream(/*seed=*/1, tensor.name);
+std::string RandomBytes(const checkpoint::TensorSpec& tensor) {
+  base::RandomStream stream(/*seed=*/1, tensor.name);
   const auto bound = static_cast<float>(
       std::sqrt(3.0 / static_cast<double>(tensor.shape.back())));
-  std::string bytes(static_cast<size_t>(NumBytes(tensor)), '\0');
+  std::string bytes(static_cast<size_t>(checkpoint::NumBytes(tensor)), '\0');
   for (size_t at = 0; at < bytes.size(); at += sizeof(uint16_t)) {
     const float value =
         tensor.shape.size() == 1 ? 1.0f : stream.UniformSymmetric(bound);
@@ -46,27 +46,30 @@ std::string RandomBytes(const TensorSpec& tensor) {
   return bytes;
 }
 
-TensorSet TensorsOf(const CheckpointConfig& config) {
-  const auto* const moe = std::get_if<MoeConfig>(&config);
-  return moe != nullptr ? MoeTensorSet(*moe)
-                        : DenseTensorSet(std::get<LlamaConfig>(config));
+checkpoint::TensorSet TensorsOf(const checkpoint::CheckpointConfig& config) {
+  const auto* const moe = std::get_if<checkpoint::MoeConfig>(&config);
+  return moe != nullptr ? checkpoint::MoeTensorSet(*moe)
+                        : checkpoint::DenseTensorSet(
+                              std::get<checkpoint::LlamaConfig>(config));
 }
 
 }  // namespace
 
 RandomCheckpoint::RandomCheckpoint(absl::string_view config_text) {
-  std::string path = absl::StrCat(SpillDirectory(), "/model-XXXXXX");
+  std::string path = absl::StrCat(base::SpillDirectory(), "/model-XXXXXX");
   MOE_CHECK(::mkdtemp(path.data()) != nullptr);
   directory_ = path;
-  CheckpointPlan plan;
-  plan.contents[kConfigFile] = std::string(config_text);
+  checkpoint::CheckpointPlan plan;
+  plan.contents[checkpoint::kConfigFile] = std::string(config_text);
   plan.shards.push_back({"model.safetensors", {}, {{"format", "pt"}}});
-  const CheckpointConfig config = ParseCheckpointConfig(config_text).value();
+  const checkpoint::CheckpointConfig config =
+      checkpoint::ParseCheckpointConfig(config_text).value();
   for (const auto& [name, shape] : TensorsOf(config)) {
-    plan.shards[0].tensors.push_back({name, Dtype::kBF16, shape});
+    plan.shards[0].tensors.push_back({name, checkpoint::Dtype::kBF16, shape});
   }
-  const auto writer = CheckpointWriter::Create(this->path(), plan, {}).value();
-  for (const TensorSpec& tensor : plan.shards[0].tensors) {
+  const auto writer =
+      checkpoint::CheckpointWriter::Create(this->path(), plan, {}).value();
+  for (const checkpoint::TensorSpec& tensor : plan.shards[0].tensors) {
     MOE_CHECK(writer->Append(RandomBytes(tensor)).ok());
   }
   MOE_CHECK(writer->Finish().ok());
@@ -81,10 +84,10 @@ std::string RandomCheckpoint::path() const {
   return absl::StrCat(directory_, "/checkpoint");
 }
 
-TokenBatches RandomTokens(int64_t num_sequences, int64_t num_tokens,
-                          int64_t vocab_size) {
-  RandomStream stream(/*seed=*/1, "tokens");
-  TokenSequences sequences;
+text::TokenBatches RandomTokens(int64_t num_sequences, int64_t num_tokens,
+                                int64_t vocab_size) {
+  base::RandomStream stream(/*seed=*/1, "tokens");
+  text::TokenSequences sequences;
   for (int64_t s = 0; s < num_sequences; ++s) {
     std::vector<int32_t> ids;
     for (int64_t t = 0; t < num_tokens; ++t) {
@@ -93,7 +96,7 @@ TokenBatches RandomTokens(int64_t num_sequences, int64_t num_tokens,
     }
     sequences.Append(ids, ids);
   }
-  return TokenBatches(std::move(sequences), /*batch_size=*/1);
+  return text::TokenBatches(std::move(sequences), /*batch_size=*/1);
 }
 
-}  // namespace moe
+}  // namespace moe::benchmarks

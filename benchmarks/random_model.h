@@ -9,7 +9,7 @@
 #include "absl/strings/string_view.h"
 #include "moe/text/dataset/token_batches.h"
 
-namespace moe {
+namespace moe::benchmarks {
 
 // A config.json with the shape of SmolLM2-135M.
 inline constexpr char kSmolLm2[] =
@@ -36,9 +36,9 @@ class RandomCheckpoint {
 
 // `num_sequences` sequences of `num_tokens` tokens, in batches of one. Every
 // token has a label.
-TokenBatches RandomTokens(int64_t num_sequences, int64_t num_tokens,
-                          int64_t vocab_size);
+text::TokenBatches RandomTokens(int64_t num_sequences, int64_t num_tokens,
+                                int64_t vocab_size);
 
-}  // namespace moe
+}  // namespace moe::benchmarks
 
 #endif  // BENCHMARKS_RANDOM_MODEL_H_

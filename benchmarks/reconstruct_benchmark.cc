@@ -46,7 +46,7 @@
 #include "moe/text/dataset/token_batches.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::benchmarks {
 namespace {
 
 constexpr int kNumRounds = 3;
@@ -75,11 +75,12 @@ constexpr char kLlama3Layer[] =
         "num_key_value_heads": 8, "rms_norm_eps": 1e-5,
         "num_hidden_layers": 1})";
 
-GateWeights DrawnGates(const Kind& kind, const LlamaConfig& config) {
-  GateWeights gates;
-  RandomStream stream(1, "gates");
+checkpoint::GateWeights DrawnGates(const Kind& kind,
+                                   const checkpoint::LlamaConfig& config) {
+  checkpoint::GateWeights gates;
+  base::RandomStream stream(1, "gates");
   for (int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
-    Matrix<float> gate(kind.num_experts, config.hidden_size);
+    base::Matrix<float> gate(kind.num_experts, config.hidden_size);
     for (float& value : gate.values()) value = stream.UniformSymmetric(0.1f);
     gates.layers.push_back(std::move(gate));
   }
@@ -87,16 +88,17 @@ GateWeights DrawnGates(const Kind& kind, const LlamaConfig& config) {
 }
 
 // The neurons in their order: first the residual expert's, then each expert's.
-NeuronIndices NeuronsInOrder(const Kind& kind, const LlamaConfig& config) {
+checkpoint::NeuronIndices NeuronsInOrder(
+    const Kind& kind, const checkpoint::LlamaConfig& config) {
   const int64_t size =
       config.intermediate_size / (kind.num_experts + kind.num_residual);
-  LayerNeuronIndices layer;
+  checkpoint::LayerNeuronIndices layer;
   layer.residual.emplace();
   int64_t next = 0;
   while (next < size * kind.num_residual) layer.residual->push_back(next++);
-  layer.experts = Matrix<int64_t>(kind.num_experts, size);
+  layer.experts = base::Matrix<int64_t>(kind.num_experts, size);
   for (int64_t& neuron : layer.experts.values()) neuron = next++;
-  NeuronIndices indices;
+  checkpoint::NeuronIndices indices;
   indices.layers.assign(static_cast<size_t>(config.num_hidden_layers), layer);
   return indices;
 }
@@ -104,63 +106,65 @@ NeuronIndices NeuronsInOrder(const Kind& kind, const LlamaConfig& config) {
 // A dense model and the model converted from it, in neighbouring folders.
 class Models {
  public:
-  Models(const Kind& kind, absl::string_view config_text, ThreadPool& pool)
+  Models(const Kind& kind, absl::string_view config_text,
+         base::ThreadPool& pool)
       : checkpoint_(config_text) {
-    const Checkpoint dense = Checkpoint::Open(checkpoint_.path()).value();
-    const LlamaConfig& config = *dense.dense_config();
-    const GateWeights gates = DrawnGates(kind, config);
-    const NeuronIndices indices = NeuronsInOrder(kind, config);
+    const checkpoint::Checkpoint dense =
+        checkpoint::Checkpoint::Open(checkpoint_.path()).value();
+    const checkpoint::LlamaConfig& config = *dense.dense_config();
+    const checkpoint::GateWeights gates = DrawnGates(kind, config);
+    const checkpoint::NeuronIndices indices = NeuronsInOrder(kind, config);
     MlpConversionOptions options;
     options.set_kind(MlpConversionOptions::RESIDUAL);
     options.set_num_experts(kind.num_experts);
     options.set_top_k(kind.top_k);
     options.set_scale_factor(static_cast<double>(kind.top_k));
-    Progress progress(Progress::Style::kSilent, {});
+    base::Progress progress(base::Progress::Style::kSilent, {});
     const std::string path = absl::StrCat(checkpoint_.path(), "_converted");
-    MOE_CHECK(ConvertMlp(dense, options, {&gates, "", &indices, ""}, {path},
-                         {pool, progress})
+    MOE_CHECK(convert::ConvertMlp(dense, options, {&gates, "", &indices, ""},
+                                  {path}, {pool, progress})
                   .ok());
-    models_.push_back(Model::Open(checkpoint_.path()).value());
-    models_.push_back(Model::Open(path).value());
+    models_.push_back(model::Model::Open(checkpoint_.path()).value());
+    models_.push_back(model::Model::Open(path).value());
   }
 
-  Model& dense() { return models_[0]; }
-  Model& converted() { return models_[1]; }
+  model::Model& dense() { return models_[0]; }
+  model::Model& converted() { return models_[1]; }
 
  private:
   const RandomCheckpoint checkpoint_;
-  std::vector<Model> models_;
+  std::vector<model::Model> models_;
 };
 
-WalkOptions OneWalk() {
-  WalkOptions options;
+model::WalkOptions OneWalk() {
+  model::WalkOptions options;
   options.keep_weights = false;
   return options;
 }
 
-void Refit(Models& models, const TokenSequences& sequences,
-           const WalkResources& resources) {
-  MOE_CHECK(
-      ReconstructModel({models.dense(), models.converted(), sequences, {}},
-                       OneWalk(), resources)
-          .ok());
+void Refit(Models& models, const text::TokenSequences& sequences,
+           const model::WalkResources& resources) {
+  MOE_CHECK(reconstruct::ReconstructModel(
+                {models.dense(), models.converted(), sequences, {}}, OneWalk(),
+                resources)
+                .ok());
 }
 
 void BM_Reconstruct(benchmark::State& state) {
   const Kind& kind = kKinds[state.range(0)];
   const int64_t num_layers = state.range(1);
   state.SetLabel(std::string(kind.name));
-  MemoryBudget budget;
-  ThreadPool pool(static_cast<int>(state.range(2)));
-  Progress progress(Progress::Style::kSilent, {});
-  const WalkResources resources = {budget, pool, progress};
+  base::MemoryBudget budget;
+  base::ThreadPool pool(static_cast<int>(state.range(2)));
+  base::Progress progress(base::Progress::Style::kSilent, {});
+  const model::WalkResources resources = {budget, pool, progress};
   Models models(kind, SmolLm2Layers(num_layers), pool);
-  const TokenBatches batches = RandomTokens(16, 512, 1024);
-  const TokenSequences& sequences = batches.sequences();
+  const text::TokenBatches batches = RandomTokens(16, 512, 1024);
+  const text::TokenSequences& sequences = batches.sequences();
   const std::vector<std::function<void()>> bodies = {
       [&] {
-        MOE_CHECK(WalkForward(models.dense(), sequences, OneWalk(), nullptr,
-                              resources)
+        MOE_CHECK(model::WalkForward(models.dense(), sequences, OneWalk(),
+                                     nullptr, resources)
                       .ok());
       },
       [&] { Refit(models, sequences, resources); }};
@@ -181,15 +185,15 @@ BENCHMARK(BM_Reconstruct)
     ->Unit(benchmark::kMillisecond);
 
 void BM_ReconstructLarge(benchmark::State& state) {
-  MemoryBudget budget;
-  ThreadPool pool(static_cast<int>(state.range(0)));
-  Progress progress(Progress::Style::kSilent, {});
-  const WalkResources resources = {budget, pool, progress};
+  base::MemoryBudget budget;
+  base::ThreadPool pool(static_cast<int>(state.range(0)));
+  base::Progress progress(base::Progress::Style::kSilent, {});
+  const model::WalkResources resources = {budget, pool, progress};
   Models models(kKinds[0], kLlama3Layer, pool);
-  const TokenBatches batches = RandomTokens(4, 512, 1024);
+  const text::TokenBatches batches = RandomTokens(4, 512, 1024);
   for (auto _ : state) Refit(models, batches.sequences(), resources);
   state.counters["peak_mib"] =
-      static_cast<double>(PeakResidentBytes()) / (1 << 20);
+      static_cast<double>(base::PeakResidentBytes()) / (1 << 20);
 }
 
 BENCHMARK(BM_ReconstructLarge)
@@ -199,6 +203,8 @@ BENCHMARK(BM_ReconstructLarge)
     ->Unit(benchmark::kMillisecond);
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::benchmarks
 
-int main(int argc, char** argv) { return moe::RunBenchmarks(argc, argv); }
+int main(int argc, char** argv) {
+  return moe::benchmarks::RunBenchmarks(argc, argv);
+}

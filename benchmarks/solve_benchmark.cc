@@ -25,7 +25,7 @@
 #include "moe/kernels/solve/cholesky.h"
 #include "moe/kernels/solve/weighted_sums.h"
 
-namespace moe {
+namespace moe::benchmarks {
 namespace {
 
 constexpr int kNumRounds = 5;
@@ -33,19 +33,19 @@ constexpr int kNumRounds = 5;
 // Rounds of fused multiply-adds that take a thread about 30 ms.
 constexpr int64_t kPeakRounds = 5'000'000;
 
-Matrix<float> RandomFloats(int64_t rows, int64_t cols) {
-  RandomStream stream(1, "solve_benchmark");
-  Matrix<float> matrix(rows, cols);
+base::Matrix<float> RandomFloats(int64_t rows, int64_t cols) {
+  base::RandomStream stream(1, "solve_benchmark");
+  base::Matrix<float> matrix(rows, cols);
   for (float& value : matrix.values()) value = stream.UniformSymmetric(1.0f);
   return matrix;
 }
 
 // Random elements below the diagonal and 2 on it. The lower triangle of a
 // positive definite matrix, and also a valid Cholesky factor.
-Matrix<double> RandomTriangle(int64_t size) {
-  RandomStream stream(1, "solve_benchmark");
+base::Matrix<double> RandomTriangle(int64_t size) {
+  base::RandomStream stream(1, "solve_benchmark");
   const float scale = 1.0f / static_cast<float>(size);
-  Matrix<double> matrix(size, size);
+  base::Matrix<double> matrix(size, size);
   for (int64_t i = 0; i < size; ++i) {
     double* const row = matrix.view().RowData(i);
     for (int64_t j = 0; j < i; ++j) row[j] = stream.UniformSymmetric(scale);
@@ -57,7 +57,7 @@ Matrix<double> RandomTriangle(int64_t size) {
 
 // Times `body`, which takes `flops` operations, and the peak on the pool's
 // threads.
-void Measure(benchmark::State& state, double flops, ThreadPool& pool,
+void Measure(benchmark::State& state, double flops, base::ThreadPool& pool,
              const std::function<void()>& body) {
   const auto repeat = static_cast<int>(std::clamp(2e9 / flops, 1.0, 1e4));
   double peak_flops = 0.0;
@@ -87,12 +87,12 @@ double Product(int64_t a, int64_t b, int64_t c) {
 
 void BM_AddWeightedGram(benchmark::State& state) {
   const int64_t tokens = state.range(1), n = state.range(2);
-  ThreadPool pool(static_cast<int>(state.range(0)));
-  const Matrix<float> x = RandomFloats(tokens, n);
+  base::ThreadPool pool(static_cast<int>(state.range(0)));
+  const base::Matrix<float> x = RandomFloats(tokens, n);
   const std::vector<float> weights(static_cast<size_t>(tokens), 0.5f);
-  Matrix<double> gram = Matrix<double>::Zeros(n, n);
+  base::Matrix<double> gram = base::Matrix<double>::Zeros(n, n);
   Measure(state, Product(n, n + 1, tokens), pool,
-          [&] { AddWeightedGram(x.view(), weights, gram, pool); });
+          [&] { kernels::AddWeightedGram(x.view(), weights, gram, pool); });
 }
 BENCHMARK(BM_AddWeightedGram)
     ->ArgNames({"threads", "T", "N"})
@@ -102,12 +102,13 @@ BENCHMARK(BM_AddWeightedGram)
 
 void BM_AddWeightedProducts(benchmark::State& state) {
   const int64_t tokens = state.range(1), h = state.range(2), n = state.range(3);
-  ThreadPool pool(static_cast<int>(state.range(0)));
-  const Matrix<float> x = RandomFloats(tokens, n), y = RandomFloats(tokens, h);
+  base::ThreadPool pool(static_cast<int>(state.range(0)));
+  const base::Matrix<float> x = RandomFloats(tokens, n),
+                            y = RandomFloats(tokens, h);
   const std::vector<float> weights(static_cast<size_t>(tokens), 0.5f);
-  Matrix<double> sums = Matrix<double>::Zeros(h, n);
+  base::Matrix<double> sums = base::Matrix<double>::Zeros(h, n);
   Measure(state, 2.0 * Product(h, n, tokens), pool, [&] {
-    AddWeightedProducts(y.view(), x.view(), weights, sums, pool);
+    kernels::AddWeightedProducts(y.view(), x.view(), weights, sums, pool);
   });
 }
 BENCHMARK(BM_AddWeightedProducts)
@@ -119,12 +120,12 @@ BENCHMARK(BM_AddWeightedProducts)
 // The time includes copying the matrix, which the factor overwrites.
 void BM_CholeskyFactor(benchmark::State& state) {
   const int64_t n = state.range(1);
-  ThreadPool pool(static_cast<int>(state.range(0)));
-  const Matrix<double> a = RandomTriangle(n);
-  Matrix<double> factor = a;
+  base::ThreadPool pool(static_cast<int>(state.range(0)));
+  const base::Matrix<double> a = RandomTriangle(n);
+  base::Matrix<double> factor = a;
   Measure(state, Product(n, n, n) / 3.0, pool, [&] {
     std::copy(a.values().begin(), a.values().end(), factor.values().begin());
-    MOE_CHECK(CholeskyFactor(factor, pool).ok());
+    MOE_CHECK(kernels::CholeskyFactor(factor, pool).ok());
   });
 }
 BENCHMARK(BM_CholeskyFactor)
@@ -135,9 +136,9 @@ BENCHMARK(BM_CholeskyFactor)
 
 void BM_SolveCholesky(benchmark::State& state) {
   const int64_t h = state.range(1), n = state.range(2);
-  ThreadPool pool(static_cast<int>(state.range(0)));
-  const Matrix<double> factor = RandomTriangle(n);
-  Matrix<double> x = Matrix<double>::Zeros(h, n);
+  base::ThreadPool pool(static_cast<int>(state.range(0)));
+  const base::Matrix<double> factor = RandomTriangle(n);
+  base::Matrix<double> x = base::Matrix<double>::Zeros(h, n);
   for (double& value : x.values()) value = 1.0;
   // Each solve divides x by about 4. Starting again keeps x above 2^-1000.
   int64_t num_solved = 0;
@@ -145,7 +146,7 @@ void BM_SolveCholesky(benchmark::State& state) {
     if (++num_solved % 400 == 0) {
       for (double& value : x.values()) value = 1.0;
     }
-    SolveCholesky(factor, x, pool);
+    kernels::SolveCholesky(factor, x, pool);
   });
 }
 BENCHMARK(BM_SolveCholesky)
@@ -155,6 +156,8 @@ BENCHMARK(BM_SolveCholesky)
     ->Unit(benchmark::kMillisecond);
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::benchmarks
 
-int main(int argc, char** argv) { return moe::RunBenchmarks(argc, argv); }
+int main(int argc, char** argv) {
+  return moe::benchmarks::RunBenchmarks(argc, argv);
+}

@@ -35,21 +35,22 @@
 #include "moe/split/split_options.pb.h"
 #include "moe/text/dataset/token_batches.h"
 
-namespace moe {
+namespace moe::benchmarks {
 namespace {
 
 constexpr int kNumRounds = 3;
 constexpr int64_t kNumExperts = 8;
 
-Matrix<float> RandomMatrix(int64_t rows, int64_t cols, RandomStream& stream) {
-  Matrix<float> matrix(rows, cols);
+base::Matrix<float> RandomMatrix(int64_t rows, int64_t cols,
+                                 base::RandomStream& stream) {
+  base::Matrix<float> matrix(rows, cols);
   for (float& value : matrix.values()) value = stream.UniformSymmetric(1.0f);
   return matrix;
 }
 
-GateWeights RandomGates(const LlamaConfig& config) {
-  RandomStream stream(/*seed=*/1, "gates");
-  GateWeights gates;
+checkpoint::GateWeights RandomGates(const checkpoint::LlamaConfig& config) {
+  base::RandomStream stream(/*seed=*/1, "gates");
+  checkpoint::GateWeights gates;
   for (int64_t i = 0; i < config.num_hidden_layers; ++i) {
     gates.layers.push_back(
         RandomMatrix(kNumExperts, config.hidden_size, stream));
@@ -61,38 +62,41 @@ void BM_GetGrads(benchmark::State& state) {
   const int64_t num_tokens = state.range(0);
   const auto num_threads = static_cast<int>(state.range(1));
   const RandomCheckpoint checkpoint(kSmolLm2);
-  MemoryBudget budget;
-  ThreadPool pool(num_threads);
-  Progress progress(Progress::Style::kSilent, {});
-  const WalkResources resources = {budget, pool, progress};
+  base::MemoryBudget budget;
+  base::ThreadPool pool(num_threads);
+  base::Progress progress(base::Progress::Style::kSilent, {});
+  const model::WalkResources resources = {budget, pool, progress};
   // Each walk packs the weights again, as the command does.
-  WalkOptions options;
+  model::WalkOptions options;
   options.keep_weights = false;
-  DenseModel model = DenseModel::Open(checkpoint.path()).value();
-  const TokenBatches batches =
+  model::DenseModel model = model::DenseModel::Open(checkpoint.path()).value();
+  const text::TokenBatches batches =
       RandomTokens(4, num_tokens / 4, model.config().vocab_size);
-  const GateWeights gates = RandomGates(model.config());
-  const WeightedSequences all = WeighByBatch(batches);
+  const checkpoint::GateWeights gates = RandomGates(model.config());
+  const model::WeightedSequences all = model::WeighByBatch(batches);
   const std::vector<std::function<void()>> bodies = {
       [&] {
-        HiddenStates hidden =
-            WalkForward(model, batches.sequences(), options, nullptr, resources)
+        model::HiddenStates hidden =
+            model::WalkForward(model, batches.sequences(), options, nullptr,
+                               resources)
                 .value();
         MOE_CHECK(
-            TokenLosses(model, batches.sequences(), hidden, resources).ok());
-      },
-      [&] {
-        MOE_CHECK(
-            WalkForward(model, batches.sequences(), options, nullptr, resources)
+            model::TokenLosses(model, batches.sequences(), hidden, resources)
                 .ok());
       },
       [&] {
-        MOE_CHECK(WalkBack(model, all, options, nullptr, resources).ok());
+        MOE_CHECK(model::WalkForward(model, batches.sequences(), options,
+                                     nullptr, resources)
+                      .ok());
       },
       [&] {
         MOE_CHECK(
-            SumNeuronImportance(model, {batches, gates, {}}, options, resources)
-                .ok());
+            model::WalkBack(model, all, options, nullptr, resources).ok());
+      },
+      [&] {
+        MOE_CHECK(split::SumNeuronImportance(model, {batches, gates, {}},
+                                             options, resources)
+                      .ok());
       }};
   bodies[0]();
   std::vector<std::vector<double>> seconds;
@@ -108,14 +112,14 @@ void BM_GetGrads(benchmark::State& state) {
 void BM_Split(benchmark::State& state) {
   constexpr int64_t kNumLayers = 32, kIntermediateSize = 14336;
   const bool has_residual = state.range(0) != 0;
-  ThreadPool pool(static_cast<int>(state.range(1)));
-  RandomStream stream(/*seed=*/1, "scores");
+  base::ThreadPool pool(static_cast<int>(state.range(1)));
+  base::RandomStream stream(/*seed=*/1, "scores");
   VanillaSplitOptions vanilla;
   vanilla.set_num_experts(kNumExperts);
   ResidualSplitOptions residual;
   residual.set_num_experts_moe(kNumExperts - 1);
   residual.set_num_experts_residual(1);
-  ImportanceScores scores;
+  checkpoint::ImportanceScores scores;
   for (int64_t i = 0; i < kNumLayers; ++i) {
     scores.layers.push_back(
         {RandomMatrix(has_residual ? kNumExperts - 1 : kNumExperts,
@@ -124,8 +128,8 @@ void BM_Split(benchmark::State& state) {
   }
   for (auto _ : state) {
     MOE_CHECK(has_residual
-                  ? SplitNeuronsWithResidual(scores, residual, pool).ok()
-                  : SplitNeurons(scores, vanilla, pool).ok());
+                  ? split::SplitNeuronsWithResidual(scores, residual, pool).ok()
+                  : split::SplitNeurons(scores, vanilla, pool).ok());
   }
 }
 
@@ -141,6 +145,8 @@ BENCHMARK(BM_Split)
     ->UseRealTime();
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::benchmarks
 
-int main(int argc, char** argv) { return moe::RunBenchmarks(argc, argv); }
+int main(int argc, char** argv) {
+  return moe::benchmarks::RunBenchmarks(argc, argv);
+}

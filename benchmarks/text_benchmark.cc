@@ -28,7 +28,7 @@
 #include "moe/base/random_access_file.h"
 #include "moe/text/tokenizer/tokenizer.h"
 
-namespace moe {
+namespace moe::benchmarks {
 namespace {
 
 constexpr size_t kTextBytes = 2 << 20;
@@ -59,7 +59,7 @@ const std::string& Text() {
   static const auto* const kText = [] {
     const char* const path = std::getenv("MOE_TEXT");
     if (path == nullptr) return new std::string(GeneratedText());
-    absl::StatusOr<std::string> text = ReadFile(path, uint64_t{1} << 30);
+    absl::StatusOr<std::string> text = base::ReadFile(path, uint64_t{1} << 30);
     if (!text.ok()) {
       std::fprintf(stderr, "%s\n", text.status().ToString().c_str());
       std::exit(1);
@@ -71,7 +71,7 @@ const std::string& Text() {
 
 struct Named {
   std::string name;
-  std::unique_ptr<Tokenizer> tokenizer;
+  std::unique_ptr<text::Tokenizer> tokenizer;
 };
 
 std::vector<Named> LoadAll() {
@@ -84,7 +84,8 @@ std::vector<Named> LoadAll() {
   const char* const directory = std::getenv("MOE_TOKENIZER_DIR");
   if (directory != nullptr) directories.emplace_back(directory);
   for (const std::string& path : directories) {
-    absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = LoadTokenizer(path);
+    absl::StatusOr<std::unique_ptr<text::Tokenizer>> tokenizer =
+        text::LoadTokenizer(path);
     if (!tokenizer.ok()) {
       std::fprintf(stderr, "%s\n", tokenizer.status().ToString().c_str());
       std::exit(1);
@@ -113,7 +114,7 @@ void BM_Encode(benchmark::State& state) {
     state.SkipWithError("MOE_TOKENIZER_DIR is not set");
     return;
   }
-  const Tokenizer& tokenizer = *(*kAll)[index].tokenizer;
+  const text::Tokenizer& tokenizer = *(*kAll)[index].tokenizer;
   const absl::string_view text = Text();
   const size_t piece_bytes =
       state.range(1) > 0 ? static_cast<size_t>(state.range(1)) : text.size();
@@ -143,6 +144,8 @@ BENCHMARK(BM_Encode)
     ->Unit(benchmark::kMillisecond);
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::benchmarks
 
-int main(int argc, char** argv) { return moe::RunBenchmarks(argc, argv); }
+int main(int argc, char** argv) {
+  return moe::benchmarks::RunBenchmarks(argc, argv);
+}

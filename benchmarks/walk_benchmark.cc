@@ -27,7 +27,7 @@
 #include "moe/text/dataset/token_batches.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::benchmarks {
 namespace {
 
 constexpr int kNumRounds = 3;
@@ -35,24 +35,27 @@ void BM_Walk(benchmark::State& state, absl::string_view config_text) {
   const int64_t num_tokens = state.range(0);
   const auto num_threads = static_cast<int>(state.range(1));
   const RandomCheckpoint checkpoint(config_text);
-  MemoryBudget budget;
-  ThreadPool pool(num_threads);
-  Progress progress(Progress::Style::kSilent, {});
-  const WalkResources resources = {budget, pool, progress};
-  DenseModel model = DenseModel::Open(checkpoint.path()).value();
-  MOE_CHECK(model.Keep(LayerPasses::kForwardAndBackward, budget));
-  const TokenBatches batches =
+  base::MemoryBudget budget;
+  base::ThreadPool pool(num_threads);
+  base::Progress progress(base::Progress::Style::kSilent, {});
+  const model::WalkResources resources = {budget, pool, progress};
+  model::DenseModel model = model::DenseModel::Open(checkpoint.path()).value();
+  MOE_CHECK(model.Keep(model::LayerPasses::kForwardAndBackward, budget));
+  const text::TokenBatches batches =
       RandomTokens(1, num_tokens, model.config().vocab_size);
-  const TokenSequences& sequences = batches.sequences();
-  const WeightedSequences all = WeighByBatch(batches);
+  const text::TokenSequences& sequences = batches.sequences();
+  const model::WeightedSequences all = model::WeighByBatch(batches);
   double peak_flops = 0.0;
   const std::vector<std::function<void()>> bodies = {
       [&] {
-        HiddenStates hidden =
-            WalkForward(model, sequences, {}, nullptr, resources).value();
-        MOE_CHECK(TokenLosses(model, sequences, hidden, resources).ok());
+        model::HiddenStates hidden =
+            model::WalkForward(model, sequences, {}, nullptr, resources)
+                .value();
+        MOE_CHECK(model::TokenLosses(model, sequences, hidden, resources).ok());
       },
-      [&] { MOE_CHECK(WalkBack(model, all, {}, nullptr, resources).ok()); },
+      [&] {
+        MOE_CHECK(model::WalkBack(model, all, {}, nullptr, resources).ok());
+      },
       [&] { peak_flops = RunPeakFlopsOnAllThreads(pool); }};
   for (const auto& body : bodies) body();
   std::vector<std::vector<double>> seconds;
@@ -68,7 +71,8 @@ void BM_Walk(benchmark::State& state, absl::string_view config_text) {
 
 }  // namespace
 
-double ModelForwardFlops(const LlamaConfig& config, int64_t num_tokens) {
+double ModelForwardFlops(const checkpoint::LlamaConfig& config,
+                         int64_t num_tokens) {
   return static_cast<double>(config.num_hidden_layers) *
              LayerForwardFlops(config, num_tokens) +
          2.0 * static_cast<double>(num_tokens) *
@@ -86,4 +90,4 @@ void RegisterWalkBenchmarks() {
       ->Unit(benchmark::kMillisecond);
 }
 
-}  // namespace moe
+}  // namespace moe::benchmarks

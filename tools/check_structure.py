@@ -4,6 +4,7 @@
   * every source of a room (moe/ROOM/x.cc) has a test beside it, x_test.cc, or is a
     test, a fuzzer, or help for tests (testing/);
   * no source has more than 600 lines;
+  * what a room declares is in its namespace, moe::ROOM;
   * no file names what is unfinished.
 
 Prints every finding and exits with 1 if there is one.
@@ -15,6 +16,7 @@ import subprocess
 import sys
 
 _MAX_LINES = 600
+_NAMESPACE = re.compile(r"(?:inline )?namespace (moe\b[\w:]*) \{$")
 _UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 # Parts of one library in a file of their own, and the test of the whole: its name, or
 # its path where it lies elsewhere.
@@ -66,6 +68,14 @@ def needs_test(path: pathlib.Path) -> bool:
     return not path.stem.endswith(("_test", "_fuzzer", "_main", "_test_helper"))
 
 
+def is_own_namespace(path: pathlib.Path, namespace: str) -> bool:
+    """Whether a source may open this namespace of ours."""
+    if path.parts[0] != "moe":
+        return True
+    own = f"moe::{path.parts[1]}"
+    return namespace == own or namespace.startswith(own + "::")
+
+
 def findings(files: list[pathlib.Path]) -> list[str]:
     """A line for each promise that is not kept."""
     known = set(files)
@@ -84,6 +94,13 @@ def findings(files: list[pathlib.Path]) -> list[str]:
         if path.name == pathlib.Path(__file__).name:
             continue
         for number, line in enumerate(lines, start=1):
+            opened = _NAMESPACE.match(line)
+            if opened and not is_own_namespace(path, opened.group(1)):
+                expected = f"moe::{path.parts[1]}"
+                found.append(
+                    f"{path}:{number}: expected namespace {expected}, "
+                    f"found {opened.group(1)}"
+                )
             if _UNFINISHED.search(line):
                 found.append(f"{path}:{number}: unfinished: {line.strip()}")
     return found

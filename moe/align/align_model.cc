@@ -42,14 +42,14 @@
 #include "moe/model/walk/weighted_sequences.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::align {
 namespace {
 
 // y = y * scale + shift, feature by feature.
 void ApplyAffine(const std::vector<float>& scale,
-                 const std::vector<float>& shift, MatrixView<float> y,
-                 ThreadPool& pool) {
-  ParallelRows(y.rows, y.cols, pool, [&](int64_t begin, int64_t end) {
+                 const std::vector<float>& shift, base::MatrixView<float> y,
+                 base::ThreadPool& pool) {
+  kernels::ParallelRows(y.rows, y.cols, pool, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
       float* const row = y.RowData(t);
       for (int64_t i = 0; i < y.cols; ++i) {
@@ -62,20 +62,21 @@ void ApplyAffine(const std::vector<float>& scale,
 
 // What the alignment of a block needs to know of its kind.
 struct BlockKind {
-  DecoderBlock block = DecoderBlock::kMlp;
-  TensorKind output = TensorKind::kExpertDown;
+  model::DecoderBlock block = model::DecoderBlock::kMlp;
+  checkpoint::TensorKind output = checkpoint::TensorKind::kExpertDown;
   double scale_factor = 1.0;
   bool has_biases = false;
   bool has_residual = false;
 };
 
-BlockKind KindOf(const MoeConfig& config, DecoderBlock block) {
-  if (block == DecoderBlock::kAttention) {
-    return {block, TensorKind::kOutput, config.scale_factor_attn,
+BlockKind KindOf(const checkpoint::MoeConfig& config,
+                 model::DecoderBlock block) {
+  if (block == model::DecoderBlock::kAttention) {
+    return {block, checkpoint::TensorKind::kOutput, config.scale_factor_attn,
             config.decoder.attention_bias || config.add_rescale_bias,
             /*has_residual=*/false};
   }
-  return {block, TensorKind::kExpertDown, config.scale_factor,
+  return {block, checkpoint::TensorKind::kExpertDown, config.scale_factor,
           config.decoder.mlp_bias || config.add_rescale_bias,
           config.intermediate_size_residual.has_value()};
 }
@@ -85,7 +86,7 @@ BlockKind KindOf(const MoeConfig& config, DecoderBlock block) {
 absl::StatusOr<std::vector<float>> AddedBias(const std::vector<float>& bias,
                                              const BlockKind& kind,
                                              const AlignOptions& options,
-                                             Dtype dtype) {
+                                             checkpoint::Dtype dtype) {
   std::vector<float> added(bias.size());
   if (options.alignment_parts() == AlignOptions::MAGNITUDE) return added;
   for (size_t i = 0; i < bias.size(); ++i) {
@@ -110,27 +111,28 @@ struct BlockState {
   BlockSurvey survey;
   std::vector<float> scale;
   std::vector<float> shift;
-  Moments after;
+  kernels::Moments after;
   AlignedBlock result;
 };
 
-class AlignmentTap : public WalkTap {
+class AlignmentTap : public model::WalkTap {
  public:
-  AlignmentTap(const Model& model, const AlignmentInputs& inputs,
-               ThreadPool& pool, Alignment& alignment)
+  AlignmentTap(const model::Model& model, const AlignmentInputs& inputs,
+               base::ThreadPool& pool, Alignment& alignment)
       : model_(model),
         config_(*model.moe_config()),
         inputs_(inputs),
         pool_(pool),
         alignment_(alignment) {}
 
-  bool Surveys(int64_t layer, DecoderBlock block) const override {
-    const LayerParts<bool> parts = BlocksWithExperts(config_, layer);
-    return block == DecoderBlock::kAttention ? *parts.attn : *parts.mlp;
+  bool Surveys(int64_t layer, model::DecoderBlock block) const override {
+    const checkpoint::LayerParts<bool> parts =
+        BlocksWithExperts(config_, layer);
+    return block == model::DecoderBlock::kAttention ? *parts.attn : *parts.mlp;
   }
   absl::Status OnLayerStart(int64_t layer) override {
-    for (const DecoderBlock block :
-         {DecoderBlock::kAttention, DecoderBlock::kMlp}) {
+    for (const model::DecoderBlock block :
+         {model::DecoderBlock::kAttention, model::DecoderBlock::kMlp}) {
       StateOf(block).reset();
       if (!Surveys(layer, block)) continue;
       StateOf(block).emplace(KindOf(config_, block),
@@ -138,62 +140,65 @@ class AlignmentTap : public WalkTap {
     }
     return absl::OkStatus();
   }
-  absl::Status OnSurvey(const TapContext& context, DecoderBlock block,
-                        const BlockOutput& output) override {
+  absl::Status OnSurvey(const model::TapContext& context,
+                        model::DecoderBlock block,
+                        const model::BlockOutput& output) override {
     return StateOf(block)->survey.Add(context.group.first_token, output, pool_);
   }
-  absl::Status OnSurveyEnd(int64_t layer, DecoderBlock block) override {
-    const bool is_attention = block == DecoderBlock::kAttention;
+  absl::Status OnSurveyEnd(int64_t layer, model::DecoderBlock block) override {
+    const bool is_attention = block == model::DecoderBlock::kAttention;
     const std::string part = is_attention ? "attn" : "mlp";
-    const LayerParts<FeatureMoments>& reference =
+    const checkpoint::LayerParts<checkpoint::FeatureMoments>& reference =
         inputs_.reference.layers[static_cast<size_t>(layer)];
-    absl::StatusOr<ScaleFactor> factor =
+    absl::StatusOr<checkpoint::ScaleFactor> factor =
         Align(layer, is_attention ? *reference.attn : *reference.mlp,
               *StateOf(block));
-    MOE_RETURN_IF_ERROR(
-        Annotate(factor.status(), absl::StrCat("layer ", layer, ", ", part)));
+    MOE_RETURN_IF_ERROR(base::Annotate(
+        factor.status(), absl::StrCat("layer ", layer, ", ", part)));
     StateOf(block)->result.part = part;
-    LayerParts<ScaleFactor>& factors = alignment_.factors.layers[layer];
+    checkpoint::LayerParts<checkpoint::ScaleFactor>& factors =
+        alignment_.factors.layers[layer];
     (is_attention ? factors.attn : factors.mlp) = *std::move(factor);
     return absl::OkStatus();
   }
-  absl::Status OnBlockParts(const TapContext&, DecoderBlock block,
-                            const BlockOutput& output) override {
+  absl::Status OnBlockParts(const model::TapContext&, model::DecoderBlock block,
+                            const model::BlockOutput& output) override {
     const std::optional<BlockState>& state = StateOf(block);
     if (state.has_value()) {
       ApplyAffine(state->scale, state->shift, output.output, pool_);
     }
     return absl::OkStatus();
   }
-  absl::Status OnAttentionOutput(const TapContext& context,
-                                 MatrixView<float> output) override {
-    return AddAfter(context, DecoderBlock::kAttention, output);
+  absl::Status OnAttentionOutput(const model::TapContext& context,
+                                 base::MatrixView<float> output) override {
+    return AddAfter(context, model::DecoderBlock::kAttention, output);
   }
-  absl::Status OnMlpOutput(const TapContext& context,
-                           MatrixView<float> output) override {
-    return AddAfter(context, DecoderBlock::kMlp, output);
+  absl::Status OnMlpOutput(const model::TapContext& context,
+                           base::MatrixView<float> output) override {
+    return AddAfter(context, model::DecoderBlock::kMlp, output);
   }
   absl::Status OnLayerEnd(int64_t layer) override {
-    const LayerParts<FeatureMoments>& reference =
+    const checkpoint::LayerParts<checkpoint::FeatureMoments>& reference =
         inputs_.reference.layers[static_cast<size_t>(layer)];
     MOE_RETURN_IF_ERROR(FinishBlock(attention_, reference.attn));
     return FinishBlock(mlp_, reference.mlp);
   }
 
  private:
-  std::optional<BlockState>& StateOf(DecoderBlock block) {
-    return block == DecoderBlock::kAttention ? attention_ : mlp_;
+  std::optional<BlockState>& StateOf(model::DecoderBlock block) {
+    return block == model::DecoderBlock::kAttention ? attention_ : mlp_;
   }
 
-  absl::StatusOr<ScaleFactor> Align(int64_t layer,
-                                    const FeatureMoments& reference,
-                                    BlockState& state) {
+  absl::StatusOr<checkpoint::ScaleFactor> Align(
+      int64_t layer, const checkpoint::FeatureMoments& reference,
+      BlockState& state) {
     MOE_ASSIGN_OR_RETURN(const BlockMoments moments, state.survey.Finish());
     MOE_ASSIGN_OR_RETURN(BlockAffine affine,
                          AlignBlock(moments, reference, inputs_.options));
-    const Dtype dtype =
-        LocateWeight(model_.checkpoint(), {state.kind.output, layer,
-                                           /*expert=*/0, /*is_bias=*/false})
+    const checkpoint::Dtype dtype =
+        model::LocateWeight(model_.checkpoint(),
+                            {state.kind.output, layer,
+                             /*expert=*/0, /*is_bias=*/false})
             .tensor->spec.dtype;
     MOE_ASSIGN_OR_RETURN(state.shift, AddedBias(affine.bias, state.kind,
                                                 inputs_.options, dtype));
@@ -204,18 +209,21 @@ class AlignmentTap : public WalkTap {
                     affine.num_without_root,
                     MeanSymmetricKl(moments.whole(), reference),
                     /*divergence_after=*/std::nullopt};
-    return ScaleFactor{std::move(affine.scale), std::move(affine.bias)};
+    return checkpoint::ScaleFactor{std::move(affine.scale),
+                                   std::move(affine.bias)};
   }
 
-  absl::Status AddAfter(const TapContext& context, DecoderBlock block,
-                        MatrixView<const float> output) {
+  absl::Status AddAfter(const model::TapContext& context,
+                        model::DecoderBlock block,
+                        base::MatrixView<const float> output) {
     std::optional<BlockState>& state = StateOf(block);
     if (!state.has_value()) return absl::OkStatus();
     return state->after.Add(context.group.first_token, output, pool_);
   }
 
-  absl::Status FinishBlock(std::optional<BlockState>& state,
-                           const std::optional<FeatureMoments>& reference) {
+  absl::Status FinishBlock(
+      std::optional<BlockState>& state,
+      const std::optional<checkpoint::FeatureMoments>& reference) {
     if (!state.has_value()) return absl::OkStatus();
     MOE_RETURN_IF_ERROR(state->after.Finish());
     state->result.divergence_after =
@@ -225,10 +233,10 @@ class AlignmentTap : public WalkTap {
     return absl::OkStatus();
   }
 
-  const Model& model_;
-  const MoeConfig& config_;
+  const model::Model& model_;
+  const checkpoint::MoeConfig& config_;
   const AlignmentInputs& inputs_;
-  ThreadPool& pool_;
+  base::ThreadPool& pool_;
   Alignment& alignment_;
   // The blocks of the current layer; empty if a block has no experts.
   std::optional<BlockState> attention_, mlp_;
@@ -259,9 +267,10 @@ struct FactorSummary {
 };
 
 FactorSummary SummaryOf(const Alignment& alignment, const AlignedBlock& block) {
-  const LayerParts<ScaleFactor>& layer =
+  const checkpoint::LayerParts<checkpoint::ScaleFactor>& layer =
       alignment.factors.layers.at(block.layer);
-  const ScaleFactor& factor = block.part == "attn" ? *layer.attn : *layer.mlp;
+  const checkpoint::ScaleFactor& factor =
+      block.part == "attn" ? *layer.attn : *layer.mlp;
   const std::vector<float>& scale = factor.scale_magnitude;
   const auto [least, largest] = std::minmax_element(scale.begin(), scale.end());
   FactorSummary summary = {*least, *largest, 0.0f};
@@ -272,8 +281,8 @@ FactorSummary SummaryOf(const Alignment& alignment, const AlignedBlock& block) {
   return summary;
 }
 
-Json NumberOrNull(const std::optional<double>& value) {
-  return value.has_value() ? Json(*value) : Json(nullptr);
+base::Json NumberOrNull(const std::optional<double>& value) {
+  return value.has_value() ? base::Json(*value) : base::Json(nullptr);
 }
 
 std::string NumberOrNone(const std::optional<double>& value) {
@@ -282,35 +291,35 @@ std::string NumberOrNone(const std::optional<double>& value) {
 
 }  // namespace
 
-absl::StatusOr<Alignment> AlignModel(Model& model,
+absl::StatusOr<Alignment> AlignModel(model::Model& model,
                                      const AlignmentInputs& inputs,
-                                     const WalkOptions& walk_options,
-                                     const WalkResources& resources) {
-  MOE_RETURN_IF_ERROR(CheckOptions(inputs.options));
+                                     const model::WalkOptions& walk_options,
+                                     const model::WalkResources& resources) {
+  MOE_RETURN_IF_ERROR(base::CheckOptions(inputs.options));
   MOE_RETURN_IF_ERROR(CheckAlignable(model.checkpoint(), inputs.options));
   MOE_RETURN_IF_ERROR(CheckReference(*model.moe_config(), inputs.reference,
                                      inputs.reference_path));
   // Before sorting, so that messages have the caller's sequence numbers.
-  MOE_RETURN_IF_ERROR(CheckSequences(model.config(), inputs.sequences));
+  MOE_RETURN_IF_ERROR(model::CheckSequences(model.config(), inputs.sequences));
   MOE_ASSIGN_OR_RETURN(
-      const MemoryBudget::Reservation memory,
+      const base::MemoryBudget::Reservation memory,
       resources.budget.Reserve(MemoryBytes(model.config().hidden_size),
                                "alignment"));
   Alignment alignment;
   alignment.num_tokens = inputs.sequences.num_tokens();
   AlignmentTap tap(model, inputs, resources.pool, alignment);
-  MOE_RETURN_IF_ERROR(
-      Annotate(WalkForward(model, InCanonicalOrder(inputs.sequences),
-                           walk_options, &tap, resources)
-                   .status(),
-               "sequences sorted by their tokens"));
+  MOE_RETURN_IF_ERROR(base::Annotate(
+      model::WalkForward(model, model::InCanonicalOrder(inputs.sequences),
+                         walk_options, &tap, resources)
+          .status(),
+      "sequences sorted by their tokens"));
   return alignment;
 }
 
-Json AlignmentReportToJson(const Alignment& alignment,
-                           const AlignOptions& options) {
-  Json json = OptionsToJson(options, {"realign"});
-  json["blocks"] = Json::array();
+base::Json AlignmentReportToJson(const Alignment& alignment,
+                                 const AlignOptions& options) {
+  base::Json json = base::OptionsToJson(options, {"realign"});
+  json["blocks"] = base::Json::array();
   for (const AlignedBlock& block : alignment.blocks) {
     const FactorSummary summary = SummaryOf(alignment, block);
     json["blocks"].push_back(
@@ -348,4 +357,4 @@ std::string FormatAlignmentReport(const Alignment& alignment,
   return text;
 }
 
-}  // namespace moe
+}  // namespace moe::align

@@ -29,11 +29,11 @@
 #include "moe/model/walk/walk_options.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::align {
 
 struct AlignmentInputs {
-  const TokenSequences& sequences;
-  const Distribution& reference;
+  const text::TokenSequences& sequences;
+  const checkpoint::Distribution& reference;
   std::string reference_path;  // For messages.
   AlignOptions options;
 };
@@ -51,7 +51,7 @@ struct AlignedBlock {
 
 struct Alignment {
   // s and b of block_alignment.h for each block with experts.
-  ScaleFactors factors;
+  checkpoint::ScaleFactors factors;
   std::vector<AlignedBlock> blocks;  // In the order of the walk.
   int64_t num_tokens = 0;
 };
@@ -75,23 +75,23 @@ struct Alignment {
 //
 // Errors: those of CheckOptions, CheckAlignable, CheckReference, AlignBlock
 // (with layer and part) and WalkForward.
-absl::StatusOr<Alignment> AlignModel(Model& model,
+absl::StatusOr<Alignment> AlignModel(model::Model& model,
                                      const AlignmentInputs& inputs,
-                                     const WalkOptions& walk_options,
-                                     const WalkResources& resources);
+                                     const model::WalkOptions& walk_options,
+                                     const model::WalkResources& resources);
 
 // {"alignment_mode": "exact", "alignment_parts": "full", "blocks": [{"layer",
 // "part", "divergence_before", "divergence_after", "num_dead_features",
 // "num_features_without_root", "least_scale", "largest_scale",
 // "largest_abs_bias"}]}. The divergences are MeanSymmetricKl between the
 // block's whole output and the reference; null if every feature is dead.
-Json AlignmentReportToJson(const Alignment& alignment,
-                           const AlignOptions& options);
+base::Json AlignmentReportToJson(const Alignment& alignment,
+                                 const AlignOptions& options);
 
 // Mode, parts, and a line for each block.
 std::string FormatAlignmentReport(const Alignment& alignment,
                                   const AlignOptions& options);
 
-}  // namespace moe
+}  // namespace moe::align
 
 #endif  // MOE_ALIGN_ALIGN_MODEL_H_

@@ -26,36 +26,37 @@
 #include "moe/model/walk/walk_options.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::align {
 namespace {
 
-using ::moe::testing::Digest;
-using ::moe::testing::DistributionOf;
-using ::moe::testing::FewKernelMachines;
-using ::moe::testing::FixturePath;
-using ::moe::testing::KernelMachineName;
-using ::moe::testing::ManySequences;
-using ::moe::testing::MoeFixturePath;
-using ::moe::testing::MovedReference;
-using ::moe::testing::SmallestBudget;
-using ::moe::testing::StatusIs;
-using ::moe::testing::WalkMachine;
+using ::moe::align::testing::DistributionOf;
+using ::moe::align::testing::ManySequences;
+using ::moe::align::testing::MovedReference;
+using ::moe::base::testing::StatusIs;
+using ::moe::kernels::testing::Digest;
+using ::moe::kernels::testing::FewKernelMachines;
+using ::moe::kernels::testing::KernelMachineName;
+using ::moe::model::testing::FixturePath;
+using ::moe::model::testing::MoeFixturePath;
+using ::moe::model::testing::SmallestBudget;
+using ::moe::model::testing::WalkMachine;
 using ::testing::HasSubstr;
 using ::testing::ValuesIn;
 
 // With experts and biases everywhere, a residual expert and contract layers.
 constexpr char kModel[] = "biases";
 
-const Distribution& Reference() {
-  static const auto& reference = *new Distribution(MovedReference(
+const checkpoint::Distribution& Reference() {
+  static const auto& reference = *new checkpoint::Distribution(MovedReference(
       DistributionOf(MoeFixturePath(kModel), ManySequences(kModel))));
   return reference;
 }
 
-absl::StatusOr<Alignment> TryAlign(const TokenSequences& sequences,
-                                   const WalkOptions& walk_options,
-                                   const WalkResources& resources) {
-  MOE_ASSIGN_OR_RETURN(Model model, Model::Open(MoeFixturePath(kModel)));
+absl::StatusOr<Alignment> TryAlign(const text::TokenSequences& sequences,
+                                   const model::WalkOptions& walk_options,
+                                   const model::WalkResources& resources) {
+  MOE_ASSIGN_OR_RETURN(model::Model model,
+                       model::Model::Open(MoeFixturePath(kModel)));
   return AlignModel(model, {sequences, Reference(), "reference", {}},
                     walk_options, resources);
 }
@@ -78,7 +79,7 @@ std::string DigestOf(const Alignment& alignment) {
   return Digest<float>(all);
 }
 
-using AlignmentBitsTest = ::moe::testing::KernelTest;
+using AlignmentBitsTest = ::moe::kernels::testing::KernelTest;
 
 TEST_P(AlignmentBitsTest, AreTheSameOnEveryMachine) {
   WalkMachine machine;
@@ -94,7 +95,7 @@ INSTANTIATE_TEST_SUITE_P(All, AlignmentBitsTest, ValuesIn(FewKernelMachines()),
                          KernelMachineName);
 
 TEST(AlignModelTest, BitsAreTheSameFromTheSmallestBudgetToUnlimited) {
-  const TokenSequences sequences = ManySequences(kModel);
+  const text::TokenSequences sequences = ManySequences(kModel);
   WalkMachine unlimited;
   MOE_ASSERT_OK_AND_ASSIGN(const Alignment want,
                            TryAlign(sequences, {}, unlimited.resources()));
@@ -111,15 +112,15 @@ TEST(AlignModelTest, BitsAreTheSameFromTheSmallestBudgetToUnlimited) {
 }
 
 TEST(AlignModelTest, TheOrderOfSequencesAndGroupsDoesNotMatter) {
-  const TokenSequences many = ManySequences(kModel);
-  TokenSequences turned;
+  const text::TokenSequences many = ManySequences(kModel);
+  text::TokenSequences turned;
   for (int64_t s = many.num_sequences() - 1; s >= 0; --s) {
     turned.Append(many.input_ids(s), many.labels(s));
   }
   WalkMachine machine;
   MOE_ASSERT_OK_AND_ASSIGN(const Alignment want,
                            TryAlign(many, {}, machine.resources()));
-  WalkOptions options;
+  model::WalkOptions options;
   options.tokens_at_once = 70;
   MOE_ASSERT_OK_AND_ASSIGN(const Alignment got,
                            TryAlign(turned, options, machine.resources()));
@@ -144,23 +145,25 @@ TEST(AlignModelTest, ReportsEveryBlockWithExperts) {
 
 class AlignErrorsTest : public ::testing::Test {
  protected:
-  absl::Status StatusOf(const std::string& path, const Distribution& reference,
+  absl::Status StatusOf(const std::string& path,
+                        const checkpoint::Distribution& reference,
                         const AlignOptions& options = {}) {
     return StatusOn(machine_, path, reference, options);
   }
   absl::Status StatusOn(WalkMachine& machine, const std::string& path,
-                        const Distribution& reference,
+                        const checkpoint::Distribution& reference,
                         const AlignOptions& options) {
-    Model model = Model::Open(path).value();
-    const TokenSequences sequences = ManySequences(kModel);
+    model::Model model = model::Model::Open(path).value();
+    const text::TokenSequences sequences = ManySequences(kModel);
     return AlignModel(model, {sequences, reference, "the/reference", options},
                       {}, machine.resources())
         .status();
   }
   // After a change of the fitting reference, without memory to compute in.
-  void ExpectRefused(const std::function<void(Distribution&)>& change,
-                     const char* what) {
-    Distribution reference = Reference();
+  void ExpectRefused(
+      const std::function<void(checkpoint::Distribution&)>& change,
+      const char* what) {
+    checkpoint::Distribution reference = Reference();
     change(reference);
     WalkMachine machine(2, /*budget_bytes=*/0);
     EXPECT_THAT(StatusOn(machine, MoeFixturePath(kModel), reference, {}),
@@ -171,26 +174,29 @@ class AlignErrorsTest : public ::testing::Test {
 };
 
 TEST_F(AlignErrorsTest, ReferencesThatDoNotFitAreRefusedByName) {
-  ExpectRefused([](Distribution& d) { d.layers.pop_back(); },
+  ExpectRefused([](checkpoint::Distribution& d) { d.layers.pop_back(); },
                 "the/reference: expected num_layers");
-  ExpectRefused([](Distribution& d) { d.layers[0].mlp->mean.pop_back(); },
-                "the/reference: layers.0.mlp.mean: expected hidden_size");
-  ExpectRefused([](Distribution& d) { d.layers[1].attn.reset(); },
+  ExpectRefused(
+      [](checkpoint::Distribution& d) { d.layers[0].mlp->mean.pop_back(); },
+      "the/reference: layers.0.mlp.mean: expected hidden_size");
+  ExpectRefused([](checkpoint::Distribution& d) { d.layers[1].attn.reset(); },
                 "the/reference: layers.1.attn: expected moments");
   ExpectRefused(
-      [](Distribution& d) { d.layers[2].mlp->number = 0; },
+      [](checkpoint::Distribution& d) { d.layers[2].mlp->number = 0; },
       "the/reference: layers.2.mlp.number: expected at least 1, found 0");
-  ExpectRefused([](Distribution& d) { d.layers[2].mlp->mean[3] = NAN; },
-                "the/reference: layers.2.mlp.mean");
-  ExpectRefused([](Distribution& d) { d.layers[1].attn->variance[5] = -1.0; },
-                "layers.1.attn.variance[5]: expected 0 or more, found -1");
   ExpectRefused(
-      [](Distribution& d) {
+      [](checkpoint::Distribution& d) { d.layers[2].mlp->mean[3] = NAN; },
+      "the/reference: layers.2.mlp.mean");
+  ExpectRefused(
+      [](checkpoint::Distribution& d) { d.layers[1].attn->variance[5] = -1.0; },
+      "layers.1.attn.variance[5]: expected 0 or more, found -1");
+  ExpectRefused(
+      [](checkpoint::Distribution& d) {
         d.layers[1].mlp->variance[5] = std::numeric_limits<double>::infinity();
       },
       "layers.1.mlp.variance");
   // A number that is no problem before a block is measured.
-  Distribution reference = Reference();
+  checkpoint::Distribution reference = Reference();
   reference.layers[2].attn->mean[4] = 1e39;
   EXPECT_THAT(
       StatusOf(MoeFixturePath(kModel), reference),
@@ -220,7 +226,7 @@ TEST_F(AlignErrorsTest, ModelsThatCannotBeAlignedAreRefused) {
           HasSubstr("alignment_parts: expected full, magnitude, found 9")));
   WalkMachine machine;
   EXPECT_THAT(
-      TryAlign(TokenSequences(), {}, machine.resources()).status(),
+      TryAlign(text::TokenSequences(), {}, machine.resources()).status(),
       StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("no sequence")));
 }
 
@@ -233,27 +239,27 @@ TEST(AlignmentReportTest, HasALineForEachBlock) {
   alignment.blocks = {{1, "attn", 0, 1, 2.5, 0.125},
                       {1, "mlp", 2, 0, std::nullopt, std::nullopt}};
   AlignOptions options;
-  const Json want = {{"alignment_mode", "exact"},
-                     {"alignment_parts", "full"},
-                     {"blocks",
-                      {{{"layer", 1},
-                        {"part", "attn"},
-                        {"divergence_before", 2.5},
-                        {"divergence_after", 0.125},
-                        {"num_dead_features", 0},
-                        {"num_features_without_root", 1},
-                        {"least_scale", 0.5},
-                        {"largest_scale", 2.0},
-                        {"largest_abs_bias", 3.0}},
-                       {{"layer", 1},
-                        {"part", "mlp"},
-                        {"divergence_before", nullptr},
-                        {"divergence_after", nullptr},
-                        {"num_dead_features", 2},
-                        {"num_features_without_root", 0},
-                        {"least_scale", 1.0},
-                        {"largest_scale", 1.0},
-                        {"largest_abs_bias", 0.25}}}}};
+  const base::Json want = {{"alignment_mode", "exact"},
+                           {"alignment_parts", "full"},
+                           {"blocks",
+                            {{{"layer", 1},
+                              {"part", "attn"},
+                              {"divergence_before", 2.5},
+                              {"divergence_after", 0.125},
+                              {"num_dead_features", 0},
+                              {"num_features_without_root", 1},
+                              {"least_scale", 0.5},
+                              {"largest_scale", 2.0},
+                              {"largest_abs_bias", 3.0}},
+                             {{"layer", 1},
+                              {"part", "mlp"},
+                              {"divergence_before", nullptr},
+                              {"divergence_after", nullptr},
+                              {"num_dead_features", 2},
+                              {"num_features_without_root", 0},
+                              {"least_scale", 1.0},
+                              {"largest_scale", 1.0},
+                              {"largest_abs_bias", 0.25}}}}};
   EXPECT_EQ(AlignmentReportToJson(alignment, options), want);
   EXPECT_THAT(FormatAlignmentReport(alignment, options),
               AllOf(HasSubstr("exact, full\n"), HasSubstr("0.5..2"),
@@ -268,4 +274,4 @@ TEST(AlignmentReportTest, HasALineForEachBlock) {
 
 }  // namespace
 
-}  // namespace moe
+}  // namespace moe::align

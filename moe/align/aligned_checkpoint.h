@@ -12,14 +12,14 @@
 #include "moe/convert/conversion_plan.h"
 #include "moe/convert/piece_stream.h"
 
-namespace moe {
+namespace moe::align {
 
 // Checks before hours of work whether the checkpoint could be written. The
 // errors of CheckAlignable, and of CheckpointWriter::Create, which checks the
 // path and the free space.
-absl::Status CheckAlignedOutput(const Checkpoint& from,
+absl::Status CheckAlignedOutput(const checkpoint::Checkpoint& from,
                                 const AlignOptions& options,
-                                const ConversionOutput& output);
+                                const convert::ConversionOutput& output);
 
 // Writes `from` with, in every block that has experts,
 //
@@ -40,11 +40,11 @@ absl::Status CheckAlignedOutput(const Checkpoint& from,
 // InvalidArgument if an option is not valid, the model cannot be aligned, the
 // factors belong to other blocks, or (with the tensor) a weight or bias is
 // beyond its type; the errors of WriteConversion.
-absl::StatusOr<WrittenCheckpoint> WriteAlignedCheckpoint(
-    const Checkpoint& from, const ScaleFactors& factors,
-    const AlignOptions& options, const ConversionOutput& output,
-    const ConversionResources& resources);
+absl::StatusOr<convert::WrittenCheckpoint> WriteAlignedCheckpoint(
+    const checkpoint::Checkpoint& from, const checkpoint::ScaleFactors& factors,
+    const AlignOptions& options, const convert::ConversionOutput& output,
+    const convert::ConversionResources& resources);
 
-}  // namespace moe
+}  // namespace moe::align
 
 #endif  // MOE_ALIGN_ALIGNED_CHECKPOINT_H_

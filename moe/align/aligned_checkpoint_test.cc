@@ -33,19 +33,19 @@
 #include "moe/convert/conversion_plan.h"
 #include "moe/convert/testing/tiny_checkpoint.h"
 
-namespace moe {
+namespace moe::align {
 namespace {
 
-using ::moe::testing::ReadTensors;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
-using ::moe::testing::TinyModel;
-using ::moe::testing::WriteTinyMoe;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
+using ::moe::convert::testing::ReadTensors;
+using ::moe::convert::testing::TinyModel;
+using ::moe::convert::testing::WriteTinyMoe;
 using ::testing::HasSubstr;
 
 // In every block with experts, drawn.
-ScaleFactors RandomFactors(const MoeConfig& config) {
-  RandomStream stream(/*seed=*/4, "factors");
+checkpoint::ScaleFactors RandomFactors(const checkpoint::MoeConfig& config) {
+  base::RandomStream stream(/*seed=*/4, "factors");
   const auto draw = [&](float middle) {
     std::vector<float> values;
     for (int64_t i = 0; i < config.decoder.hidden_size; ++i) {
@@ -53,39 +53,44 @@ ScaleFactors RandomFactors(const MoeConfig& config) {
     }
     return values;
   };
-  ScaleFactors factors;
+  checkpoint::ScaleFactors factors;
   for (int64_t i = 0; i < config.decoder.num_hidden_layers; ++i) {
-    const LayerParts<bool> blocks = BlocksWithExperts(config, i);
+    const checkpoint::LayerParts<bool> blocks = BlocksWithExperts(config, i);
     if (*blocks.attn) factors.layers[i].attn = {draw(1.0f), draw(0.0f)};
     if (*blocks.mlp) factors.layers[i].mlp = {draw(1.0f), draw(0.0f)};
   }
   return factors;
 }
 
-std::vector<float> ValuesOf(const HostTensor& tensor) {
-  std::vector<float> values(tensor.bytes.size() /
-                            static_cast<size_t>(DtypeSize(tensor.dtype)));
-  WeightsToFloat(tensor.dtype, tensor.bytes, absl::MakeSpan(values));
+std::vector<float> ValuesOf(const checkpoint::HostTensor& tensor) {
+  std::vector<float> values(
+      tensor.bytes.size() /
+      static_cast<size_t>(checkpoint::DtypeSize(tensor.dtype)));
+  checkpoint::WeightsToFloat(tensor.dtype, tensor.bytes,
+                             absl::MakeSpan(values));
   return values;
 }
 
-HostTensor TensorOf(Dtype dtype, Shape shape,
-                    const std::vector<float>& values) {
-  HostTensor tensor = {
+checkpoint::HostTensor TensorOf(checkpoint::Dtype dtype,
+                                checkpoint::Shape shape,
+                                const std::vector<float>& values) {
+  checkpoint::HostTensor tensor = {
       dtype, std::move(shape),
-      std::string(values.size() * static_cast<size_t>(DtypeSize(dtype)), '\0')};
-  FloatToWeights(dtype, values, absl::MakeSpan(tensor.bytes));
+      std::string(
+          values.size() * static_cast<size_t>(checkpoint::DtypeSize(dtype)),
+          '\0')};
+  checkpoint::FloatToWeights(dtype, values, absl::MakeSpan(tensor.bytes));
   return tensor;
 }
 
-absl::StatusOr<WrittenCheckpoint> Write(const std::string& from,
-                                        const ScaleFactors& factors,
-                                        const AlignOptions& options,
-                                        const ConversionOutput& output,
-                                        int num_threads = 2) {
-  MOE_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(from));
-  ThreadPool pool(num_threads);
-  Progress progress(Progress::Style::kSilent, {});
+absl::StatusOr<convert::WrittenCheckpoint> Write(
+    const std::string& from, const checkpoint::ScaleFactors& factors,
+    const AlignOptions& options, const convert::ConversionOutput& output,
+    int num_threads = 2) {
+  MOE_ASSIGN_OR_RETURN(const checkpoint::Checkpoint checkpoint,
+                       checkpoint::Checkpoint::Open(from));
+  base::ThreadPool pool(num_threads);
+  base::Progress progress(base::Progress::Style::kSilent, {});
   return WriteAlignedCheckpoint(checkpoint, factors, options, output,
                                 {pool, progress});
 }
@@ -99,19 +104,23 @@ AlignOptions Options(AlignOptions::Mode mode, AlignOptions::Parts parts) {
 }
 
 // What the aligned checkpoint's tensors have to be, one at a time.
-HostTensors Expected(const HostTensors& from, const MoeConfig& config,
-                     const ScaleFactors& factors, const AlignOptions& options) {
+checkpoint::HostTensors Expected(const checkpoint::HostTensors& from,
+                                 const checkpoint::MoeConfig& config,
+                                 const checkpoint::ScaleFactors& factors,
+                                 const AlignOptions& options) {
   const bool is_full = options.alignment_parts() == AlignOptions::FULL;
-  HostTensors want = from;
+  checkpoint::HostTensors want = from;
   for (const auto& [text, tensor] : from) {
-    const TensorName name = ParseTensorName(text).value();
+    const checkpoint::TensorName name =
+        checkpoint::ParseTensorName(text).value();
     const bool is_attention =
-        name.kind == TensorKind::kOutput && name.expert >= 0;
-    if (name.is_bias || (!is_attention && name.kind != TensorKind::kExpertDown))
+        name.kind == checkpoint::TensorKind::kOutput && name.expert >= 0;
+    if (name.is_bias ||
+        (!is_attention && name.kind != checkpoint::TensorKind::kExpertDown))
       continue;
-    const ScaleFactor& factor = is_attention
-                                    ? *factors.layers.at(name.layer).attn
-                                    : *factors.layers.at(name.layer).mlp;
+    const checkpoint::ScaleFactor& factor =
+        is_attention ? *factors.layers.at(name.layer).attn
+                     : *factors.layers.at(name.layer).mlp;
     std::vector<float> values = ValuesOf(tensor);
     const size_t rows = factor.scale_bias.size();
     const size_t cols = values.size() / rows;
@@ -142,7 +151,7 @@ HostTensors Expected(const HostTensors& from, const MoeConfig& config,
 
 struct Kind {
   const char* name;
-  MoeConfig config;
+  checkpoint::MoeConfig config;
   TinyModel model;
 };
 
@@ -161,7 +170,7 @@ std::vector<Kind> Kinds() {
   both.config.top_k_attn = 2;
   both.config.scale_factor_attn = 3.0;
   both.config.num_moe_contract_layers = 1;
-  both.model.dtype = Dtype::kF32;
+  both.model.dtype = checkpoint::Dtype::kF32;
   kinds.push_back(both);
   Kind biases = {"biases of the model", both.config, {}};
   biases.model.attention_bias = true;
@@ -185,28 +194,31 @@ TEST(AlignedCheckpointTest, HasTheMapsInItsWeights) {
       const TempDirectory directory;
       const std::string from = directory.Path("from");
       WriteTinyMoe(kind.config, kind.model, from);
-      MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint before, Checkpoint::Open(from));
-      const MoeConfig& config = *before.moe_config();
-      const ScaleFactors factors = RandomFactors(config);
+      MOE_ASSERT_OK_AND_ASSIGN(const checkpoint::Checkpoint before,
+                               checkpoint::Checkpoint::Open(from));
+      const checkpoint::MoeConfig& config = *before.moe_config();
+      const checkpoint::ScaleFactors factors = RandomFactors(config);
       const std::string to = directory.Path("to");
-      MOE_ASSERT_OK_AND_ASSIGN(const WrittenCheckpoint written,
+      MOE_ASSERT_OK_AND_ASSIGN(const convert::WrittenCheckpoint written,
                                Write(from, factors, options, {to}));
-      const HostTensors want =
+      const checkpoint::HostTensors want =
           Expected(ReadTensors(from), config, factors, options);
       EXPECT_EQ(ReadTensors(to), want);
       EXPECT_EQ(written.num_tensors, static_cast<int64_t>(want.size()));
       EXPECT_EQ(written.num_shards, kind.model.num_shards);
       // It is what its configuration says, which is the old one but for the
       // flag.
-      MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint after, Checkpoint::Open(to));
+      MOE_ASSERT_OK_AND_ASSIGN(const checkpoint::Checkpoint after,
+                               checkpoint::Checkpoint::Open(to));
       EXPECT_EQ(after.moe_config()->add_rescale_bias,
                 config.add_rescale_bias ||
                     options.alignment_parts() == AlignOptions::FULL);
-      MoeConfig same = *after.moe_config();
+      checkpoint::MoeConfig same = *after.moe_config();
       same.add_rescale_bias = config.add_rescale_bias;
-      EXPECT_EQ(FormatMoeConfig(same), FormatMoeConfig(config));
-      EXPECT_TRUE(
-          std::filesystem::exists(absl::StrCat(to, "/", kModelCodeFile)));
+      EXPECT_EQ(checkpoint::FormatMoeConfig(same),
+                checkpoint::FormatMoeConfig(config));
+      EXPECT_TRUE(std::filesystem::exists(
+          absl::StrCat(to, "/", checkpoint::kModelCodeFile)));
       EXPECT_TRUE(std::filesystem::exists(to + "/tokenizer.json"));
     }
   }
@@ -216,11 +228,12 @@ class AlignedCheckpointErrorsTest : public ::testing::Test {
  protected:
   AlignedCheckpointErrorsTest() {
     Kind kind = Kinds()[2];
-    kind.model.dtype = Dtype::kF16;
+    kind.model.dtype = checkpoint::Dtype::kF16;
     WriteTinyMoe(kind.config, kind.model, from_);
-    config_ = *Checkpoint::Open(from_)->moe_config();
+    config_ = *checkpoint::Checkpoint::Open(from_)->moe_config();
   }
-  void ExpectRefused(const ScaleFactors& factors, const char* what) {
+  void ExpectRefused(const checkpoint::ScaleFactors& factors,
+                     const char* what) {
     EXPECT_THAT(Write(from_, factors, {}, {to_}).status(),
                 StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(what)));
     EXPECT_FALSE(std::filesystem::exists(to_));
@@ -229,12 +242,12 @@ class AlignedCheckpointErrorsTest : public ::testing::Test {
   const TempDirectory directory_;
   const std::string from_ = directory_.Path("from");
   const std::string to_ = directory_.Path("to");
-  MoeConfig config_;
+  checkpoint::MoeConfig config_;
 };
 
 TEST_F(AlignedCheckpointErrorsTest, FactorsOfAnotherModelAreRefused) {
-  const ScaleFactors good = RandomFactors(config_);
-  ScaleFactors factors = good;
+  const checkpoint::ScaleFactors good = RandomFactors(config_);
+  checkpoint::ScaleFactors factors = good;
   factors.layers.at(1).attn.reset();
   ExpectRefused(factors, "layers.1.attn: expected factors");
   factors = good;
@@ -248,7 +261,7 @@ TEST_F(AlignedCheckpointErrorsTest, FactorsOfAnotherModelAreRefused) {
 }
 
 TEST_F(AlignedCheckpointErrorsTest, WhatIsBeyondTheTypeIsRefusedByTensor) {
-  ScaleFactors factors = RandomFactors(config_);
+  checkpoint::ScaleFactors factors = RandomFactors(config_);
   factors.layers.at(1).mlp->scale_bias[3] = 4.0f * 70000.0f;
   ExpectRefused(factors,
                 "tensor \"model.layers.1.block_sparse_moe.experts.0.w2.bias\", "
@@ -260,7 +273,8 @@ TEST_F(AlignedCheckpointErrorsTest, WhatIsBeyondTheTypeIsRefusedByTensor) {
 }
 
 TEST_F(AlignedCheckpointErrorsTest, TheOutputIsLookedAtBefore) {
-  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint from, Checkpoint::Open(from_));
+  MOE_ASSERT_OK_AND_ASSIGN(const checkpoint::Checkpoint from,
+                           checkpoint::Checkpoint::Open(from_));
   MOE_EXPECT_OK(CheckAlignedOutput(from, {}, {to_}));
   EXPECT_FALSE(std::filesystem::exists(to_));
   EXPECT_EQ(
@@ -273,14 +287,15 @@ TEST_F(AlignedCheckpointErrorsTest, TheOutputIsLookedAtBefore) {
   EXPECT_THAT(CheckAlignedOutput(from, {}, {to_}),
               StatusIs(absl::StatusCode::kAlreadyExists));
   MOE_EXPECT_OK(CheckAlignedOutput(from, {}, {to_, /*overwrite=*/true}));
-  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint aligned, Checkpoint::Open(to_));
+  MOE_ASSERT_OK_AND_ASSIGN(const checkpoint::Checkpoint aligned,
+                           checkpoint::Checkpoint::Open(to_));
   EXPECT_THAT(CheckAlignedOutput(aligned, {}, {directory_.Path("new")}),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("expected a checkpoint that is not aligned")));
 }
 
 TEST_F(AlignedCheckpointErrorsTest, ThreadsDoNotMatter) {
-  const ScaleFactors factors = RandomFactors(config_);
+  const checkpoint::ScaleFactors factors = RandomFactors(config_);
   MOE_ASSERT_OK(Write(from_, factors, {}, {to_}, 1).status());
   const std::string other = directory_.Path("other");
   MOE_ASSERT_OK(Write(from_, factors, {}, {other}, 3).status());
@@ -288,4 +303,4 @@ TEST_F(AlignedCheckpointErrorsTest, ThreadsDoNotMatter) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::align

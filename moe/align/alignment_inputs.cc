@@ -22,17 +22,18 @@
 #include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/moe_config.h"
 
-namespace moe {
+namespace moe::align {
 
-LayerParts<bool> BlocksWithExperts(const MoeConfig& config, int64_t layer) {
+checkpoint::LayerParts<bool> BlocksWithExperts(
+    const checkpoint::MoeConfig& config, int64_t layer) {
   const bool is_contract = config.IsContractLayer(layer);
   return {config.use_attn_moe && !is_contract,
           config.num_local_experts > 0 && !is_contract};
 }
 
-absl::Status CheckAlignable(const Checkpoint& checkpoint,
+absl::Status CheckAlignable(const checkpoint::Checkpoint& checkpoint,
                             const AlignOptions& options) {
-  const MoeConfig* const config = checkpoint.moe_config();
+  const checkpoint::MoeConfig* const config = checkpoint.moe_config();
   if (config == nullptr) {
     return absl::InvalidArgumentError(absl::StrCat(
         checkpoint.directory(),
@@ -47,21 +48,22 @@ absl::Status CheckAlignable(const Checkpoint& checkpoint,
       "again"));
 }
 
-absl::Status CheckReference(const MoeConfig& config,
-                            const Distribution& reference,
+absl::Status CheckReference(const checkpoint::MoeConfig& config,
+                            const checkpoint::Distribution& reference,
                             absl::string_view where) {
-  MOE_RETURN_IF_ERROR(ValidateDistribution(
+  MOE_RETURN_IF_ERROR(checkpoint::ValidateDistribution(
       reference, {config.decoder.num_hidden_layers, config.decoder.hidden_size},
       where));
   for (size_t i = 0; i < reference.layers.size(); ++i) {
     const auto layer = static_cast<int64_t>(i);
-    const LayerParts<bool> wanted = BlocksWithExperts(config, layer);
+    const checkpoint::LayerParts<bool> wanted =
+        BlocksWithExperts(config, layer);
     const auto given = reference.layers[i].Named();
     for (size_t p = 0; p < given.size(); ++p) {
       const auto [part, is_wanted] = wanted.Named()[p];
       if (!is_wanted->value()) continue;
       const std::string name =
-          absl::StrCat(where, ": ", LayerTensorName(layer, part));
+          absl::StrCat(where, ": ", checkpoint::LayerTensorName(layer, part));
       const auto* const moments = given[p].second;
       if (!moments->has_value()) {
         return absl::InvalidArgumentError(
@@ -80,22 +82,24 @@ absl::Status CheckReference(const MoeConfig& config,
   return absl::OkStatus();
 }
 
-absl::Status CheckFactors(const MoeConfig& config, const ScaleFactors& factors,
+absl::Status CheckFactors(const checkpoint::MoeConfig& config,
+                          const checkpoint::ScaleFactors& factors,
                           absl::string_view where) {
   const int64_t num_layers = config.decoder.num_hidden_layers;
-  MOE_RETURN_IF_ERROR(ValidateScaleFactors(
+  MOE_RETURN_IF_ERROR(checkpoint::ValidateScaleFactors(
       factors, {num_layers, config.decoder.hidden_size}, where));
   for (int64_t i = 0; i < num_layers; ++i) {
-    const LayerParts<bool> wanted = BlocksWithExperts(config, i);
+    const checkpoint::LayerParts<bool> wanted = BlocksWithExperts(config, i);
     const auto found = factors.layers.find(i);
-    const LayerParts<ScaleFactor> given = found == factors.layers.end()
-                                              ? LayerParts<ScaleFactor>()
-                                              : found->second;
+    const checkpoint::LayerParts<checkpoint::ScaleFactor> given =
+        found == factors.layers.end()
+            ? checkpoint::LayerParts<checkpoint::ScaleFactor>()
+            : found->second;
     for (size_t p = 0; p < 2; ++p) {
       const auto [part, is_wanted] = wanted.Named()[p];
       if (given.Named()[p].second->has_value() == is_wanted->value()) continue;
       return absl::InvalidArgumentError(
-          absl::StrCat(where, ": ", LayerTensorName(i, part),
+          absl::StrCat(where, ": ", checkpoint::LayerTensorName(i, part),
                        is_wanted->value() ? ": expected factors, because the "
                                             "model has experts there, found "
                                             "none"
@@ -112,20 +116,20 @@ double ExpertBias(float bias, double scale_factor, AlignOptions::Mode mode) {
   return mode == AlignOptions::PUBLISHED ? double{bias} : bias / scale_factor;
 }
 
-absl::StatusOr<float> RoundToWeight(Dtype dtype, double value) {
+absl::StatusOr<float> RoundToWeight(checkpoint::Dtype dtype, double value) {
   float rounded = std::numeric_limits<float>::infinity();
   if (std::fabs(value) <= std::numeric_limits<float>::max()) {
     rounded = static_cast<float>(value);
     std::array<char, sizeof(float)> buffer;
-    const auto bytes =
-        absl::MakeSpan(buffer).first(static_cast<size_t>(DtypeSize(dtype)));
-    FloatToWeights(dtype, absl::MakeConstSpan(&rounded, 1), bytes);
-    WeightsToFloat(dtype, bytes, absl::MakeSpan(&rounded, 1));
+    const auto bytes = absl::MakeSpan(buffer).first(
+        static_cast<size_t>(checkpoint::DtypeSize(dtype)));
+    checkpoint::FloatToWeights(dtype, absl::MakeConstSpan(&rounded, 1), bytes);
+    checkpoint::WeightsToFloat(dtype, bytes, absl::MakeSpan(&rounded, 1));
   }
   if (std::isfinite(rounded)) return rounded;
   return absl::InvalidArgumentError(
-      absl::StrCat("bias: expected a number that ", DtypeName(dtype),
-                   " can hold, found ", value));
+      absl::StrCat("bias: expected a number that ",
+                   checkpoint::DtypeName(dtype), " can hold, found ", value));
 }
 
-}  // namespace moe
+}  // namespace moe::align

@@ -17,26 +17,28 @@
 #include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/moe_config.h"
 
-namespace moe {
+namespace moe::align {
 
 // The blocks of a layer that have experts. Only these are aligned.
-LayerParts<bool> BlocksWithExperts(const MoeConfig& config, int64_t layer);
+checkpoint::LayerParts<bool> BlocksWithExperts(
+    const checkpoint::MoeConfig& config, int64_t layer);
 
 // InvalidArgument, with the directory, if the model is dense, or if it has the
 // biases of an alignment and options.realign() is false.
-absl::Status CheckAlignable(const Checkpoint& checkpoint,
+absl::Status CheckAlignable(const checkpoint::Checkpoint& checkpoint,
                             const AlignOptions& options);
 
 // InvalidArgument, with `where` (the path), layer and part, unless `reference`
 // is that of a model of this shape and has moments of at least one token for
 // every block with experts.
-absl::Status CheckReference(const MoeConfig& config,
-                            const Distribution& reference,
+absl::Status CheckReference(const checkpoint::MoeConfig& config,
+                            const checkpoint::Distribution& reference,
                             absl::string_view where);
 
 // InvalidArgument, with `where`, layer and part, unless exactly the blocks with
 // experts have factors.
-absl::Status CheckFactors(const MoeConfig& config, const ScaleFactors& factors,
+absl::Status CheckFactors(const checkpoint::MoeConfig& config,
+                          const checkpoint::ScaleFactors& factors,
                           absl::string_view where);
 
 // The bias of each expert with which a block adds `bias` to its output. The
@@ -47,8 +49,8 @@ double ExpertBias(float bias, double scale_factor, AlignOptions::Mode mode);
 
 // `value` as a tensor of type `dtype` stores it: rounded to float and then to
 // the type, to nearest even. InvalidArgument if it is beyond the type.
-absl::StatusOr<float> RoundToWeight(Dtype dtype, double value);
+absl::StatusOr<float> RoundToWeight(checkpoint::Dtype dtype, double value);
 
-}  // namespace moe
+}  // namespace moe::align
 
 #endif  // MOE_ALIGN_ALIGNMENT_INPUTS_H_

@@ -18,19 +18,19 @@
 #include "moe/checkpoint/moe_config.h"
 #include "moe/convert/testing/tiny_checkpoint.h"
 
-namespace moe {
+namespace moe::align {
 namespace {
 
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
-using ::moe::testing::TinyModel;
-using ::moe::testing::WriteTinyModel;
-using ::moe::testing::WriteTinyMoe;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
+using ::moe::convert::testing::TinyModel;
+using ::moe::convert::testing::WriteTinyModel;
+using ::moe::convert::testing::WriteTinyMoe;
 using ::testing::HasSubstr;
 
 // Four layers, the first and the last dense.
-MoeConfig Config(bool attention, bool mlp) {
-  MoeConfig config;
+checkpoint::MoeConfig Config(bool attention, bool mlp) {
+  checkpoint::MoeConfig config;
   config.decoder.num_hidden_layers = 4;
   config.decoder.hidden_size = 2;
   config.num_moe_contract_layers = 1;
@@ -40,20 +40,20 @@ MoeConfig Config(bool attention, bool mlp) {
 }
 
 TEST(AlignmentInputsTest, ContractLayersHaveNoBlocksWithExperts) {
-  const LayerParts<bool> none = {false, false};
+  const checkpoint::LayerParts<bool> none = {false, false};
   EXPECT_EQ(BlocksWithExperts(Config(true, true), 0), none);
   EXPECT_EQ(BlocksWithExperts(Config(true, true), 3), none);
   EXPECT_EQ(BlocksWithExperts(Config(true, true), 1),
-            (LayerParts<bool>{true, true}));
+            (checkpoint::LayerParts<bool>{true, true}));
   EXPECT_EQ(BlocksWithExperts(Config(false, true), 2),
-            (LayerParts<bool>{false, true}));
+            (checkpoint::LayerParts<bool>{false, true}));
   EXPECT_EQ(BlocksWithExperts(Config(true, false), 2),
-            (LayerParts<bool>{true, false}));
+            (checkpoint::LayerParts<bool>{true, false}));
 }
 
 TEST(AlignmentInputsTest, TheReferenceHasWhatIsAligned) {
-  const FeatureMoments moments = {3, {0.0, 1.0}, {1.0, 2.0}};
-  Distribution reference;
+  const checkpoint::FeatureMoments moments = {3, {0.0, 1.0}, {1.0, 2.0}};
+  checkpoint::Distribution reference;
   reference.layers.resize(4);
   for (auto& layer : reference.layers) layer.mlp = moments;
   MOE_EXPECT_OK(CheckReference(Config(false, true), reference, "file"));
@@ -75,8 +75,8 @@ TEST(AlignmentInputsTest, TheReferenceHasWhatIsAligned) {
 }
 
 TEST(AlignmentInputsTest, FactorsAreOfExactlyTheBlocksWithExperts) {
-  const ScaleFactor factor = {{1.0f, 1.0f}, {0.0f, 0.0f}};
-  ScaleFactors factors;
+  const checkpoint::ScaleFactor factor = {{1.0f, 1.0f}, {0.0f, 0.0f}};
+  checkpoint::ScaleFactors factors;
   factors.layers[1].mlp = factor;
   factors.layers[2].mlp = factor;
   MOE_EXPECT_OK(CheckFactors(Config(false, true), factors, "file"));
@@ -96,8 +96,8 @@ TEST(AlignmentInputsTest, WhatHasBeenAlignedIsAlignedAgainOnRequest) {
   const auto status_of = [&](const std::string& name, bool realign) {
     AlignOptions options;
     options.set_realign(realign);
-    const Checkpoint checkpoint =
-        Checkpoint::Open(directory.Path(name)).value();
+    const checkpoint::Checkpoint checkpoint =
+        checkpoint::Checkpoint::Open(directory.Path(name)).value();
     return CheckAlignable(checkpoint, options);
   };
   WriteTinyModel(TinyModel(), directory.Path("dense"));
@@ -107,7 +107,7 @@ TEST(AlignmentInputsTest, WhatHasBeenAlignedIsAlignedAgainOnRequest) {
         StatusIs(absl::StatusCode::kInvalidArgument,
                  HasSubstr("dense: expected a Mixture-of-Experts checkpoint")));
   }
-  MoeConfig config;
+  checkpoint::MoeConfig config;
   WriteTinyMoe(config, TinyModel(), directory.Path("moe"));
   MOE_EXPECT_OK(status_of("moe", false));
   // Biases that the dense model had are no alignment.
@@ -124,7 +124,7 @@ TEST(AlignmentInputsTest, WhatHasBeenAlignedIsAlignedAgainOnRequest) {
   MOE_EXPECT_OK(status_of("aligned", true));
 }
 
-using ::moe::testing::IsOkAndHolds;
+using ::moe::base::testing::IsOkAndHolds;
 
 TEST(StoredBiasTest, IsASharePerUnitOfTheScaleFactor) {
   EXPECT_EQ(ExpertBias(6.0f, 4.0, AlignOptions::EXACT), 1.5);
@@ -133,20 +133,21 @@ TEST(StoredBiasTest, IsASharePerUnitOfTheScaleFactor) {
 
 // BF16 has 8 bits, F16 11.
 TEST(StoredBiasTest, IsRoundedToTheType) {
-  EXPECT_THAT(RoundToWeight(Dtype::kBF16, 1.0 + 0x1p-8 + 0x1p-20),
+  EXPECT_THAT(RoundToWeight(checkpoint::Dtype::kBF16, 1.0 + 0x1p-8 + 0x1p-20),
               IsOkAndHolds(1.0f + 0x1p-7f));
-  EXPECT_THAT(RoundToWeight(Dtype::kF16, -1.0 - 0x1p-11), IsOkAndHolds(-1.0f));
-  EXPECT_THAT(RoundToWeight(Dtype::kF32, 0.1), IsOkAndHolds(0.1f));
+  EXPECT_THAT(RoundToWeight(checkpoint::Dtype::kF16, -1.0 - 0x1p-11),
+              IsOkAndHolds(-1.0f));
+  EXPECT_THAT(RoundToWeight(checkpoint::Dtype::kF32, 0.1), IsOkAndHolds(0.1f));
   EXPECT_THAT(
-      RoundToWeight(Dtype::kF16, 70000.0),
+      RoundToWeight(checkpoint::Dtype::kF16, 70000.0),
       StatusIs(
           absl::StatusCode::kInvalidArgument,
           HasSubstr("bias: expected a number that F16 can hold, found 70000")));
-  EXPECT_THAT(RoundToWeight(Dtype::kF32, -1e39),
+  EXPECT_THAT(RoundToWeight(checkpoint::Dtype::kF32, -1e39),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("expected a number that F32 can hold")));
 }
 
 }  // namespace
 
-}  // namespace moe
+}  // namespace moe::align

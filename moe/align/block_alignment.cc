@@ -24,7 +24,7 @@
 #include "moe/kernels/sums/moments.h"
 #include "moe/model/layer/layer_batch.h"
 
-namespace moe {
+namespace moe::align {
 namespace {
 
 absl::StatusOr<float> ToFloat(double value, absl::string_view what, size_t i) {
@@ -85,10 +85,10 @@ std::vector<bool> DeadFeatures(const std::vector<double>& variance) {
   return dead;
 }
 
-absl::StatusOr<BlockAffine> AlignBlock(const BlockMoments& moments,
-                                       const FeatureMoments& reference,
-                                       const AlignOptions& options) {
-  const FeatureMoments& routed = moments.routed;
+absl::StatusOr<BlockAffine> AlignBlock(
+    const BlockMoments& moments, const checkpoint::FeatureMoments& reference,
+    const AlignOptions& options) {
+  const checkpoint::FeatureMoments& routed = moments.routed;
   const size_t num_features = routed.mean.size();
   MOE_CHECK(reference.mean.size() == num_features);
   const bool has_rest = moments.residual.has_value() &&
@@ -124,8 +124,8 @@ absl::StatusOr<BlockAffine> AlignBlock(const BlockMoments& moments,
   return affine;
 }
 
-std::optional<double> MeanSymmetricKl(const FeatureMoments& a,
-                                      const FeatureMoments& b) {
+std::optional<double> MeanSymmetricKl(const checkpoint::FeatureMoments& a,
+                                      const checkpoint::FeatureMoments& b) {
   MOE_CHECK(a.mean.size() == b.mean.size());
   const std::vector<bool> dead_a = DeadFeatures(a.variance);
   const std::vector<bool> dead_b = DeadFeatures(b.variance);
@@ -147,8 +147,9 @@ std::optional<double> MeanSymmetricKl(const FeatureMoments& a,
 BlockSurvey::BlockSurvey(int64_t hidden_size, bool has_residual)
     : routed_(hidden_size) {
   if (!has_residual) return;
-  residual_ = Residual{Moments(hidden_size), Moments(hidden_size),
-                       Matrix<float>(kRowsAtOnce, hidden_size)};
+  residual_ =
+      Residual{kernels::Moments(hidden_size), kernels::Moments(hidden_size),
+               base::Matrix<float>(kRowsAtOnce, hidden_size)};
 }
 
 int64_t BlockSurvey::SizeBytes(int64_t hidden_size) {
@@ -156,17 +157,19 @@ int64_t BlockSurvey::SizeBytes(int64_t hidden_size) {
                         kRowsAtOnce * static_cast<int64_t>(sizeof(float)));
 }
 
-absl::Status BlockSurvey::Add(int64_t first_token, const BlockOutput& output,
-                              ThreadPool& pool) {
+absl::Status BlockSurvey::Add(int64_t first_token,
+                              const model::BlockOutput& output,
+                              base::ThreadPool& pool) {
   MOE_RETURN_IF_ERROR(routed_.Add(first_token, output.output, pool));
   if (!residual_.has_value()) return absl::OkStatus();
   MOE_RETURN_IF_ERROR(
       residual_->residual.Add(first_token, output.residual, pool));
   for (int64_t begin = 0; begin < output.output.rows; begin += kRowsAtOnce) {
     const int64_t end = std::min(begin + kRowsAtOnce, output.output.rows);
-    const MatrixView<float> sum = residual_->buffer.view().Rows(0, end - begin);
-    ResidualAdd(output.output.Rows(begin, end),
-                output.residual.Rows(begin, end), sum, pool);
+    const base::MatrixView<float> sum =
+        residual_->buffer.view().Rows(0, end - begin);
+    kernels::ResidualAdd(output.output.Rows(begin, end),
+                         output.residual.Rows(begin, end), sum, pool);
     MOE_RETURN_IF_ERROR(residual_->sum.Add(first_token + begin, sum, pool));
   }
   return absl::OkStatus();
@@ -184,4 +187,4 @@ absl::StatusOr<BlockMoments> BlockSurvey::Finish() {
   return moments;
 }
 
-}  // namespace moe
+}  // namespace moe::align

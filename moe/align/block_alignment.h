@@ -22,7 +22,7 @@
 #include "moe/kernels/sums/moments.h"
 #include "moe/model/layer/layer_batch.h"
 
-namespace moe {
+namespace moe::align {
 
 // A feature is dead if its variance is below this share of the block's largest.
 // The ratio of two such variances would be one of rounding errors.
@@ -35,16 +35,16 @@ std::vector<bool> DeadFeatures(const std::vector<double>& variance);
 // The moments of a block's output over all tokens.
 struct BlockMoments {
   // y: the output of the routed experts, or of the whole block.
-  FeatureMoments routed;
+  checkpoint::FeatureMoments routed;
   // With a residual expert, its output r and the sum r + y.
   struct Residual {
-    FeatureMoments residual;
-    FeatureMoments sum;
+    checkpoint::FeatureMoments residual;
+    checkpoint::FeatureMoments sum;
   };
   std::optional<Residual> residual;
 
   // The moments of what is added to the hidden state.
-  const FeatureMoments& whole() const {
+  const checkpoint::FeatureMoments& whole() const {
     return residual.has_value() ? residual->sum : routed;
   }
 };
@@ -84,16 +84,16 @@ struct BlockAffine {
 // and no variance may be negative.
 //
 // InvalidArgument, with the feature, if s or b is beyond float.
-absl::StatusOr<BlockAffine> AlignBlock(const BlockMoments& moments,
-                                       const FeatureMoments& reference,
-                                       const AlignOptions& options);
+absl::StatusOr<BlockAffine> AlignBlock(
+    const BlockMoments& moments, const checkpoint::FeatureMoments& reference,
+    const AlignOptions& options);
 
 // How far `a` is from `b`: the mean over features of the symmetric (Jeffreys')
 // divergence of the Gaussians with these moments, KL(a || b) + KL(b || a)
 //   = ((v_a - v_b)^2 / (v_a v_b) + (m_a - m_b)^2 (1 / v_a + 1 / v_b)) / 2.
 // Leaves out features that are dead in one of them. Empty if none is left.
-std::optional<double> MeanSymmetricKl(const FeatureMoments& a,
-                                      const FeatureMoments& b);
+std::optional<double> MeanSymmetricKl(const checkpoint::FeatureMoments& a,
+                                      const checkpoint::FeatureMoments& b);
 
 // Gathers the moments of a block's output group by group.
 
@@ -106,23 +106,23 @@ class BlockSurvey {
 
   // Adds a group. Groups come in ascending order from token 0 on. The errors of
   // Moments.
-  absl::Status Add(int64_t first_token, const BlockOutput& output,
-                   ThreadPool& pool);
+  absl::Status Add(int64_t first_token, const model::BlockOutput& output,
+                   base::ThreadPool& pool);
   // Call it after all groups, with at least one token. r + y is the sum of
   // floats, as a layer computes it.
   absl::StatusOr<BlockMoments> Finish();
 
  private:
   struct Residual {
-    Moments residual;
-    Moments sum;
-    Matrix<float> buffer;  // Rows of r + y.
+    kernels::Moments residual;
+    kernels::Moments sum;
+    base::Matrix<float> buffer;  // Rows of r + y.
   };
 
-  Moments routed_;
+  kernels::Moments routed_;
   std::optional<Residual> residual_;
 };
 
-}  // namespace moe
+}  // namespace moe::align
 
 #endif  // MOE_ALIGN_BLOCK_ALIGNMENT_H_

@@ -18,10 +18,10 @@
 #include "moe/checkpoint/artifact/distribution.h"
 #include "moe/model/layer/layer_batch.h"
 
-namespace moe {
+namespace moe::align {
 namespace {
 
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::StatusIs;
 using ::testing::DoubleNear;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -48,7 +48,7 @@ BlockMoments OneFeature(double y, double c, double r, double mean_y = 0.0,
 // scale = sqrt(9 / 4), bias = 1 - 1.5 * 2; sqrt(4 / 16), 3 - 0.5 * -8.
 TEST(BlockAlignmentTest, MatchesMeanAndVariance) {
   const BlockMoments moments = {{5, {2.0, -8.0}, {4.0, 16.0}}, std::nullopt};
-  const FeatureMoments reference = {7, {1.0, 3.0}, {9.0, 4.0}};
+  const checkpoint::FeatureMoments reference = {7, {1.0, 3.0}, {9.0, 4.0}};
   for (const auto mode : {AlignOptions::EXACT, AlignOptions::PUBLISHED}) {
     MOE_ASSERT_OK_AND_ASSIGN(const BlockAffine affine,
                              AlignBlock(moments, reference, Options(mode)));
@@ -84,7 +84,7 @@ TEST(BlockAlignmentTest, DeadFeaturesKeepTheirScale) {
   const BlockMoments moments = {
       {5, {1.0, 1.0, 1.0, 1.0, 1.0}, {8.0, 0.0, 7e-12, 2.0, 8e-11}},
       std::nullopt};
-  const FeatureMoments reference = {
+  const checkpoint::FeatureMoments reference = {
       7, {0.0, 5.0, 6.0, 7.0, 2.0}, {32.0, 1.0, 1.0, 2e-11, 32e-11}};
   MOE_ASSERT_OK_AND_ASSIGN(
       const BlockAffine affine,
@@ -162,13 +162,13 @@ TEST(BlockAlignmentTest, PublishedLooksAtTheRoutedOutputAlone) {
 
 // Moments of random tokens before and after the map, by their definition.
 TEST(BlockAlignmentTest, GivesTheReferenceBack) {
-  RandomStream stream(/*seed=*/3, "tokens");
+  base::RandomStream stream(/*seed=*/3, "tokens");
   constexpr size_t kTokens = 500;
   const auto moments_of = [](const std::vector<double>& x) {
     double mean = 0.0, variance = 0.0;
     for (const double v : x) mean += v / kTokens;
     for (const double v : x) variance += (v - mean) * (v - mean) / kTokens;
-    return FeatureMoments{kTokens, {mean}, {variance}};
+    return checkpoint::FeatureMoments{kTokens, {mean}, {variance}};
   };
   for (int round = 0; round < 50; ++round) {
     std::vector<double> y, r, sum;
@@ -178,7 +178,7 @@ TEST(BlockAlignmentTest, GivesTheReferenceBack) {
       r.push_back(mix * y.back() + stream.UniformSymmetric(0.5f));
       sum.push_back(y.back() + r.back());
     }
-    const FeatureMoments reference = {
+    const checkpoint::FeatureMoments reference = {
         9, {0.3}, {0.05 + std::fabs(stream.UniformSymmetric(1.0f))}};
     const BlockMoments moments = {moments_of(y),
                                   {{moments_of(r), moments_of(sum)}}};
@@ -189,7 +189,7 @@ TEST(BlockAlignmentTest, GivesTheReferenceBack) {
     for (size_t t = 0; t < kTokens; ++t) {
       after.push_back(r[t] + affine.scale[0] * y[t] + affine.bias[0]);
     }
-    const FeatureMoments got = moments_of(after);
+    const checkpoint::FeatureMoments got = moments_of(after);
     EXPECT_NEAR(got.mean[0], 0.3, 1e-6);
     if (affine.num_without_root > 0) continue;
     EXPECT_NEAR(got.variance[0] / reference.variance[0], 1.0, 1e-6);
@@ -220,38 +220,40 @@ TEST(BlockAlignmentTest, WhatIsNoFloatIsRefusedByFeature) {
 
 // N(1, 4) and N(3, 1) give (9 / 4 + 4 (1/4 + 1)) / 2 = 3.625; of equal ones 0.
 TEST(MeanSymmetricKlTest, IsTheMeanOverLivingFeatures) {
-  const FeatureMoments a = {5, {1.0, 2.0, 9.0}, {4.0, 1.0, 0.0}};
-  const FeatureMoments b = {7, {3.0, 2.0, 1.0}, {1.0, 1.0, 1.0}};
+  const checkpoint::FeatureMoments a = {5, {1.0, 2.0, 9.0}, {4.0, 1.0, 0.0}};
+  const checkpoint::FeatureMoments b = {7, {3.0, 2.0, 1.0}, {1.0, 1.0, 1.0}};
   EXPECT_THAT(MeanSymmetricKl(a, b), Optional(DoubleNear(3.625 / 2, 1e-15)));
   EXPECT_THAT(MeanSymmetricKl(b, a), Optional(DoubleNear(3.625 / 2, 1e-15)));
   EXPECT_EQ(MeanSymmetricKl({5, {1.0}, {0.0}}, {7, {1.0}, {1.0}}),
             std::nullopt);
 }
 
-MatrixView<float> Column(std::vector<float>& values, int64_t begin,
-                         int64_t end) {
-  return MatrixView<float>(values.data(), static_cast<int64_t>(values.size()),
-                           1)
+base::MatrixView<float> Column(std::vector<float>& values, int64_t begin,
+                               int64_t end) {
+  return base::MatrixView<float>(values.data(),
+                                 static_cast<int64_t>(values.size()), 1)
       .Rows(begin, end);
 }
 
 // y = 1, 3; r = 4, -4: sums 5, -1.
 TEST(BlockSurveyTest, MeasuresThePartsAndTheirSum) {
-  ThreadPool pool(1);
+  base::ThreadPool pool(1);
   std::vector<float> y = {1.0f, 3.0f}, r = {4.0f, -4.0f};
   BlockSurvey survey(1, /*has_residual=*/true);
   MOE_ASSERT_OK(survey.Add(0, {Column(y, 0, 1), Column(r, 0, 1)}, pool));
   MOE_ASSERT_OK(survey.Add(1, {Column(y, 1, 2), Column(r, 1, 2)}, pool));
   MOE_ASSERT_OK_AND_ASSIGN(const BlockMoments moments, survey.Finish());
-  EXPECT_EQ(moments.routed, (FeatureMoments{2, {2.0}, {1.0}}));
-  EXPECT_EQ(moments.residual->residual, (FeatureMoments{2, {0.0}, {16.0}}));
-  EXPECT_EQ(moments.residual->sum, (FeatureMoments{2, {2.0}, {9.0}}));
+  EXPECT_EQ(moments.routed, (checkpoint::FeatureMoments{2, {2.0}, {1.0}}));
+  EXPECT_EQ(moments.residual->residual,
+            (checkpoint::FeatureMoments{2, {0.0}, {16.0}}));
+  EXPECT_EQ(moments.residual->sum,
+            (checkpoint::FeatureMoments{2, {2.0}, {9.0}}));
   EXPECT_EQ(moments.whole(), moments.residual->sum);
 }
 
 // More rows than are summed at once.
 TEST(BlockSurveyTest, GroupsDoNotMatter) {
-  ThreadPool pool(2);
+  base::ThreadPool pool(2);
   std::vector<float> y, r;
   for (int t = 0; t < 1000; ++t) {
     y.push_back(0.001f * static_cast<float>(t * t % 877));
@@ -278,15 +280,15 @@ TEST(BlockSurveyTest, GroupsDoNotMatter) {
 }
 
 TEST(BlockSurveyTest, WithoutAResidualExpertTheWholeIsTheOutput) {
-  ThreadPool pool(1);
+  base::ThreadPool pool(1);
   std::vector<float> y = {1.0f, 3.0f};
   BlockSurvey survey(1, /*has_residual=*/false);
   MOE_ASSERT_OK(survey.Add(0, {Column(y, 0, 2), {}}, pool));
   MOE_ASSERT_OK_AND_ASSIGN(const BlockMoments moments, survey.Finish());
   EXPECT_FALSE(moments.residual.has_value());
-  EXPECT_EQ(moments.whole(), (FeatureMoments{2, {2.0}, {1.0}}));
+  EXPECT_EQ(moments.whole(), (checkpoint::FeatureMoments{2, {2.0}, {1.0}}));
 }
 
 }  // namespace
 
-}  // namespace moe
+}  // namespace moe::align

@@ -34,29 +34,30 @@
 #include "moe/model/walk/weighted_sequences.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::align {
 namespace {
 
 // Adds the shard's own tokens of a walk to the sums.
-class DistributionTap : public WalkTap {
+class DistributionTap : public model::WalkTap {
  public:
   // `first_token` is the number of the walk's first token among all.
-  DistributionTap(const TokenRange& own, int64_t first_token, ThreadPool& pool,
-                  DistributionSums& sums)
+  DistributionTap(const kernels::TokenRange& own, int64_t first_token,
+                  base::ThreadPool& pool, DistributionSums& sums)
       : own_(own), first_token_(first_token), pool_(pool), sums_(sums) {}
 
-  absl::Status OnAttentionOutput(const TapContext& context,
-                                 MatrixView<float> output) override {
+  absl::Status OnAttentionOutput(const model::TapContext& context,
+                                 base::MatrixView<float> output) override {
     return Add(context, output, sums_.attention(context.layer));
   }
-  absl::Status OnMlpOutput(const TapContext& context,
-                           MatrixView<float> output) override {
+  absl::Status OnMlpOutput(const model::TapContext& context,
+                           base::MatrixView<float> output) override {
     return Add(context, output, sums_.mlp(context.layer));
   }
 
  private:
-  absl::Status Add(const TapContext& context, MatrixView<const float> output,
-                   Moments& sums) {
+  absl::Status Add(const model::TapContext& context,
+                   base::MatrixView<const float> output,
+                   kernels::Moments& sums) {
     const int64_t first = first_token_ + context.group.first_token;
     const int64_t begin = std::max(first, own_.begin);
     const int64_t end = std::min(first + output.rows, own_.end);
@@ -64,9 +65,9 @@ class DistributionTap : public WalkTap {
     return sums.Add(begin, output.Rows(begin - first, end - first), pool_);
   }
 
-  const TokenRange own_;
+  const kernels::TokenRange own_;
   const int64_t first_token_;
-  ThreadPool& pool_;
+  base::ThreadPool& pool_;
   DistributionSums& sums_;
 };
 
@@ -80,7 +81,8 @@ struct BlockSummary {
   int64_t num_dead = 0;
 };
 
-std::vector<BlockSummary> Summarize(const Distribution& distribution) {
+std::vector<BlockSummary> Summarize(
+    const checkpoint::Distribution& distribution) {
   std::vector<BlockSummary> blocks;
   for (size_t i = 0; i < distribution.layers.size(); ++i) {
     for (const auto& [part, moments] : distribution.layers[i].Named()) {
@@ -106,7 +108,7 @@ std::vector<BlockSummary> Summarize(const Distribution& distribution) {
   return blocks;
 }
 
-size_t HiddenSize(const Distribution& distribution) {
+size_t HiddenSize(const checkpoint::Distribution& distribution) {
   for (const auto& layer : distribution.layers) {
     for (const auto& [part, moments] : layer.Named()) {
       if (moments->has_value()) return (*moments)->mean.size();
@@ -118,30 +120,30 @@ size_t HiddenSize(const Distribution& distribution) {
 }  // namespace
 
 absl::StatusOr<DistributionSums> SumHiddenDistribution(
-    Model& model, const TokenSequences& sequences,
-    const ShardOptions& shard_options, const WalkOptions& walk_options,
-    const WalkResources& resources) {
-  MOE_RETURN_IF_ERROR(ValidateShardOptions(shard_options));
+    model::Model& model, const text::TokenSequences& sequences,
+    const ShardOptions& shard_options, const model::WalkOptions& walk_options,
+    const model::WalkResources& resources) {
+  MOE_RETURN_IF_ERROR(model::ValidateShardOptions(shard_options));
   // Before sorting, so that messages have the caller's sequence numbers.
-  MOE_RETURN_IF_ERROR(CheckSequences(model.config(), sequences));
+  MOE_RETURN_IF_ERROR(model::CheckSequences(model.config(), sequences));
   const DistributionSums::Shape shape = {model.config().num_hidden_layers,
                                          model.config().hidden_size};
   MOE_ASSIGN_OR_RETURN(
-      const MemoryBudget::Reservation memory,
+      const base::MemoryBudget::Reservation memory,
       resources.budget.Reserve(DistributionSums::SizeBytes(shape),
                                "hidden distribution"));
   DistributionSums sums(shape);
-  const TokenSequences all = InCanonicalOrder(sequences);
+  const text::TokenSequences all = model::InCanonicalOrder(sequences);
   const absl::Span<const int64_t> offsets = all.offsets();
-  const TokenShard shard = ShardOf(offsets, shard_options);
+  const model::TokenShard shard = model::ShardOf(offsets, shard_options);
   if (shard.first_sequence == shard.end_sequence) return sums;
   DistributionTap tap(shard.tokens,
                       offsets[static_cast<size_t>(shard.first_sequence)],
                       resources.pool, sums);
-  MOE_RETURN_IF_ERROR(Annotate(
-      WalkForward(model,
-                  SubRange(all, shard.first_sequence, shard.end_sequence),
-                  walk_options, &tap, resources)
+  MOE_RETURN_IF_ERROR(base::Annotate(
+      model::WalkForward(
+          model, model::SubRange(all, shard.first_sequence, shard.end_sequence),
+          walk_options, &tap, resources)
           .status(),
       absl::StrCat("sequences sorted by their tokens, counted from number ",
                    shard.first_sequence)));
@@ -149,13 +151,13 @@ absl::StatusOr<DistributionSums> SumHiddenDistribution(
   return sums;
 }
 
-FeatureMoments FeatureMomentsOf(const Moments& sums) {
+checkpoint::FeatureMoments FeatureMomentsOf(const kernels::Moments& sums) {
   return {sums.num_tokens(), sums.Means(), sums.Variances()};
 }
 
 DistributionSums::DistributionSums(const Shape& shape)
     : blocks_(static_cast<size_t>(2 * shape.num_layers),
-              Moments(shape.hidden_size)) {}
+              kernels::Moments(shape.hidden_size)) {}
 
 int64_t DistributionSums::SizeBytes(const Shape& shape) {
   return 2 * shape.num_layers * shape.hidden_size * kMomentsBytesPerFeature;
@@ -171,12 +173,12 @@ int64_t DistributionSums::num_tokens() const {
 }
 
 std::string DistributionSums::NameOf(size_t index) {
-  return LayerTensorName(static_cast<int64_t>(index / 2),
-                         index % 2 == 0 ? "attn" : "mlp");
+  return checkpoint::LayerTensorName(static_cast<int64_t>(index / 2),
+                                     index % 2 == 0 ? "attn" : "mlp");
 }
 
 absl::Status DistributionSums::Finish() {
-  for (Moments& block : blocks_) MOE_RETURN_IF_ERROR(block.Finish());
+  for (kernels::Moments& block : blocks_) MOE_RETURN_IF_ERROR(block.Finish());
   return absl::OkStatus();
 }
 
@@ -188,21 +190,22 @@ absl::Status DistributionSums::Merge(const DistributionSums& other) {
   }
   for (size_t i = 0; i < blocks_.size(); ++i) {
     MOE_RETURN_IF_ERROR(
-        Annotate(blocks_[i].Merge(other.blocks_[i]), NameOf(i)));
+        base::Annotate(blocks_[i].Merge(other.blocks_[i]), NameOf(i)));
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<Distribution> DistributionSums::ToDistribution() const {
+absl::StatusOr<checkpoint::Distribution> DistributionSums::ToDistribution()
+    const {
   if (num_tokens() == 0) {
     return absl::InvalidArgumentError(
         "tokens: expected at least 1 for a mean and a variance, found none; "
         "give "
         "a dataset with tokens");
   }
-  Distribution distribution;
+  checkpoint::Distribution distribution;
   for (size_t i = 0; i < blocks_.size(); i += 2) {
-    LayerParts<FeatureMoments> layer;
+    checkpoint::LayerParts<checkpoint::FeatureMoments> layer;
     layer.attn = FeatureMomentsOf(blocks_[i]);
     layer.mlp = FeatureMomentsOf(blocks_[i + 1]);
     distribution.layers.push_back(std::move(layer));
@@ -234,11 +237,12 @@ absl::StatusOr<DistributionSums> DistributionSums::FromRecords(
           absl::StrCat("sums: expected \"", name, "\", found ", records.size(),
                        " other records"));
     }
-    absl::StatusOr<Moments> block = Moments::Parse(found->second);
-    MOE_RETURN_IF_ERROR(Annotate(block.status(), name));
+    absl::StatusOr<kernels::Moments> block =
+        kernels::Moments::Parse(found->second);
+    MOE_RETURN_IF_ERROR(base::Annotate(block.status(), name));
     parsed.blocks_.push_back(*std::move(block));
-    const Moments& first = parsed.blocks_.front();
-    const Moments& last = parsed.blocks_.back();
+    const kernels::Moments& first = parsed.blocks_.front();
+    const kernels::Moments& last = parsed.blocks_.back();
     if (last.num_tokens() != first.num_tokens() ||
         last.num_features() != first.num_features()) {
       return absl::InvalidArgumentError(absl::StrCat(
@@ -250,10 +254,11 @@ absl::StatusOr<DistributionSums> DistributionSums::FromRecords(
   return parsed;
 }
 
-Json DistributionReportToJson(const Distribution& distribution) {
-  Json json = Json::object();
+base::Json DistributionReportToJson(
+    const checkpoint::Distribution& distribution) {
+  base::Json json = base::Json::object();
   json["hidden_size"] = HiddenSize(distribution);
-  json["blocks"] = Json::array();
+  json["blocks"] = base::Json::array();
   for (const BlockSummary& block : Summarize(distribution)) {
     json["blocks"].push_back({{"layer", block.layer},
                               {"part", block.part},
@@ -266,7 +271,8 @@ Json DistributionReportToJson(const Distribution& distribution) {
   return json;
 }
 
-std::string FormatDistributionReport(const Distribution& distribution) {
+std::string FormatDistributionReport(
+    const checkpoint::Distribution& distribution) {
   std::string text = absl::StrFormat(
       "  %5s  %4s  %14s  %14s  %16s  %13s\n", "layer", "part", "largest |mean|",
       "least variance", "largest variance", "dead features");
@@ -279,4 +285,4 @@ std::string FormatDistributionReport(const Distribution& distribution) {
   return text;
 }
 
-}  // namespace moe
+}  // namespace moe::align

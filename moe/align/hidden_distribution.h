@@ -30,14 +30,14 @@
 #include "moe/model/walk/walk_options.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::align {
 
 // The memory of Moments: two sums of 16 bytes for each feature, and two doubles
 // for each sum in an open chunk.
 inline constexpr int64_t kMomentsBytesPerFeature = 64;
 
 // The sums must be finished and have at least one token.
-FeatureMoments FeatureMomentsOf(const Moments& sums);
+checkpoint::FeatureMoments FeatureMomentsOf(const kernels::Moments& sums);
 
 class DistributionSums {
  public:
@@ -60,7 +60,7 @@ class DistributionSums {
   absl::Status Merge(const DistributionSums& other);
 
   // InvalidArgument if there are no tokens.
-  absl::StatusOr<Distribution> ToDistribution() const;
+  absl::StatusOr<checkpoint::Distribution> ToDistribution() const;
 
   // For the files of shards: the sums in the form of sums_record.h, with the
   // names "layers.I.attn" and "layers.I.mlp".
@@ -71,8 +71,8 @@ class DistributionSums {
   static absl::StatusOr<DistributionSums> FromRecords(const Records& records);
 
   // For the summing code, which adds tokens by the rules of Moments.
-  Moments& attention(int64_t layer) { return blocks_[IndexOf(layer)]; }
-  Moments& mlp(int64_t layer) { return blocks_[IndexOf(layer) + 1]; }
+  kernels::Moments& attention(int64_t layer) { return blocks_[IndexOf(layer)]; }
+  kernels::Moments& mlp(int64_t layer) { return blocks_[IndexOf(layer) + 1]; }
   absl::Status Finish();
 
  private:
@@ -82,7 +82,7 @@ class DistributionSums {
   static std::string NameOf(size_t index);
 
   // For each layer the attention, then the MLP.
-  std::vector<Moments> blocks_;
+  std::vector<kernels::Moments> blocks_;
 };
 
 // Sums over the tokens of a shard; over all tokens if the options are not set.
@@ -99,17 +99,20 @@ class DistributionSums {
 // Errors: InvalidArgument if there are no tokens; those of
 // ValidateShardOptions, CheckSequences, WalkForward and Moments.
 absl::StatusOr<DistributionSums> SumHiddenDistribution(
-    Model& model, const TokenSequences& sequences, const ShardOptions& shard,
-    const WalkOptions& walk_options, const WalkResources& resources);
+    model::Model& model, const text::TokenSequences& sequences,
+    const ShardOptions& shard, const model::WalkOptions& walk_options,
+    const model::WalkResources& resources);
 
 // {"hidden_size", "blocks": [{"layer", "part", "num_tokens",
 // "largest_abs_mean", "least_variance", "largest_variance",
 // "num_dead_features"}]}. DeadFeatures defines which features are dead.
-Json DistributionReportToJson(const Distribution& distribution);
+base::Json DistributionReportToJson(
+    const checkpoint::Distribution& distribution);
 
 // The same numbers, a line for each block.
-std::string FormatDistributionReport(const Distribution& distribution);
+std::string FormatDistributionReport(
+    const checkpoint::Distribution& distribution);
 
-}  // namespace moe
+}  // namespace moe::align
 
 #endif  // MOE_ALIGN_HIDDEN_DISTRIBUTION_H_

@@ -37,30 +37,30 @@
 #include "moe/model/walk/walk_tap.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::align {
 namespace {
 
-using ::moe::testing::Digest;
-using ::moe::testing::EightSequences;
-using ::moe::testing::FewKernelMachines;
-using ::moe::testing::FixtureNames;
-using ::moe::testing::FixturePath;
-using ::moe::testing::Goldens;
-using ::moe::testing::KernelMachineName;
-using ::moe::testing::ManySequences;
-using ::moe::testing::MoeFixtureNames;
-using ::moe::testing::MoeFixturePath;
-using ::moe::testing::MoeGoldens;
-using ::moe::testing::SmallestBudget;
-using ::moe::testing::StatusIs;
-using ::moe::testing::WalkMachine;
+using ::moe::align::testing::ManySequences;
+using ::moe::base::testing::StatusIs;
+using ::moe::kernels::testing::Digest;
+using ::moe::kernels::testing::FewKernelMachines;
+using ::moe::kernels::testing::KernelMachineName;
+using ::moe::model::testing::EightSequences;
+using ::moe::model::testing::FixtureNames;
+using ::moe::model::testing::FixturePath;
+using ::moe::model::testing::Goldens;
+using ::moe::model::testing::MoeFixtureNames;
+using ::moe::model::testing::MoeFixturePath;
+using ::moe::model::testing::MoeGoldens;
+using ::moe::model::testing::SmallestBudget;
+using ::moe::model::testing::WalkMachine;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::ValuesIn;
 
 struct Case {
   std::string path;
-  TokenSequences sequences;
+  text::TokenSequences sequences;
 };
 
 std::vector<Case> AllCases() {
@@ -75,14 +75,14 @@ std::vector<Case> AllCases() {
 }
 
 // Every output, as rows of doubles by layer and part.
-class OutputTap : public WalkTap {
+class OutputTap : public model::WalkTap {
  public:
-  absl::Status OnAttentionOutput(const TapContext& context,
-                                 MatrixView<float> output) override {
+  absl::Status OnAttentionOutput(const model::TapContext& context,
+                                 base::MatrixView<float> output) override {
     return Keep(context.layer, "attn", output);
   }
-  absl::Status OnMlpOutput(const TapContext& context,
-                           MatrixView<float> output) override {
+  absl::Status OnMlpOutput(const model::TapContext& context,
+                           base::MatrixView<float> output) override {
     return Keep(context.layer, "mlp", output);
   }
 
@@ -91,7 +91,7 @@ class OutputTap : public WalkTap {
 
  private:
   absl::Status Keep(int64_t layer, const std::string& part,
-                    MatrixView<const float> output) {
+                    base::MatrixView<const float> output) {
     for (int64_t t = 0; t < output.rows; ++t) {
       const auto row = output.Row(t);
       rows[{layer, part}].emplace_back(row.begin(), row.end());
@@ -101,10 +101,10 @@ class OutputTap : public WalkTap {
 };
 
 // By the definition, in two passes.
-FeatureMoments MomentsByDefinition(
+checkpoint::FeatureMoments MomentsByDefinition(
     const std::vector<std::vector<double>>& rows) {
   const auto n = static_cast<double>(rows.size());
-  FeatureMoments moments;
+  checkpoint::FeatureMoments moments;
   moments.number = static_cast<int64_t>(rows.size());
   for (size_t i = 0; i < rows[0].size(); ++i) {
     double mean = 0.0, variance = 0.0;
@@ -116,7 +116,8 @@ FeatureMoments MomentsByDefinition(
   return moments;
 }
 
-void ExpectNear(const FeatureMoments& got, const FeatureMoments& want) {
+void ExpectNear(const checkpoint::FeatureMoments& got,
+                const checkpoint::FeatureMoments& want) {
   EXPECT_EQ(got.number, want.number);
   ASSERT_EQ(got.mean.size(), want.mean.size());
   ASSERT_EQ(got.variance.size(), want.variance.size());
@@ -131,17 +132,19 @@ TEST(HiddenDistributionTest, IsMeanAndVarianceOfEveryBlock) {
   for (const Case& c : AllCases()) {
     SCOPED_TRACE(c.path);
     WalkMachine machine;
-    MOE_ASSERT_OK_AND_ASSIGN(Model model, Model::Open(c.path));
+    MOE_ASSERT_OK_AND_ASSIGN(model::Model model, model::Model::Open(c.path));
     MOE_ASSERT_OK_AND_ASSIGN(
         const DistributionSums sums,
         SumHiddenDistribution(model, c.sequences, {}, {}, machine.resources()));
-    MOE_ASSERT_OK_AND_ASSIGN(const Distribution got, sums.ToDistribution());
-    MOE_EXPECT_OK(ValidateDistribution(
+    MOE_ASSERT_OK_AND_ASSIGN(const checkpoint::Distribution got,
+                             sums.ToDistribution());
+    MOE_EXPECT_OK(checkpoint::ValidateDistribution(
         got, {model.config().num_hidden_layers, model.config().hidden_size},
         c.path));
     OutputTap tap;
-    MOE_ASSERT_OK(WalkForward(model, c.sequences, {}, &tap, machine.resources())
-                      .status());
+    MOE_ASSERT_OK(
+        model::WalkForward(model, c.sequences, {}, &tap, machine.resources())
+            .status());
     for (size_t i = 0; i < got.layers.size(); ++i) {
       for (const auto& [part, moments] : got.layers[i].Named()) {
         const auto layer = static_cast<int64_t>(i);
@@ -153,27 +156,29 @@ TEST(HiddenDistributionTest, IsMeanAndVarianceOfEveryBlock) {
   }
 }
 
-absl::StatusOr<DistributionSums> TrySum(const TokenSequences& sequences,
-                                        const ShardOptions& shard,
-                                        const WalkResources& resources,
-                                        const WalkOptions& options = {}) {
-  MOE_ASSIGN_OR_RETURN(Model model, Model::Open(MoeFixturePath("biases")));
+absl::StatusOr<DistributionSums> TrySum(
+    const text::TokenSequences& sequences, const ShardOptions& shard,
+    const model::WalkResources& resources,
+    const model::WalkOptions& options = {}) {
+  MOE_ASSIGN_OR_RETURN(model::Model model,
+                       model::Model::Open(MoeFixturePath("biases")));
   return SumHiddenDistribution(model, sequences, shard, options, resources);
 }
 
-DistributionSums Sum(const TokenSequences& sequences,
+DistributionSums Sum(const text::TokenSequences& sequences,
                      const ShardOptions& shard = {},
-                     const WalkOptions& options = {}) {
+                     const model::WalkOptions& options = {}) {
   WalkMachine machine;
   return TrySum(sequences, shard, machine.resources(), options).value();
 }
 
 std::string DigestOf(const DistributionSums& sums) {
   std::vector<double> all;
-  const Distribution distribution = sums.ToDistribution().value();
-  for (const LayerParts<FeatureMoments>& layer : distribution.layers) {
+  const checkpoint::Distribution distribution = sums.ToDistribution().value();
+  for (const checkpoint::LayerParts<checkpoint::FeatureMoments>& layer :
+       distribution.layers) {
     for (const auto& [part, moments] : layer.Named()) {
-      const FeatureMoments& m = moments->value();
+      const checkpoint::FeatureMoments& m = moments->value();
       all.insert(all.end(), m.mean.begin(), m.mean.end());
       all.insert(all.end(), m.variance.begin(), m.variance.end());
     }
@@ -181,7 +186,7 @@ std::string DigestOf(const DistributionSums& sums) {
   return Digest<double>(all);
 }
 
-using DistributionBitsTest = ::moe::testing::KernelTest;
+using DistributionBitsTest = ::moe::kernels::testing::KernelTest;
 
 TEST_P(DistributionBitsTest, AreTheSameOnEveryMachine) {
   WalkMachine machine;
@@ -197,7 +202,7 @@ INSTANTIATE_TEST_SUITE_P(All, DistributionBitsTest,
                          ValuesIn(FewKernelMachines()), KernelMachineName);
 
 TEST(DistributionMemoryTest, BitsAreTheSameFromTheSmallestBudgetToUnlimited) {
-  const TokenSequences sequences = ManySequences("biases");
+  const text::TokenSequences sequences = ManySequences("biases");
   const DistributionSums want = Sum(sequences);
   const int64_t smallest = SmallestBudget([&](int64_t budget_bytes) {
     WalkMachine machine(2, budget_bytes);
@@ -212,26 +217,26 @@ TEST(DistributionMemoryTest, BitsAreTheSameFromTheSmallestBudgetToUnlimited) {
 }
 
 TEST(DistributionOrderTest, OfSequencesAndGroupsDoesNotMatter) {
-  const TokenSequences many = ManySequences("biases");
+  const text::TokenSequences many = ManySequences("biases");
   const DistributionSums want = Sum(many);
-  TokenSequences turned;
+  text::TokenSequences turned;
   for (int64_t s = many.num_sequences() - 1; s >= 0; --s) {
     turned.Append(many.input_ids(s), many.labels(s));
   }
   EXPECT_EQ(Sum(turned).ToRecords(), want.ToRecords());
-  WalkOptions options;
+  model::WalkOptions options;
   options.tokens_at_once = 70;
   EXPECT_EQ(Sum(many, {}, options).ToRecords(), want.ToRecords());
 }
 
 TEST(DistributionShardsTest, MergedInAnyOrderAreOneRun) {
-  const TokenSequences sequences = ManySequences("biases");
+  const text::TokenSequences sequences = ManySequences("biases");
   const DistributionSums want = Sum(sequences);
   for (const int64_t num_shards : {1, 2, 5, 8, 11}) {
     std::vector<int64_t> order;
     for (int64_t i = 0; i < num_shards; ++i) order.push_back(i);
-    RandomStream stream(static_cast<uint64_t>(num_shards), "order");
-    Shuffle(stream, absl::MakeSpan(order));
+    base::RandomStream stream(static_cast<uint64_t>(num_shards), "order");
+    base::Shuffle(stream, absl::MakeSpan(order));
     DistributionSums merged(want.shape());
     for (const int64_t i : order) {
       ShardOptions shard;
@@ -250,7 +255,7 @@ TEST(DistributionErrorsTest, NoTokensAreRefused) {
   // Refused before anything is held: there is no memory to hold it in.
   WalkMachine machine(2, /*budget_bytes=*/0);
   EXPECT_THAT(
-      TrySum(TokenSequences(), {}, machine.resources()).status(),
+      TrySum(text::TokenSequences(), {}, machine.resources()).status(),
       StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("no sequence")));
   ShardOptions shard;
   shard.set_shard(1);
@@ -263,18 +268,19 @@ TEST(DistributionErrorsTest, NoTokensAreRefused) {
 // Two layers, one feature: every block gets the tokens of a chunk, times
 // the block's number from 1 on.
 DistributionSums SumsOf(const std::vector<float>& tokens, int64_t chunk) {
-  ThreadPool pool(1);
+  base::ThreadPool pool(1);
   DistributionSums sums({2, 1});
   float factor = 0.0f;
   for (const int64_t layer : {0, 1}) {
-    for (Moments* const block : {&sums.attention(layer), &sums.mlp(layer)}) {
+    for (kernels::Moments* const block :
+         {&sums.attention(layer), &sums.mlp(layer)}) {
       factor += 1.0f;
       std::vector<float> rows = tokens;
       for (float& x : rows) x *= factor;
       EXPECT_TRUE(
           block
               ->Add(128 * chunk,
-                    MatrixView<const float>(
+                    base::MatrixView<const float>(
                         rows.data(), static_cast<int64_t>(rows.size()), 1),
                     pool)
               .ok());
@@ -285,20 +291,24 @@ DistributionSums SumsOf(const std::vector<float>& tokens, int64_t chunk) {
 }
 
 TEST(DistributionSumsTest, AreThoseOfEveryBlock) {
-  MOE_ASSERT_OK_AND_ASSIGN(const Distribution distribution,
+  MOE_ASSERT_OK_AND_ASSIGN(const checkpoint::Distribution distribution,
                            SumsOf({1.0f, 3.0f}, 0).ToDistribution());
   ASSERT_EQ(distribution.layers.size(), 2u);
-  EXPECT_EQ(distribution.layers[0].attn, (FeatureMoments{2, {2.0}, {1.0}}));
-  EXPECT_EQ(distribution.layers[0].mlp, (FeatureMoments{2, {4.0}, {4.0}}));
-  EXPECT_EQ(distribution.layers[1].attn, (FeatureMoments{2, {6.0}, {9.0}}));
-  EXPECT_EQ(distribution.layers[1].mlp, (FeatureMoments{2, {8.0}, {16.0}}));
+  EXPECT_EQ(distribution.layers[0].attn,
+            (checkpoint::FeatureMoments{2, {2.0}, {1.0}}));
+  EXPECT_EQ(distribution.layers[0].mlp,
+            (checkpoint::FeatureMoments{2, {4.0}, {4.0}}));
+  EXPECT_EQ(distribution.layers[1].attn,
+            (checkpoint::FeatureMoments{2, {6.0}, {9.0}}));
+  EXPECT_EQ(distribution.layers[1].mlp,
+            (checkpoint::FeatureMoments{2, {8.0}, {16.0}}));
 }
 
 TEST(DistributionSumsTest, MergeAndRecords) {
   DistributionSums sums = SumsOf({1.0f, 3.0f}, 1);
   MOE_ASSERT_OK(sums.Merge(SumsOf({8.0f}, 0)));
   EXPECT_EQ(sums.num_tokens(), 3);
-  MOE_ASSERT_OK_AND_ASSIGN(const Distribution distribution,
+  MOE_ASSERT_OK_AND_ASSIGN(const checkpoint::Distribution distribution,
                            sums.ToDistribution());
   EXPECT_THAT(distribution.layers[0].attn->mean, ElementsAre(4.0));
   MOE_ASSERT_OK_AND_ASSIGN(const DistributionSums parsed,
@@ -349,34 +359,34 @@ TEST(DistributionSumsTest, RecordsThatDoNotFitAreRefusedByName) {
 }
 
 TEST(DistributionReportTest, SummarizesEveryBlock) {
-  Distribution distribution;
+  checkpoint::Distribution distribution;
   distribution.layers.resize(2);
   distribution.layers[0].attn = {7, {1.0, -3.0, 2.0}, {4.0, 0.0, 0.5}};
   distribution.layers[1].attn = {7, {0.0, 0.0, 0.0}, {1.0, 1.0, 1.0}};
   distribution.layers[1].mlp = {7, {0.5, 0.0, 0.0}, {1.0, 2.0, 1e-13}};
-  const Json want = {{"hidden_size", 3},
-                     {"blocks",
-                      {{{"layer", 0},
-                        {"part", "attn"},
-                        {"num_tokens", 7},
-                        {"largest_abs_mean", 3.0},
-                        {"least_variance", 0.0},
-                        {"largest_variance", 4.0},
-                        {"num_dead_features", 1}},
-                       {{"layer", 1},
-                        {"part", "attn"},
-                        {"num_tokens", 7},
-                        {"largest_abs_mean", 0.0},
-                        {"least_variance", 1.0},
-                        {"largest_variance", 1.0},
-                        {"num_dead_features", 0}},
-                       {{"layer", 1},
-                        {"part", "mlp"},
-                        {"num_tokens", 7},
-                        {"largest_abs_mean", 0.5},
-                        {"least_variance", 1e-13},
-                        {"largest_variance", 2.0},
-                        {"num_dead_features", 1}}}}};
+  const base::Json want = {{"hidden_size", 3},
+                           {"blocks",
+                            {{{"layer", 0},
+                              {"part", "attn"},
+                              {"num_tokens", 7},
+                              {"largest_abs_mean", 3.0},
+                              {"least_variance", 0.0},
+                              {"largest_variance", 4.0},
+                              {"num_dead_features", 1}},
+                             {{"layer", 1},
+                              {"part", "attn"},
+                              {"num_tokens", 7},
+                              {"largest_abs_mean", 0.0},
+                              {"least_variance", 1.0},
+                              {"largest_variance", 1.0},
+                              {"num_dead_features", 0}},
+                             {{"layer", 1},
+                              {"part", "mlp"},
+                              {"num_tokens", 7},
+                              {"largest_abs_mean", 0.5},
+                              {"least_variance", 1e-13},
+                              {"largest_variance", 2.0},
+                              {"num_dead_features", 1}}}}};
   EXPECT_EQ(DistributionReportToJson(distribution), want);
   EXPECT_THAT(FormatDistributionReport(distribution),
               HasSubstr("      1   mlp             0.5           1e-13"));
@@ -384,4 +394,4 @@ TEST(DistributionReportTest, SummarizesEveryBlock) {
 
 }  // namespace
 
-}  // namespace moe
+}  // namespace moe::align

@@ -34,24 +34,25 @@
 #include "moe/model/walk/walk_tap.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::align {
 namespace {
 
-using ::moe::testing::DistributionOf;
-using ::moe::testing::ManySequences;
-using ::moe::testing::MovedReference;
-using ::moe::testing::TempDirectory;
-using ::moe::testing::WalkMachine;
-using ::moe::testing::WriteFixtureAsF32;
+using ::moe::align::testing::DistributionOf;
+using ::moe::align::testing::ManySequences;
+using ::moe::align::testing::MovedReference;
+using ::moe::align::testing::WriteFixtureAsF32;
+using ::moe::base::testing::TempDirectory;
+using ::moe::model::testing::WalkMachine;
 
 // What the experts of one block put out, without a residual expert's part.
-class RoutedOutputTap : public WalkTap {
+class RoutedOutputTap : public model::WalkTap {
  public:
-  RoutedOutputTap(int64_t layer, DecoderBlock block)
+  RoutedOutputTap(int64_t layer, model::DecoderBlock block)
       : layer_(layer), block_(block) {}
 
-  absl::Status OnBlockParts(const TapContext& context, DecoderBlock block,
-                            const BlockOutput& output) override {
+  absl::Status OnBlockParts(const model::TapContext& context,
+                            model::DecoderBlock block,
+                            const model::BlockOutput& output) override {
     if (context.layer != layer_ || block != block_) return absl::OkStatus();
     for (int64_t t = 0; t < output.output.rows; ++t) {
       const auto row = output.output.Row(t);
@@ -64,29 +65,31 @@ class RoutedOutputTap : public WalkTap {
 
  private:
   const int64_t layer_;
-  const DecoderBlock block_;
+  const model::DecoderBlock block_;
 };
 
 // A model in a directory whose F32 weights are changed time and again.
 class SlowAlignment {
  public:
-  SlowAlignment(const std::string& directory, const TokenSequences& sequences)
+  SlowAlignment(const std::string& directory,
+                const text::TokenSequences& sequences)
       : directory_(directory), sequences_(sequences) {
-    tensors_ = ReadSafetensorsFile(directory + "/model.safetensors").value();
-    const Model model = Model::Open(directory).value();
+    tensors_ = checkpoint::ReadSafetensorsFile(directory + "/model.safetensors")
+                   .value();
+    const model::Model model = model::Model::Open(directory).value();
     config_ = *model.moe_config();
   }
 
-  HostTensors Run(const Distribution& reference) {
+  checkpoint::HostTensors Run(const checkpoint::Distribution& reference) {
     AddZeroBiases();
     for (int64_t i = 0; i < config_.decoder.num_hidden_layers; ++i) {
       if (config_.IsContractLayer(i)) continue;
       const auto& layer = reference.layers[static_cast<size_t>(i)];
       if (config_.use_attn_moe) {
-        AlignOne(i, DecoderBlock::kAttention, *layer.attn);
+        AlignOne(i, model::DecoderBlock::kAttention, *layer.attn);
       }
       if (config_.num_local_experts > 0) {
-        AlignOne(i, DecoderBlock::kMlp, *layer.mlp);
+        AlignOne(i, model::DecoderBlock::kMlp, *layer.mlp);
       }
     }
     return tensors_;
@@ -94,8 +97,9 @@ class SlowAlignment {
 
  private:
   // The names of the experts' last matrices, without ".weight" or ".bias".
-  std::vector<std::string> Outputs(int64_t layer, DecoderBlock block) const {
-    const bool is_attention = block == DecoderBlock::kAttention;
+  std::vector<std::string> Outputs(int64_t layer,
+                                   model::DecoderBlock block) const {
+    const bool is_attention = block == model::DecoderBlock::kAttention;
     const std::string prefix = absl::StrCat("model.layers.", layer, ".");
     std::vector<std::string> names;
     for (int64_t e = 0;
@@ -109,9 +113,11 @@ class SlowAlignment {
     return names;
   }
 
-  static HostTensor Floats(const std::vector<float>& values, Shape shape) {
-    HostTensor tensor = {Dtype::kF32, std::move(shape),
-                         std::string(values.size() * sizeof(float), '\0')};
+  static checkpoint::HostTensor Floats(const std::vector<float>& values,
+                                       checkpoint::Shape shape) {
+    checkpoint::HostTensor tensor = {
+        checkpoint::Dtype::kF32, std::move(shape),
+        std::string(values.size() * sizeof(float), '\0')};
     std::memcpy(tensor.bytes.data(), values.data(), tensor.bytes.size());
     return tensor;
   }
@@ -119,8 +125,8 @@ class SlowAlignment {
   void AddZeroBiases() {
     const auto size = static_cast<size_t>(config_.decoder.hidden_size);
     for (int64_t i = 0; i < config_.decoder.num_hidden_layers; ++i) {
-      for (const DecoderBlock block :
-           {DecoderBlock::kAttention, DecoderBlock::kMlp}) {
+      for (const model::DecoderBlock block :
+           {model::DecoderBlock::kAttention, model::DecoderBlock::kMlp}) {
         for (const std::string& name : Outputs(i, block)) {
           if (tensors_.count(name + ".weight") == 0) continue;
           tensors_.emplace(name + ".bias",
@@ -130,25 +136,26 @@ class SlowAlignment {
       }
     }
     config_.add_rescale_bias = true;
-    const std::string text = FormatMoeConfig(config_);
-    MOE_ASSERT_OK(WriteFileAtomically(
+    const std::string text = checkpoint::FormatMoeConfig(config_);
+    MOE_ASSERT_OK(base::WriteFileAtomically(
         directory_ + "/config.json", /*overwrite=*/true,
-        [&](WritableFile& file) { return file.Append(text); }));
+        [&](base::WritableFile& file) { return file.Append(text); }));
     Save();
   }
 
   void Save() {
-    MOE_ASSERT_OK(WriteSafetensorsFile(directory_ + "/model.safetensors",
-                                       tensors_, {}, /*overwrite=*/true));
+    MOE_ASSERT_OK(checkpoint::WriteSafetensorsFile(
+        directory_ + "/model.safetensors", tensors_, {}, /*overwrite=*/true));
   }
 
-  void AlignOne(int64_t layer, DecoderBlock block,
-                const FeatureMoments& reference) {
+  void AlignOne(int64_t layer, model::DecoderBlock block,
+                const checkpoint::FeatureMoments& reference) {
     RoutedOutputTap tap(layer, block);
     WalkMachine machine;
-    Model model = Model::Open(directory_).value();
+    model::Model model = model::Model::Open(directory_).value();
     MOE_ASSERT_OK(
-        WalkForward(model, sequences_, {}, &tap, machine.resources()).status());
+        model::WalkForward(model, sequences_, {}, &tap, machine.resources())
+            .status());
     const auto n = static_cast<double>(tap.rows.size());
     for (size_t i = 0; i < reference.mean.size(); ++i) {
       double mean = 0.0, variance = 0.0;
@@ -168,28 +175,29 @@ class SlowAlignment {
   // Row `row` of the matrix and element `row` of the bias.
   void ScaleAndShift(const std::string& name, size_t row, double scale,
                      double bias) {
-    HostTensor& weight = tensors_.at(name + ".weight");
-    std::vector<float> values = ToFloats(weight);
+    checkpoint::HostTensor& weight = tensors_.at(name + ".weight");
+    std::vector<float> values = model::ToFloats(weight);
     const auto cols = static_cast<size_t>(weight.shape[1]);
     for (size_t c = row * cols; c < (row + 1) * cols; ++c) {
       values[c] = static_cast<float>(values[c] * scale);
     }
     weight = Floats(values, weight.shape);
-    HostTensor& shift = tensors_.at(name + ".bias");
-    values = ToFloats(shift);
+    checkpoint::HostTensor& shift = tensors_.at(name + ".bias");
+    values = model::ToFloats(shift);
     values[row] = static_cast<float>(values[row] * scale + bias);
     shift = Floats(values, shift.shape);
   }
 
   const std::string directory_;
-  const TokenSequences& sequences_;
-  MoeConfig config_;
-  HostTensors tensors_;
+  const text::TokenSequences& sequences_;
+  checkpoint::MoeConfig config_;
+  checkpoint::HostTensors tensors_;
 };
 
 // |got - want| over the largest |want|.
-double LargestError(const HostTensor& got, const HostTensor& want) {
-  const std::vector<float> a = ToFloats(got), b = ToFloats(want);
+double LargestError(const checkpoint::HostTensor& got,
+                    const checkpoint::HostTensor& want) {
+  const std::vector<float> a = model::ToFloats(got), b = model::ToFloats(want);
   double error = a.size() == b.size() ? 0.0 : INFINITY, largest = 0.0;
   for (size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
     error = std::max(error, std::fabs(double{a[i]} - b[i]));
@@ -207,13 +215,13 @@ TEST(PublishedAlignmentTest, IsThatOfOneWalkForEachBlock) {
     const std::string slow = directory.Path("slow");
     WriteFixtureAsF32(name, from);
     WriteFixtureAsF32(name, slow);
-    const TokenSequences sequences = ManySequences(name);
-    const Distribution reference =
+    const text::TokenSequences sequences = ManySequences(name);
+    const checkpoint::Distribution reference =
         MovedReference(DistributionOf(from, sequences));
     AlignOptions options;
     options.set_alignment_mode(AlignOptions::PUBLISHED);
     WalkMachine machine;
-    MOE_ASSERT_OK_AND_ASSIGN(Model model, Model::Open(from));
+    MOE_ASSERT_OK_AND_ASSIGN(model::Model model, model::Model::Open(from));
     MOE_ASSERT_OK_AND_ASSIGN(
         const Alignment alignment,
         AlignModel(model, {sequences, reference, "reference", options}, {},
@@ -222,10 +230,11 @@ TEST(PublishedAlignmentTest, IsThatOfOneWalkForEachBlock) {
                                          options, {directory.Path("to")},
                                          {machine.pool, machine.progress})
                       .status());
-    const HostTensors want = SlowAlignment(slow, sequences).Run(reference);
-    MOE_ASSERT_OK_AND_ASSIGN(
-        const HostTensors got,
-        ReadSafetensorsFile(directory.Path("to") + "/model.safetensors"));
+    const checkpoint::HostTensors want =
+        SlowAlignment(slow, sequences).Run(reference);
+    MOE_ASSERT_OK_AND_ASSIGN(const checkpoint::HostTensors got,
+                             checkpoint::ReadSafetensorsFile(
+                                 directory.Path("to") + "/model.safetensors"));
     EXPECT_EQ(got.size(), want.size());
     for (const auto& [tensor, values] : want) {
       ASSERT_EQ(got.count(tensor), 1u) << tensor;
@@ -235,4 +244,4 @@ TEST(PublishedAlignmentTest, IsThatOfOneWalkForEachBlock) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::align

@@ -27,32 +27,31 @@
 #include "moe/model/walk/testing/walk_fixture.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::align {
 namespace {
 
-using ::moe::testing::DistributionOf;
-using ::moe::testing::ManySequences;
-using ::moe::testing::MoeFixtureNames;
-using ::moe::testing::MoeFixturePath;
-using ::moe::testing::MovedReference;
-using ::moe::testing::TempDirectory;
-using ::moe::testing::WalkMachine;
-using ::moe::testing::WriteFixtureAsF32;
+using ::moe::align::testing::DistributionOf;
+using ::moe::align::testing::ManySequences;
+using ::moe::align::testing::MovedReference;
+using ::moe::align::testing::WriteFixtureAsF32;
+using ::moe::base::testing::TempDirectory;
+using ::moe::model::testing::MoeFixtureNames;
+using ::moe::model::testing::MoeFixturePath;
+using ::moe::model::testing::WalkMachine;
 
 struct Aligned {
-  MoeConfig config;
+  checkpoint::MoeConfig config;
   Alignment alignment;
-  Distribution got;
+  checkpoint::Distribution got;
 };
 
 // Aligns the checkpoint in `from`, writes it to `to`, and records that.
-absl::StatusOr<Aligned> AlignAndRecord(const std::string& from,
-                                       const std::string& to,
-                                       const TokenSequences& sequences,
-                                       const Distribution& reference,
-                                       const AlignOptions& options) {
+absl::StatusOr<Aligned> AlignAndRecord(
+    const std::string& from, const std::string& to,
+    const text::TokenSequences& sequences,
+    const checkpoint::Distribution& reference, const AlignOptions& options) {
   WalkMachine machine;
-  MOE_ASSIGN_OR_RETURN(Model model, Model::Open(from));
+  MOE_ASSIGN_OR_RETURN(model::Model model, model::Model::Open(from));
   Aligned aligned;
   aligned.config = *model.moe_config();
   MOE_ASSIGN_OR_RETURN(
@@ -74,8 +73,9 @@ struct Distance {
   int64_t num_kept = 0;  // Features with a scale of 1.
 };
 
-Distance DistanceOf(const FeatureMoments& got, const FeatureMoments& reference,
-                    const ScaleFactor& factor) {
+Distance DistanceOf(const checkpoint::FeatureMoments& got,
+                    const checkpoint::FeatureMoments& reference,
+                    const checkpoint::ScaleFactor& factor) {
   Distance distance;
   for (size_t i = 0; i < got.mean.size(); ++i) {
     distance.mean =
@@ -93,13 +93,14 @@ Distance DistanceOf(const FeatureMoments& got, const FeatureMoments& reference,
 }
 
 // How close the means are over deviations, and the variances over themselves.
-void ExpectRestored(const Aligned& aligned, const Distribution& reference,
-                    double tolerance, bool with_mean) {
+void ExpectRestored(const Aligned& aligned,
+                    const checkpoint::Distribution& reference, double tolerance,
+                    bool with_mean) {
   for (const AlignedBlock& block : aligned.alignment.blocks) {
     SCOPED_TRACE(block.part + " of layer " + std::to_string(block.layer));
     const bool is_attention = block.part == "attn";
     const auto layer = static_cast<size_t>(block.layer);
-    const LayerParts<ScaleFactor>& factors =
+    const checkpoint::LayerParts<checkpoint::ScaleFactor>& factors =
         aligned.alignment.factors.layers.at(block.layer);
     const Distance distance =
         DistanceOf(is_attention ? *aligned.got.layers[layer].attn
@@ -118,10 +119,10 @@ void ExpectRestored(const Aligned& aligned, const Distribution& reference,
   }
 }
 
-int64_t NumBlocks(const MoeConfig& config) {
+int64_t NumBlocks(const checkpoint::MoeConfig& config) {
   int64_t count = 0;
   for (int64_t i = 0; i < config.decoder.num_hidden_layers; ++i) {
-    const LayerParts<bool> blocks = BlocksWithExperts(config, i);
+    const checkpoint::LayerParts<bool> blocks = BlocksWithExperts(config, i);
     count += (*blocks.attn ? 1 : 0) + (*blocks.mlp ? 1 : 0);
   }
   return count;
@@ -140,8 +141,8 @@ TEST(RestoredDistributionTest, IsTheReferenceInEveryKindOfModel) {
     const TempDirectory directory;
     const std::string from = directory.Path("from");
     WriteFixtureAsF32(name, from);
-    const TokenSequences sequences = ManySequences(name);
-    const Distribution reference =
+    const text::TokenSequences sequences = ManySequences(name);
+    const checkpoint::Distribution reference =
         MovedReference(DistributionOf(from, sequences));
     MOE_ASSERT_OK_AND_ASSIGN(const Aligned aligned,
                              AlignAndRecord(from, directory.Path("aligned"),
@@ -165,8 +166,8 @@ TEST(RestoredDistributionTest, HasTheVarianceWithoutBiases) {
     const TempDirectory directory;
     const std::string from = directory.Path("from");
     WriteFixtureAsF32(name, from);
-    const TokenSequences sequences = ManySequences(name);
-    const Distribution reference =
+    const text::TokenSequences sequences = ManySequences(name);
+    const checkpoint::Distribution reference =
         MovedReference(DistributionOf(from, sequences));
     MOE_ASSERT_OK_AND_ASSIGN(
         const Aligned aligned,
@@ -182,8 +183,8 @@ TEST(RestoredDistributionTest, IsAsCloseAsTheTypeOfTheWeights) {
   for (const std::string name : {"residual", "attention", "biases"}) {
     SCOPED_TRACE(name);
     const TempDirectory directory;
-    const TokenSequences sequences = ManySequences(name);
-    const Distribution reference =
+    const text::TokenSequences sequences = ManySequences(name);
+    const checkpoint::Distribution reference =
         MovedReference(DistributionOf(MoeFixturePath(name), sequences));
     MOE_ASSERT_OK_AND_ASSIGN(
         const Aligned aligned,
@@ -198,8 +199,8 @@ TEST(RestoredDistributionTest, IsAsCloseAsTheTypeOfTheWeights) {
 TEST(RestoredDistributionTest, AligningAgainChangesLittle) {
   const std::string name = "vanilla";
   const TempDirectory directory;
-  const TokenSequences sequences = ManySequences(name);
-  const Distribution reference =
+  const text::TokenSequences sequences = ManySequences(name);
+  const checkpoint::Distribution reference =
       MovedReference(DistributionOf(MoeFixturePath(name), sequences));
   MOE_ASSERT_OK(AlignAndRecord(MoeFixturePath(name), directory.Path("once"),
                                sequences, reference, Exact())
@@ -217,4 +218,4 @@ TEST(RestoredDistributionTest, AligningAgainChangesLittle) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::align

@@ -8,7 +8,7 @@
 #include "hwy/aligned_allocator.h"
 #include "moe/base/memory_budget.h"
 
-namespace moe::internal {
+namespace moe::base::internal {
 namespace {
 
 constexpr uintptr_t kHugePageBytes = uintptr_t{2} << 20;
@@ -37,4 +37,4 @@ AlignedBytes AllocateAlignedBytes(int64_t num_bytes) {
   return bytes;
 }
 
-}  // namespace moe::internal
+}  // namespace moe::base::internal

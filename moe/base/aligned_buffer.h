@@ -10,7 +10,7 @@
 #include "hwy/aligned_allocator.h"
 #include "moe/base/check.h"
 
-namespace moe {
+namespace moe::base {
 namespace internal {
 
 using AlignedBytes = hwy::AlignedFreeUniquePtr<char[]>;
@@ -54,6 +54,6 @@ class AlignedBuffer {
   internal::AlignedBytes bytes_;
 };
 
-}  // namespace moe
+}  // namespace moe::base
 
 #endif  // MOE_BASE_ALIGNED_BUFFER_H_

@@ -4,7 +4,7 @@
 
 #include "gtest/gtest.h"
 
-namespace moe {
+namespace moe::base {
 namespace {
 
 constexpr int64_t kHugePageFloats = (int64_t{2} << 20) / 4;
@@ -46,4 +46,4 @@ TEST(AlignedBufferTest, ReserveKeepsWhatIsLargeEnough) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::base

@@ -28,7 +28,7 @@
 #include "moe/base/staging_directory.h"
 #include "moe/base/status_macros.h"
 
-namespace moe {
+namespace moe::base {
 namespace {
 
 // More that were kept cannot stand beside one target.
@@ -274,4 +274,4 @@ absl::Status CopyFileAtomically(absl::string_view from, absl::string_view to) {
   });
 }
 
-}  // namespace moe
+}  // namespace moe::base

@@ -26,7 +26,7 @@
 #include "moe/base/file_system.h"
 #include "moe/base/staging_directory.h"
 
-namespace moe {
+namespace moe::base {
 
 struct AtomicDirectoryOptions {
   // What it is, for its record and for messages: "checkpoint".
@@ -108,6 +108,6 @@ absl::Status CopyFileAtomically(absl::string_view from, absl::string_view to);
 // Appends the bytes of a file to another.
 absl::Status AppendFile(absl::string_view from, WritableFile& to);
 
-}  // namespace moe
+}  // namespace moe::base
 
 #endif  // MOE_BASE_ATOMIC_WRITE_H_

@@ -26,14 +26,14 @@
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/testing/temp_directory.h"
 
-namespace moe {
+namespace moe::base {
 namespace {
 
-using ::moe::testing::FaultInjectingFileSystem;
-using ::moe::testing::IsOk;
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
+using ::moe::base::testing::FaultInjectingFileSystem;
+using ::moe::base::testing::IsOk;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -478,4 +478,4 @@ TEST(WriteFileAtomicallyTest, EveryFaultLeavesTheOldOrTheNew) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::base

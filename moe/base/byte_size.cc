@@ -14,7 +14,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
 
-namespace moe {
+namespace moe::base {
 namespace {
 
 struct Unit {
@@ -84,4 +84,4 @@ std::string FormatByteSize(int64_t num_bytes) {
   return absl::StrFormat("%.*f %s", decimals, value, kNames[unit]);
 }
 
-}  // namespace moe
+}  // namespace moe::base

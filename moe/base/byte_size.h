@@ -11,7 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 
-namespace moe {
+namespace moe::base {
 
 // Parses a number, optionally with a fraction, and one of the units B, KiB,
 // MiB, GiB, TiB (powers of 1024) or KB, MB, GB, TB (powers of 1000); no unit
@@ -35,6 +35,6 @@ inline std::string WithCommas(int64_t number) {
   return text;
 }
 
-}  // namespace moe
+}  // namespace moe::base
 
 #endif  // MOE_BASE_BYTE_SIZE_H_

@@ -7,11 +7,11 @@
 #include "gtest/gtest.h"
 #include "moe/base/testing/status_matchers.h"
 
-namespace moe {
+namespace moe::base {
 namespace {
 
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::StatusIs;
 using ::testing::HasSubstr;
 
 TEST(ParseByteSizeTest, TakesEveryUnit) {
@@ -58,4 +58,4 @@ TEST(WithCommasTest, GroupsByThousands) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::base

@@ -11,7 +11,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-namespace moe::internal {
+namespace moe::base::internal {
 
 [[noreturn]] inline void CheckFailed(const char* file, int line,
                                      const char* condition) {
@@ -20,13 +20,13 @@ namespace moe::internal {
   std::abort();
 }
 
-}  // namespace moe::internal
+}  // namespace moe::base::internal
 
-#define MOE_CHECK(condition)                                        \
-  do {                                                              \
-    if (!(condition)) [[unlikely]] {                                \
-      ::moe::internal::CheckFailed(__FILE__, __LINE__, #condition); \
-    }                                                               \
+#define MOE_CHECK(condition)                                              \
+  do {                                                                    \
+    if (!(condition)) [[unlikely]] {                                      \
+      ::moe::base::internal::CheckFailed(__FILE__, __LINE__, #condition); \
+    }                                                                     \
   } while (false)
 
 #endif  // MOE_BASE_CHECK_H_

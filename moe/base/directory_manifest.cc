@@ -21,7 +21,7 @@
 #include "moe/base/random_access_file.h"
 #include "moe/base/status_macros.h"
 
-namespace moe {
+namespace moe::base {
 namespace {
 
 // A name and a size for each of a hundred thousand files.
@@ -168,4 +168,4 @@ absl::Status CheckReplaceable(absl::string_view directory,
   return names.empty() ? absl::OkStatus() : CheckMadeByUs(directory, kind);
 }
 
-}  // namespace moe
+}  // namespace moe::base

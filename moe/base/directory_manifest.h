@@ -20,7 +20,7 @@
 #include "absl/strings/string_view.h"
 #include "moe/base/file_system.h"
 
-namespace moe {
+namespace moe::base {
 
 inline constexpr char kManifestFile[] = ".llama_moe";
 
@@ -38,6 +38,6 @@ absl::Status CheckMadeByUs(absl::string_view directory, absl::string_view kind);
 absl::Status CheckReplaceable(absl::string_view directory,
                               absl::string_view kind);
 
-}  // namespace moe
+}  // namespace moe::base
 
 #endif  // MOE_BASE_DIRECTORY_MANIFEST_H_

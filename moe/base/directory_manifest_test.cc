@@ -13,11 +13,11 @@
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/testing/temp_directory.h"
 
-namespace moe {
+namespace moe::base {
 namespace {
 
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
 using ::testing::HasSubstr;
 
 constexpr char kKind[] = "checkpoint";
@@ -105,4 +105,4 @@ TEST(DirectoryManifestTest, AnEmptyDirectoryMayBeReplaced) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::base

@@ -13,7 +13,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
 
-namespace moe {
+namespace moe::base {
 namespace {
 
 // The bytes that may follow the first of a sequence, by RFC 3629, section 4:
@@ -134,4 +134,4 @@ void SayNotice(absl::string_view text) {
   std::fflush(stderr);
 }
 
-}  // namespace moe
+}  // namespace moe::base

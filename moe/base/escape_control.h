@@ -14,7 +14,7 @@
 
 #include "absl/strings/string_view.h"
 
-namespace moe {
+namespace moe::base {
 
 // A name or value: escapes C0 controls with newline and tab, DEL, C1 controls
 // (U+0080 to U+009F), zero-width characters and marks of direction (U+061C,
@@ -36,6 +36,6 @@ size_t BytesBeforeCutSequence(absl::string_view text);
 // Control characters are escaped as EscapeControl does it. Thread-safe.
 void SayNotice(absl::string_view text);
 
-}  // namespace moe
+}  // namespace moe::base
 
 #endif  // MOE_BASE_ESCAPE_CONTROL_H_

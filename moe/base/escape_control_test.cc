@@ -9,7 +9,7 @@
 #include "absl/strings/string_view.h"
 #include "gtest/gtest.h"
 
-namespace moe {
+namespace moe::base {
 namespace {
 
 // The UTF-8 of a character of the first plane.
@@ -126,4 +126,4 @@ TEST(SayNoticeTest, EscapesControlCharacters) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::base

@@ -26,11 +26,11 @@
 #include "moe/base/mutation_gate.h"
 #include "moe/base/status_macros.h"
 
-namespace moe {
+namespace moe::base {
 namespace {
 
 absl::Status ErrnoStatus(absl::string_view doing, absl::string_view path) {
-  return moe::ErrnoStatus(errno, absl::StrCat(doing, " ", path));
+  return moe::base::ErrnoStatus(errno, absl::StrCat(doing, " ", path));
 }
 
 absl::Status RemoveTree(const std::string& path) {
@@ -360,4 +360,4 @@ absl::Status ErrnoStatus(int error, absl::string_view doing) {
                       absl::StrCat(status.message(), Advice(error)));
 }
 
-}  // namespace moe
+}  // namespace moe::base

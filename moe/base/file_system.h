@@ -16,7 +16,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-namespace moe {
+namespace moe::base {
 
 // A file that is being written, front to back. Destruction without Close closes
 // the file, and its last bytes may be missing.
@@ -97,6 +97,6 @@ bool IsMountPoint(absl::string_view path);
 // the message also says what the limit is and how to raise it.
 absl::Status ErrnoStatus(int error, absl::string_view doing);
 
-}  // namespace moe
+}  // namespace moe::base
 
 #endif  // MOE_BASE_FILE_SYSTEM_H_

@@ -14,12 +14,12 @@
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/testing/temp_directory.h"
 
-namespace moe {
+namespace moe::base {
 namespace {
 
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
 using ::testing::ElementsAre;
 using ::testing::Gt;
 using ::testing::HasSubstr;
@@ -158,7 +158,7 @@ TEST(ListDirectoryTest, IsSorted) {
 
 namespace {
 
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::StatusIs;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -179,4 +179,4 @@ TEST(ErrnoStatusTest, AddsNothingToOtherErrors) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::base

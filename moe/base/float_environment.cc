@@ -13,7 +13,7 @@
 #include <xmmintrin.h>
 #endif
 
-namespace moe {
+namespace moe::base {
 namespace {
 
 #if defined(__x86_64__)
@@ -86,4 +86,4 @@ absl::Status CheckFloatEnvironment(absl::string_view stage) {
   return absl::OkStatus();
 }
 
-}  // namespace moe
+}  // namespace moe::base

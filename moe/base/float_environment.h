@@ -12,7 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 
-namespace moe {
+namespace moe::base {
 
 // Sets the modes above on the calling thread, and leaves its exception flags.
 void SetFloatEnvironment();
@@ -22,6 +22,6 @@ void SetFloatEnvironment();
 // then also computes, so that it finds modes that it does not know by name.
 absl::Status CheckFloatEnvironment(absl::string_view stage);
 
-}  // namespace moe
+}  // namespace moe::base
 
 #endif  // MOE_BASE_FLOAT_ENVIRONMENT_H_

@@ -11,11 +11,11 @@
 #include <xmmintrin.h>
 #endif
 
-namespace moe {
+namespace moe::base {
 namespace {
 
-using ::moe::testing::IsOk;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::IsOk;
+using ::moe::base::testing::StatusIs;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
@@ -56,4 +56,4 @@ TEST_F(FloatEnvironmentTest, FindsFlushToZeroAndDenormalsAreZero) {
 #endif
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::base

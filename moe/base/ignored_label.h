@@ -5,11 +5,11 @@
 
 #include <cstdint>
 
-namespace moe {
+namespace moe::base {
 
 // As in Hugging Face transformers and torch's cross_entropy.
 inline constexpr int32_t kIgnoredLabel = -100;
 
-}  // namespace moe
+}  // namespace moe::base
 
 #endif  // MOE_BASE_IGNORED_LABEL_H_

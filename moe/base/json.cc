@@ -14,7 +14,7 @@
 #include "absl/strings/string_view.h"
 #include "moe/base/status_macros.h"
 
-namespace moe {
+namespace moe::base {
 namespace {
 
 // Finds what the parser would accept, before a document is built.
@@ -152,4 +152,4 @@ const Json* FindField(const Json& object, absl::string_view field) {
   return found == object.end() || found->is_null() ? nullptr : &*found;
 }
 
-}  // namespace moe
+}  // namespace moe::base

@@ -15,7 +15,7 @@
 #include "absl/strings/string_view.h"
 #include "nlohmann/json.hpp"
 
-namespace moe {
+namespace moe::base {
 
 // Keeps the order of the fields, so that a document that is read and written
 // again differs only in the changed fields.
@@ -109,6 +109,6 @@ absl::StatusOr<T> Get(const Json& object, absl::string_view field) {
   return GetOr<T>(object, field, T());
 }
 
-}  // namespace moe
+}  // namespace moe::base
 
 #endif  // MOE_BASE_JSON_H_

@@ -9,12 +9,12 @@
 #include "gtest/gtest.h"
 #include "moe/base/testing/status_matchers.h"
 
-namespace moe {
+namespace moe::base {
 namespace {
 
-using ::moe::testing::IsOk;
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::IsOk;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::StatusIs;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
@@ -119,4 +119,4 @@ TEST(JsonTest, AZeroByteIsNotTheEnd) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::base

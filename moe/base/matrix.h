@@ -15,7 +15,7 @@
 #include "moe/base/check.h"
 #include "moe/base/matrix_view.h"
 
-namespace moe {
+namespace moe::base {
 
 // The rows are contiguous, without padding. The first is aligned as in
 // AlignedBuffer.
@@ -70,6 +70,6 @@ class Matrix {
   AlignedBuffer<T> values_;
 };
 
-}  // namespace moe
+}  // namespace moe::base
 
 #endif  // MOE_BASE_MATRIX_H_

@@ -7,7 +7,7 @@
 #include "gtest/gtest.h"
 #include "moe/base/matrix_view.h"
 
-namespace moe {
+namespace moe::base {
 namespace {
 
 using ::testing::ElementsAre;
@@ -67,4 +67,4 @@ TEST(MatrixDeathTest, RefusesWhatIsNotThere) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::base

@@ -9,7 +9,7 @@
 #include "absl/types/span.h"
 #include "moe/base/check.h"
 
-namespace moe {
+namespace moe::base {
 
 // Element [r, c] is data[r * stride + c]. The stride, in elements, is at least
 // the number of columns; elements between the rows are never touched. Copies
@@ -50,6 +50,6 @@ bool SameShape(const MatrixView<T>& a, const MatrixView<U>& b) {
   return a.rows == b.rows && a.cols == b.cols;
 }
 
-}  // namespace moe
+}  // namespace moe::base
 
 #endif  // MOE_BASE_MATRIX_VIEW_H_

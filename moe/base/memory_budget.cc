@@ -25,7 +25,7 @@
 #include "moe/base/byte_size.h"
 #include "moe/base/check.h"
 
-namespace moe {
+namespace moe::base {
 
 MemoryBudget::Reservation::~Reservation() {
   if (budget_ != nullptr) budget_->Release(num_bytes_);
@@ -222,4 +222,4 @@ absl::Status StatusOfException(const std::exception& error) {
   return absl::InternalError(error.what());
 }
 
-}  // namespace moe
+}  // namespace moe::base

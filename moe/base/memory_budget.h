@@ -26,7 +26,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-namespace moe {
+namespace moe::base {
 
 class MemoryBudget {
  public:
@@ -131,6 +131,6 @@ absl::Status OutOfMemoryStatus(const std::bad_alloc& error);
 // The status for an exception: no memory, no thread, or an error of a library.
 absl::Status StatusOfException(const std::exception& error);
 
-}  // namespace moe
+}  // namespace moe::base
 
 #endif  // MOE_BASE_MEMORY_BUDGET_H_

@@ -17,10 +17,10 @@
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/testing/temp_directory.h"
 
-namespace moe {
+namespace moe::base {
 namespace {
 
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::StatusIs;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
@@ -136,7 +136,7 @@ TEST(AvailableMemoryTest, SaysItToAPerson) {
 
 namespace {
 
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::StatusIs;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
@@ -152,4 +152,4 @@ TEST(OutOfMemoryTest, SaysWhatWasWantedWhatThereIsAndWhatToDo) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::base

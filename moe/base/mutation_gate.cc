@@ -4,7 +4,7 @@
 
 #include "moe/base/check.h"
 
-namespace moe {
+namespace moe::base {
 namespace {
 
 // Never destroyed: threads may wait at it while the process ends.
@@ -32,4 +32,4 @@ void ShutMutationGateForGood() {
   depth = 1;  // This thread passes without the lock, which it never gives back.
 }
 
-}  // namespace moe
+}  // namespace moe::base

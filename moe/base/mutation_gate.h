@@ -9,7 +9,7 @@
 #ifndef MOE_BASE_MUTATION_GATE_H_
 #define MOE_BASE_MUTATION_GATE_H_
 
-namespace moe {
+namespace moe::base {
 
 // Sections of one thread may be nested; together they are one.
 class MutationSection {
@@ -25,6 +25,6 @@ class MutationSection {
 // once, outside of any section.
 void ShutMutationGateForGood();
 
-}  // namespace moe
+}  // namespace moe::base
 
 #endif  // MOE_BASE_MUTATION_GATE_H_

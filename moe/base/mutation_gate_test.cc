@@ -8,7 +8,7 @@
 
 #include "gtest/gtest.h"
 
-namespace moe {
+namespace moe::base {
 namespace {
 
 TEST(MutationGateTest, SectionsOfOneThreadAreNestedAndThoseOfTwoAreTogether) {
@@ -51,4 +51,4 @@ TEST(MutationGateTest, ShutForGoodWaitsForSectionsAndLetsNoOtherThreadIn) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::base

@@ -9,7 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 
-namespace moe {
+namespace moe::base {
 
 // The heaps of a clustering take num_tokens * num_experts entries; more experts
 // would only cost memory.
@@ -31,6 +31,6 @@ inline absl::Status CheckNumExperts(int64_t num_experts,
                     num_experts, absl::StrCat("1 to ", kMaxExperts));
 }
 
-}  // namespace moe
+}  // namespace moe::base
 
 #endif  // MOE_BASE_OPTION_CHECKS_H_

@@ -5,10 +5,10 @@
 #include "gtest/gtest.h"
 #include "moe/base/testing/status_matchers.h"
 
-namespace moe {
+namespace moe::base {
 namespace {
 
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::StatusIs;
 using ::testing::HasSubstr;
 
 TEST(OptionChecksTest, NameTheFieldAndWhatIsAllowed) {
@@ -24,4 +24,4 @@ TEST(OptionChecksTest, NameTheFieldAndWhatIsAllowed) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::base

@@ -15,7 +15,7 @@
 #include "absl/strings/string_view.h"
 #include "moe/base/file_system.h"
 
-namespace moe {
+namespace moe::base {
 namespace {
 
 // The identities of `path`, or of the nearest directory above it that exists,
@@ -109,4 +109,4 @@ absl::StatusOr<std::string> FollowTargetLink(absl::string_view target) {
   return found.string();
 }
 
-}  // namespace moe
+}  // namespace moe::base

@@ -16,7 +16,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-namespace moe {
+namespace moe::base {
 
 // What the system calls the same file, whatever its names.
 struct FileIdentity {
@@ -49,6 +49,6 @@ absl::Status CheckApart(absl::string_view target, absl::string_view input);
 // another link, because users do not see where such a chain ends.
 absl::StatusOr<std::string> FollowTargetLink(absl::string_view target);
 
-}  // namespace moe
+}  // namespace moe::base
 
 #endif  // MOE_BASE_PATH_OVERLAP_H_

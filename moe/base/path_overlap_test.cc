@@ -9,12 +9,12 @@
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/testing/temp_directory.h"
 
-namespace moe {
+namespace moe::base {
 namespace {
 
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
 using ::testing::HasSubstr;
 
 TEST(PathOverlapTest, FollowsDirectoriesUpAndLinksAndOtherNames) {
@@ -76,4 +76,4 @@ TEST(PathOverlapTest, FollowsALinkWhereItLies) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::base

@@ -9,7 +9,7 @@
 #include "moe/base/check.h"
 #include "moe/base/sha256.h"
 
-namespace moe {
+namespace moe::base {
 namespace {
 
 // Multipliers and Weyl increments of the paper: the multipliers of table 2, the
@@ -88,4 +88,4 @@ float RandomStream::UniformSymmetric(float bound) {
   return static_cast<float>(2 * u + 1 - (int32_t{1} << 24)) * 0x1p-24f * bound;
 }
 
-}  // namespace moe
+}  // namespace moe::base

@@ -21,7 +21,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 
-namespace moe {
+namespace moe::base {
 
 using PhiloxCounter = std::array<uint32_t, 4>;
 using PhiloxKey = std::array<uint32_t, 2>;
@@ -67,6 +67,6 @@ void Shuffle(RandomStream& stream, absl::Span<T> values) {
   }
 }
 
-}  // namespace moe
+}  // namespace moe::base
 
 #endif  // MOE_BASE_PHILOX_H_

@@ -12,7 +12,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace moe {
+namespace moe::base {
 namespace {
 
 using ::testing::ElementsAre;
@@ -116,4 +116,4 @@ TEST(ShuffleTest, EveryOrderIsEquallyLikely) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::base

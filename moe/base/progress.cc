@@ -19,7 +19,7 @@
 #include "moe/base/byte_size.h"
 #include "moe/base/escape_control.h"
 
-namespace moe {
+namespace moe::base {
 namespace {
 
 // A person sees at most ten redraws a second; two lines a minute are enough in
@@ -175,4 +175,4 @@ Progress::Sink StandardErrorSink() {
           }};
 }
 
-}  // namespace moe
+}  // namespace moe::base

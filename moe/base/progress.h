@@ -15,7 +15,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 
-namespace moe {
+namespace moe::base {
 
 // Thread-safe. Stages do not overlap: Start finishes the one before.
 class Progress {
@@ -75,6 +75,6 @@ class Progress {
 Progress::Style StyleForStandardError();
 Progress::Sink StandardErrorSink();
 
-}  // namespace moe
+}  // namespace moe::base
 
 #endif  // MOE_BASE_PROGRESS_H_

@@ -8,7 +8,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace moe {
+namespace moe::base {
 namespace {
 
 class ProgressTest : public ::testing::Test {
@@ -142,4 +142,4 @@ TEST_F(ProgressTest, ControlCharactersOfADetailAreEscaped) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::base

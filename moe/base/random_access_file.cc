@@ -20,7 +20,7 @@
 #include "moe/base/file_system.h"
 #include "moe/base/status_macros.h"
 
-namespace moe {
+namespace moe::base {
 namespace {
 
 // Git LFS keeps a pointer below 1024 bytes, and begins it with this line.
@@ -113,9 +113,9 @@ absl::StatusOr<std::string> ReadFile(absl::string_view path,
   return contents;
 }
 
-}  // namespace moe
+}  // namespace moe::base
 
-namespace moe::internal {
+namespace moe::base::internal {
 
 absl::StatusOr<size_t> ReadAt(int descriptor, uint64_t offset_bytes,
                               absl::Span<char> out) {
@@ -137,9 +137,9 @@ absl::StatusOr<size_t> ReadAt(int descriptor, uint64_t offset_bytes,
   return done;
 }
 
-}  // namespace moe::internal
+}  // namespace moe::base::internal
 
-namespace moe {
+namespace moe::base {
 namespace {
 
 int64_t Nanoseconds(const timespec& time) {
@@ -175,4 +175,4 @@ absl::Status CheckStamp(absl::string_view path, const FileStamp& stamp) {
       "; leave the inputs alone while a command works, and start it again"));
 }
 
-}  // namespace moe
+}  // namespace moe::base

@@ -15,7 +15,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 
-namespace moe {
+namespace moe::base {
 
 // An open regular file. Movable; Read may be called from several threads at
 // once.
@@ -53,18 +53,18 @@ class RandomAccessFile {
 absl::StatusOr<std::string> ReadFile(absl::string_view path,
                                      uint64_t max_bytes);
 
-}  // namespace moe
+}  // namespace moe::base
 
-namespace moe::internal {
+namespace moe::base::internal {
 
 // Reads from `offset_bytes` on until `out` is full or the file ends, and gives
 // the number of bytes. What the system reports, otherwise, without a path.
 absl::StatusOr<size_t> ReadAt(int descriptor, uint64_t offset_bytes,
                               absl::Span<char> out);
 
-}  // namespace moe::internal
+}  // namespace moe::base::internal
 
-namespace moe {
+namespace moe::base {
 
 // Tells whether a file is still the one that was read.
 //
@@ -89,6 +89,6 @@ absl::StatusOr<FileStamp> StampOf(absl::string_view path);
 // changed, replaced or removed.
 absl::Status CheckStamp(absl::string_view path, const FileStamp& stamp);
 
-}  // namespace moe
+}  // namespace moe::base
 
 #endif  // MOE_BASE_RANDOM_ACCESS_FILE_H_

@@ -15,13 +15,13 @@
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/testing/temp_directory.h"
 
-namespace moe {
+namespace moe::base {
 namespace {
 
-using ::moe::testing::IsOk;
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
+using ::moe::base::testing::IsOk;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
@@ -96,13 +96,13 @@ TEST(ReadFileTest, ReadsWholeUpToTheLimit) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::base
 
-namespace moe::internal {
+namespace moe::base::internal {
 namespace {
 
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::StatusIs;
 using ::testing::HasSubstr;
 
 TEST(ReadAtTest, FillsTheSpanOrEndsWithTheFile) {
@@ -129,13 +129,13 @@ TEST(ReadAtTest, SaysWhatTheSystemReports) {
 }
 
 }  // namespace
-}  // namespace moe::internal
+}  // namespace moe::base::internal
 
-namespace moe {
+namespace moe::base {
 namespace {
 
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
 using ::testing::HasSubstr;
 
 TEST(FileStampTest, TellsEveryKindOfChange) {
@@ -169,4 +169,4 @@ TEST(FileStampTest, AMissingFileIsAnError) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::base

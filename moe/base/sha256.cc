@@ -16,7 +16,7 @@
 #include "moe/base/random_access_file.h"
 #include "moe/base/status_macros.h"
 
-namespace moe {
+namespace moe::base {
 
 namespace {
 
@@ -93,4 +93,4 @@ absl::StatusOr<std::string> HexSha256OfFile(absl::string_view path) {
   return sha256.HexDigest();
 }
 
-}  // namespace moe
+}  // namespace moe::base

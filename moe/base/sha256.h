@@ -14,7 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-namespace moe {
+namespace moe::base {
 
 using Sha256Digest = std::array<uint8_t, 32>;
 
@@ -42,6 +42,6 @@ std::string HexSha256Of(absl::string_view bytes);
 // Reads the file in pieces of 1 MiB. Errors are those of RandomAccessFile.
 absl::StatusOr<std::string> HexSha256OfFile(absl::string_view path);
 
-}  // namespace moe
+}  // namespace moe::base
 
 #endif  // MOE_BASE_SHA256_H_

@@ -11,12 +11,12 @@
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/testing/temp_directory.h"
 
-namespace moe {
+namespace moe::base {
 namespace {
 
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
 
 // FIPS 180-4's example messages, with the digests that NIST publishes for them.
 constexpr char kEmptyDigest[] =
@@ -66,4 +66,4 @@ TEST(Sha256Test, OfFile) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::base

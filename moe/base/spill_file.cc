@@ -20,7 +20,7 @@
 #include "moe/base/random_access_file.h"
 #include "moe/base/status_macros.h"
 
-namespace moe {
+namespace moe::base {
 namespace {
 
 // Linux transfers at most about 2 GiB a call.
@@ -120,4 +120,4 @@ absl::Status SpillFile::Read(uint64_t offset_bytes,
                                           ", found ", *got));
 }
 
-}  // namespace moe
+}  // namespace moe::base

@@ -20,7 +20,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 
-namespace moe {
+namespace moe::base {
 
 // $TMPDIR, or else /var/tmp: /tmp is in memory on many systems.
 std::string SpillDirectory();
@@ -56,6 +56,6 @@ class SpillFile {
   int descriptor_ = -1;
 };
 
-}  // namespace moe
+}  // namespace moe::base
 
 #endif  // MOE_BASE_SPILL_FILE_H_

@@ -16,10 +16,10 @@
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/testing/temp_directory.h"
 
-namespace moe {
+namespace moe::base {
 namespace {
 
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::StatusIs;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -91,4 +91,4 @@ TEST(SpillDirectoryTest, IsTheUsersChoice) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::base

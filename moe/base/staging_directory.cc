@@ -22,7 +22,7 @@
 #include "moe/base/random_access_file.h"
 #include "moe/base/status_macros.h"
 
-namespace moe {
+namespace moe::base {
 namespace {
 
 // The mark, and what it holds.
@@ -211,4 +211,4 @@ void RemoveAllStaging() {
   }
 }
 
-}  // namespace moe
+}  // namespace moe::base

@@ -18,7 +18,7 @@
 #include "absl/strings/string_view.h"
 #include "moe/base/file_system.h"
 
-namespace moe {
+namespace moe::base {
 
 // InvalidArgument if `target` ends in no name that something could get: it is
 // empty, the root, or ends in "." or "..".
@@ -69,6 +69,6 @@ class StagingDirectory {
 // may change names any more (ShutMutationGateForGood).
 void RemoveAllStaging();
 
-}  // namespace moe
+}  // namespace moe::base
 
 #endif  // MOE_BASE_STAGING_DIRECTORY_H_

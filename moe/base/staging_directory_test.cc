@@ -22,12 +22,12 @@
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/testing/temp_directory.h"
 
-namespace moe {
+namespace moe::base {
 namespace {
 
-using ::moe::testing::FaultInjectingFileSystem;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
+using ::moe::base::testing::FaultInjectingFileSystem;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
@@ -133,4 +133,4 @@ TEST(StagingDirectoryTest, AllAreRemovedWhenAProcessIsToldToStop) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::base

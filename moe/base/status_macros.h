@@ -17,7 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 
-namespace moe {
+namespace moe::base {
 
 // Returns `status` with "`where`: " before its message and the same code; an OK
 // status as it is.
@@ -28,7 +28,7 @@ inline absl::Status Annotate(const absl::Status& status,
                       absl::StrCat(where, ": ", status.message()));
 }
 
-}  // namespace moe
+}  // namespace moe::base
 
 #define MOE_RETURN_IF_ERROR(expression)        \
   do {                                         \

@@ -8,12 +8,12 @@
 #include "gtest/gtest.h"
 #include "moe/base/testing/status_matchers.h"
 
-namespace moe {
+namespace moe::base {
 namespace {
 
-using ::moe::testing::IsOk;
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::IsOk;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::StatusIs;
 using ::testing::Not;
 
 absl::StatusOr<std::unique_ptr<int>> MakeOdd(int value) {
@@ -62,4 +62,4 @@ TEST(StatusMatchersTest, TellWhatTheyShould) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::base

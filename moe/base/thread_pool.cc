@@ -19,7 +19,7 @@
 #include "moe/base/check.h"
 #include "moe/base/float_environment.h"
 
-namespace moe {
+namespace moe::base {
 namespace {
 
 constexpr int kMaxThreads = 1024;
@@ -175,4 +175,4 @@ void ThreadPool::ParallelFor(int64_t begin, int64_t end, int64_t grain,
   RethrowFailure(loop);
 }
 
-}  // namespace moe
+}  // namespace moe::base

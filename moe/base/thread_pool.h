@@ -18,7 +18,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 
-namespace moe {
+namespace moe::base {
 
 // The value of MOE_NUM_THREADS, or else the number of processors that this
 // process may use. InvalidArgument if the variable is not a number from 1 to
@@ -79,6 +79,6 @@ class ThreadPool {
   std::vector<std::thread> workers_;
 };
 
-}  // namespace moe
+}  // namespace moe::base
 
 #endif  // MOE_BASE_THREAD_POOL_H_

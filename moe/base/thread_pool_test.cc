@@ -23,11 +23,11 @@
 #include "moe/base/float_environment.h"
 #include "moe/base/testing/status_matchers.h"
 
-namespace moe {
+namespace moe::base {
 namespace {
 
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::StatusIs;
 using ::testing::Ge;
 using ::testing::HasSubstr;
 
@@ -172,4 +172,4 @@ TEST(ThreadPoolTest, StartsWithTheThreadsThatItGets) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::base

@@ -18,7 +18,7 @@
 #include "moe/base/float_environment.h"
 #include "moe/base/status_macros.h"
 
-namespace moe::internal {
+namespace moe::base::internal {
 namespace {
 
 constexpr char kFile[] = "libllama_moe_torch.so";
@@ -121,4 +121,4 @@ absl::StatusOr<void*> FindInTorchPlugin(const char* name) {
   return FindInTorchPlugin(TorchPluginPaths(program.string()), name);
 }
 
-}  // namespace moe::internal
+}  // namespace moe::base::internal

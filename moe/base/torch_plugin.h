@@ -24,7 +24,7 @@
 #include "absl/strings/string_view.h"
 #include "moe/base/status_macros.h"
 
-namespace moe {
+namespace moe::base {
 
 // The function of the plugin that a header declares under this name, as
 // absl::StatusOr<Function*>. Loads the plugin, which stays for the life of the
@@ -34,7 +34,7 @@ namespace moe {
 //   FailedPrecondition  the plugin cannot be loaded, is of another build, or
 //                       has no such function
 #define MOE_TORCH_FUNCTION(function) \
-  ::moe::internal::TorchFunction<decltype(function)>(#function)
+  ::moe::base::internal::TorchFunction<decltype(function)>(#function)
 
 // What has to be the same on both sides.
 struct TorchPluginIdentity {
@@ -76,6 +76,6 @@ absl::StatusOr<Function*> TorchFunction(const char* name) {
 }
 
 }  // namespace internal
-}  // namespace moe
+}  // namespace moe::base
 
 #endif  // MOE_BASE_TORCH_PLUGIN_H_

@@ -12,11 +12,11 @@
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/testing/temp_directory.h"
 
-namespace moe::internal {
+namespace moe::base::internal {
 namespace {
 
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -80,4 +80,4 @@ TEST(FindInTorchPluginTest, RefusesAPluginOfAnotherBuild) {
 }
 
 }  // namespace
-}  // namespace moe::internal
+}  // namespace moe::base::internal

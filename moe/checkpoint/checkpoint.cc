@@ -32,7 +32,7 @@
 #include "moe/checkpoint/tensor_name.h"
 #include "moe/checkpoint/tensor_set.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
 // The configurations of published models have a few kilobytes.
@@ -96,17 +96,18 @@ absl::Status FitTensors(const CheckpointConfig& config,
 void SayWhatIsPassedOver(absl::string_view directory,
                          const CheckpointConfig& config,
                          const NamePrefix& prefix) {
-  const Json& quantization = DecoderConfig(config).quantization_config;
+  const base::Json& quantization = DecoderConfig(config).quantization_config;
   if (!quantization.is_null()) {
-    SayNotice(LeftoverQuantization(absl::StrCat(directory, "/", kConfigFile),
-                                   quantization));
+    base::SayNotice(LeftoverQuantization(
+        absl::StrCat(directory, "/", kConfigFile), quantization));
   }
   if (!prefix.wrapper.empty()) {
-    SayNotice(absl::StrCat(directory, ": every tensor's name begins with \"",
-                           prefix.wrapper, "\", which is taken off"));
+    base::SayNotice(absl::StrCat(directory,
+                                 ": every tensor's name begins with \"",
+                                 prefix.wrapper, "\", which is taken off"));
   }
-  if (PathExists(absl::StrCat(directory, "/", kAdapterConfigFile))) {
-    SayNotice(absl::StrCat(
+  if (base::PathExists(absl::StrCat(directory, "/", kAdapterConfigFile))) {
+    base::SayNotice(absl::StrCat(
         directory, ": there is an adapter (", kAdapterConfigFile,
         ") beside the weights, and it is not applied; if it is meant, merge it "
         "with merge_and_unload of peft, and save the model with "
@@ -116,7 +117,7 @@ void SayWhatIsPassedOver(absl::string_view directory,
 
 absl::Status CheckTensorFinite(const SafetensorsFile& shard,
                                const SafetensorsTensor& tensor,
-                               std::string& piece, Progress& progress) {
+                               std::string& piece, base::Progress& progress) {
   constexpr uint64_t kPieceBytes = uint64_t{4} << 20;
   const uint64_t size_bytes = tensor.end - tensor.begin;
   const int64_t element_bytes = DtypeSize(tensor.spec.dtype);
@@ -140,9 +141,9 @@ absl::Status CheckTensorFinite(const SafetensorsFile& shard,
 }  // namespace
 
 absl::StatusOr<CheckpointConfig> ParseCheckpointConfig(absl::string_view text) {
-  MOE_ASSIGN_OR_RETURN(const Json document, ParseJsonObject(text));
+  MOE_ASSIGN_OR_RETURN(const base::Json document, base::ParseJsonObject(text));
   MOE_ASSIGN_OR_RETURN(const std::string model_type,
-                       Get<std::string>(document, "model_type"));
+                       base::Get<std::string>(document, "model_type"));
   if (IsMoeModelType(model_type)) return ParseMoeConfig(text);
   return ParseLlamaConfig(text);
 }
@@ -154,18 +155,19 @@ const LlamaConfig& DecoderConfig(const CheckpointConfig& config) {
 
 absl::StatusOr<Checkpoint> Checkpoint::Open(absl::string_view directory) {
   const std::string config_path = absl::StrCat(directory, "/", kConfigFile);
-  if (!PathExists(config_path)) {
+  if (!base::PathExists(config_path)) {
     return absl::NotFoundError(absl::StrCat(
-        directory, PathExists(directory) ? " has no " : " does not exist: no ",
+        directory,
+        base::PathExists(directory) ? " has no " : " does not exist: no ",
         kConfigFile, WhatIsThereInstead(directory)));
   }
   MOE_ASSIGN_OR_RETURN(const std::string text,
-                       ReadFile(config_path, kMaxConfigBytes));
+                       base::ReadFile(config_path, kMaxConfigBytes));
   absl::StatusOr<CheckpointConfig> config = ParseCheckpointConfig(text);
-  if (!config.ok()) return Annotate(config.status(), config_path);
+  if (!config.ok()) return base::Annotate(config.status(), config_path);
   MOE_ASSIGN_OR_RETURN(ShardedTensors tensors, ShardedTensors::Open(directory));
   NamePrefix prefix = RemoveNamePrefix(tensors);
-  MOE_RETURN_IF_ERROR(Annotate(FitTensors(*config, tensors), directory));
+  MOE_RETURN_IF_ERROR(base::Annotate(FitTensors(*config, tensors), directory));
   SayWhatIsPassedOver(directory, *config, prefix);
   return Checkpoint(std::string(directory), *std::move(config),
                     std::move(tensors), std::move(prefix));
@@ -187,7 +189,7 @@ absl::StatusOr<CompanionCopies> Checkpoint::CompanionsToCopy() const {
   return FindCompanionCopies(directory_, model_files);
 }
 
-absl::Status Checkpoint::CheckFinite(Progress& progress) const {
+absl::Status Checkpoint::CheckFinite(base::Progress& progress) const {
   int64_t total_bytes = 0;
   for (const SafetensorsFile& shard : tensors_.shards()) {
     total_bytes += static_cast<int64_t>(shard.size_bytes());
@@ -206,24 +208,25 @@ absl::Status Checkpoint::CheckFinite(Progress& progress) const {
 }
 
 absl::StatusOr<std::string> CheckpointDigest(const Checkpoint& checkpoint,
-                                             Progress& progress) {
+                                             base::Progress& progress) {
   int64_t total_bytes = 0;
   for (const SafetensorsFile& shard : checkpoint.tensors().shards()) {
     total_bytes += static_cast<int64_t>(shard.size_bytes());
   }
   progress.Start("digest of the model", total_bytes, "bytes");
-  MOE_ASSIGN_OR_RETURN(
-      const std::string config,
-      HexSha256OfFile(absl::StrCat(checkpoint.directory(), "/", kConfigFile)));
+  MOE_ASSIGN_OR_RETURN(const std::string config,
+                       base::HexSha256OfFile(absl::StrCat(
+                           checkpoint.directory(), "/", kConfigFile)));
   std::string lines = absl::StrCat(config, "  ", kConfigFile, "\n");
   for (const SafetensorsFile& shard : checkpoint.tensors().shards()) {
     MOE_ASSIGN_OR_RETURN(const std::string digest,
-                         HexSha256OfFile(shard.path()));
-    absl::StrAppend(&lines, digest, "  ", SplitPath(shard.path()).name, "\n");
+                         base::HexSha256OfFile(shard.path()));
+    absl::StrAppend(&lines, digest, "  ", base::SplitPath(shard.path()).name,
+                    "\n");
     progress.Advance(static_cast<int64_t>(shard.size_bytes()));
   }
   progress.Finish();
-  return HexSha256Of(lines);
+  return base::HexSha256Of(lines);
 }
 
-}  // namespace moe
+}  // namespace moe::checkpoint

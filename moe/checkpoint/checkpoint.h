@@ -30,7 +30,7 @@
 #include "moe/checkpoint/sharded_tensors.h"
 #include "moe/checkpoint/tensor_name.h"
 
-namespace moe {
+namespace moe::checkpoint {
 
 inline constexpr char kConfigFile[] = "config.json";
 
@@ -75,7 +75,7 @@ class Checkpoint {
 
   // Reads every weight. InvalidArgument names the first NaN or infinity: file,
   // tensor, position.
-  absl::Status CheckFinite(Progress& progress) const;
+  absl::Status CheckFinite(base::Progress& progress) const;
 
  private:
   Checkpoint(std::string directory, CheckpointConfig config,
@@ -95,8 +95,8 @@ class Checkpoint {
 // for every weight file, sorted by name, as sha256sum writes them. Reads all
 // weights. Errors are those of the files.
 absl::StatusOr<std::string> CheckpointDigest(const Checkpoint& checkpoint,
-                                             Progress& progress);
+                                             base::Progress& progress);
 
-}  // namespace moe
+}  // namespace moe::checkpoint
 
 #endif  // MOE_CHECKPOINT_CHECKPOINT_H_

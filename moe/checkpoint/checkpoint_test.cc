@@ -20,13 +20,13 @@
 #include "moe/checkpoint/llama_config.h"
 #include "moe/checkpoint/safetensors_file.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
-using ::moe::testing::IsOk;
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
+using ::moe::base::testing::IsOk;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -35,7 +35,7 @@ using ::testing::NotNull;
 using ::testing::Optional;
 
 TEST(CheckpointTest, OpensEveryFixture) {
-  Progress silent(Progress::Style::kSilent, {});
+  base::Progress silent(base::Progress::Style::kSilent, {});
   for (const char* name :
        {"llama_gqa_bf16", "llama_mha_f32_sharded", "llama_headdim_f16"}) {
     MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint checkpoint,
@@ -78,11 +78,12 @@ class ChangedCheckpointTest : public ::testing::Test {
   }
 
   std::string Weights() const { return directory_.Path("model.safetensors"); }
-  void SetConfig(const std::string& field, const Json& value) const {
+  void SetConfig(const std::string& field, const base::Json& value) const {
     const std::string path = directory_.Path("config.json");
-    Json config = ParseJsonObject(ReadFile(path, 1 << 20).value()).value();
+    base::Json config =
+        base::ParseJsonObject(base::ReadFile(path, 1 << 20).value()).value();
     config[field] = value;
-    directory_.Write("config.json", FormatJson(config));
+    directory_.Write("config.json", base::FormatJson(config));
   }
   absl::StatusOr<Checkpoint> Open() const {
     MOE_EXPECT_OK(
@@ -103,7 +104,7 @@ TEST_F(ChangedCheckpointTest, DerivedBuffersAreIgnored) {
   tensors_["model.causal_mask"] = {
       Dtype::kF32, {1}, std::string("\x00\x00\x80\xff", 4)};
   MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint checkpoint, Open());
-  Progress silent(Progress::Style::kSilent, {});
+  base::Progress silent(base::Progress::Style::kSilent, {});
   EXPECT_THAT(checkpoint.CheckFinite(silent), IsOk());
 }
 
@@ -146,7 +147,8 @@ TEST_F(ChangedCheckpointTest, NamesWithoutModelAreTaken) {
 }
 
 TEST_F(ChangedCheckpointTest, AQuantizationConfigThatIsLeftOverIsNamed) {
-  SetConfig("quantization_config", Json({{"quant_method", "bitsandbytes"}}));
+  SetConfig("quantization_config",
+            base::Json({{"quant_method", "bitsandbytes"}}));
   ::testing::internal::CaptureStderr();
   const absl::StatusOr<Checkpoint> checkpoint = Open();
   EXPECT_THAT(::testing::internal::GetCapturedStderr(),
@@ -187,10 +189,10 @@ TEST_F(ChangedCheckpointTest, AGitLfsPointerIsCalledThat) {
 
 namespace {
 
-using ::moe::testing::TempDirectory;
+using ::moe::base::testing::TempDirectory;
 
 std::string DigestOf(const std::string& directory) {
-  Progress progress(Progress::Style::kSilent, {});
+  base::Progress progress(base::Progress::Style::kSilent, {});
   return CheckpointDigest(Checkpoint::Open(directory).value(), progress)
       .value();
 }
@@ -222,4 +224,4 @@ TEST(CheckpointDigestTest, EveryByteCounts) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::checkpoint

@@ -22,7 +22,7 @@
 #include "moe/checkpoint/sharded_tensors.h"
 #include "moe/checkpoint/tensor.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
 uint64_t DataBytes(const ShardPlan& shard) {
@@ -74,8 +74,8 @@ absl::StatusOr<uint64_t> RequiredBytes(const CheckpointPlan& plan) {
   }
   for (const auto& [name, text] : plan.contents) num_bytes += text.size();
   for (const auto& [name, from] : plan.copies) {
-    MOE_ASSIGN_OR_RETURN(const RandomAccessFile file,
-                         RandomAccessFile::Open(from));
+    MOE_ASSIGN_OR_RETURN(const base::RandomAccessFile file,
+                         base::RandomAccessFile::Open(from));
     num_bytes += file.size_bytes();
   }
   return num_bytes;
@@ -88,16 +88,16 @@ absl::StatusOr<std::unique_ptr<CheckpointWriter>> CheckpointWriter::Create(
     const CheckpointWriterOptions& options) {
   MOE_RETURN_IF_ERROR(CheckPlan(plan));
   if (!options.input_directory.empty()) {
-    MOE_RETURN_IF_ERROR(CheckApart(path, options.input_directory));
+    MOE_RETURN_IF_ERROR(base::CheckApart(path, options.input_directory));
   }
-  AtomicDirectoryOptions directory_options;
+  base::AtomicDirectoryOptions directory_options;
   directory_options.kind = kCheckpointKind;
   directory_options.overwrite = options.overwrite;
   directory_options.file_system = options.file_system;
   MOE_ASSIGN_OR_RETURN(directory_options.required_bytes, RequiredBytes(plan));
   MOE_ASSIGN_OR_RETURN(
-      std::unique_ptr<AtomicDirectoryWriter> directory,
-      AtomicDirectoryWriter::Create(path, std::move(directory_options)));
+      std::unique_ptr<base::AtomicDirectoryWriter> directory,
+      base::AtomicDirectoryWriter::Create(path, std::move(directory_options)));
   std::unique_ptr<CheckpointWriter> writer(
       new CheckpointWriter(std::move(plan), std::move(directory)));
   MOE_RETURN_IF_ERROR(writer->StartNextShard());
@@ -133,9 +133,9 @@ absl::Status CheckpointWriter::Append(absl::string_view bytes) {
 
 absl::Status CheckpointWriter::CopyFile(const std::string& name,
                                         const std::string& from) {
-  MOE_ASSIGN_OR_RETURN(const std::unique_ptr<WritableFile> file,
+  MOE_ASSIGN_OR_RETURN(const std::unique_ptr<base::WritableFile> file,
                        directory_->CreateFile(name));
-  MOE_RETURN_IF_ERROR(AppendFile(from, *file));
+  MOE_RETURN_IF_ERROR(base::AppendFile(from, *file));
   MOE_RETURN_IF_ERROR(file->Sync());
   return file->Close();
 }
@@ -178,4 +178,4 @@ absl::Status CheckpointWriter::Finish() {
   return directory_->Commit();
 }
 
-}  // namespace moe
+}  // namespace moe::checkpoint

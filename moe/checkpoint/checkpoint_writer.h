@@ -27,7 +27,7 @@
 #include "moe/checkpoint/safetensors_file.h"
 #include "moe/checkpoint/tensor.h"
 
-namespace moe {
+namespace moe::checkpoint {
 
 // The kind in the record of a written checkpoint (see WriteManifest).
 inline constexpr char kCheckpointKind[] = "checkpoint";
@@ -58,7 +58,7 @@ struct CheckpointWriterOptions {
   // A directory that is never written to: the path must not be this directory,
   // be inside of it or contain it. Empty for none.
   std::string input_directory;
-  FileSystem* file_system = &PosixFileSystem();
+  base::FileSystem* file_system = &base::PosixFileSystem();
 };
 
 class CheckpointWriter {
@@ -82,7 +82,7 @@ class CheckpointWriter {
 
  private:
   CheckpointWriter(CheckpointPlan plan,
-                   std::unique_ptr<AtomicDirectoryWriter> directory)
+                   std::unique_ptr<base::AtomicDirectoryWriter> directory)
       : plan_(std::move(plan)), directory_(std::move(directory)) {}
 
   // Opens the next shard that has data to come; writes those without.
@@ -91,12 +91,12 @@ class CheckpointWriter {
   std::string Index() const;
 
   const CheckpointPlan plan_;
-  const std::unique_ptr<AtomicDirectoryWriter> directory_;
+  const std::unique_ptr<base::AtomicDirectoryWriter> directory_;
   size_t next_shard_ = 0;
-  std::unique_ptr<WritableFile> file_;       // The open shard; null for none.
-  std::optional<SafetensorsWriter> writer_;  // Likewise.
+  std::unique_ptr<base::WritableFile> file_;  // The open shard; null for none.
+  std::optional<SafetensorsWriter> writer_;   // Likewise.
 };
 
-}  // namespace moe
+}  // namespace moe::checkpoint
 
 #endif  // MOE_CHECKPOINT_CHECKPOINT_WRITER_H_

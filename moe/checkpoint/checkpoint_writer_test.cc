@@ -30,14 +30,14 @@
 #include "moe/checkpoint/sharded_tensors.h"
 #include "moe/checkpoint/tensor.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
-using ::moe::testing::FaultInjectingFileSystem;
-using ::moe::testing::IsOk;
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
+using ::moe::base::testing::FaultInjectingFileSystem;
+using ::moe::base::testing::IsOk;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -52,7 +52,7 @@ absl::StatusOr<CheckpointPlan> PlanCopy(const Checkpoint& checkpoint) {
   const std::string& directory = checkpoint.directory();
   for (const SafetensorsFile& shard : checkpoint.tensors().shards()) {
     ShardPlan shard_plan;
-    shard_plan.file_name = SplitPath(shard.path()).name;
+    shard_plan.file_name = base::SplitPath(shard.path()).name;
     shard_plan.metadata = shard.metadata();
     for (const SafetensorsTensor& tensor : shard.tensors()) {
       shard_plan.tensors.push_back(tensor.spec);
@@ -62,7 +62,7 @@ absl::StatusOr<CheckpointPlan> PlanCopy(const Checkpoint& checkpoint) {
   plan.has_index = checkpoint.tensors().index().has_value();
   MOE_ASSIGN_OR_RETURN(
       plan.contents[kConfigFile],
-      ReadFile(absl::StrCat(directory, "/", kConfigFile), 1 << 20));
+      base::ReadFile(absl::StrCat(directory, "/", kConfigFile), 1 << 20));
   MOE_ASSIGN_OR_RETURN(CompanionCopies companions,
                        checkpoint.CompanionsToCopy());
   plan.copies = std::move(companions.copies);
@@ -98,7 +98,8 @@ std::vector<std::string> Files(absl::string_view directory) {
   const std::filesystem::path top{std::string(directory)};
   std::vector<std::string> names;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(top)) {
-    if (entry.is_directory() || entry.path().filename() == kManifestFile) {
+    if (entry.is_directory() ||
+        entry.path().filename() == base::kManifestFile) {
       continue;
     }
     names.push_back(entry.path().lexically_relative(top).string());
@@ -111,9 +112,10 @@ void ExpectSameFiles(absl::string_view a, absl::string_view b) {
   const std::vector<std::string> names = Files(a);
   EXPECT_EQ(Files(b), names);
   for (const std::string& name : names) {
-    MOE_ASSERT_OK_AND_ASSIGN(const std::string want,
-                             ReadFile(absl::StrCat(a, "/", name), 1 << 24));
-    EXPECT_THAT(ReadFile(absl::StrCat(b, "/", name), 1 << 24),
+    MOE_ASSERT_OK_AND_ASSIGN(
+        const std::string want,
+        base::ReadFile(absl::StrCat(a, "/", name), 1 << 24));
+    EXPECT_THAT(base::ReadFile(absl::StrCat(b, "/", name), 1 << 24),
                 IsOkAndHolds(want))
         << name;
   }
@@ -213,7 +215,7 @@ TEST(CheckpointWriterTest, KeepsAwayFromTheInput) {
   EXPECT_THAT(
       CheckpointWriter::Create(directory.Path("in2"), SmallPlan(), options),
       IsOk());
-  EXPECT_THAT(ListDirectory(directory.Path("in")),
+  EXPECT_THAT(base::ListDirectory(directory.Path("in")),
               IsOkAndHolds(ElementsAre("config.json")));
 }
 
@@ -271,7 +273,7 @@ TEST(CheckpointWriterTest, EveryFaultLeavesNothingOrAWholeCheckpoint) {
     options.file_system = &file_system;
     const absl::Status status =
         Rewrite(from, directory.Path("out"), options, 1 << 16);
-    if (PathExists(directory.Path("out"))) {
+    if (base::PathExists(directory.Path("out"))) {
       ExpectSameFiles(from, directory.Path("out"));
     } else {
       EXPECT_THAT(status, StatusIs(absl::StatusCode::kResourceExhausted));
@@ -281,4 +283,4 @@ TEST(CheckpointWriterTest, EveryFaultLeavesNothingOrAWholeCheckpoint) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::checkpoint

@@ -23,7 +23,7 @@
 #include "moe/checkpoint/path_fields.h"
 #include "moe/checkpoint/tokenizer_files.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
 namespace fs = std::filesystem;
@@ -67,7 +67,7 @@ bool IsFolder(const std::string& path) {
 absl::Status SortChatTemplates(absl::string_view directory, Names& names) {
   MOE_ASSIGN_OR_RETURN(
       const std::vector<std::string> all,
-      ListDirectory(absl::StrCat(directory, "/", kChatTemplatesFolder)));
+      base::ListDirectory(absl::StrCat(directory, "/", kChatTemplatesFolder)));
   for (const std::string& name : all) {
     const bool is_template = name[0] != '.' && absl::EndsWith(name, ".jinja");
     std::vector<std::string>& kind =
@@ -79,7 +79,7 @@ absl::Status SortChatTemplates(absl::string_view directory, Names& names) {
 
 absl::StatusOr<Names> SortNames(absl::string_view directory) {
   MOE_ASSIGN_OR_RETURN(const std::vector<std::string> all,
-                       ListDirectory(directory));
+                       base::ListDirectory(directory));
   const std::set<std::string> of_tokenizer = FindTokenizerFiles(directory, all);
   Names names;
   for (const std::string& name : all) {
@@ -156,9 +156,9 @@ void Take(const std::string& name, const std::string& path,
     return;
   }
   // What is no such JSON is copied as it is, for its readers to refuse.
-  const absl::StatusOr<std::string> text = ReadFile(path, kMaxJsonBytes);
+  const absl::StatusOr<std::string> text = base::ReadFile(path, kMaxJsonBytes);
   if (!text.ok()) return;
-  absl::StatusOr<Json> document = ParseJsonObject(*text);
+  absl::StatusOr<base::Json> document = base::ParseJsonObject(*text);
   if (!document.ok()) return;
   const std::vector<std::string> fields = RemovePathFields(*document);
   if (fields.empty()) return;
@@ -166,7 +166,7 @@ void Take(const std::string& name, const std::string& path,
     found.left_behind.push_back(PathFieldOf(name, field));
   }
   found.copies.erase(name);
-  found.contents[name] = FormatJson(*document);
+  found.contents[name] = base::FormatJson(*document);
 }
 
 // The names that are no model file's and do not begin with a dot. A folder's
@@ -176,11 +176,12 @@ std::vector<std::string> OthersOf(absl::string_view directory,
                                   absl::Span<const std::string> model_files) {
   std::set<std::string> of_model;
   for (const std::string& file : model_files) {
-    of_model.insert(SplitPath(file).name);
+    of_model.insert(base::SplitPath(file).name);
   }
   std::vector<std::string> others;
   for (const std::string& name : names) {
-    if (SplitPath(name).name[0] == '.' || of_model.count(name) > 0) continue;
+    if (base::SplitPath(name).name[0] == '.' || of_model.count(name) > 0)
+      continue;
     const bool is_folder = IsFolder(absl::StrCat(directory, "/", name));
     others.push_back(is_folder ? absl::StrCat(name, "/") : name);
   }
@@ -194,10 +195,10 @@ LeftBehind PathFieldOf(absl::string_view file, absl::string_view field) {
           "it is a path of the machine on which the model was saved"};
 }
 
-Json LeftBehindToJson(const std::vector<LeftBehind>& left_behind) {
-  Json list = Json::array();
+base::Json LeftBehindToJson(const std::vector<LeftBehind>& left_behind) {
+  base::Json list = base::Json::array();
   for (const LeftBehind& left : left_behind) {
-    Json entry = Json::object();
+    base::Json entry = base::Json::object();
     entry["name"] = left.name;
     entry["why"] = left.why;
     list.push_back(std::move(entry));
@@ -237,4 +238,4 @@ absl::StatusOr<CompanionCopies> FindCompanionCopies(
   return found;
 }
 
-}  // namespace moe
+}  // namespace moe::checkpoint

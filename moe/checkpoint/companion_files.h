@@ -19,7 +19,7 @@
 #include "absl/types/span.h"
 #include "moe/base/json.h"
 
-namespace moe {
+namespace moe::checkpoint {
 
 // The folder in which transformers keeps the chat templates that have names.
 inline constexpr char kChatTemplatesFolder[] = "additional_chat_templates";
@@ -36,7 +36,7 @@ struct LeftBehind {
 LeftBehind PathFieldOf(absl::string_view file, absl::string_view field);
 
 // A list of {"name", "why"}.
-Json LeftBehindToJson(const std::vector<LeftBehind>& left_behind);
+base::Json LeftBehindToJson(const std::vector<LeftBehind>& left_behind);
 
 struct CompanionCopies {
   // Files to copy: name -> path, in which no part is a link.
@@ -68,6 +68,6 @@ absl::StatusOr<std::vector<std::string>> ListCompanionFiles(
 absl::StatusOr<CompanionCopies> FindCompanionCopies(
     absl::string_view directory, absl::Span<const std::string> model_files);
 
-}  // namespace moe
+}  // namespace moe::checkpoint
 
 #endif  // MOE_CHECKPOINT_COMPANION_FILES_H_

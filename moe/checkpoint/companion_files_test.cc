@@ -12,13 +12,13 @@
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/testing/temp_directory.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
 namespace fs = std::filesystem;
 
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::TempDirectory;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::TempDirectory;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::Field;
@@ -277,4 +277,4 @@ TEST(LeftBehindToJsonTest, ListsNamesAndReasons) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::checkpoint

@@ -15,20 +15,22 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const absl::string_view text(reinterpret_cast<const char*>(data), size);
-  const absl::StatusOr<moe::ShardIndex> index = moe::ParseShardIndex(text);
+  const absl::StatusOr<moe::checkpoint::ShardIndex> index =
+      moe::checkpoint::ParseShardIndex(text);
   if (index.ok()) {
-    const std::string written = moe::FormatShardIndex(*index);
-    MOE_CHECK(moe::FormatShardIndex(moe::ParseShardIndex(written).value()) ==
+    const std::string written = moe::checkpoint::FormatShardIndex(*index);
+    MOE_CHECK(moe::checkpoint::FormatShardIndex(
+                  moe::checkpoint::ParseShardIndex(written).value()) ==
               written);
   }
-  const absl::StatusOr<moe::CheckpointConfig> config =
-      moe::ParseCheckpointConfig(text);
+  const absl::StatusOr<moe::checkpoint::CheckpointConfig> config =
+      moe::checkpoint::ParseCheckpointConfig(text);
   if (!config.ok()) return 0;
-  const moe::MoeConfig* const moe_config =
-      std::get_if<moe::MoeConfig>(&*config);
+  const moe::checkpoint::MoeConfig* const moe_config =
+      std::get_if<moe::checkpoint::MoeConfig>(&*config);
   if (moe_config == nullptr) return 0;
-  const std::string written = moe::FormatMoeConfig(*moe_config);
-  MOE_CHECK(moe::FormatMoeConfig(moe::ParseMoeConfig(written).value()) ==
-            written);
+  const std::string written = moe::checkpoint::FormatMoeConfig(*moe_config);
+  MOE_CHECK(moe::checkpoint::FormatMoeConfig(
+                moe::checkpoint::ParseMoeConfig(written).value()) == written);
   return 0;
 }

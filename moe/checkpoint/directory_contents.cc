@@ -16,7 +16,7 @@
 #include "moe/base/escape_control.h"
 #include "moe/base/file_system.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
 constexpr char kWanted[] =
@@ -90,7 +90,7 @@ std::string ListNames(const std::vector<std::string>& names) {
   std::string text = absl::StrJoin(
       names.begin(), names.begin() + static_cast<std::ptrdiff_t>(num_listed),
       ", ", [](std::string* out, const std::string& name) {
-        out->append(EscapeControl(name));
+        out->append(base::EscapeControl(name));
       });
   if (names.size() > num_listed) {
     absl::StrAppend(&text, " and ", names.size() - num_listed, " more");
@@ -104,9 +104,9 @@ std::vector<std::string> FoldersWithCheckpoint(
   std::vector<std::string> found;
   for (const std::string& name : names) {
     const std::string folder = absl::StrCat(path, "/", name);
-    if (PathExists(absl::StrCat(folder, "/config.json")) &&
-        (PathExists(absl::StrCat(folder, "/", kModelFile)) ||
-         PathExists(absl::StrCat(folder, "/", kIndexFile)))) {
+    if (base::PathExists(absl::StrCat(folder, "/config.json")) &&
+        (base::PathExists(absl::StrCat(folder, "/", kModelFile)) ||
+         base::PathExists(absl::StrCat(folder, "/", kIndexFile)))) {
       found.push_back(name);
     }
   }
@@ -129,10 +129,12 @@ std::string WhatIsThereInstead(absl::string_view path) {
   if (std::filesystem::is_regular_file(std::string(path), error)) {
     return AboutFile(path);
   }
-  const absl::StatusOr<std::vector<std::string>> names = ListDirectory(path);
+  const absl::StatusOr<std::vector<std::string>> names =
+      base::ListDirectory(path);
   if (!names.ok()) return kWanted;
-  const bool has_weights = PathExists(absl::StrCat(path, "/", kModelFile)) ||
-                           PathExists(absl::StrCat(path, "/", kIndexFile));
+  const bool has_weights =
+      base::PathExists(absl::StrCat(path, "/", kModelFile)) ||
+      base::PathExists(absl::StrCat(path, "/", kIndexFile));
   const std::vector<std::string> folders = FoldersWithCheckpoint(path, *names);
   if (!folders.empty()) {
     return absl::StrCat("; a checkpoint is in ", ListNames(folders),
@@ -155,4 +157,4 @@ std::string WhatIsThereInstead(absl::string_view path) {
   return kWanted;
 }
 
-}  // namespace moe
+}  // namespace moe::checkpoint

@@ -7,7 +7,7 @@
 
 #include "absl/strings/string_view.h"
 
-namespace moe {
+namespace moe::checkpoint {
 
 // The configuration of an adapter that PEFT saved. Its weights are useless
 // without a base model.
@@ -21,6 +21,6 @@ inline constexpr char kAdapterConfigFile[] = "adapter_config.json";
 // below. If it recognises nothing, says what to give. Never fails.
 std::string WhatIsThereInstead(absl::string_view path);
 
-}  // namespace moe
+}  // namespace moe::checkpoint
 
 #endif  // MOE_CHECKPOINT_DIRECTORY_CONTENTS_H_

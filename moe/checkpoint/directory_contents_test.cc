@@ -7,10 +7,10 @@
 #include "gtest/gtest.h"
 #include "moe/base/testing/temp_directory.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
-using ::moe::testing::TempDirectory;
+using ::moe::base::testing::TempDirectory;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -80,4 +80,4 @@ TEST(WhatIsThereInsteadTest, ListsFewOfMany) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::checkpoint

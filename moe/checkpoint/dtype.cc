@@ -14,7 +14,7 @@
 #include "absl/types/span.h"
 #include "moe/base/check.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
 static_assert(std::endian::native == std::endian::little,
@@ -210,4 +210,4 @@ std::optional<int64_t> FindNonFinite(Dtype dtype,
   }
 }
 
-}  // namespace moe
+}  // namespace moe::checkpoint

@@ -11,7 +11,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 
-namespace moe {
+namespace moe::checkpoint {
 
 // In the order of the safetensors reference implementation. Its files hold
 // tensors of a later type first, which keeps every tensor aligned to its
@@ -72,6 +72,6 @@ void FloatToWeights(Dtype dtype, absl::Span<const float> values,
 // F16, F32, F64); nothing if there is none, or the type has none.
 std::optional<int64_t> FindNonFinite(Dtype dtype, absl::Span<const char> bytes);
 
-}  // namespace moe
+}  // namespace moe::checkpoint
 
 #endif  // MOE_CHECKPOINT_DTYPE_H_

@@ -15,11 +15,11 @@
 #include "gtest/gtest.h"
 #include "moe/base/testing/status_matchers.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::StatusIs;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -199,4 +199,4 @@ TEST(FindNonFiniteTest, FindsItAnywhere) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::checkpoint

@@ -16,7 +16,7 @@
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/dtype.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
 // No LLaMA comes near; products of two sizes stay within 63 bits.
@@ -24,34 +24,36 @@ constexpr int64_t kMaxSize = int64_t{1} << 31;
 
 constexpr char kQuantization[] = "quantization_config";
 
-absl::StatusOr<int64_t> GetSizeOr(const Json& document, absl::string_view field,
+absl::StatusOr<int64_t> GetSizeOr(const base::Json& document,
+                                  absl::string_view field,
                                   int64_t default_value) {
   MOE_ASSIGN_OR_RETURN(const int64_t value,
-                       GetOr<int64_t>(document, field, default_value));
+                       base::GetOr<int64_t>(document, field, default_value));
   MOE_RETURN_IF_ERROR(
-      CheckField(value >= 1 && value <= kMaxSize, field, value,
-                 absl::StrCat("a number from 1 to ", kMaxSize)));
+      base::CheckField(value >= 1 && value <= kMaxSize, field, value,
+                       absl::StrCat("a number from 1 to ", kMaxSize)));
   return value;
 }
 
-absl::StatusOr<int64_t> GetSize(const Json& document, absl::string_view field) {
-  MOE_RETURN_IF_ERROR(Get<int64_t>(document, field).status());
+absl::StatusOr<int64_t> GetSize(const base::Json& document,
+                                absl::string_view field) {
+  MOE_RETURN_IF_ERROR(base::Get<int64_t>(document, field).status());
   return GetSizeOr(document, field, 0);
 }
 
-absl::StatusOr<double> GetPositiveOr(const Json& document,
+absl::StatusOr<double> GetPositiveOr(const base::Json& document,
                                      absl::string_view field,
                                      double default_value) {
   MOE_ASSIGN_OR_RETURN(const double value,
-                       GetOr<double>(document, field, default_value));
+                       base::GetOr<double>(document, field, default_value));
   // Written so that it is false for NaN; JSON has no infinity, but 1e999 is
   // one.
-  MOE_RETURN_IF_ERROR(
-      CheckField(value > 0 && value < 1e300, field, value, "a number above 0"));
+  MOE_RETURN_IF_ERROR(base::CheckField(value > 0 && value < 1e300, field, value,
+                                       "a number above 0"));
   return value;
 }
 
-absl::Status ParseSizes(const Json& document, LlamaConfig& config) {
+absl::Status ParseSizes(const base::Json& document, LlamaConfig& config) {
   MOE_ASSIGN_OR_RETURN(config.vocab_size, GetSize(document, "vocab_size"));
   MOE_ASSIGN_OR_RETURN(config.hidden_size, GetSize(document, "hidden_size"));
   MOE_ASSIGN_OR_RETURN(config.intermediate_size,
@@ -68,14 +70,14 @@ absl::Status ParseSizes(const Json& document, LlamaConfig& config) {
   return absl::OkStatus();
 }
 
-absl::Status ParseHeads(const Json& document, LlamaConfig& config) {
+absl::Status ParseHeads(const base::Json& document, LlamaConfig& config) {
   if (config.num_attention_heads % config.num_key_value_heads != 0) {
     return absl::InvalidArgumentError(absl::StrCat(
         "num_attention_heads: expected a multiple of "
         "num_key_value_heads, ",
         config.num_key_value_heads, ", found ", config.num_attention_heads));
   }
-  if (FindField(document, "head_dim") == nullptr &&
+  if (base::FindField(document, "head_dim") == nullptr &&
       config.hidden_size % config.num_attention_heads != 0) {
     return absl::InvalidArgumentError(absl::StrCat(
         "hidden_size: expected a multiple of num_attention_heads, ",
@@ -95,12 +97,13 @@ absl::Status ParseHeads(const Json& document, LlamaConfig& config) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<RopeType> ParseRopeType(const Json& scaling) {
+absl::StatusOr<RopeType> ParseRopeType(const base::Json& scaling) {
   // Older files say "type".
   MOE_ASSIGN_OR_RETURN(const std::string old_name,
-                       GetOr<std::string>(scaling, "type", "default"));
-  MOE_ASSIGN_OR_RETURN(const std::string name,
-                       GetOr<std::string>(scaling, "rope_type", old_name));
+                       base::GetOr<std::string>(scaling, "type", "default"));
+  MOE_ASSIGN_OR_RETURN(
+      const std::string name,
+      base::GetOr<std::string>(scaling, "rope_type", old_name));
   if (name == "default") return RopeType::kDefault;
   if (name == "linear") return RopeType::kLinear;
   if (name == "dynamic") return RopeType::kDynamic;
@@ -111,12 +114,12 @@ absl::StatusOr<RopeType> ParseRopeType(const Json& scaling) {
                    name, "\""));
 }
 
-absl::Status ParseLlama3Scaling(const Json& scaling, RopeConfig& rope) {
+absl::Status ParseLlama3Scaling(const base::Json& scaling, RopeConfig& rope) {
   for (const auto& [field, value] :
        {std::pair<const char*, double*>{"low_freq_factor",
                                         &rope.low_freq_factor},
         {"high_freq_factor", &rope.high_freq_factor}}) {
-    MOE_RETURN_IF_ERROR(Get<double>(scaling, field).status());
+    MOE_RETURN_IF_ERROR(base::Get<double>(scaling, field).status());
     MOE_ASSIGN_OR_RETURN(*value, GetPositiveOr(scaling, field, 0));
   }
   if (rope.high_freq_factor <= rope.low_freq_factor) {
@@ -129,11 +132,11 @@ absl::Status ParseLlama3Scaling(const Json& scaling, RopeConfig& rope) {
   return absl::OkStatus();
 }
 
-absl::Status ParseScaling(const Json& scaling, int64_t max_positions,
+absl::Status ParseScaling(const base::Json& scaling, int64_t max_positions,
                           RopeConfig& rope) {
   MOE_ASSIGN_OR_RETURN(rope.type, ParseRopeType(scaling));
   if (rope.type == RopeType::kDefault) return absl::OkStatus();
-  MOE_RETURN_IF_ERROR(Get<double>(scaling, "factor").status());
+  MOE_RETURN_IF_ERROR(base::Get<double>(scaling, "factor").status());
   MOE_ASSIGN_OR_RETURN(rope.factor, GetPositiveOr(scaling, "factor", 1));
   if (rope.factor < 1) {
     return absl::InvalidArgumentError(
@@ -148,35 +151,36 @@ absl::Status ParseScaling(const Json& scaling, int64_t max_positions,
   return absl::OkStatus();
 }
 
-absl::StatusOr<RopeConfig> ParseRope(const Json& document,
+absl::StatusOr<RopeConfig> ParseRope(const base::Json& document,
                                      int64_t max_positions) {
   RopeConfig rope;
   MOE_ASSIGN_OR_RETURN(rope.theta,
                        GetPositiveOr(document, "rope_theta", rope.theta));
-  if (FindField(document, "rope_scaling") != nullptr &&
-      FindField(document, "rope_parameters") != nullptr) {
+  if (base::FindField(document, "rope_scaling") != nullptr &&
+      base::FindField(document, "rope_parameters") != nullptr) {
     return absl::InvalidArgumentError(
         "expected one of rope_scaling and rope_parameters, found both; keep "
         "the "
         "one that the model was trained with");
   }
   for (const char* field : {"rope_scaling", "rope_parameters"}) {
-    const Json* const scaling = FindField(document, field);
+    const base::Json* const scaling = base::FindField(document, field);
     if (scaling == nullptr) continue;
     if (!scaling->is_object()) {
-      return internal::WrongType(field, *scaling, "an object");
+      return base::internal::WrongType(field, *scaling, "an object");
     }
     absl::StatusOr<double> theta =
         GetPositiveOr(*scaling, "rope_theta", rope.theta);
-    if (!theta.ok()) return Annotate(theta.status(), field);
+    if (!theta.ok()) return base::Annotate(theta.status(), field);
     rope.theta = *theta;
     MOE_RETURN_IF_ERROR(
-        Annotate(ParseScaling(*scaling, max_positions, rope), field));
+        base::Annotate(ParseScaling(*scaling, max_positions, rope), field));
   }
   return rope;
 }
 
-absl::StatusOr<std::optional<Dtype>> ParseTorchDtype(const Json& document) {
+absl::StatusOr<std::optional<Dtype>> ParseTorchDtype(
+    const base::Json& document) {
   constexpr std::array<std::pair<absl::string_view, Dtype>, 3> kNames = {{
       {"bfloat16", Dtype::kBF16},
       {"float16", Dtype::kF16},
@@ -184,7 +188,7 @@ absl::StatusOr<std::optional<Dtype>> ParseTorchDtype(const Json& document) {
   }};
   for (const char* field : {"dtype", "torch_dtype"}) {
     MOE_ASSIGN_OR_RETURN(std::string name,
-                         GetOr<std::string>(document, field, ""));
+                         base::GetOr<std::string>(document, field, ""));
     if (name.empty()) continue;
     absl::string_view short_name = name;
     if (absl::StartsWith(short_name, "torch.")) short_name.remove_prefix(6);
@@ -198,9 +202,10 @@ absl::StatusOr<std::optional<Dtype>> ParseTorchDtype(const Json& document) {
   return std::nullopt;
 }
 
-absl::Status CheckActivation(const Json& document) {
-  MOE_ASSIGN_OR_RETURN(const std::string activation,
-                       GetOr<std::string>(document, "hidden_act", "silu"));
+absl::Status CheckActivation(const base::Json& document) {
+  MOE_ASSIGN_OR_RETURN(
+      const std::string activation,
+      base::GetOr<std::string>(document, "hidden_act", "silu"));
   if (activation != "silu") {
     return absl::UnimplementedError(absl::StrCat(
         "hidden_act: expected \"silu\", found \"", activation, "\""));
@@ -210,7 +215,7 @@ absl::Status CheckActivation(const Json& document) {
 
 }  // namespace
 
-absl::StatusOr<LlamaConfig> ParseDecoderConfig(Json document) {
+absl::StatusOr<LlamaConfig> ParseDecoderConfig(base::Json document) {
   LlamaConfig config;
   MOE_RETURN_IF_ERROR(ParseSizes(document, config));
   MOE_RETURN_IF_ERROR(ParseHeads(document, config));
@@ -220,13 +225,15 @@ absl::StatusOr<LlamaConfig> ParseDecoderConfig(Json document) {
   MOE_ASSIGN_OR_RETURN(config.rope,
                        ParseRope(document, config.max_position_embeddings));
   MOE_ASSIGN_OR_RETURN(config.tie_word_embeddings,
-                       GetOr(document, "tie_word_embeddings", false));
+                       base::GetOr(document, "tie_word_embeddings", false));
   MOE_ASSIGN_OR_RETURN(config.attention_bias,
-                       GetOr(document, "attention_bias", false));
-  MOE_ASSIGN_OR_RETURN(config.mlp_bias, GetOr(document, "mlp_bias", false));
+                       base::GetOr(document, "attention_bias", false));
+  MOE_ASSIGN_OR_RETURN(config.mlp_bias,
+                       base::GetOr(document, "mlp_bias", false));
   MOE_ASSIGN_OR_RETURN(config.dtype, ParseTorchDtype(document));
   MOE_RETURN_IF_ERROR(CheckActivation(document));
-  const Json* const quantization = FindField(document, kQuantization);
+  const base::Json* const quantization =
+      base::FindField(document, kQuantization);
   if (quantization != nullptr) config.quantization_config = *quantization;
   document.erase(kQuantization);
   config.document = std::move(document);
@@ -234,9 +241,9 @@ absl::StatusOr<LlamaConfig> ParseDecoderConfig(Json document) {
 }
 
 absl::StatusOr<LlamaConfig> ParseLlamaConfig(absl::string_view text) {
-  MOE_ASSIGN_OR_RETURN(Json document, ParseJsonObject(text));
+  MOE_ASSIGN_OR_RETURN(base::Json document, base::ParseJsonObject(text));
   MOE_ASSIGN_OR_RETURN(const std::string model_type,
-                       Get<std::string>(document, "model_type"));
+                       base::Get<std::string>(document, "model_type"));
   if (model_type == "granitemoeshared") {
     return absl::UnimplementedError(
         "model_type: expected \"llama\", found \"granitemoeshared\", which "
@@ -251,4 +258,4 @@ absl::StatusOr<LlamaConfig> ParseLlamaConfig(absl::string_view text) {
   return ParseDecoderConfig(std::move(document));
 }
 
-}  // namespace moe
+}  // namespace moe::checkpoint

@@ -12,7 +12,7 @@
 #include "moe/base/json.h"
 #include "moe/checkpoint/dtype.h"
 
-namespace moe {
+namespace moe::checkpoint {
 
 enum class RopeType { kDefault, kLinear, kDynamic, kLlama3 };
 
@@ -54,10 +54,10 @@ struct LlamaConfig {
   std::optional<Dtype> dtype;
   // The whole document without quantization_config. It keeps the fields that
   // are not named above.
-  Json document;
+  base::Json document;
   // Null if there is none. The tensors tell whether weights are quantized: see
   // CheckNotQuantized.
-  Json quantization_config;
+  base::Json quantization_config;
 
   // Width of the queries: num_attention_heads * head_dim.
   int64_t QuerySize() const { return num_attention_heads * head_dim; }
@@ -71,11 +71,11 @@ struct LlamaConfig {
 // field that is missing, malformed or contradicts another; Unimplemented names
 // what is not supported (an activation other than silu, another type of RoPE
 // scaling).
-absl::StatusOr<LlamaConfig> ParseDecoderConfig(Json document);
+absl::StatusOr<LlamaConfig> ParseDecoderConfig(base::Json document);
 
 // As ParseDecoderConfig, from text; Unimplemented unless model_type is "llama".
 absl::StatusOr<LlamaConfig> ParseLlamaConfig(absl::string_view text);
 
-}  // namespace moe
+}  // namespace moe::checkpoint
 
 #endif  // MOE_CHECKPOINT_LLAMA_CONFIG_H_

@@ -14,11 +14,11 @@
 #include "moe/base/testing/status_matchers.h"
 #include "moe/checkpoint/dtype.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
-using ::moe::testing::IsOk;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::IsOk;
+using ::moe::base::testing::StatusIs;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Optional;
@@ -100,7 +100,7 @@ TEST(LlamaConfigTest, RopeScalingOfTransformers4) {
 
 absl::StatusOr<LlamaConfig> ReadConfig(absl::string_view path) {
   const absl::StatusOr<std::string> text =
-      ReadFile(absl::StrCat("testdata/", path), 10000);
+      base::ReadFile(absl::StrCat("testdata/", path), 10000);
   if (!text.ok()) return text.status();
   return ParseLlamaConfig(*text);
 }
@@ -125,17 +125,18 @@ TEST(LlamaConfigTest, Transformers5SaysTheSame) {
 }
 
 TEST(LlamaConfigTest, EveryNeededFieldIsMissedByName) {
-  MOE_ASSERT_OK_AND_ASSIGN(const Json whole, ParseJson(Minimal()));
+  MOE_ASSERT_OK_AND_ASSIGN(const base::Json whole, base::ParseJson(Minimal()));
   for (const char* field :
        {"model_type", "vocab_size", "hidden_size", "intermediate_size",
         "num_hidden_layers", "num_attention_heads"}) {
-    Json document = whole;
+    base::Json document = whole;
     document.erase(field);
     EXPECT_THAT(
-        ParseLlamaConfig(FormatJson(document)),
+        ParseLlamaConfig(base::FormatJson(document)),
         StatusIs(kInvalid, HasSubstr(absl::StrCat(field, ": expected"))));
     document[field] = nullptr;
-    EXPECT_THAT(ParseLlamaConfig(FormatJson(document)), StatusIs(kInvalid));
+    EXPECT_THAT(ParseLlamaConfig(base::FormatJson(document)),
+                StatusIs(kInvalid));
   }
 }
 
@@ -188,7 +189,7 @@ TEST(LlamaConfigTest, QuantizationConfigIsApartFromTheDocument) {
       const LlamaConfig config,
       ParseLlamaConfig(
           Minimal(R"("quantization_config": {"quant_method": "fp8"})")));
-  EXPECT_EQ(config.quantization_config, Json({{"quant_method", "fp8"}}));
+  EXPECT_EQ(config.quantization_config, base::Json({{"quant_method", "fp8"}}));
   EXPECT_FALSE(config.document.contains("quantization_config"));
   MOE_ASSERT_OK_AND_ASSIGN(const LlamaConfig without,
                            ParseLlamaConfig(Minimal()));
@@ -210,4 +211,4 @@ TEST(LlamaConfigTest, NamesWhatIsNotSupported) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::checkpoint

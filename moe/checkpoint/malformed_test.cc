@@ -17,7 +17,7 @@
 #include "moe/base/testing/status_matchers.h"
 #include "moe/checkpoint/checkpoint.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
 using ::testing::HasSubstr;
@@ -33,8 +33,8 @@ struct Case {
 
 std::vector<Case> ReadCases() {
   const std::string text =
-      ReadFile(absl::StrCat(kCorpus, "/cases.json"), 1 << 20).value();
-  const Json document = ParseJsonObject(text).value();
+      base::ReadFile(absl::StrCat(kCorpus, "/cases.json"), 1 << 20).value();
+  const base::Json document = base::ParseJsonObject(text).value();
   std::vector<Case> cases;
   for (const auto& [name, fields] : document.items()) {
     cases.push_back(
@@ -51,7 +51,7 @@ std::string CaseName(const ::testing::TestParamInfo<Case>& info) {
 absl::Status OpenAndCheck(absl::string_view directory) {
   MOE_ASSIGN_OR_RETURN(const Checkpoint checkpoint,
                        Checkpoint::Open(directory));
-  Progress silent(Progress::Style::kSilent, {});
+  base::Progress silent(base::Progress::Style::kSilent, {});
   return checkpoint.CheckFinite(silent);
 }
 
@@ -80,4 +80,4 @@ TEST(MalformedCorpusTest, ValuesAreLookedAtOnlyWhenAsked) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::checkpoint

@@ -20,18 +20,20 @@
 #include "moe/checkpoint/llama_config.h"
 #include "moe/checkpoint/path_fields.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
 absl::Status CheckRange(absl::string_view field, int64_t value, int64_t low,
                         int64_t high, absl::string_view why) {
-  return CheckField(value >= low && value <= high, field, value,
-                    absl::StrCat("a number from ", low, " to ", high, why));
+  return base::CheckField(
+      value >= low && value <= high, field, value,
+      absl::StrCat("a number from ", low, " to ", high, why));
 }
 
 absl::Status CheckPositive(absl::string_view field, double value) {
-  return CheckField(value > 0 && value <= std::numeric_limits<double>::max(),
-                    field, value, "a number above 0");
+  return base::CheckField(
+      value > 0 && value <= std::numeric_limits<double>::max(), field, value,
+      "a number above 0");
 }
 
 absl::Status CheckNumExperts(const MoeConfig& config) {
@@ -73,31 +75,34 @@ absl::Status CheckAttention(const MoeConfig& config) {
   return CheckPositive("scale_factor_attn", config.scale_factor_attn);
 }
 
-absl::Status ParseMlp(const Json& document, MoeConfig& config) {
+absl::Status ParseMlp(const base::Json& document, MoeConfig& config) {
   MOE_ASSIGN_OR_RETURN(config.num_local_experts,
-                       Get<int64_t>(document, "num_local_experts"));
+                       base::Get<int64_t>(document, "num_local_experts"));
   MOE_ASSIGN_OR_RETURN(config.num_experts_per_tok,
-                       Get<int64_t>(document, "num_experts_per_tok"));
+                       base::Get<int64_t>(document, "num_experts_per_tok"));
   MOE_ASSIGN_OR_RETURN(config.scale_factor,
-                       GetOr<double>(document, "scale_factor", 1.0));
-  MOE_ASSIGN_OR_RETURN(config.router_aux_loss_coef,
-                       GetOr<double>(document, "router_aux_loss_coef", 0.01));
-  if (FindField(document, "intermediate_size_residual") != nullptr) {
-    MOE_ASSIGN_OR_RETURN(config.intermediate_size_residual,
-                         Get<int64_t>(document, "intermediate_size_residual"));
+                       base::GetOr<double>(document, "scale_factor", 1.0));
+  MOE_ASSIGN_OR_RETURN(
+      config.router_aux_loss_coef,
+      base::GetOr<double>(document, "router_aux_loss_coef", 0.01));
+  if (base::FindField(document, "intermediate_size_residual") != nullptr) {
+    MOE_ASSIGN_OR_RETURN(
+        config.intermediate_size_residual,
+        base::Get<int64_t>(document, "intermediate_size_residual"));
   }
   return absl::OkStatus();
 }
 
-absl::Status ParseAttention(const Json& document, MoeConfig& config) {
+absl::Status ParseAttention(const base::Json& document, MoeConfig& config) {
   MOE_ASSIGN_OR_RETURN(config.use_attn_moe,
-                       GetOr(document, "use_attn_moe", false));
+                       base::GetOr(document, "use_attn_moe", false));
   if (!config.use_attn_moe) return absl::OkStatus();
   MOE_ASSIGN_OR_RETURN(config.attn_experts,
-                       Get<int64_t>(document, "attn_experts"));
-  MOE_ASSIGN_OR_RETURN(config.top_k_attn, Get<int64_t>(document, "top_k_attn"));
+                       base::Get<int64_t>(document, "attn_experts"));
+  MOE_ASSIGN_OR_RETURN(config.top_k_attn,
+                       base::Get<int64_t>(document, "top_k_attn"));
   MOE_ASSIGN_OR_RETURN(config.scale_factor_attn,
-                       GetOr<double>(document, "scale_factor_attn", 1.0));
+                       base::GetOr<double>(document, "scale_factor_attn", 1.0));
   return absl::OkStatus();
 }
 
@@ -106,9 +111,10 @@ constexpr absl::string_view kMixtralModelType = "mixtral";
 constexpr absl::string_view kMoeType = "modulelist";
 
 // A "mixtral" without a moe_type was written for transformers' Mixtral.
-absl::StatusOr<CheckpointForm::ConfigStyle> ParseStyle(const Json& document) {
+absl::StatusOr<CheckpointForm::ConfigStyle> ParseStyle(
+    const base::Json& document) {
   MOE_ASSIGN_OR_RETURN(const std::string model_type,
-                       GetOr<std::string>(document, "model_type", ""));
+                       base::GetOr<std::string>(document, "model_type", ""));
   if (!IsMoeModelType(model_type)) {
     return absl::UnimplementedError(
         absl::StrCat("model_type: expected \"", kOwnModelType, "\" or \"",
@@ -116,33 +122,33 @@ absl::StatusOr<CheckpointForm::ConfigStyle> ParseStyle(const Json& document) {
   }
   MOE_ASSIGN_OR_RETURN(
       const std::string moe_type,
-      GetOr<std::string>(document, "moe_type", std::string(kMoeType)));
+      base::GetOr<std::string>(document, "moe_type", std::string(kMoeType)));
   if (moe_type != kMoeType) {
     return absl::UnimplementedError(absl::StrCat(
         "moe_type: expected \"", kMoeType, "\", found \"", moe_type, "\""));
   }
   const bool is_published = model_type == kMixtralModelType &&
-                            FindField(document, "moe_type") != nullptr;
+                            base::FindField(document, "moe_type") != nullptr;
   return is_published ? CheckpointForm::PUBLISHED : CheckpointForm::OWN;
 }
 
-bool IsPlainMixtralDocument(const Json& document) {
+bool IsPlainMixtralDocument(const base::Json& document) {
   const absl::StatusOr<std::string> model_type =
-      GetOr<std::string>(document, "model_type", "");
+      base::GetOr<std::string>(document, "model_type", "");
   return model_type.ok() && *model_type == kMixtralModelType &&
-         FindField(document, "moe_type") == nullptr;
+         base::FindField(document, "moe_type") == nullptr;
 }
 
 // The defaults of a Mixtral's fields that differ from LLaMA's. Source:
 // MixtralConfig of transformers 4.57.
-void SetMixtralDefaults(Json& document) {
-  const auto set = [&](const char* field, Json value) {
+void SetMixtralDefaults(base::Json& document) {
+  const auto set = [&](const char* field, base::Json value) {
     if (!document.contains(field)) document[field] = std::move(value);
   };
   set("num_key_value_heads", 8);
   set("max_position_embeddings", 4096 * 32);
   set("rms_norm_eps", 1e-5);
-  if (FindField(document, "rope_parameters") == nullptr) {
+  if (base::FindField(document, "rope_parameters") == nullptr) {
     set("rope_theta", 1e6);
   }
   set("num_local_experts", 8);
@@ -152,20 +158,20 @@ void SetMixtralDefaults(Json& document) {
 
 // transformers 5 has rope_theta and rope_scaling in rope_parameters, which
 // version 4 does not look at: written in the older form, which both read.
-void SetRope(const LlamaConfig& config, Json& document) {
+void SetRope(const LlamaConfig& config, base::Json& document) {
   document["rope_theta"] = config.rope.theta;
-  const Json* const found = FindField(document, "rope_parameters");
+  const base::Json* const found = base::FindField(document, "rope_parameters");
   if (found == nullptr) return;
-  Json scaling = *found;
+  base::Json scaling = *found;
   scaling.erase("rope_theta");
   document.erase("rope_parameters");
   document["rope_scaling"] =
-      config.rope.type == RopeType::kDefault ? Json() : scaling;
+      config.rope.type == RopeType::kDefault ? base::Json() : scaling;
 }
 
 // Writes the fields that a dense configuration may leave to LLaMA's defaults.
 // Under another model_type readers have other defaults.
-void SetResolvedDefaults(const LlamaConfig& config, Json& document) {
+void SetResolvedDefaults(const LlamaConfig& config, base::Json& document) {
   document["num_key_value_heads"] = config.num_key_value_heads;
   document["head_dim"] = config.head_dim;
   document["max_position_embeddings"] = config.max_position_embeddings;
@@ -183,17 +189,18 @@ std::string ClassIn(absl::string_view file, absl::string_view name) {
 }
 
 // The tokenizer stays what it was, and so does the code that it has of its own.
-void KeepTokenizerCode(const Json& from, Json& document) {
+void KeepTokenizerCode(const base::Json& from, base::Json& document) {
   constexpr char kAutoMap[] = "auto_map";
   constexpr char kAutoTokenizer[] = "AutoTokenizer";
-  const Json* const auto_map = FindField(from, kAutoMap);
+  const base::Json* const auto_map = base::FindField(from, kAutoMap);
   if (auto_map == nullptr || !auto_map->is_object()) return;
-  const Json* const tokenizer = FindField(*auto_map, kAutoTokenizer);
+  const base::Json* const tokenizer =
+      base::FindField(*auto_map, kAutoTokenizer);
   if (tokenizer != nullptr) document[kAutoMap][kAutoTokenizer] = *tokenizer;
 }
 
 // The classes of the model code that load the checkpoint.
-void SetClasses(const MoeConfig& config, Json& document) {
+void SetClasses(const MoeConfig& config, base::Json& document) {
   const bool published = config.config_style == CheckpointForm::PUBLISHED;
   const std::string model = published ? "Mixtral" : "LlamaMoe";
   const std::string causal_lm = absl::StrCat(model, "ForCausalLM");
@@ -215,11 +222,12 @@ constexpr char kOwnFields[] =
     "scale_factor_attn add_rescale_bias";
 
 // None for a plain Mixtral, which has no such field.
-absl::StatusOr<std::optional<int64_t>> ParseDenseSize(const Json& document,
-                                                      bool is_plain) {
+absl::StatusOr<std::optional<int64_t>> ParseDenseSize(
+    const base::Json& document, bool is_plain) {
   constexpr char kField[] = "dense_intermediate_size";
   if (is_plain) return std::nullopt;
-  MOE_ASSIGN_OR_RETURN(const int64_t size, Get<int64_t>(document, kField));
+  MOE_ASSIGN_OR_RETURN(const int64_t size,
+                       base::Get<int64_t>(document, kField));
   MOE_RETURN_IF_ERROR(CheckRange(kField, size, 1, int64_t{1} << 31, ""));
   return size;
 }
@@ -233,8 +241,8 @@ absl::Status ValidateMoeConfig(const MoeConfig& config) {
                                  (config.decoder.num_hidden_layers - 1) / 2,
                                  " (at least one layer has experts)"));
   MOE_RETURN_IF_ERROR(
-      CheckField(config.router_aux_loss_coef >= 0, "router_aux_loss_coef",
-                 config.router_aux_loss_coef, "a number of 0 or more"));
+      base::CheckField(config.router_aux_loss_coef >= 0, "router_aux_loss_coef",
+                       config.router_aux_loss_coef, "a number of 0 or more"));
   if (config.num_local_experts > 0) MOE_RETURN_IF_ERROR(CheckMlp(config));
   if (config.use_attn_moe) MOE_RETURN_IF_ERROR(CheckAttention(config));
   return absl::OkStatus();
@@ -277,8 +285,8 @@ bool IsMoeModelType(absl::string_view model_type) {
 }
 
 absl::StatusOr<MoeConfig> ParseMoeConfig(absl::string_view text) {
-  MOE_ASSIGN_OR_RETURN(Json document, ParseJsonObject(text));
-  const Json* const window = FindField(document, "sliding_window");
+  MOE_ASSIGN_OR_RETURN(base::Json document, base::ParseJsonObject(text));
+  const base::Json* const window = base::FindField(document, "sliding_window");
   if (window != nullptr) {
     return absl::UnimplementedError(
         absl::StrCat("sliding_window: expected null, as attention over a "
@@ -291,10 +299,11 @@ absl::StatusOr<MoeConfig> ParseMoeConfig(absl::string_view text) {
   if (is_plain) SetMixtralDefaults(document);
   MOE_RETURN_IF_ERROR(ParseMlp(document, config));
   MOE_RETURN_IF_ERROR(ParseAttention(document, config));
-  MOE_ASSIGN_OR_RETURN(config.num_moe_contract_layers,
-                       GetOr<int64_t>(document, "num_moe_contract_layers", 0));
+  MOE_ASSIGN_OR_RETURN(
+      config.num_moe_contract_layers,
+      base::GetOr<int64_t>(document, "num_moe_contract_layers", 0));
   MOE_ASSIGN_OR_RETURN(config.add_rescale_bias,
-                       GetOr(document, "add_rescale_bias", false));
+                       base::GetOr(document, "add_rescale_bias", false));
   MOE_ASSIGN_OR_RETURN(const std::optional<int64_t> dense_size,
                        ParseDenseSize(document, is_plain));
   MOE_ASSIGN_OR_RETURN(config.decoder, ParseDecoderConfig(std::move(document)));
@@ -314,9 +323,9 @@ absl::StatusOr<MoeConfig> ParseMoeConfig(absl::string_view text) {
   return config;
 }
 
-Json DocumentWithoutOwnFields(const MoeConfig& config) {
+base::Json DocumentWithoutOwnFields(const MoeConfig& config) {
   MOE_CHECK(ValidateMoeConfig(config).ok());
-  Json document = config.decoder.document;
+  base::Json document = config.decoder.document;
   RemovePathFields(document);
   document.erase(kNameOrPathField);
   for (const absl::string_view field : absl::StrSplit(kOwnFields, ' ')) {
@@ -338,10 +347,10 @@ Json DocumentWithoutOwnFields(const MoeConfig& config) {
 }
 
 std::string FormatMoeConfig(const MoeConfig& config) {
-  Json document = DocumentWithoutOwnFields(config);
+  base::Json document = DocumentWithoutOwnFields(config);
   if (IsPlainMixtral(config)) {
     document.erase("attention_bias");
-    return FormatJson(document);
+    return base::FormatJson(document);
   }
   document["model_type"] = std::string(ModelTypeOf(config));
   SetClasses(config, document);
@@ -361,7 +370,7 @@ std::string FormatMoeConfig(const MoeConfig& config) {
   document["attn_experts"] = config.attn_experts;
   document["scale_factor_attn"] = config.scale_factor_attn;
   document["add_rescale_bias"] = config.add_rescale_bias;
-  return FormatJson(document);
+  return base::FormatJson(document);
 }
 
-}  // namespace moe
+}  // namespace moe::checkpoint

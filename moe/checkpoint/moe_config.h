@@ -14,7 +14,7 @@
 #include "moe/checkpoint/checkpoint_form.pb.h"
 #include "moe/checkpoint/llama_config.h"
 
-namespace moe {
+namespace moe::checkpoint {
 
 // The Python files beside config.json that load the checkpoint in transformers
 // with trust_remote_code=True; `auto_map` names them. A plain
@@ -95,8 +95,8 @@ std::string FormatMoeConfig(const MoeConfig& config);
 
 // The same as a Mixtral, without the fields that only this project and the
 // published code know.
-Json DocumentWithoutOwnFields(const MoeConfig& config);
+base::Json DocumentWithoutOwnFields(const MoeConfig& config);
 
-}  // namespace moe
+}  // namespace moe::checkpoint
 
 #endif  // MOE_CHECKPOINT_MOE_CONFIG_H_

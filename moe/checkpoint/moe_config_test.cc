@@ -13,11 +13,11 @@
 #include "moe/base/testing/status_matchers.h"
 #include "moe/checkpoint/llama_config.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
-using ::moe::testing::IsOk;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::IsOk;
+using ::moe::base::testing::StatusIs;
 using ::testing::HasSubstr;
 using ::testing::Optional;
 
@@ -72,13 +72,13 @@ TEST(MoeConfigTest, GoesToTextAndBack) {
 
 TEST(MoeConfigTest, DoesNotTellWhereTheDenseModelLay) {
   MoeConfig config = Sample();
-  Json& document = config.decoder.document;
+  base::Json& document = config.decoder.document;
   const std::string plain = FormatMoeConfig(config);
   document["_name_or_path"] = "meta-llama/Llama-2-7b";
   document["output_dir"] = "/home/ann/secret";
   document["tokenizer_class"] = "LlamaTokenizer";
-  MOE_ASSERT_OK_AND_ASSIGN(const Json written,
-                           ParseJson(FormatMoeConfig(config)));
+  MOE_ASSERT_OK_AND_ASSIGN(const base::Json written,
+                           base::ParseJson(FormatMoeConfig(config)));
   EXPECT_FALSE(written.contains("_name_or_path"));
   EXPECT_FALSE(written.contains("output_dir"));
   EXPECT_EQ(written["tokenizer_class"], "LlamaTokenizer");
@@ -87,19 +87,20 @@ TEST(MoeConfigTest, DoesNotTellWhereTheDenseModelLay) {
 }
 
 TEST(MoeConfigTest, KeepsWhatStillMeansTheSame) {
-  MOE_ASSERT_OK_AND_ASSIGN(const Json document,
-                           ParseJson(FormatMoeConfig(Sample())));
+  MOE_ASSERT_OK_AND_ASSIGN(const base::Json document,
+                           base::ParseJson(FormatMoeConfig(Sample())));
   EXPECT_EQ(document["something_new"], "kept");
   EXPECT_EQ(document["bos_token_id"], 507);
-  EXPECT_EQ(document["architectures"], Json::array({"LlamaMoeForCausalLM"}));
+  EXPECT_EQ(document["architectures"],
+            base::Json::array({"LlamaMoeForCausalLM"}));
   EXPECT_EQ(document["model_type"], "llama_moe");
   EXPECT_EQ(document["moe_type"], "modulelist");
-  EXPECT_EQ(
-      document["auto_map"],
-      Json::object({{"AutoConfig", "configuration_llama_moe.LlamaMoeConfig"},
-                    {"AutoModel", "modeling_llama_moe.LlamaMoeModel"},
-                    {"AutoModelForCausalLM",
-                     "modeling_llama_moe.LlamaMoeForCausalLM"}}));
+  EXPECT_EQ(document["auto_map"],
+            base::Json::object(
+                {{"AutoConfig", "configuration_llama_moe.LlamaMoeConfig"},
+                 {"AutoModel", "modeling_llama_moe.LlamaMoeModel"},
+                 {"AutoModelForCausalLM",
+                  "modeling_llama_moe.LlamaMoeForCausalLM"}}));
   EXPECT_EQ(document["intermediate_size"], 48);
   EXPECT_EQ(document["dense_intermediate_size"], 384);
   EXPECT_TRUE(document.contains("sliding_window"));
@@ -122,8 +123,9 @@ MoeConfig Plain() {
 TEST(MoeConfigTest, WritesAMixtralAsOne) {
   ASSERT_TRUE(IsPlainMixtral(Plain()));
   const std::string text = FormatMoeConfig(Plain());
-  MOE_ASSERT_OK_AND_ASSIGN(const Json document, ParseJson(text));
-  EXPECT_EQ(document["architectures"], Json::array({"MixtralForCausalLM"}));
+  MOE_ASSERT_OK_AND_ASSIGN(const base::Json document, base::ParseJson(text));
+  EXPECT_EQ(document["architectures"],
+            base::Json::array({"MixtralForCausalLM"}));
   EXPECT_EQ(document["model_type"], "mixtral");
   EXPECT_EQ(document["intermediate_size"], 48);
   for (const char* field :
@@ -165,7 +167,7 @@ TEST(MoeConfigTest, WhatIsBeyondMixtralHasAModelTypeOfItsOwn) {
     change(config);
     EXPECT_EQ(FindBeyondMixtral(config), what);
     const std::string text = FormatMoeConfig(config);
-    MOE_ASSERT_OK_AND_ASSIGN(const Json document, ParseJson(text));
+    MOE_ASSERT_OK_AND_ASSIGN(const base::Json document, base::ParseJson(text));
     EXPECT_EQ(document["model_type"], "llama_moe") << what;
     MOE_ASSERT_OK_AND_ASSIGN(const MoeConfig back, ParseMoeConfig(text));
     EXPECT_EQ(FindBeyondMixtral(back), what);
@@ -179,16 +181,18 @@ TEST(MoeConfigTest, ThePublishedStyleIsThatOfThePublishedCode) {
   for (MoeConfig config : {Plain(), Sample()}) {
     config.config_style = CheckpointForm::PUBLISHED;
     const std::string text = FormatMoeConfig(config);
-    MOE_ASSERT_OK_AND_ASSIGN(const Json document, ParseJson(text));
-    EXPECT_EQ(document["architectures"], Json::array({"MixtralForCausalLM"}));
+    MOE_ASSERT_OK_AND_ASSIGN(const base::Json document, base::ParseJson(text));
+    EXPECT_EQ(document["architectures"],
+              base::Json::array({"MixtralForCausalLM"}));
     EXPECT_EQ(document["model_type"], "mixtral");
     EXPECT_EQ(document["moe_type"], "modulelist");
-    EXPECT_EQ(document["auto_map"],
-              Json::object({{"AutoConfig",
-                             "configuration_llama_moe.PublishedLlamaMoeConfig"},
-                            {"AutoModel", "modeling_llama_moe.MixtralModel"},
-                            {"AutoModelForCausalLM",
-                             "modeling_llama_moe.MixtralForCausalLM"}}));
+    EXPECT_EQ(
+        document["auto_map"],
+        base::Json::object(
+            {{"AutoConfig", "configuration_llama_moe.PublishedLlamaMoeConfig"},
+             {"AutoModel", "modeling_llama_moe.MixtralModel"},
+             {"AutoModelForCausalLM",
+              "modeling_llama_moe.MixtralForCausalLM"}}));
     ASSERT_TRUE(document.contains("intermediate_size_residual"));
     EXPECT_TRUE(document["intermediate_size_residual"].is_null());
     MOE_ASSERT_OK_AND_ASSIGN(const MoeConfig back, ParseMoeConfig(text));
@@ -243,13 +247,13 @@ TEST(MoeConfigTest, ReadsAMixtralOfAnotherMaking) {
 // Under "mixtral", transformers would read 8 KV heads and a theta of 1e6.
 TEST(MoeConfigTest, KeepsTheTokenizersCode) {
   MoeConfig config = Sample();
-  const Json plain = ParseJson(FormatMoeConfig(config)).value();
+  const base::Json plain = base::ParseJson(FormatMoeConfig(config)).value();
   config.decoder.document["auto_map"] = {
       {"AutoTokenizer", {nullptr, "tokenization_fox.FoxTokenizer"}},
       {"AutoModelForCausalLM", "modeling_fox.FoxModel"}};
-  Json document = ParseJson(FormatMoeConfig(config)).value();
+  base::Json document = base::ParseJson(FormatMoeConfig(config)).value();
   EXPECT_EQ(document["auto_map"]["AutoTokenizer"],
-            Json({nullptr, "tokenization_fox.FoxTokenizer"}));
+            base::Json({nullptr, "tokenization_fox.FoxTokenizer"}));
   document["auto_map"].erase("AutoTokenizer");
   EXPECT_EQ(document, plain);
 }
@@ -261,8 +265,8 @@ TEST(MoeConfigTest, WritesOutWhatTheDenseConfigLeftToItsDefaults) {
       "num_hidden_layers": 4, "num_attention_heads": 4})")
                        .value();
   config.attn_experts = 4;
-  MOE_ASSERT_OK_AND_ASSIGN(const Json document,
-                           ParseJson(FormatMoeConfig(config)));
+  MOE_ASSERT_OK_AND_ASSIGN(const base::Json document,
+                           base::ParseJson(FormatMoeConfig(config)));
   EXPECT_EQ(document["num_key_value_heads"], 4);
   EXPECT_EQ(document["head_dim"], 32);
   EXPECT_EQ(document["rope_theta"], 10000.0);
@@ -277,7 +281,7 @@ TEST(MoeConfigTest, WritesRopeInTheFormThatBothLinesRead) {
   const struct {
     const char* parameters;
     double theta;
-    Json scaling;
+    base::Json scaling;
   } kCases[] = {
       {R"({"rope_type": "llama3", "rope_theta": 5e5, "factor": 8.0,
            "low_freq_factor": 1.0, "high_freq_factor": 4.0,
@@ -288,7 +292,7 @@ TEST(MoeConfigTest, WritesRopeInTheFormThatBothLinesRead) {
         {"low_freq_factor", 1.0},
         {"high_freq_factor", 4.0},
         {"original_max_position_embeddings", 32}}},
-      {R"({"rope_type": "default", "rope_theta": 2e4})", 2e4, Json()},
+      {R"({"rope_type": "default", "rope_theta": 2e4})", 2e4, base::Json()},
       {R"({"rope_type": "linear", "factor": 2.0})",
        1e4,
        {{"rope_type", "linear"}, {"factor", 2.0}}},
@@ -304,7 +308,7 @@ TEST(MoeConfigTest, WritesRopeInTheFormThatBothLinesRead) {
                          parameters, "}"))
             .value();
     const std::string text = FormatMoeConfig(config);
-    MOE_ASSERT_OK_AND_ASSIGN(const Json document, ParseJson(text));
+    MOE_ASSERT_OK_AND_ASSIGN(const base::Json document, base::ParseJson(text));
     EXPECT_EQ(document["rope_theta"], theta);
     EXPECT_EQ(document["rope_scaling"], scaling);
     EXPECT_FALSE(document.contains("rope_parameters"));
@@ -386,4 +390,4 @@ TEST(MoeConfigTest, RefusesOtherModels) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::checkpoint

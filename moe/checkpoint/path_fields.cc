@@ -8,7 +8,7 @@
 #include "absl/strings/string_view.h"
 #include "moe/base/json.h"
 
-namespace moe {
+namespace moe::checkpoint {
 
 bool IsAbsolutePath(absl::string_view value) {
   if (value.size() > 1 && value[0] == '/') return true;
@@ -20,7 +20,7 @@ bool IsAbsolutePath(absl::string_view value) {
          (value[2] == '\\' || value[2] == '/');
 }
 
-std::vector<std::string> RemovePathFields(Json& object) {
+std::vector<std::string> RemovePathFields(base::Json& object) {
   std::vector<std::string> names;
   for (const auto& [name, value] : object.items()) {
     if (value.is_string() && !absl::EndsWith(name, "_token") &&
@@ -32,4 +32,4 @@ std::vector<std::string> RemovePathFields(Json& object) {
   return names;
 }
 
-}  // namespace moe
+}  // namespace moe::checkpoint

@@ -13,7 +13,7 @@
 #include "absl/strings/string_view.h"
 #include "moe/base/json.h"
 
-namespace moe {
+namespace moe::checkpoint {
 
 // Names a repository, or the folder that the model was loaded from; never kept.
 inline constexpr char kNameOrPathField[] = "_name_or_path";
@@ -25,8 +25,8 @@ bool IsAbsolutePath(absl::string_view value);
 // Removes the fields of `object` whose value is a string that IsAbsolutePath,
 // but those of tokens ("eos_token"), whose text may be anything. Returns their
 // names, in order.
-std::vector<std::string> RemovePathFields(Json& object);
+std::vector<std::string> RemovePathFields(base::Json& object);
 
-}  // namespace moe
+}  // namespace moe::checkpoint
 
 #endif  // MOE_CHECKPOINT_PATH_FIELDS_H_

@@ -5,7 +5,7 @@
 #include "moe/base/json.h"
 #include "moe/base/testing/status_matchers.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
 using ::testing::ElementsAre;
@@ -28,8 +28,8 @@ TEST(IsAbsolutePathTest, NamesAreNone) {
 
 TEST(RemovePathFieldsTest, RemovesThemAndSaysWhich) {
   MOE_ASSERT_OK_AND_ASSIGN(
-      Json object,
-      ParseJsonObject(
+      base::Json object,
+      base::ParseJsonObject(
           R"({"tokenizer_file": "/root/t.json", "a": 1, "eos_token": "/end",
               "name_or_path": "org/model", "cache_dir": "~/cache",
               "nested": {"token": "/in"}})"));
@@ -42,4 +42,4 @@ TEST(RemovePathFieldsTest, RemovesThemAndSaysWhich) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::checkpoint

@@ -21,12 +21,13 @@
 #include "moe/checkpoint/safetensors_header.h"
 #include "moe/checkpoint/tensor.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
 constexpr uint64_t kLengthBytes = 8;
 
-absl::StatusOr<SafetensorsHeader> ReadHeader(const RandomAccessFile& file) {
+absl::StatusOr<SafetensorsHeader> ReadHeader(
+    const base::RandomAccessFile& file) {
   std::string length(std::min(kLengthBytes, file.size_bytes()), '\0');
   MOE_RETURN_IF_ERROR(file.Read(0, absl::MakeSpan(length)));
   MOE_ASSIGN_OR_RETURN(const uint64_t header_bytes,
@@ -51,13 +52,14 @@ absl::Status CheckSpecs(absl::Span<const TensorSpec> tensors) {
 }  // namespace
 
 absl::StatusOr<SafetensorsFile> SafetensorsFile::Open(absl::string_view path) {
-  MOE_ASSIGN_OR_RETURN(RandomAccessFile file, RandomAccessFile::Open(path));
+  MOE_ASSIGN_OR_RETURN(base::RandomAccessFile file,
+                       base::RandomAccessFile::Open(path));
   absl::StatusOr<SafetensorsHeader> header = ReadHeader(file);
-  if (!header.ok()) return Annotate(header.status(), path);
+  if (!header.ok()) return base::Annotate(header.status(), path);
   return SafetensorsFile(std::move(file), *std::move(header));
 }
 
-SafetensorsFile::SafetensorsFile(RandomAccessFile file,
+SafetensorsFile::SafetensorsFile(base::RandomAccessFile file,
                                  SafetensorsHeader header)
     : file_(std::move(file)), header_(std::move(header)) {
   IndexTensors();
@@ -99,7 +101,7 @@ absl::Status SafetensorsFile::Read(const SafetensorsTensor& tensor,
                                    absl::Span<char> out) const {
   MOE_CHECK(offset_bytes <= tensor.end - tensor.begin);
   MOE_CHECK(out.size() <= tensor.end - tensor.begin - offset_bytes);
-  return Annotate(
+  return base::Annotate(
       file_.Read(header_.data_offset + tensor.begin + offset_bytes, out),
       absl::StrCat("tensor \"", tensor.spec.name, "\""));
 }
@@ -115,7 +117,7 @@ absl::StatusOr<HostTensor> SafetensorsFile::ReadTensor(
 }
 
 absl::StatusOr<SafetensorsWriter> SafetensorsWriter::Create(
-    WritableFile& file, absl::Span<const TensorSpec> tensors,
+    base::WritableFile& file, absl::Span<const TensorSpec> tensors,
     const SafetensorsMetadata& metadata) {
   MOE_RETURN_IF_ERROR(CheckSpecs(tensors));
   uint64_t data_bytes = 0;
@@ -161,8 +163,8 @@ absl::Status WriteSafetensorsFile(absl::string_view path,
     specs.push_back({name, tensor.dtype, tensor.shape});
   }
   specs = InReferenceOrder(std::move(specs));
-  return WriteFileAtomically(
-      path, overwrite, [&](WritableFile& file) -> absl::Status {
+  return base::WriteFileAtomically(
+      path, overwrite, [&](base::WritableFile& file) -> absl::Status {
         MOE_ASSIGN_OR_RETURN(SafetensorsWriter writer,
                              SafetensorsWriter::Create(file, specs, metadata));
         for (const TensorSpec& spec : specs) {
@@ -181,4 +183,4 @@ absl::StatusOr<HostTensors> ReadSafetensorsFile(absl::string_view path) {
   return tensors;
 }
 
-}  // namespace moe
+}  // namespace moe::checkpoint

@@ -20,7 +20,7 @@
 #include "moe/checkpoint/safetensors_header.h"
 #include "moe/checkpoint/tensor.h"
 
-namespace moe {
+namespace moe::checkpoint {
 
 // An open file whose header has been checked. Movable; may be read by several
 // threads at once. Holds the header in memory and none of the data.
@@ -51,11 +51,11 @@ class SafetensorsFile {
   absl::StatusOr<HostTensor> ReadTensor(const SafetensorsTensor& tensor) const;
 
  private:
-  SafetensorsFile(RandomAccessFile file, SafetensorsHeader header);
+  SafetensorsFile(base::RandomAccessFile file, SafetensorsHeader header);
 
   void IndexTensors();
 
-  RandomAccessFile file_;
+  base::RandomAccessFile file_;
   SafetensorsHeader header_;
   absl::flat_hash_map<std::string, size_t> index_;  // By name, into tensors().
 };
@@ -66,7 +66,7 @@ class SafetensorsWriter {
  public:
   // InvalidArgument if two tensors have the same name or a shape is malformed.
   static absl::StatusOr<SafetensorsWriter> Create(
-      WritableFile& file, absl::Span<const TensorSpec> tensors,
+      base::WritableFile& file, absl::Span<const TensorSpec> tensors,
       const SafetensorsMetadata& metadata);
 
   // The next bytes of the data: of the tensors in the given order, without
@@ -79,10 +79,10 @@ class SafetensorsWriter {
   absl::Status Finish() const;
 
  private:
-  SafetensorsWriter(WritableFile& file, uint64_t data_bytes)
+  SafetensorsWriter(base::WritableFile& file, uint64_t data_bytes)
       : file_(&file), missing_bytes_(data_bytes) {}
 
-  WritableFile* file_;
+  base::WritableFile* file_;
   uint64_t missing_bytes_;
 };
 
@@ -102,6 +102,6 @@ absl::Status WriteSafetensorsFile(absl::string_view path,
                                   bool overwrite);
 absl::StatusOr<HostTensors> ReadSafetensorsFile(absl::string_view path);
 
-}  // namespace moe
+}  // namespace moe::checkpoint
 
 #endif  // MOE_CHECKPOINT_SAFETENSORS_FILE_H_

@@ -17,13 +17,13 @@
 #include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/tensor.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
-using ::moe::testing::IsOk;
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
+using ::moe::base::testing::IsOk;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::IsNull;
@@ -62,7 +62,7 @@ TEST(SafetensorsFileTest, RefusesAFileThatExists) {
   const std::string path = directory.Write("t.safetensors", "kept");
   EXPECT_THAT(WriteSafetensorsFile(path, Sample(), {}, /*overwrite=*/false),
               StatusIs(absl::StatusCode::kAlreadyExists));
-  EXPECT_THAT(ReadFile(path, 100), IsOkAndHolds(std::string("kept")));
+  EXPECT_THAT(base::ReadFile(path, 100), IsOkAndHolds(std::string("kept")));
   MOE_EXPECT_OK(WriteSafetensorsFile(path, Sample(), {}, /*overwrite=*/true));
   EXPECT_THAT(ReadSafetensorsFile(path), IsOkAndHolds(Sample()));
 }
@@ -79,10 +79,10 @@ class SafetensorsWriterTest : public ::testing::Test {
  protected:
   void SetUp() override {
     MOE_ASSERT_OK_AND_ASSIGN(
-        file_, PosixFileSystem().CreateFile(directory_.Path("f")));
+        file_, base::PosixFileSystem().CreateFile(directory_.Path("f")));
   }
   const TempDirectory directory_;
-  std::unique_ptr<WritableFile> file_;
+  std::unique_ptr<base::WritableFile> file_;
 };
 
 TEST_F(SafetensorsWriterTest, CountsTheData) {
@@ -113,4 +113,4 @@ TEST_F(SafetensorsWriterTest, RefusesMalformedSpecs) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::checkpoint

@@ -20,7 +20,7 @@
 #include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/tensor.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
 constexpr char kMetadataKey[] = "__metadata__";
@@ -33,7 +33,7 @@ absl::Status Malformed(absl::string_view what) {
 
 // Reads the JSON event by event: no document is built, the nesting is bounded
 // by what the format has, and a name that occurs twice is seen.
-class HeaderHandler : public nlohmann::json_sax<SortedJson> {
+class HeaderHandler : public nlohmann::json_sax<base::SortedJson> {
  public:
   absl::Status TakeStatus() { return std::move(status_); }
   SafetensorsHeader TakeHeader() { return std::move(header_); }
@@ -46,7 +46,7 @@ class HeaderHandler : public nlohmann::json_sax<SortedJson> {
   bool number_float(double, const std::string& text) override {
     return Unexpected(absl::StrCat("the number ", text));
   }
-  bool binary(SortedJson::binary_t&) override {
+  bool binary(base::SortedJson::binary_t&) override {
     return Unexpected("binary data");
   }
 
@@ -66,7 +66,7 @@ class HeaderHandler : public nlohmann::json_sax<SortedJson> {
     }
     if (state_ != State::kDtype) return Unexpected("a string");
     absl::StatusOr<Dtype> dtype = ParseDtype(value);
-    if (!dtype.ok()) return Fail(Annotate(dtype.status(), Tensor()));
+    if (!dtype.ok()) return Fail(base::Annotate(dtype.status(), Tensor()));
     tensor_.spec.dtype = *dtype;
     state_ = State::kTensor;
     return true;
@@ -320,7 +320,7 @@ absl::Status CheckTensors(SafetensorsHeader& header, uint64_t file_size_bytes) {
 }
 
 void AppendJsonString(absl::string_view text, std::string& out) {
-  out += SortedJson(std::string(text)).dump();
+  out += base::SortedJson(std::string(text)).dump();
 }
 
 }  // namespace
@@ -357,7 +357,8 @@ absl::StatusOr<SafetensorsHeader> ParseSafetensorsHeader(
     return Malformed("expected '{' at its start, found something else");
   }
   HeaderHandler handler;
-  const bool parsed = SortedJson::sax_parse(json.begin(), json.end(), &handler);
+  const bool parsed =
+      base::SortedJson::sax_parse(json.begin(), json.end(), &handler);
   if (!parsed) return handler.TakeStatus();
   SafetensorsHeader header = handler.TakeHeader();
   header.data_offset = kLengthBytes + json.size();
@@ -369,8 +370,8 @@ std::string FormatSafetensorsHeader(absl::Span<const TensorSpec> tensors,
                                     const SafetensorsMetadata& metadata) {
   std::string json = "{";
   if (!metadata.empty()) {
-    json +=
-        absl::StrCat("\"", kMetadataKey, "\":", SortedJson(metadata).dump());
+    json += absl::StrCat("\"", kMetadataKey,
+                         "\":", base::SortedJson(metadata).dump());
   }
   int64_t begin = 0;
   for (const TensorSpec& tensor : tensors) {
@@ -391,4 +392,4 @@ std::string FormatSafetensorsHeader(absl::Span<const TensorSpec> tensors,
   return out + json;
 }
 
-}  // namespace moe
+}  // namespace moe::checkpoint

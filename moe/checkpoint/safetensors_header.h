@@ -27,7 +27,7 @@
 #include "absl/types/span.h"
 #include "moe/checkpoint/tensor.h"
 
-namespace moe {
+namespace moe::checkpoint {
 
 // The reference implementation's limit on n.
 inline constexpr uint64_t kMaxSafetensorsHeaderBytes = 100'000'000;
@@ -68,6 +68,6 @@ absl::StatusOr<SafetensorsHeader> ParseSafetensorsHeader(
 std::string FormatSafetensorsHeader(absl::Span<const TensorSpec> tensors,
                                     const SafetensorsMetadata& metadata);
 
-}  // namespace moe
+}  // namespace moe::checkpoint
 
 #endif  // MOE_CHECKPOINT_SAFETENSORS_HEADER_H_

@@ -16,21 +16,22 @@
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const absl::string_view file(reinterpret_cast<const char*>(data), size);
   const absl::StatusOr<uint64_t> header_bytes =
-      moe::ParseSafetensorsHeaderSize(file.substr(0, 8), size);
+      moe::checkpoint::ParseSafetensorsHeaderSize(file.substr(0, 8), size);
   if (!header_bytes.ok()) return 0;
-  const absl::StatusOr<moe::SafetensorsHeader> header =
-      moe::ParseSafetensorsHeader(file.substr(8, *header_bytes), size);
+  const absl::StatusOr<moe::checkpoint::SafetensorsHeader> header =
+      moe::checkpoint::ParseSafetensorsHeader(file.substr(8, *header_bytes),
+                                              size);
   if (!header.ok()) return 0;
-  std::vector<moe::TensorSpec> specs;
-  for (const moe::SafetensorsTensor& tensor : header->tensors) {
+  std::vector<moe::checkpoint::TensorSpec> specs;
+  for (const moe::checkpoint::SafetensorsTensor& tensor : header->tensors) {
     specs.push_back(tensor.spec);
   }
   const std::string text =
-      moe::FormatSafetensorsHeader(specs, header->metadata);
+      moe::checkpoint::FormatSafetensorsHeader(specs, header->metadata);
   const uint64_t data_bytes = size - header->data_offset;
-  const absl::StatusOr<moe::SafetensorsHeader> again =
-      moe::ParseSafetensorsHeader(absl::string_view(text).substr(8),
-                                  text.size() + data_bytes);
+  const absl::StatusOr<moe::checkpoint::SafetensorsHeader> again =
+      moe::checkpoint::ParseSafetensorsHeader(absl::string_view(text).substr(8),
+                                              text.size() + data_bytes);
   MOE_CHECK(again.ok());
   MOE_CHECK(again->tensors.size() == specs.size());
   MOE_CHECK(again->metadata == header->metadata);

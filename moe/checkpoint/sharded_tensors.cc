@@ -21,7 +21,7 @@
 #include "moe/checkpoint/directory_contents.h"
 #include "moe/checkpoint/safetensors_file.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
 // The index of the largest published models has a few megabytes.
@@ -32,8 +32,9 @@ std::string PathIn(absl::string_view directory, absl::string_view name) {
 }
 
 absl::Status NoModel(absl::string_view directory) {
-  const absl::string_view has =
-      PathExists(directory) ? " has neither " : " does not exist: neither ";
+  const absl::string_view has = base::PathExists(directory)
+                                    ? " has neither "
+                                    : " does not exist: neither ";
   return absl::NotFoundError(absl::StrCat(directory, has, kSingleShardFile,
                                           " nor ", kShardIndexFile,
                                           WhatIsThereInstead(directory)));
@@ -64,7 +65,7 @@ absl::Status CheckIndex(absl::string_view index_path, const ShardIndex& index,
                         const std::vector<SafetensorsFile>& shards) {
   std::map<std::string, const SafetensorsFile*> by_name;
   for (const SafetensorsFile& shard : shards) {
-    by_name[SplitPath(shard.path()).name] = &shard;
+    by_name[base::SplitPath(shard.path()).name] = &shard;
   }
   for (const auto& [tensor, shard_name] : index.weight_map) {
     const SafetensorsFile& shard = *by_name.at(shard_name);
@@ -86,18 +87,18 @@ absl::StatusOr<ShardedTensors> ShardedTensors::Open(
     absl::string_view directory) {
   const std::string single_path = PathIn(directory, kSingleShardFile);
   std::vector<SafetensorsFile> shards;
-  if (PathExists(single_path)) {
+  if (base::PathExists(single_path)) {
     MOE_ASSIGN_OR_RETURN(SafetensorsFile file,
                          SafetensorsFile::Open(single_path));
     shards.push_back(std::move(file));
     return ShardedTensors(std::move(shards), std::nullopt);
   }
   const std::string index_path = PathIn(directory, kShardIndexFile);
-  if (!PathExists(index_path)) return NoModel(directory);
+  if (!base::PathExists(index_path)) return NoModel(directory);
   MOE_ASSIGN_OR_RETURN(const std::string text,
-                       ReadFile(index_path, kMaxIndexBytes));
+                       base::ReadFile(index_path, kMaxIndexBytes));
   absl::StatusOr<ShardIndex> index = ParseShardIndex(text);
-  if (!index.ok()) return Annotate(index.status(), index_path);
+  if (!index.ok()) return base::Annotate(index.status(), index_path);
   std::set<std::string> names;
   for (const auto& [tensor, shard] : index->weight_map) names.insert(shard);
   for (const std::string& name : names) {
@@ -171,7 +172,8 @@ absl::Status CheckShardName(absl::string_view tensor, absl::string_view shard) {
 
 // A whole number of 0 or more, though it may be written as 8.0; nothing
 // otherwise.
-std::optional<int64_t> GetCount(const SortedJson& object, const char* field) {
+std::optional<int64_t> GetCount(const base::SortedJson& object,
+                                const char* field) {
   const auto found = object.find(field);
   if (found == object.end() || !found->is_number()) return std::nullopt;
   const double value = found->get<double>();
@@ -184,7 +186,8 @@ std::optional<int64_t> GetCount(const SortedJson& object, const char* field) {
 }  // namespace
 
 absl::StatusOr<ShardIndex> ParseShardIndex(absl::string_view text) {
-  MOE_ASSIGN_OR_RETURN(const SortedJson document, ParseSortedJson(text));
+  MOE_ASSIGN_OR_RETURN(const base::SortedJson document,
+                       base::ParseSortedJson(text));
   if (!document.is_object()) {
     return absl::InvalidArgumentError(
         "expected a JSON object, found another value");
@@ -210,16 +213,16 @@ absl::StatusOr<ShardIndex> ParseShardIndex(absl::string_view text) {
 }
 
 std::string FormatShardIndex(const ShardIndex& index) {
-  SortedJson metadata = SortedJson::object();
+  base::SortedJson metadata = base::SortedJson::object();
   if (index.total_parameters.has_value()) {
     metadata["total_parameters"] = *index.total_parameters;
   }
   if (index.total_size_bytes.has_value()) {
     metadata["total_size"] = *index.total_size_bytes;
   }
-  const SortedJson document = {{"metadata", std::move(metadata)},
-                               {"weight_map", index.weight_map}};
+  const base::SortedJson document = {{"metadata", std::move(metadata)},
+                                     {"weight_map", index.weight_map}};
   return document.dump(2) + "\n";
 }
 
-}  // namespace moe
+}  // namespace moe::checkpoint

@@ -19,7 +19,7 @@
 #include "absl/types/span.h"
 #include "moe/checkpoint/safetensors_file.h"
 
-namespace moe {
+namespace moe::checkpoint {
 
 inline constexpr char kSingleShardFile[] = "model.safetensors";
 
@@ -87,6 +87,6 @@ class ShardedTensors {
   absl::flat_hash_map<std::string, std::pair<size_t, size_t>> locations_;
 };
 
-}  // namespace moe
+}  // namespace moe::checkpoint
 
 #endif  // MOE_CHECKPOINT_SHARDED_TENSORS_H_

@@ -13,11 +13,11 @@
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/testing/temp_directory.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::IsNull;
@@ -66,7 +66,7 @@ TEST(ShardedTensorsTest, SaysWhatToDoWithOtherFormats) {
 
 namespace {
 
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::StatusIs;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Optional;
@@ -75,8 +75,9 @@ using ::testing::Pair;
 TEST(ShardIndexTest, AFileOfTransformersIsWrittenBackByteForByte) {
   MOE_ASSERT_OK_AND_ASSIGN(
       const std::string text,
-      ReadFile("testdata/llama_mha_f32_sharded/model.safetensors.index.json",
-               10000));
+      base::ReadFile(
+          "testdata/llama_mha_f32_sharded/model.safetensors.index.json",
+          10000));
   MOE_ASSERT_OK_AND_ASSIGN(const ShardIndex index, ParseShardIndex(text));
   EXPECT_THAT(index.total_size_bytes, Optional(698112));
   EXPECT_THAT(index.total_parameters, Optional(174528));  // 698112 / 4
@@ -140,4 +141,4 @@ TEST(ShardIndexTest, RefusesWhatIsMalformed) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::checkpoint

@@ -12,7 +12,7 @@
 #include "moe/base/check.h"
 #include "moe/checkpoint/dtype.h"
 
-namespace moe {
+namespace moe::checkpoint {
 
 std::string FormatShape(absl::Span<const int64_t> shape) {
   return absl::StrCat("[", absl::StrJoin(shape, ", "), "]");
@@ -59,4 +59,4 @@ int64_t NumBytes(const TensorSpec& spec) {
   return *NumElements(spec.shape) * DtypeSize(spec.dtype);
 }
 
-}  // namespace moe
+}  // namespace moe::checkpoint

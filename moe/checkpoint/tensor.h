@@ -12,7 +12,7 @@
 #include "absl/types/span.h"
 #include "moe/checkpoint/dtype.h"
 
-namespace moe {
+namespace moe::checkpoint {
 
 using Shape = std::vector<int64_t>;
 
@@ -47,6 +47,6 @@ struct HostTensor {
   friend bool operator==(const HostTensor&, const HostTensor&) = default;
 };
 
-}  // namespace moe
+}  // namespace moe::checkpoint
 
 #endif  // MOE_CHECKPOINT_TENSOR_H_

@@ -23,7 +23,7 @@
 #include "moe/checkpoint/tensor_name.h"
 #include "moe/checkpoint/tensor_set.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
 constexpr char kConfigName[] = "config.json";
@@ -99,7 +99,7 @@ absl::Status MissingTensor(const std::string& name, const LlamaConfig& config,
   const std::string message = absl::StrCat(
       "tensor \"", name, "\": expected it, by ", kConfigName, ", found none");
   if (name == HeadName()) {
-    const bool is_given = FindField(config.document, kTied) != nullptr;
+    const bool is_given = base::FindField(config.document, kTied) != nullptr;
     return absl::InvalidArgumentError(absl::StrCat(
         message, " (", kTied,
         is_given ? " is false" : " is not there, which means false",
@@ -224,10 +224,10 @@ bool IsOneByte(Dtype dtype) {
          dtype == Dtype::kF8E8M0;
 }
 
-std::string Method(const Json& quantization_config) {
+std::string Method(const base::Json& quantization_config) {
   if (!quantization_config.is_object()) return "";
   const absl::StatusOr<std::string> method =
-      GetOr<std::string>(quantization_config, "quant_method", "");
+      base::GetOr<std::string>(quantization_config, "quant_method", "");
   return method.ok() && !method->empty()
              ? absl::StrCat(" (quant_method \"", *method, "\")")
              : "";
@@ -244,7 +244,7 @@ bool IsQuantized(const TensorSpec& tensor) {
 }
 
 absl::Status CheckNotQuantized(const ShardedTensors& tensors,
-                               const Json& quantization_config) {
+                               const base::Json& quantization_config) {
   for (const SafetensorsFile& shard : tensors.shards()) {
     for (const SafetensorsTensor& tensor : shard.tensors()) {
       if (!IsQuantized(tensor.spec)) continue;
@@ -264,11 +264,11 @@ absl::Status CheckNotQuantized(const ShardedTensors& tensors,
 }
 
 std::string LeftoverQuantization(absl::string_view config_path,
-                                 const Json& quantization_config) {
+                                 const base::Json& quantization_config) {
   return absl::StrCat(
       config_path, ": quantization_config", Method(quantization_config),
       " is ignored, as no weight is quantized; checkpoints made from this one "
       "do not get it; remove it from config.json");
 }
 
-}  // namespace moe
+}  // namespace moe::checkpoint

@@ -14,7 +14,7 @@
 #include "moe/checkpoint/tensor.h"
 #include "moe/checkpoint/tensor_set.h"
 
-namespace moe {
+namespace moe::checkpoint {
 
 // Drops a stored lm_head.weight from `tensors` if tie_word_embeddings is true
 // and it equals the embedding byte for byte. Reads both, 1 MiB at a time.
@@ -36,13 +36,13 @@ bool IsQuantized(const TensorSpec& tensor);
 // Unimplemented if a tensor IsQuantized. Names the tensor and the method of
 // `quantization_config` (null for none).
 absl::Status CheckNotQuantized(const ShardedTensors& tensors,
-                               const Json& quantization_config);
+                               const base::Json& quantization_config);
 
 // The notice for a quantization_config beside weights that are not quantized:
 // "PATH: ...".
 std::string LeftoverQuantization(absl::string_view config_path,
-                                 const Json& quantization_config);
+                                 const base::Json& quantization_config);
 
-}  // namespace moe
+}  // namespace moe::checkpoint
 
 #endif  // MOE_CHECKPOINT_TENSOR_CHECKS_H_

@@ -16,12 +16,12 @@
 #include "moe/checkpoint/tensor.h"
 #include "moe/checkpoint/tensor_set.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
-using ::moe::testing::IsOk;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
+using ::moe::base::testing::IsOk;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::IsNull;
@@ -107,7 +107,7 @@ TEST_F(TensorChecksTest, AMissingHeadMayBeTied) {
       StatusIs(kInvalid, AllOf(HasSubstr("\"lm_head.weight\": expected it"),
                                HasSubstr("tie_word_embeddings is false"),
                                HasSubstr("set tie_word_embeddings to true"))));
-  config.document = Json::object();
+  config.document = base::Json::object();
   EXPECT_THAT(
       Check(config),
       StatusIs(kInvalid, HasSubstr("tie_word_embeddings is not there, which "
@@ -140,9 +140,9 @@ TEST_F(TensorChecksTest, CallsAnAdapterThat) {
 
 namespace {
 
-using ::moe::testing::IsOk;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
+using ::moe::base::testing::IsOk;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
@@ -185,7 +185,7 @@ class CheckNotQuantizedTest : public ::testing::Test {
 TEST_F(CheckNotQuantizedTest, NamesTheTensorAndTheMethod) {
   const ShardedTensors tensors = With(Dtype::kF8E4M3, "x");
   EXPECT_THAT(
-      CheckNotQuantized(tensors, Json({{"quant_method", "fp8"}})),
+      CheckNotQuantized(tensors, base::Json({{"quant_method", "fp8"}})),
       StatusIs(absl::StatusCode::kUnimplemented,
                AllOf(HasSubstr(directory_.path()),
                      HasSubstr("F32, found F8_E4M3 of quantized weights"),
@@ -193,26 +193,27 @@ TEST_F(CheckNotQuantizedTest, NamesTheTensorAndTheMethod) {
                      HasSubstr("BF16, F16 or F32"))));
   // It is quantized whether config.json says so or not.
   EXPECT_THAT(
-      CheckNotQuantized(tensors, Json()),
+      CheckNotQuantized(tensors, base::Json()),
       StatusIs(absl::StatusCode::kUnimplemented, HasSubstr("norm.weight")));
 }
 
 TEST_F(CheckNotQuantizedTest, TakesPlainWeights) {
   EXPECT_THAT(CheckNotQuantized(With(Dtype::kBF16, "xx"),
-                                Json({{"quant_method", "bitsandbytes"}})),
+                                base::Json({{"quant_method", "bitsandbytes"}})),
               IsOk());
 }
 
 TEST(LeftoverQuantizationTest, NamesTheFieldAndTheFile) {
-  EXPECT_THAT(LeftoverQuantization("m/config.json",
-                                   Json({{"quant_method", "bitsandbytes"}})),
-              AllOf(HasSubstr("m/config.json: quantization_config "
-                              "(quant_method \"bitsandbytes\")"),
-                    HasSubstr("ignored")));
+  EXPECT_THAT(
+      LeftoverQuantization("m/config.json",
+                           base::Json({{"quant_method", "bitsandbytes"}})),
+      AllOf(HasSubstr("m/config.json: quantization_config "
+                      "(quant_method \"bitsandbytes\")"),
+            HasSubstr("ignored")));
   // Whatever stands there.
-  EXPECT_THAT(LeftoverQuantization("m/config.json", Json(3)),
+  EXPECT_THAT(LeftoverQuantization("m/config.json", base::Json(3)),
               HasSubstr("quantization_config is ignored"));
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::checkpoint

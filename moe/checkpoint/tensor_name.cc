@@ -15,7 +15,7 @@
 #include "absl/strings/strip.h"
 #include "moe/base/check.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
 constexpr absl::string_view kLayers = "model.layers.";
@@ -226,4 +226,4 @@ std::string NearestTensorName(absl::string_view wanted,
   return nearest;
 }
 
-}  // namespace moe
+}  // namespace moe::checkpoint

@@ -25,7 +25,7 @@
 
 #include "absl/strings/string_view.h"
 
-namespace moe {
+namespace moe::checkpoint {
 
 enum class TensorKind {
   kEmbedding,
@@ -100,6 +100,6 @@ NamePrefix FindNamePrefix(const std::vector<std::string>& names);
 std::string NearestTensorName(absl::string_view wanted,
                               const std::vector<std::string>& names);
 
-}  // namespace moe
+}  // namespace moe::checkpoint
 
 #endif  // MOE_CHECKPOINT_TENSOR_NAME_H_

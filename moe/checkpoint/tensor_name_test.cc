@@ -8,7 +8,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
 using ::testing::Optional;
@@ -173,4 +173,4 @@ TEST(NearestTensorNameTest, SharesMostPartsFromTheEnd) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::checkpoint

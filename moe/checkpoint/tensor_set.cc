@@ -9,7 +9,7 @@
 #include "moe/checkpoint/tensor.h"
 #include "moe/checkpoint/tensor_name.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
 // Gathers the tensors of one layer, or of none.
@@ -155,4 +155,4 @@ TensorSet MoeTensorSet(const MoeConfig& config) {
   return set;
 }
 
-}  // namespace moe
+}  // namespace moe::checkpoint

@@ -10,7 +10,7 @@
 #include "moe/checkpoint/moe_config.h"
 #include "moe/checkpoint/tensor.h"
 
-namespace moe {
+namespace moe::checkpoint {
 
 // Name -> shape of every tensor, no more and no less. Linear layers are [out,
 // in].
@@ -29,6 +29,6 @@ TensorSet DenseTensorSet(const LlamaConfig& config);
 // where add_rescale_bias is set.
 TensorSet MoeTensorSet(const MoeConfig& config);
 
-}  // namespace moe
+}  // namespace moe::checkpoint
 
 #endif  // MOE_CHECKPOINT_TENSOR_SET_H_

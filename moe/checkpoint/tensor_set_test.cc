@@ -8,7 +8,7 @@
 #include "moe/checkpoint/llama_config.h"
 #include "moe/checkpoint/moe_config.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
 using ::testing::ElementsAre;
@@ -133,4 +133,4 @@ TEST(MoeTensorSetTest, AttentionExpertsAloneKeepTheMlpDense) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::checkpoint

@@ -8,12 +8,12 @@
 #include "gtest/gtest.h"
 #include "moe/base/testing/status_matchers.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
-using ::moe::testing::IsOk;
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::IsOk;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::StatusIs;
 using ::testing::HasSubstr;
 
 constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
@@ -52,4 +52,4 @@ TEST(TensorTest, BytesAndText) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::checkpoint

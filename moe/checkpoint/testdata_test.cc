@@ -13,14 +13,14 @@
 #include "moe/base/sha256.h"
 #include "moe/base/testing/status_matchers.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
-using ::moe::testing::IsOkAndHolds;
+using ::moe::base::testing::IsOkAndHolds;
 
 TEST(TestdataTest, EveryFileHasTheDigestOfTheReadme) {
   MOE_ASSERT_OK_AND_ASSIGN(const std::string readme,
-                           ReadFile("testdata/README.md", 1 << 20));
+                           base::ReadFile("testdata/README.md", 1 << 20));
   int num_files = 0;
   for (const absl::string_view line : absl::StrSplit(readme, '\n')) {
     // | `file` | bytes | `digest` |
@@ -31,9 +31,9 @@ TEST(TestdataTest, EveryFileHasTheDigestOfTheReadme) {
     int num_bytes = 0;
     ASSERT_TRUE(absl::SimpleAtoi(cells[2], &num_bytes)) << line;
     const std::string path = absl::StrCat("testdata/", file);
-    EXPECT_THAT(HexSha256OfFile(path), IsOkAndHolds(digest)) << file;
-    MOE_ASSERT_OK_AND_ASSIGN(const RandomAccessFile opened,
-                             RandomAccessFile::Open(path));
+    EXPECT_THAT(base::HexSha256OfFile(path), IsOkAndHolds(digest)) << file;
+    MOE_ASSERT_OK_AND_ASSIGN(const base::RandomAccessFile opened,
+                             base::RandomAccessFile::Open(path));
     EXPECT_EQ(opened.size_bytes(), num_bytes) << file;
     ++num_files;
   }
@@ -41,4 +41,4 @@ TEST(TestdataTest, EveryFileHasTheDigestOfTheReadme) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::checkpoint

@@ -17,7 +17,7 @@
 #include "moe/base/json.h"
 #include "moe/base/random_access_file.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
 constexpr uint64_t kMaxTextBytes = uint64_t{16} << 20;
@@ -60,11 +60,11 @@ class Search {
  private:
   // Empty where it cannot be read.
   std::string Read(const std::string& name) const {
-    return ReadFile(absl::StrCat(directory_, "/", name), kMaxTextBytes)
+    return base::ReadFile(absl::StrCat(directory_, "/", name), kMaxTextBytes)
         .value_or("");
   }
-  Json ReadJson(const std::string& name) const {
-    return ParseJsonObject(Read(name)).value_or(Json::object());
+  base::Json ReadJson(const std::string& name) const {
+    return base::ParseJsonObject(Read(name)).value_or(base::Json::object());
   }
 
   void Add(const std::string& name) {
@@ -74,9 +74,9 @@ class Search {
 
   // "MODULE.CLASS", or a list of such and null; "REPOSITORY--MODULE.CLASS" is
   // elsewhere, and so is in no folder.
-  void AddClasses(const Json& value) {
+  void AddClasses(const base::Json& value) {
     if (value.is_array()) {
-      for (const Json& entry : value) AddClasses(entry);
+      for (const base::Json& entry : value) AddClasses(entry);
     }
     if (!value.is_string()) return;
     const std::string text = value.get<std::string>();
@@ -84,19 +84,20 @@ class Search {
   }
 
   void AddOfConfigs() {
-    const Json tokenizer = ReadJson("tokenizer_config.json");
+    const base::Json tokenizer = ReadJson("tokenizer_config.json");
     for (const auto& [field, value] : tokenizer.items()) {
       if (field == kAutoMap && value.is_object()) {
-        for (const Json& classes : value) AddClasses(classes);
+        for (const base::Json& classes : value) AddClasses(classes);
       }
       if (value.is_string() && !IsOfModel(value.get<std::string>())) {
         Add(value.get<std::string>());
       }
     }
-    const Json model = ReadJson("config.json");
-    const Json* const auto_map = FindField(model, kAutoMap);
+    const base::Json model = ReadJson("config.json");
+    const base::Json* const auto_map = base::FindField(model, kAutoMap);
     if (auto_map == nullptr || !auto_map->is_object()) return;
-    const Json* const classes = FindField(*auto_map, kAutoTokenizer);
+    const base::Json* const classes =
+        base::FindField(*auto_map, kAutoTokenizer);
     if (classes != nullptr) AddClasses(*classes);
   }
 
@@ -140,4 +141,4 @@ std::set<std::string> FindTokenizerFiles(
   return Search(directory, names).Run();
 }
 
-}  // namespace moe
+}  // namespace moe::checkpoint

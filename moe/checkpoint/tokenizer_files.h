@@ -10,7 +10,7 @@
 
 #include "absl/strings/string_view.h"
 
-namespace moe {
+namespace moe::checkpoint {
 
 // Among `names`, the files in the directory:
 //   - tokenization_*.py, and the modules that the auto_map of
@@ -24,6 +24,6 @@ namespace moe {
 std::set<std::string> FindTokenizerFiles(absl::string_view directory,
                                          const std::vector<std::string>& names);
 
-}  // namespace moe
+}  // namespace moe::checkpoint
 
 #endif  // MOE_CHECKPOINT_TOKENIZER_FILES_H_

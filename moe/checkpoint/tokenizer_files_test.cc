@@ -8,10 +8,10 @@
 #include "gtest/gtest.h"
 #include "moe/base/testing/temp_directory.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
-using ::moe::testing::TempDirectory;
+using ::moe::base::testing::TempDirectory;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
@@ -62,4 +62,4 @@ TEST_F(FindTokenizerFilesTest, NothingOfWhatIsElsewhereOrMalformed) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::checkpoint

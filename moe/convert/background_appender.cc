@@ -12,7 +12,7 @@
 #include "absl/strings/string_view.h"
 #include "moe/base/check.h"
 
-namespace moe {
+namespace moe::convert {
 
 BackgroundAppender::BackgroundAppender(
     std::function<absl::Status(absl::string_view)> append)
@@ -83,4 +83,4 @@ void BackgroundAppender::Run() {
   }
 }
 
-}  // namespace moe
+}  // namespace moe::convert

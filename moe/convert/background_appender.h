@@ -14,7 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 
-namespace moe {
+namespace moe::convert {
 
 // Hands bytes to `append` in the order in which they came. After the first
 // error of `append` it hands nothing more over, and every Wait returns that
@@ -55,6 +55,6 @@ class BackgroundAppender {
   std::thread thread_;          // Last: it uses the others.
 };
 
-}  // namespace moe
+}  // namespace moe::convert
 
 #endif  // MOE_CONVERT_BACKGROUND_APPENDER_H_

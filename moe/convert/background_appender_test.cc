@@ -12,10 +12,10 @@
 #include "gtest/gtest.h"
 #include "moe/base/testing/status_matchers.h"
 
-namespace moe {
+namespace moe::convert {
 namespace {
 
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::StatusIs;
 using ::testing::HasSubstr;
 
 TEST(BackgroundAppenderTest, KeepsTheOrder) {
@@ -80,4 +80,4 @@ TEST(BackgroundAppenderTest, EndsWithoutWhatIsLeft) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::convert

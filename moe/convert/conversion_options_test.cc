@@ -12,10 +12,10 @@
 #include "moe/convert/convert_mlp.h"
 #include "moe/convert/mlp_options.pb.h"
 
-namespace moe {
+namespace moe::convert {
 namespace {
 
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::StatusIs;
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
@@ -109,4 +109,4 @@ TEST(AttentionConversionOptionsTest, EveryFieldIsChecked) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::convert

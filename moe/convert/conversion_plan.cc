@@ -38,11 +38,11 @@
 #include "moe/convert/model_code_text.h"
 #include "moe/convert/piece_stream.h"
 
-namespace moe {
+namespace moe::convert {
 
 std::map<std::string, std::string> ModelCodeFiles() {
-  return {{kModelConfigurationFile, kModelConfigurationText},
-          {kModelCodeFile, kModelCodeText}};
+  return {{checkpoint::kModelConfigurationFile, kModelConfigurationText},
+          {checkpoint::kModelCodeFile, kModelCodeText}};
 }
 
 namespace {
@@ -61,22 +61,24 @@ int64_t DataBytes(const List& list) {
   return num_bytes;
 }
 
-TensorSet TensorsOf(const CheckpointPlan& plan) {
-  TensorSet tensors;
-  for (const ShardPlan& shard : plan.shards) {
-    for (const TensorSpec& spec : shard.tensors) {
+checkpoint::TensorSet TensorsOf(const checkpoint::CheckpointPlan& plan) {
+  checkpoint::TensorSet tensors;
+  for (const checkpoint::ShardPlan& shard : plan.shards) {
+    for (const checkpoint::TensorSpec& spec : shard.tensors) {
       MOE_CHECK(tensors.emplace(spec.name, spec.shape).second);
     }
   }
   return tensors;
 }
 
-SafetensorsMetadata WithoutPaths(const SafetensorsFile& shard,
-                                 std::vector<LeftBehind>& left_behind) {
-  SafetensorsMetadata metadata = shard.metadata();
+checkpoint::SafetensorsMetadata WithoutPaths(
+    const checkpoint::SafetensorsFile& shard,
+    std::vector<checkpoint::LeftBehind>& left_behind) {
+  checkpoint::SafetensorsMetadata metadata = shard.metadata();
   for (const auto& [key, value] : shard.metadata()) {
-    if (!IsAbsolutePath(value)) continue;
-    left_behind.push_back(PathFieldOf(SplitPath(shard.path()).name, key));
+    if (!checkpoint::IsAbsolutePath(value)) continue;
+    left_behind.push_back(
+        checkpoint::PathFieldOf(base::SplitPath(shard.path()).name, key));
     metadata.erase(key);
   }
   return metadata;
@@ -95,11 +97,11 @@ void AddOthers(const std::vector<std::string>& names, ConversionPlan& plan) {
 
 // Puts the tensors, in their order, into shards of at most `max_bytes`. All get
 // the metadata of the first shard.
-void CutIntoShards(int64_t max_bytes, CheckpointPlan& plan) {
-  std::vector<ShardPlan> shards;
+void CutIntoShards(int64_t max_bytes, checkpoint::CheckpointPlan& plan) {
+  std::vector<checkpoint::ShardPlan> shards;
   int64_t num_bytes = 0;
-  for (ShardPlan& shard : plan.shards) {
-    for (TensorSpec& tensor : shard.tensors) {
+  for (checkpoint::ShardPlan& shard : plan.shards) {
+    for (checkpoint::TensorSpec& tensor : shard.tensors) {
       if (shards.empty() || num_bytes + NumBytes(tensor) > max_bytes) {
         shards.push_back({"", {}, plan.shards[0].metadata});
         num_bytes = 0;
@@ -113,26 +115,28 @@ void CutIntoShards(int64_t max_bytes, CheckpointPlan& plan) {
     shards[i].file_name =
         plan.has_index ? absl::StrFormat("model-%05d-of-%05d.safetensors",
                                          i + 1, shards.size())
-                       : kSingleShardFile;
+                       : checkpoint::kSingleShardFile;
   }
   plan.shards = std::move(shards);
 }
 
-absl::StatusOr<std::unique_ptr<CheckpointWriter>> CreateWriter(
-    CheckpointPlan plan, const Checkpoint& from,
+absl::StatusOr<std::unique_ptr<checkpoint::CheckpointWriter>> CreateWriter(
+    checkpoint::CheckpointPlan plan, const checkpoint::Checkpoint& from,
     const ConversionOutput& output) {
-  CheckpointWriterOptions options;
+  checkpoint::CheckpointWriterOptions options;
   options.overwrite = output.overwrite;
   options.input_directory = from.directory();
   options.file_system = output.file_system;
-  return CheckpointWriter::Create(output.path, std::move(plan), options);
+  return checkpoint::CheckpointWriter::Create(output.path, std::move(plan),
+                                              options);
 }
 
 // Hands data to the writer, which takes the bytes of one shard at a time.
 class ShardedAppender {
  public:
   // `shard_bytes` is the size of each shard's data.
-  ShardedAppender(std::vector<size_t> shard_bytes, CheckpointWriter& writer)
+  ShardedAppender(std::vector<size_t> shard_bytes,
+                  checkpoint::CheckpointWriter& writer)
       : missing_bytes_(std::move(shard_bytes)), writer_(writer) {}
 
   absl::Status Append(absl::string_view bytes) {
@@ -150,14 +154,16 @@ class ShardedAppender {
 
  private:
   std::vector<size_t> missing_bytes_;  // For each shard.
-  CheckpointWriter& writer_;
+  checkpoint::CheckpointWriter& writer_;
   size_t shard_ = 0;
 };
 
 // Copies the files beside the weights. A file that the plan writes is not
 // copied.
-absl::Status AddCompanions(const Checkpoint& from, ConversionPlan& plan) {
-  MOE_ASSIGN_OR_RETURN(CompanionCopies found, from.CompanionsToCopy());
+absl::Status AddCompanions(const checkpoint::Checkpoint& from,
+                           ConversionPlan& plan) {
+  MOE_ASSIGN_OR_RETURN(checkpoint::CompanionCopies found,
+                       from.CompanionsToCopy());
   for (const auto& [name, text] : plan.checkpoint.contents) {
     found.copies.erase(name);
   }
@@ -175,23 +181,24 @@ void Replacement::Add(Replacement other) {
   MoveOnto(std::move(other.pieces), pieces);
 }
 
-Replacement CopyAs(const TensorName& name, const TensorLocation& from) {
-  const TensorSpec& spec = from.tensor->spec;
-  return {{{FormatTensorName(name), spec.dtype, spec.shape}},
+Replacement CopyAs(const checkpoint::TensorName& name,
+                   const checkpoint::TensorLocation& from) {
+  const checkpoint::TensorSpec& spec = from.tensor->spec;
+  return {{{checkpoint::FormatTensorName(name), spec.dtype, spec.shape}},
           {CopyPiece{from}}};
 }
 
-Replacement Slice(const TensorLocation& from, size_t axis,
-                  const std::vector<TensorName>& names,
+Replacement Slice(const checkpoint::TensorLocation& from, size_t axis,
+                  const std::vector<checkpoint::TensorName>& names,
                   const std::vector<absl::Span<const int64_t>>& lists) {
   MOE_CHECK(names.size() == lists.size());
-  const TensorSpec& spec = from.tensor->spec;
+  const checkpoint::TensorSpec& spec = from.tensor->spec;
   Replacement group;
   for (size_t i = 0; i < names.size(); ++i) {
-    Shape shape = spec.shape;
+    checkpoint::Shape shape = spec.shape;
     shape[axis] = static_cast<int64_t>(lists[i].size());
     group.tensors.push_back(
-        {FormatTensorName(names[i]), spec.dtype, std::move(shape)});
+        {checkpoint::FormatTensorName(names[i]), spec.dtype, std::move(shape)});
   }
   if (axis == 0) {
     group.pieces.push_back(RowsPiece{from, lists});
@@ -201,36 +208,40 @@ Replacement Slice(const TensorLocation& from, size_t axis,
   return group;
 }
 
-Replacement Repeat(const TensorLocation& from,
-                   const std::vector<TensorName>& names,
+Replacement Repeat(const checkpoint::TensorLocation& from,
+                   const std::vector<checkpoint::TensorName>& names,
                    const TensorPiece& piece) {
-  const TensorSpec& spec = from.tensor->spec;
+  const checkpoint::TensorSpec& spec = from.tensor->spec;
   Replacement group;
-  for (const TensorName& name : names) {
-    group.Add({{{FormatTensorName(name), spec.dtype, spec.shape}}, {piece}});
+  for (const checkpoint::TensorName& name : names) {
+    group.Add({{{checkpoint::FormatTensorName(name), spec.dtype, spec.shape}},
+               {piece}});
   }
   return group;
 }
 
 absl::StatusOr<ConversionPlan> PlanConversion(
-    const Checkpoint& from, std::map<std::string, std::string> contents,
-    ConvertTensor convert) {
+    const checkpoint::Checkpoint& from,
+    std::map<std::string, std::string> contents, ConvertTensor convert) {
   // The numerics contract also covers what is computed while a plan is made.
-  SetFloatEnvironment();
+  base::SetFloatEnvironment();
   ConversionPlan plan;
   plan.checkpoint.contents = std::move(contents);
   plan.checkpoint.has_index = from.tensors().index().has_value();
-  Json document = DecoderConfig(from.config()).document;
-  for (const std::string& field : RemovePathFields(document)) {
-    plan.left_behind.push_back(PathFieldOf(kConfigFile, field));
+  base::Json document = checkpoint::DecoderConfig(from.config()).document;
+  for (const std::string& field : checkpoint::RemovePathFields(document)) {
+    plan.left_behind.push_back(
+        checkpoint::PathFieldOf(checkpoint::kConfigFile, field));
   }
-  for (const SafetensorsFile& file : from.tensors().shards()) {
-    ShardPlan shard = {
-        SplitPath(file.path()).name, {}, WithoutPaths(file, plan.left_behind)};
-    for (const SafetensorsTensor& tensor : file.tensors()) {
+  for (const checkpoint::SafetensorsFile& file : from.tensors().shards()) {
+    checkpoint::ShardPlan shard = {base::SplitPath(file.path()).name,
+                                   {},
+                                   WithoutPaths(file, plan.left_behind)};
+    for (const checkpoint::SafetensorsTensor& tensor : file.tensors()) {
       // An opened checkpoint has no others but derived buffers.
-      if (IsDerivedBuffer(tensor.spec.name)) continue;
-      const std::optional<TensorName> name = ParseTensorName(tensor.spec.name);
+      if (checkpoint::IsDerivedBuffer(tensor.spec.name)) continue;
+      const std::optional<checkpoint::TensorName> name =
+          checkpoint::ParseTensorName(tensor.spec.name);
       MOE_CHECK(name.has_value());
       MOE_ASSIGN_OR_RETURN(Replacement group, convert(*name, {&file, &tensor}));
       MOE_CHECK(DataBytes(group.tensors) == DataBytes(group.pieces));
@@ -244,41 +255,44 @@ absl::StatusOr<ConversionPlan> PlanConversion(
   return plan;
 }
 
-absl::StatusOr<ConversionPlan> PlanMoeConversion(const Checkpoint& from,
-                                                 const MoeConfig& config,
-                                                 ConvertTensor convert) {
+absl::StatusOr<ConversionPlan> PlanMoeConversion(
+    const checkpoint::Checkpoint& from, const checkpoint::MoeConfig& config,
+    ConvertTensor convert) {
   std::map<std::string, std::string> contents;
-  if (!IsPlainMixtral(config)) contents = ModelCodeFiles();
-  contents[kConfigFile] = FormatMoeConfig(config);
+  if (!checkpoint::IsPlainMixtral(config)) contents = ModelCodeFiles();
+  contents[checkpoint::kConfigFile] = checkpoint::FormatMoeConfig(config);
   MOE_ASSIGN_OR_RETURN(ConversionPlan plan,
                        PlanConversion(from, std::move(contents), convert));
-  MOE_CHECK(TensorsOf(plan.checkpoint) == MoeTensorSet(config));
+  MOE_CHECK(TensorsOf(plan.checkpoint) == checkpoint::MoeTensorSet(config));
   return plan;
 }
 
-absl::StatusOr<ConversionPlan> PlanDenseConversion(const Checkpoint& from,
-                                                   const LlamaConfig& config,
-                                                   ConvertTensor convert) {
-  Json document = config.document;
+absl::StatusOr<ConversionPlan> PlanDenseConversion(
+    const checkpoint::Checkpoint& from, const checkpoint::LlamaConfig& config,
+    ConvertTensor convert) {
+  base::Json document = config.document;
   document["intermediate_size"] = config.intermediate_size;
-  document.erase(kNameOrPathField);
-  RemovePathFields(document);
+  document.erase(checkpoint::kNameOrPathField);
+  checkpoint::RemovePathFields(document);
   MOE_ASSIGN_OR_RETURN(
       ConversionPlan plan,
-      PlanConversion(from, {{kConfigFile, FormatJson(document)}}, convert));
-  MOE_CHECK(TensorsOf(plan.checkpoint) == DenseTensorSet(config));
+      PlanConversion(from,
+                     {{checkpoint::kConfigFile, base::FormatJson(document)}},
+                     convert));
+  MOE_CHECK(TensorsOf(plan.checkpoint) == checkpoint::DenseTensorSet(config));
   return plan;
 }
 
-absl::Status CheckConversionOutput(ConversionPlan plan, const Checkpoint& from,
+absl::Status CheckConversionOutput(ConversionPlan plan,
+                                   const checkpoint::Checkpoint& from,
                                    const ConversionOutput& output) {
   // The writer's destructor removes what it has begun.
   return CreateWriter(std::move(plan.checkpoint), from, output).status();
 }
 
 absl::StatusOr<WrittenCheckpoint> WriteConversion(
-    ConversionPlan plan, const Checkpoint& from, const ConversionOutput& output,
-    const ConversionResources& resources) {
+    ConversionPlan plan, const checkpoint::Checkpoint& from,
+    const ConversionOutput& output, const ConversionResources& resources) {
   if (output.max_shard_bytes.has_value()) {
     CutIntoShards(*output.max_shard_bytes, plan.checkpoint);
   }
@@ -286,13 +300,14 @@ absl::StatusOr<WrittenCheckpoint> WriteConversion(
   written.left_behind = std::move(plan.left_behind);
   written.num_shards = static_cast<int64_t>(plan.checkpoint.shards.size());
   std::vector<size_t> shard_bytes;
-  for (const ShardPlan& shard : plan.checkpoint.shards) {
+  for (const checkpoint::ShardPlan& shard : plan.checkpoint.shards) {
     shard_bytes.push_back(static_cast<size_t>(DataBytes(shard.tensors)));
     written.num_tensors += static_cast<int64_t>(shard.tensors.size());
     written.total_bytes += DataBytes(shard.tensors);
   }
-  MOE_ASSIGN_OR_RETURN(const std::unique_ptr<CheckpointWriter> writer,
-                       CreateWriter(std::move(plan.checkpoint), from, output));
+  MOE_ASSIGN_OR_RETURN(
+      const std::unique_ptr<checkpoint::CheckpointWriter> writer,
+      CreateWriter(std::move(plan.checkpoint), from, output));
   ShardedAppender appender(std::move(shard_bytes), *writer);
   resources.progress.Start("writing", written.total_bytes, "bytes");
   MOE_ASSIGN_OR_RETURN(written.scaled, StreamPieces(
@@ -301,11 +316,11 @@ absl::StatusOr<WrittenCheckpoint> WriteConversion(
                                              return appender.Append(bytes);
                                            },
                                            resources));
-  MOE_RETURN_IF_ERROR(CheckFloatEnvironment("writing the checkpoint"));
+  MOE_RETURN_IF_ERROR(base::CheckFloatEnvironment("writing the checkpoint"));
   if (output.before_commit != nullptr) output.before_commit();
   MOE_RETURN_IF_ERROR(writer->Finish());
   resources.progress.Finish();
   return written;
 }
 
-}  // namespace moe
+}  // namespace moe::convert

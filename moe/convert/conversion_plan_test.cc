@@ -30,15 +30,15 @@
 #include "moe/convert/piece_stream.h"
 #include "moe/convert/testing/tiny_checkpoint.h"
 
-namespace moe {
+namespace moe::convert {
 namespace {
 
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::ReadTensors;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
-using ::moe::testing::TinyModel;
-using ::moe::testing::WriteTinyModel;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
+using ::moe::convert::testing::ReadTensors;
+using ::moe::convert::testing::TinyModel;
+using ::moe::convert::testing::WriteTinyModel;
 using ::testing::AllOf;
 using ::testing::AnyOf;
 using ::testing::ElementsAre;
@@ -53,8 +53,8 @@ TEST(ModelCodeTest, IsTheFilesByteForByte) {
   for (const auto& [name, text] : files) {
     MOE_ASSERT_OK_AND_ASSIGN(
         const std::string want,
-        ReadFile(absl::StrCat("moe/convert/huggingface/", name),
-                 uint64_t{1} << 20));
+        base::ReadFile(absl::StrCat("moe/convert/huggingface/", name),
+                       uint64_t{1} << 20));
     EXPECT_EQ(text, want) << name;
   }
 }
@@ -63,18 +63,18 @@ TEST(ModelCodeTest, IsTheFilesByteForByte) {
 TEST(ModelCodeTest, HasTheClassesThatConfigJsonNames) {
   const std::map<std::string, std::string> files = ModelCodeFiles();
   for (const char* name : {"LlamaMoeConfig", "PublishedLlamaMoeConfig"}) {
-    EXPECT_THAT(files.at(kModelConfigurationFile),
+    EXPECT_THAT(files.at(checkpoint::kModelConfigurationFile),
                 HasSubstr(absl::StrCat("\nclass ", name, "(")));
   }
   for (const char* name : {"LlamaMoeModel", "LlamaMoeForCausalLM",
                            "MixtralModel", "MixtralForCausalLM"}) {
-    EXPECT_THAT(files.at(kModelCodeFile),
+    EXPECT_THAT(files.at(checkpoint::kModelCodeFile),
                 HasSubstr(absl::StrCat("\nclass ", name, "(")));
   }
 }
 
-absl::StatusOr<Replacement> AsItIs(const TensorName& name,
-                                   const TensorLocation& from) {
+absl::StatusOr<Replacement> AsItIs(const checkpoint::TensorName& name,
+                                   const checkpoint::TensorLocation& from) {
   return CopyAs(name, from);
 }
 
@@ -83,16 +83,17 @@ TEST(ConversionPlanTest, WithoutChangesIsACopy) {
   TinyModel model;
   model.num_shards = 2;
   WriteTinyModel(model, directory.Path("from"));
-  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint from,
-                           Checkpoint::Open(directory.Path("from")));
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const checkpoint::Checkpoint from,
+      checkpoint::Checkpoint::Open(directory.Path("from")));
   MOE_ASSERT_OK_AND_ASSIGN(
       const std::string config,
-      ReadFile(directory.Path("from/config.json"), 100000));
+      base::ReadFile(directory.Path("from/config.json"), 100000));
   MOE_ASSERT_OK_AND_ASSIGN(
       ConversionPlan plan,
-      PlanConversion(from, {{kConfigFile, config}}, AsItIs));
-  ThreadPool pool(2);
-  Progress progress(Progress::Style::kSilent, {});
+      PlanConversion(from, {{checkpoint::kConfigFile, config}}, AsItIs));
+  base::ThreadPool pool(2);
+  base::Progress progress(base::Progress::Style::kSilent, {});
   MOE_ASSERT_OK_AND_ASSIGN(
       const WrittenCheckpoint written,
       WriteConversion(plan, from, {directory.Path("to")}, {pool, progress}));
@@ -100,10 +101,12 @@ TEST(ConversionPlanTest, WithoutChangesIsACopy) {
   for (const char* name :
        {"config.json", "tokenizer.json", "model-00001-of-00002.safetensors",
         "model-00002-of-00002.safetensors", "model.safetensors.index.json"}) {
-    MOE_ASSERT_OK_AND_ASSIGN(const std::string before,
-                             ReadFile(directory.Path("from/") + name, 1 << 20));
-    MOE_ASSERT_OK_AND_ASSIGN(const std::string after,
-                             ReadFile(directory.Path("to/") + name, 1 << 20));
+    MOE_ASSERT_OK_AND_ASSIGN(
+        const std::string before,
+        base::ReadFile(directory.Path("from/") + name, 1 << 20));
+    MOE_ASSERT_OK_AND_ASSIGN(
+        const std::string after,
+        base::ReadFile(directory.Path("to/") + name, 1 << 20));
     EXPECT_EQ(before, after) << name;
   }
   EXPECT_THAT(
@@ -126,33 +129,35 @@ TEST(ConversionPlanTest, CutsTheWeightsIntoShardsOfASize) {
   TinyModel model;
   model.num_shards = 2;
   WriteTinyModel(model, directory.Path("from"));
-  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint from,
-                           Checkpoint::Open(directory.Path("from")));
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const checkpoint::Checkpoint from,
+      checkpoint::Checkpoint::Open(directory.Path("from")));
   MOE_ASSERT_OK_AND_ASSIGN(
       const std::string config,
-      ReadFile(directory.Path("from/config.json"), 100000));
-  ThreadPool pool(2);
-  Progress progress(Progress::Style::kSilent, {});
+      base::ReadFile(directory.Path("from/config.json"), 100000));
+  base::ThreadPool pool(2);
+  base::Progress progress(base::Progress::Style::kSilent, {});
   // Larger than all of it, smaller than any tensor, and between.
   for (const int64_t max_bytes : {int64_t{1} << 40, int64_t{1}, int64_t{512}}) {
     const std::string to = directory.Path(absl::StrCat("to", max_bytes));
     MOE_ASSERT_OK_AND_ASSIGN(
         ConversionPlan plan,
-        PlanConversion(from, {{kConfigFile, config}}, AsItIs));
+        PlanConversion(from, {{checkpoint::kConfigFile, config}}, AsItIs));
     MOE_ASSERT_OK_AND_ASSIGN(
         const WrittenCheckpoint written,
         WriteConversion(plan, from, {.path = to, .max_shard_bytes = max_bytes},
                         {pool, progress}));
-    MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint cut, Checkpoint::Open(to));
+    MOE_ASSERT_OK_AND_ASSIGN(const checkpoint::Checkpoint cut,
+                             checkpoint::Checkpoint::Open(to));
     ASSERT_EQ(cut.tensors().shards().size(), written.num_shards);
-    for (const SafetensorsFile& shard : cut.tensors().shards()) {
+    for (const checkpoint::SafetensorsFile& shard : cut.tensors().shards()) {
       int64_t num_bytes = 0;
-      for (const SafetensorsTensor& tensor : shard.tensors()) {
+      for (const checkpoint::SafetensorsTensor& tensor : shard.tensors()) {
         num_bytes += NumBytes(tensor.spec);
       }
       EXPECT_TRUE(num_bytes <= max_bytes || shard.tensors().size() == 1u);
     }
-    EXPECT_EQ(PathExists(to + "/model.safetensors"), max_bytes > 1 << 20);
+    EXPECT_EQ(base::PathExists(to + "/model.safetensors"), max_bytes > 1 << 20);
     if (max_bytes == 1) {
       EXPECT_EQ(written.num_shards, written.num_tensors);
     }
@@ -163,21 +168,22 @@ TEST(ConversionPlanTest, CutsTheWeightsIntoShardsOfASize) {
 TEST(ConversionPlanTest, CallsBackBeforeTheCheckpointIsThere) {
   const TempDirectory directory;
   WriteTinyModel({}, directory.Path("from"));
-  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint from,
-                           Checkpoint::Open(directory.Path("from")));
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const checkpoint::Checkpoint from,
+      checkpoint::Checkpoint::Open(directory.Path("from")));
   MOE_ASSERT_OK_AND_ASSIGN(const ConversionPlan plan,
                            PlanConversion(from, {}, AsItIs));
-  ThreadPool pool(1);
-  Progress progress(Progress::Style::kSilent, {});
+  base::ThreadPool pool(1);
+  base::Progress progress(base::Progress::Style::kSilent, {});
   int num_calls = 0;
   ConversionOutput output = {directory.Path("to")};
   output.before_commit = [&] {
     ++num_calls;
-    EXPECT_FALSE(PathExists(directory.Path("to")));
+    EXPECT_FALSE(base::PathExists(directory.Path("to")));
   };
   MOE_EXPECT_OK(WriteConversion(plan, from, output, {pool, progress}).status());
   EXPECT_EQ(num_calls, 1);
-  EXPECT_TRUE(PathExists(directory.Path("to")));
+  EXPECT_TRUE(base::PathExists(directory.Path("to")));
 }
 
 TEST(ConversionPlanTest, LeavesWhatIsPrivateBehind) {
@@ -188,40 +194,44 @@ TEST(ConversionPlanTest, LeavesWhatIsPrivateBehind) {
   directory.Write("from/LICENSE", "terms");
   directory.Write("from/tokenizer_config.json",
                   R"({"a": 1, "tokenizer_file": "/home/ann/t.json"})");
-  MOE_ASSERT_OK(WriteSafetensorsFile(
+  MOE_ASSERT_OK(checkpoint::WriteSafetensorsFile(
       directory.Path("from/model.safetensors"),
       ReadTensors(directory.Path("from")),
       {{"format", "pt"}, {"source", "/home/ann"}}, /*overwrite=*/true));
   MOE_ASSERT_OK_AND_ASSIGN(
-      std::string config, ReadFile(directory.Path("from/config.json"), 100000));
+      std::string config,
+      base::ReadFile(directory.Path("from/config.json"), 100000));
   config.insert(1, R"("_name_or_path": "/home/ann/model",)");
   directory.Write("from/config.json", config);
-  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint from,
-                           Checkpoint::Open(directory.Path("from")));
-  MOE_ASSERT_OK_AND_ASSIGN(ConversionPlan plan,
-                           PlanConversion(from, {{kConfigFile, "{}"}}, AsItIs));
-  ThreadPool pool(1);
-  Progress progress(Progress::Style::kSilent, {});
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const checkpoint::Checkpoint from,
+      checkpoint::Checkpoint::Open(directory.Path("from")));
+  MOE_ASSERT_OK_AND_ASSIGN(
+      ConversionPlan plan,
+      PlanConversion(from, {{checkpoint::kConfigFile, "{}"}}, AsItIs));
+  base::ThreadPool pool(1);
+  base::Progress progress(base::Progress::Style::kSilent, {});
   MOE_ASSERT_OK_AND_ASSIGN(
       const WrittenCheckpoint written,
       WriteConversion(plan, from, {directory.Path("to")}, {pool, progress}));
   std::vector<std::string> left;
-  for (const LeftBehind& one : written.left_behind) left.push_back(one.name);
+  for (const checkpoint::LeftBehind& one : written.left_behind)
+    left.push_back(one.name);
   EXPECT_THAT(left, ElementsAre("config.json: _name_or_path",
                                 "model.safetensors: source", "LICENSE-x",
                                 "tokenizer_config.json: tokenizer_file"));
-  EXPECT_FALSE(PathExists(directory.Path("to/LICENSE-x")));
-  EXPECT_TRUE(PathExists(directory.Path("to/LICENSE")));
+  EXPECT_FALSE(base::PathExists(directory.Path("to/LICENSE-x")));
+  EXPECT_TRUE(base::PathExists(directory.Path("to/LICENSE")));
   for (const auto& entry :
        std::filesystem::directory_iterator(directory.Path("to"))) {
     MOE_ASSERT_OK_AND_ASSIGN(const std::string bytes,
-                             ReadFile(entry.path().string(), 1 << 20));
+                             base::ReadFile(entry.path().string(), 1 << 20));
     EXPECT_THAT(bytes, Not(AnyOf(HasSubstr("/home/ann"), HasSubstr("secret"))))
         << entry.path();
   }
-  MOE_ASSERT_OK_AND_ASSIGN(
-      const SafetensorsFile shard,
-      SafetensorsFile::Open(directory.Path("to/model.safetensors")));
+  MOE_ASSERT_OK_AND_ASSIGN(const checkpoint::SafetensorsFile shard,
+                           checkpoint::SafetensorsFile::Open(
+                               directory.Path("to/model.safetensors")));
   EXPECT_THAT(shard.metadata(), ElementsAre(Pair("format", "pt")));
 }
 
@@ -229,18 +239,21 @@ TEST(ConversionPlanTest, LeavesWhatIsPrivateBehind) {
 TEST(ConversionPlanTest, LeavesDerivedBuffersOut) {
   const TempDirectory directory;
   WriteTinyModel({}, directory.Path("from"));
-  HostTensors tensors = ReadTensors(directory.Path("from"));
-  const HostTensors want = tensors;
+  checkpoint::HostTensors tensors = ReadTensors(directory.Path("from"));
+  const checkpoint::HostTensors want = tensors;
   tensors["model.layers.0.self_attn.rotary_emb.inv_freq"] = {
-      Dtype::kF32, {2}, std::string(8, 'x')};
-  MOE_ASSERT_OK(WriteSafetensorsFile(directory.Path("from/model.safetensors"),
-                                     tensors, {}, /*overwrite=*/true));
-  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint from,
-                           Checkpoint::Open(directory.Path("from")));
-  MOE_ASSERT_OK_AND_ASSIGN(ConversionPlan plan,
-                           PlanConversion(from, {{kConfigFile, "{}"}}, AsItIs));
-  ThreadPool pool(1);
-  Progress progress(Progress::Style::kSilent, {});
+      checkpoint::Dtype::kF32, {2}, std::string(8, 'x')};
+  MOE_ASSERT_OK(
+      checkpoint::WriteSafetensorsFile(directory.Path("from/model.safetensors"),
+                                       tensors, {}, /*overwrite=*/true));
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const checkpoint::Checkpoint from,
+      checkpoint::Checkpoint::Open(directory.Path("from")));
+  MOE_ASSERT_OK_AND_ASSIGN(
+      ConversionPlan plan,
+      PlanConversion(from, {{checkpoint::kConfigFile, "{}"}}, AsItIs));
+  base::ThreadPool pool(1);
+  base::Progress progress(base::Progress::Style::kSilent, {});
   MOE_ASSERT_OK(
       WriteConversion(plan, from, {directory.Path("to")}, {pool, progress})
           .status());
@@ -258,8 +271,9 @@ TEST(ConversionPlanTest, NamesInOneEntryWhatIsNoPartOfTheModel) {
         "tokenization_fox.py", "tokenization_ours.py", "ours.py"}) {
     directory.Write(absl::StrCat("from/", name), "from");
   }
-  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint from,
-                           Checkpoint::Open(directory.Path("from")));
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const checkpoint::Checkpoint from,
+      checkpoint::Checkpoint::Open(directory.Path("from")));
   MOE_ASSERT_OK_AND_ASSIGN(
       const ConversionPlan plan,
       PlanConversion(from,
@@ -278,12 +292,14 @@ TEST(ConversionPlanTest, ChatTemplatesTravelInTheirFolder) {
   WriteTinyModel({}, directory.Path("from"));
   directory.Write("from/additional_chat_templates/rag.jinja", "rag");
   directory.Write("from/original/rag.jinja", "rag");
-  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint from,
-                           Checkpoint::Open(directory.Path("from")));
-  MOE_ASSERT_OK_AND_ASSIGN(ConversionPlan plan,
-                           PlanConversion(from, {{kConfigFile, "{}"}}, AsItIs));
-  ThreadPool pool(1);
-  Progress progress(Progress::Style::kSilent, {});
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const checkpoint::Checkpoint from,
+      checkpoint::Checkpoint::Open(directory.Path("from")));
+  MOE_ASSERT_OK_AND_ASSIGN(
+      ConversionPlan plan,
+      PlanConversion(from, {{checkpoint::kConfigFile, "{}"}}, AsItIs));
+  base::ThreadPool pool(1);
+  base::Progress progress(base::Progress::Style::kSilent, {});
   ConversionOutput output = {directory.Path("to")};
   // The second replaces the first, folder and all.
   for (output.overwrite = false;; output.overwrite = true) {
@@ -293,9 +309,10 @@ TEST(ConversionPlanTest, ChatTemplatesTravelInTheirFolder) {
     ASSERT_EQ(written.left_behind.size(), 1u);
     EXPECT_EQ(written.left_behind[0].name, "original/");
     EXPECT_THAT(
-        ReadFile(directory.Path("to/additional_chat_templates/rag.jinja"), 10),
+        base::ReadFile(directory.Path("to/additional_chat_templates/rag.jinja"),
+                       10),
         IsOkAndHolds("rag"));
-    EXPECT_FALSE(PathExists(directory.Path("to/original")));
+    EXPECT_FALSE(base::PathExists(directory.Path("to/original")));
     if (output.overwrite) break;
   }
 }
@@ -305,17 +322,20 @@ TEST(ConversionPlanTest, ATiedCopyIsNotWrittenTwice) {
   TinyModel model;
   model.tied = true;
   WriteTinyModel(model, directory.Path("from"));
-  HostTensors tensors = ReadTensors(directory.Path("from"));
-  const HostTensors written = tensors;
+  checkpoint::HostTensors tensors = ReadTensors(directory.Path("from"));
+  const checkpoint::HostTensors written = tensors;
   tensors["lm_head.weight"] = tensors["model.embed_tokens.weight"];
-  MOE_ASSERT_OK(WriteSafetensorsFile(directory.Path("from/model.safetensors"),
-                                     tensors, {}, /*overwrite=*/true));
-  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint from,
-                           Checkpoint::Open(directory.Path("from")));
-  MOE_ASSERT_OK_AND_ASSIGN(ConversionPlan plan,
-                           PlanConversion(from, {{kConfigFile, "{}"}}, AsItIs));
-  ThreadPool pool(1);
-  Progress progress(Progress::Style::kSilent, {});
+  MOE_ASSERT_OK(
+      checkpoint::WriteSafetensorsFile(directory.Path("from/model.safetensors"),
+                                       tensors, {}, /*overwrite=*/true));
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const checkpoint::Checkpoint from,
+      checkpoint::Checkpoint::Open(directory.Path("from")));
+  MOE_ASSERT_OK_AND_ASSIGN(
+      ConversionPlan plan,
+      PlanConversion(from, {{checkpoint::kConfigFile, "{}"}}, AsItIs));
+  base::ThreadPool pool(1);
+  base::Progress progress(base::Progress::Style::kSilent, {});
   MOE_ASSERT_OK(
       WriteConversion(plan, from, {directory.Path("to")}, {pool, progress})
           .status());
@@ -327,15 +347,18 @@ TEST(ConversionPlanTest, ATensorMayGoNowhere) {
   TinyModel model;
   model.num_shards = 2;
   WriteTinyModel(model, directory.Path("from"));
-  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint from,
-                           Checkpoint::Open(directory.Path("from")));
-  const SafetensorsFile& kept = from.tensors().shards()[1];
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const checkpoint::Checkpoint from,
+      checkpoint::Checkpoint::Open(directory.Path("from")));
+  const checkpoint::SafetensorsFile& kept = from.tensors().shards()[1];
   MOE_ASSERT_OK_AND_ASSIGN(
       const ConversionPlan plan,
-      PlanConversion(
-          from, {}, [&](const TensorName& name, const TensorLocation& at) {
-            return at.shard == &kept ? AsItIs(name, at) : Replacement();
-          }));
+      PlanConversion(from, {},
+                     [&](const checkpoint::TensorName& name,
+                         const checkpoint::TensorLocation& at) {
+                       return at.shard == &kept ? AsItIs(name, at)
+                                                : Replacement();
+                     }));
   ASSERT_EQ(plan.checkpoint.shards.size(), 1);
   EXPECT_EQ(plan.checkpoint.shards[0].file_name,
             "model-00002-of-00002.safetensors");
@@ -345,33 +368,37 @@ TEST(ConversionPlanTest, ATensorMayGoNowhere) {
 TEST(ConversionPlanTest, AnErrorOfTheConversionIsTheResult) {
   const TempDirectory directory;
   WriteTinyModel({}, directory.Path("from"));
-  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint from,
-                           Checkpoint::Open(directory.Path("from")));
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const checkpoint::Checkpoint from,
+      checkpoint::Checkpoint::Open(directory.Path("from")));
   EXPECT_THAT(
-      PlanConversion(from, {},
-                     [](const TensorName&,
-                        const TensorLocation&) -> absl::StatusOr<Replacement> {
-                       return absl::InvalidArgumentError("no");
-                     }),
+      PlanConversion(
+          from, {},
+          [](const checkpoint::TensorName&,
+             const checkpoint::TensorLocation&) -> absl::StatusOr<Replacement> {
+            return absl::InvalidArgumentError("no");
+          }),
       StatusIs(absl::StatusCode::kInvalidArgument, "no"));
 }
 
 TEST(ConversionPlanTest, IsMadeInTheRightModes) {
   const TempDirectory directory;
   WriteTinyModel({}, directory.Path("from"));
-  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint from,
-                           Checkpoint::Open(directory.Path("from")));
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const checkpoint::Checkpoint from,
+      checkpoint::Checkpoint::Open(directory.Path("from")));
   std::fesetround(FE_UPWARD);
   const absl::Status status =
       PlanConversion(
           from, {},
-          [](const TensorName& name,
-             const TensorLocation& at) -> absl::StatusOr<Replacement> {
-            MOE_RETURN_IF_ERROR(CheckFloatEnvironment("planning"));
+          [](const checkpoint::TensorName& name,
+             const checkpoint::TensorLocation& at)
+              -> absl::StatusOr<Replacement> {
+            MOE_RETURN_IF_ERROR(base::CheckFloatEnvironment("planning"));
             return CopyAs(name, at);
           })
           .status();
-  SetFloatEnvironment();
+  base::SetFloatEnvironment();
   MOE_EXPECT_OK(status);
 }
 
@@ -379,22 +406,24 @@ TEST(ConversionPlanTest, IsMadeInTheRightModes) {
 TEST(ConversionPlanTest, NothingIsLeftOfWhatWasComputedInOtherModes) {
   const TempDirectory directory;
   WriteTinyModel({}, directory.Path("from"));
-  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint from,
-                           Checkpoint::Open(directory.Path("from")));
-  MOE_ASSERT_OK_AND_ASSIGN(ConversionPlan plan,
-                           PlanConversion(from, {{kConfigFile, "{}"}}, AsItIs));
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const checkpoint::Checkpoint from,
+      checkpoint::Checkpoint::Open(directory.Path("from")));
+  MOE_ASSERT_OK_AND_ASSIGN(
+      ConversionPlan plan,
+      PlanConversion(from, {{checkpoint::kConfigFile, "{}"}}, AsItIs));
   const int64_t num_bytes = NumBytes(plan.pieces.back());
   plan.pieces.back() =
       GeneratedPiece{num_bytes, [num_bytes] {
                        std::fesetround(FE_UPWARD);
                        return std::string(static_cast<size_t>(num_bytes), '\0');
                      }};
-  ThreadPool pool(1);
-  Progress progress(Progress::Style::kSilent, {});
+  base::ThreadPool pool(1);
+  base::Progress progress(base::Progress::Style::kSilent, {});
   const absl::Status status =
       WriteConversion(plan, from, {directory.Path("to")}, {pool, progress})
           .status();
-  SetFloatEnvironment();
+  base::SetFloatEnvironment();
   EXPECT_THAT(status, StatusIs(absl::StatusCode::kFailedPrecondition,
                                AllOf(HasSubstr("writing the checkpoint"),
                                      HasSubstr("rounding"))));
@@ -403,4 +432,4 @@ TEST(ConversionPlanTest, NothingIsLeftOfWhatWasComputedInOtherModes) {
 
 }  // namespace
 
-}  // namespace moe
+}  // namespace moe::convert

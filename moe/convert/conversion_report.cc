@@ -16,32 +16,33 @@
 #include "moe/convert/convert_mlp.h"
 #include "moe/convert/export_checkpoint.h"
 
-namespace moe {
+namespace moe::convert {
 namespace {
 
 std::string Row(absl::string_view name, absl::string_view value) {
   return absl::StrFormat("  %-19s %s\n", name, value);
 }
 
-int64_t NumMoeLayers(const MoeConfig& config) {
+int64_t NumMoeLayers(const checkpoint::MoeConfig& config) {
   return config.decoder.num_hidden_layers - 2 * config.num_moe_contract_layers;
 }
 
-Json PathOrNull(const std::string& path) {
-  return path.empty() ? Json(nullptr) : Json(path);
+base::Json PathOrNull(const std::string& path) {
+  return path.empty() ? base::Json(nullptr) : base::Json(path);
 }
 
-void AddLayers(const MoeConfig& config, Json& json) {
+void AddLayers(const checkpoint::MoeConfig& config, base::Json& json) {
   json["num_moe_layers"] = NumMoeLayers(config);
   json["num_contract_layers"] = 2 * config.num_moe_contract_layers;
 }
 
-void AddRouters(const ConversionSources& sources, bool drawn, Json& json) {
+void AddRouters(const ConversionSources& sources, bool drawn,
+                base::Json& json) {
   json["gate_weights"] = PathOrNull(sources.gate_weights_path);
-  json["seed"] = drawn ? Json(sources.seed) : Json(nullptr);
+  json["seed"] = drawn ? base::Json(sources.seed) : base::Json(nullptr);
 }
 
-std::string FormatLayers(const MoeConfig& config) {
+std::string FormatLayers(const checkpoint::MoeConfig& config) {
   const int64_t num_contract = 2 * config.num_moe_contract_layers;
   return Row(
       "layers",
@@ -58,7 +59,8 @@ std::string FormatRouters(const ConversionSources& sources, bool drawn) {
 std::string FormatNeurons(const MlpConversion& conversion,
                           const ConversionSources& sources) {
   const auto count = [](int64_t neurons, absl::string_view what) {
-    return neurons > 0 ? absl::StrCat(", ", WithCommas(neurons), what) : "";
+    return neurons > 0 ? absl::StrCat(", ", base::WithCommas(neurons), what)
+                       : "";
   };
   return Row("neurons",
              absl::StrCat(sources.neuron_indices_path.empty()
@@ -70,41 +72,43 @@ std::string FormatNeurons(const MlpConversion& conversion,
 
 }  // namespace
 
-void AddWritten(const WrittenCheckpoint& written, Json& json) {
+void AddWritten(const WrittenCheckpoint& written, base::Json& json) {
   json["num_shards"] = written.num_shards;
   json["num_tensors"] = written.num_tensors;
   json["total_size"] = written.total_bytes;
-  json["left_behind"] = LeftBehindToJson(written.left_behind);
+  json["left_behind"] = checkpoint::LeftBehindToJson(written.left_behind);
 }
 
 std::string FormatWritten(const WrittenCheckpoint& written) {
   std::string text = absl::StrCat(
       Row("tensors",
-          absl::StrCat(WithCommas(written.num_tensors), " in ",
+          absl::StrCat(base::WithCommas(written.num_tensors), " in ",
                        written.num_shards,
                        written.num_shards == 1 ? " file" : " files")),
-      Row("size", absl::StrCat(FormatByteSize(written.total_bytes), " (",
-                               WithCommas(written.total_bytes), " bytes)")));
-  for (const LeftBehind& left : written.left_behind) {
+      Row("size",
+          absl::StrCat(base::FormatByteSize(written.total_bytes), " (",
+                       base::WithCommas(written.total_bytes), " bytes)")));
+  for (const checkpoint::LeftBehind& left : written.left_behind) {
     text += Row("left behind",
-                absl::StrCat(EscapeControl(left.name), ": ", left.why));
+                absl::StrCat(base::EscapeControl(left.name), ": ", left.why));
   }
   return text;
 }
 
-Json MlpConversionToJson(absl::string_view path,
-                         const MlpConversion& conversion,
-                         const ConversionSources& sources) {
-  const MoeConfig& config = conversion.config;
+base::Json MlpConversionToJson(absl::string_view path,
+                               const MlpConversion& conversion,
+                               const ConversionSources& sources) {
+  const checkpoint::MoeConfig& config = conversion.config;
   const auto& residual = config.intermediate_size_residual;
-  Json json = {{"checkpoint", path},
-               {"kind", residual.has_value() ? "residual" : "vanilla"},
-               {"num_experts", config.num_local_experts},
-               {"top_k", config.num_experts_per_tok},
-               {"scale_factor", config.scale_factor},
-               {"expert_size", config.expert_intermediate_size},
-               {"residual_size",
-                residual.has_value() ? Json(*residual) : Json(nullptr)}};
+  base::Json json = {
+      {"checkpoint", path},
+      {"kind", residual.has_value() ? "residual" : "vanilla"},
+      {"num_experts", config.num_local_experts},
+      {"top_k", config.num_experts_per_tok},
+      {"scale_factor", config.scale_factor},
+      {"expert_size", config.expert_intermediate_size},
+      {"residual_size",
+       residual.has_value() ? base::Json(*residual) : base::Json(nullptr)}};
   AddLayers(config, json);
   AddRouters(sources, conversion.has_random_routers, json);
   json["neuron_indices"] = PathOrNull(sources.neuron_indices_path);
@@ -117,7 +121,7 @@ Json MlpConversionToJson(absl::string_view path,
 std::string FormatMlpConversion(absl::string_view path,
                                 const MlpConversion& conversion,
                                 const ConversionSources& sources) {
-  const MoeConfig& config = conversion.config;
+  const checkpoint::MoeConfig& config = conversion.config;
   const auto& residual = config.intermediate_size_residual;
   std::string text = absl::StrCat(
       path, ": ", residual.has_value() ? "residual" : "vanilla",
@@ -136,14 +140,14 @@ std::string FormatMlpConversion(absl::string_view path,
   return text;
 }
 
-Json AttentionConversionToJson(absl::string_view path,
-                               const AttentionConversion& conversion,
-                               const ConversionSources& sources) {
-  const MoeConfig& config = conversion.config;
-  Json json = {{"checkpoint", path},
-               {"attn_experts", config.attn_experts},
-               {"top_k_attn", config.top_k_attn},
-               {"scale_factor_attn", config.scale_factor_attn}};
+base::Json AttentionConversionToJson(absl::string_view path,
+                                     const AttentionConversion& conversion,
+                                     const ConversionSources& sources) {
+  const checkpoint::MoeConfig& config = conversion.config;
+  base::Json json = {{"checkpoint", path},
+                     {"attn_experts", config.attn_experts},
+                     {"top_k_attn", config.top_k_attn},
+                     {"scale_factor_attn", config.scale_factor_attn}};
   AddLayers(config, json);
   AddRouters(sources, conversion.has_random_routers, json);
   AddWritten(conversion.written, json);
@@ -153,7 +157,7 @@ Json AttentionConversionToJson(absl::string_view path,
 std::string FormatAttentionConversion(absl::string_view path,
                                       const AttentionConversion& conversion,
                                       const ConversionSources& sources) {
-  const MoeConfig& config = conversion.config;
+  const checkpoint::MoeConfig& config = conversion.config;
   const int64_t heads =
       config.decoder.num_attention_heads / config.attn_experts;
   return absl::StrCat(
@@ -172,13 +176,14 @@ std::string FormatAttentionConversion(absl::string_view path,
       FormatWritten(conversion.written));
 }
 
-Json ExportToJson(absl::string_view path, absl::string_view target,
-                  const ExportedCheckpoint& exported) {
-  Json json = {{"checkpoint", path},
-               {"target", target},
-               {"scale_factor", exported.scale_factor},
-               {"num_scaled_weights", exported.written.scaled.num_scaled},
-               {"num_rounded_weights", exported.written.scaled.num_rounded}};
+base::Json ExportToJson(absl::string_view path, absl::string_view target,
+                        const ExportedCheckpoint& exported) {
+  base::Json json = {
+      {"checkpoint", path},
+      {"target", target},
+      {"scale_factor", exported.scale_factor},
+      {"num_scaled_weights", exported.written.scaled.num_scaled},
+      {"num_rounded_weights", exported.written.scaled.num_rounded}};
   AddWritten(exported.written, json);
   return json;
 }
@@ -188,15 +193,16 @@ std::string FormatExport(absl::string_view path, absl::string_view target,
   const ScaledCounts& scaled = exported.written.scaled;
   std::string factor = absl::StrCat(exported.scale_factor);
   if (scaled.num_scaled > 0) {
-    absl::StrAppend(
-        &factor, ", now in ", WithCommas(scaled.num_scaled), " weights, ",
-        scaled.num_rounded == 0
-            ? "exactly"
-            : absl::StrCat(WithCommas(scaled.num_rounded), " of them rounded"));
+    absl::StrAppend(&factor, ", now in ", base::WithCommas(scaled.num_scaled),
+                    " weights, ",
+                    scaled.num_rounded == 0
+                        ? "exactly"
+                        : absl::StrCat(base::WithCommas(scaled.num_rounded),
+                                       " of them rounded"));
   }
   return absl::StrCat(path, ": ", target, " checkpoint\n",
                       Row("scale factor", factor),
                       FormatWritten(exported.written));
 }
 
-}  // namespace moe
+}  // namespace moe::convert

@@ -13,11 +13,11 @@
 #include "moe/convert/convert_mlp.h"
 #include "moe/convert/export_checkpoint.h"
 
-namespace moe {
+namespace moe::convert {
 
 // Adds "num_shards", "num_tensors", "total_size" and "left_behind":
 // [{"name", "why"}].
-void AddWritten(const WrittenCheckpoint& written, Json& json);
+void AddWritten(const WrittenCheckpoint& written, base::Json& json);
 std::string FormatWritten(const WrittenCheckpoint& written);
 
 // What the result was made from, beside the checkpoint. A path is empty where
@@ -34,9 +34,9 @@ struct ConversionSources {
 // "num_shared_neurons", and those of AddWritten}; a path is null where there
 // was no file, the seed where nothing was drawn, the residual size where there
 // is no such expert.
-Json MlpConversionToJson(absl::string_view path,
-                         const MlpConversion& conversion,
-                         const ConversionSources& sources);
+base::Json MlpConversionToJson(absl::string_view path,
+                               const MlpConversion& conversion,
+                               const ConversionSources& sources);
 std::string FormatMlpConversion(absl::string_view path,
                                 const MlpConversion& conversion,
                                 const ConversionSources& sources);
@@ -44,20 +44,20 @@ std::string FormatMlpConversion(absl::string_view path,
 // {"checkpoint", "attn_experts", "top_k_attn", "scale_factor_attn",
 // "num_moe_layers", "num_contract_layers", "gate_weights", "seed", and those of
 // AddWritten}
-Json AttentionConversionToJson(absl::string_view path,
-                               const AttentionConversion& conversion,
-                               const ConversionSources& sources);
+base::Json AttentionConversionToJson(absl::string_view path,
+                                     const AttentionConversion& conversion,
+                                     const ConversionSources& sources);
 std::string FormatAttentionConversion(absl::string_view path,
                                       const AttentionConversion& conversion,
                                       const ConversionSources& sources);
 
 // {"checkpoint", "target", "scale_factor", "num_scaled_weights",
 // "num_rounded_weights", and those of AddWritten}
-Json ExportToJson(absl::string_view path, absl::string_view target,
-                  const ExportedCheckpoint& exported);
+base::Json ExportToJson(absl::string_view path, absl::string_view target,
+                        const ExportedCheckpoint& exported);
 std::string FormatExport(absl::string_view path, absl::string_view target,
                          const ExportedCheckpoint& exported);
 
-}  // namespace moe
+}  // namespace moe::convert
 
 #endif  // MOE_CONVERT_CONVERSION_REPORT_H_

@@ -7,13 +7,13 @@
 #include "moe/convert/convert_mlp.h"
 #include "moe/convert/export_checkpoint.h"
 
-namespace moe {
+namespace moe::convert {
 namespace {
 
 using ::testing::EndsWith;
 
-MoeConfig Config() {
-  MoeConfig config;
+checkpoint::MoeConfig Config() {
+  checkpoint::MoeConfig config;
   config.decoder.num_hidden_layers = 32;
   config.decoder.num_attention_heads = 32;
   config.num_local_experts = 7;
@@ -41,24 +41,24 @@ TEST(ConversionReportTest, OfResidualMlps) {
             "  tensors             1,234 in 2 files\n"
             "  size                4.00 KiB (4,096 bytes)\n");
   EXPECT_EQ(MlpConversionToJson("/out", conversion, sources),
-            Json({{"checkpoint", "/out"},
-                  {"kind", "residual"},
-                  {"num_experts", 7},
-                  {"top_k", 1},
-                  {"scale_factor", 1.5},
-                  {"expert_size", 1792},
-                  {"residual_size", 1000},
-                  {"num_moe_layers", 28},
-                  {"num_contract_layers", 4},
-                  {"gate_weights", "g.pt"},
-                  {"seed", nullptr},
-                  {"neuron_indices", "n.pt"},
-                  {"num_unused_neurons", 0},
-                  {"num_shared_neurons", 12345},
-                  {"num_shards", 2},
-                  {"num_tensors", 1234},
-                  {"total_size", 4096},
-                  {"left_behind", Json::array()}}));
+            base::Json({{"checkpoint", "/out"},
+                        {"kind", "residual"},
+                        {"num_experts", 7},
+                        {"top_k", 1},
+                        {"scale_factor", 1.5},
+                        {"expert_size", 1792},
+                        {"residual_size", 1000},
+                        {"num_moe_layers", 28},
+                        {"num_contract_layers", 4},
+                        {"gate_weights", "g.pt"},
+                        {"seed", nullptr},
+                        {"neuron_indices", "n.pt"},
+                        {"num_unused_neurons", 0},
+                        {"num_shared_neurons", 12345},
+                        {"num_shards", 2},
+                        {"num_tensors", 1234},
+                        {"total_size", 4096},
+                        {"left_behind", base::Json::array()}}));
 }
 
 TEST(ConversionReportTest, SaysWhatWasLeftBehind) {
@@ -71,7 +71,7 @@ TEST(ConversionReportTest, SaysWhatWasLeftBehind) {
                        "link\n"
                        "  left behind         NOTICE: it is no file\n"));
   EXPECT_EQ(MlpConversionToJson("/out", conversion, {})["left_behind"][1],
-            Json({{"name", "NOTICE"}, {"why", "it is no file"}}));
+            base::Json({{"name", "NOTICE"}, {"why", "it is no file"}}));
 }
 
 TEST(ConversionReportTest, OfVanillaMlps) {
@@ -86,7 +86,7 @@ TEST(ConversionReportTest, OfVanillaMlps) {
             "  neurons             sequential, 10 unused\n"
             "  tensors             1,234 in 2 files\n"
             "  size                4.00 KiB (4,096 bytes)\n");
-  const Json json = MlpConversionToJson("/out", conversion, sources);
+  const base::Json json = MlpConversionToJson("/out", conversion, sources);
   EXPECT_EQ(json["seed"], 3);
   EXPECT_TRUE(json["gate_weights"].is_null());
   EXPECT_TRUE(json["neuron_indices"].is_null());
@@ -109,18 +109,18 @@ TEST(ConversionReportTest, OfAttention) {
             "  tensors             1,234 in 1 file\n"
             "  size                4.00 KiB (4,096 bytes)\n");
   EXPECT_EQ(AttentionConversionToJson("/out", conversion, {}),
-            Json({{"checkpoint", "/out"},
-                  {"attn_experts", 8},
-                  {"top_k_attn", 7},
-                  {"scale_factor_attn", 1.0},
-                  {"num_moe_layers", 32},
-                  {"num_contract_layers", 0},
-                  {"gate_weights", nullptr},
-                  {"seed", 0},
-                  {"num_shards", 1},
-                  {"num_tensors", 1234},
-                  {"total_size", 4096},
-                  {"left_behind", Json::array()}}));
+            base::Json({{"checkpoint", "/out"},
+                        {"attn_experts", 8},
+                        {"top_k_attn", 7},
+                        {"scale_factor_attn", 1.0},
+                        {"num_moe_layers", 32},
+                        {"num_contract_layers", 0},
+                        {"gate_weights", nullptr},
+                        {"seed", 0},
+                        {"num_shards", 1},
+                        {"num_tensors", 1234},
+                        {"total_size", 4096},
+                        {"left_behind", base::Json::array()}}));
   conversion.config.num_local_experts = 0;
   EXPECT_THAT(FormatAttentionConversion("/out", conversion, {}),
               ::testing::HasSubstr("  MLP experts         none\n"));
@@ -139,19 +139,19 @@ TEST(ConversionReportTest, OfAnExport) {
   EXPECT_THAT(FormatExport("/out", "mixtral", exported),
               ::testing::HasSubstr("3, now in 1,000,000 weights, exactly\n"));
   EXPECT_EQ(ExportToJson("/out", "mixtral", exported),
-            Json({{"checkpoint", "/out"},
-                  {"target", "mixtral"},
-                  {"scale_factor", 3.0},
-                  {"num_scaled_weights", 1000000},
-                  {"num_rounded_weights", 0},
-                  {"num_shards", 2},
-                  {"num_tensors", 1234},
-                  {"total_size", 4096},
-                  {"left_behind", Json::array()}}));
+            base::Json({{"checkpoint", "/out"},
+                        {"target", "mixtral"},
+                        {"scale_factor", 3.0},
+                        {"num_scaled_weights", 1000000},
+                        {"num_rounded_weights", 0},
+                        {"num_shards", 2},
+                        {"num_tensors", 1234},
+                        {"total_size", 4096},
+                        {"left_behind", base::Json::array()}}));
   exported = {Written(), 1.0};
   EXPECT_THAT(FormatExport("/out", "mixtral", exported),
               ::testing::HasSubstr("  scale factor        1\n"));
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::convert

@@ -26,12 +26,14 @@
 #include "moe/convert/new_weights.h"
 #include "moe/convert/piece_stream.h"
 
-namespace moe {
+namespace moe::convert {
 namespace {
 
-bool IsAttention(TensorKind kind) {
-  return kind == TensorKind::kQuery || kind == TensorKind::kKey ||
-         kind == TensorKind::kValue || kind == TensorKind::kOutput;
+bool IsAttention(checkpoint::TensorKind kind) {
+  return kind == checkpoint::TensorKind::kQuery ||
+         kind == checkpoint::TensorKind::kKey ||
+         kind == checkpoint::TensorKind::kValue ||
+         kind == checkpoint::TensorKind::kOutput;
 }
 
 // The numbers [begin, begin + count).
@@ -44,29 +46,34 @@ std::vector<int64_t> Range(int64_t begin, int64_t count) {
 class AttentionConverter {
  public:
   // Both must outlive the converter, and it the plan that it makes.
-  AttentionConverter(const MoeConfig& config, const RouterSource& routers);
+  AttentionConverter(const checkpoint::MoeConfig& config,
+                     const RouterSource& routers);
 
-  absl::StatusOr<Replacement> Convert(const TensorName& name,
-                                      const TensorLocation& from) const;
+  absl::StatusOr<Replacement> Convert(
+      const checkpoint::TensorName& name,
+      const checkpoint::TensorLocation& from) const;
 
  private:
   // The names of what the dense tensor becomes, expert by expert.
-  std::vector<TensorName> Names(const TensorName& name) const;
-  Replacement Slices(const TensorName& name, const TensorLocation& from) const;
-  absl::StatusOr<Replacement> OutputBiases(const TensorName& name,
-                                           const TensorLocation& from) const;
+  std::vector<checkpoint::TensorName> Names(
+      const checkpoint::TensorName& name) const;
+  Replacement Slices(const checkpoint::TensorName& name,
+                     const checkpoint::TensorLocation& from) const;
+  absl::StatusOr<Replacement> OutputBiases(
+      const checkpoint::TensorName& name,
+      const checkpoint::TensorLocation& from) const;
 
-  const MoeConfig& config_;
+  const checkpoint::MoeConfig& config_;
   const RouterSource& routers_;
   // For each expert, the features of its query heads and of its KV head.
   std::vector<std::vector<int64_t>> query_features_;
   std::vector<std::vector<int64_t>> key_features_;
 };
 
-AttentionConverter::AttentionConverter(const MoeConfig& config,
+AttentionConverter::AttentionConverter(const checkpoint::MoeConfig& config,
                                        const RouterSource& routers)
     : config_(config), routers_(routers) {
-  const LlamaConfig& decoder = config.decoder;
+  const checkpoint::LlamaConfig& decoder = config.decoder;
   const int64_t query_size = decoder.QuerySize() / config.attn_experts;
   const int64_t split = config.attn_experts / decoder.num_key_value_heads;
   for (int64_t e = 0; e < config.attn_experts; ++e) {
@@ -76,31 +83,33 @@ AttentionConverter::AttentionConverter(const MoeConfig& config,
   }
 }
 
-std::vector<TensorName> AttentionConverter::Names(
-    const TensorName& name) const {
-  std::vector<TensorName> names;
+std::vector<checkpoint::TensorName> AttentionConverter::Names(
+    const checkpoint::TensorName& name) const {
+  std::vector<checkpoint::TensorName> names;
   for (int64_t e = 0; e < config_.attn_experts; ++e) {
     names.push_back({name.kind, name.layer, e, name.is_bias});
   }
   return names;
 }
 
-Replacement AttentionConverter::Slices(const TensorName& name,
-                                       const TensorLocation& from) const {
-  const bool is_key_or_value =
-      name.kind == TensorKind::kKey || name.kind == TensorKind::kValue;
+Replacement AttentionConverter::Slices(
+    const checkpoint::TensorName& name,
+    const checkpoint::TensorLocation& from) const {
+  const bool is_key_or_value = name.kind == checkpoint::TensorKind::kKey ||
+                               name.kind == checkpoint::TensorKind::kValue;
   const auto& features = is_key_or_value ? key_features_ : query_features_;
   Replacement group;
-  if (name.kind == TensorKind::kQuery && !name.is_bias) {
+  if (name.kind == checkpoint::TensorKind::kQuery && !name.is_bias) {
     group = RouterOf(routers_, name.layer, from.tensor->spec.dtype);
   }
-  group.Add(Slice(from, name.kind == TensorKind::kOutput ? 1 : 0, Names(name),
-                  {features.begin(), features.end()}));
+  group.Add(Slice(from, name.kind == checkpoint::TensorKind::kOutput ? 1 : 0,
+                  Names(name), {features.begin(), features.end()}));
   return group;
 }
 
 absl::StatusOr<Replacement> AttentionConverter::OutputBiases(
-    const TensorName& name, const TensorLocation& from) const {
+    const checkpoint::TensorName& name,
+    const checkpoint::TensorLocation& from) const {
   MOE_ASSIGN_OR_RETURN(
       std::string share,
       DivideBias(from, config_.scale_factor_attn, "scale_factor_attn"));
@@ -108,28 +117,32 @@ absl::StatusOr<Replacement> AttentionConverter::OutputBiases(
 }
 
 // What the MLP of a dense model is called in one with experts elsewhere.
-TensorKind NameInMoe(TensorKind kind) {
-  if (kind == TensorKind::kMlpGate) return TensorKind::kContractGate;
-  if (kind == TensorKind::kMlpUp) return TensorKind::kContractUp;
-  if (kind == TensorKind::kMlpDown) return TensorKind::kContractDown;
+checkpoint::TensorKind NameInMoe(checkpoint::TensorKind kind) {
+  if (kind == checkpoint::TensorKind::kMlpGate)
+    return checkpoint::TensorKind::kContractGate;
+  if (kind == checkpoint::TensorKind::kMlpUp)
+    return checkpoint::TensorKind::kContractUp;
+  if (kind == checkpoint::TensorKind::kMlpDown)
+    return checkpoint::TensorKind::kContractDown;
   return kind;
 }
 
 absl::StatusOr<Replacement> AttentionConverter::Convert(
-    const TensorName& name, const TensorLocation& from) const {
+    const checkpoint::TensorName& name,
+    const checkpoint::TensorLocation& from) const {
   if (!IsAttention(name.kind) || config_.IsContractLayer(name.layer)) {
-    TensorName target = name;
+    checkpoint::TensorName target = name;
     target.kind = NameInMoe(name.kind);
     return CopyAs(target, from);
   }
-  if (name.kind == TensorKind::kOutput && name.is_bias) {
+  if (name.kind == checkpoint::TensorKind::kOutput && name.is_bias) {
     return OutputBiases(name, from);
   }
   return Slices(name, from);
 }
 
-absl::Status CheckConvertible(const Checkpoint& from) {
-  const MoeConfig* const moe = from.moe_config();
+absl::Status CheckConvertible(const checkpoint::Checkpoint& from) {
+  const checkpoint::MoeConfig* const moe = from.moe_config();
   if (moe == nullptr) return absl::OkStatus();
   if (moe->use_attn_moe) {
     return absl::InvalidArgumentError(
@@ -145,9 +158,10 @@ absl::Status CheckConvertible(const Checkpoint& from) {
       "checkpoint from before, and align the result"));
 }
 
-absl::StatusOr<MoeConfig> ConfigOf(const Checkpoint& from,
-                                   const AttentionConversionOptions& options) {
-  MoeConfig config;
+absl::StatusOr<checkpoint::MoeConfig> ConfigOf(
+    const checkpoint::Checkpoint& from,
+    const AttentionConversionOptions& options) {
+  checkpoint::MoeConfig config;
   if (from.moe_config() != nullptr) {
     config = *from.moe_config();
     if (options.has_num_moe_contract_layers() &&
@@ -166,7 +180,7 @@ absl::StatusOr<MoeConfig> ConfigOf(const Checkpoint& from,
   config.top_k_attn = options.top_k_attn();
   config.scale_factor_attn = options.scale_factor_attn();
   const int64_t split = options.attn_split();
-  const LlamaConfig& decoder = config.decoder;
+  const checkpoint::LlamaConfig& decoder = config.decoder;
   const int64_t heads_per_group =
       decoder.num_attention_heads / decoder.num_key_value_heads;
   if (heads_per_group % split != 0) {
@@ -177,33 +191,36 @@ absl::StatusOr<MoeConfig> ConfigOf(const Checkpoint& from,
                      decoder.num_key_value_heads, "), found ", split));
   }
   config.attn_experts = decoder.num_key_value_heads * split;
-  MOE_RETURN_IF_ERROR(ValidateMoeConfig(config));
+  MOE_RETURN_IF_ERROR(checkpoint::ValidateMoeConfig(config));
   return config;
 }
 
-absl::Status CheckGates(const Checkpoint& from, const MoeConfig& config,
+absl::Status CheckGates(const checkpoint::Checkpoint& from,
+                        const checkpoint::MoeConfig& config,
                         const std::string& path, const RouterSource& routers) {
   if (routers.gate_weights == nullptr) return absl::OkStatus();
-  MOE_RETURN_IF_ERROR(
-      ValidateGateWeights(*routers.gate_weights,
-                          {config.decoder.num_hidden_layers,
-                           routers.num_experts, routers.hidden_size},
-                          path));
-  return CheckRoutersFit(routers, from, config, TensorKind::kQuery, path);
+  MOE_RETURN_IF_ERROR(checkpoint::ValidateGateWeights(
+      *routers.gate_weights,
+      {config.decoder.num_hidden_layers, routers.num_experts,
+       routers.hidden_size},
+      path));
+  return CheckRoutersFit(routers, from, config, checkpoint::TensorKind::kQuery,
+                         path);
 }
 
 }  // namespace
 
 absl::Status ValidateAttentionConversionOptions(
     const AttentionConversionOptions& options) {
-  MOE_RETURN_IF_ERROR(CheckOptions(options));
+  MOE_RETURN_IF_ERROR(base::CheckOptions(options));
   const int64_t split = options.attn_split();
-  return CheckField((split & (split - 1)) == 0, "attn_split", split,
-                    "1, 2, 4, 8, ...");
+  return base::CheckField((split & (split - 1)) == 0, "attn_split", split,
+                          "1, 2, 4, 8, ...");
 }
 
 absl::StatusOr<AttentionConversion> ConvertAttention(
-    const Checkpoint& from, const AttentionConversionOptions& options,
+    const checkpoint::Checkpoint& from,
+    const AttentionConversionOptions& options,
     const AttentionArtifacts& artifacts, const ConversionOutput& output,
     const ConversionResources& resources) {
   MOE_RETURN_IF_ERROR(ValidateAttentionConversionOptions(options));
@@ -215,7 +232,7 @@ absl::StatusOr<AttentionConversion> ConvertAttention(
                                 static_cast<uint64_t>(options.seed()),
                                 "convert_mixtral_attn_moe",
                                 options.router_dtype(),
-                                TensorKind::kAttentionRouter,
+                                checkpoint::TensorKind::kAttentionRouter,
                                 conversion.config.attn_experts,
                                 conversion.config.decoder.hidden_size};
   MOE_RETURN_IF_ERROR(CheckGates(from, conversion.config,
@@ -223,15 +240,15 @@ absl::StatusOr<AttentionConversion> ConvertAttention(
   const AttentionConverter converter(conversion.config, routers);
   MOE_ASSIGN_OR_RETURN(
       ConversionPlan plan,
-      PlanMoeConversion(
-          from, conversion.config,
-          [&](const TensorName& name, const TensorLocation& location) {
-            return converter.Convert(name, location);
-          }));
+      PlanMoeConversion(from, conversion.config,
+                        [&](const checkpoint::TensorName& name,
+                            const checkpoint::TensorLocation& location) {
+                          return converter.Convert(name, location);
+                        }));
   MOE_ASSIGN_OR_RETURN(
       conversion.written,
       WriteConversion(std::move(plan), from, output, resources));
   return conversion;
 }
 
-}  // namespace moe
+}  // namespace moe::convert

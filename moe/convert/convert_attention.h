@@ -18,7 +18,7 @@
 #include "moe/convert/conversion_plan.h"
 #include "moe/convert/piece_stream.h"
 
-namespace moe {
+namespace moe::convert {
 
 // OK, or InvalidArgument with the field, its value and what is allowed.
 absl::Status ValidateAttentionConversionOptions(
@@ -26,12 +26,13 @@ absl::Status ValidateAttentionConversionOptions(
 
 // Null where there are none. The path is for messages.
 struct AttentionArtifacts {
-  const GateWeights* gate_weights = nullptr;  // [attn_experts, H] each.
+  const checkpoint::GateWeights* gate_weights =
+      nullptr;  // [attn_experts, H] each.
   std::string gate_weights_path;
 };
 
 struct AttentionConversion {
-  MoeConfig config;
+  checkpoint::MoeConfig config;
   WrittenCheckpoint written;
   bool has_random_routers = false;
 };
@@ -64,10 +65,11 @@ struct AttentionConversion {
 // of WriteConversion. All but those of reading and writing come before anything
 // is written.
 absl::StatusOr<AttentionConversion> ConvertAttention(
-    const Checkpoint& from, const AttentionConversionOptions& options,
+    const checkpoint::Checkpoint& from,
+    const AttentionConversionOptions& options,
     const AttentionArtifacts& artifacts, const ConversionOutput& output,
     const ConversionResources& resources);
 
-}  // namespace moe
+}  // namespace moe::convert
 
 #endif  // MOE_CONVERT_CONVERT_ATTENTION_H_

@@ -32,16 +32,16 @@
 #include "moe/convert/new_weights.h"
 #include "moe/convert/testing/tiny_checkpoint.h"
 
-namespace moe {
+namespace moe::convert {
 namespace {
 
-using ::moe::testing::Numbers;
-using ::moe::testing::ReadTensors;
-using ::moe::testing::Select;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
-using ::moe::testing::TinyModel;
-using ::moe::testing::WriteTinyModel;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
+using ::moe::convert::testing::Numbers;
+using ::moe::convert::testing::ReadTensors;
+using ::moe::convert::testing::Select;
+using ::moe::convert::testing::TinyModel;
+using ::moe::convert::testing::WriteTinyModel;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
@@ -70,11 +70,11 @@ AttentionConversionOptions OptionsOf(const Case& c) {
   return options;
 }
 
-GateWeights RandomGates(const Case& c, int64_t num_rows) {
-  GateWeights gates;
+checkpoint::GateWeights RandomGates(const Case& c, int64_t num_rows) {
+  checkpoint::GateWeights gates;
   for (int64_t layer = 0; layer < c.model.num_layers; ++layer) {
-    RandomStream stream(2, absl::StrCat("gates/", layer));
-    Matrix<float> weights(num_rows, c.model.hidden_size);
+    base::RandomStream stream(2, absl::StrCat("gates/", layer));
+    base::Matrix<float> weights(num_rows, c.model.hidden_size);
     for (float& w : weights.values()) w = stream.UniformSymmetric(3.0f);
     gates.layers.push_back(std::move(weights));
   }
@@ -84,10 +84,11 @@ GateWeights RandomGates(const Case& c, int64_t num_rows) {
 absl::StatusOr<AttentionConversion> Convert(
     const std::string& from, const std::string& to,
     const AttentionConversionOptions& options,
-    const GateWeights* gates = nullptr) {
-  MOE_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(from));
-  ThreadPool pool(2);
-  Progress progress(Progress::Style::kSilent, {});
+    const checkpoint::GateWeights* gates = nullptr) {
+  MOE_ASSIGN_OR_RETURN(const checkpoint::Checkpoint checkpoint,
+                       checkpoint::Checkpoint::Open(from));
+  base::ThreadPool pool(2);
+  base::Progress progress(base::Progress::Style::kSilent, {});
   return ConvertAttention(checkpoint, options, {gates, "gates.file"}, {to},
                           {pool, progress});
 }
@@ -100,9 +101,10 @@ void ConvertMlps(const Case& c, const std::string& from,
   options.set_top_k(2);
   options.set_scale_factor(4.0);
   options.set_num_moe_contract_layers(c.num_contract);
-  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint dense, Checkpoint::Open(from));
-  ThreadPool pool(1);
-  Progress progress(Progress::Style::kSilent, {});
+  MOE_ASSERT_OK_AND_ASSIGN(const checkpoint::Checkpoint dense,
+                           checkpoint::Checkpoint::Open(from));
+  base::ThreadPool pool(1);
+  base::Progress progress(base::Progress::Style::kSilent, {});
   MOE_ASSERT_OK(
       ConvertMlp(dense, options, {}, {to}, {pool, progress}).status());
 }
@@ -110,10 +112,11 @@ void ConvertMlps(const Case& c, const std::string& from,
 // What the checkpoint must hold, from the definition.
 class Wanted {
  public:
-  Wanted(const Case& c, const GateWeights* gates, HostTensors from)
+  Wanted(const Case& c, const checkpoint::GateWeights* gates,
+         checkpoint::HostTensors from)
       : c_(c), gates_(gates), from_(std::move(from)) {}
 
-  HostTensors Tensors() {
+  checkpoint::HostTensors Tensors() {
     for (const auto& [name, tensor] : from_) {
       std::string moe_name = name;
       for (const auto& [dense, moe] : kMlp) {
@@ -161,9 +164,9 @@ class Wanted {
       wanted_.erase(absl::StrCat(prefix, part, ".weight"));
       wanted_.erase(absl::StrCat(prefix, part, ".bias"));
     }
-    const TensorSpec spec = {prefix + "gate.weight",
-                             c_.model.dtype,
-                             {num_experts, c_.model.hidden_size}};
+    const checkpoint::TensorSpec spec = {prefix + "gate.weight",
+                                         c_.model.dtype,
+                                         {num_experts, c_.model.hidden_size}};
     wanted_[spec.name] = {
         spec.dtype, spec.shape,
         RouterBytes({gates_, 7, "convert_mixtral_attn_moe"}, layer, spec)};
@@ -176,18 +179,18 @@ class Wanted {
         Select(from_.at(absl::StrCat(prefix, part, leaf)), axis, indices);
   }
 
-  HostTensor OutputBias(HostTensor bias) const {
+  checkpoint::HostTensor OutputBias(checkpoint::HostTensor bias) const {
     std::vector<float> values(static_cast<size_t>(bias.shape[0]));
-    WeightsToFloat(bias.dtype, bias.bytes, absl::MakeSpan(values));
+    checkpoint::WeightsToFloat(bias.dtype, bias.bytes, absl::MakeSpan(values));
     for (float& value : values) value /= static_cast<float>(c_.scale_factor);
-    FloatToWeights(bias.dtype, values, absl::MakeSpan(bias.bytes));
+    checkpoint::FloatToWeights(bias.dtype, values, absl::MakeSpan(bias.bytes));
     return bias;
   }
 
   const Case& c_;
-  const GateWeights* const gates_;
-  const HostTensors from_;
-  HostTensors wanted_;
+  const checkpoint::GateWeights* const gates_;
+  const checkpoint::HostTensors from_;
+  checkpoint::HostTensors wanted_;
 };
 
 TEST(ConvertAttentionTest, EveryExpertIsMadeOfTheDenseBytes) {
@@ -196,9 +199,9 @@ TEST(ConvertAttentionTest, EveryExpertIsMadeOfTheDenseBytes) {
       Case c;
       c.model = EightHeads();
       c.split = split;
-      c.model.dtype = split == 1   ? Dtype::kBF16
-                      : split == 2 ? Dtype::kF16
-                                   : Dtype::kF32;
+      c.model.dtype = split == 1   ? checkpoint::Dtype::kBF16
+                      : split == 2 ? checkpoint::Dtype::kF16
+                                   : checkpoint::Dtype::kF32;
       c.num_contract = (bits & 1) != 0 ? 1 : 0;
       c.after_mlp = (bits & 2) != 0;
       c.given_gates = (bits & 4) != 0;
@@ -214,20 +217,22 @@ TEST(ConvertAttentionTest, EveryExpertIsMadeOfTheDenseBytes) {
         ConvertMlps(c, from, directory.Path("mlp"));
         from = directory.Path("mlp");
       }
-      std::optional<GateWeights> gates;
+      std::optional<checkpoint::GateWeights> gates;
       if (c.given_gates) gates = RandomGates(c, 2 * split);
-      const GateWeights* const given = gates.has_value() ? &*gates : nullptr;
+      const checkpoint::GateWeights* const given =
+          gates.has_value() ? &*gates : nullptr;
       MOE_ASSERT_OK_AND_ASSIGN(
           const AttentionConversion conversion,
           Convert(from, directory.Path("moe"), OptionsOf(c), given));
       ASSERT_EQ(ReadTensors(directory.Path("moe")),
                 Wanted(c, given, ReadTensors(from)).Tensors())
           << "split " << split << ", case " << bits;
-      MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint opened,
-                               Checkpoint::Open(directory.Path("moe")));
+      MOE_ASSERT_OK_AND_ASSIGN(
+          const checkpoint::Checkpoint opened,
+          checkpoint::Checkpoint::Open(directory.Path("moe")));
       ASSERT_NE(opened.moe_config(), nullptr);
-      EXPECT_EQ(FormatMoeConfig(*opened.moe_config()),
-                FormatMoeConfig(conversion.config));
+      EXPECT_EQ(checkpoint::FormatMoeConfig(*opened.moe_config()),
+                checkpoint::FormatMoeConfig(conversion.config));
       EXPECT_EQ(opened.moe_config()->attn_experts, 2 * split);
       EXPECT_EQ(opened.moe_config()->top_k_attn, 2);
       EXPECT_EQ(opened.moe_config()->scale_factor_attn, 2.0);
@@ -286,7 +291,7 @@ TEST(ConvertAttentionTest, RefusesWhatDoesNotFitAndWritesNothing) {
       ConvertMlps(c, from, input.Path("mlp"));
       from = input.Path("mlp");
     }
-    const GateWeights gates = RandomGates(c, 3);
+    const checkpoint::GateWeights gates = RandomGates(c, 3);
     EXPECT_THAT(
         Convert(from, directory.Path("moe"), options,
                 c.given_gates ? &gates : nullptr),
@@ -309,10 +314,10 @@ TEST(ConvertAttentionTest, RefusesWhatIsConvertedOrAlignedAlready) {
                HasSubstr("/moe: expected dense attention, found 2 attention "
                          "experts")));
   // The MLPs first, the attention afterwards.
-  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint moe,
-                           Checkpoint::Open(directory.Path("moe")));
-  ThreadPool pool(1);
-  Progress progress(Progress::Style::kSilent, {});
+  MOE_ASSERT_OK_AND_ASSIGN(const checkpoint::Checkpoint moe,
+                           checkpoint::Checkpoint::Open(directory.Path("moe")));
+  base::ThreadPool pool(1);
+  base::Progress progress(base::Progress::Style::kSilent, {});
   MlpConversionOptions options;
   options.set_num_experts(4);
   options.set_top_k(1);
@@ -327,4 +332,4 @@ TEST(ConvertAttentionTest, RefusesWhatIsConvertedOrAlignedAlready) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::convert

@@ -29,26 +29,28 @@
 #include "moe/convert/new_weights.h"
 #include "moe/convert/piece_stream.h"
 
-namespace moe {
+namespace moe::convert {
 
-absl::StatusOr<NeuronIndices> SplitSequentially(const SequentialSplit& split) {
+absl::StatusOr<checkpoint::NeuronIndices> SplitSequentially(
+    const SequentialSplit& split) {
   if (split.intermediate_size % split.num_experts != 0) {
     return absl::InvalidArgumentError(
         absl::StrCat("num_experts: expected a divisor of intermediate_size, ",
                      split.intermediate_size, ", found ", split.num_experts,
                      "; choose a divisor, or give neuron indices"));
   }
-  LayerNeuronIndices layer;
-  layer.experts = Matrix<int64_t>(split.num_experts,
-                                  split.intermediate_size / split.num_experts);
+  checkpoint::LayerNeuronIndices layer;
+  layer.experts = base::Matrix<int64_t>(
+      split.num_experts, split.intermediate_size / split.num_experts);
   std::iota(layer.experts.values().begin(), layer.experts.values().end(),
             int64_t{0});
-  NeuronIndices indices;
+  checkpoint::NeuronIndices indices;
   indices.layers.assign(static_cast<size_t>(split.num_layers), layer);
   return indices;
 }
 
-NeuronUse CountUse(const LayerNeuronIndices& layer, int64_t intermediate_size) {
+NeuronUse CountUse(const checkpoint::LayerNeuronIndices& layer,
+                   int64_t intermediate_size) {
   std::vector<int64_t> counts(static_cast<size_t>(intermediate_size));
   const auto count = [&](absl::Span<const int64_t> neurons) {
     for (const int64_t neuron : neurons) ++counts[static_cast<size_t>(neuron)];
@@ -67,21 +69,23 @@ namespace {
 
 // What a matrix of the dense MLP becomes.
 struct MlpKind {
-  TensorKind dense;
-  TensorKind contract;
-  TensorKind expert;
-  TensorKind residual;
+  checkpoint::TensorKind dense;
+  checkpoint::TensorKind contract;
+  checkpoint::TensorKind expert;
+  checkpoint::TensorKind residual;
 };
 
 constexpr MlpKind kMlpKinds[] = {
-    {TensorKind::kMlpGate, TensorKind::kContractGate, TensorKind::kExpertGate,
-     TensorKind::kResidualGate},
-    {TensorKind::kMlpUp, TensorKind::kContractUp, TensorKind::kExpertUp,
-     TensorKind::kResidualUp},
-    {TensorKind::kMlpDown, TensorKind::kContractDown, TensorKind::kExpertDown,
-     TensorKind::kResidualDown}};
+    {checkpoint::TensorKind::kMlpGate, checkpoint::TensorKind::kContractGate,
+     checkpoint::TensorKind::kExpertGate,
+     checkpoint::TensorKind::kResidualGate},
+    {checkpoint::TensorKind::kMlpUp, checkpoint::TensorKind::kContractUp,
+     checkpoint::TensorKind::kExpertUp, checkpoint::TensorKind::kResidualUp},
+    {checkpoint::TensorKind::kMlpDown, checkpoint::TensorKind::kContractDown,
+     checkpoint::TensorKind::kExpertDown,
+     checkpoint::TensorKind::kResidualDown}};
 
-const MlpKind* FindMlpKind(TensorKind dense) {
+const MlpKind* FindMlpKind(checkpoint::TensorKind dense) {
   for (const MlpKind& kind : kMlpKinds) {
     if (kind.dense == dense) return &kind;
   }
@@ -91,34 +95,36 @@ const MlpKind* FindMlpKind(TensorKind dense) {
 class MlpConverter {
  public:
   // All must outlive the converter and the plan that it makes.
-  MlpConverter(const MoeConfig& config, const NeuronIndices& indices,
+  MlpConverter(const checkpoint::MoeConfig& config,
+               const checkpoint::NeuronIndices& indices,
                const RouterSource& routers)
       : config_(config), indices_(indices), routers_(routers) {}
 
-  absl::StatusOr<Replacement> Convert(const TensorName& name,
-                                      const TensorLocation& from) const;
+  absl::StatusOr<Replacement> Convert(
+      const checkpoint::TensorName& name,
+      const checkpoint::TensorLocation& from) const;
 
  private:
-  Replacement Slices(const MlpKind& kind, const TensorName& name,
-                     const TensorLocation& from) const;
-  absl::StatusOr<Replacement> OutputBiases(const MlpKind& kind,
-                                           const TensorName& name,
-                                           const TensorLocation& from) const;
+  Replacement Slices(const MlpKind& kind, const checkpoint::TensorName& name,
+                     const checkpoint::TensorLocation& from) const;
+  absl::StatusOr<Replacement> OutputBiases(
+      const MlpKind& kind, const checkpoint::TensorName& name,
+      const checkpoint::TensorLocation& from) const;
 
   // The neurons of each expert, and of the residual expert.
   std::vector<absl::Span<const int64_t>> Lists(int64_t layer) const;
   // The names of what the dense tensor becomes, in the order of Lists.
-  std::vector<TensorName> Names(const MlpKind& kind,
-                                const TensorName& name) const;
+  std::vector<checkpoint::TensorName> Names(
+      const MlpKind& kind, const checkpoint::TensorName& name) const;
 
-  const MoeConfig& config_;
-  const NeuronIndices& indices_;
+  const checkpoint::MoeConfig& config_;
+  const checkpoint::NeuronIndices& indices_;
   const RouterSource& routers_;
 };
 
 std::vector<absl::Span<const int64_t>> MlpConverter::Lists(
     int64_t layer) const {
-  const LayerNeuronIndices& indices =
+  const checkpoint::LayerNeuronIndices& indices =
       indices_.layers[static_cast<size_t>(layer)];
   std::vector<absl::Span<const int64_t>> lists;
   for (int64_t e = 0; e < indices.experts.rows(); ++e) {
@@ -128,9 +134,9 @@ std::vector<absl::Span<const int64_t>> MlpConverter::Lists(
   return lists;
 }
 
-std::vector<TensorName> MlpConverter::Names(const MlpKind& kind,
-                                            const TensorName& name) const {
-  std::vector<TensorName> names;
+std::vector<checkpoint::TensorName> MlpConverter::Names(
+    const MlpKind& kind, const checkpoint::TensorName& name) const {
+  std::vector<checkpoint::TensorName> names;
   for (int64_t e = 0; e < config_.num_local_experts; ++e) {
     names.push_back({kind.expert, name.layer, e, name.is_bias});
   }
@@ -140,23 +146,24 @@ std::vector<TensorName> MlpConverter::Names(const MlpKind& kind,
   return names;
 }
 
-Replacement MlpConverter::Slices(const MlpKind& kind, const TensorName& name,
-                                 const TensorLocation& from) const {
+Replacement MlpConverter::Slices(const MlpKind& kind,
+                                 const checkpoint::TensorName& name,
+                                 const checkpoint::TensorLocation& from) const {
   Replacement group;
-  if (kind.dense == TensorKind::kMlpGate && !name.is_bias) {
+  if (kind.dense == checkpoint::TensorKind::kMlpGate && !name.is_bias) {
     group = RouterOf(routers_, name.layer, from.tensor->spec.dtype);
   }
-  group.Add(Slice(from, kind.dense == TensorKind::kMlpDown ? 1 : 0,
+  group.Add(Slice(from, kind.dense == checkpoint::TensorKind::kMlpDown ? 1 : 0,
                   Names(kind, name), Lists(name.layer)));
   return group;
 }
 
 absl::StatusOr<Replacement> MlpConverter::OutputBiases(
-    const MlpKind& kind, const TensorName& name,
-    const TensorLocation& from) const {
-  std::vector<TensorName> names = Names(kind, name);
+    const MlpKind& kind, const checkpoint::TensorName& name,
+    const checkpoint::TensorLocation& from) const {
+  std::vector<checkpoint::TensorName> names = Names(kind, name);
   if (config_.intermediate_size_residual.has_value()) {
-    const TensorName residual = names.back();
+    const checkpoint::TensorName residual = names.back();
     names.pop_back();
     const auto num_bytes = static_cast<size_t>(NumBytes(from.tensor->spec));
     Replacement group =
@@ -170,20 +177,21 @@ absl::StatusOr<Replacement> MlpConverter::OutputBiases(
 }
 
 absl::StatusOr<Replacement> MlpConverter::Convert(
-    const TensorName& name, const TensorLocation& from) const {
+    const checkpoint::TensorName& name,
+    const checkpoint::TensorLocation& from) const {
   const MlpKind* const kind = FindMlpKind(name.kind);
   if (kind == nullptr) return CopyAs(name, from);
   if (config_.IsContractLayer(name.layer)) {
     return CopyAs({kind->contract, name.layer, -1, name.is_bias}, from);
   }
-  if (name.is_bias && name.kind == TensorKind::kMlpDown) {
+  if (name.is_bias && name.kind == checkpoint::TensorKind::kMlpDown) {
     return OutputBiases(*kind, name, from);
   }
   return Slices(*kind, name, from);
 }
 
-absl::Status CheckDense(const Checkpoint& checkpoint) {
-  const MoeConfig* const moe = checkpoint.moe_config();
+absl::Status CheckDense(const checkpoint::Checkpoint& checkpoint) {
+  const checkpoint::MoeConfig* const moe = checkpoint.moe_config();
   if (moe == nullptr) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(
       checkpoint.directory(), ": expected a dense checkpoint, found ",
@@ -196,7 +204,7 @@ absl::Status CheckDense(const Checkpoint& checkpoint) {
 
 absl::Status CheckNoneIsLost(const MlpArtifacts& artifacts,
                              int64_t intermediate_size) {
-  const NeuronIndices& indices = *artifacts.neuron_indices;
+  const checkpoint::NeuronIndices& indices = *artifacts.neuron_indices;
   for (size_t i = 0; i < indices.layers.size(); ++i) {
     const NeuronUse use = CountUse(indices.layers[i], intermediate_size);
     if (use.num_unused == 0) continue;
@@ -211,10 +219,10 @@ absl::Status CheckNoneIsLost(const MlpArtifacts& artifacts,
 }
 
 // Given or sequential indices that fit the model.
-absl::StatusOr<NeuronIndices> TakeIndices(const Checkpoint& dense,
-                                          const MlpConversionOptions& options,
-                                          const MlpArtifacts& artifacts) {
-  const LlamaConfig& config = *dense.dense_config();
+absl::StatusOr<checkpoint::NeuronIndices> TakeIndices(
+    const checkpoint::Checkpoint& dense, const MlpConversionOptions& options,
+    const MlpArtifacts& artifacts) {
+  const checkpoint::LlamaConfig& config = *dense.dense_config();
   const bool residual = options.kind() == MlpConversionOptions::RESIDUAL;
   if (artifacts.neuron_indices == nullptr) {
     if (residual) {
@@ -225,17 +233,18 @@ absl::StatusOr<NeuronIndices> TakeIndices(const Checkpoint& dense,
     return SplitSequentially({config.num_hidden_layers, options.num_experts(),
                               config.intermediate_size});
   }
-  NeuronIndicesShape shape;
+  checkpoint::NeuronIndicesShape shape;
   shape.num_layers = config.num_hidden_layers;
   shape.num_experts = options.num_experts();
   shape.intermediate_size = config.intermediate_size;
   shape.residual = residual;
   shape.shared = options.share_neurons();
-  absl::Status valid = ValidateNeuronIndices(*artifacts.neuron_indices, shape,
-                                             artifacts.neuron_indices_path);
+  absl::Status valid = checkpoint::ValidateNeuronIndices(
+      *artifacts.neuron_indices, shape, artifacts.neuron_indices_path);
   if (!valid.ok() && !shape.shared) {
     shape.shared = true;
-    if (ValidateNeuronIndices(*artifacts.neuron_indices, shape, "").ok()) {
+    if (checkpoint::ValidateNeuronIndices(*artifacts.neuron_indices, shape, "")
+            .ok()) {
       valid = absl::InvalidArgumentError(absl::StrCat(
           valid.message(),
           "; if that is what the split was to do, convert with share_neurons"));
@@ -248,9 +257,10 @@ absl::StatusOr<NeuronIndices> TakeIndices(const Checkpoint& dense,
   return *artifacts.neuron_indices;
 }
 
-MoeConfig ConfigOf(const LlamaConfig& dense, const NeuronIndices& indices,
-                   const MlpConversionOptions& options) {
-  MoeConfig config;
+checkpoint::MoeConfig ConfigOf(const checkpoint::LlamaConfig& dense,
+                               const checkpoint::NeuronIndices& indices,
+                               const MlpConversionOptions& options) {
+  checkpoint::MoeConfig config;
   config.decoder = dense;
   config.num_local_experts = options.num_experts();
   config.num_experts_per_tok = options.top_k();
@@ -266,7 +276,8 @@ MoeConfig ConfigOf(const LlamaConfig& dense, const NeuronIndices& indices,
 }
 
 // A residual conversion takes the first rows of what may have more.
-absl::Status CheckGates(const Checkpoint& dense, const MoeConfig& config,
+absl::Status CheckGates(const checkpoint::Checkpoint& dense,
+                        const checkpoint::MoeConfig& config,
                         const MlpArtifacts& artifacts,
                         const RouterSource& routers) {
   const bool residual = config.intermediate_size_residual.has_value();
@@ -278,20 +289,22 @@ absl::Status CheckGates(const Checkpoint& dense, const MoeConfig& config,
         "routers: make gate weights with hidden_clustering or "
         "random_selection");
   }
-  const GateWeights& gates = *artifacts.gate_weights;
+  const checkpoint::GateWeights& gates = *artifacts.gate_weights;
   int64_t num_rows = config.num_local_experts;
   if (residual && !gates.layers.empty() && gates.layers[0].rows() > num_rows) {
     num_rows = gates.layers[0].rows();
   }
-  MOE_RETURN_IF_ERROR(ValidateGateWeights(
+  MOE_RETURN_IF_ERROR(checkpoint::ValidateGateWeights(
       gates,
       {config.decoder.num_hidden_layers, num_rows, config.decoder.hidden_size},
       path));
-  return CheckRoutersFit(routers, dense, config, TensorKind::kMlpGate, path);
+  return CheckRoutersFit(routers, dense, config,
+                         checkpoint::TensorKind::kMlpGate, path);
 }
 
-void CountNeurons(const NeuronIndices& indices, MlpConversion& conversion) {
-  const MoeConfig& config = conversion.config;
+void CountNeurons(const checkpoint::NeuronIndices& indices,
+                  MlpConversion& conversion) {
+  const checkpoint::MoeConfig& config = conversion.config;
   for (int64_t i = 0; i < config.decoder.num_hidden_layers; ++i) {
     if (config.IsContractLayer(i)) continue;
     const NeuronUse use = CountUse(indices.layers[static_cast<size_t>(i)],
@@ -301,8 +314,8 @@ void CountNeurons(const NeuronIndices& indices, MlpConversion& conversion) {
   }
 }
 
-int64_t NumExpertsOf(const GateWeights* gate_weights,
-                     const NeuronIndices* neuron_indices) {
+int64_t NumExpertsOf(const checkpoint::GateWeights* gate_weights,
+                     const checkpoint::NeuronIndices* neuron_indices) {
   if (neuron_indices != nullptr && !neuron_indices->layers.empty()) {
     return neuron_indices->layers[0].experts.rows();
   }
@@ -315,18 +328,19 @@ int64_t NumExpertsOf(const GateWeights* gate_weights,
 }  // namespace
 
 absl::Status ValidateMlpConversionOptions(const MlpConversionOptions& options) {
-  MOE_RETURN_IF_ERROR(CheckOptions(options));
+  MOE_RETURN_IF_ERROR(base::CheckOptions(options));
   if (!options.has_top_k() || !options.has_num_experts()) {
     return absl::OkStatus();
   }
-  return CheckField(
+  return base::CheckField(
       options.top_k() <= options.num_experts(), "top_k", options.top_k(),
       absl::StrCat("1 to ", options.num_experts(), " (num_experts)"));
 }
 
 MlpConversionOptions WithPublishedSettings(
-    const MlpConversionOptions& options, const GateWeights* gate_weights,
-    const NeuronIndices* neuron_indices) {
+    const MlpConversionOptions& options,
+    const checkpoint::GateWeights* gate_weights,
+    const checkpoint::NeuronIndices* neuron_indices) {
   const bool residual = options.kind() == MlpConversionOptions::RESIDUAL;
   MlpConversionOptions all = options;
   if (!all.has_num_experts()) {
@@ -337,7 +351,7 @@ MlpConversionOptions WithPublishedSettings(
   return all;
 }
 
-absl::StatusOr<MlpConversion> ConvertMlp(const Checkpoint& dense,
+absl::StatusOr<MlpConversion> ConvertMlp(const checkpoint::Checkpoint& dense,
                                          const MlpConversionOptions& given,
                                          const MlpArtifacts& artifacts,
                                          const ConversionOutput& output,
@@ -347,32 +361,33 @@ absl::StatusOr<MlpConversion> ConvertMlp(const Checkpoint& dense,
       given, artifacts.gate_weights, artifacts.neuron_indices);
   MOE_RETURN_IF_ERROR(ValidateMlpConversionOptions(options));
   MOE_RETURN_IF_ERROR(CheckDense(dense));
-  MOE_ASSIGN_OR_RETURN(const NeuronIndices indices,
+  MOE_ASSIGN_OR_RETURN(const checkpoint::NeuronIndices indices,
                        TakeIndices(dense, options, artifacts));
   MlpConversion conversion;
   conversion.config = ConfigOf(*dense.dense_config(), indices, options);
-  MOE_RETURN_IF_ERROR(ValidateMoeConfig(conversion.config));
+  MOE_RETURN_IF_ERROR(checkpoint::ValidateMoeConfig(conversion.config));
   conversion.has_random_routers = artifacts.gate_weights == nullptr;
   CountNeurons(indices, conversion);
   const RouterSource routers = {artifacts.gate_weights,
                                 static_cast<uint64_t>(options.seed()),
                                 "convert_mixtral",
                                 options.router_dtype(),
-                                TensorKind::kRouter,
+                                checkpoint::TensorKind::kRouter,
                                 conversion.config.num_local_experts,
                                 conversion.config.decoder.hidden_size};
   MOE_RETURN_IF_ERROR(CheckGates(dense, conversion.config, artifacts, routers));
   const MlpConverter converter(conversion.config, indices, routers);
-  MOE_ASSIGN_OR_RETURN(ConversionPlan plan,
-                       PlanMoeConversion(dense, conversion.config,
-                                         [&](const TensorName& name,
-                                             const TensorLocation& from) {
-                                           return converter.Convert(name, from);
-                                         }));
+  MOE_ASSIGN_OR_RETURN(
+      ConversionPlan plan,
+      PlanMoeConversion(dense, conversion.config,
+                        [&](const checkpoint::TensorName& name,
+                            const checkpoint::TensorLocation& from) {
+                          return converter.Convert(name, from);
+                        }));
   MOE_ASSIGN_OR_RETURN(
       conversion.written,
       WriteConversion(std::move(plan), dense, output, resources));
   return conversion;
 }
 
-}  // namespace moe
+}  // namespace moe::convert

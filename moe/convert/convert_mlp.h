@@ -21,7 +21,7 @@
 #include "moe/convert/mlp_options.pb.h"
 #include "moe/convert/piece_stream.h"
 
-namespace moe {
+namespace moe::convert {
 
 struct SequentialSplit {
   int64_t num_layers = 0;
@@ -31,7 +31,8 @@ struct SequentialSplit {
 
 // Expert e takes the neurons [e * I / E, (e + 1) * I / E) of every layer.
 // InvalidArgument where E does not divide I.
-absl::StatusOr<NeuronIndices> SplitSequentially(const SequentialSplit& split);
+absl::StatusOr<checkpoint::NeuronIndices> SplitSequentially(
+    const SequentialSplit& split);
 
 struct NeuronUse {
   int64_t num_unused = 0;  // By no expert.
@@ -39,7 +40,8 @@ struct NeuronUse {
 };
 
 // The layer's indices must be valid.
-NeuronUse CountUse(const LayerNeuronIndices& layer, int64_t intermediate_size);
+NeuronUse CountUse(const checkpoint::LayerNeuronIndices& layer,
+                   int64_t intermediate_size);
 
 // OK, or InvalidArgument with the field, its value and what is allowed.
 absl::Status ValidateMlpConversionOptions(const MlpConversionOptions& options);
@@ -48,20 +50,21 @@ absl::Status ValidateMlpConversionOptions(const MlpConversionOptions& options);
 // not set: as many experts as the artifacts have, or 8; 2 of them for a token
 // and a factor of 4; beside a residual expert 1 and 1. The artifacts may be
 // null.
-MlpConversionOptions WithPublishedSettings(const MlpConversionOptions& options,
-                                           const GateWeights* gate_weights,
-                                           const NeuronIndices* neuron_indices);
+MlpConversionOptions WithPublishedSettings(
+    const MlpConversionOptions& options,
+    const checkpoint::GateWeights* gate_weights,
+    const checkpoint::NeuronIndices* neuron_indices);
 
 // Null where there is none. The paths are for messages.
 struct MlpArtifacts {
-  const GateWeights* gate_weights = nullptr;
+  const checkpoint::GateWeights* gate_weights = nullptr;
   std::string gate_weights_path;
-  const NeuronIndices* neuron_indices = nullptr;
+  const checkpoint::NeuronIndices* neuron_indices = nullptr;
   std::string neuron_indices_path;
 };
 
 struct MlpConversion {
-  MoeConfig config;
+  checkpoint::MoeConfig config;
   WrittenCheckpoint written;
   // Where the routers were drawn; otherwise they were given.
   bool has_random_routers = false;
@@ -103,12 +106,12 @@ struct MlpConversion {
 // E does not divide I, or RESIDUAL misses an artifact; the errors of
 // WriteConversion. All but those of reading and writing come before anything
 // is written.
-absl::StatusOr<MlpConversion> ConvertMlp(const Checkpoint& dense,
+absl::StatusOr<MlpConversion> ConvertMlp(const checkpoint::Checkpoint& dense,
                                          const MlpConversionOptions& options,
                                          const MlpArtifacts& artifacts,
                                          const ConversionOutput& output,
                                          const ConversionResources& resources);
 
-}  // namespace moe
+}  // namespace moe::convert
 
 #endif  // MOE_CONVERT_CONVERT_MLP_H_

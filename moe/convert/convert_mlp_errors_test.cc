@@ -26,20 +26,20 @@
 #include "moe/convert/testing/mlp_case.h"
 #include "moe/convert/testing/tiny_checkpoint.h"
 
-namespace moe {
+namespace moe::convert {
 namespace {
 
-using ::moe::testing::Convert;
-using ::moe::testing::FaultInjectingFileSystem;
-using ::moe::testing::GivenArtifacts;
-using ::moe::testing::MlpCase;
-using ::moe::testing::OptionsOf;
-using ::moe::testing::RandomGates;
-using ::moe::testing::RandomIndices;
-using ::moe::testing::ReadTensors;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
-using ::moe::testing::WriteTinyModel;
+using ::moe::base::testing::FaultInjectingFileSystem;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
+using ::moe::convert::testing::Convert;
+using ::moe::convert::testing::GivenArtifacts;
+using ::moe::convert::testing::MlpCase;
+using ::moe::convert::testing::OptionsOf;
+using ::moe::convert::testing::RandomGates;
+using ::moe::convert::testing::RandomIndices;
+using ::moe::convert::testing::ReadTensors;
+using ::moe::convert::testing::WriteTinyModel;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
@@ -99,16 +99,17 @@ TEST(ConvertMlpTest, RefusesNeuronIndicesThatDoNotFit) {
       {"convert with share_neurons",
        [](MlpCase& c, O&, GivenArtifacts& g) {
          g.indices = RandomIndices(c);
-         Matrix<int64_t>& experts = g.indices->layers[1].experts;
+         base::Matrix<int64_t>& experts = g.indices->layers[1].experts;
          experts.Row(2)[0] = experts.Row(0)[0];
        }},
       {"indices.file: layer 0: expected every neuron in an expert, found 4 of "
        "24 neurons in none",
        [](MlpCase& c, O&, GivenArtifacts& g) {
          g.indices = RandomIndices(c);
-         for (LayerNeuronIndices& layer : g.indices->layers) {
-           const Matrix<int64_t> whole = layer.experts;
-           layer.experts = Matrix<int64_t>(whole.rows(), whole.cols() - 1);
+         for (checkpoint::LayerNeuronIndices& layer : g.indices->layers) {
+           const base::Matrix<int64_t> whole = layer.experts;
+           layer.experts =
+               base::Matrix<int64_t>(whole.rows(), whole.cols() - 1);
            for (int64_t e = 0; e < whole.rows(); ++e) {
              const auto row = whole.Row(e).first(layer.experts.Row(e).size());
              std::copy(row.begin(), row.end(), layer.experts.Row(e).begin());
@@ -191,7 +192,7 @@ TEST(ConvertMlpTest, RefusesWhatIsConvertedAlready) {
 TEST(ConvertMlpTest, RefusesRoutersThatTheTypeCannotHold) {
   const TempDirectory directory;
   MlpCase c;
-  c.model.dtype = Dtype::kF16;
+  c.model.dtype = checkpoint::Dtype::kF16;
   WriteTinyModel(c.model, directory.Path("dense"));
   GivenArtifacts given;
   given.gates = RandomGates(c, c.num_experts);
@@ -223,11 +224,11 @@ TEST(ConvertMlpTest, RefusesWeightsThatAreNoNumbersAndLeavesNothing) {
     for (const std::string bits : {"\xc0\x7f", "\x80\xff", "\x7f\x7f"}) {
       const TempDirectory directory;
       WriteTinyModel(c.model, directory.Path("dense"));
-      HostTensors tensors = ReadTensors(directory.Path("dense"));
+      checkpoint::HostTensors tensors = ReadTensors(directory.Path("dense"));
       tensors[name].bytes.replace(10, 2, bits);
-      MOE_ASSERT_OK(
-          WriteSafetensorsFile(directory.Path("dense/model.safetensors"),
-                               tensors, {}, /*overwrite=*/true));
+      MOE_ASSERT_OK(checkpoint::WriteSafetensorsFile(
+          directory.Path("dense/model.safetensors"), tensors, {},
+          /*overwrite=*/true));
       const absl::Status status =
           Convert({directory.Path("dense"), directory.Path("moe")},
                   OptionsOf(c), {})
@@ -269,10 +270,11 @@ TEST(ConvertMlpTest, EveryFaultLeavesNothingOrAWholeCheckpoint) {
   MlpCase c;
   c.model.num_layers = 1;
   WriteTinyModel(c.model, directory.Path("dense"));
-  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint dense,
-                           Checkpoint::Open(directory.Path("dense")));
-  ThreadPool pool(2);
-  Progress progress(Progress::Style::kSilent, {});
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const checkpoint::Checkpoint dense,
+      checkpoint::Checkpoint::Open(directory.Path("dense")));
+  base::ThreadPool pool(2);
+  base::Progress progress(base::Progress::Style::kSilent, {});
   const auto convert = [&](FaultInjectingFileSystem& file_system,
                            const std::string& to) {
     return ConvertMlp(dense, OptionsOf(c), {},
@@ -281,17 +283,17 @@ TEST(ConvertMlpTest, EveryFaultLeavesNothingOrAWholeCheckpoint) {
   };
   FaultInjectingFileSystem counting;
   MOE_ASSERT_OK(convert(counting, directory.Path("whole")));
-  const HostTensors want = ReadTensors(directory.Path("whole"));
+  const checkpoint::HostTensors want = ReadTensors(directory.Path("whole"));
   ASSERT_GT(counting.num_operations(), 10);
   for (int64_t n = 0; n < counting.num_operations(); ++n) {
     FaultInjectingFileSystem file_system(Fault::kFailOnward, n);
     const std::string to = directory.Path(absl::StrCat("moe", n));
     EXPECT_FALSE(convert(file_system, to).ok()) << n;
-    if (!PathExists(to)) continue;
-    MOE_EXPECT_OK(Checkpoint::Open(to).status());
+    if (!base::PathExists(to)) continue;
+    MOE_EXPECT_OK(checkpoint::Checkpoint::Open(to).status());
     EXPECT_EQ(ReadTensors(to), want) << n;
   }
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::convert

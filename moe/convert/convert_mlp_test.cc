@@ -26,27 +26,28 @@
 #include "moe/convert/testing/mlp_case.h"
 #include "moe/convert/testing/tiny_checkpoint.h"
 
-namespace moe {
+namespace moe::convert {
 namespace {
 
-using ::moe::testing::Convert;
-using ::moe::testing::GivenArtifacts;
-using ::moe::testing::GivenOf;
-using ::moe::testing::MlpCase;
-using ::moe::testing::Numbers;
-using ::moe::testing::OptionsOf;
-using ::moe::testing::ReadTensors;
-using ::moe::testing::Select;
-using ::moe::testing::TempDirectory;
-using ::moe::testing::WriteTinyModel;
+using ::moe::base::testing::TempDirectory;
+using ::moe::convert::testing::Convert;
+using ::moe::convert::testing::GivenArtifacts;
+using ::moe::convert::testing::GivenOf;
+using ::moe::convert::testing::MlpCase;
+using ::moe::convert::testing::Numbers;
+using ::moe::convert::testing::OptionsOf;
+using ::moe::convert::testing::ReadTensors;
+using ::moe::convert::testing::Select;
+using ::moe::convert::testing::WriteTinyModel;
 
 // What the checkpoint must hold, tensor by tensor, from the definition.
 class Wanted {
  public:
-  Wanted(const MlpCase& c, const GivenArtifacts& given, HostTensors dense)
+  Wanted(const MlpCase& c, const GivenArtifacts& given,
+         checkpoint::HostTensors dense)
       : c_(c), given_(given), dense_(std::move(dense)) {}
 
-  HostTensors Tensors() {
+  checkpoint::HostTensors Tensors() {
     for (const auto& [name, tensor] : dense_) {
       if (!absl::StrContains(name, ".mlp.")) wanted_[name] = tensor;
     }
@@ -67,7 +68,8 @@ class Wanted {
   static std::string Layer(int64_t layer) {
     return absl::StrCat("model.layers.", layer, ".");
   }
-  const HostTensor& Dense(int64_t layer, const std::string& part) const {
+  const checkpoint::HostTensor& Dense(int64_t layer,
+                                      const std::string& part) const {
     return dense_.at(absl::StrCat(Layer(layer), "mlp.", part));
   }
 
@@ -96,13 +98,13 @@ class Wanted {
   }
 
   // The dense bias times `factor`.
-  HostTensor OutputBias(int64_t layer, float factor) const {
-    HostTensor bias = Dense(layer, "down_proj.bias");
+  checkpoint::HostTensor OutputBias(int64_t layer, float factor) const {
+    checkpoint::HostTensor bias = Dense(layer, "down_proj.bias");
     std::vector<float> values(static_cast<size_t>(bias.shape[0]));
-    WeightsToFloat(bias.dtype, bias.bytes, absl::MakeSpan(values));
+    checkpoint::WeightsToFloat(bias.dtype, bias.bytes, absl::MakeSpan(values));
     // Not a product where there is none: -0 is another bit pattern.
     for (float& value : values) value = factor == 0.0f ? 0.0f : value * factor;
-    FloatToWeights(bias.dtype, values, absl::MakeSpan(bias.bytes));
+    checkpoint::FloatToWeights(bias.dtype, values, absl::MakeSpan(bias.bytes));
     return bias;
   }
 
@@ -134,7 +136,7 @@ class Wanted {
   }
 
   void AddRouter(int64_t layer) {
-    const TensorSpec spec = {
+    const checkpoint::TensorSpec spec = {
         absl::StrCat(Layer(layer), "block_sparse_moe.gate.weight"),
         c_.model.dtype,
         {c_.num_experts, c_.model.hidden_size}};
@@ -147,12 +149,12 @@ class Wanted {
 
   const MlpCase& c_;
   const GivenArtifacts& given_;
-  const HostTensors dense_;
-  HostTensors wanted_;
+  const checkpoint::HostTensors dense_;
+  checkpoint::HostTensors wanted_;
 };
 
 // Rows of a matrix as strings, sorted.
-std::vector<std::string> SortedRows(const HostTensor& tensor) {
+std::vector<std::string> SortedRows(const checkpoint::HostTensor& tensor) {
   std::vector<std::string> rows;
   const size_t size =
       tensor.bytes.size() / static_cast<size_t>(tensor.shape[0]);
@@ -163,8 +165,8 @@ std::vector<std::string> SortedRows(const HostTensor& tensor) {
   return rows;
 }
 
-HostTensor Transposed(const HostTensor& from) {
-  HostTensor to = {from.dtype, {from.shape[1], from.shape[0]}, ""};
+checkpoint::HostTensor Transposed(const checkpoint::HostTensor& from) {
+  checkpoint::HostTensor to = {from.dtype, {from.shape[1], from.shape[0]}, ""};
   for (int64_t col = 0; col < from.shape[1]; ++col) {
     to.bytes += Select(from, 1, {col}).bytes;
   }
@@ -173,13 +175,17 @@ HostTensor Transposed(const HostTensor& from) {
 
 // In a split without sharing, the neurons of all experts together are those of
 // the dense layer, each once.
-void ExpectNothingLostNorTwice(const MlpCase& c, const HostTensors& dense,
-                               const HostTensors& moe, int64_t layer) {
+void ExpectNothingLostNorTwice(const MlpCase& c,
+                               const checkpoint::HostTensors& dense,
+                               const checkpoint::HostTensors& moe,
+                               int64_t layer) {
   for (const auto& [part, w] : std::map<std::string, std::string>{
            {"gate_proj", "w1"}, {"up_proj", "w3"}, {"down_proj", "w2"}}) {
     const std::string prefix = absl::StrCat("model.layers.", layer, ".");
-    const auto rows = [&](const HostTensors& tensors, const std::string& name) {
-      const HostTensor& tensor = tensors.at(prefix + name + ".weight");
+    const auto rows = [&](const checkpoint::HostTensors& tensors,
+                          const std::string& name) {
+      const checkpoint::HostTensor& tensor =
+          tensors.at(prefix + name + ".weight");
       return SortedRows(w == "w2" ? Transposed(tensor) : tensor);
     };
     std::vector<std::string> all;
@@ -198,9 +204,11 @@ void ExpectNothingLostNorTwice(const MlpCase& c, const HostTensors& dense,
 
 std::vector<MlpCase> AllCases() {
   std::vector<MlpCase> cases;
-  for (const Dtype dtype : {Dtype::kBF16, Dtype::kF16, Dtype::kF32}) {
+  for (const checkpoint::Dtype dtype :
+       {checkpoint::Dtype::kBF16, checkpoint::Dtype::kF16,
+        checkpoint::Dtype::kF32}) {
     // Every combination with one type, some with the others.
-    const int step = dtype == Dtype::kBF16 ? 1 : 9;
+    const int step = dtype == checkpoint::Dtype::kBF16 ? 1 : 9;
     for (int bits = 0; bits < 64; bits += step) {
       MlpCase c;
       c.model.dtype = dtype;
@@ -229,14 +237,15 @@ TEST(ConvertMlpTest, EveryExpertIsMadeOfTheDenseBytes) {
     MOE_ASSERT_OK_AND_ASSIGN(const MlpConversion conversion,
                              Convert({from, to}, OptionsOf(c),
                                      given.Artifacts(), /*num_threads=*/2));
-    const HostTensors dense = ReadTensors(from);
-    const HostTensors moe = ReadTensors(to);
+    const checkpoint::HostTensors dense = ReadTensors(from);
+    const checkpoint::HostTensors moe = ReadTensors(to);
     ASSERT_EQ(moe, Wanted(c, given, dense).Tensors());
     // Held to its configuration as it is opened.
-    MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint opened, Checkpoint::Open(to));
+    MOE_ASSERT_OK_AND_ASSIGN(const checkpoint::Checkpoint opened,
+                             checkpoint::Checkpoint::Open(to));
     ASSERT_NE(opened.moe_config(), nullptr);
-    EXPECT_EQ(FormatMoeConfig(*opened.moe_config()),
-              FormatMoeConfig(conversion.config));
+    EXPECT_EQ(checkpoint::FormatMoeConfig(*opened.moe_config()),
+              checkpoint::FormatMoeConfig(conversion.config));
     EXPECT_EQ(conversion.has_random_routers, !c.given_gates);
     if (c.shared) {
       EXPECT_GT(conversion.num_shared_neurons, 0);
@@ -264,9 +273,11 @@ TEST(ConvertMlpTest, WritesTheConfigurationAndTheFilesBesideIt) {
       const MlpConversion conversion,
       Convert({directory.Path("dense"), directory.Path("moe")}, OptionsOf(c),
               given.Artifacts()));
-  MOE_ASSERT_OK_AND_ASSIGN(const std::string text,
-                           ReadFile(directory.Path("moe/config.json"), 100000));
-  MOE_ASSERT_OK_AND_ASSIGN(const MoeConfig config, ParseMoeConfig(text));
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const std::string text,
+      base::ReadFile(directory.Path("moe/config.json"), 100000));
+  MOE_ASSERT_OK_AND_ASSIGN(const checkpoint::MoeConfig config,
+                           checkpoint::ParseMoeConfig(text));
   EXPECT_EQ(config.num_local_experts, 5);
   EXPECT_EQ(config.num_experts_per_tok, 2);
   EXPECT_EQ(config.expert_intermediate_size, 4);
@@ -280,12 +291,12 @@ TEST(ConvertMlpTest, WritesTheConfigurationAndTheFilesBesideIt) {
   for (const auto& [name, contents] : ModelCodeFiles()) {
     MOE_ASSERT_OK_AND_ASSIGN(
         const std::string written,
-        ReadFile(directory.Path(absl::StrCat("moe/", name)), 1 << 20));
+        base::ReadFile(directory.Path(absl::StrCat("moe/", name)), 1 << 20));
     EXPECT_EQ(written, contents);
   }
   MOE_ASSERT_OK_AND_ASSIGN(
       const std::string tokenizer,
-      ReadFile(directory.Path("moe/tokenizer.json"), 1000));
+      base::ReadFile(directory.Path("moe/tokenizer.json"), 1000));
   EXPECT_EQ(tokenizer, "{\"not\": \"one\"}\n");
 }
 
@@ -299,10 +310,11 @@ TEST(ConvertMlpTest, KeepsTheShards) {
       const MlpConversion conversion,
       Convert({directory.Path("dense"), directory.Path("moe")}, OptionsOf(c),
               {}));
-  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint dense,
-                           Checkpoint::Open(directory.Path("dense")));
-  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint moe,
-                           Checkpoint::Open(directory.Path("moe")));
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const checkpoint::Checkpoint dense,
+      checkpoint::Checkpoint::Open(directory.Path("dense")));
+  MOE_ASSERT_OK_AND_ASSIGN(const checkpoint::Checkpoint moe,
+                           checkpoint::Checkpoint::Open(directory.Path("moe")));
   const auto& before = dense.tensors().index()->weight_map;
   const auto& after = moe.tensors().index()->weight_map;
   int64_t total_bytes = 0;
@@ -350,12 +362,12 @@ TEST(ConvertMlpTest, ShardsAndThreadsDoNotMatter) {
   EXPECT_EQ(ReadTensors(directory.Path("a")), ReadTensors(directory.Path("b")));
   MOE_ASSERT_OK_AND_ASSIGN(
       const std::string one,
-      ReadFile(directory.Path("a/model.safetensors"), 1 << 20));
+      base::ReadFile(directory.Path("a/model.safetensors"), 1 << 20));
   MOE_ASSERT_OK_AND_ASSIGN(
       const std::string three,
-      ReadFile(directory.Path("c/model.safetensors"), 1 << 20));
+      base::ReadFile(directory.Path("c/model.safetensors"), 1 << 20));
   EXPECT_EQ(one, three);
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::convert

@@ -27,27 +27,30 @@
 #include "moe/convert/export_options.pb.h"
 #include "moe/convert/piece_stream.h"
 
-namespace moe {
+namespace moe::convert {
 namespace {
 
 constexpr absl::string_view kLoadAsItIs =
     "load the checkpoint as it is, with trust_remote_code=True";
 
 // InvalidArgument "DIRECTORY: TARGET cannot hold WHAT; INSTEAD".
-absl::Status CannotHold(const Checkpoint& from, absl::string_view target,
-                        absl::string_view what, absl::string_view instead) {
+absl::Status CannotHold(const checkpoint::Checkpoint& from,
+                        absl::string_view target, absl::string_view what,
+                        absl::string_view instead) {
   return absl::InvalidArgumentError(absl::StrCat(
       from.directory(), ": ", target, " cannot hold ", what, "; ", instead));
 }
 
 // An expert's w2 with the scale factor in it.
-TensorPiece ScaledBy(double scale_factor, const TensorLocation& from) {
+TensorPiece ScaledBy(double scale_factor,
+                     const checkpoint::TensorLocation& from) {
   if (scale_factor == 1.0) return CopyPiece{from};
   return ScaledPiece{from, scale_factor};
 }
 
 // InvalidArgument for a scale factor that float32 has as 0 or infinity.
-absl::Status CheckScaleFactor(const Checkpoint& from, const MoeConfig& config) {
+absl::Status CheckScaleFactor(const checkpoint::Checkpoint& from,
+                              const checkpoint::MoeConfig& config) {
   const auto factor = static_cast<float>(config.scale_factor);
   if (factor != 0.0f && std::isfinite(factor)) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(
@@ -61,8 +64,8 @@ absl::Status CheckScaleFactor(const Checkpoint& from, const MoeConfig& config) {
 
 // `config` is from's, and has nothing that no target holds. InvalidArgument for
 // what Mixtral cannot hold.
-absl::StatusOr<ConversionPlan> PlanMixtral(const Checkpoint& from,
-                                           const MoeConfig& config) {
+absl::StatusOr<ConversionPlan> PlanMixtral(
+    const checkpoint::Checkpoint& from, const checkpoint::MoeConfig& config) {
   if (config.intermediate_size_residual.has_value()) {
     return CannotHold(from, "mixtral",
                       absl::StrCat("a residual expert "
@@ -75,16 +78,17 @@ absl::StatusOr<ConversionPlan> PlanMixtral(const Checkpoint& from,
                       "biases of the attention (attention_bias)", kLoadAsItIs);
   }
   MOE_RETURN_IF_ERROR(CheckScaleFactor(from, config));
-  MoeConfig mixtral = config;
+  checkpoint::MoeConfig mixtral = config;
   mixtral.scale_factor = 1.0;
   mixtral.config_style = CheckpointForm::OWN;
-  MOE_CHECK(IsPlainMixtral(mixtral));
+  MOE_CHECK(checkpoint::IsPlainMixtral(mixtral));
   return PlanConversion(
-      from, {{kConfigFile, FormatMoeConfig(mixtral)}},
-      [&](const TensorName& name,
-          const TensorLocation& location) -> absl::StatusOr<Replacement> {
+      from, {{checkpoint::kConfigFile, checkpoint::FormatMoeConfig(mixtral)}},
+      [&](const checkpoint::TensorName& name,
+          const checkpoint::TensorLocation& location)
+          -> absl::StatusOr<Replacement> {
         Replacement group = CopyAs(name, location);
-        if (name.kind == TensorKind::kExpertDown) {
+        if (name.kind == checkpoint::TensorKind::kExpertDown) {
           group.pieces = {ScaledBy(config.scale_factor, location)};
         }
         return group;
@@ -98,39 +102,46 @@ std::string LayerName(int64_t layer, absl::string_view part) {
 // Tensors of one layer, one after another in the data of a fused one.
 class Fusion {
  public:
-  Fusion(const Checkpoint& from, int64_t layer) : from_(from), layer_(layer) {}
+  Fusion(const checkpoint::Checkpoint& from, int64_t layer)
+      : from_(from), layer_(layer) {}
 
-  TensorLocation Find(TensorKind kind, int64_t expert = -1) const {
-    return from_.tensors().Find(
-        FormatTensorName({kind, layer_, expert, /*is_bias=*/false}));
+  checkpoint::TensorLocation Find(checkpoint::TensorKind kind,
+                                  int64_t expert = -1) const {
+    return from_.tensors().Find(checkpoint::FormatTensorName(
+        {kind, layer_, expert, /*is_bias=*/false}));
   }
-  void Add(TensorPiece piece, const TensorLocation& part) {
+  void Add(TensorPiece piece, const checkpoint::TensorLocation& part) {
     pieces_.push_back(std::move(piece));
     parts_.push_back(part);
   }
-  void Add(const TensorLocation& part) { Add(CopyPiece{part}, part); }
+  void Add(const checkpoint::TensorLocation& part) {
+    Add(CopyPiece{part}, part);
+  }
 
   // InvalidArgument if the parts are of different types.
-  absl::StatusOr<Replacement> As(absl::string_view name, Shape shape) &&;
+  absl::StatusOr<Replacement> As(absl::string_view name,
+                                 checkpoint::Shape shape) &&;
 
  private:
-  const Checkpoint& from_;
+  const checkpoint::Checkpoint& from_;
   const int64_t layer_;
   std::vector<TensorPiece> pieces_;
-  std::vector<TensorLocation> parts_;
+  std::vector<checkpoint::TensorLocation> parts_;
 };
 
-absl::StatusOr<Replacement> Fusion::As(absl::string_view name, Shape shape) && {
-  const TensorSpec& first = parts_.front().tensor->spec;
+absl::StatusOr<Replacement> Fusion::As(absl::string_view name,
+                                       checkpoint::Shape shape) && {
+  const checkpoint::TensorSpec& first = parts_.front().tensor->spec;
   const std::string fused = LayerName(layer_, name);
-  for (const TensorLocation& part : parts_) {
-    const TensorSpec& spec = part.tensor->spec;
+  for (const checkpoint::TensorLocation& part : parts_) {
+    const checkpoint::TensorSpec& spec = part.tensor->spec;
     if (spec.dtype == first.dtype) continue;
-    return absl::InvalidArgumentError(absl::StrCat(
-        part.shard->path(), ": tensor \"", spec.name, "\" is ",
-        DtypeName(spec.dtype), ", and \"", first.name, "\" is ",
-        DtypeName(first.dtype), "; granitemoeshared has them in one tensor, \"",
-        fused, "\", of one type; ", kLoadAsItIs));
+    return absl::InvalidArgumentError(
+        absl::StrCat(part.shard->path(), ": tensor \"", spec.name, "\" is ",
+                     checkpoint::DtypeName(spec.dtype), ", and \"", first.name,
+                     "\" is ", checkpoint::DtypeName(first.dtype),
+                     "; granitemoeshared has them in one tensor, \"", fused,
+                     "\", of one type; ", kLoadAsItIs));
   }
   return Replacement{{{fused, first.dtype, std::move(shape)}},
                      std::move(pieces_)};
@@ -138,29 +149,31 @@ absl::StatusOr<Replacement> Fusion::As(absl::string_view name, Shape shape) && {
 
 class GraniteConverter {
  public:
-  GraniteConverter(const Checkpoint& from, const MoeConfig& config)
+  GraniteConverter(const checkpoint::Checkpoint& from,
+                   const checkpoint::MoeConfig& config)
       : from_(from), config_(config) {}
 
   // A fused tensor stands in the place of the first of its parts, and nothing
   // in that of the others.
-  absl::StatusOr<Replacement> Convert(const TensorName& name,
-                                      const TensorLocation& from) const;
+  absl::StatusOr<Replacement> Convert(
+      const checkpoint::TensorName& name,
+      const checkpoint::TensorLocation& from) const;
 
  private:
   absl::StatusOr<Replacement> ExpertInputs(int64_t layer) const;
   absl::StatusOr<Replacement> ExpertOutputs(int64_t layer) const;
   absl::StatusOr<Replacement> SharedInputs(int64_t layer) const;
 
-  const Checkpoint& from_;
-  const MoeConfig& config_;
+  const checkpoint::Checkpoint& from_;
+  const checkpoint::MoeConfig& config_;
 };
 
 absl::StatusOr<Replacement> GraniteConverter::ExpertInputs(
     int64_t layer) const {
   Fusion fusion(from_, layer);
   for (int64_t e = 0; e < config_.num_local_experts; ++e) {
-    fusion.Add(fusion.Find(TensorKind::kExpertGate, e));
-    fusion.Add(fusion.Find(TensorKind::kExpertUp, e));
+    fusion.Add(fusion.Find(checkpoint::TensorKind::kExpertGate, e));
+    fusion.Add(fusion.Find(checkpoint::TensorKind::kExpertUp, e));
   }
   return std::move(fusion).As(
       "block_sparse_moe.input_linear",
@@ -172,7 +185,8 @@ absl::StatusOr<Replacement> GraniteConverter::ExpertOutputs(
     int64_t layer) const {
   Fusion fusion(from_, layer);
   for (int64_t e = 0; e < config_.num_local_experts; ++e) {
-    const TensorLocation down = fusion.Find(TensorKind::kExpertDown, e);
+    const checkpoint::TensorLocation down =
+        fusion.Find(checkpoint::TensorKind::kExpertDown, e);
     fusion.Add(ScaledBy(config_.scale_factor, down), down);
   }
   return std::move(fusion).As(
@@ -184,42 +198,43 @@ absl::StatusOr<Replacement> GraniteConverter::ExpertOutputs(
 absl::StatusOr<Replacement> GraniteConverter::SharedInputs(
     int64_t layer) const {
   Fusion fusion(from_, layer);
-  fusion.Add(fusion.Find(TensorKind::kResidualGate));
-  fusion.Add(fusion.Find(TensorKind::kResidualUp));
+  fusion.Add(fusion.Find(checkpoint::TensorKind::kResidualGate));
+  fusion.Add(fusion.Find(checkpoint::TensorKind::kResidualUp));
   return std::move(fusion).As(
       "shared_mlp.input_linear",
       {2 * *config_.intermediate_size_residual, config_.decoder.hidden_size});
 }
 
-Replacement Renamed(const TensorLocation& from, std::string name) {
+Replacement Renamed(const checkpoint::TensorLocation& from, std::string name) {
   return {{{std::move(name), from.tensor->spec.dtype, from.tensor->spec.shape}},
           {CopyPiece{from}}};
 }
 
 absl::StatusOr<Replacement> GraniteConverter::Convert(
-    const TensorName& name, const TensorLocation& from) const {
+    const checkpoint::TensorName& name,
+    const checkpoint::TensorLocation& from) const {
   switch (name.kind) {
-    case TensorKind::kRouter:
+    case checkpoint::TensorKind::kRouter:
       return Renamed(from,
                      LayerName(name.layer, "block_sparse_moe.router.layer"));
-    case TensorKind::kExpertGate:
+    case checkpoint::TensorKind::kExpertGate:
       return name.expert == 0 ? ExpertInputs(name.layer) : Replacement();
-    case TensorKind::kExpertUp:
-    case TensorKind::kResidualUp:
+    case checkpoint::TensorKind::kExpertUp:
+    case checkpoint::TensorKind::kResidualUp:
       return Replacement();
-    case TensorKind::kExpertDown:
+    case checkpoint::TensorKind::kExpertDown:
       return name.expert == 0 ? ExpertOutputs(name.layer) : Replacement();
-    case TensorKind::kResidualGate:
+    case checkpoint::TensorKind::kResidualGate:
       return SharedInputs(name.layer);
-    case TensorKind::kResidualDown:
+    case checkpoint::TensorKind::kResidualDown:
       return Renamed(from, LayerName(name.layer, "shared_mlp.output_linear"));
     default:
       return CopyAs(name, from);
   }
 }
 
-Json GraniteDocument(const MoeConfig& config) {
-  Json document = DocumentWithoutOwnFields(config);
+base::Json GraniteDocument(const checkpoint::MoeConfig& config) {
+  base::Json document = checkpoint::DocumentWithoutOwnFields(config);
   document["architectures"] = {"GraniteMoeSharedForCausalLM"};
   document["model_type"] = "granitemoeshared";
   document["shared_intermediate_size"] = *config.intermediate_size_residual;
@@ -234,14 +249,14 @@ Json GraniteDocument(const MoeConfig& config) {
 }
 
 // The same for GraniteMoeShared.
-absl::StatusOr<ConversionPlan> PlanGranite(const Checkpoint& from,
-                                           const MoeConfig& config) {
+absl::StatusOr<ConversionPlan> PlanGranite(
+    const checkpoint::Checkpoint& from, const checkpoint::MoeConfig& config) {
   if (!config.intermediate_size_residual.has_value()) {
     return CannotHold(from, "granitemoeshared",
                       "a model without a residual expert",
                       "use --target=mixtral");
   }
-  const LlamaConfig& decoder = config.decoder;
+  const checkpoint::LlamaConfig& decoder = config.decoder;
   if (decoder.QuerySize() != decoder.hidden_size) {
     return CannotHold(
         from, "granitemoeshared",
@@ -254,8 +269,10 @@ absl::StatusOr<ConversionPlan> PlanGranite(const Checkpoint& from,
   MOE_RETURN_IF_ERROR(CheckScaleFactor(from, config));
   const GraniteConverter converter(from, config);
   return PlanConversion(
-      from, {{kConfigFile, FormatJson(GraniteDocument(config))}},
-      [&](const TensorName& name, const TensorLocation& location) {
+      from,
+      {{checkpoint::kConfigFile, base::FormatJson(GraniteDocument(config))}},
+      [&](const checkpoint::TensorName& name,
+          const checkpoint::TensorLocation& location) {
         return converter.Convert(name, location);
       });
 }
@@ -267,7 +284,8 @@ struct Limit {
 };
 
 // What no target holds.
-absl::Status CheckExportable(const Checkpoint& from, const MoeConfig& config,
+absl::Status CheckExportable(const checkpoint::Checkpoint& from,
+                             const checkpoint::MoeConfig& config,
                              absl::string_view target) {
   const Limit limits[] = {
       {config.use_attn_moe,
@@ -293,13 +311,13 @@ absl::Status CheckExportable(const Checkpoint& from, const MoeConfig& config,
 }  // namespace
 
 absl::StatusOr<ExportedCheckpoint> ExportCheckpoint(
-    const Checkpoint& from, const ExportOptions& options,
+    const checkpoint::Checkpoint& from, const ExportOptions& options,
     const ConversionOutput& output, const ConversionResources& resources) {
   // What is computed before there is a plan is under the contract, too.
-  SetFloatEnvironment();
-  MOE_RETURN_IF_ERROR(CheckOptions(options));
+  base::SetFloatEnvironment();
+  MOE_RETURN_IF_ERROR(base::CheckOptions(options));
   const bool is_mixtral = options.target() == ExportOptions::MIXTRAL;
-  const MoeConfig* const config = from.moe_config();
+  const checkpoint::MoeConfig* const config = from.moe_config();
   if (config == nullptr) {
     return absl::InvalidArgumentError(absl::StrCat(
         from.directory(),
@@ -318,4 +336,4 @@ absl::StatusOr<ExportedCheckpoint> ExportCheckpoint(
   return exported;
 }
 
-}  // namespace moe
+}  // namespace moe::convert

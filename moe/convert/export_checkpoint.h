@@ -19,7 +19,7 @@
 #include "moe/convert/export_options.pb.h"
 #include "moe/convert/piece_stream.h"
 
-namespace moe {
+namespace moe::convert {
 
 struct ExportedCheckpoint {
   WrittenCheckpoint written;
@@ -55,9 +55,9 @@ struct ExportedCheckpoint {
 // that its type cannot hold, which is found while it is written, and the errors
 // of WriteConversion.
 absl::StatusOr<ExportedCheckpoint> ExportCheckpoint(
-    const Checkpoint& from, const ExportOptions& options,
+    const checkpoint::Checkpoint& from, const ExportOptions& options,
     const ConversionOutput& output, const ConversionResources& resources);
 
-}  // namespace moe
+}  // namespace moe::convert
 
 #endif  // MOE_CONVERT_EXPORT_CHECKPOINT_H_

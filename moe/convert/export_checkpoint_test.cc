@@ -28,13 +28,13 @@
 #include "moe/convert/export_options.pb.h"
 #include "moe/convert/testing/tiny_checkpoint.h"
 
-namespace moe {
+namespace moe::convert {
 namespace {
 
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
-using ::moe::testing::TinyModel;
-using ::moe::testing::WriteTinyMoe;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
+using ::moe::convert::testing::TinyModel;
+using ::moe::convert::testing::WriteTinyMoe;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -42,9 +42,10 @@ using ::testing::IsEmpty;
 absl::StatusOr<ExportedCheckpoint> Export(const std::string& from,
                                           const std::string& to,
                                           ExportOptions::Target target) {
-  MOE_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(from));
-  ThreadPool pool(1);
-  Progress progress(Progress::Style::kSilent, {});
+  MOE_ASSIGN_OR_RETURN(const checkpoint::Checkpoint checkpoint,
+                       checkpoint::Checkpoint::Open(from));
+  base::ThreadPool pool(1);
+  base::Progress progress(base::Progress::Style::kSilent, {});
   ExportOptions options;
   options.set_target(target);
   return ExportCheckpoint(checkpoint, options, {to}, {pool, progress});
@@ -52,18 +53,18 @@ absl::StatusOr<ExportedCheckpoint> Export(const std::string& from,
 
 TEST(ExportOptionsTest, ATargetIsNeeded) {
   ExportOptions options;
-  EXPECT_THAT(CheckOptions(options),
+  EXPECT_THAT(base::CheckOptions(options),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        ::testing::HasSubstr("target: expected a value")));
   options.set_target(ExportOptions::MIXTRAL);
-  MOE_EXPECT_OK(CheckOptions(options));
+  MOE_EXPECT_OK(base::CheckOptions(options));
   options.set_target(ExportOptions::GRANITEMOESHARED);
-  MOE_EXPECT_OK(CheckOptions(options));
+  MOE_EXPECT_OK(base::CheckOptions(options));
 }
 
 struct BadCase {
   ExportOptions::Target target;
-  std::function<void(MoeConfig&)> change;
+  std::function<void(checkpoint::MoeConfig&)> change;
   std::string what;
   std::string instead;
 };
@@ -74,21 +75,24 @@ TEST(ExportCheckpointTest, RefusesByNameWhatATargetCannotHold) {
   const auto mixtral = ExportOptions::MIXTRAL;
   const auto granite = ExportOptions::GRANITEMOESHARED;
   std::vector<BadCase> cases = {
-      {mixtral, [](MoeConfig& c) { c.intermediate_size_residual = 5; },
+      {mixtral,
+       [](checkpoint::MoeConfig& c) { c.intermediate_size_residual = 5; },
        "mixtral cannot hold a residual expert (intermediate_size_residual 5)",
        "--target=granitemoeshared"},
-      {mixtral, [](MoeConfig& c) { c.decoder.attention_bias = true; },
+      {mixtral,
+       [](checkpoint::MoeConfig& c) { c.decoder.attention_bias = true; },
        "mixtral cannot hold biases of the attention (attention_bias)",
        "trust_remote_code=True"},
-      {granite, [](MoeConfig& c) { c.intermediate_size_residual.reset(); },
+      {granite,
+       [](checkpoint::MoeConfig& c) { c.intermediate_size_residual.reset(); },
        "cannot hold a model without a residual expert", "--target=mixtral"},
-      {granite, [](MoeConfig& c) { c.decoder.head_dim = 6; },
+      {granite, [](checkpoint::MoeConfig& c) { c.decoder.head_dim = 6; },
        "granitemoeshared cannot hold a head_dim of 6",
        "trust_remote_code=True"}};
   for (const auto target : {mixtral, granite}) {
     const std::string name = target == mixtral ? "mixtral" : "granitemoeshared";
     cases.push_back({target,
-                     [](MoeConfig& c) {
+                     [](checkpoint::MoeConfig& c) {
                        c.use_attn_moe = true;
                        c.attn_experts = 2;
                        c.top_k_attn = 1;
@@ -96,29 +100,34 @@ TEST(ExportCheckpointTest, RefusesByNameWhatATargetCannotHold) {
                      name + " cannot hold attention experts (attn_experts 2)",
                      "from before convert_mixtral_attn_moe"});
     cases.push_back(
-        {target, [](MoeConfig& c) { c.num_moe_contract_layers = 1; },
+        {target,
+         [](checkpoint::MoeConfig& c) { c.num_moe_contract_layers = 1; },
          name + " cannot hold contract layers (num_moe_contract_layers 1)",
          "--num_moe_contract_layers=0"});
-    cases.push_back({target, [](MoeConfig& c) { c.add_rescale_bias = true; },
-                     name + " cannot hold biases of an alignment",
-                     "--alignment_parts=magnitude"});
-    cases.push_back({target, [](MoeConfig& c) { c.decoder.mlp_bias = true; },
-                     name + " cannot hold biases of the MLP (mlp_bias)",
-                     "trust_remote_code=True"});
+    cases.push_back(
+        {target, [](checkpoint::MoeConfig& c) { c.add_rescale_bias = true; },
+         name + " cannot hold biases of an alignment",
+         "--alignment_parts=magnitude"});
+    cases.push_back(
+        {target, [](checkpoint::MoeConfig& c) { c.decoder.mlp_bias = true; },
+         name + " cannot hold biases of the MLP (mlp_bias)",
+         "trust_remote_code=True"});
     // Half the least float32, and the first double beyond the largest that is
     // no float32: neither zeros nor infinities are written.
-    cases.push_back({target, [](MoeConfig& c) { c.scale_factor = 0x1p-150; },
-                     "scale_factor: expected a number that float32 holds, "
-                     "found 7.00649e-46, which is 0;",
-                     "--scale_factor of 1e-38 or more"});
-    cases.push_back({target, [](MoeConfig& c) { c.scale_factor = 0x1p128; },
+    cases.push_back(
+        {target, [](checkpoint::MoeConfig& c) { c.scale_factor = 0x1p-150; },
+         "scale_factor: expected a number that float32 holds, "
+         "found 7.00649e-46, which is 0;",
+         "--scale_factor of 1e-38 or more"});
+    cases.push_back({target,
+                     [](checkpoint::MoeConfig& c) { c.scale_factor = 0x1p128; },
                      "scale_factor: expected a number that float32 holds, "
                      "found 3.40282e+38, which is inf;",
                      "--scale_factor of 1e38 or less"});
   }
   for (const BadCase& bad : cases) {
     const TempDirectory from, to;
-    MoeConfig config;
+    checkpoint::MoeConfig config;
     if (bad.target == granite) config.intermediate_size_residual = 4;
     bad.change(config);
     WriteTinyMoe(config, {}, from.Path("moe"));
@@ -133,7 +142,7 @@ TEST(ExportCheckpointTest, RefusesByNameWhatATargetCannotHold) {
 // Rounded up, half the least float32 were not 0.
 TEST(ExportCheckpointTest, ComputesInTheRightModes) {
   const TempDirectory directory;
-  MoeConfig config;
+  checkpoint::MoeConfig config;
   config.scale_factor = 0x1p-150;
   WriteTinyMoe(config, {}, directory.Path("moe"));
   std::fesetround(FE_UPWARD);
@@ -141,7 +150,7 @@ TEST(ExportCheckpointTest, ComputesInTheRightModes) {
       Export(directory.Path("moe"), directory.Path("out"),
              ExportOptions::MIXTRAL)
           .status();
-  SetFloatEnvironment();
+  base::SetFloatEnvironment();
   EXPECT_THAT(status,
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("is 0;")));
 }
@@ -162,4 +171,4 @@ TEST(ExportCheckpointTest, RefusesADenseCheckpointAndATakenPath) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::convert

@@ -27,19 +27,19 @@
 #include "moe/convert/export_options.pb.h"
 #include "moe/convert/testing/tiny_checkpoint.h"
 
-namespace moe {
+namespace moe::convert {
 namespace {
 
-using ::moe::testing::ReadTensors;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
-using ::moe::testing::TinyModel;
-using ::moe::testing::WriteTinyMoe;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
+using ::moe::convert::testing::ReadTensors;
+using ::moe::convert::testing::TinyModel;
+using ::moe::convert::testing::WriteTinyMoe;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-MoeConfig Residual() {
-  MoeConfig config;
+checkpoint::MoeConfig Residual() {
+  checkpoint::MoeConfig config;
   config.intermediate_size_residual = 5;
   config.scale_factor = 2.0;
   return config;
@@ -47,26 +47,31 @@ MoeConfig Residual() {
 
 absl::StatusOr<ExportedCheckpoint> Export(const std::string& from,
                                           const std::string& to) {
-  MOE_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(from));
-  ThreadPool pool(2);
-  Progress progress(Progress::Style::kSilent, {});
+  MOE_ASSIGN_OR_RETURN(const checkpoint::Checkpoint checkpoint,
+                       checkpoint::Checkpoint::Open(from));
+  base::ThreadPool pool(2);
+  base::Progress progress(base::Progress::Style::kSilent, {});
   ExportOptions options;
   options.set_target(ExportOptions::GRANITEMOESHARED);
   return ExportCheckpoint(checkpoint, options, {to}, {pool, progress});
 }
 
-HostTensor Twice(HostTensor tensor) {
-  std::vector<float> values(static_cast<size_t>(
-      static_cast<int64_t>(tensor.bytes.size()) / DtypeSize(tensor.dtype)));
-  WeightsToFloat(tensor.dtype, tensor.bytes, absl::MakeSpan(values));
+checkpoint::HostTensor Twice(checkpoint::HostTensor tensor) {
+  std::vector<float> values(
+      static_cast<size_t>(static_cast<int64_t>(tensor.bytes.size()) /
+                          checkpoint::DtypeSize(tensor.dtype)));
+  checkpoint::WeightsToFloat(tensor.dtype, tensor.bytes,
+                             absl::MakeSpan(values));
   for (float& value : values) value *= 2.0f;
-  FloatToWeights(tensor.dtype, values, absl::MakeSpan(tensor.bytes));
+  checkpoint::FloatToWeights(tensor.dtype, values,
+                             absl::MakeSpan(tensor.bytes));
   return tensor;
 }
 
 // The tensors of the definition: 4 experts of 6 in a hidden size of 16.
-HostTensors Wanted(const HostTensors& moe, int64_t num_layers) {
-  HostTensors want;
+checkpoint::HostTensors Wanted(const checkpoint::HostTensors& moe,
+                               int64_t num_layers) {
+  checkpoint::HostTensors want;
   for (const auto& [name, tensor] : moe) {
     if (!absl::StrContains(name, "moe") &&
         !absl::StrContains(name, "residual")) {
@@ -78,9 +83,9 @@ HostTensors Wanted(const HostTensors& moe, int64_t num_layers) {
     const auto at = [&](const std::string& name) {
       return moe.at(absl::StrCat(layer, name, ".weight"));
     };
-    const Dtype dtype = at("mlp_residual.w1").dtype;
-    HostTensor input = {dtype, {4, 12, 16}, ""};
-    HostTensor output = {dtype, {4, 16, 6}, ""};
+    const checkpoint::Dtype dtype = at("mlp_residual.w1").dtype;
+    checkpoint::HostTensor input = {dtype, {4, 12, 16}, ""};
+    checkpoint::HostTensor output = {dtype, {4, 16, 6}, ""};
     for (int e = 0; e < 4; ++e) {
       const std::string expert =
           absl::StrCat("block_sparse_moe.experts.", e, ".");
@@ -101,11 +106,13 @@ HostTensors Wanted(const HostTensors& moe, int64_t num_layers) {
 }
 
 TEST(ExportGraniteTest, FusesTheExperts) {
-  for (const Dtype dtype : {Dtype::kBF16, Dtype::kF16, Dtype::kF32}) {
+  for (const checkpoint::Dtype dtype :
+       {checkpoint::Dtype::kBF16, checkpoint::Dtype::kF16,
+        checkpoint::Dtype::kF32}) {
     for (const int64_t num_shards : {1, 4}) {
       for (const bool attention_bias : {false, true}) {
         const TempDirectory directory;
-        MoeConfig config = Residual();
+        checkpoint::MoeConfig config = Residual();
         config.decoder.attention_bias = attention_bias;
         TinyModel model;
         model.dtype = dtype;
@@ -131,10 +138,12 @@ TEST(ExportGraniteTest, KeepsTheShards) {
   WriteTinyMoe(Residual(), model, directory.Path("moe"));
   MOE_ASSERT_OK(
       Export(directory.Path("moe"), directory.Path("granite")).status());
-  MOE_ASSERT_OK_AND_ASSIGN(const ShardedTensors before,
-                           ShardedTensors::Open(directory.Path("moe")));
-  MOE_ASSERT_OK_AND_ASSIGN(const ShardedTensors after,
-                           ShardedTensors::Open(directory.Path("granite")));
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const checkpoint::ShardedTensors before,
+      checkpoint::ShardedTensors::Open(directory.Path("moe")));
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const checkpoint::ShardedTensors after,
+      checkpoint::ShardedTensors::Open(directory.Path("granite")));
   const auto& old_map = before.index()->weight_map;
   const auto& new_map = after.index()->weight_map;
   EXPECT_EQ(new_map.at("model.layers.1.block_sparse_moe.input_linear.weight"),
@@ -152,10 +161,11 @@ TEST(ExportGraniteTest, TheConfigurationIsGranitesOwn) {
       Export(directory.Path("moe"), directory.Path("granite")).status());
   MOE_ASSERT_OK_AND_ASSIGN(
       const std::string text,
-      ReadFile(directory.Path("granite/config.json"), 1 << 20));
-  MOE_ASSERT_OK_AND_ASSIGN(const Json document, ParseJsonObject(text));
+      base::ReadFile(directory.Path("granite/config.json"), 1 << 20));
+  MOE_ASSERT_OK_AND_ASSIGN(const base::Json document,
+                           base::ParseJsonObject(text));
   EXPECT_EQ(document["architectures"],
-            Json::array({"GraniteMoeSharedForCausalLM"}));
+            base::Json::array({"GraniteMoeSharedForCausalLM"}));
   EXPECT_EQ(document["model_type"], "granitemoeshared");
   EXPECT_EQ(document["intermediate_size"], 6);
   EXPECT_EQ(document["shared_intermediate_size"], 5);
@@ -174,12 +184,13 @@ TEST(ExportGraniteTest, TheConfigurationIsGranitesOwn) {
 TEST(ExportGraniteTest, RefusesPartsOfDifferentTypes) {
   const TempDirectory directory;
   WriteTinyMoe(Residual(), {}, directory.Path("moe"));
-  HostTensors tensors = ReadTensors(directory.Path("moe"));
-  HostTensor& part =
+  checkpoint::HostTensors tensors = ReadTensors(directory.Path("moe"));
+  checkpoint::HostTensor& part =
       tensors.at("model.layers.2.block_sparse_moe.experts.3.w3.weight");
-  part = {Dtype::kF16, part.shape, part.bytes};
-  MOE_ASSERT_OK(WriteSafetensorsFile(directory.Path("moe/model.safetensors"),
-                                     tensors, {}, /*overwrite=*/true));
+  part = {checkpoint::Dtype::kF16, part.shape, part.bytes};
+  MOE_ASSERT_OK(
+      checkpoint::WriteSafetensorsFile(directory.Path("moe/model.safetensors"),
+                                       tensors, {}, /*overwrite=*/true));
   EXPECT_THAT(Export(directory.Path("moe"), directory.Path("granite")),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        AllOf(HasSubstr("experts.3.w3.weight\" is F16"),
@@ -188,4 +199,4 @@ TEST(ExportGraniteTest, RefusesPartsOfDifferentTypes) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::convert

@@ -26,44 +26,50 @@
 #include "moe/convert/export_options.pb.h"
 #include "moe/convert/testing/tiny_checkpoint.h"
 
-namespace moe {
+namespace moe::convert {
 namespace {
 
-using ::moe::testing::ReadTensors;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
-using ::moe::testing::TinyModel;
-using ::moe::testing::WriteTinyMoe;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
+using ::moe::convert::testing::ReadTensors;
+using ::moe::convert::testing::TinyModel;
+using ::moe::convert::testing::WriteTinyMoe;
 using ::testing::HasSubstr;
 
 // The weights times `factor`, rounded once: a few bits times a few are exact as
 // a float.
-HostTensor Times(const HostTensor& tensor, float factor) {
-  HostTensor product = tensor;
-  std::vector<float> values(static_cast<size_t>(
-      static_cast<int64_t>(tensor.bytes.size()) / DtypeSize(tensor.dtype)));
-  WeightsToFloat(tensor.dtype, tensor.bytes, absl::MakeSpan(values));
+checkpoint::HostTensor Times(const checkpoint::HostTensor& tensor,
+                             float factor) {
+  checkpoint::HostTensor product = tensor;
+  std::vector<float> values(
+      static_cast<size_t>(static_cast<int64_t>(tensor.bytes.size()) /
+                          checkpoint::DtypeSize(tensor.dtype)));
+  checkpoint::WeightsToFloat(tensor.dtype, tensor.bytes,
+                             absl::MakeSpan(values));
   for (float& value : values) value *= factor;
-  FloatToWeights(tensor.dtype, values, absl::MakeSpan(product.bytes));
+  checkpoint::FloatToWeights(tensor.dtype, values,
+                             absl::MakeSpan(product.bytes));
   return product;
 }
 
 ExportedCheckpoint Export(const std::string& from, const std::string& to) {
-  ThreadPool pool(2);
-  Progress progress(Progress::Style::kSilent, {});
+  base::ThreadPool pool(2);
+  base::Progress progress(base::Progress::Style::kSilent, {});
   ExportOptions options;
   options.set_target(ExportOptions::MIXTRAL);
-  return ExportCheckpoint(Checkpoint::Open(from).value(), options, {to},
-                          {pool, progress})
+  return ExportCheckpoint(checkpoint::Checkpoint::Open(from).value(), options,
+                          {to}, {pool, progress})
       .value();
 }
 
 TEST(ExportMixtralTest, HasTheScaleFactorInW2) {
-  for (const Dtype dtype : {Dtype::kBF16, Dtype::kF16, Dtype::kF32}) {
+  for (const checkpoint::Dtype dtype :
+       {checkpoint::Dtype::kBF16, checkpoint::Dtype::kF16,
+        checkpoint::Dtype::kF32}) {
     for (const double scale : {1.0, 4.0, 3.0, 0.1}) {
       for (const int64_t num_shards : {1, 3}) {
         const TempDirectory directory;
-        MoeConfig config;
+        checkpoint::MoeConfig config;
         config.scale_factor = scale;
         TinyModel model;
         model.dtype = dtype;
@@ -72,7 +78,7 @@ TEST(ExportMixtralTest, HasTheScaleFactorInW2) {
         WriteTinyMoe(config, model, directory.Path("moe"));
         const ExportedCheckpoint exported =
             Export(directory.Path("moe"), directory.Path("mixtral"));
-        HostTensors want = ReadTensors(directory.Path("moe"));
+        checkpoint::HostTensors want = ReadTensors(directory.Path("moe"));
         int64_t num_scaled = 0;
         for (auto& [name, tensor] : want) {
           if (!absl::StrContains(name, ".w2.")) continue;
@@ -98,15 +104,17 @@ TEST(ExportMixtralTest, HasTheScaleFactorInW2) {
 
 TEST(ExportMixtralTest, TheConfigurationIsMixtralsOwn) {
   const TempDirectory directory;
-  MoeConfig config;
+  checkpoint::MoeConfig config;
   config.scale_factor = 4.0;
   WriteTinyMoe(config, {}, directory.Path("moe"));
   Export(directory.Path("moe"), directory.Path("mixtral"));
   MOE_ASSERT_OK_AND_ASSIGN(
       const std::string text,
-      ReadFile(directory.Path("mixtral/config.json"), 1 << 20));
-  MOE_ASSERT_OK_AND_ASSIGN(const Json document, ParseJsonObject(text));
-  EXPECT_EQ(document["architectures"], Json::array({"MixtralForCausalLM"}));
+      base::ReadFile(directory.Path("mixtral/config.json"), 1 << 20));
+  MOE_ASSERT_OK_AND_ASSIGN(const base::Json document,
+                           base::ParseJsonObject(text));
+  EXPECT_EQ(document["architectures"],
+            base::Json::array({"MixtralForCausalLM"}));
   EXPECT_EQ(document["model_type"], "mixtral");
   EXPECT_EQ(document["num_local_experts"], 4);
   EXPECT_EQ(document["num_experts_per_tok"], 2);
@@ -121,14 +129,16 @@ TEST(ExportMixtralTest, TheConfigurationIsMixtralsOwn) {
     EXPECT_FALSE(document.contains(field)) << field;
   }
   // No code, but the tokenizer.
-  EXPECT_TRUE(PathExists(directory.Path("mixtral/tokenizer.json")));
-  EXPECT_FALSE(PathExists(directory.Path("mixtral/modeling_llama_moe.py")));
-  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint opened,
-                           Checkpoint::Open(directory.Path("mixtral")));
+  EXPECT_TRUE(base::PathExists(directory.Path("mixtral/tokenizer.json")));
+  EXPECT_FALSE(
+      base::PathExists(directory.Path("mixtral/modeling_llama_moe.py")));
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const checkpoint::Checkpoint opened,
+      checkpoint::Checkpoint::Open(directory.Path("mixtral")));
   ASSERT_NE(opened.moe_config(), nullptr);
-  EXPECT_TRUE(IsPlainMixtral(*opened.moe_config()));
-  EXPECT_EQ(FormatMoeConfig(*opened.moe_config()), text);
+  EXPECT_TRUE(checkpoint::IsPlainMixtral(*opened.moe_config()));
+  EXPECT_EQ(checkpoint::FormatMoeConfig(*opened.moe_config()), text);
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::convert

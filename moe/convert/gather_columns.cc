@@ -7,7 +7,7 @@
 #include "absl/types/span.h"
 #include "moe/base/check.h"
 
-namespace moe {
+namespace moe::convert {
 namespace {
 
 // One row at a time: it stays in the first cache while its elements are picked.
@@ -86,4 +86,4 @@ void ColumnGatherer::Gather(const RowBlock& block) const {
   }
 }
 
-}  // namespace moe
+}  // namespace moe::convert

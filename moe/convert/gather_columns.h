@@ -8,7 +8,7 @@
 
 #include "absl/types/span.h"
 
-namespace moe {
+namespace moe::convert {
 
 // The columns of each matrix that a matrix is cut into.
 class ColumnLists {
@@ -65,6 +65,6 @@ class ColumnGatherer {
   std::vector<char*> outs_;  // One for each list.
 };
 
-}  // namespace moe
+}  // namespace moe::convert
 
 #endif  // MOE_CONVERT_GATHER_COLUMNS_H_

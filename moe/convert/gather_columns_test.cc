@@ -11,7 +11,7 @@
 #include "gtest/gtest.h"
 #include "moe/base/philox.h"
 
-namespace moe {
+namespace moe::convert {
 namespace {
 
 using Lists = std::vector<std::vector<int64_t>>;
@@ -54,7 +54,7 @@ TEST(GatherColumnsTest, ASmallOne) {
 }
 
 TEST(GatherColumnsTest, IsItsDefinition) {
-  RandomStream stream(0, "gather_columns_test");
+  base::RandomStream stream(0, "gather_columns_test");
   for (const int64_t element_bytes : {1, 2, 4, 8}) {
     for (const int64_t num_rows : {1, 3, 4, 9}) {
       const ColumnMatrix matrix = {num_rows, 13, element_bytes};
@@ -64,7 +64,7 @@ TEST(GatherColumnsTest, IsItsDefinition) {
       }
       std::vector<int64_t> order(13);
       std::iota(order.begin(), order.end(), int64_t{0});
-      Shuffle(stream, absl::MakeSpan(order));
+      base::Shuffle(stream, absl::MakeSpan(order));
       // Lists in any order, a range, nothing, the same column twice.
       const Lists lists = {{order.begin(), order.begin() + 6},
                            {4, 5, 6, 7},
@@ -82,4 +82,4 @@ TEST(GatherColumnsTest, IsItsDefinition) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::convert

@@ -16,7 +16,7 @@
 #include "moe/convert/conversion_plan.h"
 #include "moe/convert/piece_stream.h"
 
-namespace moe {
+namespace moe::convert {
 
 // The neurons that each layer keeps: one or more, as many in every layer, each
 // one once.
@@ -25,7 +25,8 @@ using KeptNeurons = std::vector<std::vector<int64_t>>;
 // Checks before hours of work whether the checkpoint could be written, with
 // `num_neurons` in each layer. `dense` must be dense. The errors of
 // CheckConversionOutput.
-absl::Status CheckNarrowOutput(const Checkpoint& dense, int64_t num_neurons,
+absl::Status CheckNarrowOutput(const checkpoint::Checkpoint& dense,
+                               int64_t num_neurons,
                                const ConversionOutput& output);
 
 // Writes `dense` with, in layer l and for n = kept[l],
@@ -39,9 +40,9 @@ absl::Status CheckNarrowOutput(const Checkpoint& dense, int64_t num_neurons,
 //
 // Bits: the directory is a function of the input's files and of `kept`.
 absl::StatusOr<WrittenCheckpoint> WriteNarrowCheckpoint(
-    const Checkpoint& dense, const KeptNeurons& kept,
+    const checkpoint::Checkpoint& dense, const KeptNeurons& kept,
     const ConversionOutput& output, const ConversionResources& resources);
 
-}  // namespace moe
+}  // namespace moe::convert
 
 #endif  // MOE_CONVERT_NARROW_MLP_H_

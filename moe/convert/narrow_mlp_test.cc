@@ -24,16 +24,16 @@
 #include "moe/convert/conversion_plan.h"
 #include "moe/convert/testing/tiny_checkpoint.h"
 
-namespace moe {
+namespace moe::convert {
 namespace {
 
-using ::moe::testing::Numbers;
-using ::moe::testing::ReadTensors;
-using ::moe::testing::Select;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
-using ::moe::testing::TinyModel;
-using ::moe::testing::WriteTinyModel;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
+using ::moe::convert::testing::Numbers;
+using ::moe::convert::testing::ReadTensors;
+using ::moe::convert::testing::Select;
+using ::moe::convert::testing::TinyModel;
+using ::moe::convert::testing::WriteTinyModel;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -47,14 +47,15 @@ class NarrowMlpTest : public ::testing::Test {
   absl::StatusOr<WrittenCheckpoint> Narrow(const KeptNeurons& kept,
                                            const ConversionOutput& output,
                                            int num_threads = 1) const {
-    ThreadPool pool(num_threads);
-    Progress progress(Progress::Style::kSilent, {});
-    return WriteNarrowCheckpoint(Checkpoint::Open(from_).value(), kept, output,
-                                 {pool, progress});
+    base::ThreadPool pool(num_threads);
+    base::Progress progress(base::Progress::Style::kSilent, {});
+    return WriteNarrowCheckpoint(checkpoint::Checkpoint::Open(from_).value(),
+                                 kept, output, {pool, progress});
   }
 
   // The definition: `all` with the neurons of `kept`.
-  static HostTensors Kept(HostTensors all, const KeptNeurons& kept) {
+  static checkpoint::HostTensors Kept(checkpoint::HostTensors all,
+                                      const KeptNeurons& kept) {
     for (size_t l = 0; l < kept.size(); ++l) {
       for (const auto& [matrix, axis] :
            {std::pair<const char*, size_t>("gate_proj.weight", 0),
@@ -71,9 +72,9 @@ class NarrowMlpTest : public ::testing::Test {
     return all;
   }
 
-  static Json ConfigOf(const std::string& directory) {
-    return ParseJsonObject(
-               ReadFile(directory + "/config.json", 1 << 20).value())
+  static base::Json ConfigOf(const std::string& directory) {
+    return base::ParseJsonObject(
+               base::ReadFile(directory + "/config.json", 1 << 20).value())
         .value();
   }
 
@@ -85,30 +86,31 @@ class NarrowMlpTest : public ::testing::Test {
 TEST_F(NarrowMlpTest, KeepsNeuronsOfAnyModel) {
   const TinyModel models[] = {
       {},
-      {.mlp_bias = true, .dtype = Dtype::kF32, .num_shards = 3},
-      {.attention_bias = true, .tied = true, .dtype = Dtype::kF16},
+      {.mlp_bias = true, .dtype = checkpoint::Dtype::kF32, .num_shards = 3},
+      {.attention_bias = true, .tied = true, .dtype = checkpoint::Dtype::kF16},
   };
   int i = 0;
   for (const TinyModel& model : models) {
     const std::string from = directory_.Path(absl::StrCat("from", i));
     const std::string to = directory_.Path(absl::StrCat("to", i++));
     WriteTinyModel(model, from);
-    ThreadPool pool(2);
-    Progress progress(Progress::Style::kSilent, {});
+    base::ThreadPool pool(2);
+    base::Progress progress(base::Progress::Style::kSilent, {});
     MOE_ASSERT_OK_AND_ASSIGN(
         const WrittenCheckpoint written,
-        WriteNarrowCheckpoint(Checkpoint::Open(from).value(), SomeNeurons(),
-                              {to}, {pool, progress}));
+        WriteNarrowCheckpoint(checkpoint::Checkpoint::Open(from).value(),
+                              SomeNeurons(), {to}, {pool, progress}));
     EXPECT_EQ(written.num_shards, model.num_shards);
     EXPECT_EQ(ReadTensors(to), Kept(ReadTensors(from), SomeNeurons()));
     // Opening holds it to its configuration. A field more is another one.
-    MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint made, Checkpoint::Open(to));
+    MOE_ASSERT_OK_AND_ASSIGN(const checkpoint::Checkpoint made,
+                             checkpoint::Checkpoint::Open(to));
     EXPECT_NE(made.dense_config(), nullptr);
-    Json want = ConfigOf(from);
+    base::Json want = ConfigOf(from);
     want["intermediate_size"] = 5;
-    EXPECT_EQ(FormatJson(ConfigOf(to)), FormatJson(want));
-    EXPECT_EQ(ReadFile(to + "/tokenizer.json", 1 << 20).value(),
-              ReadFile(from + "/tokenizer.json", 1 << 20).value());
+    EXPECT_EQ(base::FormatJson(ConfigOf(to)), base::FormatJson(want));
+    EXPECT_EQ(base::ReadFile(to + "/tokenizer.json", 1 << 20).value(),
+              base::ReadFile(from + "/tokenizer.json", 1 << 20).value());
   }
 }
 
@@ -118,8 +120,8 @@ TEST_F(NarrowMlpTest, AllNeuronsAreTheModelItself) {
   MOE_ASSERT_OK(Narrow(all, {to_}).status());
   EXPECT_EQ(ReadTensors(to_), ReadTensors(from_));
   for (const char* const file : {"/model.safetensors", "/config.json"}) {
-    EXPECT_EQ(ReadFile(to_ + file, 1 << 20).value(),
-              ReadFile(from_ + file, 1 << 20).value());
+    EXPECT_EQ(base::ReadFile(to_ + file, 1 << 20).value(),
+              base::ReadFile(from_ + file, 1 << 20).value());
   }
 }
 
@@ -139,10 +141,10 @@ TEST_F(NarrowMlpTest, ThreadsAndShardsChangeNoTensor) {
 
 TEST_F(NarrowMlpTest, NoPathGoesAlong) {
   WriteTinyModel({}, from_);
-  Json config = ConfigOf(from_);
+  base::Json config = ConfigOf(from_);
   config["_name_or_path"] = "someone/model";
   config["vocab_file"] = "/home/someone/vocab";
-  directory_.Write("from/config.json", FormatJson(config));
+  directory_.Write("from/config.json", base::FormatJson(config));
   MOE_ASSERT_OK_AND_ASSIGN(const WrittenCheckpoint written,
                            Narrow(SomeNeurons(), {to_}));
   EXPECT_EQ(ConfigOf(to_).count("_name_or_path"), 0u);
@@ -153,7 +155,8 @@ TEST_F(NarrowMlpTest, NoPathGoesAlong) {
 
 TEST_F(NarrowMlpTest, SaysBeforeTheWorkWhatIsInTheWay) {
   WriteTinyModel({}, from_);
-  const Checkpoint from = Checkpoint::Open(from_).value();
+  const checkpoint::Checkpoint from =
+      checkpoint::Checkpoint::Open(from_).value();
   MOE_EXPECT_OK(CheckNarrowOutput(from, 5, {to_}));
   // It leaves nothing behind.
   EXPECT_THAT(directory_.List(), ElementsAre("from"));
@@ -168,4 +171,4 @@ TEST_F(NarrowMlpTest, SaysBeforeTheWorkWhatIsInTheWay) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::convert

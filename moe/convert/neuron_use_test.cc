@@ -9,21 +9,22 @@
 #include "moe/checkpoint/artifact/neuron_indices.h"
 #include "moe/convert/convert_mlp.h"
 
-namespace moe {
+namespace moe::convert {
 namespace {
 
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::StatusIs;
 using ::testing::HasSubstr;
 
 TEST(SplitSequentiallyTest, CutsEveryLayerEvenly) {
-  MOE_ASSERT_OK_AND_ASSIGN(const NeuronIndices indices,
+  MOE_ASSERT_OK_AND_ASSIGN(const checkpoint::NeuronIndices indices,
                            SplitSequentially({2, 3, 6}));
   ASSERT_EQ(indices.layers.size(), 2);
-  for (const LayerNeuronIndices& layer : indices.layers) {
-    EXPECT_EQ(layer.experts, Matrix<int64_t>(3, 2, {0, 1, 2, 3, 4, 5}));
+  for (const checkpoint::LayerNeuronIndices& layer : indices.layers) {
+    EXPECT_EQ(layer.experts, base::Matrix<int64_t>(3, 2, {0, 1, 2, 3, 4, 5}));
     EXPECT_FALSE(layer.residual.has_value());
   }
-  MOE_EXPECT_OK(ValidateNeuronIndices(indices, {2, 3, 6}, "sequential"));
+  MOE_EXPECT_OK(
+      checkpoint::ValidateNeuronIndices(indices, {2, 3, 6}, "sequential"));
 }
 
 TEST(SplitSequentiallyTest, RefusesWhatDoesNotDivide) {
@@ -34,8 +35,8 @@ TEST(SplitSequentiallyTest, RefusesWhatDoesNotDivide) {
 }
 
 TEST(CountUseTest, CountsWhatIsUnusedAndShared) {
-  LayerNeuronIndices layer;
-  layer.experts = Matrix<int64_t>(2, 2, {5, 0, 0, 3});
+  checkpoint::LayerNeuronIndices layer;
+  layer.experts = base::Matrix<int64_t>(2, 2, {5, 0, 0, 3});
   NeuronUse use = CountUse(layer, 6);
   EXPECT_EQ(use.num_unused, 3);  // 1, 2, 4
   EXPECT_EQ(use.num_shared, 1);  // 0
@@ -46,4 +47,4 @@ TEST(CountUseTest, CountsWhatIsUnusedAndShared) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::convert

@@ -20,26 +20,27 @@
 #include "moe/checkpoint/tensor_name.h"
 #include "moe/convert/conversion_plan.h"
 
-namespace moe {
+namespace moe::convert {
 
 // Where the routers of a model come from.
 struct RouterSource {
   // Given weights. Null if the routers are to be drawn.
-  const GateWeights* gate_weights = nullptr;
+  const checkpoint::GateWeights* gate_weights = nullptr;
   uint64_t seed = 0;
   // Names the random numbers: the router of layer L is drawn from the stream
   // "STEP/layer/L".
   std::string step;
   CheckpointForm::RouterDtype dtype = CheckpointForm::CHECKPOINT;
   // What the routers are: of the MLP or of the attention.
-  TensorKind kind = TensorKind::kRouter;
+  checkpoint::TensorKind kind = checkpoint::TensorKind::kRouter;
   int64_t num_experts = 0;
   int64_t hidden_size = 0;
 };
 
 // The router [num_experts, hidden_size] of a layer. Its type is F32 or, by
 // default, `weights`, the type of the weights beside it.
-TensorSpec RouterSpec(const RouterSource& source, int64_t layer, Dtype weights);
+checkpoint::TensorSpec RouterSpec(const RouterSource& source, int64_t layer,
+                                  checkpoint::Dtype weights);
 
 // A router [num_experts, hidden_size] in the type of `spec`.
 //
@@ -53,22 +54,25 @@ TensorSpec RouterSpec(const RouterSource& source, int64_t layer, Dtype weights);
 // then rounded to the type to nearest even. Bits: a function of seed, step,
 // layer and `spec` alone.
 std::string RouterBytes(const RouterSource& source, int64_t layer,
-                        const TensorSpec& spec);
+                        const checkpoint::TensorSpec& spec);
 
 // The router with RouterBytes as its data, computed when they are written.
 // `source` and its weights must live until then.
-Replacement RouterOf(const RouterSource& source, int64_t layer, Dtype weights);
+Replacement RouterOf(const RouterSource& source, int64_t layer,
+                     checkpoint::Dtype weights);
 
 // InvalidArgument, with layer, expert and feature, if the type of `spec` cannot
 // hold a given weight.
-absl::Status CheckRouterFits(const GateWeights& gate_weights, int64_t layer,
-                             const TensorSpec& spec);
+absl::Status CheckRouterFits(const checkpoint::GateWeights& gate_weights,
+                             int64_t layer, const checkpoint::TensorSpec& spec);
 
 // CheckRouterFits for every layer of `from` that is no contract layer. `beside`
 // is the kind of the weights whose type the routers have. OK if the routers are
 // drawn. An error begins with `path`, where the given weights come from.
-absl::Status CheckRoutersFit(const RouterSource& source, const Checkpoint& from,
-                             const MoeConfig& config, TensorKind beside,
+absl::Status CheckRoutersFit(const RouterSource& source,
+                             const checkpoint::Checkpoint& from,
+                             const checkpoint::MoeConfig& config,
+                             checkpoint::TensorKind beside,
                              absl::string_view path);
 
 // Returns the bytes of `bias` / `scale` in the type of the bias. Every expert
@@ -79,9 +83,9 @@ absl::Status CheckRoutersFit(const RouterSource& source, const Checkpoint& from,
 // of `scale`, if an element other than 0 has no exact quotient in its type, or
 // if `scale` is no power of two: then exact quotients are luck. The errors of
 // ReadFinite.
-absl::StatusOr<std::string> DivideBias(const TensorLocation& bias, double scale,
-                                       absl::string_view field);
+absl::StatusOr<std::string> DivideBias(const checkpoint::TensorLocation& bias,
+                                       double scale, absl::string_view field);
 
-}  // namespace moe
+}  // namespace moe::convert
 
 #endif  // MOE_CONVERT_NEW_WEIGHTS_H_

@@ -15,27 +15,27 @@
 #include "moe/checkpoint/sharded_tensors.h"
 #include "moe/checkpoint/tensor.h"
 
-namespace moe {
+namespace moe::convert {
 
-absl::Status ReadFinite(const TensorLocation& from, int64_t offset_bytes,
-                        absl::Span<char> out) {
-  const TensorSpec& spec = from.tensor->spec;
+absl::Status ReadFinite(const checkpoint::TensorLocation& from,
+                        int64_t offset_bytes, absl::Span<char> out) {
+  const checkpoint::TensorSpec& spec = from.tensor->spec;
   MOE_RETURN_IF_ERROR(
       from.shard->Read(*from.tensor, static_cast<uint64_t>(offset_bytes), out));
   const std::optional<int64_t> found = FindNonFinite(spec.dtype, out);
   if (!found.has_value()) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(
       from.shard->path(), ": tensor \"", spec.name, "\" ",
-      FormatShape(spec.shape), " has a NaN or infinity at element ",
-      offset_bytes / DtypeSize(spec.dtype) + *found,
+      checkpoint::FormatShape(spec.shape), " has a NaN or infinity at element ",
+      offset_bytes / checkpoint::DtypeSize(spec.dtype) + *found,
       "; a model with such a weight computes nothing; get the file again, or "
       "convert a checkpoint from before the weight was lost"));
 }
 
 namespace {
 
-PieceUnits Elements(const TensorLocation& from) {
-  const int64_t bytes = DtypeSize(from.tensor->spec.dtype);
+PieceUnits Elements(const checkpoint::TensorLocation& from) {
+  const int64_t bytes = checkpoint::DtypeSize(from.tensor->spec.dtype);
   return {NumBytes(from.tensor->spec) / bytes, bytes};
 }
 
@@ -71,7 +71,7 @@ constexpr size_t kScaledAtOnce = 2048;
 
 // What elements of a tensor are multiplied by.
 struct Multiplication {
-  const TensorLocation& from;
+  const checkpoint::TensorLocation& from;
   double factor = 1.0;
   // What to do where the product is beyond the type.
   const char* advice = "";
@@ -81,25 +81,25 @@ struct Multiplication {
 // Returns how many products were rounded.
 absl::StatusOr<int64_t> ScaleSome(const Multiplication& by, int64_t first,
                                   absl::Span<char> elements) {
-  const TensorSpec& spec = by.from.tensor->spec;
+  const checkpoint::TensorSpec& spec = by.from.tensor->spec;
   const size_t count =
-      elements.size() / static_cast<size_t>(DtypeSize(spec.dtype));
+      elements.size() / static_cast<size_t>(checkpoint::DtypeSize(spec.dtype));
   std::array<float, kScaledAtOnce> value_buffer, product_buffer;
   const auto values = absl::MakeSpan(value_buffer).first(count);
   const auto products = absl::MakeSpan(product_buffer).first(count);
-  WeightsToFloat(spec.dtype, elements, values);
+  checkpoint::WeightsToFloat(spec.dtype, elements, values);
   const auto factor = static_cast<float>(by.factor);
   for (size_t i = 0; i < count; ++i) products[i] = values[i] * factor;
-  FloatToWeights(spec.dtype, products, elements);
+  checkpoint::FloatToWeights(spec.dtype, products, elements);
   if (const std::optional<int64_t> found =
           FindNonFinite(spec.dtype, elements)) {
     return absl::InvalidArgumentError(absl::StrCat(
         by.from.shard->path(), ": tensor \"", spec.name, "\" has ",
         values[static_cast<size_t>(*found)], " at element ", first + *found,
         "; times ", by.factor, " it is beyond the largest ",
-        DtypeName(spec.dtype), "; ", by.advice));
+        checkpoint::DtypeName(spec.dtype), "; ", by.advice));
   }
-  WeightsToFloat(spec.dtype, elements, products);
+  checkpoint::WeightsToFloat(spec.dtype, elements, products);
   return CountRounded(products, values, by.factor);
 }
 
@@ -107,7 +107,7 @@ absl::StatusOr<int64_t> ScaleSome(const Multiplication& by, int64_t first,
 absl::StatusOr<int64_t> Scale(const Multiplication& by, int64_t first,
                               absl::Span<char> elements) {
   const auto element_bytes =
-      static_cast<size_t>(DtypeSize(by.from.tensor->spec.dtype));
+      static_cast<size_t>(checkpoint::DtypeSize(by.from.tensor->spec.dtype));
   int64_t num_rounded = 0;
   while (!elements.empty()) {
     const absl::Span<char> block = elements.first(
@@ -120,8 +120,8 @@ absl::StatusOr<int64_t> Scale(const Multiplication& by, int64_t first,
   return num_rounded;
 }
 
-PieceUnits Rows(const TensorLocation& from) {
-  const TensorSpec& spec = from.tensor->spec;
+PieceUnits Rows(const checkpoint::TensorLocation& from) {
+  const checkpoint::TensorSpec& spec = from.tensor->spec;
   return {spec.shape[0], NumBytes(spec) / spec.shape[0]};
 }
 
@@ -198,4 +198,4 @@ absl::StatusOr<int64_t> ReadUnits(const ScaledRowsPiece& piece, int64_t first,
   return num_rounded;
 }
 
-}  // namespace moe
+}  // namespace moe::convert

@@ -12,7 +12,7 @@
 #include "moe/checkpoint/sharded_tensors.h"
 #include "moe/convert/piece_stream.h"
 
-namespace moe {
+namespace moe::convert {
 
 // Fills `out`, whole elements, from byte `offset_bytes` of the tensor's data
 // on. What is read is looked at while it is in the cache: read no more at a
@@ -20,8 +20,8 @@ namespace moe {
 //
 // InvalidArgument, with file, tensor and element, for a NaN or infinity; the
 // errors of SafetensorsFile::Read. May be called by several threads at once.
-absl::Status ReadFinite(const TensorLocation& from, int64_t offset_bytes,
-                        absl::Span<char> out);
+absl::Status ReadFinite(const checkpoint::TensorLocation& from,
+                        int64_t offset_bytes, absl::Span<char> out);
 
 // What a piece is read in: [0, count) units of so many bytes.
 struct PieceUnits {
@@ -46,6 +46,6 @@ absl::StatusOr<int64_t> ReadUnits(const ScaledPiece& piece, int64_t first,
 absl::StatusOr<int64_t> ReadUnits(const ScaledRowsPiece& piece, int64_t first,
                                   absl::Span<char> out);
 
-}  // namespace moe
+}  // namespace moe::convert
 
 #endif  // MOE_CONVERT_PIECE_READER_H_

@@ -18,31 +18,34 @@
 #include "moe/checkpoint/sharded_tensors.h"
 #include "moe/convert/piece_stream.h"
 
-namespace moe {
+namespace moe::convert {
 namespace {
 
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 TEST(ReadFiniteTest, NamesWhatIsNotANumberAndReadsWhatIs) {
   constexpr float kInf = std::numeric_limits<float>::infinity();
-  for (const Dtype dtype : {Dtype::kBF16, Dtype::kF16, Dtype::kF32}) {
+  for (const checkpoint::Dtype dtype :
+       {checkpoint::Dtype::kBF16, checkpoint::Dtype::kF16,
+        checkpoint::Dtype::kF32}) {
     for (const float bad : {kInf, -kInf, std::nanf("")}) {
       const TempDirectory directory;
       const std::vector<float> values = {1.0f, -0.0f, 2.0f, 3.0f, bad, 5.0f};
-      const int64_t size = DtypeSize(dtype);
-      HostTensor tensor = {dtype, {2, 3}, ""};
+      const int64_t size = checkpoint::DtypeSize(dtype);
+      checkpoint::HostTensor tensor = {dtype, {2, 3}, ""};
       tensor.bytes.resize(values.size() * static_cast<size_t>(size));
-      FloatToWeights(dtype, values, absl::MakeSpan(tensor.bytes));
+      checkpoint::FloatToWeights(dtype, values, absl::MakeSpan(tensor.bytes));
       const std::string path = directory.Path("x.safetensors");
-      MOE_ASSERT_OK(WriteSafetensorsFile(path, {{"t", tensor}}, {}, false));
-      MOE_ASSERT_OK_AND_ASSIGN(const SafetensorsFile file,
-                               SafetensorsFile::Open(path));
-      const TensorLocation from = {&file, &file.tensors()[0]};
+      MOE_ASSERT_OK(
+          checkpoint::WriteSafetensorsFile(path, {{"t", tensor}}, {}, false));
+      MOE_ASSERT_OK_AND_ASSIGN(const checkpoint::SafetensorsFile file,
+                               checkpoint::SafetensorsFile::Open(path));
+      const checkpoint::TensorLocation from = {&file, &file.tensors()[0]};
       std::string out(static_cast<size_t>(3 * size), 'x');
       MOE_EXPECT_OK(ReadFinite(from, size, absl::MakeSpan(out)));
       EXPECT_EQ(out, tensor.bytes.substr(static_cast<size_t>(size),
@@ -57,39 +60,41 @@ TEST(ReadFiniteTest, NamesWhatIsNotANumberAndReadsWhatIs) {
   }
 }
 
-std::string Weights(Dtype dtype, const std::vector<float>& values) {
-  std::string bytes(values.size() * static_cast<size_t>(DtypeSize(dtype)),
-                    '\0');
-  FloatToWeights(dtype, values, absl::MakeSpan(bytes));
+std::string Weights(checkpoint::Dtype dtype, const std::vector<float>& values) {
+  std::string bytes(
+      values.size() * static_cast<size_t>(checkpoint::DtypeSize(dtype)), '\0');
+  checkpoint::FloatToWeights(dtype, values, absl::MakeSpan(bytes));
   return bytes;
 }
 
-std::vector<float> Values(Dtype dtype, const std::string& bytes) {
+std::vector<float> Values(checkpoint::Dtype dtype, const std::string& bytes) {
   std::vector<float> values(bytes.size() /
-                            static_cast<size_t>(DtypeSize(dtype)));
-  WeightsToFloat(dtype, bytes, absl::MakeSpan(values));
+                            static_cast<size_t>(checkpoint::DtypeSize(dtype)));
+  checkpoint::WeightsToFloat(dtype, bytes, absl::MakeSpan(values));
   return values;
 }
 
 class PieceReaderTest : public ::testing::Test {
  protected:
   // A file with one tensor.
-  TensorLocation Location(Dtype dtype, Shape shape, std::string bytes) {
+  checkpoint::TensorLocation Location(checkpoint::Dtype dtype,
+                                      checkpoint::Shape shape,
+                                      std::string bytes) {
     const std::string path = directory_.Path("x.safetensors");
-    EXPECT_TRUE(WriteSafetensorsFile(
+    EXPECT_TRUE(checkpoint::WriteSafetensorsFile(
                     path, {{"t", {dtype, std::move(shape), std::move(bytes)}}},
                     {}, /*overwrite=*/true)
                     .ok());
-    file_ = SafetensorsFile::Open(path);
+    file_ = checkpoint::SafetensorsFile::Open(path);
     return {&*file_, &file_->tensors()[0]};
   }
 
   const TempDirectory directory_;
-  absl::StatusOr<SafetensorsFile> file_;
+  absl::StatusOr<checkpoint::SafetensorsFile> file_;
 };
 
 TEST_F(PieceReaderTest, CopiesElements) {
-  const CopyPiece piece{Location(Dtype::kF16, {2, 2}, "aAbBcCdD")};
+  const CopyPiece piece{Location(checkpoint::Dtype::kF16, {2, 2}, "aAbBcCdD")};
   const PieceUnits units = UnitsOf(piece);
   EXPECT_EQ(units.count, 4);
   EXPECT_EQ(units.bytes, 2);
@@ -100,7 +105,7 @@ TEST_F(PieceReaderTest, CopiesElements) {
 
 TEST_F(PieceReaderTest, ReadsRowsFromAnyOnToAnyOther) {
   const std::vector<int64_t> a = {4, 0, 1, 2}, none = {}, b = {3, 3};
-  const RowsPiece piece{Location(Dtype::kU8, {5, 2}, "aAbBcCdDeE"),
+  const RowsPiece piece{Location(checkpoint::Dtype::kU8, {5, 2}, "aAbBcCdDeE"),
                         {a, none, b}};
   const std::string want = "eEaAbBcCdDdD";
   const PieceUnits units = UnitsOf(piece);
@@ -119,18 +124,22 @@ TEST_F(PieceReaderTest, ReadsRowsFromAnyOnToAnyOther) {
 
 TEST_F(PieceReaderTest, RowsOfAVectorAreItsElements) {
   const std::vector<int64_t> list = {2, 0};
-  const RowsPiece piece{Location(Dtype::kBF16, {3}, "aAbBcC"), {list}};
+  const RowsPiece piece{Location(checkpoint::Dtype::kBF16, {3}, "aAbBcC"),
+                        {list}};
   std::string out(4, '\0');
   MOE_ASSERT_OK(ReadUnits(piece, 0, absl::MakeSpan(out)));
   EXPECT_EQ(out, "cCaA");
 }
 
 TEST_F(PieceReaderTest, ScalesByAPowerOfTwoExactly) {
-  for (const Dtype dtype : {Dtype::kBF16, Dtype::kF16, Dtype::kF32}) {
+  for (const checkpoint::Dtype dtype :
+       {checkpoint::Dtype::kBF16, checkpoint::Dtype::kF16,
+        checkpoint::Dtype::kF32}) {
     const ScaledPiece piece{
         Location(dtype, {4}, Weights(dtype, {1.0f, -0.375f, 0.0f, 100.0f})),
         4.0f};
-    std::string out(static_cast<size_t>(3 * DtypeSize(dtype)), '\0');
+    std::string out(static_cast<size_t>(3 * checkpoint::DtypeSize(dtype)),
+                    '\0');
     EXPECT_THAT(ReadUnits(piece, 1, absl::MakeSpan(out)), IsOkAndHolds(0));
     EXPECT_THAT(Values(dtype, out), ElementsAre(-1.5f, 0.0f, 400.0f));
   }
@@ -140,24 +149,26 @@ TEST_F(PieceReaderTest, ScalesByAPowerOfTwoExactly) {
 // 2^-7, and from 2 to 4 the step is 2^-6: halfway between 3 + 2^-6 and 3 +
 // 2^-5. The latter is even: 1.515625 * 2 = 0b1.1000010 * 2.
 TEST_F(PieceReaderTest, RoundsAndCounts) {
-  const ScaledPiece piece{
-      Location(Dtype::kBF16, {3},
-               Weights(Dtype::kBF16, {1.0f, 1.0f + 0x1p-7f, -0.0f})),
-      3.0f};
+  const ScaledPiece piece{Location(checkpoint::Dtype::kBF16, {3},
+                                   Weights(checkpoint::Dtype::kBF16,
+                                           {1.0f, 1.0f + 0x1p-7f, -0.0f})),
+                          3.0f};
   std::string out(6, '\0');
   EXPECT_THAT(ReadUnits(piece, 0, absl::MakeSpan(out)), IsOkAndHolds(1));
-  EXPECT_THAT(Values(Dtype::kBF16, out),
+  EXPECT_THAT(Values(checkpoint::Dtype::kBF16, out),
               ElementsAre(3.0f, 3.0f + 0x1p-5f, -0.0f));
 }
 
 // The least F16, 2^-24, has no half.
 TEST_F(PieceReaderTest, APowerOfTwoMayLeaveTheRange) {
-  const TensorLocation at = Location(
-      Dtype::kF16, {3}, Weights(Dtype::kF16, {0x1p-24f, 40000.0f, 1.0f}));
+  const checkpoint::TensorLocation at =
+      Location(checkpoint::Dtype::kF16, {3},
+               Weights(checkpoint::Dtype::kF16, {0x1p-24f, 40000.0f, 1.0f}));
   std::string out(6, '\0');
   EXPECT_THAT(ReadUnits(ScaledPiece{at, 0.5f}, 0, absl::MakeSpan(out)),
               IsOkAndHolds(1));
-  EXPECT_THAT(Values(Dtype::kF16, out), ElementsAre(0.0f, 20000.0f, 0.5f));
+  EXPECT_THAT(Values(checkpoint::Dtype::kF16, out),
+              ElementsAre(0.0f, 20000.0f, 0.5f));
   EXPECT_THAT(
       ReadUnits(ScaledPiece{at, 2.0f}, 0, absl::MakeSpan(out)),
       StatusIs(absl::StatusCode::kInvalidArgument,
@@ -170,19 +181,21 @@ TEST_F(PieceReaderTest, APowerOfTwoMayLeaveTheRange) {
 // 0.1f, as the product with 1 is, is not 0.1; and what becomes 0 was not 0.
 TEST_F(PieceReaderTest, AFactorThatIsNoFloatRoundsAllButZero) {
   const ScaledPiece piece{
-      Location(Dtype::kF32, {5},
-               Weights(Dtype::kF32, {1.0f, 0.0f, -0.0f, 0x1p-149f, -3.0f})),
+      Location(checkpoint::Dtype::kF32, {5},
+               Weights(checkpoint::Dtype::kF32,
+                       {1.0f, 0.0f, -0.0f, 0x1p-149f, -3.0f})),
       0.1};
   std::string out(20, '\0');
   EXPECT_THAT(ReadUnits(piece, 0, absl::MakeSpan(out)), IsOkAndHolds(3));
-  EXPECT_THAT(Values(Dtype::kF32, out),
+  EXPECT_THAT(Values(checkpoint::Dtype::kF32, out),
               ElementsAre(0.1f, 0.0f, -0.0f, 0.0f, -3.0f * 0.1f));
 }
 
 TEST_F(PieceReaderTest, RefusesToScaleWhatIsNoNumber) {
-  const TensorLocation at = Location(
-      Dtype::kF16, {2},
-      Weights(Dtype::kF16, {1.0f, -std::numeric_limits<float>::infinity()}));
+  const checkpoint::TensorLocation at =
+      Location(checkpoint::Dtype::kF16, {2},
+               Weights(checkpoint::Dtype::kF16,
+                       {1.0f, -std::numeric_limits<float>::infinity()}));
   std::string out(4, '\0');
   EXPECT_THAT(ReadUnits(ScaledPiece{at, 0.5}, 0, absl::MakeSpan(out)),
               StatusIs(absl::StatusCode::kInvalidArgument,
@@ -192,8 +205,8 @@ TEST_F(PieceReaderTest, RefusesToScaleWhatIsNoNumber) {
 TEST_F(PieceReaderTest, ScalesEachRowByItsFactor) {
   const std::vector<float> factors = {2.0f, 3.0f, -0.5f};
   const ScaledRowsPiece piece{
-      Location(Dtype::kBF16, {3, 2},
-               Weights(Dtype::kBF16,
+      Location(checkpoint::Dtype::kBF16, {3, 2},
+               Weights(checkpoint::Dtype::kBF16,
                        {1.0f, 2.0f, 1.0f + 0x1p-7f, -1.0f, 8.0f, 0.0f})),
       factors};
   const PieceUnits units = UnitsOf(piece);
@@ -201,11 +214,11 @@ TEST_F(PieceReaderTest, ScalesEachRowByItsFactor) {
   EXPECT_EQ(units.bytes, 4);
   std::string out(12, '\0');
   EXPECT_THAT(ReadUnits(piece, 0, absl::MakeSpan(out)), IsOkAndHolds(1));
-  EXPECT_THAT(Values(Dtype::kBF16, out),
+  EXPECT_THAT(Values(checkpoint::Dtype::kBF16, out),
               ElementsAre(2.0f, 4.0f, 3.0f + 0x1p-5f, -3.0f, -4.0f, -0.0f));
   out.resize(4);
   EXPECT_THAT(ReadUnits(piece, 2, absl::MakeSpan(out)), IsOkAndHolds(0));
-  EXPECT_THAT(Values(Dtype::kBF16, out), ElementsAre(-4.0f, -0.0f));
+  EXPECT_THAT(Values(checkpoint::Dtype::kBF16, out), ElementsAre(-4.0f, -0.0f));
 }
 
 // Rows of more elements than are scaled at once.
@@ -214,13 +227,18 @@ TEST_F(PieceReaderTest, ScalesLongRows) {
   const std::vector<float> factors = {2.0f, 1e30f};
   std::vector<float> values(2 * kCols, 1.5f);
   const ScaledRowsPiece piece{
-      Location(Dtype::kF32, {2, kCols}, Weights(Dtype::kF32, values)), factors};
+      Location(checkpoint::Dtype::kF32, {2, kCols},
+               Weights(checkpoint::Dtype::kF32, values)),
+      factors};
   std::string out(4 * kCols, '\0');
   EXPECT_THAT(ReadUnits(piece, 0, absl::MakeSpan(out)), IsOkAndHolds(0));
-  EXPECT_EQ(Values(Dtype::kF32, out), std::vector<float>(kCols, 3.0f));
+  EXPECT_EQ(Values(checkpoint::Dtype::kF32, out),
+            std::vector<float>(kCols, 3.0f));
   values.back() = 3e38f;
   const ScaledRowsPiece beyond{
-      Location(Dtype::kF32, {2, kCols}, Weights(Dtype::kF32, values)), factors};
+      Location(checkpoint::Dtype::kF32, {2, kCols},
+               Weights(checkpoint::Dtype::kF32, values)),
+      factors};
   EXPECT_THAT(
       ReadUnits(beyond, 1, absl::MakeSpan(out)),
       StatusIs(absl::StatusCode::kInvalidArgument,
@@ -230,4 +248,4 @@ TEST_F(PieceReaderTest, ScalesLongRows) {
 
 }  // namespace
 
-}  // namespace moe
+}  // namespace moe::convert

@@ -27,7 +27,7 @@
 #include "moe/convert/gather_columns.h"
 #include "moe/convert/piece_reader.h"
 
-namespace moe {
+namespace moe::convert {
 namespace {
 
 int64_t CountIndices(const std::vector<absl::Span<const int64_t>>& lists) {
@@ -37,8 +37,8 @@ int64_t CountIndices(const std::vector<absl::Span<const int64_t>>& lists) {
 }
 
 // The size of each row (`axis` 0) or column (1) of a matrix.
-int64_t BytesOfEach(const TensorLocation& from, size_t axis) {
-  const Shape& shape = from.tensor->spec.shape;
+int64_t BytesOfEach(const checkpoint::TensorLocation& from, size_t axis) {
+  const checkpoint::Shape& shape = from.tensor->spec.shape;
   MOE_CHECK(axis < shape.size() && shape[axis] > 0);
   return NumBytes(from.tensor->spec) / shape[axis];
 }
@@ -121,7 +121,7 @@ class Buffer {
 // body(begin, end) for the pieces of [0, count), on all threads; the error of
 // the first piece that has one.
 absl::Status ParallelReads(
-    ThreadPool& pool, int64_t count, int64_t grain,
+    base::ThreadPool& pool, int64_t count, int64_t grain,
     absl::FunctionRef<absl::Status(int64_t, int64_t)> body) {
   std::mutex mutex;
   absl::Status first;
@@ -137,9 +137,9 @@ absl::Status ParallelReads(
   return first;
 }
 
-ColumnMatrix MatrixOf(const TensorLocation& from) {
-  const TensorSpec& spec = from.tensor->spec;
-  return {spec.shape[0], spec.shape[1], DtypeSize(spec.dtype)};
+ColumnMatrix MatrixOf(const checkpoint::TensorLocation& from) {
+  const checkpoint::TensorSpec& spec = from.tensor->spec;
+  return {spec.shape[0], spec.shape[1], checkpoint::DtypeSize(spec.dtype)};
 }
 
 int64_t RowsPerRead(const ColumnMatrix& matrix) {
@@ -149,8 +149,9 @@ int64_t RowsPerRead(const ColumnMatrix& matrix) {
 
 // Rows from `first` on, whose columns become the rows of `to`, which has no
 // bytes yet.
-absl::Status ReadAndGather(const TensorLocation& from, int64_t first,
-                           RowBlock to, const ColumnGatherer& gatherer) {
+absl::Status ReadAndGather(const checkpoint::TensorLocation& from,
+                           int64_t first, RowBlock to,
+                           const ColumnGatherer& gatherer) {
   const ColumnMatrix matrix = MatrixOf(from);
   const int64_t row_bytes = matrix.num_cols * matrix.element_bytes;
   const auto size = static_cast<size_t>(to.num_rows * row_bytes);
@@ -240,8 +241,8 @@ absl::Status Streamer::WriteUnits(const PieceUnits& units, const Read& read) {
 template <typename Piece>
 absl::Status Streamer::WriteScaled(const Piece& piece) {
   std::mutex mutex;
-  counts_.num_scaled +=
-      NumBytes(TensorPiece(piece)) / DtypeSize(piece.from.tensor->spec.dtype);
+  counts_.num_scaled += NumBytes(TensorPiece(piece)) /
+                        checkpoint::DtypeSize(piece.from.tensor->spec.dtype);
   return WriteUnits(UnitsOf(piece),
                     [&](int64_t first, absl::Span<char> out) -> absl::Status {
                       MOE_ASSIGN_OR_RETURN(const int64_t num_rounded,
@@ -330,4 +331,4 @@ absl::StatusOr<ScaledCounts> StreamPieces(
   return streamer.Finish();
 }
 
-}  // namespace moe
+}  // namespace moe::convert

@@ -23,25 +23,25 @@
 #include "moe/base/thread_pool.h"
 #include "moe/checkpoint/sharded_tensors.h"
 
-namespace moe {
+namespace moe::convert {
 
 // The whole of a tensor, as it is.
 struct CopyPiece {
-  TensorLocation from;
+  checkpoint::TensorLocation from;
 };
 
 // Rows of a matrix [rows, cols], or elements of a vector: those of the first
 // list in its order, then those of the second, and so on. Who makes the piece
 // keeps the lists, and has checked their numbers.
 struct RowsPiece {
-  TensorLocation from;
+  checkpoint::TensorLocation from;
   std::vector<absl::Span<const int64_t>> lists;
 };
 
 // Columns of a matrix [rows, cols]: for each list the matrix [rows, list size]
 // of the columns in its order. The lists as for RowsPiece.
 struct ColumnsPiece {
-  TensorLocation from;
+  checkpoint::TensorLocation from;
   std::vector<absl::Span<const int64_t>> lists;
 };
 
@@ -50,14 +50,14 @@ struct ColumnsPiece {
 // power of two, but for values that leave the range of the type's normal
 // numbers.
 struct ScaledPiece {
-  TensorLocation from;
+  checkpoint::TensorLocation from;
   double factor = 1.0;
 };
 
 // The whole of a matrix [rows, cols], row i of it times factors[i]: the
 // products as of ScaledPiece. Who makes the piece keeps the factors.
 struct ScaledRowsPiece {
-  TensorLocation from;
+  checkpoint::TensorLocation from;
   absl::Span<const float> factors;  // [rows]
 };
 
@@ -77,8 +77,8 @@ GeneratedPiece PieceOf(std::string bytes);
 int64_t NumBytes(const TensorPiece& piece);
 
 struct ConversionResources {
-  ThreadPool& pool;
-  Progress& progress;
+  base::ThreadPool& pool;
+  base::Progress& progress;
 };
 
 // Counts the elements of ScaledPieces and ScaledRowsPieces.
@@ -101,6 +101,6 @@ absl::StatusOr<ScaledCounts> StreamPieces(
     const std::function<absl::Status(absl::string_view)>& append,
     const ConversionResources& resources);
 
-}  // namespace moe
+}  // namespace moe::convert
 
 #endif  // MOE_CONVERT_PIECE_STREAM_H_

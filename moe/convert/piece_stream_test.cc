@@ -24,18 +24,18 @@
 #include "moe/checkpoint/safetensors_header.h"
 #include "moe/checkpoint/sharded_tensors.h"
 
-namespace moe {
+namespace moe::convert {
 namespace {
 
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
 using ::testing::HasSubstr;
 
 TEST(TensorPieceTest, CountsWhatItWrites) {
-  SafetensorsTensor matrix;
-  matrix.spec = {"m", Dtype::kBF16, {3, 5}};
-  SafetensorsTensor vector;
-  vector.spec = {"v", Dtype::kF32, {7}};
+  checkpoint::SafetensorsTensor matrix;
+  matrix.spec = {"m", checkpoint::Dtype::kBF16, {3, 5}};
+  checkpoint::SafetensorsTensor vector;
+  vector.spec = {"v", checkpoint::Dtype::kF32, {7}};
   const std::vector<int64_t> two = {2, 0};
   const std::vector<int64_t> one = {1};
   EXPECT_EQ(NumBytes(TensorPiece(CopyPiece{{nullptr, &matrix}})), 3 * 5 * 2);
@@ -67,25 +67,27 @@ constexpr int64_t kCols = 3001;
 class PieceStreamTest : public ::testing::Test {
  protected:
   PieceStreamTest() : bytes_(2 * kRows * kCols, '\0') {
-    RandomStream stream(0, "piece_stream_test");
+    base::RandomStream stream(0, "piece_stream_test");
     for (size_t i = 0; i < bytes_.size(); i += 2) {
-      const uint16_t bits =
-          FloatToBf16(static_cast<float>(stream.NextUint32() >> 16));
+      const uint16_t bits = checkpoint::FloatToBf16(
+          static_cast<float>(stream.NextUint32() >> 16));
       bytes_[i] = static_cast<char>(bits & 0xff);
       bytes_[i + 1] = static_cast<char>(bits >> 8);
     }
     const std::string path = directory_.Path("x.safetensors");
-    EXPECT_TRUE(WriteSafetensorsFile(
-                    path, {{"t", {Dtype::kBF16, {kRows, kCols}, bytes_}}}, {},
+    EXPECT_TRUE(checkpoint::WriteSafetensorsFile(
+                    path,
+                    {{"t", {checkpoint::Dtype::kBF16, {kRows, kCols}, bytes_}}},
+                    {},
                     /*overwrite=*/false)
                     .ok());
-    file_ = SafetensorsFile::Open(path);
+    file_ = checkpoint::SafetensorsFile::Open(path);
     order_.resize(kRows);
     std::iota(order_.begin(), order_.end(), int64_t{0});
-    Shuffle(stream, absl::MakeSpan(order_));
+    base::Shuffle(stream, absl::MakeSpan(order_));
   }
 
-  TensorLocation At() { return {&*file_, &file_->tensors()[0]}; }
+  checkpoint::TensorLocation At() { return {&*file_, &file_->tensors()[0]}; }
   std::vector<absl::Span<const int64_t>> Halves() const {
     const auto all = absl::MakeConstSpan(order_);
     return {all.first(kRows / 2), all.subspan(kRows / 2)};
@@ -94,8 +96,8 @@ class PieceStreamTest : public ::testing::Test {
   absl::StatusOr<std::string> Stream(const std::vector<TensorPiece>& pieces,
                                      int num_threads = 2) {
     std::string out;
-    ThreadPool pool(num_threads);
-    Progress progress(Progress::Style::kSilent, {});
+    base::ThreadPool pool(num_threads);
+    base::Progress progress(base::Progress::Style::kSilent, {});
     absl::StatusOr<ScaledCounts> counts =
         StreamPieces(pieces,
                      [&](absl::string_view bytes) {
@@ -110,7 +112,7 @@ class PieceStreamTest : public ::testing::Test {
 
   const TempDirectory directory_;
   std::string bytes_;
-  absl::StatusOr<SafetensorsFile> file_;
+  absl::StatusOr<checkpoint::SafetensorsFile> file_;
   std::vector<int64_t> order_;
   ScaledCounts counts_;
 };
@@ -210,8 +212,8 @@ TEST_F(LongColumnsTest, AreTheSameColumns) {
 
 // What is not read when the first bytes are written is missing.
 TEST_F(LongColumnsTest, AreWrittenWhileTheyAreRead) {
-  ThreadPool pool(2);
-  Progress progress(Progress::Style::kSilent, {});
+  base::ThreadPool pool(2);
+  base::Progress progress(base::Progress::Style::kSilent, {});
   EXPECT_THAT(StreamPieces({ColumnsPiece{At(), {list_}}},
                            [&](absl::string_view) {
                              std::filesystem::resize_file(
@@ -235,13 +237,13 @@ TEST_F(PieceStreamTest, AValueThatIsNoNumberIsAnError) {
   for (const int64_t bad : {row * kCols + 1234, last * kCols + 2999}) {
     bytes_.replace(static_cast<size_t>(2 * bad), 2, "\x80\xff");
   }
-  MOE_ASSERT_OK(WriteSafetensorsFile(
+  MOE_ASSERT_OK(checkpoint::WriteSafetensorsFile(
       directory_.Path("y.safetensors"),
-      {{"t", {Dtype::kBF16, {kRows, kCols}, bytes_}}}, {}, false));
+      {{"t", {checkpoint::Dtype::kBF16, {kRows, kCols}, bytes_}}}, {}, false));
   MOE_ASSERT_OK_AND_ASSIGN(
-      const SafetensorsFile file,
-      SafetensorsFile::Open(directory_.Path("y.safetensors")));
-  const TensorLocation at = {&file, &file.tensors()[0]};
+      const checkpoint::SafetensorsFile file,
+      checkpoint::SafetensorsFile::Open(directory_.Path("y.safetensors")));
+  const checkpoint::TensorLocation at = {&file, &file.tensors()[0]};
   for (const TensorPiece& piece : std::vector<TensorPiece>{
            CopyPiece{at}, RowsPiece{at, Halves()}, ColumnsPiece{at, Halves()},
            ScaledPiece{at, 2.0f}}) {
@@ -272,8 +274,8 @@ TEST_F(PieceStreamTest, AnErrorOfReadingIsTheResult) {
 }
 
 TEST_F(PieceStreamTest, AnErrorOfWritingIsTheResult) {
-  ThreadPool pool(2);
-  Progress progress(Progress::Style::kSilent, {});
+  base::ThreadPool pool(2);
+  base::Progress progress(base::Progress::Style::kSilent, {});
   for (int64_t num_good = 0; num_good < 4; ++num_good) {
     int64_t num_calls = 0;
     EXPECT_THAT(StreamPieces({CopyPiece{At()}, ColumnsPiece{At(), Halves()}},
@@ -290,4 +292,4 @@ TEST_F(PieceStreamTest, AnErrorOfWritingIsTheResult) {
 
 }  // namespace
 
-}  // namespace moe
+}  // namespace moe::convert

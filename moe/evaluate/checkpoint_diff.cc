@@ -34,7 +34,7 @@
 #include "moe/evaluate/element_diff.h"
 #include "moe/evaluate/tensor_source.h"
 
-namespace moe {
+namespace moe::evaluate {
 namespace {
 
 struct StatusNames {
@@ -88,8 +88,8 @@ struct Job {
   absl::Status status;
 };
 
-TensorStatus CompareSpecs(const std::optional<TensorSpec>& a,
-                          const std::optional<TensorSpec>& b) {
+TensorStatus CompareSpecs(const std::optional<checkpoint::TensorSpec>& a,
+                          const std::optional<checkpoint::TensorSpec>& b) {
   if (!a.has_value()) return TensorStatus::kOnlyInB;
   if (!b.has_value()) return TensorStatus::kOnlyInA;
   if (a->shape != b->shape) return TensorStatus::kShapeDiffers;
@@ -115,7 +115,8 @@ std::vector<Job> MakeJobs(const TensorSource& a, const TensorSource& b) {
 template <typename Visit>
 absl::Status VisitPieces(const TensorSource& a, const TensorSource& b,
                          const Job& job, Visit visit) {
-  const uint64_t size_bytes = static_cast<uint64_t>(NumBytes(*job.diff.a));
+  const uint64_t size_bytes =
+      static_cast<uint64_t>(checkpoint::NumBytes(*job.diff.a));
   std::array<std::string, 2> pieces;
   for (uint64_t begin = 0; begin < size_bytes; begin += kPieceBytes) {
     const uint64_t piece_bytes = std::min(kPieceBytes, size_bytes - begin);
@@ -152,8 +153,8 @@ absl::Status Compare(const TensorSource& a, const TensorSource& b,
 }
 
 // Adds the leaves of `value`: what is no object, and objects without fields.
-void AddLeaves(const std::string& name, const Json& value,
-               std::vector<std::pair<std::string, const Json*>>& leaves) {
+void AddLeaves(const std::string& name, const base::Json& value,
+               std::vector<std::pair<std::string, const base::Json*>>& leaves) {
   if (!value.is_object() || value.empty()) {
     leaves.emplace_back(name, &value);
     return;
@@ -166,17 +167,17 @@ void AddLeaves(const std::string& name, const Json& value,
 
 struct OptionalConfig {
   std::string path;
-  std::optional<Json> document;  // Nothing where there is no such file.
+  std::optional<base::Json> document;  // Nothing where there is no such file.
 };
 
 absl::StatusOr<OptionalConfig> ReadConfig(absl::string_view directory) {
   OptionalConfig config;
-  config.path = absl::StrCat(directory, "/", kConfigFile);
-  if (!PathExists(config.path)) return config;
+  config.path = absl::StrCat(directory, "/", checkpoint::kConfigFile);
+  if (!base::PathExists(config.path)) return config;
   MOE_ASSIGN_OR_RETURN(const std::string text,
-                       ReadFile(config.path, kMaxConfigBytes));
-  absl::StatusOr<Json> document = ParseJsonObject(text);
-  if (!document.ok()) return Annotate(document.status(), config.path);
+                       base::ReadFile(config.path, kMaxConfigBytes));
+  absl::StatusOr<base::Json> document = base::ParseJsonObject(text);
+  if (!document.ok()) return base::Annotate(document.status(), config.path);
   config.document = *std::move(document);
   return config;
 }
@@ -188,7 +189,7 @@ absl::Status DiffConfigs(CheckpointDiff& diff) {
     return absl::OkStatus();
   }
   diff.config_compared = true;
-  const Json nothing = Json::object();
+  const base::Json nothing = base::Json::object();
   diff.config =
       DiffJson(a.document.value_or(nothing), b.document.value_or(nothing));
   return absl::OkStatus();
@@ -215,14 +216,14 @@ bool CheckpointDiff::Same() const {
 absl::StatusOr<std::vector<TensorDiff>> DiffTensors(const TensorSource& a,
                                                     const TensorSource& b,
                                                     const DiffOptions& options,
-                                                    ThreadPool& pool,
-                                                    Progress& progress) {
-  MOE_RETURN_IF_ERROR(CheckOptions(options));
+                                                    base::ThreadPool& pool,
+                                                    base::Progress& progress) {
+  MOE_RETURN_IF_ERROR(base::CheckOptions(options));
   std::vector<Job> jobs = MakeJobs(a, b);
   int64_t total_bytes = 0;
   for (const Job& job : jobs) {
     if (job.diff.status == TensorStatus::kSame) {
-      total_bytes += NumBytes(*job.diff.a);
+      total_bytes += checkpoint::NumBytes(*job.diff.a);
     }
   }
   progress.Start("comparing", total_bytes, "bytes");
@@ -232,7 +233,7 @@ absl::StatusOr<std::vector<TensorDiff>> DiffTensors(const TensorSource& a,
                        Job& job = jobs[static_cast<size_t>(i)];
                        if (job.diff.status != TensorStatus::kSame) continue;
                        job.status = Compare(a, b, options, job);
-                       progress.Advance(NumBytes(*job.diff.a));
+                       progress.Advance(checkpoint::NumBytes(*job.diff.a));
                      }
                    });
   std::vector<TensorDiff> diffs;
@@ -244,13 +245,16 @@ absl::StatusOr<std::vector<TensorDiff>> DiffTensors(const TensorSource& a,
   return diffs;
 }
 
-std::vector<ConfigFieldDiff> DiffJson(const Json& a, const Json& b) {
-  std::vector<std::pair<std::string, const Json*>> a_leaves;
-  std::vector<std::pair<std::string, const Json*>> b_leaves;
+std::vector<ConfigFieldDiff> DiffJson(const base::Json& a,
+                                      const base::Json& b) {
+  std::vector<std::pair<std::string, const base::Json*>> a_leaves;
+  std::vector<std::pair<std::string, const base::Json*>> b_leaves;
   if (!a.empty()) AddLeaves("", a, a_leaves);
   if (!b.empty()) AddLeaves("", b, b_leaves);
-  std::map<std::string, const Json*> in_a(a_leaves.begin(), a_leaves.end());
-  std::map<std::string, const Json*> in_b(b_leaves.begin(), b_leaves.end());
+  std::map<std::string, const base::Json*> in_a(a_leaves.begin(),
+                                                a_leaves.end());
+  std::map<std::string, const base::Json*> in_b(b_leaves.begin(),
+                                                b_leaves.end());
   std::vector<ConfigFieldDiff> diffs;
   for (const auto& [field, value] : a_leaves) {
     const auto other = in_b.find(field);
@@ -271,9 +275,9 @@ std::vector<ConfigFieldDiff> DiffJson(const Json& a, const Json& b) {
 absl::StatusOr<CheckpointDiff> DiffCheckpoints(absl::string_view a_path,
                                                absl::string_view b_path,
                                                const DiffOptions& options,
-                                               ThreadPool& pool,
-                                               Progress& progress) {
-  MOE_RETURN_IF_ERROR(CheckOptions(options));
+                                               base::ThreadPool& pool,
+                                               base::Progress& progress) {
+  MOE_RETURN_IF_ERROR(base::CheckOptions(options));
   CheckpointDiff diff;
   diff.a_path = std::string(a_path);
   diff.b_path = std::string(b_path);
@@ -293,8 +297,8 @@ absl::StatusOr<CheckpointDiff> DiffCheckpoints(absl::string_view a_path,
 namespace {
 
 // The index of the element at a position that counts row by row.
-Shape IndexOf(int64_t position, absl::Span<const int64_t> shape) {
-  Shape index(shape.size());
+checkpoint::Shape IndexOf(int64_t position, absl::Span<const int64_t> shape) {
+  checkpoint::Shape index(shape.size());
   for (size_t d = shape.size(); d-- > 0;) {
     index[d] = position % shape[d];
     position /= shape[d];
@@ -302,8 +306,9 @@ Shape IndexOf(int64_t position, absl::Span<const int64_t> shape) {
   return index;
 }
 
-std::string FormatSpec(const TensorSpec& spec) {
-  return absl::StrCat(DtypeName(spec.dtype), " ", FormatShape(spec.shape));
+std::string FormatSpec(const checkpoint::TensorSpec& spec) {
+  return absl::StrCat(checkpoint::DtypeName(spec.dtype), " ",
+                      checkpoint::FormatShape(spec.shape));
 }
 
 // The distances that bucket `i` counts.
@@ -326,16 +331,17 @@ std::string FormatHistogram(const UlpHistogram& histogram) {
 }
 
 std::string FormatElements(const ElementDiff& elements,
-                           const TensorSpec& spec) {
+                           const checkpoint::TensorSpec& spec) {
   std::string text = absl::StrCat("      ", elements.num_different, " of ",
                                   elements.num_elements, " elements");
   if (elements.num_failed != elements.num_different) {
     absl::StrAppend(&text, ", ", elements.num_failed,
                     " of them outside the tolerance");
   }
-  absl::StrAppend(&text, "; first at ",
-                  FormatShape(IndexOf(elements.first_different, spec.shape)),
-                  "\n");
+  absl::StrAppend(
+      &text, "; first at ",
+      checkpoint::FormatShape(IndexOf(elements.first_different, spec.shape)),
+      "\n");
   if (elements.num_not_finite > 0) {
     absl::StrAppend(&text, "      ", elements.num_not_finite,
                     " of them NaN or infinite in A or B\n");
@@ -345,7 +351,7 @@ std::string FormatElements(const ElementDiff& elements,
       &text,
       "      largest |a-b| %.6g at %s (a %.9g, b %.9g); |A-B|/|A| %.6g\n",
       elements.max_abs_diff,
-      FormatShape(IndexOf(elements.max_abs_diff_at, spec.shape)),
+      checkpoint::FormatShape(IndexOf(elements.max_abs_diff_at, spec.shape)),
       elements.a_at_max, elements.b_at_max, elements.RelativeNorm());
   absl::StrAppend(&text, "      ULP distance: count  ",
                   FormatHistogram(elements.ulp_histogram), "\n");
@@ -355,7 +361,7 @@ std::string FormatElements(const ElementDiff& elements,
 std::string FormatTensor(const TensorDiff& tensor) {
   std::string text =
       absl::StrFormat("  %-9s  %s  ", TensorStatusName(tensor.status),
-                      EscapeControl(tensor.name));
+                      base::EscapeControl(tensor.name));
   if (tensor.elements.has_value()) {
     return absl::StrCat(text, FormatSpec(*tensor.a), "\n",
                         FormatElements(*tensor.elements, *tensor.a));
@@ -375,10 +381,10 @@ std::string FormatConfig(const CheckpointDiff& diff) {
       "config.json: ", diff.config.size(),
       diff.config.size() == 1 ? " field differs\n" : " fields differ\n");
   for (const ConfigFieldDiff& field : diff.config) {
-    absl::StrAppend(&text, "  ", EscapeControl(field.field), ": A ",
-                    EscapeControl(field.a.value_or("has no such field")),
-                    ", B ",
-                    EscapeControl(field.b.value_or("has no such field")), "\n");
+    absl::StrAppend(
+        &text, "  ", base::EscapeControl(field.field), ": A ",
+        base::EscapeControl(field.a.value_or("has no such field")), ", B ",
+        base::EscapeControl(field.b.value_or("has no such field")), "\n");
   }
   return text;
 }
@@ -424,13 +430,14 @@ absl::string_view Verdict(const CheckpointDiff& diff) {
              : "A and B are the same within the tolerance\n";
 }
 
-Json SpecToJson(const std::optional<TensorSpec>& spec) {
+base::Json SpecToJson(const std::optional<checkpoint::TensorSpec>& spec) {
   if (!spec.has_value()) return nullptr;
-  return {{"dtype", DtypeName(spec->dtype)}, {"shape", spec->shape}};
+  return {{"dtype", checkpoint::DtypeName(spec->dtype)},
+          {"shape", spec->shape}};
 }
 
-Json HistogramToJson(const UlpHistogram& histogram) {
-  Json buckets = Json::array();
+base::Json HistogramToJson(const UlpHistogram& histogram) {
+  base::Json buckets = base::Json::array();
   for (size_t i = 0; i < histogram.size(); ++i) {
     if (histogram[i] == 0) continue;
     const auto [first, last] = BucketRange(i);
@@ -440,8 +447,8 @@ Json HistogramToJson(const UlpHistogram& histogram) {
   return buckets;
 }
 
-void AddElements(const ElementDiff& elements, const TensorSpec& spec,
-                 Json& json) {
+void AddElements(const ElementDiff& elements,
+                 const checkpoint::TensorSpec& spec, base::Json& json) {
   json["num_elements"] = elements.num_elements;
   json["num_different"] = elements.num_different;
   json["num_failed"] = elements.num_failed;
@@ -458,11 +465,11 @@ void AddElements(const ElementDiff& elements, const TensorSpec& spec,
   json["ulp_histogram"] = HistogramToJson(elements.ulp_histogram);
 }
 
-Json TensorToJson(const TensorDiff& tensor) {
-  Json json = {{"name", tensor.name},
-               {"status", TensorStatusName(tensor.status)},
-               {"a", SpecToJson(tensor.a)},
-               {"b", SpecToJson(tensor.b)}};
+base::Json TensorToJson(const TensorDiff& tensor) {
+  base::Json json = {{"name", tensor.name},
+                     {"status", TensorStatusName(tensor.status)},
+                     {"a", SpecToJson(tensor.a)},
+                     {"b", SpecToJson(tensor.b)}};
   if (tensor.elements.has_value()) {
     AddElements(*tensor.elements, *tensor.a, json);
   }
@@ -472,32 +479,33 @@ Json TensorToJson(const TensorDiff& tensor) {
 }  // namespace
 
 std::string FormatDiff(const CheckpointDiff& diff, int64_t max_listed) {
-  return absl::StrCat("A: ", EscapeControl(diff.a_path),
-                      "\nB: ", EscapeControl(diff.b_path), "\n",
+  return absl::StrCat("A: ", base::EscapeControl(diff.a_path),
+                      "\nB: ", base::EscapeControl(diff.b_path), "\n",
                       FormatConfig(diff), FormatCounts(diff),
                       FormatTensors(diff, max_listed), Verdict(diff));
 }
 
-Json DiffToJson(const CheckpointDiff& diff) {
-  Json json = {{"a", diff.a_path}, {"b", diff.b_path}, {"same", diff.Same()}};
-  Json& counts = json["counts"] = Json::object();
+base::Json DiffToJson(const CheckpointDiff& diff) {
+  base::Json json = {
+      {"a", diff.a_path}, {"b", diff.b_path}, {"same", diff.Same()}};
+  base::Json& counts = json["counts"] = base::Json::object();
   for (const StatusNames& names : kStatuses) {
     counts[std::string(names.name)] = diff.Count(names.status);
   }
   json["config_compared"] = diff.config_compared;
-  Json& config = json["config"] = Json::array();
+  base::Json& config = json["config"] = base::Json::array();
   for (const ConfigFieldDiff& field : diff.config) {
-    Json entry = Json::object();
+    base::Json entry = base::Json::object();
     entry["field"] = field.field;
-    if (field.a.has_value()) entry["a"] = Json::parse(*field.a);
-    if (field.b.has_value()) entry["b"] = Json::parse(*field.b);
+    if (field.a.has_value()) entry["a"] = base::Json::parse(*field.a);
+    if (field.b.has_value()) entry["b"] = base::Json::parse(*field.b);
     config.push_back(std::move(entry));
   }
-  Json& tensors = json["tensors"] = Json::array();
+  base::Json& tensors = json["tensors"] = base::Json::array();
   for (const TensorDiff& tensor : diff.tensors) {
     tensors.push_back(TensorToJson(tensor));
   }
   return json;
 }
 
-}  // namespace moe
+}  // namespace moe::evaluate

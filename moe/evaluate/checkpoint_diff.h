@@ -24,7 +24,7 @@
 #include "moe/evaluate/element_diff.h"
 #include "moe/evaluate/tensor_source.h"
 
-namespace moe {
+namespace moe::evaluate {
 
 enum class TensorStatus {
   kSame,   // Every bit.
@@ -43,8 +43,8 @@ struct TensorDiff {
   std::string name;
   TensorStatus status = TensorStatus::kSame;
   // Nothing where it is missing.
-  std::optional<TensorSpec> a;
-  std::optional<TensorSpec> b;
+  std::optional<checkpoint::TensorSpec> a;
+  std::optional<checkpoint::TensorSpec> b;
   // With kClose and kDiffers.
   std::optional<ElementDiff> elements;
 };
@@ -78,20 +78,20 @@ struct CheckpointDiff {
 absl::StatusOr<std::vector<TensorDiff>> DiffTensors(const TensorSource& a,
                                                     const TensorSource& b,
                                                     const DiffOptions& options,
-                                                    ThreadPool& pool,
-                                                    Progress& progress);
+                                                    base::ThreadPool& pool,
+                                                    base::Progress& progress);
 
 // The fields whose values differ, in the order of A, then those that only B
 // has. The order of fields does not count, and 1 and 1.0 are the same number.
-std::vector<ConfigFieldDiff> DiffJson(const Json& a, const Json& b);
+std::vector<ConfigFieldDiff> DiffJson(const base::Json& a, const base::Json& b);
 
 // Opens both paths with OpenTensorSource and compares them; config.json only
 // where both are directories and one of them has it.
 absl::StatusOr<CheckpointDiff> DiffCheckpoints(absl::string_view a_path,
                                                absl::string_view b_path,
                                                const DiffOptions& options,
-                                               ThreadPool& pool,
-                                               Progress& progress);
+                                               base::ThreadPool& pool,
+                                               base::Progress& progress);
 
 // Lines of text: the paths, the fields of config.json that differ, how many
 // tensors have which status, what is to say about those that are not the same,
@@ -101,8 +101,8 @@ std::string FormatDiff(const CheckpointDiff& diff, int64_t max_listed);
 
 // The same for programs, with every tensor. Fields are in a fixed order and
 // numbers have every digit; infinity, which JSON does not have, is null.
-Json DiffToJson(const CheckpointDiff& diff);
+base::Json DiffToJson(const CheckpointDiff& diff);
 
-}  // namespace moe
+}  // namespace moe::evaluate
 
 #endif  // MOE_EVALUATE_CHECKPOINT_DIFF_H_

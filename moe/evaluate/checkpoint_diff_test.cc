@@ -26,12 +26,12 @@
 #include "moe/evaluate/diff_options.pb.h"
 #include "moe/evaluate/element_diff.h"
 
-namespace moe {
+namespace moe::evaluate {
 namespace {
 
-using ::moe::testing::IsOk;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
+using ::moe::base::testing::IsOk;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::Field;
@@ -44,7 +44,7 @@ constexpr char kGqa[] = "testdata/llama_gqa_bf16";
 // Tensors in memory, of which any can fail to be read.
 class FakeSource : public TensorSource {
  public:
-  explicit FakeSource(HostTensors tensors)
+  explicit FakeSource(checkpoint::HostTensors tensors)
       : TensorSource("fake", SourceKind::kSafetensors) {
     for (auto& [name, tensor] : tensors) {
       tensors_.push_back({{name, tensor.dtype, tensor.shape}, 0, 0});
@@ -67,8 +67,9 @@ class FakeSource : public TensorSource {
   std::vector<std::string> data_;
 };
 
-HostTensor Floats(Shape shape, const std::vector<float>& values) {
-  return {Dtype::kF32, std::move(shape),
+checkpoint::HostTensor Floats(checkpoint::Shape shape,
+                              const std::vector<float>& values) {
+  return {checkpoint::Dtype::kF32, std::move(shape),
           std::string(reinterpret_cast<const char*>(values.data()),
                       values.size() * sizeof(float))};
 }
@@ -76,16 +77,16 @@ HostTensor Floats(Shape shape, const std::vector<float>& values) {
 absl::StatusOr<std::vector<TensorDiff>> Diff(const FakeSource& a,
                                              const FakeSource& b,
                                              const DiffOptions& options = {}) {
-  ThreadPool pool(2);
-  Progress progress(Progress::Style::kSilent, {});
+  base::ThreadPool pool(2);
+  base::Progress progress(base::Progress::Style::kSilent, {});
   return DiffTensors(a, b, options, pool, progress);
 }
 
 absl::StatusOr<CheckpointDiff> DiffPaths(const std::string& a,
                                          const std::string& b,
                                          const DiffOptions& options = {}) {
-  ThreadPool pool(2);
-  Progress progress(Progress::Style::kSilent, {});
+  base::ThreadPool pool(2);
+  base::Progress progress(base::Progress::Style::kSilent, {});
   return DiffCheckpoints(a, b, options, pool, progress);
 }
 
@@ -100,8 +101,8 @@ TEST(DiffTensorsTest, TellsEveryStatus) {
                       {"dtype", Floats({1}, {1})},
                       {"only_a", Floats({1}, {1})},
                       {"shape", Floats({2}, {1, 2})}});
-  HostTensor other = Floats({1}, {1});
-  other.dtype = Dtype::kI32;
+  checkpoint::HostTensor other = Floats({1}, {1});
+  other.dtype = checkpoint::Dtype::kI32;
   const FakeSource b({{"w.10", Floats({2}, {1, 3})},
                       {"w.2", Floats({2}, {1, 2})},
                       {"dtype", other},
@@ -161,27 +162,27 @@ TEST(ValidateDiffOptionsTest, NamesTheField) {
                     HasSubstr(std::string(field)));
   };
   DiffOptions options;
-  EXPECT_THAT(CheckOptions(options), IsOk());
+  EXPECT_THAT(base::CheckOptions(options), IsOk());
   options.set_rtol(-1.0);
-  EXPECT_THAT(CheckOptions(options),
+  EXPECT_THAT(base::CheckOptions(options),
               invalid("rtol: expected 0 or more, found -1"));
   options.set_rtol(std::numeric_limits<double>::quiet_NaN());
-  EXPECT_THAT(CheckOptions(options),
+  EXPECT_THAT(base::CheckOptions(options),
               invalid("rtol: expected 0 or more, found nan"));
   options.clear_rtol();
   options.set_atol(std::numeric_limits<double>::infinity());
-  EXPECT_THAT(CheckOptions(options),
+  EXPECT_THAT(base::CheckOptions(options),
               invalid("atol: expected 0 or more, found inf"));
   options.clear_atol();
   options.set_max_ulp(-3);
-  EXPECT_THAT(CheckOptions(options),
+  EXPECT_THAT(base::CheckOptions(options),
               invalid("max_ulp: expected 0 or more, found -3"));
 }
 
 TEST(DiffJsonTest, ComparesLeavesByName) {
-  const Json a = Json::parse(
+  const base::Json a = base::Json::parse(
       R"({"n": 1, "rope": {"type": "linear", "factor": 2}, "gone": null})");
-  const Json b = Json::parse(
+  const base::Json b = base::Json::parse(
       R"({"rope": {"factor": 2.0, "type": "llama3"}, "n": 1, "new": [1, 2]})");
   const auto diffs = DiffJson(a, b);
   ASSERT_EQ(diffs.size(), 3u);
@@ -223,11 +224,11 @@ TEST(DiffCheckpointsTest, OtherModelsDiffer) {
 
 TEST(DiffCheckpointsTest, ConfigurationsCountUnlessIgnored) {
   const TempDirectory directory;
-  const HostTensors tensors = {{"w", Floats({1}, {1})}};
+  const checkpoint::HostTensors tensors = {{"w", Floats({1}, {1})}};
   for (const std::string name : {"a", "b"}) {
     directory.Write(name + "/config.json",
                     name == "a" ? "{\"n\": 1}" : "{\"n\": 2}");
-    MOE_ASSERT_OK(WriteSafetensorsFile(
+    MOE_ASSERT_OK(checkpoint::WriteSafetensorsFile(
         directory.Path(name + "/model.safetensors"), tensors, {}, false));
   }
   MOE_ASSERT_OK_AND_ASSIGN(CheckpointDiff diff,
@@ -249,8 +250,8 @@ TEST(DiffCheckpointsTest, NamesAPathThatDoesNotExist) {
                        HasSubstr("testdata/no_such does not exist")));
 }
 
-TensorSpec Spec(const std::string& name, Shape shape) {
-  return {name, Dtype::kF32, std::move(shape)};
+checkpoint::TensorSpec Spec(const std::string& name, checkpoint::Shape shape) {
+  return {name, checkpoint::Dtype::kF32, std::move(shape)};
 }
 
 CheckpointDiff Sample() {
@@ -273,8 +274,8 @@ CheckpointDiff Sample() {
   elements.ulp_histogram[2] = 1;
   elements.sum_squared_diff = 0.25;
   elements.sum_squared_a = 25.0;
-  const TensorSpec w = Spec("w", {2, 3});
-  const TensorSpec x = Spec("x", {2});
+  const checkpoint::TensorSpec w = Spec("w", {2, 3});
+  const checkpoint::TensorSpec x = Spec("x", {2});
   diff.tensors = {
       {"v", TensorStatus::kSame, w, w, std::nullopt},
       {"w", TensorStatus::kDiffers, w, w, elements},
@@ -334,14 +335,14 @@ TEST(FormatDiffTest, SaysWhetherATolerancePlayedAPart) {
 
 TEST(FormatDiffTest, SaysThatNoNameIsShared) {
   CheckpointDiff diff = Sample();
-  const TensorSpec spec = Spec("x", {2});
+  const checkpoint::TensorSpec spec = Spec("x", {2});
   diff.tensors = {{"layers.0", TensorStatus::kOnlyInA, spec, {}, std::nullopt},
                   {"0", TensorStatus::kOnlyInB, {}, spec, std::nullopt}};
   EXPECT_THAT(FormatDiff(diff, 0), HasSubstr("A and B have no name in common"));
 }
 
 TEST(DiffToJsonTest, HoldsEverything) {
-  const Json json = DiffToJson(Sample());
+  const base::Json json = DiffToJson(Sample());
   EXPECT_EQ(json["same"], false);
   EXPECT_EQ(json["counts"]["same"], 1);
   EXPECT_EQ(json["config"].dump(), R"([{"field":"rope_theta","a":1.0}])");
@@ -359,4 +360,4 @@ TEST(DiffToJsonTest, HoldsEverything) {
 
 }  // namespace
 
-}  // namespace moe
+}  // namespace moe::evaluate

@@ -11,7 +11,7 @@
 #include "moe/checkpoint/dtype.h"
 #include "moe/evaluate/diff_options.pb.h"
 
-namespace moe {
+namespace moe::evaluate {
 namespace {
 
 // A binary floating format: its bits, which of them are the exponent's, and its
@@ -19,12 +19,12 @@ namespace {
 struct Bf16 {
   using Bits = uint16_t;
   static constexpr Bits kExponent = 0x7f80;
-  static double ToDouble(Bits bits) { return Bf16ToFloat(bits); }
+  static double ToDouble(Bits bits) { return checkpoint::Bf16ToFloat(bits); }
 };
 struct F16 {
   using Bits = uint16_t;
   static constexpr Bits kExponent = 0x7c00;
-  static double ToDouble(Bits bits) { return F16ToFloat(bits); }
+  static double ToDouble(Bits bits) { return checkpoint::F16ToFloat(bits); }
 };
 struct F32 {
   using Bits = uint32_t;
@@ -127,8 +127,8 @@ void AccumulateOthers(size_t element_bytes, absl::Span<const char> a,
 
 }  // namespace
 
-bool IsComparedAsNumber(Dtype dtype) {
-  return IsWeightDtype(dtype) || dtype == Dtype::kF64;
+bool IsComparedAsNumber(checkpoint::Dtype dtype) {
+  return checkpoint::IsWeightDtype(dtype) || dtype == checkpoint::Dtype::kF64;
 }
 
 double ElementDiff::RelativeNorm() const {
@@ -137,23 +137,24 @@ double ElementDiff::RelativeNorm() const {
   return std::sqrt(sum_squared_diff) / std::sqrt(sum_squared_a);
 }
 
-void AccumulateDiff(Dtype dtype, absl::Span<const char> a,
+void AccumulateDiff(checkpoint::Dtype dtype, absl::Span<const char> a,
                     absl::Span<const char> b, const DiffOptions& options,
                     ElementDiff& diff) {
-  const size_t element_bytes = static_cast<size_t>(DtypeSize(dtype));
+  const size_t element_bytes =
+      static_cast<size_t>(checkpoint::DtypeSize(dtype));
   MOE_CHECK(a.size() == b.size() && a.size() % element_bytes == 0);
   switch (dtype) {
-    case Dtype::kBF16:
+    case checkpoint::Dtype::kBF16:
       return AccumulateNumbers<Bf16>(a, b, options, diff);
-    case Dtype::kF16:
+    case checkpoint::Dtype::kF16:
       return AccumulateNumbers<F16>(a, b, options, diff);
-    case Dtype::kF32:
+    case checkpoint::Dtype::kF32:
       return AccumulateNumbers<F32>(a, b, options, diff);
-    case Dtype::kF64:
+    case checkpoint::Dtype::kF64:
       return AccumulateNumbers<F64>(a, b, options, diff);
     default:
       return AccumulateOthers(element_bytes, a, b, diff);
   }
 }
 
-}  // namespace moe
+}  // namespace moe::evaluate

@@ -10,11 +10,11 @@
 #include "moe/checkpoint/dtype.h"
 #include "moe/evaluate/diff_options.pb.h"
 
-namespace moe {
+namespace moe::evaluate {
 
 // Whether elements of the type are compared as numbers: BF16, F16, F32, F64.
 // Elements of all other types are the same or differ.
-bool IsComparedAsNumber(Dtype dtype);
+bool IsComparedAsNumber(checkpoint::Dtype dtype);
 
 // The distance of two numbers is how many representable numbers lie between
 // them, the second included: 0 for equal ones, zeros of both signs among them,
@@ -56,10 +56,10 @@ struct ElementDiff {
 // little-endian, without alignment. Given piece by piece or at once, the result
 // is the same to the bit. Differences are taken in F64, which holds every
 // number of the narrower types exactly. `options` must be valid.
-void AccumulateDiff(Dtype dtype, absl::Span<const char> a,
+void AccumulateDiff(checkpoint::Dtype dtype, absl::Span<const char> a,
                     absl::Span<const char> b, const DiffOptions& options,
                     ElementDiff& diff);
 
-}  // namespace moe
+}  // namespace moe::evaluate
 
 #endif  // MOE_EVALUATE_ELEMENT_DIFF_H_

@@ -15,7 +15,7 @@
 #include "moe/checkpoint/dtype.h"
 #include "moe/evaluate/diff_options.pb.h"
 
-namespace moe {
+namespace moe::evaluate {
 namespace {
 
 using ::testing::Eq;
@@ -26,7 +26,7 @@ constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 constexpr float kDenormMin = std::numeric_limits<float>::denorm_min();
 
 template <typename T>
-ElementDiff DiffOf(Dtype dtype, const std::vector<T>& a,
+ElementDiff DiffOf(checkpoint::Dtype dtype, const std::vector<T>& a,
                    const std::vector<T>& b, const DiffOptions& options = {},
                    size_t elements_per_piece = 1000) {
   ElementDiff diff;
@@ -44,14 +44,14 @@ ElementDiff DiffOf(Dtype dtype, const std::vector<T>& a,
 
 // The distance of two elements by their bits; nothing where one is not finite.
 template <typename Bits>
-std::optional<uint64_t> UlpDistance(Dtype dtype, Bits a, Bits b) {
+std::optional<uint64_t> UlpDistance(checkpoint::Dtype dtype, Bits a, Bits b) {
   const ElementDiff diff = DiffOf<Bits>(dtype, {a}, {b});
   if (diff.num_not_finite > 0) return std::nullopt;
   return diff.max_ulp;
 }
 
 std::optional<uint64_t> UlpF32(float a, float b) {
-  return UlpDistance(Dtype::kF32, std::bit_cast<uint32_t>(a),
+  return UlpDistance(checkpoint::Dtype::kF32, std::bit_cast<uint32_t>(a),
                      std::bit_cast<uint32_t>(b));
 }
 
@@ -82,7 +82,7 @@ TEST(UlpDistanceTest, HoldsTheLargestDistances) {
   // 2 * 0x7f7fffff.
   EXPECT_THAT(UlpF32(-largest, largest), Optional(0xfefffffeu));
   // 2 * 0x7fefffffffffffff.
-  EXPECT_THAT(UlpDistance<uint64_t>(Dtype::kF64, 0xffefffffffffffff,
+  EXPECT_THAT(UlpDistance<uint64_t>(checkpoint::Dtype::kF64, 0xffefffffffffffff,
                                     0x7fefffffffffffff),
               Optional(0xffdffffffffffffe));
 }
@@ -100,27 +100,29 @@ TEST(UlpDistanceTest, InfinityAndNanAreNoDistanceAway) {
 TEST(UlpDistanceTest, CountsInTheTypesOwnSteps) {
   // 0x3f80 is 1 and 0x4000 is 2 in BF16 (7 bits of fraction); 0x3c00 and 0x4000
   // in F16 (10 bits).
-  EXPECT_THAT(UlpDistance<uint16_t>(Dtype::kBF16, 0x3f80, 0x4000),
+  EXPECT_THAT(UlpDistance<uint16_t>(checkpoint::Dtype::kBF16, 0x3f80, 0x4000),
               Optional(128));
-  EXPECT_THAT(UlpDistance<uint16_t>(Dtype::kF16, 0x3c00, 0x4000),
+  EXPECT_THAT(UlpDistance<uint16_t>(checkpoint::Dtype::kF16, 0x3c00, 0x4000),
               Optional(1024));
-  EXPECT_THAT(UlpDistance<uint16_t>(Dtype::kF16, 0x8001, 0x0001), Optional(2));
+  EXPECT_THAT(UlpDistance<uint16_t>(checkpoint::Dtype::kF16, 0x8001, 0x0001),
+              Optional(2));
   // Infinities of BF16 and F16.
-  EXPECT_THAT(UlpDistance<uint16_t>(Dtype::kBF16, 0x7f80, 0x7f7f),
+  EXPECT_THAT(UlpDistance<uint16_t>(checkpoint::Dtype::kBF16, 0x7f80, 0x7f7f),
               Eq(std::nullopt));
-  EXPECT_THAT(UlpDistance<uint16_t>(Dtype::kF16, 0x7c00, 0x7bff),
+  EXPECT_THAT(UlpDistance<uint16_t>(checkpoint::Dtype::kF16, 0x7c00, 0x7bff),
               Eq(std::nullopt));
-  EXPECT_THAT(UlpDistance<uint16_t>(Dtype::kF16, 0x7b00, 0x7bff),
+  EXPECT_THAT(UlpDistance<uint16_t>(checkpoint::Dtype::kF16, 0x7b00, 0x7bff),
               Optional(0xff));
 }
 
 TEST(UlpDistanceTest, IsOfFloatingTypesOnly) {
-  EXPECT_THAT(UlpDistance<int64_t>(Dtype::kI64, 1, 2), Optional(0));
+  EXPECT_THAT(UlpDistance<int64_t>(checkpoint::Dtype::kI64, 1, 2), Optional(0));
 }
 
 TEST(AccumulateDiffTest, SaysWhereAndHowFar) {
-  const ElementDiff diff = DiffOf<float>(Dtype::kF32, {3.0f, 0.0f, 4.0f, 0.0f},
-                                         {3.0f, 0.5f, 4.0f, -1.25f});
+  const ElementDiff diff =
+      DiffOf<float>(checkpoint::Dtype::kF32, {3.0f, 0.0f, 4.0f, 0.0f},
+                    {3.0f, 0.5f, 4.0f, -1.25f});
   EXPECT_EQ(diff.num_elements, 4);
   EXPECT_EQ(diff.num_different, 2);
   EXPECT_EQ(diff.num_failed, 2);
@@ -137,8 +139,8 @@ TEST(AccumulateDiffTest, SaysWhereAndHowFar) {
 
 TEST(AccumulateDiffTest, HistogramHasPowersOfTwo) {
   // Steps 0 (signs of zero), 1, 2, 3, 4 from 0 up.
-  const ElementDiff diff =
-      DiffOf<uint16_t>(Dtype::kBF16, {0, 0, 0, 0, 0}, {0x8000, 1, 2, 3, 4});
+  const ElementDiff diff = DiffOf<uint16_t>(
+      checkpoint::Dtype::kBF16, {0, 0, 0, 0, 0}, {0x8000, 1, 2, 3, 4});
   UlpHistogram want = {};
   want[0] = 1;
   want[1] = 1;  // 1
@@ -155,8 +157,8 @@ TEST(AccumulateDiffTest, ResultDoesNotDependOnThePieces) {
     a.push_back(1.0f / static_cast<float>(i + 1));
     b.push_back(i % 3 == 0 ? a.back() : a.back() * 1.001f);
   }
-  const ElementDiff whole = DiffOf(Dtype::kF32, a, b);
-  const ElementDiff pieces = DiffOf(Dtype::kF32, a, b, {}, 7);
+  const ElementDiff whole = DiffOf(checkpoint::Dtype::kF32, a, b);
+  const ElementDiff pieces = DiffOf(checkpoint::Dtype::kF32, a, b, {}, 7);
   EXPECT_EQ(whole.sum_squared_diff, pieces.sum_squared_diff);
   EXPECT_EQ(whole.sum_squared_a, pieces.sum_squared_a);
   EXPECT_EQ(whole.max_abs_diff_at, pieces.max_abs_diff_at);
@@ -169,23 +171,23 @@ TEST(AccumulateDiffTest, ValuesWithinATolerancePass) {
   DiffOptions options;
   options.set_rtol(0.01);
   // |a - b| is 0.5, 1, 0.25; the bounds are 0.015, 1.01, 0.0025.
-  EXPECT_EQ(DiffOf(Dtype::kF32, a, b, options).num_failed, 2);
+  EXPECT_EQ(DiffOf(checkpoint::Dtype::kF32, a, b, options).num_failed, 2);
   options.set_atol(0.25);  // 0.265, 1.26, 0.2525.
-  EXPECT_EQ(DiffOf(Dtype::kF32, a, b, options).num_failed, 1);
+  EXPECT_EQ(DiffOf(checkpoint::Dtype::kF32, a, b, options).num_failed, 1);
   options.clear_rtol();  // 0.25 for all.
-  EXPECT_EQ(DiffOf(Dtype::kF32, a, b, options).num_failed, 2);
-  EXPECT_EQ(DiffOf(Dtype::kF32, a, b, options).num_different, 3);
+  EXPECT_EQ(DiffOf(checkpoint::Dtype::kF32, a, b, options).num_failed, 2);
+  EXPECT_EQ(DiffOf(checkpoint::Dtype::kF32, a, b, options).num_different, 3);
 }
 
 TEST(AccumulateDiffTest, UlpToleranceOfZeroLetsSignsOfZeroPass) {
   const std::vector<float> a = {0.0f, 1.0f};
   const std::vector<float> b = {-0.0f, std::nextafter(1.0f, 2.0f)};
   DiffOptions options;
-  EXPECT_EQ(DiffOf(Dtype::kF32, a, b, options).num_failed, 2);
+  EXPECT_EQ(DiffOf(checkpoint::Dtype::kF32, a, b, options).num_failed, 2);
   options.set_max_ulp(0);
-  EXPECT_EQ(DiffOf(Dtype::kF32, a, b, options).num_failed, 1);
+  EXPECT_EQ(DiffOf(checkpoint::Dtype::kF32, a, b, options).num_failed, 1);
   options.set_max_ulp(1);
-  EXPECT_EQ(DiffOf(Dtype::kF32, a, b, options).num_failed, 0);
+  EXPECT_EQ(DiffOf(checkpoint::Dtype::kF32, a, b, options).num_failed, 0);
 }
 
 TEST(AccumulateDiffTest, NanAndInfinityPassOnlyWithTheSameBits) {
@@ -195,7 +197,7 @@ TEST(AccumulateDiffTest, NanAndInfinityPassOnlyWithTheSameBits) {
   options.set_rtol(1e30);
   options.set_atol(1e30);
   options.set_max_ulp(std::numeric_limits<int64_t>::max());
-  const ElementDiff diff = DiffOf(Dtype::kF32, a, b, options);
+  const ElementDiff diff = DiffOf(checkpoint::Dtype::kF32, a, b, options);
   EXPECT_EQ(diff.num_different, 3);
   EXPECT_EQ(diff.num_failed, 3);
   EXPECT_EQ(diff.num_not_finite, 3);
@@ -208,7 +210,7 @@ TEST(AccumulateDiffTest, IntegersAreTheSameOrNot) {
   DiffOptions options;
   options.set_atol(10.0);
   const ElementDiff diff =
-      DiffOf<int64_t>(Dtype::kI64, {1, 2, 3}, {1, 2, 4}, options);
+      DiffOf<int64_t>(checkpoint::Dtype::kI64, {1, 2, 3}, {1, 2, 4}, options);
   EXPECT_EQ(diff.num_different, 1);
   EXPECT_EQ(diff.num_failed, 1);
   EXPECT_EQ(diff.first_different, 2);
@@ -225,4 +227,4 @@ TEST(ElementDiffTest, NormIsRelativeToA) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::evaluate

@@ -38,7 +38,7 @@
 #include "moe/model/walk/walk_tap.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::evaluate {
 namespace {
 
 void AppendLine(int64_t layer, absl::string_view block,
@@ -57,13 +57,14 @@ void AppendLine(int64_t layer, absl::string_view block,
 }  // namespace
 
 absl::Status ExpertLoadTap::OnRouting(
-    const TapContext& context, DecoderBlock block,
-    const std::vector<ExpertTokens>& experts) {
+    const model::TapContext& context, model::DecoderBlock block,
+    const std::vector<model::ExpertTokens>& experts) {
   if (loads_.empty() || loads_.back().layer != context.layer) {
     loads_.push_back({context.layer, {}, {}});
   }
-  std::vector<int64_t>& load =
-      block == DecoderBlock::kMlp ? loads_.back().mlp : loads_.back().attention;
+  std::vector<int64_t>& load = block == model::DecoderBlock::kMlp
+                                   ? loads_.back().mlp
+                                   : loads_.back().attention;
   load.resize(experts.size());
   for (size_t e = 0; e < experts.size(); ++e) {
     load[e] += static_cast<int64_t>(experts[e].rows.size());
@@ -71,10 +72,10 @@ absl::Status ExpertLoadTap::OnRouting(
   return absl::OkStatus();
 }
 
-Json ExpertLoadToJson(const std::vector<ExpertLoad>& loads) {
-  Json json = Json::array();
+base::Json ExpertLoadToJson(const std::vector<ExpertLoad>& loads) {
+  base::Json json = base::Json::array();
   for (const ExpertLoad& load : loads) {
-    Json layer = Json::object();
+    base::Json layer = base::Json::object();
     layer["layer"] = load.layer;
     if (!load.mlp.empty()) layer["mlp"] = load.mlp;
     if (!load.attention.empty()) layer["attention"] = load.attention;
@@ -94,46 +95,52 @@ std::string FormatExpertLoad(const std::vector<ExpertLoad>& loads) {
 
 namespace {
 
-absl::Status SinkLogits(Model& model, const TokenSequences& sequences,
+absl::Status SinkLogits(model::Model& model,
+                        const text::TokenSequences& sequences,
                         int64_t num_sequences, const LogitsSink& sink,
-                        HiddenStates& hidden, const WalkResources& resources) {
+                        model::HiddenStates& hidden,
+                        const model::WalkResources& resources) {
   if (num_sequences == 0) return absl::OkStatus();
-  MOE_ASSIGN_OR_RETURN(OutputHead head,
-                       OutputHead::Create(model, LayerPasses::kForward,
-                                          resources.budget, resources.pool));
+  MOE_ASSIGN_OR_RETURN(
+      model::OutputHead head,
+      model::OutputHead::Create(model, model::LayerPasses::kForward,
+                                resources.budget, resources.pool));
   const int64_t num_tokens =
       sequences.offsets()[static_cast<size_t>(num_sequences)];
-  Matrix<float> buffer;
+  base::Matrix<float> buffer;
   for (int64_t begin = 0; begin < num_tokens; begin += head.tokens_at_once()) {
     const int64_t end = std::min(begin + head.tokens_at_once(), num_tokens);
     head.SetPlace(sequences.offsets(), begin);
-    MOE_ASSIGN_OR_RETURN(const MatrixView<float> rows,
+    MOE_ASSIGN_OR_RETURN(const base::MatrixView<float> rows,
                          hidden.Load(begin, end, buffer));
     MOE_RETURN_IF_ERROR(head.Logits(
-        rows, [&](int64_t, MatrixView<float> logits) { return sink(logits); }));
+        rows,
+        [&](int64_t, base::MatrixView<float> logits) { return sink(logits); }));
   }
   return absl::OkStatus();
 }
 
-absl::Status EvaluateExactly(Model& model, const TokenSequences& sequences,
+absl::Status EvaluateExactly(model::Model& model,
+                             const text::TokenSequences& sequences,
                              int64_t num_logits_sequences,
-                             const WalkOptions& walk_options,
+                             const model::WalkOptions& walk_options,
                              const EvaluationExtras& extras,
-                             const WalkResources& resources,
+                             const model::WalkResources& resources,
                              LossEvaluation& evaluation) {
   ExpertLoadTap load;
   MOE_ASSIGN_OR_RETURN(
-      HiddenStates hidden,
-      WalkForward(model, sequences, walk_options, &load, resources));
+      model::HiddenStates hidden,
+      model::WalkForward(model, sequences, walk_options, &load, resources));
   MOE_RETURN_IF_ERROR(SinkLogits(model, sequences, num_logits_sequences,
                                  extras.sink, hidden, resources));
   MOE_ASSIGN_OR_RETURN(evaluation.losses,
-                       TokenLosses(model, sequences, hidden, resources));
+                       model::TokenLosses(model, sequences, hidden, resources));
   evaluation.expert_loads = load.loads();
   if (extras.reference == nullptr) return absl::OkStatus();
-  MOE_ASSIGN_OR_RETURN(HiddenStates reference_hidden,
-                       WalkForward(*extras.reference, sequences, walk_options,
-                                   /*tap=*/nullptr, resources));
+  MOE_ASSIGN_OR_RETURN(
+      model::HiddenStates reference_hidden,
+      model::WalkForward(*extras.reference, sequences, walk_options,
+                         /*tap=*/nullptr, resources));
   MOE_ASSIGN_OR_RETURN(
       evaluation.divergence,
       DivergenceFromReference({*extras.reference, reference_hidden},
@@ -141,26 +148,27 @@ absl::Status EvaluateExactly(Model& model, const TokenSequences& sequences,
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<float>> AtenLosses(const Model& model,
-                                              const TokenSequences& sequences,
-                                              const EvaluateOptions& options,
-                                              int64_t num_logits_sequences,
-                                              const WalkOptions& walk_options,
-                                              const LogitsSink& sink,
-                                              const WalkResources& resources) {
-  AtenOptions aten;
-  aten.device = options.device() == EvaluateOptions::CUDA ? AtenDevice::kCuda
-                                                          : AtenDevice::kCpu;
-  aten.products = options.bfloat16_products() ? AtenProducts::kBFloat16
-                                              : AtenProducts::kFloat32;
+absl::StatusOr<std::vector<float>> AtenLosses(
+    const model::Model& model, const text::TokenSequences& sequences,
+    const EvaluateOptions& options, int64_t num_logits_sequences,
+    const model::WalkOptions& walk_options, const LogitsSink& sink,
+    const model::WalkResources& resources) {
+  model::AtenOptions aten;
+  aten.device = options.device() == EvaluateOptions::CUDA
+                    ? model::AtenDevice::kCuda
+                    : model::AtenDevice::kCpu;
+  aten.products = options.bfloat16_products() ? model::AtenProducts::kBFloat16
+                                              : model::AtenProducts::kFloat32;
   aten.num_threads = resources.pool.num_threads();
   aten.tokens_at_once = walk_options.tokens_at_once;
   aten.memory_budget = &resources.budget;
-  AtenLogitsTap tap;
+  model::AtenLogitsTap tap;
   tap.num_sequences = num_logits_sequences;
-  tap.take = [&sink](const AtenLogits& logits) { return sink(logits.rows); };
-  return AtenForward(model.checkpoint(), sequences, aten, tap,
-                     resources.progress);
+  tap.take = [&sink](const model::AtenLogits& logits) {
+    return sink(logits.rows);
+  };
+  return model::AtenForward(model.checkpoint(), sequences, aten, tap,
+                            resources.progress);
 }
 
 }  // namespace
@@ -177,14 +185,14 @@ absl::Status ValidateEvaluateOptions(const EvaluateOptions& options) {
         "bfloat16_products: expected false, as numerics is exact, found true; "
         "set numerics to aten");
   }
-  return CheckOptions(options);
+  return base::CheckOptions(options);
 }
 
 namespace {
 
 // What can be wrong, before hours of work.
-absl::Status CheckEvaluation(const Model& model,
-                             const TokenSequences& sequences,
+absl::Status CheckEvaluation(const model::Model& model,
+                             const text::TokenSequences& sequences,
                              const EvaluateOptions& options,
                              const EvaluationExtras& extras) {
   MOE_RETURN_IF_ERROR(ValidateEvaluateOptions(options));
@@ -203,23 +211,21 @@ absl::Status CheckEvaluation(const Model& model,
     }
     MOE_RETURN_IF_ERROR(CheckReferenceModel(*extras.reference, model));
   }
-  return CheckSequences(model.config(), sequences);
+  return model::CheckSequences(model.config(), sequences);
 }
 
 }  // namespace
 
-absl::StatusOr<LossEvaluation> EvaluateLoss(Model& model,
-                                            const TokenSequences& sequences,
-                                            const EvaluateOptions& options,
-                                            const WalkOptions& walk_options,
-                                            const EvaluationExtras& extras,
-                                            const WalkResources& resources) {
+absl::StatusOr<LossEvaluation> EvaluateLoss(
+    model::Model& model, const text::TokenSequences& sequences,
+    const EvaluateOptions& options, const model::WalkOptions& walk_options,
+    const EvaluationExtras& extras, const model::WalkResources& resources) {
   MOE_RETURN_IF_ERROR(CheckEvaluation(model, sequences, options, extras));
-  const std::vector<int32_t> targets = PredictedLabels(sequences);
+  const std::vector<int32_t> targets = model::PredictedLabels(sequences);
   // Whether there is a loss at all.
-  MOE_RETURN_IF_ERROR(
-      MeanOfLosses(std::vector<float>(targets.size()), targets, resources.pool)
-          .status());
+  MOE_RETURN_IF_ERROR(model::MeanOfLosses(std::vector<float>(targets.size()),
+                                          targets, resources.pool)
+                          .status());
   const int64_t num_logits_sequences =
       extras.sink
           ? std::min(options.num_logits_sequences(), sequences.num_sequences())
@@ -236,17 +242,17 @@ absl::StatusOr<LossEvaluation> EvaluateLoss(Model& model,
                                         evaluation));
   }
   MOE_ASSIGN_OR_RETURN(
-      const MeanLoss mean,
-      MeanOfLosses(evaluation.losses, targets, resources.pool));
+      const model::MeanLoss mean,
+      model::MeanOfLosses(evaluation.losses, targets, resources.pool));
   evaluation.mean_loss = mean.mean;
-  evaluation.perplexity = Exp(static_cast<float>(mean.mean));
+  evaluation.perplexity = kernels::Exp(static_cast<float>(mean.mean));
   evaluation.num_sequences = sequences.num_sequences();
   evaluation.num_tokens = sequences.num_tokens();
   evaluation.num_predicted_tokens = mean.num_predicted_tokens;
-  evaluation.losses_digest = HexSha256Of(
+  evaluation.losses_digest = base::HexSha256Of(
       absl::string_view(reinterpret_cast<const char*>(evaluation.losses.data()),
                         evaluation.losses.size() * sizeof(float)));
   return evaluation;
 }
 
-}  // namespace moe
+}  // namespace moe::evaluate

@@ -26,7 +26,7 @@
 #include "moe/model/walk/walk_tap.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::evaluate {
 
 // The load of one layer: for each expert, how many tokens chose it. Empty where
 // the block has no experts. Their sum is top_k times the number of tokens.
@@ -36,10 +36,11 @@ struct ExpertLoad {
   std::vector<int64_t> attention;
 };
 
-class ExpertLoadTap : public WalkTap {
+class ExpertLoadTap : public model::WalkTap {
  public:
-  absl::Status OnRouting(const TapContext& context, DecoderBlock block,
-                         const std::vector<ExpertTokens>& experts) override;
+  absl::Status OnRouting(
+      const model::TapContext& context, model::DecoderBlock block,
+      const std::vector<model::ExpertTokens>& experts) override;
 
   // One for each layer with experts, ascending.
   const std::vector<ExpertLoad>& loads() const { return loads_; }
@@ -50,7 +51,7 @@ class ExpertLoadTap : public WalkTap {
 
 // [{"layer": 0, "mlp": [12, 20], "attention": [16, 16]}, ...], without what a
 // layer does not have.
-Json ExpertLoadToJson(const std::vector<ExpertLoad>& loads);
+base::Json ExpertLoadToJson(const std::vector<ExpertLoad>& loads);
 
 // A line for each layer's MLP and attention with experts, or nothing:
 //   expert load, tokens
@@ -62,14 +63,15 @@ std::string FormatExpertLoad(const std::vector<ExpertLoad>& loads);
 absl::Status ValidateEvaluateOptions(const EvaluateOptions& options);
 
 // Takes logits [num_rows, V] of consecutive tokens, sequence after sequence.
-using LogitsSink = std::function<absl::Status(MatrixView<const float> rows)>;
+using LogitsSink =
+    std::function<absl::Status(base::MatrixView<const float> rows)>;
 
 // What an evaluation does beside the loss.
 struct EvaluationExtras {
   // Empty where no logits are asked for.
   LogitsSink sink = nullptr;
   // The model that the predictions are compared with; null for none.
-  Model* reference = nullptr;
+  model::Model* reference = nullptr;
 };
 
 struct LossEvaluation {
@@ -95,13 +97,11 @@ struct LossEvaluation {
 // The errors of ValidateEvaluateOptions, WalkForward and TokenLosses, or of
 // AtenForward, of DivergenceFromReference, and of the sink; InvalidArgument if
 // nothing is predicted, or for a reference with ATEN numerics.
-absl::StatusOr<LossEvaluation> EvaluateLoss(Model& model,
-                                            const TokenSequences& sequences,
-                                            const EvaluateOptions& options,
-                                            const WalkOptions& walk_options,
-                                            const EvaluationExtras& extras,
-                                            const WalkResources& resources);
+absl::StatusOr<LossEvaluation> EvaluateLoss(
+    model::Model& model, const text::TokenSequences& sequences,
+    const EvaluateOptions& options, const model::WalkOptions& walk_options,
+    const EvaluationExtras& extras, const model::WalkResources& resources);
 
-}  // namespace moe
+}  // namespace moe::evaluate
 
 #endif  // MOE_EVALUATE_EVALUATE_LOSS_H_

@@ -26,20 +26,20 @@
 #include "moe/model/walk/testing/walk_fixture.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::evaluate {
 namespace {
 
-using ::moe::testing::FixtureNames;
-using ::moe::testing::FixturePath;
-using ::moe::testing::GoldenRows;
-using ::moe::testing::Goldens;
-using ::moe::testing::GoldenSequences;
-using ::moe::testing::Int64sOf;
-using ::moe::testing::MoeFixtureNames;
-using ::moe::testing::MoeFixturePath;
-using ::moe::testing::MoeGoldens;
-using ::moe::testing::StatusIs;
-using ::moe::testing::WalkMachine;
+using ::moe::base::testing::StatusIs;
+using ::moe::model::testing::FixtureNames;
+using ::moe::model::testing::FixturePath;
+using ::moe::model::testing::GoldenRows;
+using ::moe::model::testing::Goldens;
+using ::moe::model::testing::GoldenSequences;
+using ::moe::model::testing::Int64sOf;
+using ::moe::model::testing::MoeFixtureNames;
+using ::moe::model::testing::MoeFixturePath;
+using ::moe::model::testing::MoeGoldens;
+using ::moe::model::testing::WalkMachine;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -47,21 +47,21 @@ using ::testing::SizeIs;
 
 // Two groups in two layers, the second with attention experts only.
 std::vector<ExpertLoad> TwoLayers() {
-  const SequenceGroup group = {0, 0, {0, 4}};
+  const model::SequenceGroup group = {0, 0, {0, 4}};
   ExpertLoadTap tap;
-  const auto see = [&](int64_t layer, DecoderBlock block,
+  const auto see = [&](int64_t layer, model::DecoderBlock block,
                        const std::vector<std::vector<int64_t>>& rows) {
-    std::vector<ExpertTokens> experts;
+    std::vector<model::ExpertTokens> experts;
     for (const std::vector<int64_t>& of_expert : rows) {
       experts.push_back({of_expert, std::vector<float>(of_expert.size())});
     }
     MOE_EXPECT_OK(tap.OnRouting({layer, group}, block, experts));
   };
-  see(1, DecoderBlock::kAttention, {{0, 1}, {2, 3}});
-  see(1, DecoderBlock::kMlp, {{0, 3}, {}, {1, 2}});
-  see(1, DecoderBlock::kAttention, {{}, {0, 1, 2, 3}});
-  see(1, DecoderBlock::kMlp, {{0, 1}, {2}, {3}});
-  see(3, DecoderBlock::kAttention, {{1}, {0, 2, 3}});
+  see(1, model::DecoderBlock::kAttention, {{0, 1}, {2, 3}});
+  see(1, model::DecoderBlock::kMlp, {{0, 3}, {}, {1, 2}});
+  see(1, model::DecoderBlock::kAttention, {{}, {0, 1, 2, 3}});
+  see(1, model::DecoderBlock::kMlp, {{0, 1}, {2}, {3}});
+  see(3, model::DecoderBlock::kAttention, {{1}, {0, 2, 3}});
   return tap.loads();
 }
 
@@ -78,7 +78,7 @@ TEST(ExpertLoadTest, IsSummedOverGroups) {
 
 TEST(ExpertLoadTest, AsJsonAndText) {
   EXPECT_EQ(ExpertLoadToJson(TwoLayers()),
-            Json::parse(R"([{"layer": 1, "mlp": [4, 1, 3],
+            base::Json::parse(R"([{"layer": 1, "mlp": [4, 1, 3],
                              "attention": [2, 6]},
                             {"layer": 3, "attention": [1, 3]}])"));
   // 6 of a mean of 4, 4 of 8 / 3, 3 of 2.
@@ -88,24 +88,25 @@ TEST(ExpertLoadTest, AsJsonAndText) {
             "    layer  1 MLP        4 1 3  (largest 1.50 of the mean)\n"
             "    layer  3 attention  1 3  (largest 1.50 of the mean)\n");
   EXPECT_EQ(FormatExpertLoad({}), "");
-  EXPECT_EQ(ExpertLoadToJson({}), Json::array());
+  EXPECT_EQ(ExpertLoadToJson({}), base::Json::array());
 }
 
 TEST(EvaluateLossTest, IsTransformersInBothNumerics) {
   for (const std::string& name : FixtureNames()) {
-    const HostTensors goldens = Goldens(name);
+    const checkpoint::HostTensors goldens = Goldens(name);
     double want = 0.0;
     std::memcpy(&want, goldens.at("loss").bytes.data(), sizeof(want));
     const std::vector<float> logits = GoldenRows(goldens, "logits");
     for (const auto numerics :
          {EvaluateOptions::EXACT, EvaluateOptions::ATEN}) {
       WalkMachine machine;
-      MOE_ASSERT_OK_AND_ASSIGN(Model model, Model::Open(FixturePath(name)));
+      MOE_ASSERT_OK_AND_ASSIGN(model::Model model,
+                               model::Model::Open(FixturePath(name)));
       EvaluateOptions options;
       options.set_numerics(numerics);
       options.set_num_logits_sequences(10);  // There are three.
       std::vector<float> got;
-      const LogitsSink sink = [&](MatrixView<const float> rows) {
+      const LogitsSink sink = [&](base::MatrixView<const float> rows) {
         for (int64_t r = 0; r < rows.rows; ++r) {
           got.insert(got.end(), rows.Row(r).begin(), rows.Row(r).end());
         }
@@ -135,11 +136,12 @@ TEST(EvaluateLossTest, IsTransformersInBothNumerics) {
 TEST(EvaluateLossTest, IsTheTravellingModelCodeWithExperts) {
   for (const std::string& name : MoeFixtureNames()) {
     SCOPED_TRACE(name);
-    const HostTensors goldens = MoeGoldens(name);
+    const checkpoint::HostTensors goldens = MoeGoldens(name);
     double want = 0.0;
     std::memcpy(&want, goldens.at("loss").bytes.data(), sizeof(want));
     WalkMachine machine;
-    MOE_ASSERT_OK_AND_ASSIGN(Model model, Model::Open(MoeFixturePath(name)));
+    MOE_ASSERT_OK_AND_ASSIGN(model::Model model,
+                             model::Model::Open(MoeFixturePath(name)));
     MOE_ASSERT_OK_AND_ASSIGN(const LossEvaluation evaluation,
                              EvaluateLoss(model, GoldenSequences(goldens), {},
                                           {}, {}, machine.resources()));
@@ -164,7 +166,8 @@ TEST(EvaluateLossTest, IsTheTravellingModelCodeWithExperts) {
 
 TEST(EvaluateLossTest, HasExpertsInExactNumericsOnly) {
   WalkMachine machine;
-  MOE_ASSERT_OK_AND_ASSIGN(Model model, Model::Open(MoeFixturePath("vanilla")));
+  MOE_ASSERT_OK_AND_ASSIGN(model::Model model,
+                           model::Model::Open(MoeFixturePath("vanilla")));
   EvaluateOptions options;
   options.set_numerics(EvaluateOptions::ATEN);
   EXPECT_THAT(
@@ -179,19 +182,19 @@ TEST(EvaluateLossTest, HasExpertsInExactNumericsOnly) {
 
 TEST(EvaluateLossTest, WithoutLabelsIsAnErrorBeforeAnyWork) {
   WalkMachine machine;
-  MOE_ASSERT_OK_AND_ASSIGN(Model model,
-                           Model::Open(FixturePath("llama_gqa_bf16")));
-  TokenSequences sequences;
-  sequences.Append({1, 2}, {1, kIgnoredLabel});
+  MOE_ASSERT_OK_AND_ASSIGN(model::Model model,
+                           model::Model::Open(FixturePath("llama_gqa_bf16")));
+  text::TokenSequences sequences;
+  sequences.Append({1, 2}, {1, base::kIgnoredLabel});
   EXPECT_THAT(
       EvaluateLoss(model, sequences, {}, {}, {}, machine.resources()).status(),
       StatusIs(absl::StatusCode::kInvalidArgument,
                HasSubstr("expected at least one token that predicts a label")));
-  EXPECT_THAT(
-      EvaluateLoss(model, TokenSequences(), {}, {}, {}, machine.resources())
-          .status(),
-      StatusIs(absl::StatusCode::kInvalidArgument,
-               HasSubstr("dataset: expected at least one sequence")));
+  EXPECT_THAT(EvaluateLoss(model, text::TokenSequences(), {}, {}, {},
+                           machine.resources())
+                  .status(),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("dataset: expected at least one sequence")));
 }
 
 TEST(ValidateEvaluateOptionsTest, NamesTheField) {
@@ -219,4 +222,4 @@ TEST(ValidateEvaluateOptionsTest, NamesTheField) {
 
 }  // namespace
 
-}  // namespace moe
+}  // namespace moe::evaluate

@@ -29,14 +29,14 @@
 #include "moe/checkpoint/tensor_name.h"
 #include "moe/evaluate/tensor_source.h"
 
-namespace moe {
+namespace moe::evaluate {
 namespace {
 
 // A multiple of every element's size.
 constexpr uint64_t kPieceBytes = uint64_t{4} << 20;
 
-int64_t NumParameters(const TensorSpec& spec) {
-  return NumBytes(spec) / DtypeSize(spec.dtype);
+int64_t NumParameters(const checkpoint::TensorSpec& spec) {
+  return checkpoint::NumBytes(spec) / checkpoint::DtypeSize(spec.dtype);
 }
 
 struct NumberedName {
@@ -63,12 +63,13 @@ std::optional<NumberedName> SplitAtNumber(absl::string_view name) {
 }
 
 void AddToGroups(absl::string_view prefix, int64_t number,
-                 std::vector<TensorSpec> tensors,
+                 std::vector<checkpoint::TensorSpec> tensors,
                  std::vector<NumberedTensors>& groups) {
-  std::sort(tensors.begin(), tensors.end(),
-            [](const TensorSpec& a, const TensorSpec& b) {
-              return NaturalLess(a.name, b.name);
-            });
+  std::sort(
+      tensors.begin(), tensors.end(),
+      [](const checkpoint::TensorSpec& a, const checkpoint::TensorSpec& b) {
+        return NaturalLess(a.name, b.name);
+      });
   if (!groups.empty() && groups.back().prefix == prefix &&
       groups.back().last == number - 1 && groups.back().tensors == tensors) {
     groups.back().last = number;
@@ -78,9 +79,9 @@ void AddToGroups(absl::string_view prefix, int64_t number,
   group.prefix = std::string(prefix);
   group.first = number;
   group.last = number;
-  for (const TensorSpec& tensor : tensors) {
+  for (const checkpoint::TensorSpec& tensor : tensors) {
     group.num_parameters += NumParameters(tensor);
-    group.num_bytes += NumBytes(tensor);
+    group.num_bytes += checkpoint::NumBytes(tensor);
   }
   group.tensors = std::move(tensors);
   groups.push_back(std::move(group));
@@ -95,18 +96,19 @@ struct ExpertParameters {
 ExpertParameters CountExperts(absl::Span<const SourceTensor> tensors) {
   ExpertParameters count;
   for (const SourceTensor& tensor : tensors) {
-    const std::optional<TensorName> name = ParseTensorName(tensor.spec.name);
+    const std::optional<checkpoint::TensorName> name =
+        checkpoint::ParseTensorName(tensor.spec.name);
     if (!name.has_value() || name->expert < 0) continue;
-    const bool is_mlp = name->kind == TensorKind::kExpertGate ||
-                        name->kind == TensorKind::kExpertUp ||
-                        name->kind == TensorKind::kExpertDown;
+    const bool is_mlp = name->kind == checkpoint::TensorKind::kExpertGate ||
+                        name->kind == checkpoint::TensorKind::kExpertUp ||
+                        name->kind == checkpoint::TensorKind::kExpertDown;
     (is_mlp ? count.mlp : count.attention) += NumParameters(tensor.spec);
   }
   return count;
 }
 
 // The experts of a layer have the same size, so that the divisions are exact.
-int64_t CountInactive(const MoeConfig& config,
+int64_t CountInactive(const checkpoint::MoeConfig& config,
                       absl::Span<const SourceTensor> tensors) {
   const ExpertParameters experts = CountExperts(tensors);
   int64_t inactive = 0;
@@ -122,7 +124,7 @@ int64_t CountInactive(const MoeConfig& config,
 }
 
 // Gives the tensors the names that the checkpoint has for them.
-void UseModelNames(const Checkpoint& checkpoint,
+void UseModelNames(const checkpoint::Checkpoint& checkpoint,
                    std::vector<SourceTensor>& tensors) {
   for (SourceTensor& tensor : tensors) {
     tensor.spec.name = checkpoint.name_prefix().ModelName(tensor.spec.name);
@@ -131,17 +133,17 @@ void UseModelNames(const Checkpoint& checkpoint,
 
 // Whether the model computes with a tensor of its files: a copy of a tied
 // embedding is none of its own, and neither is what the configuration says.
-bool IsParameter(const std::optional<Checkpoint>& checkpoint,
+bool IsParameter(const std::optional<checkpoint::Checkpoint>& checkpoint,
                  const std::string& name) {
-  if (IsDerivedBuffer(name)) return false;
+  if (checkpoint::IsDerivedBuffer(name)) return false;
   return !checkpoint.has_value() ||
          checkpoint->tensors().Find(name).tensor != nullptr;
 }
 
-void CountTensors(const std::optional<Checkpoint>& checkpoint,
+void CountTensors(const std::optional<checkpoint::Checkpoint>& checkpoint,
                   Inspection& inspection) {
   for (const SourceTensor& tensor : inspection.tensors) {
-    inspection.num_bytes += NumBytes(tensor.spec);
+    inspection.num_bytes += checkpoint::NumBytes(tensor.spec);
     DtypeCount& count = inspection.dtypes[tensor.spec.dtype];
     ++count.num_tensors;
     if (!IsParameter(checkpoint, tensor.spec.name)) continue;
@@ -150,15 +152,17 @@ void CountTensors(const std::optional<Checkpoint>& checkpoint,
   }
   inspection.num_active_parameters = inspection.num_parameters;
   if (!inspection.config.has_value()) return;
-  if (const auto* moe = std::get_if<MoeConfig>(&*inspection.config)) {
+  if (const auto* moe =
+          std::get_if<checkpoint::MoeConfig>(&*inspection.config)) {
     inspection.num_active_parameters -= CountInactive(*moe, inspection.tensors);
   }
 }
 
 absl::Status CheckTensorFinite(const TensorSource& source, size_t tensor,
-                               Progress& progress) {
+                               base::Progress& progress) {
   const SourceTensor& entry = source.tensors()[tensor];
-  const uint64_t size_bytes = static_cast<uint64_t>(NumBytes(entry.spec));
+  const uint64_t size_bytes =
+      static_cast<uint64_t>(checkpoint::NumBytes(entry.spec));
   std::string piece;
   for (uint64_t begin = 0; begin < size_bytes; begin += kPieceBytes) {
     piece.resize(std::min(kPieceBytes, size_bytes - begin));
@@ -167,9 +171,11 @@ absl::Status CheckTensorFinite(const TensorSource& source, size_t tensor,
     if (found.has_value()) {
       return absl::InvalidArgumentError(absl::StrCat(
           source.files()[entry.file].path, ": tensor \"", entry.spec.name,
-          "\" ", FormatShape(entry.spec.shape),
+          "\" ", checkpoint::FormatShape(entry.spec.shape),
           ": expected finite values, found a NaN or infinity at element ",
-          static_cast<int64_t>(begin) / DtypeSize(entry.spec.dtype) + *found));
+          static_cast<int64_t>(begin) /
+                  checkpoint::DtypeSize(entry.spec.dtype) +
+              *found));
     }
     progress.Advance(static_cast<int64_t>(piece.size()));
   }
@@ -177,7 +183,7 @@ absl::Status CheckTensorFinite(const TensorSource& source, size_t tensor,
 }
 
 absl::Status CheckFinite(const TensorSource& source, int64_t num_bytes,
-                         Progress& progress) {
+                         base::Progress& progress) {
   progress.Start("checking values", num_bytes, "bytes");
   for (size_t i = 0; i < source.tensors().size(); ++i) {
     MOE_RETURN_IF_ERROR(CheckTensorFinite(source, i, progress));
@@ -193,24 +199,24 @@ std::vector<std::string> FilesOf(const Inspection& inspection) {
   if (inspection.kind != SourceKind::kDirectory) return paths;
   const auto add = [&](absl::string_view name) {
     const std::string path = absl::StrCat(inspection.path, "/", name);
-    if (PathExists(path)) paths.push_back(path);
+    if (base::PathExists(path)) paths.push_back(path);
   };
-  add(kShardIndexFile);
-  add(kConfigFile);
+  add(checkpoint::kShardIndexFile);
+  add(checkpoint::kConfigFile);
   for (const std::string& name : inspection.companion_files) add(name);
   return paths;
 }
 
-absl::Status AddDigests(Inspection& inspection, Progress& progress) {
+absl::Status AddDigests(Inspection& inspection, base::Progress& progress) {
   const std::vector<std::string> paths = FilesOf(inspection);
   progress.Start("digests", static_cast<int64_t>(paths.size()), "files");
   const std::string directory = absl::StrCat(inspection.path, "/");
   for (const std::string& path : paths) {
-    MOE_ASSIGN_OR_RETURN(std::string digest, HexSha256OfFile(path));
+    MOE_ASSIGN_OR_RETURN(std::string digest, base::HexSha256OfFile(path));
     // The name in the directory, which may be that of a folder and a file.
     std::string name = absl::StartsWith(path, directory)
                            ? path.substr(directory.size())
-                           : SplitPath(path).name;
+                           : base::SplitPath(path).name;
     inspection.digests.emplace_back(std::move(name), std::move(digest));
     progress.Advance(1);
   }
@@ -218,10 +224,12 @@ absl::Status AddDigests(Inspection& inspection, Progress& progress) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::optional<Checkpoint>> OpenIfCheckpoint(
+absl::StatusOr<std::optional<checkpoint::Checkpoint>> OpenIfCheckpoint(
     absl::string_view path) {
-  if (!PathExists(absl::StrCat(path, "/", kConfigFile))) return std::nullopt;
-  absl::StatusOr<Checkpoint> checkpoint = Checkpoint::Open(path);
+  if (!base::PathExists(absl::StrCat(path, "/", checkpoint::kConfigFile)))
+    return std::nullopt;
+  absl::StatusOr<checkpoint::Checkpoint> checkpoint =
+      checkpoint::Checkpoint::Open(path);
   if (absl::IsUnimplemented(checkpoint.status())) {
     return absl::UnimplementedError(absl::StrCat(
         checkpoint.status().message(),
@@ -235,8 +243,8 @@ absl::StatusOr<std::optional<Checkpoint>> OpenIfCheckpoint(
 
 void GroupTensors(absl::Span<const SourceTensor> tensors,
                   std::vector<NumberedTensors>& groups,
-                  std::vector<TensorSpec>& others) {
-  std::map<std::string, std::map<int64_t, std::vector<TensorSpec>>,
+                  std::vector<checkpoint::TensorSpec>& others) {
+  std::map<std::string, std::map<int64_t, std::vector<checkpoint::TensorSpec>>,
            NaturalOrder>
       numbered;
   for (const SourceTensor& tensor : tensors) {
@@ -245,7 +253,7 @@ void GroupTensors(absl::Span<const SourceTensor> tensors,
       others.push_back(tensor.spec);
       continue;
     }
-    TensorSpec spec = tensor.spec;
+    checkpoint::TensorSpec spec = tensor.spec;
     spec.name = std::string(name->suffix);
     numbered[std::string(name->prefix)][name->number].push_back(
         std::move(spec));
@@ -255,16 +263,17 @@ void GroupTensors(absl::Span<const SourceTensor> tensors,
       AddToGroups(prefix, number, std::move(specs), groups);
     }
   }
-  std::sort(others.begin(), others.end(),
-            [](const TensorSpec& a, const TensorSpec& b) {
-              return NaturalLess(a.name, b.name);
-            });
+  std::sort(
+      others.begin(), others.end(),
+      [](const checkpoint::TensorSpec& a, const checkpoint::TensorSpec& b) {
+        return NaturalLess(a.name, b.name);
+      });
 }
 
 absl::StatusOr<Inspection> Inspect(absl::string_view path,
                                    const InspectOptions& options,
-                                   Progress& progress) {
-  MOE_ASSIGN_OR_RETURN(const std::optional<Checkpoint> checkpoint,
+                                   base::Progress& progress) {
+  MOE_ASSIGN_OR_RETURN(const std::optional<checkpoint::Checkpoint> checkpoint,
                        OpenIfCheckpoint(path));
   MOE_ASSIGN_OR_RETURN(const std::unique_ptr<TensorSource> source,
                        OpenTensorSource(path));
@@ -294,4 +303,4 @@ absl::StatusOr<Inspection> Inspect(absl::string_view path,
   return inspection;
 }
 
-}  // namespace moe
+}  // namespace moe::evaluate

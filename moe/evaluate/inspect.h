@@ -22,7 +22,7 @@
 #include "moe/checkpoint/tensor.h"
 #include "moe/evaluate/tensor_source.h"
 
-namespace moe {
+namespace moe::evaluate {
 
 struct InspectOptions {
   bool check_values = false;  // Refuse NaN and infinity.
@@ -37,7 +37,7 @@ struct NumberedTensors {
   int64_t last = 0;  // Every number from first to last.
   // The tensors of one number. Their names are what follows the number:
   // ".mlp.up_proj.weight".
-  std::vector<TensorSpec> tensors;
+  std::vector<checkpoint::TensorSpec> tensors;
   int64_t num_parameters = 0;  // For one number.
   int64_t num_bytes = 0;
 };
@@ -51,10 +51,10 @@ struct Inspection {
   std::string path;
   SourceKind kind = SourceKind::kDirectory;
   // Nothing for a file, and for a directory without config.json.
-  std::optional<CheckpointConfig> config;
+  std::optional<checkpoint::CheckpointConfig> config;
   std::vector<SourceFile> files;
   std::vector<SourceTensor> tensors;
-  std::map<Dtype, DtypeCount> dtypes;
+  std::map<checkpoint::Dtype, DtypeCount> dtypes;
   int64_t num_parameters = 0;
   // Those that take part in the forward of one token, the whole embedding among
   // them: of E experts k count, of A attention experts top_k_attn.
@@ -62,7 +62,7 @@ struct Inspection {
   int64_t num_bytes = 0;
   // In natural order; a tensor that no number groups stands in `others`.
   std::vector<NumberedTensors> groups;
-  std::vector<TensorSpec> others;
+  std::vector<checkpoint::TensorSpec> others;
   // Names of tokenizer files and the like, of a checkpoint.
   std::vector<std::string> companion_files;
   bool values_checked = false;
@@ -75,14 +75,14 @@ struct Inspection {
 // does. Errors are those of the two, of CheckFinite and of reading.
 absl::StatusOr<Inspection> Inspect(absl::string_view path,
                                    const InspectOptions& options,
-                                   Progress& progress);
+                                   base::Progress& progress);
 
 // Groups by the first part of a name, between dots, that is a number.
 // Neighbouring numbers with the same tensors are one group.
 void GroupTensors(absl::Span<const SourceTensor> tensors,
                   std::vector<NumberedTensors>& groups,
-                  std::vector<TensorSpec>& others);
+                  std::vector<checkpoint::TensorSpec>& others);
 
-}  // namespace moe
+}  // namespace moe::evaluate
 
 #endif  // MOE_EVALUATE_INSPECT_H_

@@ -24,15 +24,15 @@
 #include "moe/evaluate/inspect.h"
 #include "moe/evaluate/tensor_source.h"
 
-namespace moe {
+namespace moe::evaluate {
 namespace {
 
 // A group with more tensors shows only their number.
 constexpr size_t kMaxTensorsOfGroup = 12;
 
-const MoeConfig* MoePart(const Inspection& inspection) {
+const checkpoint::MoeConfig* MoePart(const Inspection& inspection) {
   return inspection.config.has_value()
-             ? std::get_if<MoeConfig>(&*inspection.config)
+             ? std::get_if<checkpoint::MoeConfig>(&*inspection.config)
              : nullptr;
 }
 
@@ -40,26 +40,26 @@ std::string Row(absl::string_view name, absl::string_view value) {
   return absl::StrFormat("  %-19s %s\n", name, value);
 }
 
-absl::string_view RopeTypeName(RopeType type) {
+absl::string_view RopeTypeName(checkpoint::RopeType type) {
   switch (type) {
-    case RopeType::kDefault:
+    case checkpoint::RopeType::kDefault:
       return "default";
-    case RopeType::kLinear:
+    case checkpoint::RopeType::kLinear:
       return "linear";
-    case RopeType::kDynamic:
+    case checkpoint::RopeType::kDynamic:
       return "dynamic";
-    case RopeType::kLlama3:
+    case checkpoint::RopeType::kLlama3:
       return "llama3";
   }
   return "";
 }
 
-std::string FormatRope(const RopeConfig& rope) {
+std::string FormatRope(const checkpoint::RopeConfig& rope) {
   std::string text = absl::StrCat("theta ", rope.theta);
-  if (rope.type == RopeType::kDefault) return text + ", no scaling";
+  if (rope.type == checkpoint::RopeType::kDefault) return text + ", no scaling";
   absl::StrAppend(&text, ", scaling ", RopeTypeName(rope.type), " with factor ",
                   rope.factor);
-  if (rope.type == RopeType::kLlama3) {
+  if (rope.type == checkpoint::RopeType::kLlama3) {
     absl::StrAppend(&text, ", frequency factors ", rope.low_freq_factor, " to ",
                     rope.high_freq_factor);
   }
@@ -70,13 +70,13 @@ std::string FormatRope(const RopeConfig& rope) {
   return text;
 }
 
-std::string FormatBiases(const LlamaConfig& config) {
+std::string FormatBiases(const checkpoint::LlamaConfig& config) {
   if (config.attention_bias)
     return config.mlp_bias ? "attention, MLP" : "attention";
   return config.mlp_bias ? "MLP" : "none";
 }
 
-std::string FormatDecoder(const LlamaConfig& config) {
+std::string FormatDecoder(const checkpoint::LlamaConfig& config) {
   return absl::StrCat(
       Row("layers", absl::StrCat(config.num_hidden_layers)),
       Row("hidden size", absl::StrCat(config.hidden_size)),
@@ -95,7 +95,7 @@ std::string FormatDecoder(const LlamaConfig& config) {
       Row("biases", FormatBiases(config)));
 }
 
-std::string FormatMoe(const MoeConfig& config) {
+std::string FormatMoe(const checkpoint::MoeConfig& config) {
   std::string text;
   if (config.num_local_experts > 0) {
     text += Row("experts", absl::StrCat(config.num_local_experts, " of size ",
@@ -131,13 +131,13 @@ std::string ArtifactKind(const Inspection& inspection) {
   const auto found = metadata.find("artifact");
   return found == metadata.end()
              ? ""
-             : absl::StrCat(", artifact ", EscapeControl(found->second));
+             : absl::StrCat(", artifact ", base::EscapeControl(found->second));
 }
 
 // The model_type of an inspected checkpoint.
 absl::string_view ModelType(const Inspection& inspection) {
-  const MoeConfig* const moe = MoePart(inspection);
-  return moe != nullptr ? ModelTypeOf(*moe) : "llama";
+  const checkpoint::MoeConfig* const moe = MoePart(inspection);
+  return moe != nullptr ? checkpoint::ModelTypeOf(*moe) : "llama";
 }
 
 std::string Title(const Inspection& inspection) {
@@ -149,15 +149,15 @@ std::string Title(const Inspection& inspection) {
       inspection.config.has_value()
           ? absl::StrCat(" (model_type ", ModelType(inspection), ")")
           : "";
-  return absl::StrCat(EscapeControl(inspection.path), ": ", what, model_type,
-                      ArtifactKind(inspection), "\n");
+  return absl::StrCat(base::EscapeControl(inspection.path), ": ", what,
+                      model_type, ArtifactKind(inspection), "\n");
 }
 
 std::string FormatDtypes(const Inspection& inspection) {
   std::vector<std::string> parts;
   for (const auto& [dtype, count] : inspection.dtypes) {
     parts.push_back(
-        absl::StrCat(DtypeName(dtype), " (", count.num_tensors,
+        absl::StrCat(checkpoint::DtypeName(dtype), " (", count.num_tensors,
                      count.num_tensors == 1 ? " tensor)" : " tensors)"));
   }
   return parts.empty() ? "none" : absl::StrJoin(parts, ", ");
@@ -166,22 +166,23 @@ std::string FormatDtypes(const Inspection& inspection) {
 std::string FormatTotals(const Inspection& inspection) {
   std::string text;
   if (inspection.config.has_value()) {
-    text += Row("parameters", WithCommas(inspection.num_parameters));
+    text += Row("parameters", base::WithCommas(inspection.num_parameters));
     if (MoePart(inspection) != nullptr) {
       text += Row(
           "active per token",
           absl::StrFormat(
-              "%s (%.1f%%)", WithCommas(inspection.num_active_parameters),
+              "%s (%.1f%%)", base::WithCommas(inspection.num_active_parameters),
               100.0 * static_cast<double>(inspection.num_active_parameters) /
                   static_cast<double>(inspection.num_parameters)));
     }
   } else {
-    text += Row("elements", WithCommas(inspection.num_parameters));
+    text += Row("elements", base::WithCommas(inspection.num_parameters));
   }
   absl::StrAppend(
       &text, Row("dtypes", FormatDtypes(inspection)),
-      Row("size", absl::StrCat(FormatByteSize(inspection.num_bytes), " (",
-                               WithCommas(inspection.num_bytes), " bytes)")));
+      Row("size",
+          absl::StrCat(base::FormatByteSize(inspection.num_bytes), " (",
+                       base::WithCommas(inspection.num_bytes), " bytes)")));
   if (inspection.values_checked) {
     text += Row("values", "checked: no NaN, no infinity");
   }
@@ -189,9 +190,10 @@ std::string FormatTotals(const Inspection& inspection) {
 }
 
 // What a layer of a checkpoint computes.
-std::string DescribeLayer(const CheckpointConfig& config, int64_t layer) {
-  const auto* const moe = std::get_if<MoeConfig>(&config);
-  const LlamaConfig& decoder = DecoderConfig(config);
+std::string DescribeLayer(const checkpoint::CheckpointConfig& config,
+                          int64_t layer) {
+  const auto* const moe = std::get_if<checkpoint::MoeConfig>(&config);
+  const checkpoint::LlamaConfig& decoder = checkpoint::DecoderConfig(config);
   const bool dense = moe == nullptr || moe->IsContractLayer(layer);
   std::string text = !dense && moe->use_attn_moe
                          ? absl::StrCat(moe->attn_experts, " attention experts")
@@ -213,38 +215,40 @@ std::string Numbers(const NumberedTensors& group) {
                                    : absl::StrCat(group.first, "-", group.last);
 }
 
-std::string FormatSpec(const TensorSpec& spec) {
-  return absl::StrCat(DtypeName(spec.dtype), " ", FormatShape(spec.shape));
+std::string FormatSpec(const checkpoint::TensorSpec& spec) {
+  return absl::StrCat(checkpoint::DtypeName(spec.dtype), " ",
+                      checkpoint::FormatShape(spec.shape));
 }
 
-std::string NameAndSpec(const TensorSpec& spec) {
-  return absl::StrCat(EscapeControl(spec.name), "  ", FormatSpec(spec));
+std::string NameAndSpec(const checkpoint::TensorSpec& spec) {
+  return absl::StrCat(base::EscapeControl(spec.name), "  ", FormatSpec(spec));
 }
 
 std::string FileName(const SourceFile& file) {
-  return EscapeControl(SplitPath(file.path).name);
+  return base::EscapeControl(base::SplitPath(file.path).name);
 }
 
 // One line for a group of one tensor each; otherwise one more for each tensor.
 std::string FormatGroup(const Inspection& inspection,
                         const NumberedTensors& group) {
   const std::string name =
-      absl::StrCat(EscapeControl(group.prefix), Numbers(group));
+      absl::StrCat(base::EscapeControl(group.prefix), Numbers(group));
   if (group.tensors.size() == 1) {
     return absl::StrCat("  ", name, NameAndSpec(group.tensors[0]), "\n");
   }
   std::string text = absl::StrCat(
       "  ", name, "  ", group.first == group.last ? "" : "each ",
-      group.tensors.size(), " tensors, ", WithCommas(group.num_parameters),
+      group.tensors.size(), " tensors, ",
+      base::WithCommas(group.num_parameters),
       inspection.config.has_value() ? " parameters, " : " elements, ",
-      FormatByteSize(group.num_bytes));
+      base::FormatByteSize(group.num_bytes));
   if (inspection.config.has_value()) {
     return absl::StrCat(text, ": ",
                         DescribeLayer(*inspection.config, group.first), "\n");
   }
   text += "\n";
   if (group.tensors.size() > kMaxTensorsOfGroup) return text;
-  for (const TensorSpec& tensor : group.tensors) {
+  for (const checkpoint::TensorSpec& tensor : group.tensors) {
     absl::StrAppend(&text, "    ", NameAndSpec(tensor), "\n");
   }
   return text;
@@ -252,7 +256,7 @@ std::string FormatGroup(const Inspection& inspection,
 
 std::string FormatContents(const Inspection& inspection) {
   std::string text = absl::StrCat("tensors: ", inspection.tensors.size(), "\n");
-  for (const TensorSpec& tensor : inspection.others) {
+  for (const checkpoint::TensorSpec& tensor : inspection.others) {
     absl::StrAppend(&text, "  ", NameAndSpec(tensor), "\n");
   }
   for (const NumberedTensors& group : inspection.groups) {
@@ -265,23 +269,24 @@ std::string FormatFiles(const Inspection& inspection) {
   std::string text = "files:\n";
   for (const SourceFile& file : inspection.files) {
     absl::StrAppend(&text, "  ", FileName(file), "  ",
-                    FormatByteSize(static_cast<int64_t>(file.size_bytes)), ", ",
-                    file.num_tensors,
+                    base::FormatByteSize(static_cast<int64_t>(file.size_bytes)),
+                    ", ", file.num_tensors,
                     file.num_tensors == 1 ? " tensor\n" : " tensors\n");
     for (const auto& [key, value] : file.metadata) {
-      absl::StrAppend(&text, "    ", EscapeControl(key), ": ",
-                      EscapeControl(value), "\n");
+      absl::StrAppend(&text, "    ", base::EscapeControl(key), ": ",
+                      base::EscapeControl(value), "\n");
     }
   }
   if (!inspection.companion_files.empty()) {
     absl::StrAppend(
         &text, "  beside them: ",
-        EscapeControl(absl::StrJoin(inspection.companion_files, ", ")), "\n");
+        base::EscapeControl(absl::StrJoin(inspection.companion_files, ", ")),
+        "\n");
   }
   if (inspection.digests.empty()) return text;
   text += "sha256:\n";
   for (const auto& [name, digest] : inspection.digests) {
-    absl::StrAppend(&text, "  ", digest, "  ", EscapeControl(name), "\n");
+    absl::StrAppend(&text, "  ", digest, "  ", base::EscapeControl(name), "\n");
   }
   return text;
 }
@@ -289,29 +294,31 @@ std::string FormatFiles(const Inspection& inspection) {
 std::string FormatTensorTable(const Inspection& inspection) {
   size_t width = 4;
   for (const SourceTensor& tensor : inspection.tensors) {
-    width = std::max(width, EscapeControl(tensor.spec.name).size());
+    width = std::max(width, base::EscapeControl(tensor.spec.name).size());
   }
   const int columns = static_cast<int>(std::min<size_t>(width, 80));
   std::string text =
       absl::StrFormat("%-*s  %-7s %-16s %12s %14s  %s\n", columns, "name",
                       "dtype", "shape", "bytes", "offset", "file");
   for (const SourceTensor& tensor : inspection.tensors) {
-    absl::StrAppendFormat(
-        &text, "%-*s  %-7s %-16s %12d %14s  %s\n", columns,
-        EscapeControl(tensor.spec.name), DtypeName(tensor.spec.dtype),
-        FormatShape(tensor.spec.shape), NumBytes(tensor.spec),
-        tensor.offset_bytes.has_value() ? absl::StrCat(*tensor.offset_bytes)
-                                        : "-",
-        FileName(inspection.files[tensor.file]));
+    absl::StrAppendFormat(&text, "%-*s  %-7s %-16s %12d %14s  %s\n", columns,
+                          base::EscapeControl(tensor.spec.name),
+                          checkpoint::DtypeName(tensor.spec.dtype),
+                          checkpoint::FormatShape(tensor.spec.shape),
+                          checkpoint::NumBytes(tensor.spec),
+                          tensor.offset_bytes.has_value()
+                              ? absl::StrCat(*tensor.offset_bytes)
+                              : "-",
+                          FileName(inspection.files[tensor.file]));
   }
   return text;
 }
 
-Json RopeToJson(const RopeConfig& rope) {
-  Json json = {{"type", RopeTypeName(rope.type)}, {"theta", rope.theta}};
-  if (rope.type == RopeType::kDefault) return json;
+base::Json RopeToJson(const checkpoint::RopeConfig& rope) {
+  base::Json json = {{"type", RopeTypeName(rope.type)}, {"theta", rope.theta}};
+  if (rope.type == checkpoint::RopeType::kDefault) return json;
   json["factor"] = rope.factor;
-  if (rope.type == RopeType::kLlama3) {
+  if (rope.type == checkpoint::RopeType::kLlama3) {
     json["low_freq_factor"] = rope.low_freq_factor;
     json["high_freq_factor"] = rope.high_freq_factor;
   }
@@ -322,7 +329,7 @@ Json RopeToJson(const RopeConfig& rope) {
   return json;
 }
 
-Json DecoderToJson(const LlamaConfig& config) {
+base::Json DecoderToJson(const checkpoint::LlamaConfig& config) {
   return {{"num_hidden_layers", config.num_hidden_layers},
           {"hidden_size", config.hidden_size},
           {"dense_intermediate_size", config.intermediate_size},
@@ -338,8 +345,8 @@ Json DecoderToJson(const LlamaConfig& config) {
           {"mlp_bias", config.mlp_bias}};
 }
 
-Json MoeToJson(const MoeConfig& config) {
-  Json json = Json::object();
+base::Json MoeToJson(const checkpoint::MoeConfig& config) {
+  base::Json json = base::Json::object();
   json["num_local_experts"] = config.num_local_experts;
   if (config.num_local_experts > 0) {
     json["num_experts_per_tok"] = config.num_experts_per_tok;
@@ -360,14 +367,14 @@ Json MoeToJson(const MoeConfig& config) {
   return json;
 }
 
-Json SpecToJson(const TensorSpec& spec) {
+base::Json SpecToJson(const checkpoint::TensorSpec& spec) {
   return {{"name", spec.name},
-          {"dtype", DtypeName(spec.dtype)},
+          {"dtype", checkpoint::DtypeName(spec.dtype)},
           {"shape", spec.shape},
-          {"bytes", NumBytes(spec)}};
+          {"bytes", checkpoint::NumBytes(spec)}};
 }
 
-Json GroupToJson(const NumberedTensors& group) {
+base::Json GroupToJson(const NumberedTensors& group) {
   return {{"prefix", group.prefix},
           {"first", group.first},
           {"last", group.last},
@@ -376,18 +383,18 @@ Json GroupToJson(const NumberedTensors& group) {
           {"bytes_each", group.num_bytes}};
 }
 
-Json FileToJson(const SourceFile& file) {
-  return {{"name", SplitPath(file.path).name},
+base::Json FileToJson(const SourceFile& file) {
+  return {{"name", base::SplitPath(file.path).name},
           {"bytes", file.size_bytes},
           {"num_tensors", file.num_tensors},
           {"metadata", file.metadata}};
 }
 
-Json TensorsToJson(const Inspection& inspection) {
-  Json tensors = Json::array();
+base::Json TensorsToJson(const Inspection& inspection) {
+  base::Json tensors = base::Json::array();
   for (const SourceTensor& tensor : inspection.tensors) {
-    Json json = SpecToJson(tensor.spec);
-    json["file"] = SplitPath(inspection.files[tensor.file].path).name;
+    base::Json json = SpecToJson(tensor.spec);
+    json["file"] = base::SplitPath(inspection.files[tensor.file].path).name;
     if (tensor.offset_bytes.has_value()) json["offset"] = *tensor.offset_bytes;
     tensors.push_back(std::move(json));
   }
@@ -395,18 +402,19 @@ Json TensorsToJson(const Inspection& inspection) {
 }
 
 // Counts, dtypes and groups.
-void AddTotals(const Inspection& inspection, Json& json) {
+void AddTotals(const Inspection& inspection, base::Json& json) {
   json["num_tensors"] = inspection.tensors.size();
   json["num_parameters"] = inspection.num_parameters;
   if (MoePart(inspection) != nullptr) {
     json["num_active_parameters"] = inspection.num_active_parameters;
   }
   json["bytes"] = inspection.num_bytes;
-  json["dtypes"] = Json::object();
+  json["dtypes"] = base::Json::object();
   for (const auto& [dtype, count] : inspection.dtypes) {
-    json["dtypes"][std::string(DtypeName(dtype))] = count.num_tensors;
+    json["dtypes"][std::string(checkpoint::DtypeName(dtype))] =
+        count.num_tensors;
   }
-  json["groups"] = Json::array();
+  json["groups"] = base::Json::array();
   for (const NumberedTensors& group : inspection.groups) {
     json["groups"].push_back(GroupToJson(group));
   }
@@ -418,8 +426,8 @@ void AddTotals(const Inspection& inspection, Json& json) {
 std::string FormatInspection(const Inspection& inspection, bool list_tensors) {
   std::string text = Title(inspection);
   if (inspection.config.has_value()) {
-    text += FormatDecoder(DecoderConfig(*inspection.config));
-    if (const MoeConfig* const moe = MoePart(inspection)) {
+    text += FormatDecoder(checkpoint::DecoderConfig(*inspection.config));
+    if (const checkpoint::MoeConfig* const moe = MoePart(inspection)) {
       text += FormatMoe(*moe);
     }
   }
@@ -429,25 +437,26 @@ std::string FormatInspection(const Inspection& inspection, bool list_tensors) {
   return text;
 }
 
-Json InspectionToJson(const Inspection& inspection, bool list_tensors) {
-  const MoeConfig* const moe = MoePart(inspection);
-  Json json = {{"path", inspection.path},
-               {"kind", inspection.config.has_value()
-                            ? "checkpoint"
-                            : SourceKindName(inspection.kind)}};
+base::Json InspectionToJson(const Inspection& inspection, bool list_tensors) {
+  const checkpoint::MoeConfig* const moe = MoePart(inspection);
+  base::Json json = {{"path", inspection.path},
+                     {"kind", inspection.config.has_value()
+                                  ? "checkpoint"
+                                  : SourceKindName(inspection.kind)}};
   if (inspection.config.has_value()) {
     json["model_type"] = ModelType(inspection);
-    json["decoder"] = DecoderToJson(DecoderConfig(*inspection.config));
+    json["decoder"] =
+        DecoderToJson(checkpoint::DecoderConfig(*inspection.config));
     if (moe != nullptr) json["moe"] = MoeToJson(*moe);
   }
   AddTotals(inspection, json);
-  json["files"] = Json::array();
+  json["files"] = base::Json::array();
   for (const SourceFile& file : inspection.files) {
     json["files"].push_back(FileToJson(file));
   }
   json["companion_files"] = inspection.companion_files;
   if (!inspection.digests.empty()) {
-    Json& digests = json["sha256"] = Json::object();
+    base::Json& digests = json["sha256"] = base::Json::object();
     for (const auto& [name, digest] : inspection.digests) {
       digests[name] = digest;
     }
@@ -456,4 +465,4 @@ Json InspectionToJson(const Inspection& inspection, bool list_tensors) {
   return json;
 }
 
-}  // namespace moe
+}  // namespace moe::evaluate

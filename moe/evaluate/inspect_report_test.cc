@@ -13,7 +13,7 @@
 #include "moe/checkpoint/tensor.h"
 #include "moe/evaluate/inspect.h"
 
-namespace moe {
+namespace moe::evaluate {
 namespace {
 
 using ::testing::AllOf;
@@ -22,7 +22,7 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 Inspection InspectPath(const std::string& path) {
-  Progress progress(Progress::Style::kSilent, {});
+  base::Progress progress(base::Progress::Style::kSilent, {});
   return Inspect(path, {}, progress).value();
 }
 
@@ -61,7 +61,7 @@ TEST(FormatInspectionTest, ControlCharactersAreEscaped) {
   inspection.path = "pa\nth";
   const std::string bad = "\n\t\x1b[2J\u009b\u202e\xff";
   const std::string escaped = "\\u000a\\u0009\\u001b[2J\\u009b\\u202e\\xff";
-  const TensorSpec spec = {"t" + bad, Dtype::kF32, {1}};
+  const checkpoint::TensorSpec spec = {"t" + bad, checkpoint::Dtype::kF32, {1}};
   inspection.files = {{"dir/f" + bad, 4, 1, {{"k" + bad, "v" + bad}}}};
   inspection.others = {spec};
   inspection.tensors = {{spec, 0, 0}};
@@ -91,7 +91,7 @@ TEST(FormatInspectionTest, ShowsScalingAndShards) {
 }
 
 TEST(FormatInspectionTest, ShowsTheExpertsOfAnMoe) {
-  MoeConfig config;
+  checkpoint::MoeConfig config;
   config.decoder.num_hidden_layers = 4;
   config.decoder.intermediate_size = 384;
   config.num_local_experts = 7;
@@ -107,7 +107,7 @@ TEST(FormatInspectionTest, ShowsTheExpertsOfAnMoe) {
   found.config = config;
   found.num_parameters = 2000;
   found.num_active_parameters = 1500;
-  const std::vector<TensorSpec> two(2);
+  const std::vector<checkpoint::TensorSpec> two(2);
   found.groups = {{"model.layers.", 0, 0, two, 1, 1},
                   {"model.layers.", 1, 2, two, 1, 1}};
   EXPECT_THAT(
@@ -132,7 +132,7 @@ TEST(FormatInspectionTest, ListsTensorsOnRequest) {
 }
 
 TEST(InspectionToJsonTest, HoldsTheConfiguration) {
-  const Json json =
+  const base::Json json =
       InspectionToJson(InspectPath("testdata/llama_gqa_bf16"), true);
   EXPECT_EQ(json["model_type"], "llama");
   EXPECT_EQ(json["decoder"]["num_key_value_heads"], 4);
@@ -145,7 +145,7 @@ TEST(InspectionToJsonTest, HoldsTheConfiguration) {
 }
 
 TEST(InspectionToJsonTest, HoldsTheMetadataOfAFile) {
-  const Json json = InspectionToJson(
+  const base::Json json = InspectionToJson(
       InspectPath("testdata/llama_gqa_bf16/model.safetensors"), false);
   EXPECT_EQ(json["kind"], "safetensors file");
   EXPECT_EQ(json["files"][0]["metadata"].dump(), R"({"format":"pt"})");
@@ -154,4 +154,4 @@ TEST(InspectionToJsonTest, HoldsTheMetadataOfAFile) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::evaluate

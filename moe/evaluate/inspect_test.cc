@@ -22,11 +22,11 @@
 #include "moe/checkpoint/tensor_set.h"
 #include "moe/evaluate/tensor_source.h"
 
-namespace moe {
+namespace moe::evaluate {
 namespace {
 
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
 using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::ElementsAre;
@@ -36,7 +36,7 @@ using ::testing::Pair;
 
 absl::StatusOr<Inspection> InspectPath(absl::string_view path,
                                        const InspectOptions& options = {}) {
-  Progress progress(Progress::Style::kSilent, {});
+  base::Progress progress(base::Progress::Style::kSilent, {});
   return Inspect(path, options, progress);
 }
 
@@ -45,8 +45,8 @@ std::string Describe(const NumberedTensors& group) {
                       group.tensors.size());
 }
 
-SourceTensor Tensor(const std::string& name, Shape shape) {
-  return {{name, Dtype::kF32, std::move(shape)}, 0, 0};
+SourceTensor Tensor(const std::string& name, checkpoint::Shape shape) {
+  return {{name, checkpoint::Dtype::kF32, std::move(shape)}, 0, 0};
 }
 
 TEST(GroupTensorsTest, JoinsNeighboursWithTheSameTensors) {
@@ -59,7 +59,7 @@ TEST(GroupTensorsTest, JoinsNeighboursWithTheSameTensors) {
   tensors.push_back(Tensor("embed.weight", {1}));
   tensors.push_back(Tensor("l.07.w", {1}));
   std::vector<NumberedTensors> groups;
-  std::vector<TensorSpec> others;
+  std::vector<checkpoint::TensorSpec> others;
   GroupTensors(tensors, groups, others);
   std::vector<std::string> found;
   for (const NumberedTensors& group : groups) found.push_back(Describe(group));
@@ -74,7 +74,7 @@ TEST(GroupTensorsTest, JoinsNeighboursWithTheSameTensors) {
 
 TEST(GroupTensorsTest, TakesNamesOfArtifacts) {
   std::vector<NumberedTensors> groups;
-  std::vector<TensorSpec> others;
+  std::vector<checkpoint::TensorSpec> others;
   GroupTensors({{Tensor("layers.0", {8}), Tensor("layers.1", {8}),
                  Tensor("0.mean", {8}), Tensor("1.mean", {8})}},
                groups, others);
@@ -99,17 +99,17 @@ TEST(InspectTest, CountsADenseCheckpoint) {
   EXPECT_EQ(found.num_parameters, 4 * layer + 2 * 512 * 128 + 128);
   EXPECT_EQ(found.num_active_parameters, found.num_parameters);
   EXPECT_EQ(found.num_bytes, 2 * found.num_parameters);
-  EXPECT_EQ(found.dtypes.at(Dtype::kBF16).num_tensors, 39);
+  EXPECT_EQ(found.dtypes.at(checkpoint::Dtype::kBF16).num_tensors, 39);
   EXPECT_EQ(found.others.size(), 3u);
   EXPECT_EQ(found.companion_files.size(), 5u);
 }
 
 // A tiny MoE checkpoint of zeros: 2 layers, 4 experts of which 1 counts, 2
 // attention experts of which 1 counts.
-MoeConfig WriteMoe(const TempDirectory& directory) {
-  MoeConfig config;
+checkpoint::MoeConfig WriteMoe(const TempDirectory& directory) {
+  checkpoint::MoeConfig config;
   config.decoder =
-      ParseLlamaConfig(
+      checkpoint::ParseLlamaConfig(
           R"({"model_type": "llama", "vocab_size": 10, "hidden_size": 8,
               "intermediate_size": 16, "num_hidden_layers": 2,
               "num_attention_heads": 4, "num_key_value_heads": 2})")
@@ -120,16 +120,17 @@ MoeConfig WriteMoe(const TempDirectory& directory) {
   config.use_attn_moe = true;
   config.attn_experts = 2;
   config.top_k_attn = 1;
-  HostTensors tensors;
-  for (const auto& [name, shape] : MoeTensorSet(config)) {
-    const TensorSpec spec{name, Dtype::kF32, shape};
-    tensors[name] = {Dtype::kF32, shape,
-                     std::string(static_cast<size_t>(NumBytes(spec)), '\0')};
+  checkpoint::HostTensors tensors;
+  for (const auto& [name, shape] : checkpoint::MoeTensorSet(config)) {
+    const checkpoint::TensorSpec spec{name, checkpoint::Dtype::kF32, shape};
+    tensors[name] = {
+        checkpoint::Dtype::kF32, shape,
+        std::string(static_cast<size_t>(checkpoint::NumBytes(spec)), '\0')};
   }
-  directory.Write("config.json", FormatMoeConfig(config));
-  EXPECT_THAT(WriteSafetensorsFile(directory.Path("model.safetensors"), tensors,
-                                   {}, false),
-              ::moe::testing::IsOk());
+  directory.Write("config.json", checkpoint::FormatMoeConfig(config));
+  EXPECT_THAT(checkpoint::WriteSafetensorsFile(
+                  directory.Path("model.safetensors"), tensors, {}, false),
+              ::moe::base::testing::IsOk());
   return config;
 }
 
@@ -210,9 +211,9 @@ TEST(InspectTest, NamesAChatTemplateWithItsFolder) {
 
 TEST(InspectTest, TakesADirectoryWithoutConfiguration) {
   const TempDirectory directory;
-  MOE_ASSERT_OK(WriteSafetensorsFile(directory.Path("model.safetensors"),
-                                     {{"w", {Dtype::kU8, {2}, "ab"}}},
-                                     {{"seed", "7"}}, false));
+  MOE_ASSERT_OK(checkpoint::WriteSafetensorsFile(
+      directory.Path("model.safetensors"),
+      {{"w", {checkpoint::Dtype::kU8, {2}, "ab"}}}, {{"seed", "7"}}, false));
   MOE_ASSERT_OK_AND_ASSIGN(const Inspection found,
                            InspectPath(directory.path()));
   EXPECT_FALSE(found.config.has_value());
@@ -221,4 +222,4 @@ TEST(InspectTest, TakesADirectoryWithoutConfiguration) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::evaluate

@@ -27,7 +27,7 @@
 #include "moe/model/walk/walk_options.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::evaluate {
 namespace {
 
 int64_t FirstChoice(absl::Span<const float> logits) {
@@ -37,27 +37,30 @@ int64_t FirstChoice(absl::Span<const float> logits) {
 // Both models' logits, a few tokens at a time.
 class LogitsComparison {
  public:
-  LogitsComparison(const TokenSequences& sequences,
-                   const WalkResources& resources)
+  LogitsComparison(const text::TokenSequences& sequences,
+                   const model::WalkResources& resources)
       : sequences_(sequences),
         pool_(resources.pool),
-        targets_(PredictedLabels(sequences)),
+        targets_(model::PredictedLabels(sequences)),
         divergences_(targets_.size()),
         agrees_(targets_.size()) {}
 
   // Tokens [begin, end).
-  absl::Status Compare(int64_t begin, MatrixView<const float> reference_hidden,
-                       MatrixView<const float> hidden,
-                       OutputHead& reference_head, OutputHead& head) {
+  absl::Status Compare(int64_t begin,
+                       base::MatrixView<const float> reference_hidden,
+                       base::MatrixView<const float> hidden,
+                       model::OutputHead& reference_head,
+                       model::OutputHead& head) {
     reference_head.SetPlace(sequences_.offsets(), begin);
     return reference_head.Logits(
         reference_hidden,
-        [&](int64_t first_row, MatrixView<float> reference) -> absl::Status {
+        [&](int64_t first_row,
+            base::MatrixView<float> reference) -> absl::Status {
           const int64_t first = begin + first_row;
           head.SetPlace(sequences_.offsets(), first);
           return head.Logits(
               hidden.Rows(first_row, first_row + reference.rows),
-              [&](int64_t row, MatrixView<float> logits) {
+              [&](int64_t row, base::MatrixView<float> logits) {
                 CompareRows(first + row, reference.Rows(row, row + logits.rows),
                             logits);
                 return absl::OkStatus();
@@ -66,14 +69,14 @@ class LogitsComparison {
   }
 
   absl::StatusOr<ReferenceDivergence> Finish() const {
-    MOE_ASSIGN_OR_RETURN(const MeanLoss mean,
-                         MeanOfLosses(divergences_, targets_, pool_));
+    MOE_ASSIGN_OR_RETURN(const model::MeanLoss mean,
+                         model::MeanOfLosses(divergences_, targets_, pool_));
     ReferenceDivergence result;
     result.mean = mean.mean;
     result.num_predicted_tokens = mean.num_predicted_tokens;
     std::vector<float> sorted;
     for (size_t t = 0; t < targets_.size(); ++t) {
-      if (targets_[t] == kIgnoredLabel) continue;
+      if (targets_[t] == base::kIgnoredLabel) continue;
       sorted.push_back(divergences_[t]);
       result.num_agreements += agrees_[t];
     }
@@ -86,17 +89,18 @@ class LogitsComparison {
   }
 
  private:
-  void CompareRows(int64_t first, MatrixView<const float> reference,
-                   MatrixView<const float> logits) {
+  void CompareRows(int64_t first, base::MatrixView<const float> reference,
+                   base::MatrixView<const float> logits) {
     const auto at = static_cast<size_t>(first);
     const auto count = static_cast<size_t>(logits.rows);
-    KlDivergence(reference, logits,
-                 absl::MakeSpan(divergences_).subspan(at, count), pool_);
+    kernels::KlDivergence(reference, logits,
+                          absl::MakeSpan(divergences_).subspan(at, count),
+                          pool_);
     // What predicts nothing counts for nothing.
     for (size_t t = at; t < at + count; ++t) {
-      if (targets_[t] == kIgnoredLabel) divergences_[t] = 0.0f;
+      if (targets_[t] == base::kIgnoredLabel) divergences_[t] = 0.0f;
     }
-    ParallelRows(
+    kernels::ParallelRows(
         logits.rows, logits.cols, pool_, [&](int64_t begin, int64_t end) {
           for (int64_t t = begin; t < end; ++t) {
             agrees_[at + static_cast<size_t>(t)] =
@@ -110,8 +114,8 @@ class LogitsComparison {
     return sorted[(sorted.size() * percent + 99) / 100 - 1];
   }
 
-  const TokenSequences& sequences_;
-  ThreadPool& pool_;
+  const text::TokenSequences& sequences_;
+  base::ThreadPool& pool_;
   const std::vector<int32_t> targets_;
   std::vector<float> divergences_;
   std::vector<uint8_t> agrees_;  // Bytes, which threads can write side by side.
@@ -119,7 +123,8 @@ class LogitsComparison {
 
 }  // namespace
 
-absl::Status CheckReferenceModel(const Model& reference, const Model& model) {
+absl::Status CheckReferenceModel(const model::Model& reference,
+                                 const model::Model& model) {
   if (reference.config().vocab_size == model.config().vocab_size) {
     return absl::OkStatus();
   }
@@ -132,49 +137,53 @@ absl::Status CheckReferenceModel(const Model& reference, const Model& model) {
 
 absl::StatusOr<ReferenceDivergence> DivergenceFromReference(
     const WalkedModel& reference, const WalkedModel& model,
-    const TokenSequences& sequences, const WalkResources& resources) {
+    const text::TokenSequences& sequences,
+    const model::WalkResources& resources) {
   MOE_RETURN_IF_ERROR(CheckReferenceModel(reference.model, model.model));
   // A head may take all that it finds: half for each.
-  MemoryBudget& budget = resources.budget;
-  const int64_t least = std::max(
-      OutputHead::LeastBytes(reference.model.config(), LayerPasses::kForward),
-      OutputHead::LeastBytes(model.model.config(), LayerPasses::kForward));
+  base::MemoryBudget& budget = resources.budget;
+  const int64_t least =
+      std::max(model::OutputHead::LeastBytes(reference.model.config(),
+                                             model::LayerPasses::kForward),
+               model::OutputHead::LeastBytes(model.model.config(),
+                                             model::LayerPasses::kForward));
   MOE_RETURN_IF_ERROR(
       budget.Reserve(2 * least, "the logits of two models").status());
   const int64_t half = (budget.limit_bytes() - budget.reserved_bytes()) / 2;
-  MOE_ASSIGN_OR_RETURN(const MemoryBudget::Reservation reservation,
+  MOE_ASSIGN_OR_RETURN(const base::MemoryBudget::Reservation reservation,
                        budget.Reserve(half, "the reference's logits"));
-  MemoryBudget reference_budget(half);
+  base::MemoryBudget reference_budget(half);
   MOE_ASSIGN_OR_RETURN(
-      OutputHead reference_head,
-      OutputHead::Create(reference.model, LayerPasses::kForward,
-                         reference_budget, resources.pool));
-  MOE_ASSIGN_OR_RETURN(OutputHead head,
-                       OutputHead::Create(model.model, LayerPasses::kForward,
-                                          budget, resources.pool));
+      model::OutputHead reference_head,
+      model::OutputHead::Create(reference.model, model::LayerPasses::kForward,
+                                reference_budget, resources.pool));
+  MOE_ASSIGN_OR_RETURN(
+      model::OutputHead head,
+      model::OutputHead::Create(model.model, model::LayerPasses::kForward,
+                                budget, resources.pool));
   const int64_t at_once =
       std::min(reference_head.tokens_at_once(), head.tokens_at_once());
   const int64_t num_tokens = sequences.num_tokens();
   LogitsComparison comparison(sequences, resources);
   resources.progress.Start("divergence", num_tokens, "tokens");
-  Matrix<float> reference_buffer, buffer;
+  base::Matrix<float> reference_buffer, buffer;
   for (int64_t begin = 0; begin < num_tokens; begin += at_once) {
     const int64_t end = std::min(begin + at_once, num_tokens);
-    MOE_ASSIGN_OR_RETURN(const MatrixView<float> reference_rows,
+    MOE_ASSIGN_OR_RETURN(const base::MatrixView<float> reference_rows,
                          reference.hidden.Load(begin, end, reference_buffer));
-    MOE_ASSIGN_OR_RETURN(const MatrixView<float> rows,
+    MOE_ASSIGN_OR_RETURN(const base::MatrixView<float> rows,
                          model.hidden.Load(begin, end, buffer));
     MOE_RETURN_IF_ERROR(
         comparison.Compare(begin, reference_rows, rows, reference_head, head));
     resources.progress.Advance(end - begin);
   }
-  MOE_RETURN_IF_ERROR(CheckFloatEnvironment("the divergence"));
+  MOE_RETURN_IF_ERROR(base::CheckFloatEnvironment("the divergence"));
   resources.progress.Finish();
   return comparison.Finish();
 }
 
-Json ReferenceDivergenceToJson(const ReferenceDivergence& divergence) {
-  Json json = Json::object();
+base::Json ReferenceDivergenceToJson(const ReferenceDivergence& divergence) {
+  base::Json json = base::Json::object();
   json["kl_divergence"] = divergence.mean;
   json["kl_divergence_50"] = divergence.median;
   json["kl_divergence_90"] = divergence.quantile_90;
@@ -184,4 +193,4 @@ Json ReferenceDivergenceToJson(const ReferenceDivergence& divergence) {
   return json;
 }
 
-}  // namespace moe
+}  // namespace moe::evaluate

@@ -14,7 +14,7 @@
 #include "moe/model/walk/walk_options.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::evaluate {
 
 // Over the tokens that predict something. A quantile is the smallest of the
 // divergences that so many of them do not exceed.
@@ -37,12 +37,13 @@ struct ReferenceDivergence {
 };
 
 // InvalidArgument, with both sizes, unless the vocabularies have one size.
-absl::Status CheckReferenceModel(const Model& reference, const Model& model);
+absl::Status CheckReferenceModel(const model::Model& reference,
+                                 const model::Model& model);
 
 // A model, and what WalkForward gave for its hidden states.
 struct WalkedModel {
-  Model& model;
-  HiddenStates& hidden;
+  model::Model& model;
+  model::HiddenStates& hidden;
 };
 
 // The bits are a function of both models and of the sequences. Cost: both
@@ -50,10 +51,11 @@ struct WalkedModel {
 // The errors of CheckReferenceModel, OutputHead and MeanOfLosses.
 absl::StatusOr<ReferenceDivergence> DivergenceFromReference(
     const WalkedModel& reference, const WalkedModel& model,
-    const TokenSequences& sequences, const WalkResources& resources);
+    const text::TokenSequences& sequences,
+    const model::WalkResources& resources);
 
-Json ReferenceDivergenceToJson(const ReferenceDivergence& divergence);
+base::Json ReferenceDivergenceToJson(const ReferenceDivergence& divergence);
 
-}  // namespace moe
+}  // namespace moe::evaluate
 
 #endif  // MOE_EVALUATE_REFERENCE_DIVERGENCE_H_

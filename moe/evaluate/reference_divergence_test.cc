@@ -25,44 +25,47 @@
 #include "moe/model/walk/token_losses.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::evaluate {
 namespace {
 
-using ::moe::testing::FixturePath;
-using ::moe::testing::GoldenSequences;
-using ::moe::testing::MoeFixturePath;
-using ::moe::testing::MoeGoldens;
-using ::moe::testing::StatusIs;
-using ::moe::testing::WalkMachine;
+using ::moe::base::testing::StatusIs;
+using ::moe::model::testing::FixturePath;
+using ::moe::model::testing::GoldenSequences;
+using ::moe::model::testing::MoeFixturePath;
+using ::moe::model::testing::MoeGoldens;
+using ::moe::model::testing::WalkMachine;
 using ::testing::HasSubstr;
 
-TokenSequences Sequences() { return GoldenSequences(MoeGoldens("vanilla")); }
+text::TokenSequences Sequences() {
+  return GoldenSequences(MoeGoldens("vanilla"));
+}
 
 // How far the model at `path` is from the reference.
 absl::StatusOr<ReferenceDivergence> DivergenceOf(
     const std::string& reference_path, const std::string& path,
-    int64_t budget = MemoryBudget::kUnlimited, int num_threads = 2) {
+    int64_t budget = base::MemoryBudget::kUnlimited, int num_threads = 2) {
   WalkMachine machine(num_threads, budget);
-  const TokenSequences sequences = Sequences();
-  MOE_ASSIGN_OR_RETURN(Model reference, Model::Open(reference_path));
-  MOE_ASSIGN_OR_RETURN(Model model, Model::Open(path));
+  const text::TokenSequences sequences = Sequences();
+  MOE_ASSIGN_OR_RETURN(model::Model reference,
+                       model::Model::Open(reference_path));
+  MOE_ASSIGN_OR_RETURN(model::Model model, model::Model::Open(path));
+  MOE_ASSIGN_OR_RETURN(model::HiddenStates reference_hidden,
+                       model::WalkForward(reference, sequences, {}, nullptr,
+                                          machine.resources()));
   MOE_ASSIGN_OR_RETURN(
-      HiddenStates reference_hidden,
-      WalkForward(reference, sequences, {}, nullptr, machine.resources()));
-  MOE_ASSIGN_OR_RETURN(
-      HiddenStates hidden,
-      WalkForward(model, sequences, {}, nullptr, machine.resources()));
+      model::HiddenStates hidden,
+      model::WalkForward(model, sequences, {}, nullptr, machine.resources()));
   return DivergenceFromReference({reference, reference_hidden}, {model, hidden},
                                  sequences, machine.resources());
 }
 
 std::vector<std::vector<float>> LogitsOf(const std::string& path) {
   WalkMachine machine;
-  Model model = Model::Open(path).value();
+  model::Model model = model::Model::Open(path).value();
   EvaluateOptions options;
   options.set_num_logits_sequences(100);
   std::vector<std::vector<float>> logits;
-  const LogitsSink sink = [&](MatrixView<const float> rows) {
+  const LogitsSink sink = [&](base::MatrixView<const float> rows) {
     for (int64_t r = 0; r < rows.rows; ++r) {
       logits.emplace_back(rows.Row(r).begin(), rows.Row(r).end());
     }
@@ -95,11 +98,11 @@ TEST(ReferenceDivergenceTest, IsTheFormulaOverPredictingTokens) {
                            DivergenceOf(reference_path, path));
   const auto reference = LogitsOf(reference_path);
   const auto logits = LogitsOf(path);
-  const std::vector<int32_t> targets = PredictedLabels(Sequences());
+  const std::vector<int32_t> targets = model::PredictedLabels(Sequences());
   std::vector<double> divergences;
   int64_t num_agreements = 0;
   for (size_t t = 0; t < targets.size(); ++t) {
-    if (targets[t] == kIgnoredLabel) continue;
+    if (targets[t] == base::kIgnoredLabel) continue;
     const std::vector<double> p = Probabilities(reference[t]);
     const std::vector<double> q = Probabilities(logits[t]);
     double divergence = 0.0;
@@ -138,7 +141,7 @@ TEST(ReferenceDivergenceTest, HasTheSameBitsWithAnyBudgetAndThreads) {
   const std::string path = MoeFixturePath("vanilla");
   MOE_ASSERT_OK_AND_ASSIGN(
       const ReferenceDivergence expected,
-      DivergenceOf(reference_path, path, MemoryBudget::kUnlimited, 1));
+      DivergenceOf(reference_path, path, base::MemoryBudget::kUnlimited, 1));
   for (const int64_t budget : {int64_t{8} << 20, int64_t{3} << 20}) {
     MOE_ASSERT_OK_AND_ASSIGN(const ReferenceDivergence found,
                              DivergenceOf(reference_path, path, budget, 3));
@@ -149,14 +152,14 @@ TEST(ReferenceDivergenceTest, HasTheSameBitsWithAnyBudgetAndThreads) {
 }
 
 TEST(ReferenceDivergenceTest, RefusesAnotherVocabulary) {
-  MOE_ASSERT_OK_AND_ASSIGN(const Model reference,
-                           Model::Open(FixturePath("llama_gqa_bf16")));
-  MOE_ASSERT_OK_AND_ASSIGN(const Model model,
-                           Model::Open(MoeFixturePath("vanilla")));
+  MOE_ASSERT_OK_AND_ASSIGN(const model::Model reference,
+                           model::Model::Open(FixturePath("llama_gqa_bf16")));
+  MOE_ASSERT_OK_AND_ASSIGN(const model::Model model,
+                           model::Model::Open(MoeFixturePath("vanilla")));
   EXPECT_THAT(CheckReferenceModel(reference, model),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("vocab_size: expected 64 as in ")));
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::evaluate

@@ -31,7 +31,7 @@
 #include "moe/checkpoint/sharded_tensors.h"
 #include "moe/checkpoint/tensor.h"
 
-namespace moe {
+namespace moe::evaluate {
 namespace {
 
 // Takes the digits at the front of `text`, without leading zeros.
@@ -80,8 +80,8 @@ class SafetensorsSource : public TensorSource {
  public:
   SafetensorsSource(absl::string_view path, SourceKind kind, Files files)
       : TensorSource(path, kind), open_files_(std::move(files)) {
-    for (const SafetensorsFile& file : Shards()) {
-      for (const SafetensorsTensor& tensor : file.tensors()) {
+    for (const checkpoint::SafetensorsFile& file : Shards()) {
+      for (const checkpoint::SafetensorsTensor& tensor : file.tensors()) {
         // The data are the end of the file, so their start follows from it.
         const uint64_t data_offset =
             file.size_bytes() - file.tensors().back().end;
@@ -97,13 +97,13 @@ class SafetensorsSource : public TensorSource {
 
   absl::Status Read(size_t tensor, uint64_t offset_bytes,
                     absl::Span<char> out) const override {
-    const TensorLocation& place = places_[tensor];
+    const checkpoint::TensorLocation& place = places_[tensor];
     return place.shard->Read(*place.tensor, offset_bytes, out);
   }
 
  private:
-  absl::Span<const SafetensorsFile> Shards() const {
-    if constexpr (std::is_same_v<Files, ShardedTensors>) {
+  absl::Span<const checkpoint::SafetensorsFile> Shards() const {
+    if constexpr (std::is_same_v<Files, checkpoint::ShardedTensors>) {
       return open_files_.shards();
     } else {
       return absl::MakeConstSpan(&open_files_, 1);
@@ -111,12 +111,15 @@ class SafetensorsSource : public TensorSource {
   }
 
   const Files open_files_;
-  std::vector<TensorLocation> places_;  // In the order of tensors().
+  std::vector<checkpoint::TensorLocation>
+      places_;  // In the order of tensors().
 };
 
 template <typename T>
-HostTensor NumbersTensor(Dtype dtype, Shape shape, absl::Span<const T> values) {
-  HostTensor tensor{dtype, std::move(shape), ""};
+checkpoint::HostTensor NumbersTensor(checkpoint::Dtype dtype,
+                                     checkpoint::Shape shape,
+                                     absl::Span<const T> values) {
+  checkpoint::HostTensor tensor{dtype, std::move(shape), ""};
   tensor.bytes.resize(values.size() * sizeof(T));
   if (!values.empty()) {
     std::memcpy(tensor.bytes.data(), values.data(), tensor.bytes.size());
@@ -130,12 +133,13 @@ class PtSource : public TensorSource {
       : TensorSource(path, SourceKind::kPt) {}
 
   absl::Status Load() {
-    MOE_ASSIGN_OR_RETURN(const RandomAccessFile file,
-                         RandomAccessFile::Open(path()));
-    MOE_ASSIGN_OR_RETURN(const PtValue root, ReadPtFile(path()));
+    MOE_ASSIGN_OR_RETURN(const base::RandomAccessFile file,
+                         base::RandomAccessFile::Open(path()));
+    MOE_ASSIGN_OR_RETURN(const checkpoint::PtValue root,
+                         checkpoint::ReadPtFile(path()));
     files_.push_back({path(), file.size_bytes(), 0, {}});
     name_bytes_left_ = kFewNameBytes + kNameBytesPerByte * file.size_bytes();
-    MOE_RETURN_IF_ERROR(Annotate(Flatten("", root), path()));
+    MOE_RETURN_IF_ERROR(base::Annotate(Flatten("", root), path()));
     files_[0].num_tensors = static_cast<int64_t>(tensors_.size());
     return absl::OkStatus();
   }
@@ -149,14 +153,16 @@ class PtSource : public TensorSource {
   }
 
  private:
-  static std::string Join(absl::string_view prefix, const PtKey& key) {
+  static std::string Join(absl::string_view prefix,
+                          const checkpoint::PtKey& key) {
     const std::string name = std::holds_alternative<int64_t>(key)
                                  ? absl::StrCat(std::get<int64_t>(key))
                                  : std::get<std::string>(key);
     return prefix.empty() ? name : absl::StrCat(prefix, ".", name);
   }
 
-  absl::Status Add(absl::string_view prefix, Shared<HostTensor> tensor) {
+  absl::Status Add(absl::string_view prefix,
+                   checkpoint::Shared<checkpoint::HostTensor> tensor) {
     const std::string name(prefix.empty() ? "value" : prefix);
     if (name.size() > name_bytes_left_) {
       return absl::ResourceExhaustedError(absl::StrCat(
@@ -176,30 +182,35 @@ class PtSource : public TensorSource {
   }
 
   // The reader bounds the depth of the tree and the number of its values.
-  absl::Status Flatten(const std::string& prefix, const PtValue& value) {
+  absl::Status Flatten(const std::string& prefix,
+                       const checkpoint::PtValue& value) {
     if (const auto* const tensor =
-            std::get_if<Shared<HostTensor>>(&value.value)) {
+            std::get_if<checkpoint::Shared<checkpoint::HostTensor>>(
+                &value.value)) {
       return Add(prefix, *tensor);
     }
     if (const auto* const number = value.As<int64_t>()) {
-      return Add(prefix, NumbersTensor<int64_t>(Dtype::kI64, {}, {number, 1}));
+      return Add(prefix, NumbersTensor<int64_t>(checkpoint::Dtype::kI64, {},
+                                                {number, 1}));
     }
     if (const auto* const number = value.As<double>()) {
-      return Add(prefix, NumbersTensor<double>(Dtype::kF64, {}, {number, 1}));
+      return Add(prefix, NumbersTensor<double>(checkpoint::Dtype::kF64, {},
+                                               {number, 1}));
     }
-    if (const auto* const ints = value.As<PtInts>()) {
-      return Add(prefix,
-                 NumbersTensor<int64_t>(
-                     Dtype::kI64, {static_cast<int64_t>(ints->size())}, *ints));
+    if (const auto* const ints = value.As<checkpoint::PtInts>()) {
+      return Add(prefix, NumbersTensor<int64_t>(
+                             checkpoint::Dtype::kI64,
+                             {static_cast<int64_t>(ints->size())}, *ints));
     }
-    if (const auto* const list = value.As<PtList>()) {
+    if (const auto* const list = value.As<checkpoint::PtList>()) {
       for (size_t i = 0; i < list->size(); ++i) {
         MOE_RETURN_IF_ERROR(
             Flatten(Join(prefix, static_cast<int64_t>(i)), (*list)[i]));
       }
       return absl::OkStatus();
     }
-    for (const PtEntry& entry : value.As<PtDict>()->entries) {
+    for (const checkpoint::PtEntry& entry :
+         value.As<checkpoint::PtDict>()->entries) {
       MOE_RETURN_IF_ERROR(Flatten(Join(prefix, entry.key), entry.value));
     }
     return absl::OkStatus();
@@ -211,28 +222,30 @@ class PtSource : public TensorSource {
 
   uint64_t name_bytes_left_ = 0;
   absl::flat_hash_set<std::string> names_;
-  std::vector<Shared<HostTensor>> data_;  // In the order of tensors().
+  std::vector<checkpoint::Shared<checkpoint::HostTensor>>
+      data_;  // In the order of tensors().
 };
 
-absl::Status CheckNotJson(const RandomAccessFile& file) {
-  const std::string name = SplitPath(file.path()).name;
+absl::Status CheckNotJson(const base::RandomAccessFile& file) {
+  const std::string name = base::SplitPath(file.path()).name;
   if (!absl::EndsWith(name, ".json")) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(
       file.path(), " is a JSON file; name the directory it is in"));
 }
 
 absl::StatusOr<std::unique_ptr<TensorSource>> OpenFile(absl::string_view path) {
-  MOE_ASSIGN_OR_RETURN(const RandomAccessFile file,
-                       RandomAccessFile::Open(path));
+  MOE_ASSIGN_OR_RETURN(const base::RandomAccessFile file,
+                       base::RandomAccessFile::Open(path));
   MOE_RETURN_IF_ERROR(CheckNotJson(file));
-  MOE_ASSIGN_OR_RETURN(const bool is_pt, IsPtFile(file));
+  MOE_ASSIGN_OR_RETURN(const bool is_pt, checkpoint::IsPtFile(file));
   if (is_pt) {
     auto source = std::make_unique<PtSource>(path);
     MOE_RETURN_IF_ERROR(source->Load());
     return source;
   }
-  MOE_ASSIGN_OR_RETURN(SafetensorsFile tensors, SafetensorsFile::Open(path));
-  return std::make_unique<SafetensorsSource<SafetensorsFile>>(
+  MOE_ASSIGN_OR_RETURN(checkpoint::SafetensorsFile tensors,
+                       checkpoint::SafetensorsFile::Open(path));
+  return std::make_unique<SafetensorsSource<checkpoint::SafetensorsFile>>(
       path, SourceKind::kSafetensors, std::move(tensors));
 }
 
@@ -259,9 +272,10 @@ absl::StatusOr<std::unique_ptr<TensorSource>> OpenTensorSource(
   if (!std::filesystem::is_directory(std::string(path), error)) {
     return OpenFile(path);
   }
-  MOE_ASSIGN_OR_RETURN(ShardedTensors tensors, ShardedTensors::Open(path));
-  return std::make_unique<SafetensorsSource<ShardedTensors>>(
+  MOE_ASSIGN_OR_RETURN(checkpoint::ShardedTensors tensors,
+                       checkpoint::ShardedTensors::Open(path));
+  return std::make_unique<SafetensorsSource<checkpoint::ShardedTensors>>(
       path, SourceKind::kDirectory, std::move(tensors));
 }
 
-}  // namespace moe
+}  // namespace moe::evaluate

@@ -22,7 +22,7 @@
 #include "moe/checkpoint/safetensors_header.h"
 #include "moe/checkpoint/tensor.h"
 
-namespace moe {
+namespace moe::evaluate {
 
 // A strict total order: runs of decimal digits compare as numbers, of whatever
 // length, everything else as bytes; what ties ("7" and "07") compares as bytes.
@@ -44,11 +44,11 @@ struct SourceFile {
   std::string path;
   uint64_t size_bytes = 0;
   int64_t num_tensors = 0;
-  SafetensorsMetadata metadata;  // None in a `.pt` file.
+  checkpoint::SafetensorsMetadata metadata;  // None in a `.pt` file.
 };
 
 struct SourceTensor {
-  TensorSpec spec;
+  checkpoint::TensorSpec spec;
   size_t file = 0;  // Into files().
   // Where its data starts in the file; nothing for a `.pt` file, whose tensors
   // are views of storages.
@@ -95,6 +95,6 @@ class TensorSource {
 absl::StatusOr<std::unique_ptr<TensorSource>> OpenTensorSource(
     absl::string_view path);
 
-}  // namespace moe
+}  // namespace moe::evaluate
 
 #endif  // MOE_EVALUATE_TENSOR_SOURCE_H_

@@ -19,11 +19,11 @@
 #include "moe/checkpoint/safetensors_file.h"
 #include "moe/checkpoint/tensor.h"
 
-namespace moe {
+namespace moe::evaluate {
 namespace {
 
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -53,8 +53,8 @@ std::string Names(const TensorSource& source) {
   std::string names;
   for (const SourceTensor& tensor : source.tensors()) {
     names += tensor.spec.name + " " +
-             std::string(DtypeName(tensor.spec.dtype)) +
-             FormatShape(tensor.spec.shape) + "; ";
+             std::string(checkpoint::DtypeName(tensor.spec.dtype)) +
+             checkpoint::FormatShape(tensor.spec.shape) + "; ";
   }
   return names;
 }
@@ -73,8 +73,10 @@ TEST(OpenTensorSourceTest, ListsTheShardsOfADirectory) {
 TEST(OpenTensorSourceTest, OpensASafetensorsFileByContent) {
   const TempDirectory directory;
   const std::string path = directory.Path("odd_name.pt");
-  const HostTensors tensors = {{"w", {Dtype::kU8, {4}, "abcd"}}};
-  MOE_ASSERT_OK(WriteSafetensorsFile(path, tensors, {{"seed", "7"}}, false));
+  const checkpoint::HostTensors tensors = {
+      {"w", {checkpoint::Dtype::kU8, {4}, "abcd"}}};
+  MOE_ASSERT_OK(
+      checkpoint::WriteSafetensorsFile(path, tensors, {{"seed", "7"}}, false));
   MOE_ASSERT_OK_AND_ASSIGN(const auto source, OpenTensorSource(path));
   EXPECT_EQ(source->kind(), SourceKind::kSafetensors);
   EXPECT_THAT(source->files()[0].metadata, ElementsAre(Pair("seed", "7")));
@@ -88,14 +90,16 @@ TEST(OpenTensorSourceTest, OpensASafetensorsFileByContent) {
 
 TEST(OpenTensorSourceTest, FlattensAPtFile) {
   const TempDirectory directory;
-  PtDict inner;
-  inner.Add("mean", {HostTensor{Dtype::kU8, {2}, "xy"}});
+  checkpoint::PtDict inner;
+  inner.Add("mean",
+            {checkpoint::HostTensor{checkpoint::Dtype::kU8, {2}, "xy"}});
   inner.Add("number", {int64_t{5}});
-  PtDict root;
+  checkpoint::PtDict root;
   root.Add(int64_t{0}, {std::move(inner)});
-  root.Add(int64_t{1}, {PtList{{PtInts{1, 2, 3}}, {0.5}}});
+  root.Add(int64_t{1},
+           {checkpoint::PtList{{checkpoint::PtInts{1, 2, 3}}, {0.5}}});
   const std::string path = directory.Path("artifact.pt");
-  MOE_ASSERT_OK(WritePtFile({std::move(root)}, path, false));
+  MOE_ASSERT_OK(checkpoint::WritePtFile({std::move(root)}, path, false));
   MOE_ASSERT_OK_AND_ASSIGN(const auto source, OpenTensorSource(path));
   EXPECT_EQ(source->kind(), SourceKind::kPt);
   EXPECT_EQ(Names(*source),
@@ -108,18 +112,19 @@ TEST(OpenTensorSourceTest, FlattensAPtFile) {
 TEST(OpenTensorSourceTest, ALonePtValueHasAName) {
   const TempDirectory directory;
   const std::string path = directory.Path("tensor.pt");
-  MOE_ASSERT_OK(WritePtFile({HostTensor{Dtype::kU8, {1}, "x"}}, path, false));
+  MOE_ASSERT_OK(checkpoint::WritePtFile(
+      {checkpoint::HostTensor{checkpoint::Dtype::kU8, {1}, "x"}}, path, false));
   MOE_ASSERT_OK_AND_ASSIGN(const auto source, OpenTensorSource(path));
   EXPECT_EQ(Names(*source), "value U8[1]; ");
 }
 
 TEST(OpenTensorSourceTest, RefusesPtNamesThatCollide) {
   const TempDirectory directory;
-  PtDict root;
+  checkpoint::PtDict root;
   root.Add(int64_t{0}, {int64_t{1}});
   root.Add("0", {int64_t{2}});
   const std::string path = directory.Path("artifact.pt");
-  MOE_ASSERT_OK(WritePtFile({std::move(root)}, path, false));
+  MOE_ASSERT_OK(checkpoint::WritePtFile({std::move(root)}, path, false));
   EXPECT_THAT(OpenTensorSource(path),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("artifact.pt: two values flatten to the name "
@@ -130,17 +135,17 @@ TEST(OpenTensorSourceTest, RefusesPtNamesThatCollide) {
 // thousand numbers makes 60 MB out of a file of some 70 kB.
 TEST(OpenTensorSourceTest, RefusesNamesThatAFileOfThatSizeCannotHold) {
   const TempDirectory directory;
-  PtList numbers(1000, PtValue{0.5});
-  PtDict root;
+  checkpoint::PtList numbers(1000, checkpoint::PtValue{0.5});
+  checkpoint::PtDict root;
   root.Add(std::string(60000, 'k'), {numbers});
   const std::string path = directory.Path("artifact.pt");
-  MOE_ASSERT_OK(WritePtFile({root}, path, false));
+  MOE_ASSERT_OK(checkpoint::WritePtFile({root}, path, false));
   EXPECT_THAT(OpenTensorSource(path),
               StatusIs(absl::StatusCode::kResourceExhausted,
                        HasSubstr("artifact.pt: expected names")));
-  PtDict short_key;
+  checkpoint::PtDict short_key;
   short_key.Add(std::string(60, 'k'), {numbers});
-  MOE_ASSERT_OK(WritePtFile({short_key}, path, true));
+  MOE_ASSERT_OK(checkpoint::WritePtFile({short_key}, path, true));
   MOE_EXPECT_OK(OpenTensorSource(path));
 }
 
@@ -162,4 +167,4 @@ TEST(OpenTensorSourceTest, SaysWhatIsWrongWithAPath) {
 
 }  // namespace
 
-}  // namespace moe
+}  // namespace moe::evaluate

@@ -23,44 +23,45 @@
 #include "moe/steps/all_steps.h"
 #include "moe/steps/step_kind.h"
 
-namespace moe {
+namespace moe::experiment {
 namespace {
 
-std::string SourceName(const StepInputKind& input) {
+std::string SourceName(const steps::StepInputKind& input) {
   switch (input.source) {
-    case StepInputKind::kDenseModel:
+    case steps::StepInputKind::kDenseModel:
       return "dense checkpoint";
-    case StepInputKind::kModel:
+    case steps::StepInputKind::kModel:
       return "checkpoint";
-    case StepInputKind::kDataset:
+    case steps::StepInputKind::kDataset:
       return "dataset";
-    case StepInputKind::kMade:
+    case steps::StepInputKind::kMade:
       break;
   }
-  return IsCheckpoint(input.made)
+  return steps::IsCheckpoint(input.made)
              ? "checkpoint"
-             : absl::StrCat("`", OutputName(input.made), "`");
+             : absl::StrCat("`", steps::OutputName(input.made), "`");
 }
 
 // In brackets where the step can do without.
-std::string InputName(const StepInputKind& input) {
+std::string InputName(const steps::StepInputKind& input) {
   const std::string name = SourceName(input);
   return input.required ? name : absl::StrCat("[", name, "]");
 }
 
-std::string OutputCell(OutputKind kind) {
-  if (IsCheckpoint(kind)) return "checkpoint";
-  if (kind == OutputKind::kEvaluation) return "report";
-  return absl::StrCat("`", absl::StrJoin(ArtifactsOf(kind), "`, `"), "`");
+std::string OutputCell(steps::OutputKind kind) {
+  if (steps::IsCheckpoint(kind)) return "checkpoint";
+  if (kind == steps::OutputKind::kEvaluation) return "report";
+  return absl::StrCat("`", absl::StrJoin(steps::ArtifactsOf(kind), "`, `"),
+                      "`");
 }
 
 std::string StepsTable() {
   std::string table =
       "| step | what it does | reads | makes | shards "
       "|\n|---|---|---|---|---|\n";
-  for (const StepKind& kind : AllSteps()) {
+  for (const steps::StepKind& kind : steps::AllSteps()) {
     std::vector<std::string> reads;
-    for (const StepInputKind& input : kind.inputs) {
+    for (const steps::StepInputKind& input : kind.inputs) {
       reads.push_back(InputName(input));
     }
     absl::StrAppend(&table, "| `", kind.name, "` | ", kind.summary, " | ",
@@ -111,11 +112,11 @@ absl::StatusOr<std::string> Describe(const std::vector<std::string>& words) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::experiment
 
 int main(int argc, char** argv) {
-  const absl::StatusOr<std::string> text =
-      moe::Describe(std::vector<std::string>(argv + 1, argv + argc));
+  const absl::StatusOr<std::string> text = moe::experiment::Describe(
+      std::vector<std::string>(argv + 1, argv + argc));
   if (!text.ok()) {
     std::cerr << text.status().message() << "\n";
     return 2;

@@ -29,12 +29,12 @@
 #include "moe/experiment/text_proto.h"
 #include "moe/text/dataset/dataset_files.h"
 
-namespace moe {
+namespace moe::experiment {
 namespace {
 
 absl::StatusOr<std::vector<FileDigest>> DigestNames(
     absl::string_view directory, std::vector<std::string> names,
-    absl::string_view what, Progress& progress) {
+    absl::string_view what, base::Progress& progress) {
   std::sort(names.begin(), names.end());
   std::vector<FileDigest> files;
   files.reserve(names.size());
@@ -53,7 +53,7 @@ absl::StatusOr<std::vector<FileDigest>> DigestNames(
 absl::Status AddFiles(const std::string& directory, absl::string_view prefix,
                       std::vector<std::string>& names) {
   MOE_ASSIGN_OR_RETURN(const std::vector<std::string> all,
-                       ListDirectory(directory));
+                       base::ListDirectory(directory));
   for (const std::string& name : all) {
     if (name[0] == '.' ||
         std::filesystem::is_directory(absl::StrCat(directory, "/", name))) {
@@ -71,23 +71,25 @@ absl::StatusOr<FileDigest> DigestFile(absl::string_view directory,
   const std::string path = absl::StrCat(directory, "/", name);
   FileDigest digest;
   digest.set_name(std::string(name));
-  MOE_ASSIGN_OR_RETURN(const RandomAccessFile file,
-                       RandomAccessFile::Open(path));
+  MOE_ASSIGN_OR_RETURN(const base::RandomAccessFile file,
+                       base::RandomAccessFile::Open(path));
   digest.set_bytes(static_cast<int64_t>(file.size_bytes()));
-  MOE_ASSIGN_OR_RETURN(*digest.mutable_sha256(), HexSha256OfFile(path));
+  MOE_ASSIGN_OR_RETURN(*digest.mutable_sha256(), base::HexSha256OfFile(path));
   return digest;
 }
 
 absl::StatusOr<std::vector<std::string>> ModelFiles(absl::string_view path) {
-  MOE_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(path));
+  MOE_ASSIGN_OR_RETURN(const checkpoint::Checkpoint checkpoint,
+                       checkpoint::Checkpoint::Open(path));
   MOE_ASSIGN_OR_RETURN(std::vector<std::string> names,
                        checkpoint.CompanionFiles());
-  names.emplace_back(kConfigFile);
+  names.emplace_back(checkpoint::kConfigFile);
   if (checkpoint.tensors().index().has_value()) {
-    names.emplace_back(kShardIndexFile);
+    names.emplace_back(checkpoint::kShardIndexFile);
   }
-  for (const SafetensorsFile& shard : checkpoint.tensors().shards()) {
-    names.push_back(SplitPath(shard.path()).name);
+  for (const checkpoint::SafetensorsFile& shard :
+       checkpoint.tensors().shards()) {
+    names.push_back(base::SplitPath(shard.path()).name);
   }
   std::sort(names.begin(), names.end());
   for (std::string& name : names) name = absl::StrCat(path, "/", name);
@@ -95,18 +97,19 @@ absl::StatusOr<std::vector<std::string>> ModelFiles(absl::string_view path) {
 }
 
 absl::StatusOr<std::vector<FileDigest>> DigestModel(absl::string_view path,
-                                                    Progress& progress) {
+                                                    base::Progress& progress) {
   MOE_ASSIGN_OR_RETURN(std::vector<std::string> names, ModelFiles(path));
   for (std::string& name : names) name.erase(0, path.size() + 1);
   return DigestNames(path, std::move(names), "digests of the model", progress);
 }
 
 absl::StatusOr<std::vector<FileDigest>> DigestData(absl::string_view path) {
-  MOE_ASSIGN_OR_RETURN(const DatasetFiles listed, ListDatasetFiles(path));
+  MOE_ASSIGN_OR_RETURN(const text::DatasetFiles listed,
+                       text::ListDatasetFiles(path));
   std::vector<FileDigest> files;
   files.reserve(listed.paths.size());
   for (const std::string& file : listed.paths) {
-    const PathParts parts = SplitPath(file);
+    const base::PathParts parts = base::SplitPath(file);
     MOE_ASSIGN_OR_RETURN(FileDigest digest,
                          DigestFile(parts.parent, parts.name));
     files.push_back(digest);
@@ -114,14 +117,15 @@ absl::StatusOr<std::vector<FileDigest>> DigestData(absl::string_view path) {
   return files;
 }
 
-absl::StatusOr<std::vector<FileDigest>> DigestDirectory(absl::string_view path,
-                                                        Progress& progress) {
+absl::StatusOr<std::vector<FileDigest>> DigestDirectory(
+    absl::string_view path, base::Progress& progress) {
   std::vector<std::string> names;
   MOE_RETURN_IF_ERROR(AddFiles(std::string(path), "", names));
-  const std::string templates = absl::StrCat(path, "/", kChatTemplatesFolder);
+  const std::string templates =
+      absl::StrCat(path, "/", checkpoint::kChatTemplatesFolder);
   if (std::filesystem::is_directory(templates)) {
-    MOE_RETURN_IF_ERROR(
-        AddFiles(templates, absl::StrCat(kChatTemplatesFolder, "/"), names));
+    MOE_RETURN_IF_ERROR(AddFiles(
+        templates, absl::StrCat(checkpoint::kChatTemplatesFolder, "/"), names));
   }
   return DigestNames(path, std::move(names), "digests of the checkpoint",
                      progress);
@@ -132,7 +136,7 @@ std::string DigestOfFiles(absl::Span<const FileDigest> files) {
   for (const FileDigest& file : files) {
     absl::StrAppend(&lines, file.sha256(), "  ", file.name(), "\n");
   }
-  return HexSha256Of(lines);
+  return base::HexSha256Of(lines);
 }
 
 bool SameFile(const FileDigest& a, const FileDigest& b) {
@@ -143,7 +147,7 @@ bool SameFile(const FileDigest& a, const FileDigest& b) {
 namespace {
 
 absl::StatusOr<std::vector<std::string>> DataFiles(const std::string& path) {
-  MOE_ASSIGN_OR_RETURN(DatasetFiles files, ListDatasetFiles(path));
+  MOE_ASSIGN_OR_RETURN(text::DatasetFiles files, text::ListDatasetFiles(path));
   return std::move(files.paths);
 }
 
@@ -187,7 +191,7 @@ absl::StatusOr<std::string> ExperimentInputs::DataPath(
     absl::string_view file) const {
   if (file.empty()) return places_.data;
   const std::string path = absl::StrCat(places_.data, "/", file);
-  if (PathExists(path)) return path;
+  if (base::PathExists(path)) return path;
   return absl::NotFoundError(
       absl::StrCat(path,
                    " does not exist; the experiment reads this file of the "
@@ -264,7 +268,7 @@ absl::Status ExperimentInputs::Stamp(const std::string& at,
   StampedFiles files = {at, list, {}, {}};
   MOE_ASSIGN_OR_RETURN(files.paths, list(at));
   for (const std::string& path : files.paths) {
-    MOE_ASSIGN_OR_RETURN(const FileStamp stamp, StampOf(path));
+    MOE_ASSIGN_OR_RETURN(const base::FileStamp stamp, base::StampOf(path));
     files.stamps.push_back(stamp);
   }
   stamped_.push_back(std::move(files));
@@ -273,7 +277,7 @@ absl::Status ExperimentInputs::Stamp(const std::string& at,
 
 absl::Status ExperimentInputs::CheckUnchanged(const StampedFiles& files) {
   for (size_t i = 0; i < files.paths.size(); ++i) {
-    MOE_RETURN_IF_ERROR(CheckStamp(files.paths[i], files.stamps[i]));
+    MOE_RETURN_IF_ERROR(base::CheckStamp(files.paths[i], files.stamps[i]));
   }
   MOE_ASSIGN_OR_RETURN(const std::vector<std::string> now,
                        files.list(files.at));
@@ -297,4 +301,4 @@ absl::Status ExperimentInputs::CheckUnchanged() const {
   return absl::OkStatus();
 }
 
-}  // namespace moe
+}  // namespace moe::experiment

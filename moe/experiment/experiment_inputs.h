@@ -20,7 +20,7 @@
 #include "moe/experiment/experiment_spec.pb.h"
 #include "moe/experiment/step_plan.h"
 
-namespace moe {
+namespace moe::experiment {
 
 // The digest of DIRECTORY/NAME. Errors of reading.
 absl::StatusOr<FileDigest> DigestFile(absl::string_view directory,
@@ -33,7 +33,7 @@ absl::StatusOr<std::vector<std::string>> ModelFiles(absl::string_view path);
 
 // The same, digested. Errors of reading too.
 absl::StatusOr<std::vector<FileDigest>> DigestModel(absl::string_view path,
-                                                    Progress& progress);
+                                                    base::Progress& progress);
 
 // The files of a dataset, sorted by name. Errors of ListDatasetFiles and of
 // reading.
@@ -42,8 +42,8 @@ absl::StatusOr<std::vector<FileDigest>> DigestData(absl::string_view path);
 // The files of a directory that a step has written, sorted by name. Leaves out
 // subdirectories other than kChatTemplatesFolder, and names that start with a
 // dot: what a killed writer left behind has such a name.
-absl::StatusOr<std::vector<FileDigest>> DigestDirectory(absl::string_view path,
-                                                        Progress& progress);
+absl::StatusOr<std::vector<FileDigest>> DigestDirectory(
+    absl::string_view path, base::Progress& progress);
 
 // SHA-256 of the lines "SHA256  NAME", as sha256sum writes them.
 std::string DigestOfFiles(absl::Span<const FileDigest> files);
@@ -59,7 +59,7 @@ class ExperimentInputs {
     std::string model;  // Directory of the dense checkpoint.
     std::string data;   // Dataset file or directory, or token artifact.
   };
-  ExperimentInputs(Places places, Progress& progress)
+  ExperimentInputs(Places places, base::Progress& progress)
       : places_(std::move(places)), progress_(progress) {}
 
   // Adds what an earlier step has made, and where it lies.
@@ -99,7 +99,7 @@ class ExperimentInputs {
     std::string at;
     Lister list;
     std::vector<std::string> paths;
-    std::vector<FileStamp> stamps;
+    std::vector<base::FileStamp> stamps;
   };
 
   // Adds what is at the path to stamped_.
@@ -110,13 +110,13 @@ class ExperimentInputs {
   absl::StatusOr<const MadeStep*> Find(const std::string& name) const;
 
   const Places places_;
-  Progress& progress_;
+  base::Progress& progress_;
   std::map<std::string, MadeStep> steps_;
   std::optional<std::vector<FileDigest>> model_;
   std::map<std::string, std::vector<FileDigest>> data_;  // By file.
   std::vector<StampedFiles> stamped_;
 };
 
-}  // namespace moe
+}  // namespace moe::experiment
 
 #endif  // MOE_EXPERIMENT_EXPERIMENT_INPUTS_H_

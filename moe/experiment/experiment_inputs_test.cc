@@ -16,13 +16,13 @@
 #include "moe/experiment/step_plan.h"
 #include "moe/experiment/text_proto.h"
 
-namespace moe {
+namespace moe::experiment {
 namespace {
 
-using ::moe::testing::IsOk;
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
+using ::moe::base::testing::IsOk;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -40,7 +40,7 @@ std::vector<std::string> NamesOf(const std::vector<FileDigest>& files) {
 
 class FileDigestTest : public ::testing::Test {
  protected:
-  Progress progress_{Progress::Style::kSilent, {}};
+  base::Progress progress_{base::Progress::Style::kSilent, {}};
   TempDirectory directory_;
 };
 
@@ -142,7 +142,7 @@ class ExperimentInputsTest : public ::testing::Test {
     return record;
   }
 
-  Progress progress_{Progress::Style::kSilent, {}};
+  base::Progress progress_{base::Progress::Style::kSilent, {}};
   TempDirectory directory_;
   ExperimentInputs inputs_{{"testdata/llama_gqa_bf16", directory_.Path("data")},
                            progress_};
@@ -220,4 +220,4 @@ TEST_F(ExperimentInputsTest, ReadsRecordsOfEarlierSteps) {
 
 }  // namespace
 
-}  // namespace moe
+}  // namespace moe::experiment

@@ -22,7 +22,7 @@
 #include "moe/experiment/text_proto.h"
 #include "moe/kernels/numerics_contract.h"
 
-namespace moe {
+namespace moe::experiment {
 namespace {
 
 constexpr char kNothing[] = "nothing";
@@ -177,7 +177,7 @@ std::string SpecDigest(const ExperimentSpec& spec) {
   ExperimentSpec pinned = spec;
   pinned.clear_description();
   // Fields in the order of their numbers; there are no maps.
-  return HexSha256Of(pinned.SerializeAsString());
+  return base::HexSha256Of(pinned.SerializeAsString());
 }
 
 bool IsPinned(const ExperimentLock& lock) { return lock.steps_size() > 0; }
@@ -199,27 +199,27 @@ absl::Status ValidateExperimentLock(const ExperimentLock& lock) {
       return absl::InvalidArgumentError(
           where + ": expected each step once, found it twice");
     }
-    MOE_RETURN_IF_ERROR(Annotate(CheckStep(step), where));
+    MOE_RETURN_IF_ERROR(base::Annotate(CheckStep(step), where));
   }
   return absl::OkStatus();
 }
 
 absl::StatusOr<ExperimentLock> LockOfSteps(const ExperimentSpec& spec,
                                            absl::string_view directory,
-                                           Progress& progress) {
+                                           base::Progress& progress) {
   ExperimentLock lock;
   lock.set_experiment(spec.name());
-  lock.set_numerics_contract(kNumericsContractVersion);
+  lock.set_numerics_contract(kernels::kNumericsContractVersion);
   lock.set_spec_sha256(SpecDigest(spec));
   progress.Start("reading the results", spec.steps_size(), "steps");
   for (const ExperimentStep& step : spec.steps()) {
     const std::string path = absl::StrCat(directory, "/", step.name());
     MOE_ASSIGN_OR_RETURN(const StepRecord record,
                          ReadTextProto<StepRecord>(RecordPath(path)));
-    if (record.numerics_contract() != kNumericsContractVersion) {
+    if (record.numerics_contract() != kernels::kNumericsContractVersion) {
       return absl::InvalidArgumentError(absl::StrCat(
           RecordPath(path), ": expected numerics contract ",
-          kNumericsContractVersion, ", this program's, found ",
+          kernels::kNumericsContractVersion, ", this program's, found ",
           record.numerics_contract(), "; run the experiment again"));
     }
     MOE_RETURN_IF_ERROR(CheckMade(record.step().files(), path));
@@ -234,7 +234,7 @@ absl::StatusOr<ExperimentLock> LockOfSteps(const ExperimentSpec& spec,
 absl::StatusOr<ExperimentLock> LockOfResults(const ExperimentSpec& spec,
                                              absl::string_view directory,
                                              ExperimentInputs& inputs,
-                                             Progress& progress) {
+                                             base::Progress& progress) {
   MOE_ASSIGN_OR_RETURN(const std::vector<FileDigest> model, inputs.Model());
   MOE_ASSIGN_OR_RETURN(const std::vector<FileDigest> data, inputs.Data(spec));
   MOE_ASSIGN_OR_RETURN(ExperimentLock lock,
@@ -320,4 +320,4 @@ absl::StatusOr<LockCheck> CheckLock(const ExperimentLock& pinned,
   return check;
 }
 
-}  // namespace moe
+}  // namespace moe::experiment

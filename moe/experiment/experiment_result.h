@@ -15,7 +15,7 @@
 #include "moe/experiment/experiment_lock.pb.h"
 #include "moe/experiment/experiment_spec.pb.h"
 
-namespace moe {
+namespace moe::experiment {
 
 // SHA-256, in hexadecimal, of the spec without its description and whatever its
 // text's form and comments are.
@@ -34,13 +34,13 @@ bool IsPinned(const ExperimentLock& lock);
 absl::StatusOr<ExperimentLock> LockOfResults(const ExperimentSpec& spec,
                                              absl::string_view directory,
                                              ExperimentInputs& inputs,
-                                             Progress& progress);
+                                             base::Progress& progress);
 
 // The same without the files of the model and of the data, for which neither
 // has to be there.
 absl::StatusOr<ExperimentLock> LockOfSteps(const ExperimentSpec& spec,
                                            absl::string_view directory,
-                                           Progress& progress);
+                                           base::Progress& progress);
 
 // One thing that is not as it was pinned.
 struct LockDifference {
@@ -83,6 +83,6 @@ struct LockCheck {
 absl::StatusOr<LockCheck> CheckLock(const ExperimentLock& pinned,
                                     const ExperimentLock& found);
 
-}  // namespace moe
+}  // namespace moe::experiment
 
 #endif  // MOE_EXPERIMENT_EXPERIMENT_RESULT_H_

@@ -16,12 +16,12 @@
 #include "moe/experiment/text_proto.h"
 #include "moe/kernels/numerics_contract.h"
 
-namespace moe {
+namespace moe::experiment {
 namespace {
 
-using ::moe::testing::IsOk;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
+using ::moe::base::testing::IsOk;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -233,7 +233,7 @@ class LockOfResultsTest : public ::testing::Test {
     spec_.add_datasets()->set_name("all");
     spec_.add_steps()->set_name("router");
     directory_.Write("made/router/gate_weights.safetensors", "abc");
-    record_.set_numerics_contract(kNumericsContractVersion);
+    record_.set_numerics_contract(kernels::kNumericsContractVersion);
     record_.mutable_step()->set_name("router");
     *record_.mutable_step()->add_files() =
         DigestFile(directory_.Path("made/router"), "gate_weights.safetensors")
@@ -249,7 +249,7 @@ class LockOfResultsTest : public ::testing::Test {
     return LockOfResults(spec_, directory_.Path("made"), inputs, progress_);
   }
 
-  Progress progress_{Progress::Style::kSilent, {}};
+  base::Progress progress_{base::Progress::Style::kSilent, {}};
   TempDirectory directory_;
   ExperimentSpec spec_;
   StepRecord record_;
@@ -259,7 +259,7 @@ TEST_F(LockOfResultsTest, HoldsInputsAndSteps) {
   MOE_ASSERT_OK_AND_ASSIGN(const ExperimentLock lock, Read());
   EXPECT_THAT(ValidateExperimentLock(lock), IsOk());
   EXPECT_EQ(lock.experiment(), "a");
-  EXPECT_EQ(lock.numerics_contract(), kNumericsContractVersion);
+  EXPECT_EQ(lock.numerics_contract(), kernels::kNumericsContractVersion);
   EXPECT_EQ(lock.spec_sha256(), SpecDigest(spec_));
   EXPECT_EQ(lock.model_size(), 7);
   EXPECT_EQ(lock.data(0).name(), "a.jsonl");
@@ -276,10 +276,10 @@ TEST_F(LockOfResultsTest, ReadsWhatWasMadeAgain) {
 }
 
 TEST_F(LockOfResultsTest, RefusesResultsOfAnotherContract) {
-  record_.set_numerics_contract(kNumericsContractVersion + 1);
+  record_.set_numerics_contract(kernels::kNumericsContractVersion + 1);
   EXPECT_THAT(Read().status(), StatusIs(absl::StatusCode::kInvalidArgument,
                                         HasSubstr("numerics contract")));
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::experiment

@@ -24,17 +24,17 @@
 #include "moe/experiment/step_timing.pb.h"
 #include "moe/experiment/text_proto.h"
 
-namespace moe {
+namespace moe::experiment {
 namespace {
 
 // A mistyped path must not cost anyone a directory of something else.
 absl::Status CheckSavePath(const ExperimentSpec& spec,
                            const std::string& path) {
   MOE_ASSIGN_OR_RETURN(const std::vector<std::string> names,
-                       ListDirectory(path));
+                       base::ListDirectory(path));
   if (names.empty()) return absl::OkStatus();
   const std::string there = absl::StrCat(path, "/", kSpecFile);
-  if (!PathExists(there)) {
+  if (!base::PathExists(there)) {
     return absl::InvalidArgumentError(absl::StrCat(
         path,
         ": expected a new or an empty directory, or results of an experiment, "
@@ -49,16 +49,16 @@ absl::Status CheckSavePath(const ExperimentSpec& spec,
       "\", found those of \"", other.name(), "\"; choose another directory"));
 }
 
-absl::StatusOr<std::unique_ptr<PathLock>> TakeSavePath(
+absl::StatusOr<std::unique_ptr<base::PathLock>> TakeSavePath(
     const ExperimentSpec& spec, const std::string& path) {
   const auto write_spec = [&] {
     return WriteTextProto(spec, "# The experiment of this folder.\n",
                           absl::StrCat(path, "/", kSpecFile));
   };
   // Writing makes the directory, and those above it.
-  if (!PathExists(path)) MOE_RETURN_IF_ERROR(write_spec());
-  MOE_ASSIGN_OR_RETURN(std::unique_ptr<PathLock> lock,
-                       PosixFileSystem().TryLock(path));
+  if (!base::PathExists(path)) MOE_RETURN_IF_ERROR(write_spec());
+  MOE_ASSIGN_OR_RETURN(std::unique_ptr<base::PathLock> lock,
+                       base::PosixFileSystem().TryLock(path));
   if (lock == nullptr) {
     return absl::FailedPreconditionError(
         absl::StrCat("another run works in ", path, "; wait for its end"));
@@ -115,7 +115,7 @@ absl::Status CheckStepTargets(const std::vector<PlannedStep>& steps,
                               const ExperimentRun& run) {
   for (const PlannedStep& step : steps) {
     const std::string directory = absl::StrCat(run.save_path, "/", step.name);
-    if (PathExists(RecordPath(directory))) continue;
+    if (base::PathExists(RecordPath(directory))) continue;
     MOE_RETURN_IF_ERROR(CheckStepTarget(directory, run.places));
   }
   return absl::OkStatus();
@@ -127,11 +127,11 @@ absl::StatusOr<ExperimentLock> RunExperiment(const ExperimentSpec& spec,
                                              const ExperimentRun& run,
                                              const StepExecutor& execute,
                                              const StepObserver& observe,
-                                             Progress& progress) {
+                                             base::Progress& progress) {
   MOE_ASSIGN_OR_RETURN(const std::vector<PlannedStep> steps, PlanSteps(spec));
   MOE_RETURN_IF_ERROR(ValidateCriteria(spec));
   MOE_RETURN_IF_ERROR(CheckStepTargets(steps, run));
-  MOE_ASSIGN_OR_RETURN(const std::unique_ptr<PathLock> lock,
+  MOE_ASSIGN_OR_RETURN(const std::unique_ptr<base::PathLock> lock,
                        TakeSavePath(spec, run.save_path));
   ExperimentInputs inputs(run.places, progress);
   const StepContext context = {inputs, execute, progress, run.memory_budget};
@@ -142,7 +142,8 @@ absl::StatusOr<ExperimentLock> RunExperiment(const ExperimentSpec& spec,
     const absl::Status status = RunOneStep(
         steps[i], directory, context, observe, {i + 1, num_steps, steps[i]});
     if (!status.ok()) {
-      return Annotate(status, absl::StrCat("step \"", steps[i].name, "\""));
+      return base::Annotate(status,
+                            absl::StrCat("step \"", steps[i].name, "\""));
     }
   }
   MOE_RETURN_IF_ERROR(inputs.CheckUnchanged());
@@ -154,4 +155,4 @@ absl::StatusOr<ExperimentLock> RunExperiment(const ExperimentSpec& spec,
   return result;
 }
 
-}  // namespace moe
+}  // namespace moe::experiment

@@ -28,7 +28,7 @@
 #include "moe/experiment/step_plan.h"
 #include "moe/experiment/step_runner.h"
 
-namespace moe {
+namespace moe::experiment {
 
 inline constexpr char kSpecFile[] = "experiment.textproto";
 inline constexpr char kResultLockFile[] = "lock.textproto";
@@ -59,8 +59,8 @@ absl::StatusOr<ExperimentLock> RunExperiment(const ExperimentSpec& spec,
                                              const ExperimentRun& run,
                                              const StepExecutor& execute,
                                              const StepObserver& observe,
-                                             Progress& progress);
+                                             base::Progress& progress);
 
-}  // namespace moe
+}  // namespace moe::experiment
 
 #endif  // MOE_EXPERIMENT_EXPERIMENT_RUNNER_H_

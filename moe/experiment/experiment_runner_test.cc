@@ -23,12 +23,12 @@
 #include "moe/experiment/text_proto.h"
 #include "moe/steps/step_kind.h"
 
-namespace moe {
+namespace moe::experiment {
 namespace {
 
-using ::moe::testing::IsOk;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
+using ::moe::base::testing::IsOk;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -80,7 +80,7 @@ class ExperimentRunnerTest : public ::testing::Test {
                                  ? "neuron_indices"
                                  : "importance_scores";
     const std::string bytes =
-        HexSha256Of(absl::StrJoin(words.begin(), words.end() - 1, " "));
+        base::HexSha256Of(absl::StrJoin(words.begin(), words.end() - 1, " "));
     std::filesystem::create_directories(save_path);
     std::ofstream(absl::StrCat(save_path, "/", name, ".safetensors")) << bytes;
     std::ofstream(absl::StrCat(save_path, "/", name, ".report.json")) << "{}";
@@ -94,8 +94,8 @@ class ExperimentRunnerTest : public ::testing::Test {
         spec_,
         {{"testdata/llama_gqa_bf16", directory_.Path("data")},
          directory_.Path("out")},
-        [this](const StepRequest& request) {
-          return RunCommand(WordsOf(request));
+        [this](const steps::StepRequest& request) {
+          return RunCommand(steps::WordsOf(request));
         },
         [this](const StepEvent& event) {
           events_.push_back(absl::StrCat(event.number, "/", event.num_steps,
@@ -107,7 +107,7 @@ class ExperimentRunnerTest : public ::testing::Test {
         progress_);
   }
 
-  Progress progress_{Progress::Style::kSilent, {}};
+  base::Progress progress_{base::Progress::Style::kSilent, {}};
   TempDirectory directory_;
   ExperimentSpec spec_;
   int fails_at_ = 0;
@@ -137,7 +137,8 @@ TEST_F(ExperimentRunnerTest, SkipsWhatIsThere) {
 
 TEST_F(ExperimentRunnerTest, GoesOnWhereItWasBrokenOff) {
   MOE_ASSERT_OK_AND_ASSIGN(const ExperimentLock unbroken, Run());
-  ASSERT_THAT(PosixFileSystem().RemoveAll(directory_.Path("out")), IsOk());
+  ASSERT_THAT(base::PosixFileSystem().RemoveAll(directory_.Path("out")),
+              IsOk());
   fails_at_ = 2;
   EXPECT_THAT(Run().status(), StatusIs(absl::StatusCode::kInternal,
                                        AllOf(HasSubstr("step \"scores\""),
@@ -168,7 +169,8 @@ TEST_F(ExperimentRunnerTest, KeepsOffDirectoriesOfSomethingElse) {
   directory_.Write("out/precious", "x");
   EXPECT_THAT(Run().status(), StatusIs(absl::StatusCode::kInvalidArgument,
                                        HasSubstr("found other files and no")));
-  ASSERT_THAT(PosixFileSystem().RemoveAll(directory_.Path("out")), IsOk());
+  ASSERT_THAT(base::PosixFileSystem().RemoveAll(directory_.Path("out")),
+              IsOk());
   ASSERT_THAT(Run(), IsOk());
   spec_.set_name("other");
   EXPECT_THAT(Run().status(), StatusIs(absl::StatusCode::kInvalidArgument,
@@ -177,12 +179,12 @@ TEST_F(ExperimentRunnerTest, KeepsOffDirectoriesOfSomethingElse) {
 
 TEST_F(ExperimentRunnerTest, AsksBeforeItRunsWhetherEveryStepCanWrite) {
   ASSERT_THAT(Run(), IsOk());
-  ASSERT_THAT(PosixFileSystem().RemoveAll(directory_.Path("out/router")),
+  ASSERT_THAT(base::PosixFileSystem().RemoveAll(directory_.Path("out/router")),
               IsOk());
-  ASSERT_THAT(PosixFileSystem().RemoveAll(
+  ASSERT_THAT(base::PosixFileSystem().RemoveAll(
                   directory_.Path("out/router.record.textproto")),
               IsOk());
-  ASSERT_THAT(PosixFileSystem().RemoveAll(
+  ASSERT_THAT(base::PosixFileSystem().RemoveAll(
                   directory_.Path("out/neurons.record.textproto")),
               IsOk());
   directory_.Write("out/neurons/thesis.tex", "x");
@@ -193,8 +195,9 @@ TEST_F(ExperimentRunnerTest, AsksBeforeItRunsWhetherEveryStepCanWrite) {
 
 TEST_F(ExperimentRunnerTest, OneRunAtATime) {
   ASSERT_THAT(Run(), IsOk());
-  MOE_ASSERT_OK_AND_ASSIGN(const std::unique_ptr<PathLock> lock,
-                           PosixFileSystem().TryLock(directory_.Path("out")));
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const std::unique_ptr<base::PathLock> lock,
+      base::PosixFileSystem().TryLock(directory_.Path("out")));
   EXPECT_THAT(Run().status(), StatusIs(absl::StatusCode::kFailedPrecondition,
                                        HasSubstr("another run")));
 }
@@ -203,8 +206,8 @@ TEST_F(ExperimentRunnerTest, ChecksTheSpecBeforeItWrites) {
   spec_.add_criteria()->set_metric("router.loss");
   EXPECT_THAT(Run().status(), StatusIs(absl::StatusCode::kInvalidArgument,
                                        HasSubstr("criteria[0]")));
-  EXPECT_FALSE(PathExists(directory_.Path("out")));
+  EXPECT_FALSE(base::PathExists(directory_.Path("out")));
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::experiment

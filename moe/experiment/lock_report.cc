@@ -20,7 +20,7 @@
 #include "moe/experiment/metrics.h"
 #include "moe/experiment/text_proto.h"
 
-namespace moe {
+namespace moe::experiment {
 namespace {
 
 // Enough to tell digests apart by eye; the lock has all of them.
@@ -58,9 +58,10 @@ std::string InputRows(const ExperimentSpec& spec, const LockVerdict& verdict,
 void AppendDifferences(const std::vector<LockDifference>& differences,
                        absl::string_view where, std::string& text) {
   for (const LockDifference& difference : differences) {
-    absl::StrAppend(&text, "  ", where, EscapeControl(difference.what),
-                    "\n    pinned: ", EscapeControl(difference.pinned),
-                    "\n    found:  ", EscapeControl(difference.found), "\n");
+    absl::StrAppend(&text, "  ", where, base::EscapeControl(difference.what),
+                    "\n    pinned: ", base::EscapeControl(difference.pinned),
+                    "\n    found:  ", base::EscapeControl(difference.found),
+                    "\n");
   }
 }
 
@@ -89,7 +90,7 @@ std::string DifferencesText(const LockCheck& check) {
         &text, "Likely causes:\n  - ",
         absl::StrJoin(causes, "\n  - ",
                       [](std::string* out, const std::string& cause) {
-                        *out += EscapeControl(cause);
+                        *out += base::EscapeControl(cause);
                       }),
         "\n");
   }
@@ -123,7 +124,7 @@ std::string LastCheckpoint(const ExperimentSpec& spec) {
 absl::StatusOr<ExperimentLock> ReadLock(const std::string& path) {
   MOE_ASSIGN_OR_RETURN(const ExperimentLock lock,
                        ReadTextProto<ExperimentLock>(path));
-  MOE_RETURN_IF_ERROR(Annotate(ValidateExperimentLock(lock), path));
+  MOE_RETURN_IF_ERROR(base::Annotate(ValidateExperimentLock(lock), path));
   return lock;
 }
 
@@ -169,7 +170,7 @@ std::string SummarizeStep(const StepLock& step) {
   std::vector<std::string> parts;
   if (step.files_size() == 1) {
     parts.push_back(
-        absl::StrCat(EscapeControl(step.files(0).name()), " ",
+        absl::StrCat(base::EscapeControl(step.files(0).name()), " ",
                      step.files(0).sha256().substr(0, kShownDigits)));
   } else if (step.files_size() > 1) {
     parts.push_back(FilesText(step.files()));
@@ -208,4 +209,4 @@ std::string FormatVerdict(const ExperimentSpec& spec,
   return text;
 }
 
-}  // namespace moe
+}  // namespace moe::experiment

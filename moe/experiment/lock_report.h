@@ -15,7 +15,7 @@
 #include "moe/experiment/experiment_spec.pb.h"
 #include "moe/experiment/metrics.h"
 
-namespace moe {
+namespace moe::experiment {
 
 // Reads and validates a lock file. A file with nothing but comments is the lock
 // of an experiment that is not pinned.
@@ -54,6 +54,6 @@ std::string FormatVerdict(const ExperimentSpec& spec,
                           const ExperimentLock& found,
                           absl::string_view results);
 
-}  // namespace moe
+}  // namespace moe::experiment
 
 #endif  // MOE_EXPERIMENT_LOCK_REPORT_H_

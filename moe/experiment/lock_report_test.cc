@@ -14,12 +14,12 @@
 #include "moe/experiment/experiment_spec.pb.h"
 #include "moe/experiment/text_proto.h"
 
-namespace moe {
+namespace moe::experiment {
 namespace {
 
-using ::moe::testing::IsOk;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
+using ::moe::base::testing::IsOk;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -180,4 +180,4 @@ TEST(SummarizeStepTest, CountsTheFilesOfACheckpoint) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::experiment

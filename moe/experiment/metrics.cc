@@ -21,7 +21,7 @@
 #include "moe/experiment/experiment_lock.pb.h"
 #include "moe/experiment/experiment_spec.pb.h"
 
-namespace moe {
+namespace moe::experiment {
 namespace {
 
 // What an evaluation with a reference gives besides.
@@ -38,16 +38,16 @@ Metric Named(absl::string_view name) {
 }
 
 // JSON has no infinity and no NaN, so that `value` stands as null for them.
-absl::StatusOr<double> NumberOr(const Json& report, absl::string_view name,
-                                double value) {
+absl::StatusOr<double> NumberOr(const base::Json& report,
+                                absl::string_view name, double value) {
   const auto field = report.find(std::string(name));
   if (field != report.end() && field->is_null()) return value;
-  return Get<double>(report, name);
+  return base::Get<double>(report, name);
 }
 
 // The loss of a broken model is no number; the perplexity of a very bad one is
 // beyond float32.
-absl::StatusOr<std::vector<Metric>> MetricsOf(const Json& report) {
+absl::StatusOr<std::vector<Metric>> MetricsOf(const base::Json& report) {
   constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   std::vector<Metric> metrics;
@@ -62,16 +62,16 @@ absl::StatusOr<std::vector<Metric>> MetricsOf(const Json& report) {
   for (const absl::string_view name : kDivergenceNumbers) {
     if (!report.contains(std::string(name))) continue;
     metrics.push_back(Named(name));
-    MOE_ASSIGN_OR_RETURN(const double number, Get<double>(report, name));
+    MOE_ASSIGN_OR_RETURN(const double number, base::Get<double>(report, name));
     metrics.back().set_number(number);
   }
   metrics.push_back(Named("num_predicted_tokens"));
   MOE_ASSIGN_OR_RETURN(const int64_t count,
-                       Get<int64_t>(report, "num_predicted_tokens"));
+                       base::Get<int64_t>(report, "num_predicted_tokens"));
   metrics.back().set_count(count);
   metrics.push_back(Named("losses_digest"));
   MOE_ASSIGN_OR_RETURN(*metrics.back().mutable_digest(),
-                       Get<std::string>(report, "losses_digest"));
+                       base::Get<std::string>(report, "losses_digest"));
   return metrics;
 }
 
@@ -79,17 +79,18 @@ absl::StatusOr<std::vector<Metric>> MetricsOf(const Json& report) {
 
 absl::StatusOr<std::vector<Metric>> ReadEvaluationMetrics(
     absl::string_view path) {
-  MOE_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxReportBytes));
-  const absl::StatusOr<Json> report = ParseJsonObject(text);
-  if (!report.ok()) return Annotate(report.status(), path);
+  MOE_ASSIGN_OR_RETURN(const std::string text,
+                       base::ReadFile(path, kMaxReportBytes));
+  const absl::StatusOr<base::Json> report = base::ParseJsonObject(text);
+  if (!report.ok()) return base::Annotate(report.status(), path);
   absl::StatusOr<std::vector<Metric>> metrics = MetricsOf(*report);
-  return metrics.ok() ? metrics : Annotate(metrics.status(), path);
+  return metrics.ok() ? metrics : base::Annotate(metrics.status(), path);
 }
 
 std::string FormatMetric(const Metric& metric) {
   switch (metric.value_case()) {
     case Metric::kNumber:
-      return FormatShortest(metric.number());
+      return base::FormatShortest(metric.number());
     case Metric::kCount:
       return absl::StrCat(metric.count());
     case Metric::kDigest:
@@ -142,11 +143,11 @@ absl::Status CheckBound(const ExperimentSpec& spec,
   MOE_RETURN_IF_ERROR(CheckReference(spec, criterion.metric(), "metric"));
   switch (criterion.bound_case()) {
     case AcceptanceCriterion::kAtMost:
-      return CheckField(std::isfinite(criterion.at_most()), "at_most",
-                        criterion.at_most(), "finite numbers");
+      return base::CheckField(std::isfinite(criterion.at_most()), "at_most",
+                              criterion.at_most(), "finite numbers");
     case AcceptanceCriterion::kAtLeast:
-      return CheckField(std::isfinite(criterion.at_least()), "at_least",
-                        criterion.at_least(), "finite numbers");
+      return base::CheckField(std::isfinite(criterion.at_least()), "at_least",
+                              criterion.at_least(), "finite numbers");
     case AcceptanceCriterion::kAtMostMetric:
       break;
     case AcceptanceCriterion::BOUND_NOT_SET:
@@ -157,9 +158,9 @@ absl::Status CheckBound(const ExperimentSpec& spec,
   MOE_RETURN_IF_ERROR(
       CheckReference(spec, other.metric(), "at_most_metric.metric"));
   if (!other.has_times()) return absl::OkStatus();
-  return CheckField(std::isfinite(other.times()) && other.times() > 0.0,
-                    "at_most_metric.times", other.times(),
-                    "finite numbers above 0");
+  return base::CheckField(std::isfinite(other.times()) && other.times() > 0.0,
+                          "at_most_metric.times", other.times(),
+                          "finite numbers above 0");
 }
 
 absl::StatusOr<double> NumberOf(const ExperimentLock& found,
@@ -180,24 +181,26 @@ absl::StatusOr<double> NumberOf(const ExperimentLock& found,
 absl::StatusOr<CriterionResult> Check(const AcceptanceCriterion& criterion,
                                       const ExperimentLock& found) {
   MOE_ASSIGN_OR_RETURN(const double value, NumberOf(found, criterion.metric()));
-  const std::string text = absl::StrCat(criterion.metric(), " is ",
-                                        FormatShortest(value), "; expected ");
+  const std::string text = absl::StrCat(
+      criterion.metric(), " is ", base::FormatShortest(value), "; expected ");
   if (criterion.has_at_least()) {
     return CriterionResult{
-        absl::StrCat(text, "at least ", FormatShortest(criterion.at_least())),
+        absl::StrCat(text, "at least ",
+                     base::FormatShortest(criterion.at_least())),
         value >= criterion.at_least(), value, criterion.at_least()};
   }
   if (criterion.has_at_most()) {
     return CriterionResult{
-        absl::StrCat(text, "at most ", FormatShortest(criterion.at_most())),
+        absl::StrCat(text, "at most ",
+                     base::FormatShortest(criterion.at_most())),
         value <= criterion.at_most(), value, criterion.at_most()};
   }
   const ScaledMetric& other = criterion.at_most_metric();
   MOE_ASSIGN_OR_RETURN(const double reference, NumberOf(found, other.metric()));
   const double times = other.has_times() ? other.times() : 1.0;
   return CriterionResult{
-      absl::StrCat(text, "at most ", FormatShortest(times * reference), " = ",
-                   FormatShortest(times), " * ", other.metric()),
+      absl::StrCat(text, "at most ", base::FormatShortest(times * reference),
+                   " = ", base::FormatShortest(times), " * ", other.metric()),
       value <= times * reference, value, times * reference};
 }
 
@@ -205,8 +208,8 @@ absl::StatusOr<CriterionResult> Check(const AcceptanceCriterion& criterion,
 
 absl::Status ValidateCriteria(const ExperimentSpec& spec) {
   for (int i = 0; i < spec.criteria_size(); ++i) {
-    MOE_RETURN_IF_ERROR(Annotate(CheckBound(spec, spec.criteria(i)),
-                                 absl::StrCat("criteria[", i, "]")));
+    MOE_RETURN_IF_ERROR(base::Annotate(CheckBound(spec, spec.criteria(i)),
+                                       absl::StrCat("criteria[", i, "]")));
   }
   return absl::OkStatus();
 }
@@ -221,4 +224,4 @@ absl::StatusOr<std::vector<CriterionResult>> CheckCriteria(
   return results;
 }
 
-}  // namespace moe
+}  // namespace moe::experiment

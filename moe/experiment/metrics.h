@@ -13,7 +13,7 @@
 #include "moe/experiment/experiment_lock.pb.h"
 #include "moe/experiment/experiment_spec.pb.h"
 
-namespace moe {
+namespace moe::experiment {
 
 // loss, perplexity, num_predicted_tokens and losses_digest of the report that
 // `evaluate --report_out` writes, in this order. Errors of reading and of JSON;
@@ -48,6 +48,6 @@ struct CriterionResult {
 absl::StatusOr<std::vector<CriterionResult>> CheckCriteria(
     const ExperimentSpec& spec, const ExperimentLock& found);
 
-}  // namespace moe
+}  // namespace moe::experiment
 
 #endif  // MOE_EXPERIMENT_METRICS_H_

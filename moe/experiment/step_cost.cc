@@ -30,18 +30,18 @@
 #include "moe/text/dataset/token_sequences.h"
 #include "moe/text/tokenizer/tokenizer.h"
 
-namespace moe {
+namespace moe::experiment {
 namespace {
 
 // What it reads, by flag. The dense model, and an artifact that it does
 // without, have no name; a model that it does without has no entry.
-CostedStep Costed(const PlannedStep& step) {
-  CostedStep costed;
+steps::CostedStep Costed(const PlannedStep& step) {
+  steps::CostedStep costed;
   costed.name = step.name;
   costed.options = step.request.options.get();
-  for (const StepInputKind& input : step.request.kind->inputs) {
+  for (const steps::StepInputKind& input : step.request.kind->inputs) {
     const bool is_other_model =
-        input.source == StepInputKind::kModel && !input.required;
+        input.source == steps::StepInputKind::kModel && !input.required;
     if (!is_other_model) costed.reads[input.flag] = "";
   }
   for (const StepInput& input : step.inputs) {
@@ -51,21 +51,22 @@ CostedStep Costed(const PlannedStep& step) {
   return costed;
 }
 
-absl::StatusOr<DatasetSize> SizeOf(const ExperimentDataset& dataset,
-                                   const std::string& path,
-                                   const Tokenizer& tokenizer,
-                                   const LlamaConfig& config, ThreadPool& pool,
-                                   Progress& progress) {
-  DatasetRequest request;
+absl::StatusOr<steps::DatasetSize> SizeOf(const ExperimentDataset& dataset,
+                                          const std::string& path,
+                                          const text::Tokenizer& tokenizer,
+                                          const checkpoint::LlamaConfig& config,
+                                          base::ThreadPool& pool,
+                                          base::Progress& progress) {
+  text::DatasetRequest request;
   request.path = path;
   request.tokenizer = &tokenizer;
   request.embedding_rows = config.vocab_size;
   request.tokenize = dataset.tokenize();
   request.batch = dataset.batch();
-  MOE_ASSIGN_OR_RETURN(const LoadedDataset loaded,
-                       LoadDataset(request, pool, progress));
-  const TokenSequences& sequences = loaded.batches.sequences();
-  DatasetSize size;
+  MOE_ASSIGN_OR_RETURN(const text::LoadedDataset loaded,
+                       text::LoadDataset(request, pool, progress));
+  const text::TokenSequences& sequences = loaded.batches.sequences();
+  steps::DatasetSize size;
   size.num_tokens = sequences.num_tokens();
   for (int64_t i = 0; i < sequences.num_sequences(); ++i) {
     const auto length = static_cast<int64_t>(sequences.input_ids(i).size());
@@ -74,22 +75,22 @@ absl::StatusOr<DatasetSize> SizeOf(const ExperimentDataset& dataset,
   return size;
 }
 
-std::string Row(const StepCost& cost) {
+std::string Row(const steps::StepCost& cost) {
   return absl::StrFormat("  %-22s %10.3g %12s %12s %12s\n", cost.name,
-                         cost.flops, FormatByteSize(cost.read_bytes),
-                         FormatByteSize(cost.written_bytes),
-                         FormatByteSize(cost.memory_bytes));
+                         cost.flops, base::FormatByteSize(cost.read_bytes),
+                         base::FormatByteSize(cost.written_bytes),
+                         base::FormatByteSize(cost.memory_bytes));
 }
 
 }  // namespace
 
-std::vector<StepCost> CostsOfSteps(
-    const ExperimentSpec& spec, const ModelSize& model,
-    const std::map<std::string, DatasetSize>& datasets) {
+std::vector<steps::StepCost> CostsOfSteps(
+    const ExperimentSpec& spec, const steps::ModelSize& model,
+    const std::map<std::string, steps::DatasetSize>& datasets) {
   const absl::StatusOr<std::vector<PlannedStep>> steps = PlanSteps(spec);
   MOE_CHECK(steps.ok());
-  CostModel estimate(model, datasets);
-  std::vector<StepCost> costs;
+  steps::CostModel estimate(model, datasets);
+  std::vector<steps::StepCost> costs;
   for (const PlannedStep& step : *steps) {
     estimate.step() = {};
     estimate.step().name = step.name;
@@ -99,32 +100,35 @@ std::vector<StepCost> CostsOfSteps(
   return costs;
 }
 
-absl::StatusOr<std::vector<StepCost>> EstimateSteps(
+absl::StatusOr<std::vector<steps::StepCost>> EstimateSteps(
     const ExperimentSpec& spec, const ExperimentInputs::Places& places,
-    Progress& progress) {
-  MOE_ASSIGN_OR_RETURN(const int num_threads, NumThreadsFromEnvironment());
-  MOE_ASSIGN_OR_RETURN(const Checkpoint checkpoint,
-                       Checkpoint::Open(places.model));
+    base::Progress& progress) {
+  MOE_ASSIGN_OR_RETURN(const int num_threads,
+                       base::NumThreadsFromEnvironment());
+  MOE_ASSIGN_OR_RETURN(const checkpoint::Checkpoint checkpoint,
+                       checkpoint::Checkpoint::Open(places.model));
   if (checkpoint.dense_config() == nullptr) {
     return absl::InvalidArgumentError(absl::StrCat(
         places.model,
         ": expected a dense checkpoint, found a Mixture of Experts"));
   }
-  ModelSize model;
+  steps::ModelSize model;
   model.config = *checkpoint.dense_config();
-  for (const SafetensorsFile& shard : checkpoint.tensors().shards()) {
+  for (const checkpoint::SafetensorsFile& shard :
+       checkpoint.tensors().shards()) {
     model.stored_bytes += static_cast<int64_t>(shard.size_bytes());
   }
-  ThreadPool pool(num_threads);
+  base::ThreadPool pool(num_threads);
   const ExperimentInputs inputs(places, progress);
-  std::map<std::string, DatasetSize> datasets;
+  std::map<std::string, steps::DatasetSize> datasets;
   for (const ExperimentDataset& dataset : spec.datasets()) {
     MOE_ASSIGN_OR_RETURN(const std::string path,
                          inputs.PathOf({"", InputSource::kData, dataset.name(),
                                         dataset.file()}));
     MOE_ASSIGN_OR_RETURN(
-        const std::unique_ptr<Tokenizer> tokenizer,
-        LoadTokenizer(places.model, TextEndsOf(dataset.tokenize())));
+        const std::unique_ptr<text::Tokenizer> tokenizer,
+        text::LoadTokenizer(places.model,
+                            text::TextEndsOf(dataset.tokenize())));
     MOE_ASSIGN_OR_RETURN(
         datasets[dataset.name()],
         SizeOf(dataset, path, *tokenizer, model.config, pool, progress));
@@ -132,13 +136,13 @@ absl::StatusOr<std::vector<StepCost>> EstimateSteps(
   return CostsOfSteps(spec, model, datasets);
 }
 
-std::string FormatCosts(const std::vector<StepCost>& costs) {
+std::string FormatCosts(const std::vector<steps::StepCost>& costs) {
   std::string text =
       absl::StrFormat("Estimates:\n  %-22s %10s %12s %12s %12s\n", "step",
                       "FLOP", "read", "on disk", "memory");
-  StepCost all;
+  steps::StepCost all;
   all.name = "all";
-  for (const StepCost& cost : costs) {
+  for (const steps::StepCost& cost : costs) {
     text += Row(cost);
     all.flops += cost.flops;
     all.read_bytes += cost.read_bytes;
@@ -148,4 +152,4 @@ std::string FormatCosts(const std::vector<StepCost>& costs) {
   return text + Row(all);
 }
 
-}  // namespace moe
+}  // namespace moe::experiment

@@ -13,25 +13,25 @@
 #include "moe/experiment/experiment_spec.pb.h"
 #include "moe/steps/cost_model.h"
 
-namespace moe {
+namespace moe::experiment {
 
 // In the order of the spec, which must be valid. `datasets` has every dataset
 // of the spec. The kind of a step says what it costs; see CostModel.
-std::vector<StepCost> CostsOfSteps(
-    const ExperimentSpec& spec, const ModelSize& model,
-    const std::map<std::string, DatasetSize>& datasets);
+std::vector<steps::StepCost> CostsOfSteps(
+    const ExperimentSpec& spec, const steps::ModelSize& model,
+    const std::map<std::string, steps::DatasetSize>& datasets);
 
 // CostsOfSteps for a model and data that are there; reads the model's headers
 // and all of the data. Errors of Checkpoint::Open, LoadTokenizer, LoadDataset;
 // InvalidArgument for a model that is not dense.
-absl::StatusOr<std::vector<StepCost>> EstimateSteps(
+absl::StatusOr<std::vector<steps::StepCost>> EstimateSteps(
     const ExperimentSpec& spec, const ExperimentInputs::Places& places,
-    Progress& progress);
+    base::Progress& progress);
 
 // A table with a line for each step, and one for all: the sum, of memory the
 // most.
-std::string FormatCosts(const std::vector<StepCost>& costs);
+std::string FormatCosts(const std::vector<steps::StepCost>& costs);
 
-}  // namespace moe
+}  // namespace moe::experiment
 
 #endif  // MOE_EXPERIMENT_STEP_COST_H_

@@ -12,11 +12,11 @@
 #include "moe/experiment/experiment_spec.pb.h"
 #include "moe/experiment/text_proto.h"
 
-namespace moe {
+namespace moe::experiment {
 namespace {
 
-using ::moe::testing::IsOk;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::IsOk;
+using ::moe::base::testing::StatusIs;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
@@ -139,8 +139,8 @@ ExperimentSpec Spec() {
 
 // H = 4, I = 8, L = 4, V = 10, Q = 4, keys 2 of 2 heads; 7 tokens in sequences
 // of 3 and 4.
-std::vector<StepCost> Costs() {
-  ModelSize model;
+std::vector<steps::StepCost> Costs() {
+  steps::ModelSize model;
   model.config.vocab_size = 10;
   model.config.hidden_size = 4;
   model.config.intermediate_size = 8;
@@ -158,7 +158,7 @@ constexpr double kForward = 2.0 * 7 * 4 * (96 + 48) + 2.0 * 4 * 4 * 25;
 constexpr double kHead = 2.0 * 7 * 10 * 4;
 
 TEST(CostsOfStepsTest, CountsOperations) {
-  const std::vector<StepCost> costs = Costs();
+  const std::vector<steps::StepCost> costs = Costs();
   ASSERT_EQ(costs.size(), 17);
   // 2 T E H L max_iter n_init
   EXPECT_EQ(costs[0].flops, kForward + 2.0 * 7 * 3 * 4 * 4 * 5 * 2);
@@ -191,7 +191,7 @@ TEST(CostsOfStepsTest, CountsOperations) {
 }
 
 TEST(CostsOfStepsTest, CountsBytes) {
-  const std::vector<StepCost> costs = Costs();
+  const std::vector<steps::StepCost> costs = Costs();
   EXPECT_EQ(costs[0].read_bytes, 1000);
   EXPECT_EQ(costs[0].written_bytes, 4 * 3 * 4 * 4);  // L E H floats
   // Two layers' weights and two hidden states, as floats.
@@ -222,9 +222,9 @@ TEST(CostsOfStepsTest, CountsBytes) {
 }
 
 TEST(EstimateStepsTest, MeasuresModelAndData) {
-  Progress progress(Progress::Style::kSilent, {});
+  base::Progress progress(base::Progress::Style::kSilent, {});
   MOE_ASSERT_OK_AND_ASSIGN(
-      const std::vector<StepCost> costs,
+      const std::vector<steps::StepCost> costs,
       EstimateSteps(Spec(), {"testdata/llama_gqa_bf16", "testdata/stories"},
                     progress));
   ASSERT_EQ(costs.size(), 17);
@@ -240,8 +240,8 @@ TEST(EstimateStepsTest, MeasuresModelAndData) {
 }
 
 TEST(FormatCostsTest, AddsUpButForMemory) {
-  StepCost a = {"a", 1e12, 1 << 20, 2 << 20, 3 << 20};
-  StepCost b = {"b", 1e12, 1 << 20, 2 << 20, 1 << 20};
+  steps::StepCost a = {"a", 1e12, 1 << 20, 2 << 20, 3 << 20};
+  steps::StepCost b = {"b", 1e12, 1 << 20, 2 << 20, 1 << 20};
   EXPECT_THAT(
       FormatCosts({a, b}),
       AllOf(HasSubstr("step"),
@@ -250,4 +250,4 @@ TEST(FormatCostsTest, AddsUpButForMemory) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::experiment

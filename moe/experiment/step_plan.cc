@@ -22,7 +22,7 @@
 #include "moe/steps/all_steps.h"
 #include "moe/steps/step_kind.h"
 
-namespace moe {
+namespace moe::experiment {
 namespace {
 
 // Leaves room for endings in the 255 bytes of a file's name.
@@ -69,13 +69,14 @@ std::string FieldText(const Message& message, const std::string& name) {
 }
 
 // Whether the fields that are no options have the values that the kind has.
-bool IsOfKind(const StepKind& kind, const Message* options) {
+bool IsOfKind(const steps::StepKind& kind, const Message* options) {
   if (options == nullptr || kind.options == nullptr) return true;
   const Descriptor& type = *options->GetDescriptor();
   for (int i = 0; i < type.field_count(); ++i) {
     const FieldDescriptor& field = *type.field(i);
-    if (OptionOf(field).what().empty() &&
-        OptionText(*options, field) != OptionText(*kind.options, field)) {
+    if (base::OptionOf(field).what().empty() &&
+        base::OptionText(*options, field) !=
+            base::OptionText(*kind.options, field)) {
       return false;
     }
   }
@@ -83,10 +84,10 @@ bool IsOfKind(const StepKind& kind, const Message* options) {
 }
 
 // The kind of a step of a spec; such a field has one.
-const StepKind& KindOf(absl::string_view field, const Message* options) {
-  const std::vector<StepKind>& kinds = AllSteps();
-  const auto found =
-      std::find_if(kinds.begin(), kinds.end(), [&](const StepKind& kind) {
+const steps::StepKind& KindOf(absl::string_view field, const Message* options) {
+  const std::vector<steps::StepKind>& kinds = steps::AllSteps();
+  const auto found = std::find_if(
+      kinds.begin(), kinds.end(), [&](const steps::StepKind& kind) {
         return kind.field == field && IsOfKind(kind, options);
       });
   MOE_CHECK(found != kinds.end());
@@ -116,32 +117,34 @@ class StepPlanner {
         options_field == nullptr
             ? nullptr
             : &body.GetReflection()->GetMessage(body, options_field);
-    planned_.request = NewRequest(KindOf(field->name(), options));
-    for (const StepInputKind& input : kind().inputs) {
+    planned_.request = steps::NewRequest(KindOf(field->name(), options));
+    for (const steps::StepInputKind& input : kind().inputs) {
       MOE_RETURN_IF_ERROR(AddInput(body, input));
     }
     if (options != nullptr) {
       planned_.request.options->CopyFrom(*options);
-      MOE_RETURN_IF_ERROR(Annotate(CheckStepOptions(*options), "options"));
+      MOE_RETURN_IF_ERROR(
+          base::Annotate(CheckStepOptions(*options), "options"));
     }
     return std::move(planned_);
   }
 
  private:
-  const StepKind& kind() const { return *planned_.request.kind; }
+  const steps::StepKind& kind() const { return *planned_.request.kind; }
 
-  absl::Status AddInput(const Message& body, const StepInputKind& input) {
+  absl::Status AddInput(const Message& body,
+                        const steps::StepInputKind& input) {
     const std::string name =
         input.field.empty() ? "" : FieldText(body, input.field);
     switch (input.source) {
-      case StepInputKind::kDenseModel:
+      case steps::StepInputKind::kDenseModel:
         AddModel(input);
         return absl::OkStatus();
-      case StepInputKind::kModel:
+      case steps::StepInputKind::kModel:
         return AddCheckpoint(input, name);
-      case StepInputKind::kDataset:
+      case steps::StepInputKind::kDataset:
         return AddDataset(input, name);
-      case StepInputKind::kMade:
+      case steps::StepInputKind::kMade:
         if (name.empty() && !input.required) return absl::OkStatus();
         return AddMade(input, name);
     }
@@ -151,7 +154,7 @@ class StepPlanner {
 
   // A model that may be left out is named where it is the dense one. A step
   // of that name goes first.
-  absl::Status AddCheckpoint(const StepInputKind& input,
+  absl::Status AddCheckpoint(const steps::StepInputKind& input,
                              const std::string& name) {
     if (name.empty() && !input.required) return absl::OkStatus();
     const bool is_step =
@@ -164,12 +167,13 @@ class StepPlanner {
     return absl::OkStatus();
   }
 
-  void AddModel(const StepInputKind& input) {
+  void AddModel(const steps::StepInputKind& input) {
     planned_.inputs.push_back(
         {input.flag, InputSource::kModel, spec_.model(), ""});
   }
 
-  absl::Status AddDataset(const StepInputKind& input, const std::string& name) {
+  absl::Status AddDataset(const steps::StepInputKind& input,
+                          const std::string& name) {
     const auto& datasets = spec_.datasets();
     const auto found = std::find_if(
         datasets.begin(), datasets.end(),
@@ -185,37 +189,41 @@ class StepPlanner {
     return absl::OkStatus();
   }
 
-  absl::Status AddMade(const StepInputKind& input, const std::string& name) {
+  absl::Status AddMade(const steps::StepInputKind& input,
+                       const std::string& name) {
     std::vector<std::string> candidates;
     for (const PlannedStep& step : earlier_) {
-      if (Provides(step.output(), input.made)) candidates.push_back(step.name);
+      if (steps::Provides(step.output(), input.made))
+        candidates.push_back(step.name);
     }
     if (std::find(candidates.begin(), candidates.end(), name) ==
         candidates.end()) {
       return Unexpected(
           input.field,
-          absl::StrCat("an earlier step that makes ", OutputName(input.made),
+          absl::StrCat("an earlier step that makes ",
+                       steps::OutputName(input.made),
                        candidates.empty() ? " (there is none)" : ": ",
                        absl::StrJoin(candidates, ", ")),
           name);
     }
     planned_.inputs.push_back(
-        {input.flag, InputSource::kStep, name, OutputFile(input.made)});
+        {input.flag, InputSource::kStep, name, steps::OutputFile(input.made)});
     return absl::OkStatus();
   }
 
   absl::Status CheckStepOptions(const Message& options) const {
-    MOE_RETURN_IF_ERROR(ValidateStepOptions(kind(), options));
+    MOE_RETURN_IF_ERROR(steps::ValidateStepOptions(kind(), options));
     for (const absl::string_view name : kind().left_out) {
       const FieldDescriptor& field =
           *options.GetDescriptor()->FindFieldByName(std::string(name));
-      const std::string text = OptionText(options, field);
-      if (text == OptionText(*kind().options, field)) continue;
+      const std::string text = base::OptionText(options, field);
+      if (text == base::OptionText(*kind().options, field)) continue;
       return absl::InvalidArgumentError(
           absl::StrCat(name, ": expected nothing, as ", kind().name,
                        " has no use for it, found ", text, "; leave it out"));
     }
-    return SharesSeed(kind()) ? CheckSeedIsDatasets(options) : absl::OkStatus();
+    return steps::SharesSeed(kind()) ? CheckSeedIsDatasets(options)
+                                     : absl::OkStatus();
   }
 
   absl::Status CheckSeedIsDatasets(const Message& options) const {
@@ -242,8 +250,8 @@ std::string Place(absl::string_view list, int index, absl::string_view name) {
 template <typename List>
 absl::Status CheckNames(const List& list, absl::string_view what) {
   for (int i = 0; i < list.size(); ++i) {
-    MOE_RETURN_IF_ERROR(Annotate(CheckSpecName(list[i].name(), "name"),
-                                 absl::StrCat(what, "[", i, "]")));
+    MOE_RETURN_IF_ERROR(base::Annotate(CheckSpecName(list[i].name(), "name"),
+                                       absl::StrCat(what, "[", i, "]")));
     for (int j = 0; j < i; ++j) {
       if (list[j].name() != list[i].name()) continue;
       return absl::InvalidArgumentError(absl::StrCat(
@@ -273,8 +281,8 @@ absl::Status CheckHead(const ExperimentSpec& spec) {
   }
   for (int i = 0; i < spec.datasets_size(); ++i) {
     MOE_RETURN_IF_ERROR(
-        Annotate(ValidateExperimentDataset(spec.datasets(i)),
-                 Place("datasets", i, spec.datasets(i).name())));
+        base::Annotate(ValidateExperimentDataset(spec.datasets(i)),
+                       Place("datasets", i, spec.datasets(i).name())));
   }
   return absl::OkStatus();
 }
@@ -287,8 +295,9 @@ absl::Status ValidateExperimentDataset(const ExperimentDataset& dataset) {
     return Unexpected("file", "the name of a file in the data's directory",
                       file);
   }
-  MOE_RETURN_IF_ERROR(Annotate(CheckOptions(dataset.tokenize()), "tokenize"));
-  return Annotate(CheckOptions(dataset.batch()), "batch");
+  MOE_RETURN_IF_ERROR(
+      base::Annotate(base::CheckOptions(dataset.tokenize()), "tokenize"));
+  return base::Annotate(base::CheckOptions(dataset.batch()), "batch");
 }
 
 absl::StatusOr<std::vector<PlannedStep>> PlanSteps(const ExperimentSpec& spec) {
@@ -298,7 +307,8 @@ absl::StatusOr<std::vector<PlannedStep>> PlanSteps(const ExperimentSpec& spec) {
     absl::StatusOr<PlannedStep> step =
         StepPlanner(spec, steps).Plan(spec.steps(i));
     if (!step.ok()) {
-      return Annotate(step.status(), Place("steps", i, spec.steps(i).name()));
+      return base::Annotate(step.status(),
+                            Place("steps", i, spec.steps(i).name()));
     }
     steps.push_back(*std::move(step));
   }
@@ -317,4 +327,4 @@ absl::StatusOr<PlannedStep> FindStep(const std::vector<PlannedStep>& steps,
                    "\"; it has: ", absl::StrJoin(names, ", ")));
 }
 
-}  // namespace moe
+}  // namespace moe::experiment

@@ -13,7 +13,7 @@
 #include "moe/experiment/experiment_spec.pb.h"
 #include "moe/steps/step_kind.h"
 
-namespace moe {
+namespace moe::experiment {
 
 // OK for lower-case letters, digits and underscores, a letter first, 64 at
 // most; else InvalidArgument with the field.
@@ -40,10 +40,10 @@ struct PlannedStep {
   std::vector<StepInput> inputs;
   // With the kind, the dataset's options and the step's; paths are not known
   // yet.
-  StepRequest request;
+  steps::StepRequest request;
 
   const std::string& command() const { return request.kind->name; }
-  OutputKind output() const { return request.kind->made; }
+  steps::OutputKind output() const { return request.kind->made; }
 };
 
 // OK, or InvalidArgument with the field, what it is and what is allowed. The
@@ -60,6 +60,6 @@ absl::StatusOr<std::vector<PlannedStep>> PlanSteps(const ExperimentSpec& spec);
 absl::StatusOr<PlannedStep> FindStep(const std::vector<PlannedStep>& steps,
                                      absl::string_view name);
 
-}  // namespace moe
+}  // namespace moe::experiment
 
 #endif  // MOE_EXPERIMENT_STEP_PLAN_H_

@@ -15,11 +15,11 @@
 #include "moe/experiment/text_proto.h"
 #include "moe/steps/step_kind.h"
 
-namespace moe {
+namespace moe::experiment {
 namespace {
 
-using ::moe::testing::IsOk;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::IsOk;
+using ::moe::base::testing::StatusIs;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -128,7 +128,7 @@ std::string Inputs(const PlannedStep& step) {
 }
 
 std::string Arguments(const PlannedStep& step) {
-  return absl::StrJoin(ArgumentsOf(step.request), " ");
+  return absl::StrJoin(steps::ArgumentsOf(step.request), " ");
 }
 
 TEST(PlanStepsTest, MakesCommandsOfSteps) {
@@ -138,7 +138,7 @@ TEST(PlanStepsTest, MakesCommandsOfSteps) {
   for (const PlannedStep& step : steps) {
     lines.push_back(absl::StrCat(step.name, ": ", step.command(), " ",
                                  Inputs(step), " > ",
-                                 OutputName(step.output())));
+                                 steps::OutputName(step.output())));
   }
   EXPECT_THAT(
       lines,
@@ -228,7 +228,7 @@ TEST(PlanStepsTest, TakesAnActivationRateSplitForRouterAndNeurons) {
   MOE_ASSERT_OK_AND_ASSIGN(const std::vector<PlannedStep> steps,
                            PlanSteps(spec));
   EXPECT_EQ(steps[2].command(), "split_activation_rate");
-  EXPECT_EQ(OutputName(steps[2].output()), "router_and_neurons");
+  EXPECT_EQ(steps::OutputName(steps[2].output()), "router_and_neurons");
   EXPECT_EQ(Arguments(steps[2]),
             "--chat_template=auto --model_max_length=64 --seed=3 "
             "--max_steps=8 --num_experts=8 --num_shared_neurons=64 --top_k=2 "
@@ -261,7 +261,7 @@ TEST(PlanStepsTest, TakesAReconstructionForACheckpoint) {
                            PlanSteps(spec));
   const PlannedStep& planned = steps[steps.size() - 2];
   EXPECT_EQ(planned.command(), "reconstruct_converted_model");
-  EXPECT_EQ(OutputName(planned.output()), "reconstructed_checkpoint");
+  EXPECT_EQ(steps::OutputName(planned.output()), "reconstructed_checkpoint");
   EXPECT_EQ(Inputs(planned),
             "model_path=mlp dense_model_path=tiny "
             "dataset_dir_or_path=calibration/text.jsonl");
@@ -299,7 +299,7 @@ TEST(PlanStepsTest, TakesADenseModelWithFewerNeuronsForACheckpoint) {
                            PlanSteps(spec));
   const PlannedStep& planned = steps[steps.size() - 2];
   EXPECT_EQ(planned.command(), "remove_neurons");
-  EXPECT_EQ(OutputName(planned.output()), "narrow_checkpoint");
+  EXPECT_EQ(steps::OutputName(planned.output()), "narrow_checkpoint");
   EXPECT_EQ(Inputs(planned),
             "model_path=tiny dataset_dir_or_path=calibration/text.jsonl");
   EXPECT_EQ(Arguments(planned),
@@ -328,7 +328,7 @@ TEST(PlanStepsTest, TakesAnEnergySplitForRouterAndNeurons) {
   MOE_ASSERT_OK_AND_ASSIGN(const std::vector<PlannedStep> steps,
                            PlanSteps(spec));
   EXPECT_EQ(steps[2].command(), "split_energy");
-  EXPECT_EQ(OutputName(steps[2].output()), "router_and_neurons");
+  EXPECT_EQ(steps::OutputName(steps[2].output()), "router_and_neurons");
   EXPECT_EQ(Arguments(steps[2]),
             "--chat_template=auto --model_max_length=64 --seed=3 "
             "--max_steps=8 --num_experts=8 --num_shared_neurons=64 --top_k=2 "
@@ -529,4 +529,4 @@ TEST(FindStepTest, ListsTheStepsThereAre) {
 
 }  // namespace
 
-}  // namespace moe
+}  // namespace moe::experiment

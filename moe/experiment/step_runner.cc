@@ -42,7 +42,7 @@
 #include "moe/kernels/simd/simd_target.h"
 #include "moe/steps/step_kind.h"
 
-namespace moe {
+namespace moe::experiment {
 namespace {
 
 double CpuSeconds() {
@@ -105,10 +105,11 @@ StepTiming StepStopwatch::Read() const {
   timing.set_wall_seconds(absl::ToDoubleSeconds(absl::Now() - start_));
   timing.set_cpu_seconds(CpuSeconds() - cpu_seconds_);
   if (has_peak_) timing.set_peak_resident_bytes(PeakResidentBytes());
-  const absl::StatusOr<int> num_threads = NumThreadsFromEnvironment();
+  const absl::StatusOr<int> num_threads = base::NumThreadsFromEnvironment();
   if (num_threads.ok()) timing.set_num_threads(*num_threads);
-  if (SimdTargetFromEnvironment().ok()) {
-    timing.set_simd_target(std::string(SimdTargetName(ActiveSimdTarget())));
+  if (kernels::SimdTargetFromEnvironment().ok()) {
+    timing.set_simd_target(
+        std::string(kernels::SimdTargetName(kernels::ActiveSimdTarget())));
   }
   timing.set_cpu(CpuName());
   return timing;
@@ -161,25 +162,25 @@ absl::Status CollectArtifact(absl::string_view stem,
 
 // What is pinned, what is not, and the numbers.
 absl::Status CollectOutput(const PlannedStep& step,
-                           const std::string& directory, Progress& progress,
-                           StepRecord& record) {
+                           const std::string& directory,
+                           base::Progress& progress, StepRecord& record) {
   StepLock& lock = *record.mutable_step();
-  if (IsCheckpoint(step.output())) {
+  if (steps::IsCheckpoint(step.output())) {
     MOE_ASSIGN_OR_RETURN(const std::vector<FileDigest> files,
                          DigestDirectory(directory, progress));
     lock.mutable_files()->Add(files.begin(), files.end());
-    if (step.output() == OutputKind::kAlignedCheckpoint) {
+    if (step.output() == steps::OutputKind::kAlignedCheckpoint) {
       return CollectArtifact(
-          absl::StrCat(kAlignmentDirectory, "/scale_factors"), directory,
+          absl::StrCat(steps::kAlignmentDirectory, "/scale_factors"), directory,
           record);
     }
-    const std::string report = CheckpointReportFile(step.output());
+    const std::string report = steps::CheckpointReportFile(step.output());
     if (report.empty()) return absl::OkStatus();
     MOE_ASSIGN_OR_RETURN(*record.add_reports(), DigestFile(directory, report));
     return absl::OkStatus();
   }
-  if (step.output() == OutputKind::kEvaluation) {
-    const std::string name = OutputFile(step.output());
+  if (step.output() == steps::OutputKind::kEvaluation) {
+    const std::string name = steps::OutputFile(step.output());
     MOE_ASSIGN_OR_RETURN(*record.add_reports(), DigestFile(directory, name));
     MOE_ASSIGN_OR_RETURN(
         const std::vector<Metric> metrics,
@@ -187,7 +188,7 @@ absl::Status CollectOutput(const PlannedStep& step,
     lock.mutable_metrics()->Add(metrics.begin(), metrics.end());
     return absl::OkStatus();
   }
-  for (const absl::string_view artifact : ArtifactsOf(step.output())) {
+  for (const absl::string_view artifact : steps::ArtifactsOf(step.output())) {
     MOE_RETURN_IF_ERROR(CollectArtifact(artifact, directory, record));
   }
   return absl::OkStatus();
@@ -201,33 +202,34 @@ using MakeStep = std::function<absl::Status(const std::string& directory)>;
 absl::Status MakeInPlace(const std::string& directory,
                          const StepContext& context, const MakeStep& make) {
   MOE_RETURN_IF_ERROR(CheckStepTarget(directory, context.inputs.places()));
-  MOE_ASSIGN_OR_RETURN(const std::string target, FollowTargetLink(directory));
-  FileSystem& file_system = PosixFileSystem();
-  MOE_ASSIGN_OR_RETURN(const std::unique_ptr<StagingDirectory> staging,
-                       StagingDirectory::Create(target, file_system));
+  MOE_ASSIGN_OR_RETURN(const std::string target,
+                       base::FollowTargetLink(directory));
+  base::FileSystem& file_system = base::PosixFileSystem();
+  MOE_ASSIGN_OR_RETURN(const std::unique_ptr<base::StagingDirectory> staging,
+                       base::StagingDirectory::Create(target, file_system));
   MOE_RETURN_IF_ERROR(make(staging->content()));
   MOE_RETURN_IF_ERROR(context.inputs.CheckUnchanged());
   MOE_RETURN_IF_ERROR(
-      WriteManifest(file_system, staging->content(), kStepKind));
+      base::WriteManifest(file_system, staging->content(), kStepKind));
   MOE_RETURN_IF_ERROR(file_system.SyncDirectory(staging->content()));
   MOE_RETURN_IF_ERROR(RemoveTextProto<StepRecord>(RecordPath(directory)));
-  return MoveIntoPlace(*staging, target, kStepKind, file_system);
+  return base::MoveIntoPlace(*staging, target, kStepKind, file_system);
 }
 
 // A request that is to write to a directory.
-using RequestFor =
-    std::function<absl::StatusOr<StepRequest>(const std::string& directory)>;
+using RequestFor = std::function<absl::StatusOr<steps::StepRequest>(
+    const std::string& directory)>;
 
 absl::StatusOr<StepRecord> RunAndRecord(const PlannedStep& step,
                                         const RequestFor& request_for,
                                         const std::string& directory,
                                         const StepContext& context) {
   StepRecord record;
-  record.set_numerics_contract(kNumericsContractVersion);
+  record.set_numerics_contract(kernels::kNumericsContractVersion);
   MOE_ASSIGN_OR_RETURN(*record.mutable_step(),
                        DescribeStep(step, context.inputs));
   const MakeStep make = [&](const std::string& staged) -> absl::Status {
-    MOE_ASSIGN_OR_RETURN(const StepRequest request, request_for(staged));
+    MOE_ASSIGN_OR_RETURN(const steps::StepRequest request, request_for(staged));
     MOE_RETURN_IF_ERROR(context.execute(request));
     const absl::Status status =
         CollectOutput(step, staged, context.progress, record);
@@ -252,10 +254,11 @@ StepLock DescriptionIn(const StepRecord& record) {
 absl::Status CheckSameStep(const StepRecord& record,
                            const StepLock& description,
                            absl::string_view from) {
-  if (record.numerics_contract() != kNumericsContractVersion) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        from, ": expected numerics contract ", kNumericsContractVersion,
-        ", this program's, found ", record.numerics_contract()));
+  if (record.numerics_contract() != kernels::kNumericsContractVersion) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(from, ": expected numerics contract ",
+                     kernels::kNumericsContractVersion,
+                     ", this program's, found ", record.numerics_contract()));
   }
   google::protobuf::util::MessageDifferencer differencer;
   std::string differences;
@@ -272,7 +275,7 @@ absl::Status CopyMade(const FileDigest& file, absl::string_view from,
                       absl::string_view to) {
   const std::string source = absl::StrCat(from, "/", file.name());
   MOE_RETURN_IF_ERROR(
-      CopyFileAtomically(source, absl::StrCat(to, "/", file.name())));
+      base::CopyFileAtomically(source, absl::StrCat(to, "/", file.name())));
   MOE_ASSIGN_OR_RETURN(const FileDigest copied, DigestFile(to, file.name()));
   if (SameFile(copied, file)) return absl::OkStatus();
   return absl::DataLossError(
@@ -308,29 +311,30 @@ absl::StatusOr<StepLock> DescribeStep(const PlannedStep& step,
     digest.set_from(input.name);
     MOE_ASSIGN_OR_RETURN(*digest.mutable_sha256(), inputs.DigestOf(input));
   }
-  const std::vector<std::string> arguments = ArgumentsOf(step.request);
+  const std::vector<std::string> arguments = steps::ArgumentsOf(step.request);
   lock.mutable_arguments()->Add(arguments.begin(), arguments.end());
   return lock;
 }
 
-absl::StatusOr<StepRequest> RequestOf(const PlannedStep& step,
-                                      absl::string_view directory,
-                                      const StepContext& context) {
-  StepRequest request = step.request;
+absl::StatusOr<steps::StepRequest> RequestOf(const PlannedStep& step,
+                                             absl::string_view directory,
+                                             const StepContext& context) {
+  steps::StepRequest request = step.request;
   for (const StepInput& input : step.inputs) {
     MOE_ASSIGN_OR_RETURN(request.paths[input.flag],
                          context.inputs.PathOf(input));
   }
-  if (Walks(*request.kind)) request.memory_budget = context.memory_budget;
-  WriteTo(std::string(directory), request);
+  if (steps::Walks(*request.kind))
+    request.memory_budget = context.memory_budget;
+  steps::WriteTo(std::string(directory), request);
   return request;
 }
 
 std::optional<StepRecord> FindFinishedStep(const StepLock& description,
                                            absl::string_view directory,
-                                           Progress& progress) {
+                                           base::Progress& progress) {
   const std::string path = RecordPath(directory);
-  if (!PathExists(path)) return std::nullopt;
+  if (!base::PathExists(path)) return std::nullopt;
   // A record that cannot be read is of no use, whatever is wrong with it.
   absl::StatusOr<StepRecord> record = ReadTextProto<StepRecord>(path);
   if (!record.ok()) return std::nullopt;
@@ -344,12 +348,13 @@ std::optional<StepRecord> FindFinishedStep(const StepLock& description,
 
 absl::Status CheckStepTarget(absl::string_view directory,
                              const ExperimentInputs::Places& places) {
-  MOE_RETURN_IF_ERROR(CheckApart(directory, places.model));
-  MOE_RETURN_IF_ERROR(CheckApart(directory, places.data));
+  MOE_RETURN_IF_ERROR(base::CheckApart(directory, places.model));
+  MOE_RETURN_IF_ERROR(base::CheckApart(directory, places.data));
   MOE_RETURN_IF_ERROR(CheckIsTextProto(StepRecord(), RecordPath(directory)));
-  MOE_ASSIGN_OR_RETURN(const std::string target, FollowTargetLink(directory));
-  if (!PathExists(target)) return absl::OkStatus();
-  return CheckReplaceable(target, kStepKind);
+  MOE_ASSIGN_OR_RETURN(const std::string target,
+                       base::FollowTargetLink(directory));
+  if (!base::PathExists(target)) return absl::OkStatus();
+  return base::CheckReplaceable(target, kStepKind);
 }
 
 absl::StatusOr<StepRecord> RunStep(const PlannedStep& step,
@@ -390,7 +395,8 @@ absl::Status RunStepShard(const PlannedStep& step, const StepShard& shard,
                           const StepContext& context) {
   MOE_RETURN_IF_ERROR(CheckCanShard(step));
   const MakeStep make = [&](const std::string& staged) -> absl::Status {
-    MOE_ASSIGN_OR_RETURN(StepRequest request, RequestOf(step, staged, context));
+    MOE_ASSIGN_OR_RETURN(steps::StepRequest request,
+                         RequestOf(step, staged, context));
     request.shard.set_num_shards(shard.num_shards);
     request.shard.set_shard(shard.shard);
     return context.execute(request);
@@ -403,17 +409,17 @@ absl::StatusOr<StepRecord> MergeStepShards(
     absl::string_view directory, const StepContext& context) {
   MOE_RETURN_IF_ERROR(CheckCanShard(step));
   const auto request_for =
-      [&](const std::string& staged) -> absl::StatusOr<StepRequest> {
-    StepRequest request = step.request;
+      [&](const std::string& staged) -> absl::StatusOr<steps::StepRequest> {
+    steps::StepRequest request = step.request;
     const auto num_shards = static_cast<int64_t>(parts.size());
     for (int64_t shard = 0; shard < num_shards; ++shard) {
-      request.merge.push_back(PathOfPart(
-          parts[shard], OutputName(step.output()), num_shards, shard));
+      request.merge.push_back(checkpoint::PathOfPart(
+          parts[shard], steps::OutputName(step.output()), num_shards, shard));
     }
-    WriteTo(staged, request);
+    steps::WriteTo(staged, request);
     return request;
   };
   return RunAndRecord(step, request_for, std::string(directory), context);
 }
 
-}  // namespace moe
+}  // namespace moe::experiment

@@ -23,7 +23,7 @@
 #include "moe/experiment/step_timing.pb.h"
 #include "moe/steps/step_kind.h"
 
-namespace moe {
+namespace moe::experiment {
 
 // "DIR/router.timing.textproto", beside the directory "DIR/router".
 std::string TimingPath(absl::string_view step_directory);
@@ -54,12 +54,13 @@ absl::Status WriteTiming(const StepTiming& timing, absl::string_view path);
 std::optional<StepTiming> ReadTiming(absl::string_view path);
 
 // Runs a request.
-using StepExecutor = std::function<absl::Status(const StepRequest& request)>;
+using StepExecutor =
+    std::function<absl::Status(const steps::StepRequest& request)>;
 
 struct StepContext {
   ExperimentInputs& inputs;
   const StepExecutor& execute;
-  Progress& progress;
+  base::Progress& progress;
   // --memory_budget of the steps that walk over a model; empty for the
   // command's own. No result depends on it.
   std::string memory_budget = {};
@@ -73,16 +74,16 @@ absl::StatusOr<StepLock> DescribeStep(const PlannedStep& step,
                                       ExperimentInputs& inputs);
 
 // The step's request with its paths; it is to write to `directory`.
-absl::StatusOr<StepRequest> RequestOf(const PlannedStep& step,
-                                      absl::string_view directory,
-                                      const StepContext& context);
+absl::StatusOr<steps::StepRequest> RequestOf(const PlannedStep& step,
+                                             absl::string_view directory,
+                                             const StepContext& context);
 
 // The record beside `directory`, if the step was done: under this numerics
 // contract, from what `description` says, and its files still are what they
 // were. Nothing otherwise, whatever lies there.
 std::optional<StepRecord> FindFinishedStep(const StepLock& description,
                                            absl::string_view directory,
-                                           Progress& progress);
+                                           base::Progress& progress);
 
 // OK if a step may write to `directory`: nothing is there, or an empty
 // directory, or what a step made before and nothing else; it is apart from
@@ -123,6 +124,6 @@ absl::StatusOr<StepRecord> MergeStepShards(
     const PlannedStep& step, const std::vector<std::string>& parts,
     absl::string_view directory, const StepContext& context);
 
-}  // namespace moe
+}  // namespace moe::experiment
 
 #endif  // MOE_EXPERIMENT_STEP_RUNNER_H_

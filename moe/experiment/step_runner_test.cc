@@ -30,13 +30,13 @@
 #include "moe/steps/all_steps.h"
 #include "moe/steps/step_kind.h"
 
-namespace moe {
+namespace moe::experiment {
 namespace {
 
-using ::moe::testing::IsOk;
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
+using ::moe::base::testing::IsOk;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -107,10 +107,10 @@ TEST(TimingFileTest, OneThatCannotBeReadIsNone) {
 }
 
 // A step of a kind that makes this, by seed 1.
-StepRequest RequestMaking(OutputKind made) {
-  for (const StepKind& kind : AllSteps()) {
+steps::StepRequest RequestMaking(steps::OutputKind made) {
+  for (const steps::StepKind& kind : steps::AllSteps()) {
     if (kind.made != made) continue;
-    StepRequest request = NewRequest(kind);
+    steps::StepRequest request = steps::NewRequest(kind);
     request.batch.set_seed(1);
     return request;
   }
@@ -132,8 +132,8 @@ class StepRunnerTest : public ::testing::Test {
 
   // Writes `contents` for each name below the directory that it is told.
   StepExecutor Writing(std::vector<std::string> names) {
-    return [this, names](const StepRequest& request) {
-      words_ = WordsOf(request);
+    return [this, names](const steps::StepRequest& request) {
+      words_ = steps::WordsOf(request);
       const std::string directory = Target(words_);
       for (const std::string& name : names) {
         const std::filesystem::path path = absl::StrCat(directory, "/", name);
@@ -149,7 +149,7 @@ class StepRunnerTest : public ::testing::Test {
     for (absl::string_view word : words) {
       if (absl::ConsumePrefix(&word, "--save_path=")) return std::string(word);
       if (absl::ConsumePrefix(&word, "--report_out=")) {
-        return SplitPath(word).parent;
+        return base::SplitPath(word).parent;
       }
     }
     return "";
@@ -175,7 +175,7 @@ class StepRunnerTest : public ::testing::Test {
   }
 
   void RemoveMade() {
-    ASSERT_THAT(PosixFileSystem().RemoveAll(Made()), IsOk());
+    ASSERT_THAT(base::PosixFileSystem().RemoveAll(Made()), IsOk());
   }
 
   absl::StatusOr<StepRecord> Run() {
@@ -188,7 +188,7 @@ class StepRunnerTest : public ::testing::Test {
     return FindFinishedStep(*description, Made(), progress_);
   }
 
-  Progress progress_{Progress::Style::kSilent, {}};
+  base::Progress progress_{base::Progress::Style::kSilent, {}};
   TempDirectory directory_;
   ExperimentInputs inputs_{{"testdata/llama_gqa_bf16", directory_.Path("data")},
                            progress_};
@@ -198,7 +198,7 @@ class StepRunnerTest : public ::testing::Test {
       {{"model_path", InputSource::kModel, "tiny", ""},
        {"dataset_dir_or_path", InputSource::kData, "all", "a.jsonl"},
        {"gate_weights_file", InputSource::kStep, "router", "g.safetensors"}},
-      RequestMaking(OutputKind::kImportanceScores)};
+      RequestMaking(steps::OutputKind::kImportanceScores)};
   std::string contents_ = "abc";
   std::vector<std::string> words_;
   StepExecutor run_ = Writing(
@@ -226,10 +226,12 @@ TEST_F(StepRunnerTest, RunsTheCommandAndRecordsWhatItMade) {
 
 TEST_F(StepRunnerTest, GivesTheMemoryBudgetToStepsThatWalk) {
   const StepContext context = {inputs_, run_, progress_, "2GiB"};
-  MOE_ASSERT_OK_AND_ASSIGN(StepRequest request, RequestOf(step_, "x", context));
+  MOE_ASSERT_OK_AND_ASSIGN(steps::StepRequest request,
+                           RequestOf(step_, "x", context));
   EXPECT_EQ(request.memory_budget, "2GiB");
-  EXPECT_THAT(WordsOf(request), ::testing::Contains("--memory_budget=2GiB"));
-  step_.request = RequestMaking(OutputKind::kNeuronIndices);
+  EXPECT_THAT(steps::WordsOf(request),
+              ::testing::Contains("--memory_budget=2GiB"));
+  step_.request = RequestMaking(steps::OutputKind::kNeuronIndices);
   MOE_ASSERT_OK_AND_ASSIGN(request, RequestOf(step_, "x", context));
   EXPECT_EQ(request.memory_budget, "");
 }
@@ -237,12 +239,12 @@ TEST_F(StepRunnerTest, GivesTheMemoryBudgetToStepsThatWalk) {
 TEST_F(StepRunnerTest, AStepIsDoneOnlyAfterWhatComesBeforeItsRecord) {
   StepContext context = {inputs_, run_, progress_};
   context.before_record = [&] {
-    EXPECT_TRUE(PathExists(Made()));
+    EXPECT_TRUE(base::PathExists(Made()));
     return absl::UnavailableError("no time");
   };
   EXPECT_THAT(RunStep(step_, Made(), context).status(),
               StatusIs(absl::StatusCode::kUnavailable, "no time"));
-  EXPECT_FALSE(PathExists(RecordPath(Made())));
+  EXPECT_FALSE(base::PathExists(RecordPath(Made())));
 }
 
 TEST_F(StepRunnerTest, RecognizesWhatIsThere) {
@@ -291,8 +293,8 @@ TEST_F(StepRunnerTest, ReplacesWhatAStepMadeAndItsRecord) {
   run_ = Writing(
       {"importance_scores.safetensors", "importance_scores.report.json"});
   ASSERT_THAT(Run(), IsOk());
-  EXPECT_FALSE(PathExists(Made() + "/left_over"));
-  EXPECT_THAT(ListDirectory(directory_.Path("made")),
+  EXPECT_FALSE(base::PathExists(Made() + "/left_over"));
+  EXPECT_THAT(base::ListDirectory(directory_.Path("made")),
               IsOkAndHolds(ElementsAre("scores", "scores.record.textproto")));
 }
 
@@ -304,7 +306,7 @@ TEST_F(StepRunnerTest, KeepsWhatItDidNotMake) {
   };
   directory_.Write("made/scores/thesis.tex", "x");
   refused("no record of one");
-  EXPECT_TRUE(PathExists(Made() + "/thesis.tex"));
+  EXPECT_TRUE(base::PathExists(Made() + "/thesis.tex"));
   RemoveMade();
   directory_.Write("made/scores.record.textproto", "my notes");
   refused("expected StepRecord as text");
@@ -319,7 +321,9 @@ TEST_F(StepRunnerTest, KeepsWhatItDidNotMake) {
 
 TEST_F(StepRunnerTest, AFailureLeavesWhatWasThere) {
   ASSERT_THAT(Run(), IsOk());
-  run_ = [](const StepRequest&) { return absl::InternalError("broken off"); };
+  run_ = [](const steps::StepRequest&) {
+    return absl::InternalError("broken off");
+  };
   EXPECT_THAT(Run(),
               StatusIs(absl::StatusCode::kInternal, HasSubstr("broken off")));
   EXPECT_TRUE(Find().has_value());
@@ -344,14 +348,14 @@ TEST_F(StepRunnerTest, AModelThatChangesMeanwhileIsAnError) {
   for (const char* name : {"config.json", "tokenizer.json", "LICENSE-new"}) {
     ExperimentInputs inputs({model, directory_.Path("data")}, progress_);
     inputs.AddStep("made/router", record);
-    const StepExecutor change = [&](const StepRequest& request) {
+    const StepExecutor change = [&](const steps::StepRequest& request) {
       std::ofstream(absl::StrCat(model, "/", name), std::ios::app) << " ";
       return run_(request);
     };
     EXPECT_THAT(RunStep(step_, Made(), {inputs, change, progress_}),
                 StatusIs(absl::StatusCode::kDataLoss, HasSubstr(name)));
-    EXPECT_FALSE(PathExists(Made()));
-    EXPECT_FALSE(PathExists(RecordPath(Made())));
+    EXPECT_FALSE(base::PathExists(Made()));
+    EXPECT_FALSE(base::PathExists(RecordPath(Made())));
   }
 }
 
@@ -362,7 +366,7 @@ TEST_F(StepRunnerTest, RefusesACommandThatMadeNothing) {
 }
 
 TEST_F(StepRunnerTest, PinsBothRouterAndNeurons) {
-  step_.request = RequestMaking(OutputKind::kRouterAndNeurons);
+  step_.request = RequestMaking(steps::OutputKind::kRouterAndNeurons);
   const std::vector<std::string> all = {
       "gate_weights.safetensors", "gate_weights.report.json",
       "neuron_indices.safetensors", "neuron_indices.report.json"};
@@ -382,7 +386,7 @@ TEST_F(StepRunnerTest, PinsBothRouterAndNeurons) {
 }
 
 TEST_F(StepRunnerTest, PinsEveryFileOfACheckpoint) {
-  step_.request = RequestMaking(OutputKind::kCheckpoint);
+  step_.request = RequestMaking(steps::OutputKind::kCheckpoint);
   run_ = Writing({"model.safetensors", "config.json"});
   MOE_ASSERT_OK_AND_ASSIGN(const StepRecord record, Run());
   ASSERT_EQ(record.step().files_size(), 2);
@@ -392,7 +396,7 @@ TEST_F(StepRunnerTest, PinsEveryFileOfACheckpoint) {
 
 TEST_F(StepRunnerTest, PinsTheFilesOfACheckpointButNotItsReport) {
   const std::string report = "neuron_removal/neuron_removal.report.json";
-  step_.request = RequestMaking(OutputKind::kNarrowCheckpoint);
+  step_.request = RequestMaking(steps::OutputKind::kNarrowCheckpoint);
   run_ = Writing({"model.safetensors", report});
   MOE_ASSERT_OK_AND_ASSIGN(const StepRecord record, Run());
   ASSERT_EQ(record.step().files_size(), 1);
@@ -402,7 +406,7 @@ TEST_F(StepRunnerTest, PinsTheFilesOfACheckpointButNotItsReport) {
 
 TEST_F(StepRunnerTest, PinsTheFilesOfAReconstructedCheckpoint) {
   const std::string report = "reconstruction/reconstruction.report.json";
-  step_.request = RequestMaking(OutputKind::kReconstructedCheckpoint);
+  step_.request = RequestMaking(steps::OutputKind::kReconstructedCheckpoint);
   run_ = Writing({"model.safetensors", "config.json", report});
   MOE_ASSERT_OK_AND_ASSIGN(const StepRecord record, Run());
   EXPECT_EQ(Words().back(), absl::StrCat("--report_out=", Made(), "/", report));
@@ -421,7 +425,7 @@ TEST_F(StepRunnerTest, PinsTheFilesOfAReconstructedCheckpoint) {
 }
 
 TEST_F(StepRunnerTest, PinsScaleFactorsBelowAnAlignedCheckpoint) {
-  step_.request = RequestMaking(OutputKind::kAlignedCheckpoint);
+  step_.request = RequestMaking(steps::OutputKind::kAlignedCheckpoint);
   run_ = Writing({"model.safetensors", "config.json",
                   "alignment/scale_factors.safetensors",
                   "alignment/scale_factors.report.json"});
@@ -468,17 +472,17 @@ TEST_F(StepRunnerTest, DoesNotTakeWhatWasMadeOtherwise) {
               StatusIs(absl::StatusCode::kInvalidArgument,
                        AllOf(HasSubstr("expected what step \"scores\" makes"),
                              HasSubstr("--seed=1"), HasSubstr("--seed=2"))));
-  EXPECT_FALSE(PathExists(taken));
+  EXPECT_FALSE(base::PathExists(taken));
   step_.request.batch.set_seed(1);
   Change("importance_scores.safetensors");
   EXPECT_THAT(TakeStep(step_, Made(), taken, context),
               StatusIs(absl::StatusCode::kDataLoss,
                        HasSubstr("expected what its step made")));
-  EXPECT_FALSE(PathExists(RecordPath(taken)));
+  EXPECT_FALSE(base::PathExists(RecordPath(taken)));
 }
 
 TEST_F(StepRunnerTest, PinsNumbersOfAnEvaluation) {
-  step_.request = RequestMaking(OutputKind::kEvaluation);
+  step_.request = RequestMaking(steps::OutputKind::kEvaluation);
   contents_ = R"({"loss": 1.5, "perplexity": 4.5, "num_predicted_tokens": 7,
                   "losses_digest": "ab"})";
   run_ = Writing({"evaluation.report.json"});
@@ -496,7 +500,7 @@ TEST_F(StepRunnerTest, MakesPartsAndMergesThem) {
   ASSERT_THAT(RunStepShard(step_, {2, 1}, Made(), context), IsOk());
   EXPECT_THAT(words_, ::testing::Contains("--shards=2"));
   EXPECT_EQ(words_.back(), "--shard=1");
-  EXPECT_FALSE(PathExists(RecordPath(Made())));
+  EXPECT_FALSE(base::PathExists(RecordPath(Made())));
   MOE_ASSERT_OK_AND_ASSIGN(
       const StepRecord merged,
       MergeStepShards(step_, {"p/0", "p/1"}, Made(), context));
@@ -510,7 +514,7 @@ TEST_F(StepRunnerTest, MakesPartsAndMergesThem) {
 }
 
 TEST_F(StepRunnerTest, RefusesPartsOfWhatCannotBeShared) {
-  step_.request = RequestMaking(OutputKind::kCheckpoint);
+  step_.request = RequestMaking(steps::OutputKind::kCheckpoint);
   const StepContext context = {inputs_, run_, progress_};
   EXPECT_THAT(RunStepShard(step_, {2, 1}, Made(), context),
               StatusIs(absl::StatusCode::kInvalidArgument,
@@ -522,4 +526,4 @@ TEST_F(StepRunnerTest, RefusesPartsOfWhatCannotBeShared) {
 
 }  // namespace
 
-}  // namespace moe
+}  // namespace moe::experiment

@@ -18,7 +18,7 @@
 #include "moe/base/random_access_file.h"
 #include "moe/base/status_macros.h"
 
-namespace moe {
+namespace moe::experiment {
 namespace {
 
 constexpr uint64_t kMaxTextBytes = uint64_t{16} << 20;
@@ -63,15 +63,15 @@ absl::Status WriteTextProto(const google::protobuf::Message& message,
                             absl::string_view comment, absl::string_view path) {
   MOE_RETURN_IF_ERROR(CheckIsTextProto(message, path));
   const std::string text = absl::StrCat(comment, FormatTextProto(message));
-  return WriteFileAtomically(path, /*overwrite=*/true, [&](WritableFile& file) {
-    return file.Append(text);
-  });
+  return base::WriteFileAtomically(
+      path, /*overwrite=*/true,
+      [&](base::WritableFile& file) { return file.Append(text); });
 }
 
 absl::Status CheckIsTextProto(const google::protobuf::Message& message,
                               absl::string_view path) {
-  MOE_ASSIGN_OR_RETURN(const std::string target, FollowTargetLink(path));
-  if (!PathExists(target)) return absl::OkStatus();
+  MOE_ASSIGN_OR_RETURN(const std::string target, base::FollowTargetLink(path));
+  if (!base::PathExists(target)) return absl::OkStatus();
   const absl::StatusOr<std::string> text = internal::ReadText(target);
   const std::unique_ptr<google::protobuf::Message> other(message.New());
   if (text.ok() && ParseTextProto(*text, target, *other).ok()) {
@@ -86,12 +86,12 @@ absl::Status CheckIsTextProto(const google::protobuf::Message& message,
 namespace internal {
 
 absl::Status RemoveFile(absl::string_view path) {
-  return PosixFileSystem().RemoveAll(path);
+  return base::PosixFileSystem().RemoveAll(path);
 }
 
 absl::StatusOr<std::string> ReadText(absl::string_view path) {
-  return ReadFile(path, kMaxTextBytes);
+  return base::ReadFile(path, kMaxTextBytes);
 }
 
 }  // namespace internal
-}  // namespace moe
+}  // namespace moe::experiment

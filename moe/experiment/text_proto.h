@@ -10,7 +10,7 @@
 #include "absl/strings/string_view.h"
 #include "google/protobuf/message.h"
 
-namespace moe {
+namespace moe::experiment {
 
 // Sets `message` to what the text says. InvalidArgument, with `path`, line and
 // column of the first mistake: a field that the message does not have, one that
@@ -67,6 +67,6 @@ absl::Status RemoveTextProto(absl::string_view path) {
   return status.ok() ? internal::RemoveFile(path) : status;
 }
 
-}  // namespace moe
+}  // namespace moe::experiment
 
 #endif  // MOE_EXPERIMENT_TEXT_PROTO_H_

@@ -20,7 +20,7 @@
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/rows/least_two.h"
 
-namespace moe {
+namespace moe::gates {
 namespace {
 
 constexpr int64_t kInfinity = std::numeric_limits<int64_t>::max();
@@ -38,11 +38,11 @@ int64_t MaxWarmSurplus(int64_t num_tokens) {
   return std::max<int64_t>(64, num_tokens / 32);
 }
 
-absl::Status CheckProblem(MatrixView<const float> costs,
+absl::Status CheckProblem(base::MatrixView<const float> costs,
                           const SizeBounds& bounds) {
-  if (costs.cols < 1 || costs.cols > kMaxExperts) {
+  if (costs.cols < 1 || costs.cols > base::kMaxExperts) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "clusters: expected 1 to ", kMaxExperts, ", found ", costs.cols));
+        "clusters: expected 1 to ", base::kMaxExperts, ", found ", costs.cols));
   }
   if (bounds.min_size < 0 || bounds.min_size > bounds.max_size ||
       bounds.min_size > costs.rows / costs.cols ||
@@ -60,7 +60,7 @@ absl::Status CheckProblem(MatrixView<const float> costs,
   return absl::OkStatus();
 }
 
-absl::Status NonFiniteCost(MatrixView<const float> costs) {
+absl::Status NonFiniteCost(base::MatrixView<const float> costs) {
   for (int64_t t = 0; t < costs.rows; ++t) {
     for (int64_t e = 0; e < costs.cols; ++e) {
       if (std::isfinite(costs.RowData(t)[e])) continue;
@@ -85,13 +85,12 @@ absl::Status NonFiniteCost(MatrixView<const float> costs) {
 // brings every surplus to 0.
 class BalancedAssigner::Problem {
  public:
-  absl::StatusOr<absl::Span<const int32_t>> Solve(MatrixView<const float> costs,
-                                                  const SizeBounds& bounds,
-                                                  absl::Span<double> prices,
-                                                  ThreadPool& pool) {
+  absl::StatusOr<absl::Span<const int32_t>> Solve(
+      base::MatrixView<const float> costs, const SizeBounds& bounds,
+      absl::Span<double> prices, base::ThreadPool& pool) {
     MOE_RETURN_IF_ERROR(CheckProblem(costs, bounds));
     MOE_CHECK(static_cast<int64_t>(prices.size()) == costs.cols);
-    const float largest = LargestMagnitude(costs, pool);
+    const float largest = kernels::LargestMagnitude(costs, pool);
     if (!std::isfinite(largest)) return NonFiniteCost(costs);
     Reset(costs, bounds, pool);
     int exponent = 0;
@@ -117,8 +116,8 @@ class BalancedAssigner::Problem {
     friend auto operator<=>(const Move&, const Move&) = default;
   };
 
-  void Reset(MatrixView<const float> costs, const SizeBounds& bounds,
-             ThreadPool& pool) {
+  void Reset(base::MatrixView<const float> costs, const SizeBounds& bounds,
+             base::ThreadPool& pool) {
     costs_ = costs;
     bounds_ = bounds;
     pool_ = &pool;
@@ -138,8 +137,8 @@ class BalancedAssigner::Problem {
   }
 
   int64_t Cost(int64_t token, size_t cluster) const {
-    return static_cast<int64_t>(
-        PricedCosts::At(costs_.RowData(token)[cluster], scale_, /*price=*/0.0));
+    return static_cast<int64_t>(kernels::PricedCosts::At(
+        costs_.RowData(token)[cluster], scale_, /*price=*/0.0));
   }
 
   void TakePrices(absl::Span<const double> prices) {
@@ -180,8 +179,9 @@ class BalancedAssigner::Problem {
       }
       members.clear();
     }
-    LeastTwo({costs_, scale_, start_prices_}, absl::MakeSpan(clusters_),
-             absl::MakeSpan(margins_), *pool_);
+    kernels::LeastTwo({costs_, scale_, start_prices_},
+                      absl::MakeSpan(clusters_), absl::MakeSpan(margins_),
+                      *pool_);
     for (size_t t = 0; t < clusters_.size(); ++t) {
       members_[static_cast<size_t>(clusters_[t])].push_back(
           static_cast<int32_t>(t));
@@ -457,10 +457,10 @@ class BalancedAssigner::Problem {
     }
   }
 
-  MatrixView<const float> costs_;
+  base::MatrixView<const float> costs_;
   double scale_ = 1.0;  // A cost times this is an integer.
   SizeBounds bounds_;
-  ThreadPool* pool_ = nullptr;
+  base::ThreadPool* pool_ = nullptr;
   size_t num_clusters_ = 0;
   std::vector<double> start_prices_;  // [num_clusters]
   std::vector<int32_t> clusters_;     // [num_tokens]
@@ -506,9 +506,9 @@ BalancedAssigner& BalancedAssigner::operator=(BalancedAssigner&&) noexcept =
 BalancedAssigner::~BalancedAssigner() = default;
 
 absl::StatusOr<absl::Span<const int32_t>> BalancedAssigner::Assign(
-    MatrixView<const float> costs, const SizeBounds& bounds,
-    absl::Span<double> prices, ThreadPool& pool) {
+    base::MatrixView<const float> costs, const SizeBounds& bounds,
+    absl::Span<double> prices, base::ThreadPool& pool) {
   return problem_->Solve(costs, bounds, prices, pool);
 }
 
-}  // namespace moe
+}  // namespace moe::gates

@@ -31,7 +31,7 @@
 #include "moe/base/matrix_view.h"
 #include "moe/base/thread_pool.h"
 
-namespace moe {
+namespace moe::gates {
 
 inline constexpr int64_t kMaxAssignedTokens =
     std::numeric_limits<int32_t>::max();
@@ -82,14 +82,14 @@ class BalancedAssigner {
   // InvalidArgument if there are no clusters or more than kMaxExperts, no
   // assignment keeps the bounds, or a cost is NaN or infinite.
   absl::StatusOr<absl::Span<const int32_t>> Assign(
-      MatrixView<const float> costs, const SizeBounds& bounds,
-      absl::Span<double> prices, ThreadPool& pool);
+      base::MatrixView<const float> costs, const SizeBounds& bounds,
+      absl::Span<double> prices, base::ThreadPool& pool);
 
  private:
   class Problem;
   std::unique_ptr<Problem> problem_;
 };
 
-}  // namespace moe
+}  // namespace moe::gates
 
 #endif  // MOE_GATES_BALANCED_ASSIGNMENT_H_

@@ -24,11 +24,11 @@
 #include "moe/kernels/rows/distances.h"
 #include "moe/kernels/testing/kernel_test.h"
 
-namespace moe {
+namespace moe::gates {
 namespace {
 
-using ::moe::testing::Digest;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::StatusIs;
+using ::moe::kernels::testing::Digest;
 using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -38,7 +38,7 @@ using ::testing::IsEmpty;
 constexpr double kUnit = 1.0 / (1 << 20);
 
 struct Problem {
-  Matrix<float> costs;
+  base::Matrix<float> costs;
   SizeBounds bounds;
 };
 
@@ -50,10 +50,10 @@ std::vector<int64_t> Sizes(const std::vector<int32_t>& clusters,
 }
 
 // By one object for all tests, which keeps nothing but memory.
-absl::StatusOr<std::vector<int32_t>> AssignFrom(std::vector<double>& prices,
-                                                MatrixView<const float> costs,
-                                                const SizeBounds& bounds) {
-  static ThreadPool& pool = *new ThreadPool(2);
+absl::StatusOr<std::vector<int32_t>> AssignFrom(
+    std::vector<double>& prices, base::MatrixView<const float> costs,
+    const SizeBounds& bounds) {
+  static base::ThreadPool& pool = *new base::ThreadPool(2);
   static BalancedAssigner& assigner = *new BalancedAssigner();
   MOE_ASSIGN_OR_RETURN(
       const absl::Span<const int32_t> clusters,
@@ -61,7 +61,7 @@ absl::StatusOr<std::vector<int32_t>> AssignFrom(std::vector<double>& prices,
   return std::vector<int32_t>(clusters.begin(), clusters.end());
 }
 
-absl::StatusOr<std::vector<int32_t>> Assign(MatrixView<const float> costs,
+absl::StatusOr<std::vector<int32_t>> Assign(base::MatrixView<const float> costs,
                                             const SizeBounds& bounds) {
   std::vector<double> prices(static_cast<size_t>(costs.cols));
   return AssignFrom(prices, costs, bounds);
@@ -87,10 +87,10 @@ void ExpectWithinBounds(const Problem& problem,
 
 // Numbers of `num_values` different costs: few make ties. Cluster 0 is the
 // nearest of a share of the tokens.
-Problem RandomProblem(RandomStream& stream, int64_t num_tokens,
+Problem RandomProblem(base::RandomStream& stream, int64_t num_tokens,
                       int64_t num_clusters, double jitter, uint64_t num_values,
                       uint64_t skew) {
-  Problem problem = {Matrix<float>(num_tokens, num_clusters),
+  Problem problem = {base::Matrix<float>(num_tokens, num_clusters),
                      BalancedBounds(num_tokens, num_clusters, jitter)};
   for (int64_t t = 0; t < num_tokens; ++t) {
     const absl::Span<float> row = problem.costs.view().Row(t);
@@ -105,7 +105,7 @@ Problem RandomProblem(RandomStream& stream, int64_t num_tokens,
 }
 
 TEST(BalancedAssignerTest, CostsWhatALinearProgramDoes) {
-  RandomStream stream(/*seed=*/1, "instances");
+  base::RandomStream stream(/*seed=*/1, "instances");
   const double jitters[] = {0.0, 0.1, 0.4, 1.0};
   for (int instance = 0; instance < 4000; ++instance) {
     const auto num_clusters = static_cast<int64_t>(1 + stream.UniformInt(6));
@@ -128,7 +128,7 @@ TEST(BalancedAssignerTest, CostsWhatALinearProgramDoes) {
 }
 
 TEST(BalancedAssignerTest, TakesBoundsThatNoJitterGives) {
-  RandomStream stream(/*seed=*/2, "bounds");
+  base::RandomStream stream(/*seed=*/2, "bounds");
   for (int instance = 0; instance < 500; ++instance) {
     const auto num_clusters = static_cast<int64_t>(1 + stream.UniformInt(5));
     const auto num_tokens = static_cast<int64_t>(1 + stream.UniformInt(20));
@@ -173,7 +173,8 @@ void ExpectPricesProve(const Problem& problem,
 
 // From prices of all kinds: few and many different ones, small and large beside
 // the costs.
-std::vector<double> RandomPrices(RandomStream& stream, int64_t num_clusters) {
+std::vector<double> RandomPrices(base::RandomStream& stream,
+                                 int64_t num_clusters) {
   const uint64_t num_values = stream.UniformInt(2) == 0 ? 3 : 1 << 20;
   const double unit = 1.0 / static_cast<double>(num_values) /
                       static_cast<double>(1 << stream.UniformInt(12));
@@ -198,7 +199,7 @@ void ExpectLeastCost(const Problem& problem, std::vector<double>& prices) {
 }
 
 TEST(BalancedAssignerTest, CostsTheSameFromAnyPrices) {
-  RandomStream stream(/*seed=*/6, "prices");
+  base::RandomStream stream(/*seed=*/6, "prices");
   const double jitters[] = {0.0, 0.1, 0.4, 1.0};
   for (int instance = 0; instance < 2000; ++instance) {
     const auto num_clusters = static_cast<int64_t>(1 + stream.UniformInt(6));
@@ -236,7 +237,7 @@ TEST(BalancedAssignerTest, CostsTheSameFromAnyPrices) {
 }
 
 TEST(BalancedAssignerTest, PricesOfTheOptimumKeepIt) {
-  RandomStream stream(/*seed=*/7, "kept");
+  base::RandomStream stream(/*seed=*/7, "kept");
   for (const uint64_t num_values : {uint64_t{8}, uint64_t{1} << 20}) {
     const Problem problem = RandomProblem(stream, 3000, 7, 0.05, num_values, 2);
     std::vector<double> prices(7);
@@ -254,7 +255,7 @@ TEST(BalancedAssignerTest, PricesOfTheOptimumKeepIt) {
 
 // As in a clustering: costs that change less and less, the prices going along.
 TEST(BalancedAssignerTest, FollowsCostsThatChange) {
-  RandomStream stream(/*seed=*/8, "drift");
+  base::RandomStream stream(/*seed=*/8, "drift");
   for (const double jitter : {0.0, 0.1, 0.4}) {
     for (const uint64_t num_values : {uint64_t{16}, uint64_t{1} << 20}) {
       Problem problem = RandomProblem(stream, 4000, 9, jitter, num_values, 2);
@@ -282,7 +283,7 @@ TEST(BalancedAssignerTest, FollowsCostsThatChange) {
 }
 
 TEST(BalancedAssignerTest, PricesOfNoUseCountAsZeros) {
-  RandomStream stream(/*seed=*/9, "useless");
+  base::RandomStream stream(/*seed=*/9, "useless");
   const Problem problem = RandomProblem(stream, 3000, 3, 0.1, 1 << 20, 2);
   std::vector<double> want_prices(3);
   MOE_ASSERT_OK_AND_ASSIGN(
@@ -302,7 +303,7 @@ TEST(BalancedAssignerTest, PricesOfNoUseCountAsZeros) {
 
 // Nor of the threads, nor of what an object was used for before.
 TEST(BalancedAssignerTest, IsAFunctionOfCostsBoundsAndPrices) {
-  RandomStream stream(/*seed=*/10, "function");
+  base::RandomStream stream(/*seed=*/10, "function");
   Problem problem = RandomProblem(stream, 20000, 8, 0.1, 64, 2);
   std::vector<double> start(8);
   ASSERT_TRUE(AssignFrom(start, problem.costs.view(), problem.bounds).ok());
@@ -312,7 +313,7 @@ TEST(BalancedAssignerTest, IsAFunctionOfCostsBoundsAndPrices) {
       const std::vector<int32_t> want,
       AssignFrom(want_prices, problem.costs.view(), problem.bounds));
   for (const int num_threads : {1, 2, 7}) {
-    ThreadPool pool(num_threads);
+    base::ThreadPool pool(num_threads);
     BalancedAssigner fresh;
     std::vector<double> prices = start;
     MOE_ASSERT_OK_AND_ASSIGN(const absl::Span<const int32_t> got,
@@ -360,7 +361,7 @@ bool HasImprovingCycle(const Problem& problem,
 }
 
 TEST(BalancedAssignerTest, ManyTokensHaveNoImprovingCycle) {
-  RandomStream stream(/*seed=*/3, "many");
+  base::RandomStream stream(/*seed=*/3, "many");
   for (const double jitter : {0.0, 0.4}) {
     for (const uint64_t skew : {0, 3}) {
       const Problem problem =
@@ -394,15 +395,16 @@ TEST(BalancedAssignerTest, ManyTokensHaveNoImprovingCycle) {
 // Distances as they come, of any last bit, and of either sign: 1 - cos may be
 // rounded below 0.
 TEST(BalancedAssignerTest, DistancesHaveNoImprovingCycle) {
-  RandomStream stream(/*seed=*/5, "points");
-  Matrix<float> points(5000, 7);
+  base::RandomStream stream(/*seed=*/5, "points");
+  base::Matrix<float> points(5000, 7);
   for (int64_t t = 0; t < points.rows(); ++t) {
     for (float& x : points.view().Row(t)) x = stream.UniformSymmetric(3.0f);
   }
-  ThreadPool pool(2);
+  base::ThreadPool pool(2);
   for (const bool is_cosine : {false, true}) {
-    Problem problem = {Matrix<float>(5000, 9), BalancedBounds(5000, 9, 0.05)};
-    (is_cosine ? CosineDistances : SquaredL2Distances)(
+    Problem problem = {base::Matrix<float>(5000, 9),
+                       BalancedBounds(5000, 9, 0.05)};
+    (is_cosine ? kernels::CosineDistances : kernels::SquaredL2Distances)(
         points.view(), points.view().Rows(0, 9), problem.costs.view(), pool);
     MOE_ASSERT_OK_AND_ASSIGN(const std::vector<int32_t> clusters,
                              Assign(problem.costs.view(), problem.bounds));
@@ -412,7 +414,7 @@ TEST(BalancedAssignerTest, DistancesHaveNoImprovingCycle) {
 }
 
 TEST(BalancedAssignerTest, TheCertificateFindsWhatIsNotOptimal) {
-  RandomStream stream(/*seed=*/4, "certificate");
+  base::RandomStream stream(/*seed=*/4, "certificate");
   const Problem problem = RandomProblem(stream, 1000, 8, 0.1, 1 << 20, 1);
   MOE_ASSERT_OK_AND_ASSIGN(std::vector<int32_t> clusters,
                            Assign(problem.costs.view(), problem.bounds));
@@ -428,19 +430,20 @@ TEST(BalancedAssignerTest, ByHand) {
   // lose most by leaving, 5 and 4 against 1 and 2.
   const std::vector<float> costs = {0, 1, 0, 5, 0, 2, 0, 4};
   EXPECT_THAT(
-      Assign(MatrixView<const float>(costs.data(), 4, 2), {2, 2}).value(),
+      Assign(base::MatrixView<const float>(costs.data(), 4, 2), {2, 2}).value(),
       ElementsAre(1, 0, 1, 0));
   // Without bounds each takes its nearest; of equal ones the first.
   EXPECT_THAT(
-      Assign(MatrixView<const float>(costs.data(), 4, 2), {0, 4}).value(),
+      Assign(base::MatrixView<const float>(costs.data(), 4, 2), {0, 4}).value(),
       Each(0));
-  EXPECT_THAT(Assign(MatrixView<const float>(nullptr, 0, 2), {0, 0}).value(),
-              IsEmpty());
+  EXPECT_THAT(
+      Assign(base::MatrixView<const float>(nullptr, 0, 2), {0, 0}).value(),
+      IsEmpty());
 }
 
 TEST(BalancedAssignerTest, EqualCostsAndTinyOnesAreNoTrouble) {
   for (const float cost : {0.0f, 3.0f, 1e-40f, 3e38f, -2.0f}) {
-    Matrix<float> costs(10, 3);
+    base::Matrix<float> costs(10, 3);
     for (int64_t t = 0; t < 10; ++t) {
       for (float& value : costs.view().Row(t)) value = cost;
     }
@@ -454,7 +457,7 @@ TEST(BalancedAssignerTest, EqualCostsAndTinyOnesAreNoTrouble) {
 }
 
 TEST(BalancedAssignerTest, GoldenOfTies) {
-  RandomStream stream(/*seed=*/5, "ties");
+  base::RandomStream stream(/*seed=*/5, "ties");
   const Problem problem = RandomProblem(stream, 3000, 7, 0.05, 8, 2);
   MOE_ASSERT_OK_AND_ASSIGN(const std::vector<int32_t> clusters,
                            Assign(problem.costs.view(), problem.bounds));
@@ -463,7 +466,7 @@ TEST(BalancedAssignerTest, GoldenOfTies) {
 }
 
 TEST(BalancedAssignerTest, RefusesWhatHasNoAnswer) {
-  Matrix<float> costs(4, 2);
+  base::Matrix<float> costs(4, 2);
   for (int64_t t = 0; t < 4; ++t) {
     for (float& value : costs.view().Row(t)) value = 1.0f;
   }
@@ -480,7 +483,7 @@ TEST(BalancedAssignerTest, RefusesWhatHasNoAnswer) {
       Assign(costs.view(), {2, 2}).status(),
       StatusIs(absl::StatusCode::kInvalidArgument,
                HasSubstr("token 2 in cluster 1: expected a finite number")));
-  const Matrix<float> wide(2, kMaxExperts + 1);
+  const base::Matrix<float> wide(2, base::kMaxExperts + 1);
   EXPECT_THAT(Assign(wide.view(), {0, 2}).status(),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("clusters: expected 1 to 1024, found 1025")));
@@ -498,4 +501,4 @@ TEST(BalancedBoundsTest, AreThePublishedOnes) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::gates

@@ -28,7 +28,7 @@
 #include "moe/kernels/sums/feature_sums.h"
 #include "moe/model/walk/hidden_states.h"
 
-namespace moe {
+namespace moe::gates {
 namespace {
 
 // A restart ends when the squared change of its centroids is at most this share
@@ -41,8 +41,9 @@ void CopyRow(absl::Span<const float> from, absl::Span<float> to) {
 
 // A restart that is running.
 struct Run {
-  Matrix<float> centroids;
-  Matrix<float> costs;  // [num_points, num_experts]: distances to centroids.
+  base::Matrix<float> centroids;
+  base::Matrix<float>
+      costs;  // [num_points, num_experts]: distances to centroids.
   BalancedAssigner assigner;
   std::vector<double> prices;  // [num_experts], of the last assignment.
   // Owned by the assigner.
@@ -53,15 +54,16 @@ struct Run {
 };
 
 // The order-free sum of one number for each point.
-absl::StatusOr<double> SumOf(absl::Span<const float> values, ThreadPool& pool) {
-  FeatureSums::Options options;
+absl::StatusOr<double> SumOf(absl::Span<const float> values,
+                             base::ThreadPool& pool) {
+  kernels::FeatureSums::Options options;
   options.num_features = 1;
-  options.fraction_bits = kCentroidFractionBits;
-  FeatureSums sums(options);
+  options.fraction_bits = kernels::kCentroidFractionBits;
+  kernels::FeatureSums sums(options);
   MOE_RETURN_IF_ERROR(
       sums.Add(0,
-               MatrixView<const float>(values.data(),
-                                       static_cast<int64_t>(values.size()), 1),
+               base::MatrixView<const float>(
+                   values.data(), static_cast<int64_t>(values.size()), 1),
                pool));
   MOE_RETURN_IF_ERROR(sums.Finish());
   return sums.Sums().front();
@@ -83,15 +85,16 @@ class BalancedKmeans {
 
   // Runs restarts together until all have ended. Restart r draws from
   // streams[r].
-  absl::StatusOr<std::vector<Run>> RunAll(absl::Span<RandomStream> streams) {
+  absl::StatusOr<std::vector<Run>> RunAll(
+      absl::Span<base::RandomStream> streams) {
     MOE_ASSIGN_OR_RETURN(
-        std::vector<Matrix<float>> centroids,
+        std::vector<base::Matrix<float>> centroids,
         SeedCentroids(points_, num_experts_, streams, resources_.set_detail));
     std::vector<Run> runs(streams.size());
     std::vector<Run*> active;
     for (size_t r = 0; r < runs.size(); ++r) {
       runs[r].centroids = std::move(centroids[r]);
-      runs[r].costs = Matrix<float>(num_points_, num_experts_);
+      runs[r].costs = base::Matrix<float>(num_points_, num_experts_);
       runs[r].prices.resize(static_cast<size_t>(num_experts_));
       active.push_back(&runs[r]);
     }
@@ -141,15 +144,16 @@ class BalancedKmeans {
   // Finds clusters and inertia of every run, for its centroids.
   absl::Status Assign(absl::Span<Run* const> runs) {
     if (runs.empty()) return absl::OkStatus();
-    Matrix<float> centres(static_cast<int64_t>(runs.size()) * num_experts_,
-                          points_.num_features());
+    base::Matrix<float> centres(
+        static_cast<int64_t>(runs.size()) * num_experts_,
+        points_.num_features());
     for (size_t r = 0; r < runs.size(); ++r) {
       for (int64_t e = 0; e < num_experts_; ++e) {
         CopyRow(runs[r]->centroids.view().Row(e),
                 centres.view().Row(static_cast<int64_t>(r) * num_experts_ + e));
       }
     }
-    std::vector<MatrixView<float>> costs;
+    std::vector<base::MatrixView<float>> costs;
     for (Run* const run : runs) costs.push_back(run->costs.view());
     MOE_RETURN_IF_ERROR(points_.Distances(centres.view(), costs));
     const auto num_runs = static_cast<int64_t>(runs.size());
@@ -171,7 +175,7 @@ class BalancedKmeans {
   }
 
   absl::Status AssignRun(Run& run) const {
-    const MatrixView<const float> costs = run.costs.view();
+    const base::MatrixView<const float> costs = run.costs.view();
     MOE_ASSIGN_OR_RETURN(
         run.clusters,
         run.assigner.Assign(costs, bounds_, absl::MakeSpan(run.prices),
@@ -251,7 +255,7 @@ int64_t RestartBytes(const ClusteringSize& size, int64_t num_experts) {
 
 absl::StatusOr<ClusteringMemory> ClusteringMemory::Reserve(
     const ClusteringSize& size, const ClusteringOptions& options,
-    MemoryBudget& budget) {
+    base::MemoryBudget& budget) {
   const int64_t bytes = RestartBytes(size, options.num_experts());
   const int64_t norm_bytes =
       size.num_points * static_cast<int64_t>(sizeof(double));
@@ -268,7 +272,7 @@ absl::StatusOr<ClusteringMemory> ClusteringMemory::Reserve(
 
 absl::Status CheckClustering(int64_t num_points,
                              const ClusteringOptions& options) {
-  MOE_RETURN_IF_ERROR(CheckOptions(options));
+  MOE_RETURN_IF_ERROR(base::CheckOptions(options));
   MOE_RETURN_IF_ERROR(CheckEnoughTokens(num_points, options.num_experts()));
   if (num_points > kMaxAssignedTokens) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -279,7 +283,7 @@ absl::Status CheckClustering(int64_t num_points,
 }
 
 absl::StatusOr<Clustering> ClusterBalanced(
-    HiddenStates& points, const ClusteringOptions& options,
+    model::HiddenStates& points, const ClusteringOptions& options,
     absl::string_view stream_name, const ClusteringResources& resources) {
   MOE_RETURN_IF_ERROR(CheckClustering(points.num_tokens(), options));
   const int64_t num_restarts = options.n_init();
@@ -292,7 +296,7 @@ absl::StatusOr<Clustering> ClusterBalanced(
   clustering.bounds = kmeans.bounds();
   double least = std::numeric_limits<double>::infinity();
   for (int64_t first = 0; first < num_restarts; first += at_once) {
-    std::vector<RandomStream> streams;
+    std::vector<base::RandomStream> streams;
     for (int64_t r = first; r < std::min(first + at_once, num_restarts); ++r) {
       streams.emplace_back(static_cast<uint64_t>(options.seed()),
                            absl::StrCat(stream_name, "/restart/", r));
@@ -315,4 +319,4 @@ absl::StatusOr<Clustering> ClusterBalanced(
   return clustering;
 }
 
-}  // namespace moe
+}  // namespace moe::gates

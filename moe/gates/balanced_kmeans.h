@@ -27,7 +27,7 @@
 #include "moe/gates/clustering_options.pb.h"
 #include "moe/model/walk/hidden_states.h"
 
-namespace moe {
+namespace moe::gates {
 
 struct ClusteringSize {
   int64_t num_points = 0;
@@ -38,19 +38,19 @@ struct ClusteringSize {
 // The memory of the restarts that run together.
 struct ClusteringMemory {
   int64_t restarts_at_once = 1;
-  MemoryBudget::Reservation reservation;
+  base::MemoryBudget::Reservation reservation;
 
   // Takes at most a quarter of what is left of the budget, or the memory of one
   // restart if that is more. ResourceExhausted if there is no room for one.
   static absl::StatusOr<ClusteringMemory> Reserve(
       const ClusteringSize& size, const ClusteringOptions& options,
-      MemoryBudget& budget);
+      base::MemoryBudget& budget);
 };
 
 // What a clustering uses besides its points.
 struct ClusteringResources {
   const ClusteringMemory& memory;
-  ThreadPool& pool;
+  base::ThreadPool& pool;
   // Takes the progress in words; may be empty.
   std::function<void(absl::string_view)> set_detail;
 };
@@ -68,7 +68,7 @@ struct ClusteringRestart {
 struct Clustering {
   SizeBounds bounds;
   // Those of the best restart, [num_experts, hidden_size].
-  Matrix<float> centroids;
+  base::Matrix<float> centroids;
   std::vector<int64_t> sizes;  // [num_experts], in the assignment to them.
   // The number of tokens with the largest x . centroid, ties to the lowest
   // expert.
@@ -98,9 +98,9 @@ absl::Status CheckClustering(int64_t num_points,
 // Errors: those of CheckClustering; InvalidArgument if a number is NaN or
 // infinite; OutOfRange if the squares of a feature sum to 2^55 or more.
 absl::StatusOr<Clustering> ClusterBalanced(
-    HiddenStates& points, const ClusteringOptions& options,
+    model::HiddenStates& points, const ClusteringOptions& options,
     absl::string_view stream_name, const ClusteringResources& resources);
 
-}  // namespace moe
+}  // namespace moe::gates
 
 #endif  // MOE_GATES_BALANCED_KMEANS_H_

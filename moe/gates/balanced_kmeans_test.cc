@@ -26,13 +26,13 @@
 #include "moe/kernels/testing/kernel_test.h"
 #include "moe/model/walk/hidden_states.h"
 
-namespace moe {
+namespace moe::gates {
 namespace {
 
-using ::moe::testing::Digest;
-using ::moe::testing::KernelMachineName;
-using ::moe::testing::KernelMachines;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::StatusIs;
+using ::moe::kernels::testing::Digest;
+using ::moe::kernels::testing::KernelMachineName;
+using ::moe::kernels::testing::KernelMachines;
 using ::testing::AnyOf;
 using ::testing::Each;
 using ::testing::ElementsAre;
@@ -41,13 +41,14 @@ using ::testing::UnorderedElementsAre;
 using ::testing::ValuesIn;
 
 // Points about `num_blobs` centres, which lie at 10 times the e-th unit vector.
-HiddenStates Blobs(int64_t num_points, int64_t num_blobs, int64_t size,
-                   MemoryBudget& budget, absl::string_view directory) {
-  HiddenStates points =
-      HiddenStates::Create(num_points, size, budget, directory).value();
-  RandomStream stream(/*seed=*/1, "blobs");
-  Matrix<float> buffer;
-  const MatrixView<float> rows = points.Prepare(0, num_points, buffer);
+model::HiddenStates Blobs(int64_t num_points, int64_t num_blobs, int64_t size,
+                          base::MemoryBudget& budget,
+                          absl::string_view directory) {
+  model::HiddenStates points =
+      model::HiddenStates::Create(num_points, size, budget, directory).value();
+  base::RandomStream stream(/*seed=*/1, "blobs");
+  base::Matrix<float> buffer;
+  const base::MatrixView<float> rows = points.Prepare(0, num_points, buffer);
   for (int64_t t = 0; t < num_points; ++t) {
     for (float& value : rows.Row(t)) value = stream.UniformSymmetric(1.0f);
     rows.Row(t)[stream.UniformInt(static_cast<uint64_t>(num_blobs))] += 10.0f;
@@ -64,10 +65,11 @@ ClusteringOptions Options(int64_t num_experts, double jitter) {
   return options;
 }
 
-absl::StatusOr<Clustering> Cluster(HiddenStates& points,
+absl::StatusOr<Clustering> Cluster(model::HiddenStates& points,
                                    const ClusteringOptions& options,
                                    absl::string_view stream_name,
-                                   MemoryBudget& budget, ThreadPool& pool) {
+                                   base::MemoryBudget& budget,
+                                   base::ThreadPool& pool) {
   MOE_ASSIGN_OR_RETURN(
       const ClusteringMemory memory,
       ClusteringMemory::Reserve(
@@ -77,9 +79,9 @@ absl::StatusOr<Clustering> Cluster(HiddenStates& points,
 }
 
 TEST(ClusterBalancedTest, FindsBlobs) {
-  MemoryBudget budget;
-  ThreadPool pool(2);
-  HiddenStates points = Blobs(3000, 6, 20, budget, "");
+  base::MemoryBudget budget;
+  base::ThreadPool pool(2);
+  model::HiddenStates points = Blobs(3000, 6, 20, budget, "");
   for (const auto metric : {ClusteringOptions::L2, ClusteringOptions::COS}) {
     ClusteringOptions options = Options(6, 0.4);
     options.set_distance_metric(metric);
@@ -106,13 +108,13 @@ TEST(ClusterBalancedTest, FindsBlobs) {
 }
 
 TEST(ClusterBalancedTest, KeepsBoundsAndNeverGetsWorse) {
-  MemoryBudget budget;
-  ThreadPool pool(2);
-  HiddenStates points = Blobs(2000, 3, 12, budget, "");
+  base::MemoryBudget budget;
+  base::ThreadPool pool(2);
+  model::HiddenStates points = Blobs(2000, 3, 12, budget, "");
   // The lengths differ much, as the first tokens of texts have them: for COS
   // the plain mean of a cluster would follow the longest.
-  Matrix<float> buffer;
-  const MatrixView<float> rows = points.Load(0, 2000, buffer).value();
+  base::Matrix<float> buffer;
+  const base::MatrixView<float> rows = points.Load(0, 2000, buffer).value();
   for (int64_t t = 0; t < 2000; t += 10) {
     for (float& x : rows.Row(t)) x *= 300.0f;
   }
@@ -148,7 +150,7 @@ TEST(ClusterBalancedTest, KeepsBoundsAndNeverGetsWorse) {
 }
 
 std::vector<float> ValuesOf(const Clustering& clustering) {
-  const MatrixView<const float> rows = clustering.centroids.view();
+  const base::MatrixView<const float> rows = clustering.centroids.view();
   std::vector<float> values(rows.data, rows.data + rows.rows * rows.cols);
   for (const ClusteringRestart& restart : clustering.restarts) {
     values.push_back(static_cast<float>(restart.inertia));
@@ -160,18 +162,19 @@ std::vector<float> ValuesOf(const Clustering& clustering) {
   return values;
 }
 
-using ClusterBalancedBitsTest = ::moe::testing::KernelTest;
+using ClusterBalancedBitsTest = ::moe::kernels::testing::KernelTest;
 
 TEST_P(ClusterBalancedBitsTest, GoldenForAllBudgets) {
-  const testing::TempDirectory directory;
-  MemoryBudget unlimited;
-  MemoryBudget nothing(0);
+  const base::testing::TempDirectory directory;
+  base::MemoryBudget unlimited;
+  base::MemoryBudget nothing(0);
   // In memory with all restarts at once; spilled, one restart after another.
   for (const bool is_small : {false, true}) {
-    HiddenStates points =
+    model::HiddenStates points =
         Blobs(700, 5, 19, is_small ? nothing : unlimited, directory.path());
     EXPECT_EQ(points.is_spilled(), is_small);
-    MemoryBudget budget(is_small ? 300000 : MemoryBudget::kUnlimited);
+    base::MemoryBudget budget(is_small ? 300000
+                                       : base::MemoryBudget::kUnlimited);
     const auto digest = [&](ClusteringOptions::DistanceMetric metric) {
       ClusteringOptions options = Options(5, 0.2);
       options.set_distance_metric(metric);
@@ -197,7 +200,7 @@ TEST(ClusteringMemoryTest, HasRestartsInAQuarterOfWhatIsLeft) {
   ClusteringOptions options = Options(4, 0.0);
   options.set_n_init(10);
   const auto at_once = [&](int64_t limit_bytes) {
-    MemoryBudget budget(limit_bytes);
+    base::MemoryBudget budget(limit_bytes);
     const absl::StatusOr<ClusteringMemory> memory =
         ClusteringMemory::Reserve({1000, 10, 2}, options, budget);
     if (!memory.ok()) return int64_t{0};
@@ -205,16 +208,16 @@ TEST(ClusteringMemoryTest, HasRestartsInAQuarterOfWhatIsLeft) {
               memory->restarts_at_once * 222112 + 8000);
     return memory->restarts_at_once;
   };
-  EXPECT_EQ(at_once(MemoryBudget::kUnlimited), 10);
+  EXPECT_EQ(at_once(base::MemoryBudget::kUnlimited), 10);
   EXPECT_EQ(at_once(4 * 3 * 222112), 3);
   EXPECT_EQ(at_once(230112), 1);
   EXPECT_EQ(at_once(230111), 0);
 }
 
 TEST(ClusterBalancedTest, TellsHowFarItIs) {
-  MemoryBudget budget;
-  ThreadPool pool(1);
-  HiddenStates points = Blobs(60, 2, 6, budget, "");
+  base::MemoryBudget budget;
+  base::ThreadPool pool(1);
+  model::HiddenStates points = Blobs(60, 2, 6, budget, "");
   const ClusteringMemory memory = {2, {}};
   std::vector<std::string> details;
   MOE_EXPECT_OK(ClusterBalanced(points, Options(2, 0.5), "told",
@@ -229,9 +232,9 @@ TEST(ClusterBalancedTest, TellsHowFarItIs) {
 }
 
 TEST(ClusterBalancedTest, RestartsDoNotDependOnTheirCompany) {
-  MemoryBudget budget;
-  ThreadPool pool(2);
-  HiddenStates points = Blobs(500, 4, 9, budget, "");
+  base::MemoryBudget budget;
+  base::ThreadPool pool(2);
+  model::HiddenStates points = Blobs(500, 4, 9, budget, "");
   const ClusteringMemory together = {4, {}};
   const ClusteringMemory three_and_one = {3, {}};
   MOE_ASSERT_OK_AND_ASSIGN(const Clustering want,
@@ -245,11 +248,12 @@ TEST(ClusterBalancedTest, RestartsDoNotDependOnTheirCompany) {
 
 // Two different points for three clusters that may be empty.
 TEST(ClusterBalancedTest, AClusterWithoutTokensKeepsItsCentroid) {
-  MemoryBudget budget;
-  ThreadPool pool(1);
-  HiddenStates points = HiddenStates::Create(10, 2, budget, "").value();
-  Matrix<float> buffer;
-  const MatrixView<float> rows = points.Prepare(0, 10, buffer);
+  base::MemoryBudget budget;
+  base::ThreadPool pool(1);
+  model::HiddenStates points =
+      model::HiddenStates::Create(10, 2, budget, "").value();
+  base::Matrix<float> buffer;
+  const base::MatrixView<float> rows = points.Prepare(0, 10, buffer);
   for (int64_t t = 0; t < 10; ++t) {
     rows.RowData(t)[0] = t < 5 ? 1.0f : 0.0f;
     rows.RowData(t)[1] = t < 5 ? 0.0f : 2.0f;
@@ -268,25 +272,26 @@ TEST(ClusterBalancedTest, AClusterWithoutTokensKeepsItsCentroid) {
 }
 
 TEST(ClusterBalancedTest, EdgesAreDefined) {
-  MemoryBudget budget;
-  ThreadPool pool(1);
+  base::MemoryBudget budget;
+  base::ThreadPool pool(1);
   // One expert: the mean.
-  HiddenStates points = Blobs(100, 2, 6, budget, "");
+  model::HiddenStates points = Blobs(100, 2, 6, budget, "");
   MOE_ASSERT_OK_AND_ASSIGN(
       const Clustering one,
       Cluster(points, Options(1, 0.0), "one", budget, pool));
   EXPECT_THAT(one.sizes, ElementsAre(100));
   // As many experts as points: every point is one.
-  HiddenStates few = Blobs(5, 2, 6, budget, "");
+  model::HiddenStates few = Blobs(5, 2, 6, budget, "");
   MOE_ASSERT_OK_AND_ASSIGN(const Clustering each,
                            Cluster(few, Options(5, 0.0), "each", budget, pool));
   EXPECT_THAT(each.sizes, Each(1));
   // The same point again and again: balanced all the same, whether or not its
   // distance to itself is rounded to 0.
   for (const float value : {0.5f, 0.1f}) {
-    HiddenStates same = HiddenStates::Create(12, 37, budget, "").value();
-    Matrix<float> buffer;
-    const MatrixView<float> rows = same.Prepare(0, 12, buffer);
+    model::HiddenStates same =
+        model::HiddenStates::Create(12, 37, budget, "").value();
+    base::Matrix<float> buffer;
+    const base::MatrixView<float> rows = same.Prepare(0, 12, buffer);
     for (int64_t t = 0; t < 12; ++t) {
       for (float& x : rows.Row(t)) x = value;
     }
@@ -299,9 +304,9 @@ TEST(ClusterBalancedTest, EdgesAreDefined) {
 }
 
 TEST(ClusterBalancedTest, RefusesWhatHasNoAnswer) {
-  MemoryBudget budget;
-  ThreadPool pool(1);
-  HiddenStates points = Blobs(5, 2, 6, budget, "");
+  base::MemoryBudget budget;
+  base::ThreadPool pool(1);
+  model::HiddenStates points = Blobs(5, 2, 6, budget, "");
   const ClusteringMemory memory;
   EXPECT_THAT(
       ClusterBalanced(points, Options(6, 0.0), "x", {memory, pool, nullptr})
@@ -316,11 +321,11 @@ TEST(ClusterBalancedTest, RefusesWhatHasNoAnswer) {
   EXPECT_THAT(CheckClustering(int64_t{1} << 31, Options(2, 0.0)),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("expected at most 2147483647, found")));
-  MemoryBudget small(10);
+  base::MemoryBudget small(10);
   EXPECT_THAT(Cluster(points, Options(2, 0.0), "x", small, pool).status(),
               StatusIs(absl::StatusCode::kResourceExhausted,
                        HasSubstr("--memory_budget=")));
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::gates

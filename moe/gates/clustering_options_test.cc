@@ -8,10 +8,10 @@
 #include "moe/base/testing/status_matchers.h"
 #include "moe/gates/clustering_options.pb.h"
 
-namespace moe {
+namespace moe::gates {
 namespace {
 
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::StatusIs;
 using ::testing::HasSubstr;
 
 ClusteringOptions Valid() {
@@ -22,7 +22,7 @@ ClusteringOptions Valid() {
 }
 
 TEST(ClusteringOptionsTest, HaveDefaults) {
-  MOE_EXPECT_OK(CheckOptions(Valid()));
+  MOE_EXPECT_OK(base::CheckOptions(Valid()));
   EXPECT_EQ(ClusteringOptions().max_iter(), 100);
   EXPECT_EQ(ClusteringOptions().n_init(), 16);
   EXPECT_EQ(ClusteringOptions().num_experts(), 8);
@@ -30,7 +30,7 @@ TEST(ClusteringOptionsTest, HaveDefaults) {
 }
 
 void ExpectRefused(const ClusteringOptions& options, const char* message) {
-  EXPECT_THAT(CheckOptions(options),
+  EXPECT_THAT(base::CheckOptions(options),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(message)));
 }
 
@@ -59,4 +59,4 @@ TEST(ClusteringOptionsTest, EachFieldIsChecked) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::gates

@@ -24,17 +24,17 @@
 #include "moe/model/walk/walk_options.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::gates {
 namespace {
 
-using ::moe::testing::Digest;
-using ::moe::testing::EightSequences;
-using ::moe::testing::FewKernelMachines;
-using ::moe::testing::FixturePath;
-using ::moe::testing::KernelMachineName;
-using ::moe::testing::SmallestBudget;
-using ::moe::testing::StatusIs;
-using ::moe::testing::WalkMachine;
+using ::moe::base::testing::StatusIs;
+using ::moe::kernels::testing::Digest;
+using ::moe::kernels::testing::FewKernelMachines;
+using ::moe::kernels::testing::KernelMachineName;
+using ::moe::model::testing::EightSequences;
+using ::moe::model::testing::FixturePath;
+using ::moe::model::testing::SmallestBudget;
+using ::moe::model::testing::WalkMachine;
 using ::testing::HasSubstr;
 using ::testing::ValuesIn;
 
@@ -49,10 +49,11 @@ ClusteringOptions Options(int64_t num_experts) {
   return options;
 }
 
-absl::StatusOr<HiddenClustering> Cluster(const ClusteringOptions& options,
-                                         const WalkOptions& walk_options,
-                                         const WalkResources& resources) {
-  DenseModel model = DenseModel::Open(FixturePath(kFixture)).value();
+absl::StatusOr<HiddenClustering> Cluster(
+    const ClusteringOptions& options, const model::WalkOptions& walk_options,
+    const model::WalkResources& resources) {
+  model::DenseModel model =
+      model::DenseModel::Open(FixturePath(kFixture)).value();
   return ClusterHiddenStates(model, EightSequences(kFixture), options,
                              walk_options, resources);
 }
@@ -63,11 +64,13 @@ TEST(ClusterHiddenStatesTest, ClustersTheInputsOfEveryMlp) {
   MOE_ASSERT_OK_AND_ASSIGN(const HiddenClustering result,
                            Cluster(options, {}, machine.resources()));
   ASSERT_EQ(result.layers.size(), 4);
-  DenseModel model = DenseModel::Open(FixturePath(kFixture)).value();
+  model::DenseModel model =
+      model::DenseModel::Open(FixturePath(kFixture)).value();
   MOE_ASSERT_OK_AND_ASSIGN(
       const ClusteringMemory memory,
       ClusteringMemory::Reserve({166, 128, 2}, options, machine.budget));
-  const auto compare = [&](int64_t layer, HiddenStates& x) -> absl::Status {
+  const auto compare = [&](int64_t layer,
+                           model::HiddenStates& x) -> absl::Status {
     MOE_ASSIGN_OR_RETURN(
         const Clustering want,
         ClusterBalanced(x, options,
@@ -116,11 +119,11 @@ std::vector<float> GateValues(const HiddenClustering& clustering) {
   return values;
 }
 
-using HiddenClusteringBitsTest = ::moe::testing::KernelTest;
+using HiddenClusteringBitsTest = ::moe::kernels::testing::KernelTest;
 
 TEST_P(HiddenClusteringBitsTest, GoldenForAllBudgets) {
-  const testing::TempDirectory directory;
-  WalkOptions options;
+  const base::testing::TempDirectory directory;
+  model::WalkOptions options;
   options.spill_directory = directory.path();
   options.keep_weights = false;
   const auto run = [&](int64_t budget_bytes) -> absl::Status {
@@ -132,7 +135,7 @@ TEST_P(HiddenClusteringBitsTest, GoldenForAllBudgets) {
     EXPECT_EQ(Digest<float>(GateValues(clustering)), "0361f55219d9ae81");
     return absl::OkStatus();
   };
-  MOE_EXPECT_OK(run(MemoryBudget::kUnlimited));
+  MOE_EXPECT_OK(run(base::MemoryBudget::kUnlimited));
   SmallestBudget(run);
 }
 
@@ -140,4 +143,4 @@ INSTANTIATE_TEST_SUITE_P(All, HiddenClusteringBitsTest,
                          ValuesIn(FewKernelMachines()), KernelMachineName);
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::gates

@@ -22,7 +22,7 @@
 #include "moe/kernels/sums/token_ranges.h"
 #include "moe/model/walk/hidden_states.h"
 
-namespace moe {
+namespace moe::gates {
 namespace {
 
 // The rows of a block: whole chunks of the sums, of at most 512 KiB if that is
@@ -30,9 +30,9 @@ namespace {
 int64_t BlockRows(int64_t num_features) {
   constexpr int64_t kBlockFloats = int64_t{1} << 17;
   constexpr int64_t kMaxBlockRows = 1024;
-  return std::clamp(kBlockFloats / num_features / kTokensPerChunk, int64_t{1},
-                    kMaxBlockRows / kTokensPerChunk) *
-         kTokensPerChunk;
+  return std::clamp(kBlockFloats / num_features / kernels::kTokensPerChunk,
+                    int64_t{1}, kMaxBlockRows / kernels::kTokensPerChunk) *
+         kernels::kTokensPerChunk;
 }
 
 // The rows of a block for distances: tiles of the product's full height that
@@ -91,7 +91,7 @@ bool IsFasterToRegroup(absl::Span<const int32_t> old_clusters,
   std::vector<size_t> summed(static_cast<size_t>(num_clusters));
   std::vector<size_t> changed(static_cast<size_t>(num_clusters));
   for (size_t t = 0; t < clusters.size(); ++t) {
-    const size_t chunk = t / kTokensPerChunk + 1;
+    const size_t chunk = t / kernels::kTokensPerChunk + 1;
     const auto enter = [&](int32_t cluster, std::vector<size_t>& last) {
       return std::exchange(last[static_cast<size_t>(cluster)], chunk) != chunk;
     };
@@ -105,9 +105,9 @@ bool IsFasterToRegroup(absl::Span<const int32_t> old_clusters,
 
 }  // namespace
 
-absl::StatusOr<KmeansPoints> KmeansPoints::Create(HiddenStates& points,
+absl::StatusOr<KmeansPoints> KmeansPoints::Create(model::HiddenStates& points,
                                                   Metric metric,
-                                                  ThreadPool& pool) {
+                                                  base::ThreadPool& pool) {
   KmeansPoints kmeans_points(points, metric, pool);
   MOE_RETURN_IF_ERROR(kmeans_points.FindNormsAndVariance());
   return kmeans_points;
@@ -115,14 +115,15 @@ absl::StatusOr<KmeansPoints> KmeansPoints::Create(HiddenStates& points,
 
 absl::Status KmeansPoints::FindNormsAndVariance() {
   norms_.resize(static_cast<size_t>(num_points()));
-  PartialSums<Moments> partial;
+  PartialSums<kernels::Moments> partial;
   const auto add = [&](int64_t first,
-                       MatrixView<const float> rows) -> absl::Status {
-    SquaredNorms(rows,
-                 absl::MakeSpan(norms_).subspan(static_cast<size_t>(first),
-                                                static_cast<size_t>(rows.rows)),
-                 *pool_);
-    std::vector<Moments> moments = partial.Take();
+                       base::MatrixView<const float> rows) -> absl::Status {
+    kernels::SquaredNorms(
+        rows,
+        absl::MakeSpan(norms_).subspan(static_cast<size_t>(first),
+                                       static_cast<size_t>(rows.rows)),
+        *pool_);
+    std::vector<kernels::Moments> moments = partial.Take();
     if (moments.empty()) moments.emplace_back(num_features());
     MOE_RETURN_IF_ERROR(moments[0].Add(first, rows, *pool_));
     partial.Give(std::move(moments));
@@ -130,7 +131,8 @@ absl::Status KmeansPoints::FindNormsAndVariance() {
   };
   MOE_RETURN_IF_ERROR(
       points_->ForEachBlockInParallel(BlockRows(num_features()), *pool_, add));
-  MOE_ASSIGN_OR_RETURN(const std::vector<Moments> moments, partial.Merged());
+  MOE_ASSIGN_OR_RETURN(const std::vector<kernels::Moments> moments,
+                       partial.Merged());
   double variance = 0.0, square = 0.0;
   for (const double v : moments[0].Variances()) variance += v;
   for (const double mean : moments[0].Means()) square += mean * mean;
@@ -151,7 +153,7 @@ void KmeansPoints::FindWeights(double mean_square) {
 }
 
 absl::Status KmeansPoints::CopyPoint(int64_t index, absl::Span<float> out) {
-  MOE_ASSIGN_OR_RETURN(const MatrixView<const float> row,
+  MOE_ASSIGN_OR_RETURN(const base::MatrixView<const float> row,
                        points_->Load(index, index + 1, buffer_));
   std::copy(row.data, row.data + row.cols, out.begin());
   return absl::OkStatus();
@@ -164,16 +166,17 @@ absl::Span<const double> KmeansPoints::Norms(int64_t first,
 }
 
 absl::Status KmeansPoints::Distances(
-    MatrixView<const float> centres,
-    absl::Span<const MatrixView<float>> distances) {
-  const PackedCentres packed = PackedCentres::Pack(centres, *pool_);
-  const auto fill = [&](int64_t first, MatrixView<const float> rows) {
+    base::MatrixView<const float> centres,
+    absl::Span<const base::MatrixView<float>> distances) {
+  const kernels::PackedCentres packed =
+      kernels::PackedCentres::Pack(centres, *pool_);
+  const auto fill = [&](int64_t first, base::MatrixView<const float> rows) {
     const absl::Span<const double> norms = Norms(first, rows.rows);
-    thread_local Matrix<float> buffer;
+    thread_local base::Matrix<float> buffer;
     if (buffer.rows() < rows.rows || buffer.cols() != centres.rows) {
-      buffer = Matrix<float>(rows.rows, centres.rows);
+      buffer = base::Matrix<float>(rows.rows, centres.rows);
     }
-    const MatrixView<float> block = buffer.view().Rows(0, rows.rows);
+    const base::MatrixView<float> block = buffer.view().Rows(0, rows.rows);
     if (metric_ == ClusteringOptions::COS) {
       packed.CosineDistances(rows, norms, block, *pool_);
     } else {
@@ -181,7 +184,7 @@ absl::Status KmeansPoints::Distances(
     }
     for (int64_t t = 0; t < block.rows; ++t) {
       const float* from = block.RowData(t);
-      for (const MatrixView<float>& out : distances) {
+      for (const base::MatrixView<float>& out : distances) {
         std::copy_n(from, out.cols, out.RowData(first + t));
         from += out.cols;
       }
@@ -192,9 +195,9 @@ absl::Status KmeansPoints::Distances(
                                          fill);
 }
 
-absl::Status KmeansPoints::AddBlock(CentroidTokens tokens,
+absl::Status KmeansPoints::AddBlock(kernels::CentroidTokens tokens,
                                     absl::Span<const int32_t> old_clusters,
-                                    CentroidSums& sums) const {
+                                    kernels::CentroidSums& sums) const {
   const auto begin = static_cast<size_t>(tokens.first_token);
   const auto count = static_cast<size_t>(tokens.rows.rows);
   tokens.clusters = tokens.clusters.subspan(begin, count);
@@ -212,11 +215,11 @@ absl::Status KmeansPoints::SumByCluster(
     int64_t num_clusters,
     const std::vector<absl::Span<const int32_t>>& clusters,
     absl::Span<ClusteredPoints* const> sums) {
-  CentroidSums::Options options;
+  kernels::CentroidSums::Options options;
   options.num_clusters = num_clusters;
   options.num_features = num_features();
-  PartialSums<CentroidSums> partial;
-  std::vector<CentroidSums> known;
+  PartialSums<kernels::CentroidSums> partial;
+  std::vector<kernels::CentroidSums> known;
   for (size_t r = 0; r < clusters.size(); ++r) {
     if (!IsFasterToRegroup(sums[r]->clusters, clusters[r], num_clusters)) {
       sums[r]->clusters.clear();
@@ -226,8 +229,8 @@ absl::Status KmeansPoints::SumByCluster(
   }
   partial.Give(std::move(known));
   const auto add = [&](int64_t first,
-                       MatrixView<const float> rows) -> absl::Status {
-    std::vector<CentroidSums> part = partial.Take();
+                       base::MatrixView<const float> rows) -> absl::Status {
+    std::vector<kernels::CentroidSums> part = partial.Take();
     while (part.size() < clusters.size()) part.emplace_back(options);
     for (size_t r = 0; r < clusters.size(); ++r) {
       MOE_RETURN_IF_ERROR(
@@ -238,7 +241,8 @@ absl::Status KmeansPoints::SumByCluster(
   };
   MOE_RETURN_IF_ERROR(
       points_->ForEachBlockInParallel(BlockRows(num_features()), *pool_, add));
-  MOE_ASSIGN_OR_RETURN(std::vector<CentroidSums> merged, partial.Merged());
+  MOE_ASSIGN_OR_RETURN(std::vector<kernels::CentroidSums> merged,
+                       partial.Merged());
   for (size_t r = 0; r < clusters.size(); ++r) {
     sums[r]->clusters.assign(clusters[r].begin(), clusters[r].end());
     sums[r]->sums = std::move(merged[r]);
@@ -257,4 +261,4 @@ int64_t KmeansPoints::SumBytes(int64_t num_clusters, int64_t num_features,
   return num_clusters * num_features * (24 * int64_t{num_threads} + 16);
 }
 
-}  // namespace moe
+}  // namespace moe::gates

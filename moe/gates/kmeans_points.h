@@ -23,12 +23,12 @@
 #include "moe/kernels/sums/centroid_sums.h"
 #include "moe/model/walk/hidden_states.h"
 
-namespace moe {
+namespace moe::gates {
 
 // The sums of the points of each cluster, kept for the next SumByCluster.
 struct ClusteredPoints {
   std::vector<int32_t> clusters;  // [num_points]; empty before the first.
-  std::optional<CentroidSums> sums;
+  std::optional<kernels::CentroidSums> sums;
 };
 
 class KmeansPoints {
@@ -38,12 +38,13 @@ class KmeansPoints {
   // Makes one pass, for the norms and the variance of the points.
   // InvalidArgument if a number is NaN or infinite. `points` and `pool` must
   // outlive the object.
-  static absl::StatusOr<KmeansPoints> Create(HiddenStates& points,
-                                             Metric metric, ThreadPool& pool);
+  static absl::StatusOr<KmeansPoints> Create(model::HiddenStates& points,
+                                             Metric metric,
+                                             base::ThreadPool& pool);
 
   int64_t num_points() const { return points_->num_tokens(); }
   int64_t num_features() const { return points_->hidden_size(); }
-  ThreadPool& pool() const { return *pool_; }
+  base::ThreadPool& pool() const { return *pool_; }
 
   // The variance of the population, averaged over the features.
   double mean_variance() const { return mean_variance_; }
@@ -53,8 +54,8 @@ class KmeansPoints {
 
   // distances[r][t, i] becomes the distance of point t to row r n + i of
   // `centres`. Each distances[r] is [num_points, n].
-  absl::Status Distances(MatrixView<const float> centres,
-                         absl::Span<const MatrixView<float>> distances);
+  absl::Status Distances(base::MatrixView<const float> centres,
+                         absl::Span<const base::MatrixView<float>> distances);
 
   // sums[r] becomes the sums of the points by clusters[r], [num_points] numbers
   // in [0, num_clusters). COS weighs a point by min(m / |x_t|, 2^20), where m
@@ -75,7 +76,8 @@ class KmeansPoints {
                           int num_threads);
 
  private:
-  KmeansPoints(HiddenStates& points, Metric metric, ThreadPool& pool)
+  KmeansPoints(model::HiddenStates& points, Metric metric,
+               base::ThreadPool& pool)
       : points_(&points), metric_(metric), pool_(&pool) {}
 
   absl::Status FindNormsAndVariance();
@@ -83,20 +85,20 @@ class KmeansPoints {
   void FindWeights(double mean_square);
   // Adds a block of tokens to `sums`, or regroups it if `old_clusters` is not
   // empty. tokens.clusters and old_clusters are those of all points.
-  absl::Status AddBlock(CentroidTokens tokens,
+  absl::Status AddBlock(kernels::CentroidTokens tokens,
                         absl::Span<const int32_t> old_clusters,
-                        CentroidSums& sums) const;
+                        kernels::CentroidSums& sums) const;
   absl::Span<const double> Norms(int64_t first, int64_t count) const;
 
-  HiddenStates* points_;
+  model::HiddenStates* points_;
   Metric metric_;
-  ThreadPool* pool_;
+  base::ThreadPool* pool_;
   std::vector<double> norms_;   // [num_points], squared.
   std::vector<float> weights_;  // [num_points], for COS; else empty.
   double mean_variance_ = 0.0;
-  Matrix<float> buffer_;
+  base::Matrix<float> buffer_;
 };
 
-}  // namespace moe
+}  // namespace moe::gates
 
 #endif  // MOE_GATES_KMEANS_POINTS_H_

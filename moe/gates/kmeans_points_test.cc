@@ -25,21 +25,23 @@
 #include "moe/kernels/sums/moments.h"
 #include "moe/model/walk/hidden_states.h"
 
-namespace moe {
+namespace moe::gates {
 namespace {
 
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::StatusIs;
 using ::testing::HasSubstr;
 
 constexpr int64_t kNumPoints = 3000;  // Several blocks, the last not full.
 constexpr int64_t kNumFeatures = 300;
 
-HiddenStates Points(MemoryBudget& budget, absl::string_view directory) {
-  HiddenStates points =
-      HiddenStates::Create(kNumPoints, kNumFeatures, budget, directory).value();
-  RandomStream stream(/*seed=*/1, "points");
-  Matrix<float> buffer;
-  const MatrixView<float> rows = points.Prepare(0, kNumPoints, buffer);
+model::HiddenStates Points(base::MemoryBudget& budget,
+                           absl::string_view directory) {
+  model::HiddenStates points =
+      model::HiddenStates::Create(kNumPoints, kNumFeatures, budget, directory)
+          .value();
+  base::RandomStream stream(/*seed=*/1, "points");
+  base::Matrix<float> buffer;
+  const base::MatrixView<float> rows = points.Prepare(0, kNumPoints, buffer);
   for (int64_t t = 0; t < kNumPoints; ++t) {
     for (float& value : rows.Row(t)) value = stream.UniformSymmetric(2.0f);
   }
@@ -48,13 +50,14 @@ HiddenStates Points(MemoryBudget& budget, absl::string_view directory) {
 }
 
 // The root of the mean square over |x_t|.
-std::vector<float> ReciprocalLengths(MatrixView<const float> x,
-                                     const Moments& moments, ThreadPool& pool) {
+std::vector<float> ReciprocalLengths(base::MatrixView<const float> x,
+                                     const kernels::Moments& moments,
+                                     base::ThreadPool& pool) {
   double variance = 0.0, square = 0.0;
   for (const double v : moments.Variances()) variance += v;
   for (const double mean : moments.Means()) square += mean * mean;
   std::vector<double> norms(static_cast<size_t>(x.rows));
-  SquaredNorms(x, absl::MakeSpan(norms), pool);
+  kernels::SquaredNorms(x, absl::MakeSpan(norms), pool);
   std::vector<float> weights;
   for (const double norm : norms) {
     weights.push_back(
@@ -65,17 +68,19 @@ std::vector<float> ReciprocalLengths(MatrixView<const float> x,
 
 // What the kernels give for all points at once.
 TEST(KmeansPointsTest, GivesWhatOnePassOfTheKernelsGives) {
-  const testing::TempDirectory directory;
-  MemoryBudget unlimited, nothing(0);
-  ThreadPool pool(3);
-  HiddenStates plain = Points(unlimited, "");
-  Matrix<float> buffer;
-  const MatrixView<const float> all = plain.Load(0, kNumPoints, buffer).value();
-  const MatrixView<const float> centres = all.Rows(10, 15);
-  Matrix<float> l2(kNumPoints, 5), cosine(kNumPoints, 5), got(kNumPoints, 5);
-  SquaredL2Distances(all, centres, l2.view(), pool);
-  CosineDistances(all, centres, cosine.view(), pool);
-  Moments moments(kNumFeatures);
+  const base::testing::TempDirectory directory;
+  base::MemoryBudget unlimited, nothing(0);
+  base::ThreadPool pool(3);
+  model::HiddenStates plain = Points(unlimited, "");
+  base::Matrix<float> buffer;
+  const base::MatrixView<const float> all =
+      plain.Load(0, kNumPoints, buffer).value();
+  const base::MatrixView<const float> centres = all.Rows(10, 15);
+  base::Matrix<float> l2(kNumPoints, 5), cosine(kNumPoints, 5),
+      got(kNumPoints, 5);
+  kernels::SquaredL2Distances(all, centres, l2.view(), pool);
+  kernels::CosineDistances(all, centres, cosine.view(), pool);
+  kernels::Moments moments(kNumFeatures);
   MOE_ASSERT_OK(moments.Add(0, all, pool));
   MOE_ASSERT_OK(moments.Finish());
   double variance = 0.0;
@@ -85,26 +90,27 @@ TEST(KmeansPointsTest, GivesWhatOnePassOfTheKernelsGives) {
     by_two[static_cast<size_t>(t)] = t % 2;
     by_five[static_cast<size_t>(t)] = t % 5;
   }
-  CentroidSums::Options options;
+  kernels::CentroidSums::Options options;
   options.num_clusters = 5;
   options.num_features = kNumFeatures;
   const auto sum_by = [&](const std::vector<int32_t>& clusters,
                           const std::vector<float>& weights) {
-    CentroidSums sums(options);
+    kernels::CentroidSums sums(options);
     MOE_EXPECT_OK(sums.Add(0, all, clusters, weights, pool));
     MOE_EXPECT_OK(sums.Finish());
     return sums.Serialize();
   };
   const std::vector<float> reciprocals = ReciprocalLengths(all, moments, pool);
-  for (MemoryBudget* const budget : {&unlimited, &nothing}) {
-    HiddenStates points = Points(*budget, directory.path());
+  for (base::MemoryBudget* const budget : {&unlimited, &nothing}) {
+    model::HiddenStates points = Points(*budget, directory.path());
     for (const auto metric : {ClusteringOptions::L2, ClusteringOptions::COS}) {
       MOE_ASSERT_OK_AND_ASSIGN(KmeansPoints kmeans,
                                KmeansPoints::Create(points, metric, pool));
       EXPECT_EQ(kmeans.mean_variance(), variance / kNumFeatures);
       MOE_ASSERT_OK(kmeans.Distances(centres, {got.view()}));
-      const Matrix<float>& want = metric == ClusteringOptions::L2 ? l2 : cosine;
-      Matrix<float> first(kNumPoints, 2), second(kNumPoints, 2);
+      const base::Matrix<float>& want =
+          metric == ClusteringOptions::L2 ? l2 : cosine;
+      base::Matrix<float> first(kNumPoints, 2), second(kNumPoints, 2);
       MOE_ASSERT_OK(
           kmeans.Distances(centres.Rows(1, 5), {first.view(), second.view()}));
       for (int64_t t = 0; t < kNumPoints; ++t) {
@@ -127,11 +133,11 @@ TEST(KmeansPointsTest, GivesWhatOnePassOfTheKernelsGives) {
 
 // From those before, whatever their distance, and in blocks on several threads.
 TEST(KmeansPointsTest, SumsFollowClustersThatChange) {
-  MemoryBudget budget;
-  HiddenStates points = Points(budget, "");
-  RandomStream stream(/*seed=*/2, "changes");
+  base::MemoryBudget budget;
+  model::HiddenStates points = Points(budget, "");
+  base::RandomStream stream(/*seed=*/2, "changes");
   for (const int num_threads : {1, 3}) {
-    ThreadPool pool(num_threads);
+    base::ThreadPool pool(num_threads);
     for (const auto metric : {ClusteringOptions::L2, ClusteringOptions::COS}) {
       MOE_ASSERT_OK_AND_ASSIGN(KmeansPoints kmeans,
                                KmeansPoints::Create(points, metric, pool));
@@ -159,11 +165,12 @@ TEST(KmeansPointsTest, SumsFollowClustersThatChange) {
 }
 
 TEST(KmeansPointsTest, CosineCountsDirectionsAlone) {
-  MemoryBudget budget;
-  ThreadPool pool(1);
-  HiddenStates points = HiddenStates::Create(4, 2, budget, "").value();
-  Matrix<float> buffer;
-  const MatrixView<float> rows = points.Prepare(0, 4, buffer);
+  base::MemoryBudget budget;
+  base::ThreadPool pool(1);
+  model::HiddenStates points =
+      model::HiddenStates::Create(4, 2, budget, "").value();
+  base::Matrix<float> buffer;
+  const base::MatrixView<float> rows = points.Prepare(0, 4, buffer);
   const float values[] = {1.0f, 0.0f, 0.0f, 1000.0f, 0.0f, 0.0f, 1e-30f, 0.0f};
   std::copy(std::begin(values), std::end(values), rows.data);
   MOE_ASSERT_OK_AND_ASSIGN(
@@ -182,11 +189,12 @@ TEST(KmeansPointsTest, CosineCountsDirectionsAlone) {
 }
 
 TEST(KmeansPointsTest, NamesTheFirstNumberThatIsNotFinite) {
-  MemoryBudget budget;
-  ThreadPool pool(3);
-  HiddenStates points = Points(budget, "");
-  Matrix<float> buffer;
-  const MatrixView<float> rows = points.Load(0, kNumPoints, buffer).value();
+  base::MemoryBudget budget;
+  base::ThreadPool pool(3);
+  model::HiddenStates points = Points(budget, "");
+  base::Matrix<float> buffer;
+  const base::MatrixView<float> rows =
+      points.Load(0, kNumPoints, buffer).value();
   rows.RowData(2900)[7] = std::nanf("");
   rows.RowData(1500)[33] = std::numeric_limits<float>::infinity();
   EXPECT_THAT(
@@ -198,4 +206,4 @@ TEST(KmeansPointsTest, NamesTheFirstNumberThatIsNotFinite) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::gates

@@ -24,7 +24,7 @@
 #include "moe/kernels/sums/centroid_sums.h"
 #include "moe/kernels/sums/feature_sums.h"
 
-namespace moe {
+namespace moe::gates {
 namespace {
 
 // 2 + ln E, rounded down, as in scikit-learn.
@@ -41,7 +41,7 @@ int64_t NumCandidates(int64_t num_experts) {
 class Seeding {
  public:
   Seeding(KmeansPoints& points, int64_t num_experts,
-          absl::Span<RandomStream> streams)
+          absl::Span<base::RandomStream> streams)
       : points_(points),
         num_restarts_(static_cast<int64_t>(streams.size())),
         streams_(streams),
@@ -56,21 +56,24 @@ class Seeding {
   // Adds centre `e` of every restart.
   absl::Status AddCentre(int64_t e, int64_t num_candidates) {
     MOE_RETURN_IF_ERROR(DrawCandidates(e, num_candidates));
-    std::vector<Matrix<float>> distances;
-    std::vector<MatrixView<float>> views;
+    std::vector<base::Matrix<float>> distances;
+    std::vector<base::MatrixView<float>> views;
     distances.reserve(static_cast<size_t>(num_restarts_));
     views.reserve(static_cast<size_t>(num_restarts_));
     for (int64_t r = 0; r < num_restarts_; ++r) {
       distances.emplace_back(points_.num_points(), num_candidates);
     }
-    for (Matrix<float>& matrix : distances) views.push_back(matrix.view());
+    for (base::Matrix<float>& matrix : distances)
+      views.push_back(matrix.view());
     MOE_RETURN_IF_ERROR(points_.Distances(candidates_.view(), views));
     return ForEachRestart([&](int64_t r) {
       return TakeBest(r, e, views[static_cast<size_t>(r)]);
     });
   }
 
-  std::vector<Matrix<float>> TakeCentroids() { return std::move(centroids_); }
+  std::vector<base::Matrix<float>> TakeCentroids() {
+    return std::move(centroids_);
+  }
 
  private:
   template <typename Body>
@@ -97,7 +100,8 @@ class Seeding {
                          : DrawByWeight(nearest_[at], count, streams_[at]);
       return absl::OkStatus();
     }));
-    candidates_ = Matrix<float>(num_restarts_ * count, points_.num_features());
+    candidates_ =
+        base::Matrix<float>(num_restarts_ * count, points_.num_features());
     int64_t row = 0;
     for (const std::vector<int64_t>& indices : drawn) {
       for (const int64_t index : indices) {
@@ -110,7 +114,8 @@ class Seeding {
 
   // `distances` [num_points, num_candidates] are those to the candidates of
   // restart r.
-  absl::Status TakeBest(int64_t r, int64_t e, MatrixView<float> distances) {
+  absl::Status TakeBest(int64_t r, int64_t e,
+                        base::MatrixView<float> distances) {
     std::vector<float>& nearest = nearest_[static_cast<size_t>(r)];
     for (int64_t t = 0; t < distances.rows; ++t) {
       for (float& distance : distances.Row(t)) {
@@ -118,10 +123,10 @@ class Seeding {
         distance = std::clamp(distance, 0.0f, nearest[static_cast<size_t>(t)]);
       }
     }
-    FeatureSums::Options options;
+    kernels::FeatureSums::Options options;
     options.num_features = distances.cols;
-    options.fraction_bits = kCentroidFractionBits;
-    FeatureSums sums(options);
+    options.fraction_bits = kernels::kCentroidFractionBits;
+    kernels::FeatureSums sums(options);
     MOE_RETURN_IF_ERROR(sums.Add(0, distances, points_.pool()));
     MOE_RETURN_IF_ERROR(sums.Finish());
     const std::vector<double> totals = sums.Sums();
@@ -138,17 +143,18 @@ class Seeding {
 
   KmeansPoints& points_;
   const int64_t num_restarts_;
-  absl::Span<RandomStream> streams_;
+  absl::Span<base::RandomStream> streams_;
   // For each restart, each point's distance to the nearest centre.
   std::vector<std::vector<float>> nearest_;
-  std::vector<Matrix<float>> centroids_;
-  Matrix<float> candidates_;
+  std::vector<base::Matrix<float>> centroids_;
+  base::Matrix<float> candidates_;
 };
 
 }  // namespace
 
-absl::StatusOr<std::vector<Matrix<float>>> SeedCentroids(
-    KmeansPoints& points, int64_t num_experts, absl::Span<RandomStream> streams,
+absl::StatusOr<std::vector<base::Matrix<float>>> SeedCentroids(
+    KmeansPoints& points, int64_t num_experts,
+    absl::Span<base::RandomStream> streams,
     const std::function<void(absl::string_view)>& set_detail) {
   Seeding seeding(points, num_experts, streams);
   for (int64_t e = 0; e < num_experts; ++e) {
@@ -162,7 +168,7 @@ absl::StatusOr<std::vector<Matrix<float>>> SeedCentroids(
 }
 
 std::vector<int64_t> DrawByWeight(absl::Span<const float> weights,
-                                  int64_t count, RandomStream& stream) {
+                                  int64_t count, base::RandomStream& stream) {
   MOE_CHECK(!weights.empty());
   const float largest = *std::max_element(weights.begin(), weights.end());
   MOE_CHECK(std::isfinite(largest) && largest >= 0.0f);
@@ -200,4 +206,4 @@ std::vector<int64_t> DrawByWeight(absl::Span<const float> weights,
   return drawn;
 }
 
-}  // namespace moe
+}  // namespace moe::gates

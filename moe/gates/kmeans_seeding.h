@@ -14,7 +14,7 @@
 #include "moe/base/philox.h"
 #include "moe/gates/kmeans_points.h"
 
-namespace moe {
+namespace moe::gates {
 
 // Greedy k-means++ (Arthur and Vassilvitskii, "k-means++: The Advantages of
 // Careful Seeding", 2007, section 6). The first centre is any point. For each
@@ -27,8 +27,9 @@ namespace moe {
 // from streams[r]. All restarts share each of the E passes over the points.
 // Takes 4 bytes for each point, restart and candidate. `set_detail` may be
 // empty.
-absl::StatusOr<std::vector<Matrix<float>>> SeedCentroids(
-    KmeansPoints& points, int64_t num_experts, absl::Span<RandomStream> streams,
+absl::StatusOr<std::vector<base::Matrix<float>>> SeedCentroids(
+    KmeansPoints& points, int64_t num_experts,
+    absl::Span<base::RandomStream> streams,
     const std::function<void(absl::string_view)>& set_detail);
 
 // Draws `count` indices, with replacement, each with a probability in
@@ -39,8 +40,8 @@ absl::StatusOr<std::vector<Matrix<float>>> SeedCentroids(
 // weight counts as a multiple of 2^(p - b), where 2^p is the power of two above
 // the largest weight and b = 62 - ceil(log2 n). The sum fits 63 bits.
 std::vector<int64_t> DrawByWeight(absl::Span<const float> weights,
-                                  int64_t count, RandomStream& stream);
+                                  int64_t count, base::RandomStream& stream);
 
-}  // namespace moe
+}  // namespace moe::gates
 
 #endif  // MOE_GATES_KMEANS_SEEDING_H_

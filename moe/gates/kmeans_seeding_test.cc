@@ -21,18 +21,19 @@
 #include "moe/gates/kmeans_points.h"
 #include "moe/model/walk/hidden_states.h"
 
-namespace moe {
+namespace moe::gates {
 namespace {
 
 using ::testing::ElementsAre;
 
 // 40 times each of the points (0, 0), (100, 0), (0, 100), (100, 100), and
 // within 1 of it.
-HiddenStates Corners(MemoryBudget& budget) {
-  HiddenStates points = HiddenStates::Create(160, 2, budget, "").value();
-  RandomStream stream(/*seed=*/1, "corners");
-  Matrix<float> buffer;
-  const MatrixView<float> rows = points.Prepare(0, 160, buffer);
+model::HiddenStates Corners(base::MemoryBudget& budget) {
+  model::HiddenStates points =
+      model::HiddenStates::Create(160, 2, budget, "").value();
+  base::RandomStream stream(/*seed=*/1, "corners");
+  base::Matrix<float> buffer;
+  const base::MatrixView<float> rows = points.Prepare(0, 160, buffer);
   for (int64_t t = 0; t < 160; ++t) {
     rows.RowData(t)[0] =
         (t % 2 == 0 ? 0.0f : 100.0f) + stream.UniformSymmetric(1.0f);
@@ -42,8 +43,8 @@ HiddenStates Corners(MemoryBudget& budget) {
   return points;
 }
 
-std::vector<RandomStream> Streams(int count) {
-  std::vector<RandomStream> streams;
+std::vector<base::RandomStream> Streams(int count) {
+  std::vector<base::RandomStream> streams;
   for (int r = 0; r < count; ++r) streams.emplace_back(r, "seeding");
   return streams;
 }
@@ -51,15 +52,15 @@ std::vector<RandomStream> Streams(int count) {
 // A drawn point of a corner that has a centre leaves far more than one of
 // another corner, so that the greedy choice always takes a new corner.
 TEST(SeedCentroidsTest, EveryCornerGetsACentre) {
-  MemoryBudget budget;
-  ThreadPool pool(2);
-  HiddenStates corners = Corners(budget);
+  base::MemoryBudget budget;
+  base::ThreadPool pool(2);
+  model::HiddenStates corners = Corners(budget);
   MOE_ASSERT_OK_AND_ASSIGN(
       KmeansPoints points,
       KmeansPoints::Create(corners, ClusteringOptions::L2, pool));
-  std::vector<RandomStream> streams = Streams(20);
+  std::vector<base::RandomStream> streams = Streams(20);
   std::vector<std::string> details;
-  MOE_ASSERT_OK_AND_ASSIGN(const std::vector<Matrix<float>> centroids,
+  MOE_ASSERT_OK_AND_ASSIGN(const std::vector<base::Matrix<float>> centroids,
                            SeedCentroids(points, 4, absl::MakeSpan(streams),
                                          [&](absl::string_view detail) {
                                            details.emplace_back(detail);
@@ -68,7 +69,7 @@ TEST(SeedCentroidsTest, EveryCornerGetsACentre) {
                                    "centre 3 of 4", "centre 4 of 4"));
   ASSERT_EQ(centroids.size(), 20);
   std::set<float> first_centres;
-  for (const Matrix<float>& centres : centroids) {
+  for (const base::Matrix<float>& centres : centroids) {
     std::set<int> found;
     for (int64_t e = 0; e < 4; ++e) {
       const float* const row = centres.view().RowData(e);
@@ -82,19 +83,19 @@ TEST(SeedCentroidsTest, EveryCornerGetsACentre) {
 }
 
 TEST(SeedCentroidsTest, ARestartDoesNotDependOnTheOthers) {
-  MemoryBudget budget;
-  ThreadPool pool(3);
-  HiddenStates corners = Corners(budget);
+  base::MemoryBudget budget;
+  base::ThreadPool pool(3);
+  model::HiddenStates corners = Corners(budget);
   MOE_ASSERT_OK_AND_ASSIGN(
       KmeansPoints points,
       KmeansPoints::Create(corners, ClusteringOptions::COS, pool));
-  std::vector<RandomStream> all = Streams(5);
-  std::vector<RandomStream> first = Streams(1);
+  std::vector<base::RandomStream> all = Streams(5);
+  std::vector<base::RandomStream> first = Streams(1);
   MOE_ASSERT_OK_AND_ASSIGN(
-      const std::vector<Matrix<float>> together,
+      const std::vector<base::Matrix<float>> together,
       SeedCentroids(points, 7, absl::MakeSpan(all), nullptr));
   MOE_ASSERT_OK_AND_ASSIGN(
-      const std::vector<Matrix<float>> alone,
+      const std::vector<base::Matrix<float>> alone,
       SeedCentroids(points, 7, absl::MakeSpan(first), nullptr));
   for (int64_t e = 0; e < 7; ++e) {
     EXPECT_EQ(together[0].view().Row(e), alone[0].view().Row(e));
@@ -103,7 +104,7 @@ TEST(SeedCentroidsTest, ARestartDoesNotDependOnTheOthers) {
 
 std::vector<int> CountsOfDraws(const std::vector<float>& weights,
                                int num_draws) {
-  RandomStream stream(/*seed=*/1, "draws");
+  base::RandomStream stream(/*seed=*/1, "draws");
   std::vector<int> counts(weights.size());
   for (int i = 0; i < num_draws; ++i) {
     ++counts[static_cast<size_t>(DrawByWeight(weights, 1, stream).front())];
@@ -133,7 +134,7 @@ TEST(DrawByWeightTest, ZerosAreUniform) {
 }
 
 TEST(DrawByWeightTest, Golden) {
-  RandomStream stream(/*seed=*/2, "golden");
+  base::RandomStream stream(/*seed=*/2, "golden");
   std::vector<float> weights(1000);
   for (float& weight : weights) {
     weight = std::fabs(stream.UniformSymmetric(1.0f));
@@ -145,4 +146,4 @@ TEST(DrawByWeightTest, Golden) {
 
 }  // namespace
 
-}  // namespace moe
+}  // namespace moe::gates

@@ -23,15 +23,17 @@
 #include "moe/model/walk/walk_tap.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::gates {
 namespace {
 
-using LayerBody = absl::FunctionRef<absl::Status(int64_t, HiddenStates&)>;
+using LayerBody =
+    absl::FunctionRef<absl::Status(int64_t, model::HiddenStates&)>;
 
-class MlpInputTap : public WalkTap {
+class MlpInputTap : public model::WalkTap {
  public:
   MlpInputTap(int64_t num_tokens, int64_t hidden_size,
-              const WalkOptions& options, MemoryBudget& budget, LayerBody body)
+              const model::WalkOptions& options, base::MemoryBudget& budget,
+              LayerBody body)
       : num_tokens_(num_tokens),
         hidden_size_(hidden_size),
         options_(options),
@@ -42,54 +44,59 @@ class MlpInputTap : public WalkTap {
   absl::Status OnLayerStart(int64_t) override {
     if (inputs_.has_value()) return absl::OkStatus();
     MOE_ASSIGN_OR_RETURN(
-        inputs_, HiddenStates::Create(num_tokens_, hidden_size_, budget_,
-                                      options_.spill_directory));
+        inputs_, model::HiddenStates::Create(num_tokens_, hidden_size_, budget_,
+                                             options_.spill_directory));
     return absl::OkStatus();
   }
 
-  absl::Status OnMlpInput(const TapContext& context,
-                          MatrixView<const float> rows) override {
+  absl::Status OnMlpInput(const model::TapContext& context,
+                          base::MatrixView<const float> rows) override {
     return inputs_->StoreCopy(context.group.first_token, rows, buffer_);
   }
 
   absl::Status OnLayerEnd(int64_t layer) override {
-    return Annotate(body_(layer, *inputs_), absl::StrCat("layer ", layer));
+    return base::Annotate(body_(layer, *inputs_),
+                          absl::StrCat("layer ", layer));
   }
 
  private:
   const int64_t num_tokens_;
   const int64_t hidden_size_;
-  const WalkOptions& options_;
-  MemoryBudget& budget_;
+  const model::WalkOptions& options_;
+  base::MemoryBudget& budget_;
   const LayerBody body_;
-  std::optional<HiddenStates> inputs_;
-  Matrix<float> buffer_;
+  std::optional<model::HiddenStates> inputs_;
+  base::Matrix<float> buffer_;
 };
 
 }  // namespace
 
-absl::Status ForEachMlpInputs(DenseModel& model,
-                              const TokenSequences& sequences,
-                              const WalkOptions& options,
-                              const WalkResources& resources, LayerBody body) {
+absl::Status ForEachMlpInputs(model::DenseModel& model,
+                              const text::TokenSequences& sequences,
+                              const model::WalkOptions& options,
+                              const model::WalkResources& resources,
+                              LayerBody body) {
   MlpInputTap tap(sequences.num_tokens(), model.config().hidden_size, options,
                   resources.budget, body);
-  return WalkForward(model, sequences, options, &tap, resources).status();
+  return model::WalkForward(model, sequences, options, &tap, resources)
+      .status();
 }
 
 absl::StatusOr<std::vector<int64_t>> RoutedCounts(
-    HiddenStates& points, MatrixView<const float> router, ThreadPool& pool) {
+    model::HiddenStates& points, base::MatrixView<const float> router,
+    base::ThreadPool& pool) {
   constexpr int64_t kRowsAtOnce = 1024;  // Enough for a fast product.
   std::vector<int64_t> counts(static_cast<size_t>(router.rows));
-  const PackedMatrix packed = PackedMatrix::Pack(router, pool);
+  const kernels::PackedMatrix packed =
+      kernels::PackedMatrix::Pack(router, pool);
   std::vector<int32_t> experts(
       static_cast<size_t>(std::min(kRowsAtOnce, points.num_tokens())));
-  Matrix<float> buffer;
+  base::Matrix<float> buffer;
   const auto count = [&](int64_t first,
-                         MatrixView<const float> rows) -> absl::Status {
+                         base::MatrixView<const float> rows) -> absl::Status {
     const absl::Span<int32_t> chosen =
         absl::MakeSpan(experts).first(static_cast<size_t>(rows.rows));
-    MOE_RETURN_IF_ERROR(TopExperts(rows, packed, first, chosen, pool));
+    MOE_RETURN_IF_ERROR(model::TopExperts(rows, packed, first, chosen, pool));
     for (const int32_t e : chosen) ++counts[static_cast<size_t>(e)];
     return absl::OkStatus();
   };
@@ -105,4 +112,4 @@ absl::Status CheckEnoughTokens(int64_t num_tokens, int64_t num_experts) {
                    "; use more text or fewer experts"));
 }
 
-}  // namespace moe
+}  // namespace moe::gates

@@ -17,7 +17,7 @@
 #include "moe/model/walk/walk_options.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::gates {
 
 // Walks over the model once. Calls `body` for every layer, in ascending order,
 // with x_t, the output of post_attention_layernorm, of all tokens in their
@@ -25,19 +25,21 @@ namespace moe {
 // layer's x_t at a time. Returns the first error of `body`, with the layer, or
 // of WalkForward.
 absl::Status ForEachMlpInputs(
-    DenseModel& model, const TokenSequences& sequences,
-    const WalkOptions& options, const WalkResources& resources,
-    absl::FunctionRef<absl::Status(int64_t layer, HiddenStates& inputs)> body);
+    model::DenseModel& model, const text::TokenSequences& sequences,
+    const model::WalkOptions& options, const model::WalkResources& resources,
+    absl::FunctionRef<absl::Status(int64_t layer, model::HiddenStates& inputs)>
+        body);
 
 // How many tokens a router puts first with each expert: element e is the number
 // of rows of `points` [T, H] whose expert is e by TopExperts with `router`
 // [E, H]. The errors of TopExperts.
 absl::StatusOr<std::vector<int64_t>> RoutedCounts(
-    HiddenStates& points, MatrixView<const float> router, ThreadPool& pool);
+    model::HiddenStates& points, base::MatrixView<const float> router,
+    base::ThreadPool& pool);
 
 // InvalidArgument if there are fewer tokens than experts.
 absl::Status CheckEnoughTokens(int64_t num_tokens, int64_t num_experts);
 
-}  // namespace moe
+}  // namespace moe::gates
 
 #endif  // MOE_GATES_MLP_INPUTS_H_

@@ -22,31 +22,32 @@
 #include "moe/model/walk/walk_tap.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::gates {
 namespace {
 
-using ::moe::testing::EightSequences;
-using ::moe::testing::FixtureNames;
-using ::moe::testing::FixturePath;
-using ::moe::testing::SmallestBudget;
-using ::moe::testing::StatusIs;
-using ::moe::testing::WalkMachine;
+using ::moe::base::testing::StatusIs;
+using ::moe::model::testing::EightSequences;
+using ::moe::model::testing::FixtureNames;
+using ::moe::model::testing::FixturePath;
+using ::moe::model::testing::SmallestBudget;
+using ::moe::model::testing::WalkMachine;
 using ::testing::HasSubstr;
 
-std::vector<float> ValuesOf(HiddenStates& states) {
-  Matrix<float> buffer;
-  const MatrixView<float> rows =
+std::vector<float> ValuesOf(model::HiddenStates& states) {
+  base::Matrix<float> buffer;
+  const base::MatrixView<float> rows =
       states.Load(0, states.num_tokens(), buffer).value();
   return std::vector<float>(rows.data, rows.data + rows.rows * rows.cols);
 }
 
 std::vector<std::vector<float>> InputsOf(const std::string& name,
-                                         const TokenSequences& sequences,
-                                         const WalkOptions& options,
+                                         const text::TokenSequences& sequences,
+                                         const model::WalkOptions& options,
                                          WalkMachine& machine) {
-  DenseModel model = DenseModel::Open(FixturePath(name)).value();
+  model::DenseModel model = model::DenseModel::Open(FixturePath(name)).value();
   std::vector<std::vector<float>> layers;
-  const auto keep = [&](int64_t layer, HiddenStates& inputs) -> absl::Status {
+  const auto keep = [&](int64_t layer,
+                        model::HiddenStates& inputs) -> absl::Status {
     EXPECT_EQ(layer, static_cast<int64_t>(layers.size()));
     layers.push_back(ValuesOf(inputs));
     return absl::OkStatus();
@@ -57,14 +58,14 @@ std::vector<std::vector<float>> InputsOf(const std::string& name,
 }
 
 // The tap's rows, layer after layer.
-class RecordingTap : public WalkTap {
+class RecordingTap : public model::WalkTap {
  public:
   absl::Status OnLayerStart(int64_t) override {
     layers.emplace_back();
     return absl::OkStatus();
   }
-  absl::Status OnMlpInput(const TapContext&,
-                          MatrixView<const float> rows) override {
+  absl::Status OnMlpInput(const model::TapContext&,
+                          base::MatrixView<const float> rows) override {
     layers.back().insert(layers.back().end(), rows.data,
                          rows.data + rows.rows * rows.cols);
     return absl::OkStatus();
@@ -76,29 +77,31 @@ class RecordingTap : public WalkTap {
 TEST(ForEachMlpInputsTest, GivesAllTokensInTheirOrder) {
   for (const std::string& name : FixtureNames()) {
     WalkMachine machine;
-    DenseModel model = DenseModel::Open(FixturePath(name)).value();
+    model::DenseModel model =
+        model::DenseModel::Open(FixturePath(name)).value();
     RecordingTap tap;
-    MOE_ASSERT_OK(
-        WalkForward(model, EightSequences(name), {}, &tap, machine.resources())
-            .status());
+    MOE_ASSERT_OK(model::WalkForward(model, EightSequences(name), {}, &tap,
+                                     machine.resources())
+                      .status());
     EXPECT_EQ(InputsOf(name, EightSequences(name), {}, machine), tap.layers);
   }
 }
 
 TEST(ForEachMlpInputsTest, GivesTheSameInAnyMemory) {
-  const testing::TempDirectory directory;
+  const base::testing::TempDirectory directory;
   const std::string name = FixtureNames()[0];
   WalkMachine roomy;
   const auto want = InputsOf(name, EightSequences(name), {}, roomy);
-  WalkOptions options;
+  model::WalkOptions options;
   options.spill_directory = directory.path();
   options.keep_weights = false;
   bool is_spilled = false;
   SmallestBudget([&](int64_t budget_bytes) {
     WalkMachine machine(1, budget_bytes);
-    DenseModel model = DenseModel::Open(FixturePath(name)).value();
+    model::DenseModel model =
+        model::DenseModel::Open(FixturePath(name)).value();
     const auto compare = [&](int64_t layer,
-                             HiddenStates& inputs) -> absl::Status {
+                             model::HiddenStates& inputs) -> absl::Status {
       is_spilled = inputs.is_spilled();
       EXPECT_EQ(ValuesOf(inputs), want[static_cast<size_t>(layer)]);
       return absl::OkStatus();
@@ -111,10 +114,10 @@ TEST(ForEachMlpInputsTest, GivesTheSameInAnyMemory) {
 
 TEST(ForEachMlpInputsTest, AnErrorNamesTheLayer) {
   const std::string name = FixtureNames()[0];
-  DenseModel model = DenseModel::Open(FixturePath(name)).value();
+  model::DenseModel model = model::DenseModel::Open(FixturePath(name)).value();
   WalkMachine machine;
   int calls = 0;
-  const auto fail = [&](int64_t layer, HiddenStates&) -> absl::Status {
+  const auto fail = [&](int64_t layer, model::HiddenStates&) -> absl::Status {
     ++calls;
     return layer == 1 ? absl::InvalidArgumentError("no good")
                       : absl::OkStatus();
@@ -130,10 +133,11 @@ using ::testing::ElementsAre;
 
 // More rows than are taken at once. Row t is (1, 0) if t is a multiple of 3,
 // else (0, 1).
-HiddenStates Points(int64_t num_points, MemoryBudget& budget) {
-  HiddenStates points = HiddenStates::Create(num_points, 2, budget, "").value();
-  Matrix<float> buffer;
-  const MatrixView<float> rows = points.Prepare(0, num_points, buffer);
+model::HiddenStates Points(int64_t num_points, base::MemoryBudget& budget) {
+  model::HiddenStates points =
+      model::HiddenStates::Create(num_points, 2, budget, "").value();
+  base::Matrix<float> buffer;
+  const base::MatrixView<float> rows = points.Prepare(0, num_points, buffer);
   for (int64_t t = 0; t < num_points; ++t) {
     rows.RowData(t)[0] = t % 3 == 0 ? 1.0f : 0.0f;
     rows.RowData(t)[1] = t % 3 == 0 ? 0.0f : 1.0f;
@@ -142,27 +146,29 @@ HiddenStates Points(int64_t num_points, MemoryBudget& budget) {
 }
 
 TEST(RoutedCountsTest, CountsEveryToken) {
-  ThreadPool pool(2);
-  MemoryBudget budget;
-  HiddenStates points = Points(3000, budget);
+  base::ThreadPool pool(2);
+  base::MemoryBudget budget;
+  model::HiddenStates points = Points(3000, budget);
   const std::vector<float> router = {2.0f, -1.0f, 0.0f, 1.0f, 0.0f, 1.0f};
   MOE_ASSERT_OK_AND_ASSIGN(
       const std::vector<int64_t> counts,
-      RoutedCounts(points, MatrixView<const float>(router.data(), 3, 2), pool));
+      RoutedCounts(points, base::MatrixView<const float>(router.data(), 3, 2),
+                   pool));
   // 3000 / 3; the rest goes to the first of two equal experts.
   EXPECT_THAT(counts, ElementsAre(1000, 2000, 0));
 }
 
 TEST(RoutedCountsTest, NamesTheBlockOfAProductThatOverflows) {
-  ThreadPool pool(2);
-  MemoryBudget budget;
-  HiddenStates points = Points(2000, budget);
-  Matrix<float> buffer;
-  const MatrixView<float> rows = points.Load(0, 2000, buffer).value();
+  base::ThreadPool pool(2);
+  base::MemoryBudget budget;
+  model::HiddenStates points = Points(2000, budget);
+  base::Matrix<float> buffer;
+  const base::MatrixView<float> rows = points.Load(0, 2000, buffer).value();
   rows.RowData(1025)[0] = std::numeric_limits<float>::max();
   const std::vector<float> router = {2.0f, 0.0f};
   EXPECT_THAT(
-      RoutedCounts(points, MatrixView<const float>(router.data(), 1, 2), pool)
+      RoutedCounts(points, base::MatrixView<const float>(router.data(), 1, 2),
+                   pool)
           .status(),
       StatusIs(absl::StatusCode::kInvalidArgument,
                HasSubstr("token 1025: product")));
@@ -178,4 +184,4 @@ TEST(GateOptionChecksTest, AsManyTokensAsExpertsAreEnough) {
 
 }  // namespace
 
-}  // namespace moe
+}  // namespace moe::gates

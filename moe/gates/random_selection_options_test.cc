@@ -6,26 +6,26 @@
 #include "moe/base/testing/status_matchers.h"
 #include "moe/gates/random_selection_options.pb.h"
 
-namespace moe {
+namespace moe::gates {
 namespace {
 
-using ::moe::testing::IsOk;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::IsOk;
+using ::moe::base::testing::StatusIs;
 using ::testing::HasSubstr;
 
 TEST(ValidateRandomSelectionOptionsTest, NamesTheField) {
   RandomSelectionOptions options;
   options.set_num_experts(0);
-  EXPECT_THAT(CheckOptions(options),
+  EXPECT_THAT(base::CheckOptions(options),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("num_experts: expected 1 to 1024, found 0")));
   options.set_num_experts(8);
-  EXPECT_THAT(CheckOptions(options), IsOk());
+  EXPECT_THAT(base::CheckOptions(options), IsOk());
   options.set_seed(-1);
-  EXPECT_THAT(CheckOptions(options),
+  EXPECT_THAT(base::CheckOptions(options),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("seed: expected 0 or more, found -1")));
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::gates

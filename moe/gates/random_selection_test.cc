@@ -25,17 +25,17 @@
 #include "moe/model/walk/walk_options.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::gates {
 namespace {
 
-using ::moe::testing::Digest;
-using ::moe::testing::EightSequences;
-using ::moe::testing::FewKernelMachines;
-using ::moe::testing::FixturePath;
-using ::moe::testing::KernelMachineName;
-using ::moe::testing::SmallestBudget;
-using ::moe::testing::StatusIs;
-using ::moe::testing::WalkMachine;
+using ::moe::base::testing::StatusIs;
+using ::moe::kernels::testing::Digest;
+using ::moe::kernels::testing::FewKernelMachines;
+using ::moe::kernels::testing::KernelMachineName;
+using ::moe::model::testing::EightSequences;
+using ::moe::model::testing::FixturePath;
+using ::moe::model::testing::SmallestBudget;
+using ::moe::model::testing::WalkMachine;
 using ::testing::HasSubstr;
 using ::testing::ValuesIn;
 
@@ -48,29 +48,32 @@ RandomSelectionOptions Options(int64_t num_experts, int64_t seed) {
   return options;
 }
 
-absl::StatusOr<RandomSelection> Select(const TokenSequences& sequences,
+absl::StatusOr<RandomSelection> Select(const text::TokenSequences& sequences,
                                        const RandomSelectionOptions& options,
-                                       const WalkOptions& walk_options,
-                                       const WalkResources& resources) {
-  DenseModel model = DenseModel::Open(FixturePath(kFixture)).value();
+                                       const model::WalkOptions& walk_options,
+                                       const model::WalkResources& resources) {
+  model::DenseModel model =
+      model::DenseModel::Open(FixturePath(kFixture)).value();
   return SelectHiddenStates(model, sequences, options, walk_options, resources);
 }
 
 TEST(SelectHiddenStatesTest, RowsAreTheInputsOfTheTokensThatItNames) {
   WalkMachine machine;
-  const TokenSequences sequences = EightSequences(kFixture);
+  const text::TokenSequences sequences = EightSequences(kFixture);
   MOE_ASSERT_OK_AND_ASSIGN(
       const RandomSelection selection,
       Select(sequences, Options(6, 3), {}, machine.resources()));
-  DenseModel model = DenseModel::Open(FixturePath(kFixture)).value();
-  const auto compare = [&](int64_t layer, HiddenStates& x) -> absl::Status {
+  model::DenseModel model =
+      model::DenseModel::Open(FixturePath(kFixture)).value();
+  const auto compare = [&](int64_t layer,
+                           model::HiddenStates& x) -> absl::Status {
     const auto l = static_cast<size_t>(layer);
     const SelectedLayer& selected = selection.layers[l];
     EXPECT_EQ(std::accumulate(selected.routed_counts.begin(),
                               selected.routed_counts.end(), int64_t{0}),
               sequences.num_tokens());
     std::set<std::vector<float>> rows;
-    Matrix<float> buffer;
+    base::Matrix<float> buffer;
     for (int64_t e = 0; e < 6; ++e) {
       const int64_t token = selected.tokens[static_cast<size_t>(e)];
       const auto want = x.Load(token, token + 1, buffer).value().Row(0);
@@ -93,9 +96,9 @@ TEST(SelectHiddenStatesTest, RowsAreTheInputsOfTheTokensThatItNames) {
 }
 
 // The same sequence again and again: only its own tokens differ.
-TokenSequences Copies(int64_t length, int64_t count) {
-  TokenSequences copies;
-  const TokenSequences eight = EightSequences(kFixture);
+text::TokenSequences Copies(int64_t length, int64_t count) {
+  text::TokenSequences copies;
+  const text::TokenSequences eight = EightSequences(kFixture);
   const auto ids = eight.input_ids(0).first(static_cast<size_t>(length));
   for (int64_t i = 0; i < count; ++i) copies.Append(ids, ids);
   return copies;
@@ -136,11 +139,11 @@ TEST(SelectHiddenStatesTest, RefusesOptionsBeforeTheWalk) {
                HasSubstr("seed: expected 0 or more, found -1")));
 }
 
-using RandomSelectionBitsTest = ::moe::testing::KernelTest;
+using RandomSelectionBitsTest = ::moe::kernels::testing::KernelTest;
 
 TEST_P(RandomSelectionBitsTest, GoldenForAllBudgets) {
-  const testing::TempDirectory directory;
-  WalkOptions options;
+  const base::testing::TempDirectory directory;
+  model::WalkOptions options;
   options.spill_directory = directory.path();
   options.keep_weights = false;
   RandomSelection selection;
@@ -157,7 +160,7 @@ TEST_P(RandomSelectionBitsTest, GoldenForAllBudgets) {
     EXPECT_EQ(Digest<float>(values), "6ef3d4ab1892934d");
     return absl::OkStatus();
   };
-  MOE_EXPECT_OK(run(MemoryBudget::kUnlimited));
+  MOE_EXPECT_OK(run(base::MemoryBudget::kUnlimited));
   SmallestBudget(run);
 }
 
@@ -165,4 +168,4 @@ INSTANTIATE_TEST_SUITE_P(All, RandomSelectionBitsTest,
                          ValuesIn(FewKernelMachines()), KernelMachineName);
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::gates

@@ -31,7 +31,7 @@
 #include "moe/model/walk/walk_options.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::gates {
 namespace {
 
 // The least and the most: "3..812".
@@ -40,8 +40,8 @@ std::string FormatSpan(const std::vector<int64_t>& counts) {
   return absl::StrCat(*least, "..", *most);
 }
 
-Json RestartsToJson(const Clustering& clustering) {
-  Json restarts = Json::array();
+base::Json RestartsToJson(const Clustering& clustering) {
+  base::Json restarts = base::Json::array();
   for (const ClusteringRestart& restart : clustering.restarts) {
     restarts.push_back({{"inertia", restart.inertia},
                         {"num_iterations", restart.num_iterations},
@@ -54,7 +54,7 @@ const ClusteringRestart& Best(const Clustering& clustering) {
   return clustering.restarts[static_cast<size_t>(clustering.best_restart)];
 }
 
-bool HasRow(const Matrix<float>& matrix, int64_t num_rows,
+bool HasRow(const base::Matrix<float>& matrix, int64_t num_rows,
             absl::Span<const float> row) {
   for (int64_t r = 0; r < num_rows; ++r) {
     if (matrix.Row(r) == row) return true;
@@ -63,18 +63,18 @@ bool HasRow(const Matrix<float>& matrix, int64_t num_rows,
 }
 
 // Fills `rows` with different rows of `inputs`. Returns their numbers.
-absl::StatusOr<std::vector<int64_t>> DrawRows(HiddenStates& inputs,
-                                              RandomStream stream,
-                                              Matrix<float>& rows) {
+absl::StatusOr<std::vector<int64_t>> DrawRows(model::HiddenStates& inputs,
+                                              base::RandomStream stream,
+                                              base::Matrix<float>& rows) {
   std::vector<int64_t> order(static_cast<size_t>(inputs.num_tokens()));
   std::iota(order.begin(), order.end(), int64_t{0});
-  Shuffle(stream, absl::MakeSpan(order));
+  base::Shuffle(stream, absl::MakeSpan(order));
   std::vector<int64_t> tokens;
-  Matrix<float> buffer;
+  base::Matrix<float> buffer;
   for (const int64_t token : order) {
     const auto count = static_cast<int64_t>(tokens.size());
     if (count == rows.rows()) break;
-    MOE_ASSIGN_OR_RETURN(const MatrixView<const float> view,
+    MOE_ASSIGN_OR_RETURN(const base::MatrixView<const float> view,
                          inputs.Load(token, token + 1, buffer));
     const absl::Span<const float> row = view.Row(0);
     if (HasRow(rows, count, row)) continue;
@@ -92,11 +92,11 @@ absl::StatusOr<std::vector<int64_t>> DrawRows(HiddenStates& inputs,
 
 }  // namespace
 
-Json ClusteringReportToJson(const ClusteringOptions& options,
-                            const HiddenClustering& clustering) {
-  Json json = Json::object();
-  json["options"] = OptionsToJson(options);
-  json["layers"] = Json::array();
+base::Json ClusteringReportToJson(const ClusteringOptions& options,
+                                  const HiddenClustering& clustering) {
+  base::Json json = base::Json::object();
+  json["options"] = base::OptionsToJson(options);
+  json["layers"] = base::Json::array();
   for (size_t i = 0; i < clustering.layers.size(); ++i) {
     const ClusteredLayer& layer = clustering.layers[i];
     const Clustering& found = layer.clustering;
@@ -135,11 +135,11 @@ std::string FormatClusteringReport(const HiddenClustering& clustering) {
   return text;
 }
 
-Json SelectionReportToJson(const RandomSelectionOptions& options,
-                           const RandomSelection& selection) {
-  Json json = Json::object();
-  json["options"] = OptionsToJson(options);
-  json["layers"] = Json::array();
+base::Json SelectionReportToJson(const RandomSelectionOptions& options,
+                                 const RandomSelection& selection) {
+  base::Json json = base::Json::object();
+  json["options"] = base::OptionsToJson(options);
+  json["layers"] = base::Json::array();
   for (size_t i = 0; i < selection.layers.size(); ++i) {
     const SelectedLayer& layer = selection.layers[i];
     json["layers"].push_back({{"layer", i},
@@ -162,9 +162,9 @@ std::string FormatSelectionReport(const RandomSelection& selection) {
 }
 
 absl::StatusOr<HiddenClustering> ClusterHiddenStates(
-    DenseModel& model, const TokenSequences& sequences,
-    const ClusteringOptions& options, const WalkOptions& walk_options,
-    const WalkResources& resources) {
+    model::DenseModel& model, const text::TokenSequences& sequences,
+    const ClusteringOptions& options, const model::WalkOptions& walk_options,
+    const model::WalkResources& resources) {
   MOE_RETURN_IF_ERROR(CheckClustering(sequences.num_tokens(), options));
   MOE_ASSIGN_OR_RETURN(const ClusteringMemory memory,
                        ClusteringMemory::Reserve(
@@ -173,7 +173,7 @@ absl::StatusOr<HiddenClustering> ClusterHiddenStates(
                            options, resources.budget));
   HiddenClustering result;
   const auto cluster = [&](int64_t layer,
-                           HiddenStates& inputs) -> absl::Status {
+                           model::HiddenStates& inputs) -> absl::Status {
     const absl::Time start = absl::Now();
     const ClusteringResources work = {
         memory, resources.pool, [&](absl::string_view detail) {
@@ -195,23 +195,26 @@ absl::StatusOr<HiddenClustering> ClusterHiddenStates(
 }
 
 absl::StatusOr<RandomSelection> SelectHiddenStates(
-    DenseModel& model, const TokenSequences& sequences,
-    const RandomSelectionOptions& options, const WalkOptions& walk_options,
-    const WalkResources& resources) {
-  MOE_RETURN_IF_ERROR(CheckOptions(options));
+    model::DenseModel& model, const text::TokenSequences& sequences,
+    const RandomSelectionOptions& options,
+    const model::WalkOptions& walk_options,
+    const model::WalkResources& resources) {
+  MOE_RETURN_IF_ERROR(base::CheckOptions(options));
   MOE_RETURN_IF_ERROR(
       CheckEnoughTokens(sequences.num_tokens(), options.num_experts()));
   RandomSelection selection;
-  const auto select = [&](int64_t layer, HiddenStates& inputs) -> absl::Status {
+  const auto select = [&](int64_t layer,
+                          model::HiddenStates& inputs) -> absl::Status {
     const absl::Time start = absl::Now();
     SelectedLayer selected;
-    Matrix<float> rows(options.num_experts(), inputs.hidden_size());
+    base::Matrix<float> rows(options.num_experts(), inputs.hidden_size());
     MOE_ASSIGN_OR_RETURN(
         selected.tokens,
-        DrawRows(inputs,
-                 RandomStream(static_cast<uint64_t>(options.seed()),
-                              absl::StrCat("random_selection/layer/", layer)),
-                 rows));
+        DrawRows(
+            inputs,
+            base::RandomStream(static_cast<uint64_t>(options.seed()),
+                               absl::StrCat("random_selection/layer/", layer)),
+            rows));
     MOE_ASSIGN_OR_RETURN(selected.routed_counts,
                          RoutedCounts(inputs, rows.view(), resources.pool));
     selected.elapsed_sec = absl::ToDoubleSeconds(absl::Now() - start);
@@ -224,4 +227,4 @@ absl::StatusOr<RandomSelection> SelectHiddenStates(
   return selection;
 }
 
-}  // namespace moe
+}  // namespace moe::gates

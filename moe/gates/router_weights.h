@@ -18,7 +18,7 @@
 #include "moe/model/walk/walk_options.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::gates {
 
 struct ClusteredLayer {
   Clustering clustering;
@@ -26,7 +26,8 @@ struct ClusteredLayer {
 };
 
 struct HiddenClustering {
-  GateWeights gate_weights;  // The centroids, [num_experts, hidden_size] each.
+  checkpoint::GateWeights
+      gate_weights;  // The centroids, [num_experts, hidden_size] each.
   std::vector<ClusteredLayer> layers;
 };
 
@@ -43,9 +44,9 @@ struct HiddenClustering {
 // Errors: those of CheckClustering, before the walk; ClusteringMemory::Reserve,
 // WalkForward and ClusterBalanced.
 absl::StatusOr<HiddenClustering> ClusterHiddenStates(
-    DenseModel& model, const TokenSequences& sequences,
-    const ClusteringOptions& options, const WalkOptions& walk_options,
-    const WalkResources& resources);
+    model::DenseModel& model, const text::TokenSequences& sequences,
+    const ClusteringOptions& options, const model::WalkOptions& walk_options,
+    const model::WalkResources& resources);
 
 struct SelectedLayer {
   // Row i of the router is x_t for token t = tokens[i]. Tokens are numbered
@@ -56,7 +57,7 @@ struct SelectedLayer {
 };
 
 struct RandomSelection {
-  GateWeights gate_weights;  // [num_experts, hidden_size] each
+  checkpoint::GateWeights gate_weights;  // [num_experts, hidden_size] each
   std::vector<SelectedLayer> layers;
 };
 
@@ -75,15 +76,16 @@ struct RandomSelection {
 // InvalidArgument if an option is not valid, or a layer has fewer different x_t
 // than experts; the errors of WalkForward.
 absl::StatusOr<RandomSelection> SelectHiddenStates(
-    DenseModel& model, const TokenSequences& sequences,
-    const RandomSelectionOptions& options, const WalkOptions& walk_options,
-    const WalkResources& resources);
+    model::DenseModel& model, const text::TokenSequences& sequences,
+    const RandomSelectionOptions& options,
+    const model::WalkOptions& walk_options,
+    const model::WalkResources& resources);
 
 // {"options": {...}, "layers": [{"layer", "min_size", "max_size", "sizes",
 // "routed_counts", "inertia", "best_restart", "restarts": [{"inertia",
 // "num_iterations", "has_converged"}], "seconds"}]}
-Json ClusteringReportToJson(const ClusteringOptions& options,
-                            const HiddenClustering& clustering);
+base::Json ClusteringReportToJson(const ClusteringOptions& options,
+                                  const HiddenClustering& clustering);
 // A line for each layer: least and most tokens of a cluster, least and most
 // allowed, least and most tokens routed to an expert; inertia and iterations of
 // the best restart; the number of restarts that converged; seconds.
@@ -91,11 +93,11 @@ std::string FormatClusteringReport(const HiddenClustering& clustering);
 
 // {"options": {...}, "layers": [{"layer", "tokens", "routed_counts",
 // "seconds"}]}
-Json SelectionReportToJson(const RandomSelectionOptions& options,
-                           const RandomSelection& selection);
+base::Json SelectionReportToJson(const RandomSelectionOptions& options,
+                                 const RandomSelection& selection);
 // A line for each layer: least and most tokens routed to an expert; seconds.
 std::string FormatSelectionReport(const RandomSelection& selection);
 
-}  // namespace moe
+}  // namespace moe::gates
 
 #endif  // MOE_GATES_ROUTER_WEIGHTS_H_

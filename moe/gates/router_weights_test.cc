@@ -10,7 +10,7 @@
 #include "moe/gates/clustering_options.pb.h"
 #include "moe/gates/random_selection_options.pb.h"
 
-namespace moe {
+namespace moe::gates {
 namespace {
 
 using ::testing::HasSubstr;
@@ -34,7 +34,7 @@ TEST(GatesReportTest, ClusteringAsJson) {
   options.set_distance_metric(ClusteringOptions::COS);
   options.set_n_init(2);
   options.set_seed(9);
-  EXPECT_EQ(ClusteringReportToJson(options, OneLayer()), Json::parse(R"({
+  EXPECT_EQ(ClusteringReportToJson(options, OneLayer()), base::Json::parse(R"({
     "options": {"num_experts": 2, "balance_jitter_factor": 0.5,
                 "distance_metric": "cos", "max_iter": 100, "n_init": 2,
                 "seed": 9},
@@ -61,7 +61,7 @@ TEST(GatesReportTest, SelectionAsJsonAndTable) {
   options.set_seed(9);
   RandomSelection selection;
   selection.layers.push_back({{17, 4}, {5, 7}, 0.5});
-  EXPECT_EQ(SelectionReportToJson(options, selection), Json::parse(R"({
+  EXPECT_EQ(SelectionReportToJson(options, selection), base::Json::parse(R"({
     "options": {"num_experts": 2, "seed": 9},
     "layers": [{"layer": 0, "tokens": [17, 4], "routed_counts": [5, 7],
                 "seconds": 0.5}]})"));
@@ -69,4 +69,4 @@ TEST(GatesReportTest, SelectionAsJsonAndTable) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::gates

@@ -12,7 +12,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace moe {
+namespace moe::kernels {
 namespace {
 
 std::string Runfile(const std::string& name) {
@@ -50,4 +50,4 @@ TEST(FlushToZeroTest, APreloadedLibraryIsNoticedAndChangesNothing) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::kernels

@@ -4,12 +4,12 @@
 #ifndef MOE_KERNELS_NUMERICS_CONTRACT_H_
 #define MOE_KERNELS_NUMERICS_CONTRACT_H_
 
-namespace moe {
+namespace moe::kernels {
 
 // Goes up with every change of any bit that a kernel gives, together with an
 // entry under "Bits" in CHANGELOG.md. Lock files carry it.
 inline constexpr int kNumericsContractVersion = 2;
 
-}  // namespace moe
+}  // namespace moe::kernels
 
 #endif  // MOE_KERNELS_NUMERICS_CONTRACT_H_

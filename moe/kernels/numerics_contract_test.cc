@@ -9,10 +9,10 @@
 #include "moe/base/random_access_file.h"
 #include "moe/base/testing/status_matchers.h"
 
-namespace moe {
+namespace moe::kernels {
 namespace {
 
-using ::moe::testing::IsOkAndHolds;
+using ::moe::base::testing::IsOkAndHolds;
 using ::testing::HasSubstr;
 
 std::string Runfile(const std::string& name) {
@@ -23,11 +23,11 @@ std::string Runfile(const std::string& name) {
 TEST(NumericsContractTest, TheTextAndTheChangelogHaveTheVersion) {
   const std::string version =
       absl::StrCat("contract version ", kNumericsContractVersion);
-  EXPECT_THAT(ReadFile(Runfile("moe/kernels/README.md"), 1 << 20),
+  EXPECT_THAT(base::ReadFile(Runfile("moe/kernels/README.md"), 1 << 20),
               IsOkAndHolds(HasSubstr(version)));
-  EXPECT_THAT(ReadFile(Runfile("CHANGELOG.md"), 1 << 20),
+  EXPECT_THAT(base::ReadFile(Runfile("CHANGELOG.md"), 1 << 20),
               IsOkAndHolds(HasSubstr(version)));
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::kernels

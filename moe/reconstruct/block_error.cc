@@ -11,24 +11,24 @@
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/rows/distances.h"
 
-namespace moe {
+namespace moe::reconstruct {
 namespace {
 
 // Adds weights[t] |x_t|^2 to `sum`, over ascending t.
-void AddWeightedSquares(MatrixView<const float> x,
-                        absl::Span<const float> weights, ThreadPool& pool,
+void AddWeightedSquares(base::MatrixView<const float> x,
+                        absl::Span<const float> weights, base::ThreadPool& pool,
                         double& sum) {
   std::vector<double> norms(static_cast<size_t>(x.rows));
-  SquaredNorms(x, absl::MakeSpan(norms), pool);
+  kernels::SquaredNorms(x, absl::MakeSpan(norms), pool);
   for (size_t t = 0; t < norms.size(); ++t) sum += weights[t] * norms[t];
 }
 
 }  // namespace
 
-void BlockError::Add(MatrixView<const float> error,
-                     MatrixView<const float> wanted,
-                     absl::Span<const float> weights, ThreadPool& pool) {
-  MOE_CHECK(SameShape(error, wanted) &&
+void BlockError::Add(base::MatrixView<const float> error,
+                     base::MatrixView<const float> wanted,
+                     absl::Span<const float> weights, base::ThreadPool& pool) {
+  MOE_CHECK(base::SameShape(error, wanted) &&
             static_cast<int64_t>(weights.size()) == error.rows);
   AddWeightedSquares(error, weights, pool, error_);
   AddWeightedSquares(wanted, weights, pool, wanted_);
@@ -38,4 +38,4 @@ double BlockError::relative() const {
   return wanted_ > 0.0 ? std::sqrt(error_ / wanted_) : 0.0;
 }
 
-}  // namespace moe
+}  // namespace moe::reconstruct

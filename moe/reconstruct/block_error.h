@@ -7,15 +7,16 @@
 #include "moe/base/matrix_view.h"
 #include "moe/base/thread_pool.h"
 
-namespace moe {
+namespace moe::reconstruct {
 
 class BlockError {
  public:
   // Adds rows [num_tokens, H]: what the outputs lack, and what they should be.
   // Calls with successive tokens continue the chains, so that groups of tokens
   // change no bit.
-  void Add(MatrixView<const float> error, MatrixView<const float> wanted,
-           absl::Span<const float> weights, ThreadPool& pool);
+  void Add(base::MatrixView<const float> error,
+           base::MatrixView<const float> wanted,
+           absl::Span<const float> weights, base::ThreadPool& pool);
 
   // sqrt(sum w_t |error_t|^2 / sum w_t |wanted_t|^2), each sum over ascending t
   // in double; 0 if nothing is wanted.
@@ -26,6 +27,6 @@ class BlockError {
   double wanted_ = 0.0;
 };
 
-}  // namespace moe
+}  // namespace moe::reconstruct
 
 #endif  // MOE_RECONSTRUCT_BLOCK_ERROR_H_

@@ -8,15 +8,15 @@
 #include "moe/base/matrix.h"
 #include "moe/base/thread_pool.h"
 
-namespace moe {
+namespace moe::reconstruct {
 namespace {
 
-Matrix<float> Floats(int64_t rows, std::vector<float> values) {
-  return Matrix<float>(rows, 2, values);
+base::Matrix<float> Floats(int64_t rows, std::vector<float> values) {
+  return base::Matrix<float>(rows, 2, values);
 }
 
 TEST(BlockErrorTest, IsRelativeToWhatIsWanted) {
-  ThreadPool pool(2);
+  base::ThreadPool pool(2);
   BlockError error;
   EXPECT_EQ(error.relative(), 0.0);
   const std::vector<float> weights = {0.5f, 2.0f};
@@ -30,9 +30,11 @@ TEST(BlockErrorTest, IsRelativeToWhatIsWanted) {
 }
 
 TEST(BlockErrorTest, CallsContinueTheSums) {
-  ThreadPool pool(2);
-  const Matrix<float> error = Floats(3, {0.1f, 0.7f, 1.3f, 1e-9f, 3.1f, 0.2f});
-  const Matrix<float> wanted = Floats(3, {2.3f, 0.4f, 1e6f, 0.9f, 7.7f, 1.1f});
+  base::ThreadPool pool(2);
+  const base::Matrix<float> error =
+      Floats(3, {0.1f, 0.7f, 1.3f, 1e-9f, 3.1f, 0.2f});
+  const base::Matrix<float> wanted =
+      Floats(3, {2.3f, 0.4f, 1e6f, 0.9f, 7.7f, 1.1f});
   const std::vector<float> weights = {0.3f, 1.7f, 0.9f};
   BlockError at_once, one_by_one;
   at_once.Add(error.view(), wanted.view(), weights, pool);
@@ -44,4 +46,4 @@ TEST(BlockErrorTest, CallsContinueTheSums) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::reconstruct

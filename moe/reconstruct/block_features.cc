@@ -25,10 +25,10 @@
 #include "moe/model/layer/checkpoint_weights.h"
 #include "moe/model/layer/layer_batch.h"
 
-namespace moe {
+namespace moe::reconstruct {
 namespace {
 
-void AddMatrix(TensorKind kind, int64_t layer, int64_t expert,
+void AddMatrix(checkpoint::TensorKind kind, int64_t layer, int64_t expert,
                int64_t num_columns, BlockLayout& layout) {
   layout.matrices.push_back({{kind, layer, expert, /*is_bias=*/false},
                              layout.num_features,
@@ -36,7 +36,7 @@ void AddMatrix(TensorKind kind, int64_t layer, int64_t expert,
   layout.num_features += num_columns;
 }
 
-void AddExperts(TensorKind kind, int64_t layer, int64_t num_experts,
+void AddExperts(checkpoint::TensorKind kind, int64_t layer, int64_t num_experts,
                 int64_t num_columns, BlockLayout& layout) {
   layout.has_experts = true;
   for (int64_t e = 0; e < num_experts; ++e) {
@@ -46,68 +46,74 @@ void AddExperts(TensorKind kind, int64_t layer, int64_t num_experts,
 
 }  // namespace
 
-BlockLayout LayoutOfBlock(const Checkpoint& checkpoint, int64_t layer,
-                          DecoderBlock block) {
-  const LlamaConfig& config = DecoderConfig(checkpoint.config());
-  const MoeConfig* const moe = checkpoint.moe_config();
+BlockLayout LayoutOfBlock(const checkpoint::Checkpoint& checkpoint,
+                          int64_t layer, model::DecoderBlock block) {
+  const checkpoint::LlamaConfig& config =
+      checkpoint::DecoderConfig(checkpoint.config());
+  const checkpoint::MoeConfig* const moe = checkpoint.moe_config();
   const bool is_converted = moe != nullptr && !moe->IsContractLayer(layer);
   BlockLayout layout;
-  if (block == DecoderBlock::kAttention) {
+  if (block == model::DecoderBlock::kAttention) {
     if (is_converted && moe->use_attn_moe) {
-      AddExperts(TensorKind::kOutput, layer, moe->attn_experts,
+      AddExperts(checkpoint::TensorKind::kOutput, layer, moe->attn_experts,
                  config.QuerySize() / moe->attn_experts, layout);
     } else {
-      AddMatrix(TensorKind::kOutput, layer, -1, config.QuerySize(), layout);
+      AddMatrix(checkpoint::TensorKind::kOutput, layer, -1, config.QuerySize(),
+                layout);
     }
     return layout;
   }
   if (!is_converted || moe->num_local_experts == 0) {
-    AddMatrix(moe == nullptr ? TensorKind::kMlpDown : TensorKind::kContractDown,
+    AddMatrix(moe == nullptr ? checkpoint::TensorKind::kMlpDown
+                             : checkpoint::TensorKind::kContractDown,
               layer, -1, config.intermediate_size, layout);
     return layout;
   }
-  AddExperts(TensorKind::kExpertDown, layer, moe->num_local_experts,
+  AddExperts(checkpoint::TensorKind::kExpertDown, layer, moe->num_local_experts,
              moe->expert_intermediate_size, layout);
   if (moe->intermediate_size_residual.has_value()) {
-    AddMatrix(TensorKind::kResidualDown, layer, -1,
+    AddMatrix(checkpoint::TensorKind::kResidualDown, layer, -1,
               *moe->intermediate_size_residual, layout);
   }
   return layout;
 }
 
-int64_t OutputMatrixBytes(const Checkpoint& checkpoint) {
+int64_t OutputMatrixBytes(const checkpoint::Checkpoint& checkpoint) {
   int64_t bytes = 0;
   const int64_t num_layers =
-      DecoderConfig(checkpoint.config()).num_hidden_layers;
+      checkpoint::DecoderConfig(checkpoint.config()).num_hidden_layers;
   for (int64_t layer = 0; layer < num_layers; ++layer) {
-    for (const DecoderBlock block :
-         {DecoderBlock::kAttention, DecoderBlock::kMlp}) {
+    for (const model::DecoderBlock block :
+         {model::DecoderBlock::kAttention, model::DecoderBlock::kMlp}) {
       for (const OutputMatrix& matrix :
            LayoutOfBlock(checkpoint, layer, block).matrices) {
-        bytes += NumBytes(LocateWeight(checkpoint, matrix.name).tensor->spec);
+        bytes += checkpoint::NumBytes(
+            model::LocateWeight(checkpoint, matrix.name).tensor->spec);
       }
     }
   }
   return bytes;
 }
 
-void FeatureRows::Start(int64_t num_rows, ThreadPool& pool) {
+void FeatureRows::Start(int64_t num_rows, base::ThreadPool& pool) {
   if (values_.rows() < num_rows) {
-    values_ = Matrix<float>();  // Frees it before it grows.
-    values_ = Matrix<float>(num_rows, layout_.num_features);
+    values_ = base::Matrix<float>();  // Frees it before it grows.
+    values_ = base::Matrix<float>(num_rows, layout_.num_features);
   }
   rows_ = num_rows;
   // Features for every token are written whole.
-  if (layout_.has_experts) ClearRows(values_.view().Rows(0, num_rows), pool);
+  if (layout_.has_experts)
+    model::ClearRows(values_.view().Rows(0, num_rows), pool);
 }
 
-void FeatureRows::Add(const BlockFeatures& part, ThreadPool& pool) {
+void FeatureRows::Add(const model::BlockFeatures& part,
+                      base::ThreadPool& pool) {
   const auto matrix = static_cast<size_t>(
       part.expert >= 0 ? part.expert
                        : static_cast<int64_t>(layout_.matrices.size()) - 1);
   const OutputMatrix& to = layout_.matrices[matrix];
   MOE_CHECK(to.num_columns == part.features.cols);
-  ParallelRows(
+  kernels::ParallelRows(
       part.features.rows, part.features.cols, pool,
       [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i) {
@@ -123,11 +129,12 @@ void FeatureRows::Add(const BlockFeatures& part, ThreadPool& pool) {
       });
 }
 
-absl::StatusOr<HostTensor> AddChange(const Checkpoint& checkpoint,
-                                     const OutputMatrix& matrix,
-                                     MatrixView<const double> change) {
-  MOE_ASSIGN_OR_RETURN(HostTensor tensor, ReadWeight(checkpoint, matrix.name));
-  std::vector<float> values = ToFloats(tensor);
+absl::StatusOr<checkpoint::HostTensor> AddChange(
+    const checkpoint::Checkpoint& checkpoint, const OutputMatrix& matrix,
+    base::MatrixView<const double> change) {
+  MOE_ASSIGN_OR_RETURN(checkpoint::HostTensor tensor,
+                       model::ReadWeight(checkpoint, matrix.name));
+  std::vector<float> values = model::ToFloats(tensor);
   for (int64_t i = 0; i < change.rows; ++i) {
     for (int64_t j = 0; j < matrix.num_columns; ++j) {
       float& value = values[static_cast<size_t>(i * matrix.num_columns + j)];
@@ -135,14 +142,15 @@ absl::StatusOr<HostTensor> AddChange(const Checkpoint& checkpoint,
                                  change.RowData(i)[matrix.first_column + j]);
     }
   }
-  FloatToWeights(tensor.dtype, values, absl::MakeSpan(tensor.bytes));
+  checkpoint::FloatToWeights(tensor.dtype, values,
+                             absl::MakeSpan(tensor.bytes));
   const std::optional<int64_t> bad = FindNonFinite(tensor.dtype, tensor.bytes);
   if (!bad.has_value()) return tensor;
-  return absl::InvalidArgumentError(
-      absl::StrCat("tensor \"", FormatTensorName(matrix.name), "\", element ",
-                   *bad, ": expected a number that ", DtypeName(tensor.dtype),
-                   " can hold, found ", values[static_cast<size_t>(*bad)],
-                   "; give more tokens or a larger ridge"));
+  return absl::InvalidArgumentError(absl::StrCat(
+      "tensor \"", checkpoint::FormatTensorName(matrix.name), "\", element ",
+      *bad, ": expected a number that ", checkpoint::DtypeName(tensor.dtype),
+      " can hold, found ", values[static_cast<size_t>(*bad)],
+      "; give more tokens or a larger ridge"));
 }
 
-}  // namespace moe
+}  // namespace moe::reconstruct

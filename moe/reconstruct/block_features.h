@@ -22,11 +22,11 @@
 #include "moe/checkpoint/tensor_name.h"
 #include "moe/model/layer/layer_batch.h"
 
-namespace moe {
+namespace moe::reconstruct {
 
 // A matrix [H, num_columns] of a block, and the place of its features.
 struct OutputMatrix {
-  TensorName name;
+  checkpoint::TensorName name;
   int64_t first_column = 0;
   int64_t num_columns = 0;
 };
@@ -40,18 +40,18 @@ struct BlockLayout {
 };
 
 // The matrices of a block of layer `layer`: o_proj, or down_proj and w2.
-BlockLayout LayoutOfBlock(const Checkpoint& checkpoint, int64_t layer,
-                          DecoderBlock block);
+BlockLayout LayoutOfBlock(const checkpoint::Checkpoint& checkpoint,
+                          int64_t layer, model::DecoderBlock block);
 
 // The bytes of the matrices of all blocks, as they are stored.
-int64_t OutputMatrixBytes(const Checkpoint& checkpoint);
+int64_t OutputMatrixBytes(const checkpoint::Checkpoint& checkpoint);
 
 // The matrix of a checkpoint plus its columns of `change`, [H, num_features],
 // rounded once to the type that it is stored in. InvalidArgument, with tensor
 // and element, if that type cannot hold a sum; the errors of ReadWeight.
-absl::StatusOr<HostTensor> AddChange(const Checkpoint& checkpoint,
-                                     const OutputMatrix& matrix,
-                                     MatrixView<const double> change);
+absl::StatusOr<checkpoint::HostTensor> AddChange(
+    const checkpoint::Checkpoint& checkpoint, const OutputMatrix& matrix,
+    base::MatrixView<const double> change);
 
 // The features of a batch, gathered part by part.
 class FeatureRows {
@@ -59,19 +59,21 @@ class FeatureRows {
   explicit FeatureRows(const BlockLayout& layout) : layout_(layout) {}
 
   // Clears `num_rows` rows.
-  void Start(int64_t num_rows, ThreadPool& pool);
+  void Start(int64_t num_rows, base::ThreadPool& pool);
   // For LayerTaps::features. A feature times its routing weight is a product in
   // float32.
-  void Add(const BlockFeatures& part, ThreadPool& pool);
+  void Add(const model::BlockFeatures& part, base::ThreadPool& pool);
   // [num_rows, num_features]
-  MatrixView<const float> rows() const { return values_.view().Rows(0, rows_); }
+  base::MatrixView<const float> rows() const {
+    return values_.view().Rows(0, rows_);
+  }
 
  private:
   const BlockLayout& layout_;
   int64_t rows_ = 0;
-  Matrix<float> values_;
+  base::Matrix<float> values_;
 };
 
-}  // namespace moe
+}  // namespace moe::reconstruct
 
 #endif  // MOE_RECONSTRUCT_BLOCK_FEATURES_H_

@@ -26,32 +26,36 @@
 #include "moe/model/layer/layer_batch.h"
 #include "moe/model/walk/testing/walk_fixture.h"
 
-namespace moe {
+namespace moe::reconstruct {
 namespace {
 
-using ::moe::testing::BitsEqual;
-using ::moe::testing::FixtureNames;
-using ::moe::testing::FixturePath;
-using ::moe::testing::MoeFixtureNames;
-using ::moe::testing::MoeFixturePath;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TestMatrix;
+using ::moe::base::testing::StatusIs;
+using ::moe::kernels::testing::BitsEqual;
+using ::moe::kernels::testing::TestMatrix;
+using ::moe::model::testing::FixtureNames;
+using ::moe::model::testing::FixturePath;
+using ::moe::model::testing::MoeFixtureNames;
+using ::moe::model::testing::MoeFixturePath;
 using ::testing::HasSubstr;
 using ::testing::UnorderedElementsAreArray;
 
 // The names in the files of all matrices that end a block of the layer.
-std::set<std::string> LastMatrices(const Checkpoint& checkpoint, int64_t layer,
-                                   DecoderBlock block) {
-  const std::set<TensorKind> kinds =
-      block == DecoderBlock::kAttention
-          ? std::set<TensorKind>{TensorKind::kOutput}
-          : std::set<TensorKind>{
-                TensorKind::kMlpDown, TensorKind::kContractDown,
-                TensorKind::kExpertDown, TensorKind::kResidualDown};
+std::set<std::string> LastMatrices(const checkpoint::Checkpoint& checkpoint,
+                                   int64_t layer, model::DecoderBlock block) {
+  const std::set<checkpoint::TensorKind> kinds =
+      block == model::DecoderBlock::kAttention
+          ? std::set<checkpoint::TensorKind>{checkpoint::TensorKind::kOutput}
+          : std::set<checkpoint::TensorKind>{
+                checkpoint::TensorKind::kMlpDown,
+                checkpoint::TensorKind::kContractDown,
+                checkpoint::TensorKind::kExpertDown,
+                checkpoint::TensorKind::kResidualDown};
   std::set<std::string> names;
-  for (const SafetensorsFile& shard : checkpoint.tensors().shards()) {
-    for (const SafetensorsTensor& tensor : shard.tensors()) {
-      const std::optional<TensorName> name = ParseTensorName(tensor.spec.name);
+  for (const checkpoint::SafetensorsFile& shard :
+       checkpoint.tensors().shards()) {
+    for (const checkpoint::SafetensorsTensor& tensor : shard.tensors()) {
+      const std::optional<checkpoint::TensorName> name =
+          checkpoint::ParseTensorName(tensor.spec.name);
       if (name.has_value() && name->layer == layer && !name->is_bias &&
           kinds.count(name->kind) > 0) {
         names.insert(tensor.spec.name);
@@ -74,21 +78,24 @@ std::vector<std::string> AllFixtures() {
 
 TEST(LayoutOfBlockTest, HasAllLastMatricesSideBySide) {
   for (const std::string& path : AllFixtures()) {
-    const Checkpoint checkpoint = Checkpoint::Open(path).value();
-    const LlamaConfig& config = DecoderConfig(checkpoint.config());
+    const checkpoint::Checkpoint checkpoint =
+        checkpoint::Checkpoint::Open(path).value();
+    const checkpoint::LlamaConfig& config =
+        checkpoint::DecoderConfig(checkpoint.config());
     for (int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
-      for (const DecoderBlock block :
-           {DecoderBlock::kAttention, DecoderBlock::kMlp}) {
+      for (const model::DecoderBlock block :
+           {model::DecoderBlock::kAttention, model::DecoderBlock::kMlp}) {
         SCOPED_TRACE(absl::StrCat(path, ", layer ", layer));
         const BlockLayout layout = LayoutOfBlock(checkpoint, layer, block);
         std::vector<std::string> names;
         int64_t next = 0, num_of_experts = 0;
         for (const OutputMatrix& matrix : layout.matrices) {
-          names.push_back(FormatTensorName(matrix.name));
+          names.push_back(checkpoint::FormatTensorName(matrix.name));
           EXPECT_EQ(matrix.first_column, next);
           next += matrix.num_columns;
-          EXPECT_EQ(LocateWeight(checkpoint, matrix.name).tensor->spec.shape,
-                    (Shape{config.hidden_size, matrix.num_columns}));
+          EXPECT_EQ(
+              model::LocateWeight(checkpoint, matrix.name).tensor->spec.shape,
+              (checkpoint::Shape{config.hidden_size, matrix.num_columns}));
           // Ascending, and what has no expert at the end.
           if (matrix.name.expert >= 0) {
             EXPECT_EQ(matrix.name.expert, num_of_experts++);
@@ -104,15 +111,18 @@ TEST(LayoutOfBlockTest, HasAllLastMatricesSideBySide) {
 }
 
 TEST(AddChangeTest, AddsTheMatrixsOwnColumns) {
-  const Checkpoint checkpoint =
-      Checkpoint::Open(MoeFixturePath(MoeFixtureNames()[0])).value();
-  const BlockLayout layout = LayoutOfBlock(checkpoint, 0, DecoderBlock::kMlp);
+  const checkpoint::Checkpoint checkpoint =
+      checkpoint::Checkpoint::Open(MoeFixturePath(MoeFixtureNames()[0]))
+          .value();
+  const BlockLayout layout =
+      LayoutOfBlock(checkpoint, 0, model::DecoderBlock::kMlp);
   const OutputMatrix& matrix = layout.matrices[1];
   const std::vector<float> values =
-      ToFloats(ReadWeight(checkpoint, matrix.name).value());
+      model::ToFloats(model::ReadWeight(checkpoint, matrix.name).value());
   // What is added to its own columns doubles each element, in every type.
-  Matrix<double> change(DecoderConfig(checkpoint.config()).hidden_size,
-                        layout.num_features);
+  base::Matrix<double> change(
+      checkpoint::DecoderConfig(checkpoint.config()).hidden_size,
+      layout.num_features);
   for (double& x : change.values()) x = 7.0;
   std::vector<float> doubled;
   for (size_t i = 0; i < values.size(); ++i) {
@@ -123,10 +133,10 @@ TEST(AddChangeTest, AddsTheMatrixsOwnColumns) {
         values[i];
     doubled.push_back(2.0f * values[i]);
   }
-  const absl::StatusOr<HostTensor> sum =
+  const absl::StatusOr<checkpoint::HostTensor> sum =
       AddChange(checkpoint, matrix, change.view());
   ASSERT_TRUE(sum.ok()) << sum.status();
-  EXPECT_EQ(ToFloats(*sum), doubled);
+  EXPECT_EQ(model::ToFloats(*sum), doubled);
 
   change.view().RowData(3)[matrix.first_column + 2] = 1e39;
   const int64_t element = 3 * matrix.num_columns + 2;
@@ -134,17 +144,19 @@ TEST(AddChangeTest, AddsTheMatrixsOwnColumns) {
       AddChange(checkpoint, matrix, change.view()),
       StatusIs(absl::StatusCode::kInvalidArgument,
                HasSubstr(absl::StrCat(
-                   "tensor \"", FormatTensorName(matrix.name), "\", element ",
-                   element, ": expected a number that "))));
+                   "tensor \"", checkpoint::FormatTensorName(matrix.name),
+                   "\", element ", element, ": expected a number that "))));
 }
 
 // 4 features each of 3 experts, and 3 for every token.
 BlockLayout Layout() {
   BlockLayout layout;
   for (int64_t e = 0; e < 3; ++e) {
-    layout.matrices.push_back({{TensorKind::kExpertDown, 0, e}, 4 * e, 4});
+    layout.matrices.push_back(
+        {{checkpoint::TensorKind::kExpertDown, 0, e}, 4 * e, 4});
   }
-  layout.matrices.push_back({{TensorKind::kResidualDown, 0}, 12, 3});
+  layout.matrices.push_back(
+      {{checkpoint::TensorKind::kResidualDown, 0}, 12, 3});
   layout.num_features = 15;
   layout.has_experts = true;
   return layout;
@@ -154,10 +166,11 @@ TEST(FeatureRowsTest, PutsEveryPartInItsPlace) {
   const BlockLayout layout = Layout();
   // More rows first: what they leave is gone.
   FeatureRows features(layout);
-  ThreadPool pool(2);
+  base::ThreadPool pool(2);
   for (const int64_t num_rows : {9, 7}) {
     features.Start(num_rows, pool);
-    Matrix<float> want = Matrix<float>::Zeros(num_rows, layout.num_features);
+    base::Matrix<float> want =
+        base::Matrix<float>::Zeros(num_rows, layout.num_features);
     for (int64_t e = 0; e < 3; ++e) {
       // Other tokens for other numbers of rows; expert 1 has none.
       std::vector<int64_t> rows;
@@ -170,8 +183,8 @@ TEST(FeatureRowsTest, PutsEveryPartInItsPlace) {
       TestMatrix part(static_cast<int64_t>(rows.size()), 4, /*misalignment=*/1,
                       /*padding=*/2);
       part.Fill(absl::StrCat("expert", e));
-      features.Add({DecoderBlock::kMlp, e, rows, 0, weights, part.view()},
-                   pool);
+      features.Add(
+          {model::DecoderBlock::kMlp, e, rows, 0, weights, part.view()}, pool);
       for (size_t i = 0; i < rows.size(); ++i) {
         for (int64_t j = 0; j < 4; ++j) {
           want.view().RowData(rows[i])[4 * e + j] =
@@ -201,4 +214,4 @@ TEST(FeatureRowsTest, PutsEveryPartInItsPlace) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::reconstruct

@@ -15,7 +15,7 @@
 #include "moe/model/layer/checkpoint_weights.h"
 #include "moe/reconstruct/energy_sums.h"
 
-namespace moe {
+namespace moe::reconstruct {
 namespace {
 
 // The rows that are read together.
@@ -23,19 +23,20 @@ constexpr int64_t kWeightRowsAtOnce = 256;
 
 }  // namespace
 
-absl::Status ColumnNorms(const Checkpoint& checkpoint, const TensorName& name,
-                         absl::Span<double> norms, ThreadPool& pool) {
+absl::Status ColumnNorms(const checkpoint::Checkpoint& checkpoint,
+                         const checkpoint::TensorName& name,
+                         absl::Span<double> norms, base::ThreadPool& pool) {
   std::fill(norms.begin(), norms.end(), 0.0);
   const int64_t num_rows =
-      LocateWeight(checkpoint, name).tensor->spec.shape.front();
+      model::LocateWeight(checkpoint, name).tensor->spec.shape.front();
   for (int64_t begin = 0; begin < num_rows; begin += kWeightRowsAtOnce) {
     const int64_t end = std::min(begin + kWeightRowsAtOnce, num_rows);
-    MOE_ASSIGN_OR_RETURN(const HostTensor rows,
-                         ReadWeightRows(checkpoint, name, begin, end));
-    const std::vector<float> values = ToFloats(rows);
+    MOE_ASSIGN_OR_RETURN(const checkpoint::HostTensor rows,
+                         model::ReadWeightRows(checkpoint, name, begin, end));
+    const std::vector<float> values = model::ToFloats(rows);
     AddSquaredColumnNorms(
-        MatrixView<const float>(values.data(), end - begin,
-                                static_cast<int64_t>(norms.size())),
+        base::MatrixView<const float>(values.data(), end - begin,
+                                      static_cast<int64_t>(norms.size())),
         norms, pool);
   }
   return absl::OkStatus();
@@ -48,4 +49,4 @@ int64_t ColumnNormsBytes(int64_t num_rows, int64_t num_columns) {
                         static_cast<int64_t>(sizeof(double)));
 }
 
-}  // namespace moe
+}  // namespace moe::reconstruct

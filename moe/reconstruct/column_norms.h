@@ -11,17 +11,18 @@
 #include "moe/checkpoint/checkpoint.h"
 #include "moe/checkpoint/tensor_name.h"
 
-namespace moe {
+namespace moe::reconstruct {
 
 // norms[c] becomes the sum of x_rc^2 over ascending r for the matrix `name`
 // [rows, norms.size()], upcast exactly, in double. The errors of
 // ReadWeightRows.
-absl::Status ColumnNorms(const Checkpoint& checkpoint, const TensorName& name,
-                         absl::Span<double> norms, ThreadPool& pool);
+absl::Status ColumnNorms(const checkpoint::Checkpoint& checkpoint,
+                         const checkpoint::TensorName& name,
+                         absl::Span<double> norms, base::ThreadPool& pool);
 
 // The memory of a call and of the norms.
 int64_t ColumnNormsBytes(int64_t num_rows, int64_t num_columns);
 
-}  // namespace moe
+}  // namespace moe::reconstruct
 
 #endif  // MOE_RECONSTRUCT_COLUMN_NORMS_H_

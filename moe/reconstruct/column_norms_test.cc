@@ -14,24 +14,25 @@
 #include "moe/model/layer/checkpoint_weights.h"
 #include "moe/model/walk/testing/walk_fixture.h"
 
-namespace moe {
+namespace moe::reconstruct {
 namespace {
 
-using ::moe::testing::BitsEqual;
-using ::moe::testing::FixturePath;
+using ::moe::kernels::testing::BitsEqual;
+using ::moe::model::testing::FixturePath;
 
 // gate_proj has 384 rows, more than are read together.
 TEST(ColumnNormsTest, AddsTheSquaresOfAllRows) {
-  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint checkpoint,
-                           Checkpoint::Open(FixturePath("llama_gqa_bf16")));
-  const TensorName name = {TensorKind::kMlpGate, 1};
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const checkpoint::Checkpoint checkpoint,
+      checkpoint::Checkpoint::Open(FixturePath("llama_gqa_bf16")));
+  const checkpoint::TensorName name = {checkpoint::TensorKind::kMlpGate, 1};
   const std::vector<float> values =
-      ToFloats(ReadWeight(checkpoint, name).value());
+      model::ToFloats(model::ReadWeight(checkpoint, name).value());
   std::vector<double> want(128), got(128, 5.0);
   for (size_t i = 0; i < values.size(); ++i) {
     want[i % 128] += double{values[i]} * double{values[i]};
   }
-  ThreadPool pool(2);
+  base::ThreadPool pool(2);
   MOE_ASSERT_OK(ColumnNorms(checkpoint, name, absl::MakeSpan(got), pool));
   EXPECT_TRUE(BitsEqual<double>(got, want));
 }
@@ -43,4 +44,4 @@ TEST(ColumnNormsTest, SaysWhatItTakes) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::reconstruct

@@ -27,7 +27,7 @@
 #include "moe/reconstruct/energy_sums.h"
 #include "moe/reconstruct/expert_counts.h"
 
-namespace moe {
+namespace moe::reconstruct {
 namespace {
 
 // Enough for a start: the first assignment replaces it.
@@ -42,7 +42,7 @@ class Alternation {
  public:
   Alternation(const EnergyTokens& tokens, const EnergySplitOptions& options,
               std::vector<int64_t> routed, RouterRegression regression,
-              ThreadPool& pool)
+              base::ThreadPool& pool)
       : tokens_(tokens),
         options_(options),
         num_tokens_(tokens.inputs.num_tokens()),
@@ -56,7 +56,7 @@ class Alternation {
                  static_cast<int64_t>(routed_.size()) / num_experts_),
         prices_(static_cast<size_t>(num_experts_)) {}
 
-  absl::Status Start(MatrixView<const float> start) {
+  absl::Status Start(base::MatrixView<const float> start) {
     return ChooseExperts(tokens_.inputs, start, ExpertRanking::kLogits,
                          chosen_.view(), pool_);
   }
@@ -64,7 +64,7 @@ class Alternation {
   // Experts, router and P once more; keeps the best in `layer`.
   absl::Status Iterate(EnergyLayer& layer) {
     MOE_RETURN_IF_ERROR(AssignNeurons());
-    MOE_ASSIGN_OR_RETURN(Matrix<float> router, FitRouter());
+    MOE_ASSIGN_OR_RETURN(base::Matrix<float> router, FitRouter());
     MOE_RETURN_IF_ERROR(ChooseExperts(tokens_.inputs, router.view(),
                                       ExpertRanking::kProbabilities,
                                       chosen_.view(), pool_));
@@ -88,10 +88,10 @@ class Alternation {
  private:
   // Step 1: experts_.
   absl::Status AssignNeurons() {
-    Matrix<double> affinity =
-        Matrix<double>::Zeros(num_experts_, tokens_.energies.hidden_size());
+    base::Matrix<double> affinity = base::Matrix<double>::Zeros(
+        num_experts_, tokens_.energies.hidden_size());
     const auto add = [&](int64_t first,
-                         MatrixView<const float> rows) -> absl::Status {
+                         base::MatrixView<const float> rows) -> absl::Status {
       AddAffinity(rows, chosen_.view().Rows(first, first + rows.rows), affinity,
                   pool_);
       return absl::OkStatus();
@@ -99,7 +99,7 @@ class Alternation {
     MOE_RETURN_IF_ERROR(
         tokens_.energies.ForEachBlock(kEnergyRowsAtOnce, energy_buffer_, add));
     const auto num_routed = static_cast<int64_t>(routed_.size());
-    Matrix<float> costs(num_routed, num_experts_);
+    base::Matrix<float> costs(num_routed, num_experts_);
     for (int64_t i = 0; i < num_routed; ++i) {
       const int64_t neuron = routed_[static_cast<size_t>(i)];
       for (int64_t e = 0; e < num_experts_; ++e) {
@@ -120,24 +120,25 @@ class Alternation {
   }
 
   // Step 2: sums_ and the router.
-  absl::StatusOr<Matrix<float>> FitRouter() {
-    Matrix<double> products =
-        Matrix<double>::Zeros(num_experts_, tokens_.inputs.hidden_size());
-    Matrix<float> targets(std::min(kEnergyRowsAtOnce, num_tokens_),
-                          num_experts_);
+  absl::StatusOr<base::Matrix<float>> FitRouter() {
+    base::Matrix<double> products =
+        base::Matrix<double>::Zeros(num_experts_, tokens_.inputs.hidden_size());
+    base::Matrix<float> targets(std::min(kEnergyRowsAtOnce, num_tokens_),
+                                num_experts_);
     const auto add = [&](int64_t first,
-                         MatrixView<const float> x) -> absl::Status {
+                         base::MatrixView<const float> x) -> absl::Status {
       const int64_t last = first + x.rows;
-      MOE_ASSIGN_OR_RETURN(const MatrixView<float> energies,
+      MOE_ASSIGN_OR_RETURN(const base::MatrixView<float> energies,
                            tokens_.energies.Load(first, last, energy_buffer_));
-      const MatrixView<float> sums = sums_.view().Rows(first, last);
+      const base::MatrixView<float> sums = sums_.view().Rows(first, last);
       SumByExpert(energies, experts_, sums, pool_);
-      const MatrixView<float> y = targets.view().Rows(0, x.rows);
+      const base::MatrixView<float> y = targets.view().Rows(0, x.rows);
       RouterTargets(sums, y, pool_);
-      AddWeightedProducts(y, x,
-                          tokens_.weights.subspan(static_cast<size_t>(first),
-                                                  static_cast<size_t>(x.rows)),
-                          products, pool_);
+      kernels::AddWeightedProducts(
+          y, x,
+          tokens_.weights.subspan(static_cast<size_t>(first),
+                                  static_cast<size_t>(x.rows)),
+          products, pool_);
       return absl::OkStatus();
     };
     MOE_RETURN_IF_ERROR(
@@ -152,8 +153,8 @@ class Alternation {
   }
 
   double OracleEnergy() const {
-    Matrix<int32_t> best(num_tokens_, options_.top_k());
-    TopK(sums_.view(), best.view(), pool_);
+    base::Matrix<int32_t> best(num_tokens_, options_.top_k());
+    kernels::TopK(sums_.view(), best.view(), pool_);
     double oracle = 0.0;
     AddChosenEnergy(sums_.view(), best.view(), oracle);
     return oracle;
@@ -165,13 +166,13 @@ class Alternation {
   const int64_t num_experts_;
   const std::vector<int64_t> routed_;  // Ascending.
   const RouterRegression regression_;
-  ThreadPool& pool_;
-  Matrix<int32_t> chosen_;   // [T, k]: P.
-  Matrix<float> sums_;       // [T, E]: S.
-  Matrix<int64_t> experts_;  // [E, expert_size]
-  BalancedAssigner assigner_;
+  base::ThreadPool& pool_;
+  base::Matrix<int32_t> chosen_;   // [T, k]: P.
+  base::Matrix<float> sums_;       // [T, E]: S.
+  base::Matrix<int64_t> experts_;  // [E, expert_size]
+  gates::BalancedAssigner assigner_;
   std::vector<double> prices_;
-  Matrix<float> input_buffer_, energy_buffer_;
+  base::Matrix<float> input_buffer_, energy_buffer_;
 };
 
 }  // namespace
@@ -191,34 +192,34 @@ ClusteringOptions StartClustering(const EnergySplitOptions& options) {
   return clustering;
 }
 
-absl::StatusOr<Matrix<float>> StartRouter(HiddenStates& inputs,
-                                          const EnergySplitOptions& options,
-                                          absl::string_view stream_name,
-                                          const StartResources& resources) {
+absl::StatusOr<base::Matrix<float>> StartRouter(
+    model::HiddenStates& inputs, const EnergySplitOptions& options,
+    absl::string_view stream_name, const StartResources& resources) {
   const int64_t num_tokens = inputs.num_tokens();
   const int64_t num_points = NumStartTokens(num_tokens);
   MOE_ASSIGN_OR_RETURN(
-      HiddenStates points,
-      HiddenStates::Create(num_points, inputs.hidden_size(), resources.budget,
-                           resources.spill_directory));
-  Matrix<float> from, to;
+      model::HiddenStates points,
+      model::HiddenStates::Create(num_points, inputs.hidden_size(),
+                                  resources.budget, resources.spill_directory));
+  base::Matrix<float> from, to;
   for (int64_t i = 0; i < num_points; ++i) {
     const int64_t token = i * num_tokens / num_points;
-    MOE_ASSIGN_OR_RETURN(const MatrixView<float> row,
+    MOE_ASSIGN_OR_RETURN(const base::MatrixView<float> row,
                          inputs.Load(token, token + 1, from));
     MOE_RETURN_IF_ERROR(points.StoreCopy(i, row, to));
   }
   MOE_ASSIGN_OR_RETURN(
-      Clustering clustering,
-      ClusterBalanced(
+      gates::Clustering clustering,
+      gates::ClusterBalanced(
           points, StartClustering(options), stream_name,
           {resources.memory, resources.pool, resources.set_detail}));
   return std::move(clustering.centroids);
 }
 
 absl::StatusOr<EnergyLayer> SplitLayerByEnergy(
-    const EnergyTokens& tokens, MatrixView<const float> start,
-    const EnergySplitOptions& options, int64_t expert_size, ThreadPool& pool) {
+    const EnergyTokens& tokens, base::MatrixView<const float> start,
+    const EnergySplitOptions& options, int64_t expert_size,
+    base::ThreadPool& pool) {
   const int64_t num_neurons = tokens.energies.hidden_size();
   MOE_CHECK(options.num_shared_neurons() +
                 options.num_experts() * expert_size ==
@@ -266,4 +267,4 @@ int64_t EnergyLayerBytes(const EnergyLayerSize& size,
          kSolveBytes + size.num_threads * kSolveThreadBytes;
 }
 
-}  // namespace moe
+}  // namespace moe::reconstruct

@@ -42,21 +42,21 @@
 #include "moe/model/walk/hidden_states.h"
 #include "moe/reconstruct/energy_split_options.pb.h"
 
-namespace moe {
+namespace moe::reconstruct {
 
 // All tokens of a layer.
 struct EnergyTokens {
-  HiddenStates& inputs;             // x [T, H], the MLP's inputs.
-  HiddenStates& energies;           // V [T, I].
+  model::HiddenStates& inputs;      // x [T, H], the MLP's inputs.
+  model::HiddenStates& energies;    // V [T, I].
   absl::Span<const float> weights;  // w [T].
   absl::Span<const double> totals;  // sum_t V_tn [I], as TakeEnergies gives.
 };
 
 struct EnergyLayer {
-  Matrix<float> router;  // [E, H], scaled to router_spread.
+  base::Matrix<float> router;  // [E, H], scaled to router_spread.
   // Every neuron once, ascending in each expert and among the shared ones;
   // `residual` only if there are shared ones.
-  LayerNeuronIndices indices;
+  checkpoint::LayerNeuronIndices indices;
   // The captured energy after each iteration, and the index of the best.
   std::vector<double> captured;
   int64_t best_iteration = 0;
@@ -74,10 +74,10 @@ int64_t NumStartTokens(int64_t num_tokens);
 ClusteringOptions StartClustering(const EnergySplitOptions& options);
 
 struct StartResources {
-  const ClusteringMemory& memory;
-  MemoryBudget& budget;
+  const gates::ClusteringMemory& memory;
+  base::MemoryBudget& budget;
   absl::string_view spill_directory;
-  ThreadPool& pool;
+  base::ThreadPool& pool;
   std::function<void(absl::string_view)> set_detail = nullptr;
 };
 
@@ -85,10 +85,9 @@ struct StartResources {
 // cosines (ClusterBalanced with jitter 1, 10 iterations and the stream
 // `stream_name`) of n = min(T, 6000) tokens, floor(i T / n) for i < n. The
 // errors of ClusterBalanced and HiddenStates.
-absl::StatusOr<Matrix<float>> StartRouter(HiddenStates& inputs,
-                                          const EnergySplitOptions& options,
-                                          absl::string_view stream_name,
-                                          const StartResources& resources);
+absl::StatusOr<base::Matrix<float>> StartRouter(
+    model::HiddenStates& inputs, const EnergySplitOptions& options,
+    absl::string_view stream_name, const StartResources& resources);
 
 // Splits a layer from the P of `start` [E, H], by its logits. `expert_size` is
 // what SizesOf gives for the options, which must be valid.
@@ -100,8 +99,9 @@ absl::StatusOr<Matrix<float>> StartRouter(HiddenStates& inputs,
 //
 // Errors: those of RouterRegression, ChooseExperts and HiddenStates.
 absl::StatusOr<EnergyLayer> SplitLayerByEnergy(
-    const EnergyTokens& tokens, MatrixView<const float> start,
-    const EnergySplitOptions& options, int64_t expert_size, ThreadPool& pool);
+    const EnergyTokens& tokens, base::MatrixView<const float> start,
+    const EnergySplitOptions& options, int64_t expert_size,
+    base::ThreadPool& pool);
 
 struct EnergyLayerSize {
   int64_t num_tokens = 0;
@@ -113,6 +113,6 @@ struct EnergyLayerSize {
 int64_t EnergyLayerBytes(const EnergyLayerSize& size,
                          const EnergySplitOptions& options);
 
-}  // namespace moe
+}  // namespace moe::reconstruct
 
 #endif  // MOE_RECONSTRUCT_ENERGY_LAYER_H_

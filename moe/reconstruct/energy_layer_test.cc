@@ -27,16 +27,16 @@
 #include "moe/reconstruct/energy_sums.h"
 #include "moe/reconstruct/testing/energy_reference.h"
 
-namespace moe {
+namespace moe::reconstruct {
 namespace {
 
-using ::moe::reference::DrawEnergyCase;
-using ::moe::reference::EnergyCase;
-using ::moe::reference::EnergyResult;
-using ::moe::testing::BitsEqual;
-using ::moe::testing::FewKernelMachines;
-using ::moe::testing::KernelMachineName;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::StatusIs;
+using ::moe::kernels::testing::BitsEqual;
+using ::moe::kernels::testing::FewKernelMachines;
+using ::moe::kernels::testing::KernelMachineName;
+using ::moe::reconstruct::reference::DrawEnergyCase;
+using ::moe::reconstruct::reference::EnergyCase;
+using ::moe::reconstruct::reference::EnergyResult;
 using ::testing::HasSubstr;
 using ::testing::ValuesIn;
 
@@ -52,20 +52,20 @@ EnergySplitOptions Options(int64_t num_experts, int64_t num_shared,
 
 absl::StatusOr<EnergyLayer> Split(const EnergyCase& layer,
                                   const EnergySplitOptions& options,
-                                  MemoryBudget& budget,
+                                  base::MemoryBudget& budget,
                                   const std::string& directory,
-                                  ThreadPool& pool) {
-  const auto rows =
-      [&](const Matrix<float>& values) -> absl::StatusOr<HiddenStates> {
-    MOE_ASSIGN_OR_RETURN(
-        HiddenStates states,
-        HiddenStates::Create(values.rows(), values.cols(), budget, directory));
-    Matrix<float> buffer;
+                                  base::ThreadPool& pool) {
+  const auto rows = [&](const base::Matrix<float>& values)
+      -> absl::StatusOr<model::HiddenStates> {
+    MOE_ASSIGN_OR_RETURN(model::HiddenStates states,
+                         model::HiddenStates::Create(
+                             values.rows(), values.cols(), budget, directory));
+    base::Matrix<float> buffer;
     MOE_RETURN_IF_ERROR(states.StoreCopy(0, values.view(), buffer));
     return states;
   };
-  MOE_ASSIGN_OR_RETURN(HiddenStates inputs, rows(layer.inputs));
-  MOE_ASSIGN_OR_RETURN(HiddenStates energies, rows(layer.activations));
+  MOE_ASSIGN_OR_RETURN(model::HiddenStates inputs, rows(layer.inputs));
+  MOE_ASSIGN_OR_RETURN(model::HiddenStates energies, rows(layer.activations));
   MOE_ASSIGN_OR_RETURN(
       const std::vector<double> totals,
       TakeEnergies(energies, layer.weights, layer.column_norms, pool));
@@ -78,8 +78,8 @@ absl::StatusOr<EnergyLayer> Split(const EnergyCase& layer,
 
 absl::StatusOr<EnergyLayer> Split(const EnergyCase& layer,
                                   const EnergySplitOptions& options) {
-  MemoryBudget unlimited;
-  ThreadPool pool(2);
+  base::MemoryBudget unlimited;
+  base::ThreadPool pool(2);
   return Split(layer, options, unlimited, "", pool);
 }
 
@@ -190,9 +190,9 @@ TEST(SplitLayerByEnergyTest, SaysWhatTheRidgeIsFor) {
 
 TEST(StartRouterTest, ClustersStridedTokens) {
   constexpr int64_t kTokens = 13000;
-  MemoryBudget budget;
-  ThreadPool pool(2);
-  Matrix<float> x(kTokens, 3);
+  base::MemoryBudget budget;
+  base::ThreadPool pool(2);
+  base::Matrix<float> x(kTokens, 3);
   for (int64_t t = 0; t < kTokens; ++t) {
     // Three directions; what lies between the strides is a fourth.
     const bool is_point =
@@ -201,17 +201,17 @@ TEST(StartRouterTest, ClustersStridedTokens) {
       x.view().RowData(t)[i] = !is_point ? -1.0f : t % 3 == i ? 2.0f : 0.0f;
     }
   }
-  MOE_ASSERT_OK_AND_ASSIGN(HiddenStates inputs,
-                           HiddenStates::Create(kTokens, 3, budget, ""));
-  Matrix<float> buffer;
+  MOE_ASSERT_OK_AND_ASSIGN(model::HiddenStates inputs,
+                           model::HiddenStates::Create(kTokens, 3, budget, ""));
+  base::Matrix<float> buffer;
   MOE_ASSERT_OK(inputs.StoreCopy(0, x.view(), buffer));
   const EnergySplitOptions options = Options(3, 0, 1);
   EXPECT_EQ(NumStartTokens(kTokens), 6000);
-  MOE_ASSERT_OK_AND_ASSIGN(const ClusteringMemory memory,
-                           ClusteringMemory::Reserve(
+  MOE_ASSERT_OK_AND_ASSIGN(const gates::ClusteringMemory memory,
+                           gates::ClusteringMemory::Reserve(
                                {6000, 3, 2}, StartClustering(options), budget));
   MOE_ASSERT_OK_AND_ASSIGN(
-      const Matrix<float> router,
+      const base::Matrix<float> router,
       StartRouter(inputs, options, "a stream", {memory, budget, "", pool}));
   std::set<std::vector<float>> rows;
   for (int64_t e = 0; e < 3; ++e) {
@@ -221,19 +221,19 @@ TEST(StartRouterTest, ClustersStridedTokens) {
             (std::set<std::vector<float>>{{2, 0, 0}, {0, 2, 0}, {0, 0, 2}}));
 }
 
-using EnergyLayerBitsTest = ::moe::testing::KernelTest;
+using EnergyLayerBitsTest = ::moe::kernels::testing::KernelTest;
 
 TEST_P(EnergyLayerBitsTest, AreThoseOfOneThreadInMemory) {
-  const testing::TempDirectory directory;
+  const base::testing::TempDirectory directory;
   const EnergyCase layer = DrawEnergyCase({1300, 40, 150, 9}, "bits");
   const EnergySplitOptions options = Options(9, 15, 2);
   EnergyLayer want;
-  testing::OnScalar([&](ThreadPool& one) {
-    MemoryBudget unlimited;
+  kernels::testing::OnScalar([&](base::ThreadPool& one) {
+    base::MemoryBudget unlimited;
     want = Split(layer, options, unlimited, "", one).value();
   });
-  MemoryBudget unlimited, nothing(0);
-  for (MemoryBudget* const budget : {&unlimited, &nothing}) {
+  base::MemoryBudget unlimited, nothing(0);
+  for (base::MemoryBudget* const budget : {&unlimited, &nothing}) {
     MOE_ASSERT_OK_AND_ASSIGN(
         const EnergyLayer got,
         Split(layer, options, *budget, directory.path(), pool()));
@@ -248,4 +248,4 @@ INSTANTIATE_TEST_SUITE_P(All, EnergyLayerBitsTest,
                          ValuesIn(FewKernelMachines()), KernelMachineName);
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::reconstruct

@@ -13,7 +13,7 @@
 #include "moe/reconstruct/energy_split_options.pb.h"
 #include "moe/reconstruct/split_report.h"
 
-namespace moe {
+namespace moe::reconstruct {
 namespace {
 
 double Captured(const EnergySplitLayer& layer) {
@@ -22,14 +22,15 @@ double Captured(const EnergySplitLayer& layer) {
 
 }  // namespace
 
-Json EnergySplitReportToJson(const EnergySplitOptions& options,
-                             const EnergySplit& split) {
-  Json json = Json::object();
-  json["options"] = OptionsToJson(options);
-  json["layers"] = Json::array();
+base::Json EnergySplitReportToJson(const EnergySplitOptions& options,
+                                   const EnergySplit& split) {
+  base::Json json = base::Json::object();
+  json["options"] = base::OptionsToJson(options);
+  json["layers"] = base::Json::array();
   for (size_t i = 0; i < split.layers.size(); ++i) {
     const EnergySplitLayer& layer = split.layers[i];
-    const LayerNeuronIndices& indices = split.neuron_indices.layers[i];
+    const checkpoint::LayerNeuronIndices& indices =
+        split.neuron_indices.layers[i];
     const LoadRange loads = LoadRangeOf(layer.loads);
     std::vector<double> by_iteration;
     for (const double captured : layer.captured) {
@@ -58,7 +59,8 @@ std::string FormatEnergySplitReport(const EnergySplit& split) {
                       "best iteration", "load", "seconds");
   for (size_t i = 0; i < split.layers.size(); ++i) {
     const EnergySplitLayer& layer = split.layers[i];
-    const LayerNeuronIndices& indices = split.neuron_indices.layers[i];
+    const checkpoint::LayerNeuronIndices& indices =
+        split.neuron_indices.layers[i];
     const LoadRange loads = LoadRangeOf(layer.loads);
     absl::StrAppendFormat(
         &text, "  %5d  %18s  %13.4f  %8.4f  %6.4f  %14s  %11s  %7.2f\n", i,
@@ -72,4 +74,4 @@ std::string FormatEnergySplitReport(const EnergySplit& split) {
   return text;
 }
 
-}  // namespace moe
+}  // namespace moe::reconstruct

@@ -9,7 +9,7 @@
 #include "moe/reconstruct/energy_split.h"
 #include "moe/reconstruct/energy_split_options.pb.h"
 
-namespace moe {
+namespace moe::reconstruct {
 
 // {"options": {...}, "layers": [{"layer", "expert_size", "shared_size",
 // "shared_share", "captured_share", "oracle_share", "captured_by_iteration",
@@ -20,12 +20,12 @@ namespace moe {
 // captures, what the experts of the most energy would, and what each iteration
 // captured. Loads are the least and the most tokens of an expert, by those of
 // an even load, T top_k / E. A share is 0 where there is no energy.
-Json EnergySplitReportToJson(const EnergySplitOptions& options,
-                             const EnergySplit& split);
+base::Json EnergySplitReportToJson(const EnergySplitOptions& options,
+                                   const EnergySplit& split);
 
 // The sizes, and a line for each layer.
 std::string FormatEnergySplitReport(const EnergySplit& split);
 
-}  // namespace moe
+}  // namespace moe::reconstruct
 
 #endif  // MOE_RECONSTRUCT_ENERGY_REPORT_H_

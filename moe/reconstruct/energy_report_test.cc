@@ -11,7 +11,7 @@
 #include "moe/reconstruct/energy_split.h"
 #include "moe/reconstruct/energy_split_options.pb.h"
 
-namespace moe {
+namespace moe::reconstruct {
 namespace {
 
 using ::testing::HasSubstr;
@@ -20,7 +20,7 @@ using ::testing::HasSubstr;
 EnergySplit OneLayer() {
   EnergySplit split;
   split.neuron_indices.layers.push_back(
-      {Matrix<int64_t>::Zeros(4, 3), std::vector<int64_t>{1, 2}});
+      {base::Matrix<int64_t>::Zeros(4, 3), std::vector<int64_t>{1, 2}});
   split.layers.push_back({.captured = {4.0, 6.0, 5.0},
                           .best_iteration = 1,
                           .oracle = 7.0,
@@ -34,20 +34,20 @@ EnergySplit OneLayer() {
 TEST(EnergyReportTest, HasSharesAndLoads) {
   EnergySplitOptions options;
   options.set_num_experts(4);
-  const Json report = EnergySplitReportToJson(options, OneLayer());
+  const base::Json report = EnergySplitReportToJson(options, OneLayer());
   EXPECT_EQ(report["options"]["num_experts"], 4);
-  const Json want = {{"layer", 0},
-                     {"expert_size", 3},
-                     {"shared_size", 2},
-                     {"shared_share", 0.75},
-                     {"captured_share", 0.75},
-                     {"oracle_share", 0.875},
-                     {"captured_by_iteration", {0.5, 0.75, 0.625}},
-                     {"best_iteration", 1},
-                     {"least_load", 0.5},
-                     {"largest_load", 1.25},
-                     {"seconds", 1.5}};
-  EXPECT_EQ(report["layers"], Json::array({want}));
+  const base::Json want = {{"layer", 0},
+                           {"expert_size", 3},
+                           {"shared_size", 2},
+                           {"shared_share", 0.75},
+                           {"captured_share", 0.75},
+                           {"oracle_share", 0.875},
+                           {"captured_by_iteration", {0.5, 0.75, 0.625}},
+                           {"best_iteration", 1},
+                           {"least_load", 0.5},
+                           {"largest_load", 1.25},
+                           {"seconds", 1.5}};
+  EXPECT_EQ(report["layers"], base::Json::array({want}));
 }
 
 TEST(EnergyReportTest, IsATable) {
@@ -66,7 +66,7 @@ TEST(EnergyReportTest, NoEnergyHasNoShares) {
   split.layers[0].routed = 0.0;
   split.layers[0].shared = 0.0;
   split.neuron_indices.layers[0].residual.reset();
-  const Json layer =
+  const base::Json layer =
       EnergySplitReportToJson(EnergySplitOptions(), split)["layers"][0];
   EXPECT_EQ(layer["shared_size"], 0);
   EXPECT_EQ(layer["shared_share"], 0.0);
@@ -74,4 +74,4 @@ TEST(EnergyReportTest, NoEnergyHasNoShares) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::reconstruct

@@ -25,10 +25,11 @@
 #include "moe/model/walk/hidden_states.h"
 #include "moe/reconstruct/energy_sums.h"
 
-namespace moe {
+namespace moe::reconstruct {
 namespace {
 
-absl::Status CheckLogits(int64_t first_token, MatrixView<const float> logits) {
+absl::Status CheckLogits(int64_t first_token,
+                         base::MatrixView<const float> logits) {
   for (int64_t t = 0; t < logits.rows; ++t) {
     const absl::Span<const float> row = logits.Row(t);
     const auto bad = std::find_if(row.begin(), row.end(), [](float logit) {
@@ -43,8 +44,8 @@ absl::Status CheckLogits(int64_t first_token, MatrixView<const float> logits) {
   return absl::OkStatus();
 }
 
-absl::Status NotPositiveDefinite(const HiddenStates& inputs, double ridge,
-                                 absl::string_view why) {
+absl::Status NotPositiveDefinite(const model::HiddenStates& inputs,
+                                 double ridge, absl::string_view why) {
   return absl::InvalidArgumentError(absl::StrCat(
       "the router's normal equations: expected a positive definite matrix, "
       "found one of ",
@@ -63,39 +64,39 @@ double ScaleTo(double spread, double size) {
 }  // namespace
 
 absl::StatusOr<RouterRegression> RouterRegression::Create(
-    HiddenStates& inputs, absl::Span<const float> weights, double ridge,
-    ThreadPool& pool) {
+    model::HiddenStates& inputs, absl::Span<const float> weights, double ridge,
+    base::ThreadPool& pool) {
   MOE_CHECK(static_cast<int64_t>(weights.size()) == inputs.num_tokens());
   // Rounding could hide it.
   if (ridge == 0.0 && inputs.num_tokens() < inputs.hidden_size()) {
     return NotPositiveDefinite(inputs, ridge, "");
   }
-  Matrix<double> gram =
-      Matrix<double>::Zeros(inputs.hidden_size(), inputs.hidden_size());
+  base::Matrix<double> gram =
+      base::Matrix<double>::Zeros(inputs.hidden_size(), inputs.hidden_size());
   const auto add = [&](int64_t first,
-                       MatrixView<const float> rows) -> absl::Status {
-    AddWeightedGram(rows,
-                    weights.subspan(static_cast<size_t>(first),
-                                    static_cast<size_t>(rows.rows)),
-                    gram, pool);
+                       base::MatrixView<const float> rows) -> absl::Status {
+    kernels::AddWeightedGram(rows,
+                             weights.subspan(static_cast<size_t>(first),
+                                             static_cast<size_t>(rows.rows)),
+                             gram, pool);
     return absl::OkStatus();
   };
-  Matrix<float> buffer;
+  base::Matrix<float> buffer;
   MOE_RETURN_IF_ERROR(inputs.ForEachBlock(kEnergyRowsAtOnce, buffer, add));
-  const double lambda = AddRidge(gram, ridge);
-  if (const absl::Status status = CholeskyFactor(gram, pool); !status.ok()) {
+  const double lambda = kernels::AddRidge(gram, ridge);
+  if (const absl::Status status = kernels::CholeskyFactor(gram, pool);
+      !status.ok()) {
     return NotPositiveDefinite(inputs, ridge,
                                absl::StrCat(" (", status.message(), ")"));
   }
   return RouterRegression(std::move(gram), lambda, inputs.num_tokens());
 }
 
-absl::StatusOr<Matrix<float>> RouterRegression::Solve(Matrix<double>& sums,
-                                                      double spread,
-                                                      ThreadPool& pool) const {
+absl::StatusOr<base::Matrix<float>> RouterRegression::Solve(
+    base::Matrix<double>& sums, double spread, base::ThreadPool& pool) const {
   MOE_CHECK(sums.cols() == factor_.cols());
-  const Matrix<double> right_sides = sums;
-  SolveCholesky(factor_, sums, pool);
+  const base::Matrix<double> right_sides = sums;
+  kernels::SolveCholesky(factor_, sums, pool);
   double power = 0.0;
   for (size_t i = 0; i < sums.values().size(); ++i) {
     const double g = sums.values()[i];
@@ -104,7 +105,7 @@ absl::StatusOr<Matrix<float>> RouterRegression::Solve(Matrix<double>& sums,
   const double scale = ScaleTo(
       spread,
       std::sqrt(power / static_cast<double>(sums.rows() * num_tokens_)));
-  Matrix<float> router(sums.rows(), sums.cols());
+  base::Matrix<float> router(sums.rows(), sums.cols());
   for (int64_t e = 0; e < router.rows(); ++e) {
     const absl::Span<const double> from = sums.Row(e);
     const absl::Span<float> to = router.Row(e);
@@ -119,26 +120,29 @@ absl::StatusOr<Matrix<float>> RouterRegression::Solve(Matrix<double>& sums,
   return router;
 }
 
-absl::Status ChooseExperts(HiddenStates& inputs, MatrixView<const float> router,
-                           ExpertRanking ranking, MatrixView<int32_t> chosen,
-                           ThreadPool& pool) {
+absl::Status ChooseExperts(model::HiddenStates& inputs,
+                           base::MatrixView<const float> router,
+                           ExpertRanking ranking,
+                           base::MatrixView<int32_t> chosen,
+                           base::ThreadPool& pool) {
   MOE_CHECK(chosen.rows == inputs.num_tokens() && chosen.cols <= router.rows);
-  const PackedMatrix packed = PackedMatrix::Pack(router, pool);
-  Matrix<float> logits(std::min(kEnergyRowsAtOnce, inputs.num_tokens()),
-                       router.rows);
+  const kernels::PackedMatrix packed =
+      kernels::PackedMatrix::Pack(router, pool);
+  base::Matrix<float> logits(std::min(kEnergyRowsAtOnce, inputs.num_tokens()),
+                             router.rows);
   const auto choose = [&](int64_t first,
-                          MatrixView<const float> rows) -> absl::Status {
-    const MatrixView<float> out = logits.view().Rows(0, rows.rows);
-    Gemm(rows, packed, out, pool);
+                          base::MatrixView<const float> rows) -> absl::Status {
+    const base::MatrixView<float> out = logits.view().Rows(0, rows.rows);
+    kernels::Gemm(rows, packed, out, pool);
     MOE_RETURN_IF_ERROR(CheckLogits(first, out));
     if (ranking == ExpertRanking::kProbabilities) {
-      Softmax(out, /*scale=*/1.0f, CausalMask(), out, pool);
+      kernels::Softmax(out, /*scale=*/1.0f, kernels::CausalMask(), out, pool);
     }
-    TopK(out, chosen.Rows(first, first + rows.rows), pool);
+    kernels::TopK(out, chosen.Rows(first, first + rows.rows), pool);
     return absl::OkStatus();
   };
-  Matrix<float> buffer;
+  base::Matrix<float> buffer;
   return inputs.ForEachBlock(kEnergyRowsAtOnce, buffer, choose);
 }
 
-}  // namespace moe
+}  // namespace moe::reconstruct

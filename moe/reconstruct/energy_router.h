@@ -14,7 +14,7 @@
 #include "moe/base/thread_pool.h"
 #include "moe/model/walk/hidden_states.h"
 
-namespace moe {
+namespace moe::reconstruct {
 
 // Fits linear maps from the inputs x_t [H] of a layer's tokens with weights w_t
 // to targets y_t. For each target e the weights g_e [H] are the minimum of
@@ -31,8 +31,8 @@ class RouterRegression {
   // if G + lambda I is not positive definite: with a ridge of 0, there must be
   // at least H independent x_t. The errors of HiddenStates.
   static absl::StatusOr<RouterRegression> Create(
-      HiddenStates& inputs, absl::Span<const float> weights, double ridge,
-      ThreadPool& pool);
+      model::HiddenStates& inputs, absl::Span<const float> weights,
+      double ridge, base::ThreadPool& pool);
 
   // Row e is float(s g_e) for the sums in row e, r_e = sum_t w_t y_te x_t, of
   // `sums` [E, H] (AddWeightedProducts), which become g. s is the largest power
@@ -42,14 +42,16 @@ class RouterRegression {
   //   sum over e of (g_e . r_e - lambda |g_e|^2) / (E T)
   // InvalidArgument if a weight is NaN or infinite. 2 E H^2 operations in
   // double.
-  absl::StatusOr<Matrix<float>> Solve(Matrix<double>& sums, double spread,
-                                      ThreadPool& pool) const;
+  absl::StatusOr<base::Matrix<float>> Solve(base::Matrix<double>& sums,
+                                            double spread,
+                                            base::ThreadPool& pool) const;
 
  private:
-  RouterRegression(Matrix<double> factor, double lambda, int64_t num_tokens)
+  RouterRegression(base::Matrix<double> factor, double lambda,
+                   int64_t num_tokens)
       : factor_(std::move(factor)), lambda_(lambda), num_tokens_(num_tokens) {}
 
-  Matrix<double> factor_;  // [H, H], the lower triangle.
+  base::Matrix<double> factor_;  // [H, H], the lower triangle.
   double lambda_;
   int64_t num_tokens_;
 };
@@ -67,10 +69,12 @@ enum class ExpertRanking {
 // g [E, H] and `chosen` [T, k]. Logits are products in float by Gemm.
 // InvalidArgument, with the token, if a logit is NaN or infinite; the errors of
 // HiddenStates.
-absl::Status ChooseExperts(HiddenStates& inputs, MatrixView<const float> router,
-                           ExpertRanking ranking, MatrixView<int32_t> chosen,
-                           ThreadPool& pool);
+absl::Status ChooseExperts(model::HiddenStates& inputs,
+                           base::MatrixView<const float> router,
+                           ExpertRanking ranking,
+                           base::MatrixView<int32_t> chosen,
+                           base::ThreadPool& pool);
 
-}  // namespace moe
+}  // namespace moe::reconstruct
 
 #endif  // MOE_RECONSTRUCT_ENERGY_ROUTER_H_

@@ -20,30 +20,31 @@
 #include "moe/model/layer/expert_routing.h"
 #include "moe/model/walk/hidden_states.h"
 
-namespace moe {
+namespace moe::reconstruct {
 namespace {
 
-using ::moe::testing::StatusIs;
-using ::moe::testing::TestMatrix;
+using ::moe::base::testing::StatusIs;
+using ::moe::kernels::testing::TestMatrix;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 class EnergyRouterTest : public ::testing::Test {
  protected:
-  HiddenStates Rows(MatrixView<const float> x) {
-    HiddenStates rows =
-        HiddenStates::Create(x.rows, x.cols, budget_, "").value();
+  model::HiddenStates Rows(base::MatrixView<const float> x) {
+    model::HiddenStates rows =
+        model::HiddenStates::Create(x.rows, x.cols, budget_, "").value();
     EXPECT_TRUE(rows.StoreCopy(0, x, buffer_).ok());
     return rows;
   }
-  HiddenStates Rows(int64_t rows, int64_t cols, std::vector<float> values) {
-    return Rows(MatrixView<const float>(values.data(), rows, cols));
+  model::HiddenStates Rows(int64_t rows, int64_t cols,
+                           std::vector<float> values) {
+    return Rows(base::MatrixView<const float>(values.data(), rows, cols));
   }
 
-  ThreadPool pool_{2};
-  MemoryBudget budget_;
-  Matrix<float> buffer_;
+  base::ThreadPool pool_{2};
+  base::MemoryBudget budget_;
+  base::Matrix<float> buffer_;
 };
 
 // Two features that never meet: g_i = sum w y x / (sum w x^2 + lambda).
@@ -56,22 +57,22 @@ TEST_F(EnergyRouterTest, SolvesARidgeRegression) {
   const std::vector<float> x = {1, 0, 2, 0, 0, 2};
   const std::vector<float> y = {3, 6, -5};
   const std::vector<float> weights = {2, 1, 3};
-  HiddenStates inputs = Rows(3, 2, x);
+  model::HiddenStates inputs = Rows(3, 2, x);
   MOE_ASSERT_OK_AND_ASSIGN(
       const RouterRegression regression,
       RouterRegression::Create(inputs, weights, 1.0 / 3.0, pool_));
-  Matrix<double> sums = Matrix<double>::Zeros(1, 2);
-  AddWeightedProducts(MatrixView<const float>(y.data(), 3, 1),
-                      MatrixView<const float>(x.data(), 3, 2), weights, sums,
-                      pool_);
-  MOE_ASSERT_OK_AND_ASSIGN(const Matrix<float> router,
+  base::Matrix<double> sums = base::Matrix<double>::Zeros(1, 2);
+  kernels::AddWeightedProducts(base::MatrixView<const float>(y.data(), 3, 1),
+                               base::MatrixView<const float>(x.data(), 3, 2),
+                               weights, sums, pool_);
+  MOE_ASSERT_OK_AND_ASSIGN(const base::Matrix<float> router,
                            regression.Solve(sums, 0.25, pool_));
   EXPECT_THAT(router.values(), ElementsAre(0.0625f, -0.0625f));
 }
 
 TEST_F(EnergyRouterTest, SaysThatTheRidgeIsTooSmall) {
   // Two tokens for three features.
-  HiddenStates inputs = Rows(2, 3, {1, 2, 3, 4, 5, 7});
+  model::HiddenStates inputs = Rows(2, 3, {1, 2, 3, 4, 5, 7});
   EXPECT_THAT(RouterRegression::Create(inputs, {1, 1}, 0.0, pool_).status(),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        AllOf(HasSubstr("the router's normal equations"),
@@ -79,7 +80,7 @@ TEST_F(EnergyRouterTest, SaysThatTheRidgeIsTooSmall) {
                              HasSubstr("raise ridge or use more text"))));
   EXPECT_TRUE(RouterRegression::Create(inputs, {1, 1}, 0.1, pool_).ok());
   // Enough tokens, but a feature is always 0.
-  HiddenStates zeros = Rows(3, 2, {1, 0, 2, 0, 3, 0});
+  model::HiddenStates zeros = Rows(3, 2, {1, 0, 2, 0, 3, 0});
   EXPECT_THAT(RouterRegression::Create(zeros, {1, 1, 1}, 0.0, pool_).status(),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        AllOf(HasSubstr("3 tokens for 2 features"),
@@ -87,32 +88,32 @@ TEST_F(EnergyRouterTest, SaysThatTheRidgeIsTooSmall) {
 }
 
 TEST_F(EnergyRouterTest, RefusesWeightsBeyondAFloat) {
-  HiddenStates inputs = Rows(1, 1, {1});
+  model::HiddenStates inputs = Rows(1, 1, {1});
   MOE_ASSERT_OK_AND_ASSIGN(const RouterRegression regression,
                            RouterRegression::Create(inputs, {1}, 0.0, pool_));
-  Matrix<double> sums(1, 1, std::vector<double>{1e300});
+  base::Matrix<double> sums(1, 1, std::vector<double>{1e300});
   EXPECT_THAT(regression.Solve(sums, 1.0, pool_).status(),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("router weight [0, 0]: expected a finite")));
 }
 
 TEST_F(EnergyRouterTest, RanksByLogitsTiesToTheLowest) {
-  HiddenStates inputs = Rows(2, 2, {1, 0, 0, 1});
+  model::HiddenStates inputs = Rows(2, 2, {1, 0, 0, 1});
   const std::vector<float> router = {1, 5, 3, 5, 3, 4, 2, 9};
-  Matrix<int32_t> chosen(2, 3);
-  MOE_ASSERT_OK(ChooseExperts(inputs,
-                              MatrixView<const float>(router.data(), 4, 2),
-                              ExpertRanking::kLogits, chosen.view(), pool_));
+  base::Matrix<int32_t> chosen(2, 3);
+  MOE_ASSERT_OK(
+      ChooseExperts(inputs, base::MatrixView<const float>(router.data(), 4, 2),
+                    ExpertRanking::kLogits, chosen.view(), pool_));
   EXPECT_THAT(chosen.Row(0), ElementsAre(1, 2, 3));  // 1, 3, 3, 2
   EXPECT_THAT(chosen.Row(1), ElementsAre(3, 0, 1));  // 5, 5, 4, 9
 }
 
 TEST_F(EnergyRouterTest, NamesTheTokenOfALogitThatIsNotFinite) {
-  HiddenStates inputs = Rows(2, 1, {1, 1e30f});
+  model::HiddenStates inputs = Rows(2, 1, {1, 1e30f});
   const std::vector<float> router = {1, 1e30f};
-  Matrix<int32_t> chosen(2, 1);
+  base::Matrix<int32_t> chosen(2, 1);
   EXPECT_THAT(
-      ChooseExperts(inputs, MatrixView<const float>(router.data(), 2, 1),
+      ChooseExperts(inputs, base::MatrixView<const float>(router.data(), 2, 1),
                     ExpertRanking::kLogits, chosen.view(), pool_),
       StatusIs(absl::StatusCode::kInvalidArgument,
                HasSubstr("router logit of token 1 for expert 1")));
@@ -123,17 +124,18 @@ TEST_F(EnergyRouterTest, NamesTheTokenOfALogitThatIsNotFinite) {
 TEST_F(EnergyRouterTest, RanksByProbabilitiesAsTheModelDoes) {
   const TestMatrix x = TestMatrix(700, 24).Fill("inputs");
   const TestMatrix g = TestMatrix(13, 24).Fill("router", 0x1p-22f);
-  HiddenStates inputs = Rows(x.view());
-  Matrix<int32_t> chosen(700, 4), by_logits(700, 4);
+  model::HiddenStates inputs = Rows(x.view());
+  base::Matrix<int32_t> chosen(700, 4), by_logits(700, 4);
   MOE_ASSERT_OK(ChooseExperts(inputs, g.view(), ExpertRanking::kProbabilities,
                               chosen.view(), pool_));
   MOE_ASSERT_OK(ChooseExperts(inputs, g.view(), ExpertRanking::kLogits,
                               by_logits.view(), pool_));
   EXPECT_FALSE(chosen == by_logits);
-  Matrix<float> logits(700, 13);
-  Gemm(x.view(), PackedMatrix::Pack(g.view(), pool_), logits.view(), pool_);
-  const std::vector<ExpertTokens> want =
-      RouteTokens({4, 1.0}, logits.view(), pool_);
+  base::Matrix<float> logits(700, 13);
+  kernels::Gemm(x.view(), kernels::PackedMatrix::Pack(g.view(), pool_),
+                logits.view(), pool_);
+  const std::vector<model::ExpertTokens> want =
+      model::RouteTokens({4, 1.0}, logits.view(), pool_);
   for (int64_t e = 0; e < 13; ++e) {
     std::vector<int64_t> got;
     for (int64_t t = 0; t < 700; ++t) {
@@ -145,4 +147,4 @@ TEST_F(EnergyRouterTest, RanksByProbabilitiesAsTheModelDoes) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::reconstruct

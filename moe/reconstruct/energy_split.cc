@@ -32,18 +32,18 @@
 #include "moe/reconstruct/layer_energies.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::reconstruct {
 namespace {
 
 // What cannot be spilled, taken before the walk takes the rest.
 struct SplitMemory {
-  MemoryBudget::Reservation layer;
-  ClusteringMemory start;
+  base::MemoryBudget::Reservation layer;
+  gates::ClusteringMemory start;
 
-  static absl::StatusOr<SplitMemory> Reserve(const LlamaConfig& config,
-                                             int64_t num_tokens,
-                                             const EnergySplitOptions& options,
-                                             const WalkResources& resources) {
+  static absl::StatusOr<SplitMemory> Reserve(
+      const checkpoint::LlamaConfig& config, int64_t num_tokens,
+      const EnergySplitOptions& options,
+      const model::WalkResources& resources) {
     const int num_threads = resources.pool.num_threads();
     SplitMemory memory;
     MOE_ASSIGN_OR_RETURN(
@@ -56,7 +56,7 @@ struct SplitMemory {
             "the energy split of a layer"));
     MOE_ASSIGN_OR_RETURN(
         memory.start,
-        ClusteringMemory::Reserve(
+        gates::ClusteringMemory::Reserve(
             {NumStartTokens(num_tokens), config.hidden_size, num_threads},
             StartClustering(options), resources.budget));
     return memory;
@@ -71,7 +71,7 @@ struct SplitJob {
 };
 
 // Gathers a layer's tokens, and splits it at its end.
-class EnergySplitTap : public WalkTap {
+class EnergySplitTap : public model::WalkTap {
  public:
   EnergySplitTap(const SplitJob& job, EnergySplit& split)
       : job_(job), split_(split), energies_(job.walk) {}
@@ -84,24 +84,24 @@ class EnergySplitTap : public WalkTap {
     return energies_.Start();
   }
 
-  absl::Status OnMlpInput(const TapContext& context,
-                          MatrixView<const float> rows) override {
+  absl::Status OnMlpInput(const model::TapContext& context,
+                          base::MatrixView<const float> rows) override {
     return inputs_->StoreCopy(context.group.first_token, rows, buffer_);
   }
 
-  absl::Status OnFeatures(const TapContext& context,
-                          const BlockFeatures& features) override {
+  absl::Status OnFeatures(const model::TapContext& context,
+                          const model::BlockFeatures& features) override {
     return energies_.AddFeatures(context, features);
   }
 
-  absl::Status OnLayerOutput(const TapContext& context,
-                             MatrixView<const float> hidden) override {
+  absl::Status OnLayerOutput(const model::TapContext& context,
+                             base::MatrixView<const float> hidden) override {
     energies_.AddOutput(context, hidden);
     return absl::OkStatus();
   }
 
   absl::Status OnLayerEnd(int64_t layer) override {
-    return Annotate(SplitLayer(layer), absl::StrCat("layer ", layer));
+    return base::Annotate(SplitLayer(layer), absl::StrCat("layer ", layer));
   }
 
  private:
@@ -114,7 +114,7 @@ class EnergySplitTap : public WalkTap {
     const absl::Time start = absl::Now();
     SetDetail(layer, "energies");
     MOE_RETURN_IF_ERROR(energies_.Finish(layer));
-    MOE_ASSIGN_OR_RETURN(const Matrix<float> router, Start(layer));
+    MOE_ASSIGN_OR_RETURN(const base::Matrix<float> router, Start(layer));
     SetDetail(layer, "experts and router");
     MOE_ASSIGN_OR_RETURN(
         EnergyLayer made,
@@ -127,7 +127,7 @@ class EnergySplitTap : public WalkTap {
     return absl::OkStatus();
   }
 
-  absl::StatusOr<Matrix<float>> Start(int64_t layer) {
+  absl::StatusOr<base::Matrix<float>> Start(int64_t layer) {
     const StartResources start = {
         job_.memory.start, job_.walk.resources.budget,
         job_.walk.options.spill_directory, job_.walk.resources.pool,
@@ -147,28 +147,27 @@ class EnergySplitTap : public WalkTap {
   const SplitJob& job_;
   EnergySplit& split_;
   LayerEnergies energies_;
-  std::optional<HiddenStates> inputs_;
-  Matrix<float> buffer_;
+  std::optional<model::HiddenStates> inputs_;
+  base::Matrix<float> buffer_;
 };
 
 }  // namespace
 
 absl::Status ValidateEnergySplitOptions(const EnergySplitOptions& options) {
-  MOE_RETURN_IF_ERROR(CheckOptions(options));
+  MOE_RETURN_IF_ERROR(base::CheckOptions(options));
   return CheckCounts(ExpertCountsOf(options));
 }
 
-absl::StatusOr<EnergySplit> SplitByEnergy(DenseModel& model,
-                                          const TokenSequences& sequences,
-                                          const EnergySplitOptions& given,
-                                          const WalkOptions& walk_options,
-                                          const WalkResources& resources) {
+absl::StatusOr<EnergySplit> SplitByEnergy(
+    model::DenseModel& model, const text::TokenSequences& sequences,
+    const EnergySplitOptions& given, const model::WalkOptions& walk_options,
+    const model::WalkResources& resources) {
   MOE_RETURN_IF_ERROR(ValidateEnergySplitOptions(given));
   const int64_t num_neurons = model.config().intermediate_size;
   MOE_ASSIGN_OR_RETURN(const EnergySplitOptions options,
                        WithSizes(given, num_neurons));
   // Before sorting, so that messages have the caller's sequence numbers.
-  MOE_RETURN_IF_ERROR(CheckSequences(model.config(), sequences));
+  MOE_RETURN_IF_ERROR(model::CheckSequences(model.config(), sequences));
   const int64_t num_tokens = sequences.num_tokens();
   MOE_RETURN_IF_ERROR(
       CheckEnoughTokensFor(ExpertCountsOf(options), num_tokens));
@@ -179,11 +178,12 @@ absl::StatusOr<EnergySplit> SplitByEnergy(DenseModel& model,
   const SplitJob job = {
       {model, num_tokens, walk_options, resources}, options, memory};
   EnergySplitTap tap(job, split);
-  MOE_RETURN_IF_ERROR(Annotate(WalkForward(model, InCanonicalOrder(sequences),
-                                           walk_options, &tap, resources)
-                                   .status(),
-                               "sequences sorted by their tokens"));
+  MOE_RETURN_IF_ERROR(base::Annotate(
+      model::WalkForward(model, model::InCanonicalOrder(sequences),
+                         walk_options, &tap, resources)
+          .status(),
+      "sequences sorted by their tokens"));
   return split;
 }
 
-}  // namespace moe
+}  // namespace moe::reconstruct

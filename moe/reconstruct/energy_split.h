@@ -22,7 +22,7 @@
 #include "moe/reconstruct/energy_split_options.pb.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::reconstruct {
 
 // What is known of a layer beside router and neurons. Energies are sums over
 // all tokens; see EnergyLayer.
@@ -37,9 +37,9 @@ struct EnergySplitLayer {
 };
 
 struct EnergySplit {
-  GateWeights gate_weights;  // [num_experts, hidden_size] each
+  checkpoint::GateWeights gate_weights;  // [num_experts, hidden_size] each
   // With `residual`, the shared neurons, unless there are none.
-  NeuronIndices neuron_indices;
+  checkpoint::NeuronIndices neuron_indices;
   std::vector<EnergySplitLayer> layers;
 };
 
@@ -61,12 +61,11 @@ absl::Status ValidateEnergySplitOptions(const EnergySplitOptions& options);
 // CheckEnoughTokensFor, before the walk; those of WalkForward, ReadWeight,
 // TakeEnergies, StartRouter and SplitLayerByEnergy, with the layer;
 // ResourceExhausted if the budget has no room for what cannot be spilled.
-absl::StatusOr<EnergySplit> SplitByEnergy(DenseModel& model,
-                                          const TokenSequences& sequences,
-                                          const EnergySplitOptions& options,
-                                          const WalkOptions& walk_options,
-                                          const WalkResources& resources);
+absl::StatusOr<EnergySplit> SplitByEnergy(
+    model::DenseModel& model, const text::TokenSequences& sequences,
+    const EnergySplitOptions& options, const model::WalkOptions& walk_options,
+    const model::WalkResources& resources);
 
-}  // namespace moe
+}  // namespace moe::reconstruct
 
 #endif  // MOE_RECONSTRUCT_ENERGY_SPLIT_H_

@@ -35,19 +35,19 @@
 #include "moe/reconstruct/token_weights.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::reconstruct {
 namespace {
 
-using ::moe::testing::BitsEqual;
-using ::moe::testing::Digest;
-using ::moe::testing::EightSequences;
-using ::moe::testing::FewKernelMachines;
-using ::moe::testing::FixturePath;
-using ::moe::testing::GatheringTap;
-using ::moe::testing::KernelMachineName;
-using ::moe::testing::SmallestBudget;
-using ::moe::testing::StatusIs;
-using ::moe::testing::WalkMachine;
+using ::moe::base::testing::StatusIs;
+using ::moe::kernels::testing::BitsEqual;
+using ::moe::kernels::testing::Digest;
+using ::moe::kernels::testing::FewKernelMachines;
+using ::moe::kernels::testing::KernelMachineName;
+using ::moe::model::testing::EightSequences;
+using ::moe::model::testing::FixturePath;
+using ::moe::model::testing::SmallestBudget;
+using ::moe::model::testing::WalkMachine;
+using ::moe::reconstruct::testing::GatheringTap;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::ValuesIn;
@@ -67,10 +67,11 @@ EnergySplitOptions Options() {
 }
 
 absl::StatusOr<EnergySplit> Split(const EnergySplitOptions& options,
-                                  const TokenSequences& sequences,
-                                  const WalkOptions& walk_options,
-                                  const WalkResources& resources) {
-  DenseModel model = DenseModel::Open(FixturePath(kFixture)).value();
+                                  const text::TokenSequences& sequences,
+                                  const model::WalkOptions& walk_options,
+                                  const model::WalkResources& resources) {
+  model::DenseModel model =
+      model::DenseModel::Open(FixturePath(kFixture)).value();
   return SplitByEnergy(model, sequences, options, walk_options, resources);
 }
 
@@ -81,20 +82,22 @@ absl::StatusOr<EnergySplit> Split(const EnergySplitOptions& options) {
 
 std::vector<float> GateValues(const EnergySplit& split) {
   std::vector<float> values;
-  for (const Matrix<float>& layer : split.gate_weights.layers) {
+  for (const base::Matrix<float>& layer : split.gate_weights.layers) {
     values.insert(values.end(), layer.values().begin(), layer.values().end());
   }
   return values;
 }
 
-HiddenStates RowsOf(const std::vector<float>& values, int64_t num_rows,
-                    MemoryBudget& budget) {
+model::HiddenStates RowsOf(const std::vector<float>& values, int64_t num_rows,
+                           base::MemoryBudget& budget) {
   const auto cols = static_cast<int64_t>(values.size()) / num_rows;
-  HiddenStates rows = HiddenStates::Create(num_rows, cols, budget, "").value();
-  Matrix<float> buffer;
+  model::HiddenStates rows =
+      model::HiddenStates::Create(num_rows, cols, budget, "").value();
+  base::Matrix<float> buffer;
   EXPECT_TRUE(
-      rows.StoreCopy(0, MatrixView<const float>(values.data(), num_rows, cols),
-                     buffer)
+      rows.StoreCopy(
+              0, base::MatrixView<const float>(values.data(), num_rows, cols),
+              buffer)
           .ok());
   return rows;
 }
@@ -104,21 +107,26 @@ TEST(SplitByEnergyTest, SplitsEveryLayerByItsOwnTokens) {
   MOE_ASSERT_OK_AND_ASSIGN(const EnergySplit split, Split(options));
   ASSERT_EQ(split.layers.size(), 4u);
   WalkMachine machine;
-  DenseModel model = DenseModel::Open(FixturePath(kFixture)).value();
-  const TokenSequences sequences = InCanonicalOrder(EightSequences(kFixture));
+  model::DenseModel model =
+      model::DenseModel::Open(FixturePath(kFixture)).value();
+  const text::TokenSequences sequences =
+      model::InCanonicalOrder(EightSequences(kFixture));
   GatheringTap tap;
   MOE_ASSERT_OK(
-      WalkForward(model, sequences, {}, &tap, machine.resources()).status());
+      model::WalkForward(model, sequences, {}, &tap, machine.resources())
+          .status());
   const int64_t num_tokens = sequences.num_tokens();
   for (int64_t l = 0; l < 4; ++l) {
     const GatheringTap::Layer& seen = tap.layers[static_cast<size_t>(l)];
-    HiddenStates inputs = RowsOf(seen.inputs, num_tokens, machine.budget);
-    HiddenStates energies =
+    model::HiddenStates inputs =
+        RowsOf(seen.inputs, num_tokens, machine.budget);
+    model::HiddenStates energies =
         RowsOf(seen.activations, num_tokens, machine.budget);
     const std::vector<float> weights =
         TokenWeights(seen.norms, 128, model.config().rms_norm_eps);
-    const std::vector<float> down = ToFloats(
-        ReadWeight(model.checkpoint(), {TensorKind::kMlpDown, l, -1, false})
+    const std::vector<float> down = model::ToFloats(
+        model::ReadWeight(model.checkpoint(),
+                          {checkpoint::TensorKind::kMlpDown, l, -1, false})
             .value());
     std::vector<double> norms(384);
     for (size_t i = 0; i < down.size(); ++i) {
@@ -127,10 +135,10 @@ TEST(SplitByEnergyTest, SplitsEveryLayerByItsOwnTokens) {
     const std::vector<double> totals =
         TakeEnergies(energies, weights, norms, machine.pool).value();
     MOE_ASSERT_OK_AND_ASSIGN(
-        const ClusteringMemory memory,
-        ClusteringMemory::Reserve({num_tokens, 128, 2},
-                                  StartClustering(options), machine.budget));
-    const Matrix<float> start =
+        const gates::ClusteringMemory memory,
+        gates::ClusteringMemory::Reserve(
+            {num_tokens, 128, 2}, StartClustering(options), machine.budget));
+    const base::Matrix<float> start =
         StartRouter(inputs, options, absl::StrCat("split_energy/layer/", l),
                     {memory, machine.budget, "", machine.pool})
             .value();
@@ -150,22 +158,23 @@ TEST(SplitByEnergyTest, SplitsEveryLayerByItsOwnTokens) {
 TEST(SplitByEnergyTest, MakesArtifactsThatFitTheModel) {
   EnergySplitOptions options = Options();
   MOE_ASSERT_OK_AND_ASSIGN(EnergySplit split, Split(options));
-  MOE_EXPECT_OK(ValidateGateWeights(split.gate_weights, {4, 14, 128}, "gates"));
-  MOE_EXPECT_OK(ValidateNeuronIndices(
+  MOE_EXPECT_OK(checkpoint::ValidateGateWeights(split.gate_weights,
+                                                {4, 14, 128}, "gates"));
+  MOE_EXPECT_OK(checkpoint::ValidateNeuronIndices(
       split.neuron_indices, {4, 14, 384, /*residual=*/true, /*shared=*/false},
       "neurons"));
   options.set_num_shared_neurons(0);
   options.set_num_experts(16);
   options.set_expert_size(24);
   MOE_ASSERT_OK_AND_ASSIGN(split, Split(options));
-  MOE_EXPECT_OK(ValidateNeuronIndices(
+  MOE_EXPECT_OK(checkpoint::ValidateNeuronIndices(
       split.neuron_indices, {4, 16, 384, /*residual=*/false, /*shared=*/false},
       "neurons"));
 }
 
 TEST(SplitByEnergyTest, TheOrderOfSequencesChangesNothing) {
-  const TokenSequences sequences = EightSequences(kFixture);
-  TokenSequences other;
+  const text::TokenSequences sequences = EightSequences(kFixture);
+  text::TokenSequences other;
   for (const int64_t s : {5, 0, 7, 2, 1, 6, 4, 3}) {
     other.Append(sequences.input_ids(s), sequences.input_ids(s));
   }
@@ -220,8 +229,8 @@ TEST(SplitByEnergyTest, NamesTheLayerThatNeedsARidge) {
   options.set_ridge(0.0);
   options.set_num_shared_neurons(34);
   options.set_num_experts(7);
-  TokenSequences few;  // 48 tokens for 128 features.
-  const TokenSequences sequences = EightSequences(kFixture);
+  text::TokenSequences few;  // 48 tokens for 128 features.
+  const text::TokenSequences sequences = EightSequences(kFixture);
   few.Append(sequences.input_ids(0), sequences.input_ids(0));
   WalkMachine machine;
   EXPECT_THAT(
@@ -241,11 +250,11 @@ TEST(SplitByEnergyTest, SaysWhatBudgetWouldDo) {
                HasSubstr("--memory_budget=")));
 }
 
-using EnergySplitBitsTest = ::moe::testing::KernelTest;
+using EnergySplitBitsTest = ::moe::kernels::testing::KernelTest;
 
 TEST_P(EnergySplitBitsTest, GoldenForAllBudgets) {
-  const testing::TempDirectory directory;
-  WalkOptions options;
+  const base::testing::TempDirectory directory;
+  model::WalkOptions options;
   options.spill_directory = directory.path();
   options.keep_weights = false;
   const auto run = [&](int64_t budget_bytes) -> absl::Status {
@@ -254,7 +263,8 @@ TEST_P(EnergySplitBitsTest, GoldenForAllBudgets) {
                          Split(Options(), EightSequences(kFixture), options,
                                {machine.budget, pool(), machine.progress}));
     std::vector<int64_t> neurons;
-    for (const LayerNeuronIndices& layer : split.neuron_indices.layers) {
+    for (const checkpoint::LayerNeuronIndices& layer :
+         split.neuron_indices.layers) {
       neurons.insert(neurons.end(), layer.experts.values().begin(),
                      layer.experts.values().end());
       neurons.insert(neurons.end(), layer.residual->begin(),
@@ -265,7 +275,7 @@ TEST_P(EnergySplitBitsTest, GoldenForAllBudgets) {
     EXPECT_EQ(Digest<int64_t>(neurons), "1450a3b6afa32d0c");
     return absl::OkStatus();
   };
-  MOE_EXPECT_OK(run(MemoryBudget::kUnlimited));
+  MOE_EXPECT_OK(run(base::MemoryBudget::kUnlimited));
   SmallestBudget(run);
 }
 
@@ -273,4 +283,4 @@ INSTANTIATE_TEST_SUITE_P(All, EnergySplitBitsTest,
                          ValuesIn(FewKernelMachines()), KernelMachineName);
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::reconstruct

@@ -19,7 +19,7 @@
 #include "moe/kernels/rows/parallel_rows.h"
 #include "moe/model/walk/hidden_states.h"
 
-namespace moe {
+namespace moe::reconstruct {
 namespace {
 
 // A thread's share of columns: with 52 experts their sums are 52 KiB.
@@ -52,8 +52,8 @@ void AddRow(const float* row, int64_t count, double* sums) {
 
 }  // namespace
 
-void AddSquaredColumnNorms(MatrixView<const float> x, absl::Span<double> norms,
-                           ThreadPool& pool) {
+void AddSquaredColumnNorms(base::MatrixView<const float> x,
+                           absl::Span<double> norms, base::ThreadPool& pool) {
   MOE_CHECK(static_cast<int64_t>(norms.size()) == x.cols);
   pool.ParallelFor(0, x.cols, kColsAtOnce, [&](int64_t begin, int64_t end) {
     double* const sums = norms.data() + begin;
@@ -65,17 +65,17 @@ void AddSquaredColumnNorms(MatrixView<const float> x, absl::Span<double> norms,
 }
 
 absl::StatusOr<std::vector<double>> TakeEnergies(
-    HiddenStates& activations, absl::Span<const float> weights,
-    absl::Span<const double> column_norms, ThreadPool& pool) {
+    model::HiddenStates& activations, absl::Span<const float> weights,
+    absl::Span<const double> column_norms, base::ThreadPool& pool) {
   const int64_t num_tokens = activations.num_tokens();
   const int64_t num_neurons = activations.hidden_size();
   MOE_CHECK(static_cast<int64_t>(weights.size()) == num_tokens &&
             static_cast<int64_t>(column_norms.size()) == num_neurons);
   std::vector<double> totals(column_norms.size());
-  Matrix<float> buffer;
+  base::Matrix<float> buffer;
   for (int64_t first = 0; first < num_tokens; first += kEnergyRowsAtOnce) {
     const int64_t last = std::min(first + kEnergyRowsAtOnce, num_tokens);
-    MOE_ASSIGN_OR_RETURN(const MatrixView<float> rows,
+    MOE_ASSIGN_OR_RETURN(const base::MatrixView<float> rows,
                          activations.Load(first, last, buffer));
     pool.ParallelFor(
         0, num_neurons, kColsAtOnce, [&](int64_t begin, int64_t end) {
@@ -106,11 +106,11 @@ double SumOver(absl::Span<const int64_t> neurons,
   return sum;
 }
 
-void AddAffinity(MatrixView<const float> energies,
-                 MatrixView<const int32_t> chosen, Matrix<double>& affinity,
-                 ThreadPool& pool) {
+void AddAffinity(base::MatrixView<const float> energies,
+                 base::MatrixView<const int32_t> chosen,
+                 base::Matrix<double>& affinity, base::ThreadPool& pool) {
   MOE_CHECK(chosen.rows == energies.rows && affinity.cols() == energies.cols);
-  const MatrixView<double> sums = affinity.view();
+  const base::MatrixView<double> sums = affinity.view();
   pool.ParallelFor(
       0, energies.cols, kColsAtOnce, [&](int64_t begin, int64_t end) {
         for (int64_t t = 0; t < energies.rows; ++t) {
@@ -123,9 +123,9 @@ void AddAffinity(MatrixView<const float> energies,
       });
 }
 
-void SumByExpert(MatrixView<const float> energies,
-                 const Matrix<int64_t>& experts, MatrixView<float> sums,
-                 ThreadPool& pool) {
+void SumByExpert(base::MatrixView<const float> energies,
+                 const base::Matrix<int64_t>& experts,
+                 base::MatrixView<float> sums, base::ThreadPool& pool) {
   MOE_CHECK(sums.rows == energies.rows && sums.cols == experts.rows());
   pool.ParallelFor(0, energies.rows, kRowGrain,
                    [&](int64_t begin, int64_t end) {
@@ -143,9 +143,9 @@ void SumByExpert(MatrixView<const float> energies,
                    });
 }
 
-void RouterTargets(MatrixView<const float> sums, MatrixView<float> targets,
-                   ThreadPool& pool) {
-  MOE_CHECK(SameShape(sums, targets));
+void RouterTargets(base::MatrixView<const float> sums,
+                   base::MatrixView<float> targets, base::ThreadPool& pool) {
+  MOE_CHECK(base::SameShape(sums, targets));
   pool.ParallelFor(0, sums.rows, kRowGrain, [&](int64_t begin, int64_t end) {
     std::vector<double> roots(static_cast<size_t>(sums.cols));
     for (int64_t t = begin; t < end; ++t) {
@@ -164,14 +164,14 @@ void RouterTargets(MatrixView<const float> sums, MatrixView<float> targets,
   });
 }
 
-void SumEnergies(MatrixView<const float> activations,
+void SumEnergies(base::MatrixView<const float> activations,
                  absl::Span<const float> weights,
-                 absl::Span<const double> column_norms, MatrixView<float> sums,
-                 ThreadPool& pool) {
+                 absl::Span<const double> column_norms,
+                 base::MatrixView<float> sums, base::ThreadPool& pool) {
   MOE_CHECK(static_cast<int64_t>(weights.size()) == activations.rows &&
             static_cast<int64_t>(column_norms.size()) == activations.cols &&
             sums.rows == activations.rows && sums.cols == 1);
-  ParallelRows(
+  kernels::ParallelRows(
       activations.rows, activations.cols, pool,
       [&](int64_t begin, int64_t end) {
         for (int64_t t = begin; t < end; ++t) {
@@ -187,8 +187,8 @@ void SumEnergies(MatrixView<const float> activations,
       });
 }
 
-void AddChosenEnergy(MatrixView<const float> sums,
-                     MatrixView<const int32_t> chosen, double& sum) {
+void AddChosenEnergy(base::MatrixView<const float> sums,
+                     base::MatrixView<const int32_t> chosen, double& sum) {
   MOE_CHECK(sums.rows == chosen.rows);
   std::vector<float> of_token(static_cast<size_t>(chosen.cols));
   for (int64_t t = 0; t < sums.rows; ++t) {
@@ -204,4 +204,4 @@ void AddChosenEnergy(MatrixView<const float> sums,
   }
 }
 
-}  // namespace moe
+}  // namespace moe::reconstruct

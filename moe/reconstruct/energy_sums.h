@@ -26,15 +26,15 @@
 #include "moe/base/thread_pool.h"
 #include "moe/model/walk/hidden_states.h"
 
-namespace moe {
+namespace moe::reconstruct {
 
 // The tokens that the passes over a layer take together. No bit depends on it.
 inline constexpr int64_t kEnergyRowsAtOnce = 512;
 
 // norms[c] += sum of x_rc^2 over ascending r, [x.cols]. Squares of floats are
 // exact in double. Calls with successive rows continue the chains.
-void AddSquaredColumnNorms(MatrixView<const float> x, absl::Span<double> norms,
-                           ThreadPool& pool);
+void AddSquaredColumnNorms(base::MatrixView<const float> x,
+                           absl::Span<double> norms, base::ThreadPool& pool);
 
 // Overwrites activations h [T, I] with
 //   V_tn = float(double(w_t) * (column_norms[n] * double(h_tn)^2))
@@ -42,8 +42,8 @@ void AddSquaredColumnNorms(MatrixView<const float> x, absl::Span<double> norms,
 // neuron, if an energy is NaN or beyond the range of a float; the errors of
 // HiddenStates.
 absl::StatusOr<std::vector<double>> TakeEnergies(
-    HiddenStates& activations, absl::Span<const float> weights,
-    absl::Span<const double> column_norms, ThreadPool& pool);
+    model::HiddenStates& activations, absl::Span<const float> weights,
+    absl::Span<const double> column_norms, base::ThreadPool& pool);
 
 // The sum of totals[n] over `neurons`, in their order.
 double SumOver(absl::Span<const int64_t> neurons,
@@ -53,39 +53,39 @@ double SumOver(absl::Span<const int64_t> neurons,
 // `chosen` [num_tokens, k]; an expert at most once in a row. `energies` is
 // [num_tokens, I] and `affinity` [E, I]. Calls with successive tokens continue
 // the chains. k I additions for each token.
-void AddAffinity(MatrixView<const float> energies,
-                 MatrixView<const int32_t> chosen, Matrix<double>& affinity,
-                 ThreadPool& pool);
+void AddAffinity(base::MatrixView<const float> energies,
+                 base::MatrixView<const int32_t> chosen,
+                 base::Matrix<double>& affinity, base::ThreadPool& pool);
 
 // S_te = float(sum of V_tn over n in row e of `experts`, in its order):
 // `energies` is [num_tokens, I], `experts` [E, expert_size], `sums`
 // [num_tokens, E].
-void SumByExpert(MatrixView<const float> energies,
-                 const Matrix<int64_t>& experts, MatrixView<float> sums,
-                 ThreadPool& pool);
+void SumByExpert(base::MatrixView<const float> energies,
+                 const base::Matrix<int64_t>& experts,
+                 base::MatrixView<float> sums, base::ThreadPool& pool);
 
 // What a router is fitted to, [num_tokens, E]:
 //   y_te = float(r_te - (sum of r_te over ascending e) / E), r_te = sqrt(S_te)
 // in double.
-void RouterTargets(MatrixView<const float> sums, MatrixView<float> targets,
-                   ThreadPool& pool);
+void RouterTargets(base::MatrixView<const float> sums,
+                   base::MatrixView<float> targets, base::ThreadPool& pool);
 
 // What TakeEnergies and SumByExpert give for an expert that has all neurons of
 // `activations` h [num_tokens, I], without keeping the energies: sums[t], for
 // `sums` [num_tokens, 1], is float(sum of V_tn over ascending n).
-void SumEnergies(MatrixView<const float> activations,
+void SumEnergies(base::MatrixView<const float> activations,
                  absl::Span<const float> weights,
-                 absl::Span<const double> column_norms, MatrixView<float> sums,
-                 ThreadPool& pool);
+                 absl::Span<const double> column_norms,
+                 base::MatrixView<float> sums, base::ThreadPool& pool);
 
 // sum += S_te over the chosen experts [num_tokens, k] of all tokens. For a
 // token they are added from the largest to the smallest, then tokens ascending.
 // So no choice of k experts gives more than that of the k largest S_te, and
 // none more than all experts, to the last bit. Calls with successive tokens
 // continue the chain.
-void AddChosenEnergy(MatrixView<const float> sums,
-                     MatrixView<const int32_t> chosen, double& sum);
+void AddChosenEnergy(base::MatrixView<const float> sums,
+                     base::MatrixView<const int32_t> chosen, double& sum);
 
-}  // namespace moe
+}  // namespace moe::reconstruct
 
 #endif  // MOE_RECONSTRUCT_ENERGY_SUMS_H_

@@ -22,52 +22,54 @@
 #include "moe/kernels/testing/kernel_test.h"
 #include "moe/model/walk/hidden_states.h"
 
-namespace moe {
+namespace moe::reconstruct {
 namespace {
 
-using ::moe::testing::BitsEqual;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TestMatrix;
+using ::moe::base::testing::StatusIs;
+using ::moe::kernels::testing::BitsEqual;
+using ::moe::kernels::testing::TestMatrix;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-Matrix<float> Floats(int64_t rows, int64_t cols, std::vector<float> values) {
-  return Matrix<float>(rows, cols, values);
+base::Matrix<float> Floats(int64_t rows, int64_t cols,
+                           std::vector<float> values) {
+  return base::Matrix<float>(rows, cols, values);
 }
 
 TEST(SquaredColumnNormsTest, AddsToTheSums) {
-  ThreadPool pool(2);
-  const Matrix<float> x = Floats(2, 3, {1, -2, 3, 4, 0, -5});
+  base::ThreadPool pool(2);
+  const base::Matrix<float> x = Floats(2, 3, {1, -2, 3, 4, 0, -5});
   std::vector<double> columns = {100, 0, 0};
   AddSquaredColumnNorms(x.view(), absl::MakeSpan(columns), pool);
   EXPECT_THAT(columns, ElementsAre(117, 4, 34));
 }
 
 TEST(TakeEnergiesTest, WeighsSquares) {
-  ThreadPool pool(2);
-  MemoryBudget budget;
-  MOE_ASSERT_OK_AND_ASSIGN(HiddenStates h,
-                           HiddenStates::Create(2, 2, budget, ""));
-  Matrix<float> buffer;
-  const Matrix<float> values = Floats(2, 2, {1, -2, 3, 0.5});
+  base::ThreadPool pool(2);
+  base::MemoryBudget budget;
+  MOE_ASSERT_OK_AND_ASSIGN(model::HiddenStates h,
+                           model::HiddenStates::Create(2, 2, budget, ""));
+  base::Matrix<float> buffer;
+  const base::Matrix<float> values = Floats(2, 2, {1, -2, 3, 0.5});
   MOE_ASSERT_OK(h.StoreCopy(0, values.view(), buffer));
   MOE_ASSERT_OK_AND_ASSIGN(const std::vector<double> totals,
                            TakeEnergies(h, {2.0f, 0.5f}, {10.0, 4.0}, pool));
-  MOE_ASSERT_OK_AND_ASSIGN(const MatrixView<float> v, h.Load(0, 2, buffer));
+  MOE_ASSERT_OK_AND_ASSIGN(const base::MatrixView<float> v,
+                           h.Load(0, 2, buffer));
   EXPECT_THAT(v.Row(0), ElementsAre(20, 32));   // 2 * 10 * 1, 2 * 4 * 4
   EXPECT_THAT(v.Row(1), ElementsAre(45, 0.5));  // 0.5 * 10 * 9, 0.5 * 4 / 4
   EXPECT_THAT(totals, ElementsAre(65, 32.5));
 }
 
 TEST(TakeEnergiesTest, NamesANeuronBeyondTheRange) {
-  ThreadPool pool(1);
-  MemoryBudget budget;
-  MOE_ASSERT_OK_AND_ASSIGN(HiddenStates h,
-                           HiddenStates::Create(1, 2, budget, ""));
-  Matrix<float> buffer;
+  base::ThreadPool pool(1);
+  base::MemoryBudget budget;
+  MOE_ASSERT_OK_AND_ASSIGN(model::HiddenStates h,
+                           model::HiddenStates::Create(1, 2, budget, ""));
+  base::Matrix<float> buffer;
   for (const float value : {1e25f, std::nanf("")}) {
-    const Matrix<float> values = Floats(1, 2, {1, value});
+    const base::Matrix<float> values = Floats(1, 2, {1, value});
     MOE_ASSERT_OK(h.StoreCopy(0, values.view(), buffer));
     EXPECT_THAT(TakeEnergies(h, {1.0f}, {1.0, 1.0}, pool).status(),
                 StatusIs(absl::StatusCode::kInvalidArgument,
@@ -76,39 +78,41 @@ TEST(TakeEnergiesTest, NamesANeuronBeyondTheRange) {
 }
 
 TEST(AddAffinityTest, AddsATokenToItsExperts) {
-  ThreadPool pool(2);
-  const Matrix<float> energies = Floats(3, 2, {1, 2, 10, 20, 100, 200});
+  base::ThreadPool pool(2);
+  const base::Matrix<float> energies = Floats(3, 2, {1, 2, 10, 20, 100, 200});
   const std::vector<int32_t> chosen = {0, 2, 2, 1, 0, 1};
-  Matrix<double> affinity = Matrix<double>::Zeros(3, 2);
+  base::Matrix<double> affinity = base::Matrix<double>::Zeros(3, 2);
   affinity.Row(1)[0] = 1000;
-  AddAffinity(energies.view(), MatrixView<const int32_t>(chosen.data(), 3, 2),
-              affinity, pool);
+  AddAffinity(energies.view(),
+              base::MatrixView<const int32_t>(chosen.data(), 3, 2), affinity,
+              pool);
   EXPECT_THAT(affinity.Row(0), ElementsAre(101, 202));
   EXPECT_THAT(affinity.Row(1), ElementsAre(1110, 220));
   EXPECT_THAT(affinity.Row(2), ElementsAre(11, 22));
 }
 
 TEST(SumByExpertTest, AddsItsNeurons) {
-  ThreadPool pool(2);
-  const Matrix<float> energies = Floats(2, 5, {1, 2, 4, 8, 16, 3, 5, 7, 9, 11});
-  const Matrix<int64_t> experts(2, 2, std::vector<int64_t>{0, 4, 1, 3});
-  Matrix<float> sums(2, 2);
+  base::ThreadPool pool(2);
+  const base::Matrix<float> energies =
+      Floats(2, 5, {1, 2, 4, 8, 16, 3, 5, 7, 9, 11});
+  const base::Matrix<int64_t> experts(2, 2, std::vector<int64_t>{0, 4, 1, 3});
+  base::Matrix<float> sums(2, 2);
   SumByExpert(energies.view(), experts, sums.view(), pool);
   EXPECT_THAT(sums.values(), ElementsAre(17, 10, 14, 14));
 }
 
 TEST(RouterTargetsTest, AreRootsLessTheirMean) {
-  ThreadPool pool(2);
-  const Matrix<float> sums = Floats(2, 3, {1, 4, 9, 0, 0, 36});
-  Matrix<float> targets(2, 3);
+  base::ThreadPool pool(2);
+  const base::Matrix<float> sums = Floats(2, 3, {1, 4, 9, 0, 0, 36});
+  base::Matrix<float> targets(2, 3);
   RouterTargets(sums.view(), targets.view(), pool);
   EXPECT_THAT(targets.values(), ElementsAre(-1, 0, 1, -2, -2, 4));
 }
 
-double Chosen(const Matrix<float>& sums, const std::vector<int32_t>& chosen,
-              double sum = 0.0) {
+double Chosen(const base::Matrix<float>& sums,
+              const std::vector<int32_t>& chosen, double sum = 0.0) {
   AddChosenEnergy(sums.view(),
-                  MatrixView<const int32_t>(
+                  base::MatrixView<const int32_t>(
                       chosen.data(), sums.rows(),
                       static_cast<int64_t>(chosen.size()) / sums.rows()),
                   sum);
@@ -124,7 +128,7 @@ TEST(AddChosenEnergyTest, AddsWhatIsChosen) {
 // 2^-53 is lost behind 1 but not before it: the order of a choice does not
 // matter, as the largest goes first.
 TEST(AddChosenEnergyTest, DoesNotDependOnTheOrderOfAChoice) {
-  const Matrix<float> sums = Floats(1, 3, {0x1p-53f, 1, 0x1p-53f});
+  const base::Matrix<float> sums = Floats(1, 3, {0x1p-53f, 1, 0x1p-53f});
   for (const std::vector<int32_t>& chosen :
        {std::vector<int32_t>{0, 1, 2}, {1, 2, 0}, {2, 0, 1}}) {
     EXPECT_EQ(Chosen(sums, chosen), 1);
@@ -132,18 +136,18 @@ TEST(AddChosenEnergyTest, DoesNotDependOnTheOrderOfAChoice) {
 }
 
 // The energies of the expert's neurons, made and added.
-Matrix<float> SumsOfEnergies(MatrixView<const float> activations,
-                             const std::vector<float>& weights,
-                             const std::vector<double>& norms,
-                             ThreadPool& pool) {
-  MemoryBudget budget;
-  HiddenStates h =
-      HiddenStates::Create(activations.rows, activations.cols, budget, "")
-          .value();
-  Matrix<float> buffer, sums(activations.rows, 1);
+base::Matrix<float> SumsOfEnergies(base::MatrixView<const float> activations,
+                                   const std::vector<float>& weights,
+                                   const std::vector<double>& norms,
+                                   base::ThreadPool& pool) {
+  base::MemoryBudget budget;
+  model::HiddenStates h = model::HiddenStates::Create(
+                              activations.rows, activations.cols, budget, "")
+                              .value();
+  base::Matrix<float> buffer, sums(activations.rows, 1);
   EXPECT_TRUE(h.StoreCopy(0, activations, buffer).ok());
   EXPECT_TRUE(TakeEnergies(h, weights, norms, pool).ok());
-  Matrix<int64_t> expert(1, activations.cols);
+  base::Matrix<int64_t> expert(1, activations.cols);
   std::iota(expert.values().begin(), expert.values().end(), int64_t{0});
   SumByExpert(h.Load(0, activations.rows, buffer).value(), expert, sums.view(),
               pool);
@@ -152,7 +156,7 @@ Matrix<float> SumsOfEnergies(MatrixView<const float> activations,
 
 TEST(SumEnergiesTest, IsTheSumOfTheEnergies) {
   constexpr int64_t kTokens = 700, kNeurons = 37;
-  ThreadPool pool(3);
+  base::ThreadPool pool(3);
   const TestMatrix h =
       TestMatrix(kTokens, kNeurons, /*misalignment=*/1, /*padding=*/2)
           .Fill("activations");
@@ -165,8 +169,10 @@ TEST(SumEnergiesTest, IsTheSumOfTheEnergies) {
   // One column of three.
   TestMatrix sums(kTokens, 3);
   SumEnergies(h.view(), weights, norms,
-              MatrixView<float>(sums.view().data + 1, kTokens, 1, 3), pool);
-  const Matrix<float> want = SumsOfEnergies(h.view(), weights, norms, pool);
+              base::MatrixView<float>(sums.view().data + 1, kTokens, 1, 3),
+              pool);
+  const base::Matrix<float> want =
+      SumsOfEnergies(h.view(), weights, norms, pool);
   for (int64_t t = 0; t < kTokens; ++t) {
     EXPECT_TRUE(BitsEqual<float>(sums.view().Row(t),
                                  {0.0f, want.view().RowData(t)[0], 0.0f}))
@@ -176,34 +182,35 @@ TEST(SumEnergiesTest, IsTheSumOfTheEnergies) {
 
 // Everything that the sums make of 1100 tokens, 300 neurons and 7 experts, with
 // the tokens in calls of `rows_at_once`.
-std::vector<double> AllSums(ThreadPool& pool, MemoryBudget& budget,
+std::vector<double> AllSums(base::ThreadPool& pool, base::MemoryBudget& budget,
                             const std::string& directory,
                             int64_t rows_at_once) {
   constexpr int64_t kTokens = 1100, kNeurons = 300, kExperts = 7, kTopK = 3;
   const TestMatrix drawn = TestMatrix(kTokens, kNeurons).Fill("activations");
-  HiddenStates h =
-      HiddenStates::Create(kTokens, kNeurons, budget, directory).value();
-  Matrix<float> buffer;
+  model::HiddenStates h =
+      model::HiddenStates::Create(kTokens, kNeurons, budget, directory).value();
+  base::Matrix<float> buffer;
   EXPECT_TRUE(h.StoreCopy(0, drawn.view(), buffer).ok());
   std::vector<double> row_norms(kTokens), column_norms(kNeurons);
-  SquaredNorms(drawn.view(), absl::MakeSpan(row_norms), pool);
+  kernels::SquaredNorms(drawn.view(), absl::MakeSpan(row_norms), pool);
   AddSquaredColumnNorms(drawn.view(), absl::MakeSpan(column_norms), pool);
   const std::vector<float> weights(row_norms.begin(), row_norms.end());
   std::vector<double> all =
       TakeEnergies(h, weights, column_norms, pool).value();
-  Matrix<int32_t> chosen(kTokens, kTopK);
+  base::Matrix<int32_t> chosen(kTokens, kTopK);
   for (int64_t i = 0; i < kTokens * kTopK; ++i) {
     chosen.values()[static_cast<size_t>(i)] =
         static_cast<int32_t>((i / kTopK * 5 + i % kTopK) % kExperts);
   }
-  Matrix<int64_t> experts(kExperts, 40);
+  base::Matrix<int64_t> experts(kExperts, 40);
   for (int64_t i = 0; i < kExperts * 40; ++i) {
     experts.values()[static_cast<size_t>(i)] = i * 11 % kNeurons;
   }
-  Matrix<double> affinity = Matrix<double>::Zeros(kExperts, kNeurons);
-  Matrix<float> sums(kTokens, kExperts), targets(kTokens, kExperts);
+  base::Matrix<double> affinity =
+      base::Matrix<double>::Zeros(kExperts, kNeurons);
+  base::Matrix<float> sums(kTokens, kExperts), targets(kTokens, kExperts);
   const auto add = [&](int64_t first,
-                       MatrixView<const float> rows) -> absl::Status {
+                       base::MatrixView<const float> rows) -> absl::Status {
     const int64_t last = first + rows.rows;
     AddAffinity(rows, chosen.view().Rows(first, last), affinity, pool);
     SumByExpert(rows, experts, sums.view().Rows(first, last), pool);
@@ -223,14 +230,14 @@ std::vector<double> AllSums(ThreadPool& pool, MemoryBudget& budget,
 }
 
 TEST(EnergySumsTest, BitsDependOnNoMachine) {
-  const testing::TempDirectory directory;
-  ThreadPool one(1);
-  MemoryBudget unlimited;
+  const base::testing::TempDirectory directory;
+  base::ThreadPool one(1);
+  base::MemoryBudget unlimited;
   const std::vector<double> want =
       AllSums(one, unlimited, directory.path(), 1100);
   for (const int num_threads : {1, 2, 3, 7}) {
-    ThreadPool pool(num_threads);
-    MemoryBudget nothing(0);
+    base::ThreadPool pool(num_threads);
+    base::MemoryBudget nothing(0);
     for (const int64_t rows_at_once : {1, 100, 512}) {
       EXPECT_TRUE(BitsEqual<double>(
           AllSums(pool, nothing, directory.path(), rows_at_once), want))
@@ -240,4 +247,4 @@ TEST(EnergySumsTest, BitsDependOnNoMachine) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::reconstruct

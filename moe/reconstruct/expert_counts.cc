@@ -13,7 +13,7 @@
 #include "moe/base/status_macros.h"
 #include "moe/gates/mlp_inputs.h"
 
-namespace moe {
+namespace moe::reconstruct {
 
 absl::Status CheckCounts(const ExpertCounts& counts) {
   if (counts.top_k > counts.num_experts) {
@@ -88,7 +88,7 @@ absl::StatusOr<ExpertSizes> SizesOf(const ExpertCounts& counts,
 
 absl::Status CheckEnoughTokensFor(const ExpertCounts& counts,
                                   int64_t num_tokens) {
-  MOE_RETURN_IF_ERROR(CheckEnoughTokens(num_tokens, counts.num_experts));
+  MOE_RETURN_IF_ERROR(gates::CheckEnoughTokens(num_tokens, counts.num_experts));
   const int64_t num_shared = counts.num_shared_neurons.value_or(0);
   if (num_tokens >= num_shared) return absl::OkStatus();
   return absl::InvalidArgumentError(
@@ -123,4 +123,4 @@ std::vector<int64_t> OtherNeurons(int64_t num_neurons,
   return others;
 }
 
-}  // namespace moe
+}  // namespace moe::reconstruct

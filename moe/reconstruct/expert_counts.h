@@ -14,7 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 
-namespace moe {
+namespace moe::reconstruct {
 
 struct ExpertCounts {
   int64_t num_experts = 0;
@@ -85,6 +85,6 @@ std::vector<int64_t> LargestNeurons(absl::Span<const double> totals,
 std::vector<int64_t> OtherNeurons(int64_t num_neurons,
                                   absl::Span<const int64_t> shared);
 
-}  // namespace moe
+}  // namespace moe::reconstruct
 
 #endif  // MOE_RECONSTRUCT_EXPERT_COUNTS_H_

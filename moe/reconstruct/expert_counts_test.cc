@@ -9,11 +9,11 @@
 #include "moe/base/testing/status_matchers.h"
 #include "moe/reconstruct/energy_split_options.pb.h"
 
-namespace moe {
+namespace moe::reconstruct {
 namespace {
 
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::StatusIs;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -84,4 +84,4 @@ TEST(OtherNeuronsTest, AreTheRest) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::reconstruct

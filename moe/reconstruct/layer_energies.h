@@ -25,14 +25,14 @@
 #include "moe/model/walk/walk_options.h"
 #include "moe/model/walk/walk_tap.h"
 
-namespace moe {
+namespace moe::reconstruct {
 
 // A walk over a model. What it refers to must outlive it.
 struct EnergyWalk {
-  const DenseModel& model;
+  const model::DenseModel& model;
   int64_t num_tokens = 0;
-  const WalkOptions& options;
-  const WalkResources& resources;
+  const model::WalkOptions& options;
+  const model::WalkResources& resources;
 };
 
 class LayerEnergies {
@@ -41,26 +41,28 @@ class LayerEnergies {
 
   // The memory of all but the energies, which are spilled where the budget has
   // no room. Reserve it before the walk.
-  static int64_t Bytes(const LlamaConfig& config, int64_t num_tokens);
+  static int64_t Bytes(const checkpoint::LlamaConfig& config,
+                       int64_t num_tokens);
 
   // `num_cols` floats for each token, spilled where the budget has no room.
-  absl::StatusOr<HiddenStates> NewRows(int64_t num_cols) const;
+  absl::StatusOr<model::HiddenStates> NewRows(int64_t num_cols) const;
 
   // In OnLayerStart. Reserves memory only here, after the walk has reserved its
   // own. The errors of HiddenStates.
   absl::Status Start();
 
   // In OnFeatures and OnLayerOutput.
-  absl::Status AddFeatures(const TapContext& context,
-                           const BlockFeatures& features);
-  void AddOutput(const TapContext& context, MatrixView<const float> hidden);
+  absl::Status AddFeatures(const model::TapContext& context,
+                           const model::BlockFeatures& features);
+  void AddOutput(const model::TapContext& context,
+                 base::MatrixView<const float> hidden);
 
   // In OnLayerEnd. The errors of ColumnNorms and TakeEnergies.
   absl::Status Finish(int64_t layer);
 
   // After Finish, until the next Start: V [T, I], w [T], and the sums of V over
   // tokens, [I].
-  HiddenStates& energies() { return *energies_; }
+  model::HiddenStates& energies() { return *energies_; }
   absl::Span<const float> weights() const { return weights_; }
   absl::Span<const double> totals() const { return totals_; }
 
@@ -69,10 +71,10 @@ class LayerEnergies {
   std::vector<double> squared_norms_;  // [T], of the states after the layer.
   std::vector<float> weights_;
   std::vector<double> totals_;
-  std::optional<HiddenStates> energies_;  // Activations until Finish.
-  Matrix<float> buffer_;
+  std::optional<model::HiddenStates> energies_;  // Activations until Finish.
+  base::Matrix<float> buffer_;
 };
 
-}  // namespace moe
+}  // namespace moe::reconstruct
 
 #endif  // MOE_RECONSTRUCT_LAYER_ENERGIES_H_

@@ -15,10 +15,11 @@
 #include "moe/checkpoint/tensor_name.h"
 #include "moe/model/layer/checkpoint_weights.h"
 
-namespace moe {
+namespace moe::reconstruct {
 namespace {
 
-absl::Status OtherModel(const Checkpoint& converted, const Checkpoint& dense,
+absl::Status OtherModel(const checkpoint::Checkpoint& converted,
+                        const checkpoint::Checkpoint& dense,
                         const std::string& difference) {
   return absl::InvalidArgumentError(
       absl::StrCat(converted.directory(), ": expected a checkpoint made from ",
@@ -26,7 +27,8 @@ absl::Status OtherModel(const Checkpoint& converted, const Checkpoint& dense,
                    "; give the dense checkpoint that it was converted from"));
 }
 
-absl::Status CheckDense(const Checkpoint& converted, const Checkpoint& dense) {
+absl::Status CheckDense(const checkpoint::Checkpoint& converted,
+                        const checkpoint::Checkpoint& dense) {
   if (dense.dense_config() != nullptr) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(
       dense.directory(),
@@ -35,10 +37,11 @@ absl::Status CheckDense(const Checkpoint& converted, const Checkpoint& dense) {
       converted.directory(), " was converted from"));
 }
 
-absl::Status CheckConfigs(const Checkpoint& converted,
-                          const Checkpoint& dense) {
-  const LlamaConfig& a = DecoderConfig(converted.config());
-  const LlamaConfig& b = DecoderConfig(dense.config());
+absl::Status CheckConfigs(const checkpoint::Checkpoint& converted,
+                          const checkpoint::Checkpoint& dense) {
+  const checkpoint::LlamaConfig& a =
+      checkpoint::DecoderConfig(converted.config());
+  const checkpoint::LlamaConfig& b = checkpoint::DecoderConfig(dense.config());
   struct Field {
     const char* name;
     double converted, dense;
@@ -72,21 +75,28 @@ absl::Status CheckConfigs(const Checkpoint& converted,
 constexpr int64_t kRowsAtOnce = 1024;
 
 // Compares the values, whatever their types.
-absl::StatusOr<bool> SameRows(const Checkpoint& a, const Checkpoint& b,
-                              const TensorName& name, int64_t begin,
+absl::StatusOr<bool> SameRows(const checkpoint::Checkpoint& a,
+                              const checkpoint::Checkpoint& b,
+                              const checkpoint::TensorName& name, int64_t begin,
                               int64_t end) {
-  MOE_ASSIGN_OR_RETURN(const HostTensor x, ReadWeightRows(a, name, begin, end));
-  MOE_ASSIGN_OR_RETURN(const HostTensor y, ReadWeightRows(b, name, begin, end));
-  return ToFloats(x) == ToFloats(y);
+  MOE_ASSIGN_OR_RETURN(const checkpoint::HostTensor x,
+                       model::ReadWeightRows(a, name, begin, end));
+  MOE_ASSIGN_OR_RETURN(const checkpoint::HostTensor y,
+                       model::ReadWeightRows(b, name, begin, end));
+  return model::ToFloats(x) == model::ToFloats(y);
 }
 
-absl::StatusOr<bool> SameTensor(const Checkpoint& a, const Checkpoint& b,
-                                const TensorName& name) {
-  const Shape& shape = LocateWeight(a, name).tensor->spec.shape;
+absl::StatusOr<bool> SameTensor(const checkpoint::Checkpoint& a,
+                                const checkpoint::Checkpoint& b,
+                                const checkpoint::TensorName& name) {
+  const checkpoint::Shape& shape =
+      model::LocateWeight(a, name).tensor->spec.shape;
   if (shape.size() < 2) {
-    MOE_ASSIGN_OR_RETURN(const HostTensor x, ReadWeight(a, name));
-    MOE_ASSIGN_OR_RETURN(const HostTensor y, ReadWeight(b, name));
-    return ToFloats(x) == ToFloats(y);
+    MOE_ASSIGN_OR_RETURN(const checkpoint::HostTensor x,
+                         model::ReadWeight(a, name));
+    MOE_ASSIGN_OR_RETURN(const checkpoint::HostTensor y,
+                         model::ReadWeight(b, name));
+    return model::ToFloats(x) == model::ToFloats(y);
   }
   for (int64_t begin = 0; begin < shape[0]; begin += kRowsAtOnce) {
     MOE_ASSIGN_OR_RETURN(
@@ -98,42 +108,45 @@ absl::StatusOr<bool> SameTensor(const Checkpoint& a, const Checkpoint& b,
 }
 
 // What no conversion changes.
-std::vector<TensorName> UnchangedTensors(const LlamaConfig& config) {
-  std::vector<TensorName> names;
+std::vector<checkpoint::TensorName> UnchangedTensors(
+    const checkpoint::LlamaConfig& config) {
+  std::vector<checkpoint::TensorName> names;
   for (int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
-    names.push_back({TensorKind::kInputNorm, layer});
-    names.push_back({TensorKind::kPostAttentionNorm, layer});
+    names.push_back({checkpoint::TensorKind::kInputNorm, layer});
+    names.push_back({checkpoint::TensorKind::kPostAttentionNorm, layer});
   }
-  names.push_back({TensorKind::kFinalNorm});
-  names.push_back({TensorKind::kEmbedding});
-  if (!config.tie_word_embeddings) names.push_back({TensorKind::kLmHead});
+  names.push_back({checkpoint::TensorKind::kFinalNorm});
+  names.push_back({checkpoint::TensorKind::kEmbedding});
+  if (!config.tie_word_embeddings)
+    names.push_back({checkpoint::TensorKind::kLmHead});
   return names;
 }
 
 }  // namespace
 
-absl::Status CheckMadeFrom(const Checkpoint& converted,
-                           const Checkpoint& dense) {
+absl::Status CheckMadeFrom(const checkpoint::Checkpoint& converted,
+                           const checkpoint::Checkpoint& dense) {
   MOE_RETURN_IF_ERROR(CheckDense(converted, dense));
   MOE_RETURN_IF_ERROR(CheckConfigs(converted, dense));
-  const LlamaConfig& config = DecoderConfig(dense.config());
-  if (DecoderConfig(converted.config()).tie_word_embeddings !=
+  const checkpoint::LlamaConfig& config =
+      checkpoint::DecoderConfig(dense.config());
+  if (checkpoint::DecoderConfig(converted.config()).tie_word_embeddings !=
       config.tie_word_embeddings) {
     return OtherModel(converted, dense, "another tie_word_embeddings");
   }
-  for (const TensorName& name : UnchangedTensors(config)) {
+  for (const checkpoint::TensorName& name : UnchangedTensors(config)) {
     MOE_ASSIGN_OR_RETURN(const bool same, SameTensor(converted, dense, name));
     if (same) continue;
     return OtherModel(converted, dense,
                       absl::StrCat("other numbers in tensor \"",
-                                   FormatTensorName(name), "\""));
+                                   checkpoint::FormatTensorName(name), "\""));
   }
   return absl::OkStatus();
 }
 
-absl::Status CheckConverted(const Checkpoint& checkpoint,
-                            const LlamaConfig& dense) {
-  const LlamaConfig* const config = checkpoint.dense_config();
+absl::Status CheckConverted(const checkpoint::Checkpoint& checkpoint,
+                            const checkpoint::LlamaConfig& dense) {
+  const checkpoint::LlamaConfig* const config = checkpoint.dense_config();
   if (config == nullptr ||
       config->intermediate_size != dense.intermediate_size) {
     return absl::OkStatus();
@@ -145,4 +158,4 @@ absl::Status CheckConverted(const Checkpoint& checkpoint,
       dense.intermediate_size, " of them; give the converted checkpoint"));
 }
 
-}  // namespace moe
+}  // namespace moe::reconstruct

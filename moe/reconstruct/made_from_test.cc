@@ -23,18 +23,18 @@
 #include "moe/model/layer/checkpoint_weights.h"
 #include "moe/reconstruct/testing/converted_case.h"
 
-namespace moe {
+namespace moe::reconstruct {
 namespace {
 
-using ::moe::testing::IsOk;
-using ::moe::testing::kDenseBf16;
-using ::moe::testing::kDenseF32;
-using ::moe::testing::ReadTensors;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
-using ::moe::testing::TinyModel;
-using ::moe::testing::WriteConverted;
-using ::moe::testing::WriteTinyModel;
+using ::moe::base::testing::IsOk;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
+using ::moe::convert::testing::ReadTensors;
+using ::moe::convert::testing::TinyModel;
+using ::moe::convert::testing::WriteTinyModel;
+using ::moe::reconstruct::testing::kDenseBf16;
+using ::moe::reconstruct::testing::kDenseF32;
+using ::moe::reconstruct::testing::WriteConverted;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
@@ -46,20 +46,24 @@ class MadeFromTest : public ::testing::Test {
   MadeFromTest() { WriteTinyModel({}, dense_); }
 
   absl::Status Check(const std::string& converted) const {
-    return CheckMadeFrom(Checkpoint::Open(converted).value(),
-                         Checkpoint::Open(dense_).value());
+    return CheckMadeFrom(checkpoint::Checkpoint::Open(converted).value(),
+                         checkpoint::Checkpoint::Open(dense_).value());
   }
   // With these tensors in the place of all, and fields of config.json.
-  std::string Write(absl::string_view name, const HostTensors& tensors,
-                    const Json& fields = Json::object()) const {
-    Json config =
-        ParseJsonObject(ReadFile(dense_ + "/config.json", 1 << 20).value())
+  std::string Write(absl::string_view name,
+                    const checkpoint::HostTensors& tensors,
+                    const base::Json& fields = base::Json::object()) const {
+    base::Json config =
+        base::ParseJsonObject(
+            base::ReadFile(dense_ + "/config.json", 1 << 20).value())
             .value();
     config.update(fields);
-    directory_.Write(std::string(name) + "/config.json", FormatJson(config));
+    directory_.Write(std::string(name) + "/config.json",
+                     base::FormatJson(config));
     const std::string path = directory_.Path(name);
-    EXPECT_THAT(WriteSafetensorsFile(path + "/model.safetensors", tensors,
-                                     {{"format", "pt"}}, /*overwrite=*/true),
+    EXPECT_THAT(checkpoint::WriteSafetensorsFile(path + "/model.safetensors",
+                                                 tensors, {{"format", "pt"}},
+                                                 /*overwrite=*/true),
                 IsOk());
     return path;
   }
@@ -81,8 +85,8 @@ TEST_F(MadeFromTest, ConversionsAreMadeFromTheirs) {
       const std::string converted =
           directory_.Path(residual ? dense : dense + "_vanilla");
       WriteConverted({.dense = dense, .residual = residual}, converted);
-      EXPECT_THAT(CheckMadeFrom(Checkpoint::Open(converted).value(),
-                                Checkpoint::Open(dense).value()),
+      EXPECT_THAT(CheckMadeFrom(checkpoint::Checkpoint::Open(converted).value(),
+                                checkpoint::Checkpoint::Open(dense).value()),
                   IsOk());
     }
   }
@@ -92,8 +96,8 @@ TEST_F(MadeFromTest, OnlyFromADenseModel) {
   const std::string converted = directory_.Path("converted");
   WriteConverted({}, converted);
   EXPECT_THAT(
-      CheckMadeFrom(Checkpoint::Open(converted).value(),
-                    Checkpoint::Open(converted).value()),
+      CheckMadeFrom(checkpoint::Checkpoint::Open(converted).value(),
+                    checkpoint::Checkpoint::Open(converted).value()),
       StatusIs(absl::StatusCode::kInvalidArgument,
                HasSubstr(converted + ": expected a dense checkpoint, found a "
                                      "Mixture of Experts")));
@@ -123,8 +127,8 @@ TEST_F(MadeFromTest, NamesTheSizeThatDiffers) {
 }
 
 TEST_F(MadeFromTest, NamesTheFieldThatDiffers) {
-  const HostTensors tensors = ReadTensors(dense_);
-  const std::pair<Json, std::string> cases[] = {
+  const checkpoint::HostTensors tensors = ReadTensors(dense_);
+  const std::pair<base::Json, std::string> cases[] = {
       {{{"rms_norm_eps", 1e-5}}, "rms_norm_eps 1e-05 beside 1e-06"},
       {{{"rope_theta", 10000.0}}, "rope_theta 10000 beside 500000"},
       {{{"rope_scaling", {{"rope_type", "linear"}, {"factor", 2.0}}}},
@@ -133,9 +137,9 @@ TEST_F(MadeFromTest, NamesTheFieldThatDiffers) {
     EXPECT_THAT(Check(Write("other", tensors, fields)), SaysOther(what));
   }
   EXPECT_THAT(Check(Write("other", tensors, {{"bos_token_id", 1}})), IsOk());
-  HostTensors more = tensors;
+  checkpoint::HostTensors more = tensors;
   for (const char* const name : {kEmbedding, kHead}) {
-    HostTensor& tensor = more.at(name);
+    checkpoint::HostTensor& tensor = more.at(name);
     tensor.bytes += tensor.bytes.substr(0, tensor.bytes.size() / 8);
     ++tensor.shape[0];
   }
@@ -144,10 +148,10 @@ TEST_F(MadeFromTest, NamesTheFieldThatDiffers) {
 }
 
 TEST_F(MadeFromTest, NamesTheTensorThatDiffers) {
-  const HostTensors tensors = ReadTensors(dense_);
+  const checkpoint::HostTensors tensors = ReadTensors(dense_);
   int num_changed = 0;
   for (const auto& [name, tensor] : tensors) {
-    HostTensors other = tensors;
+    checkpoint::HostTensors other = tensors;
     // The sign of the last element.
     other.at(name).bytes.back() =
         static_cast<char>(tensor.bytes.back() ^ '\x80');
@@ -170,34 +174,36 @@ TEST_F(MadeFromTest, NamesTheTensorThatDiffers) {
 // Rows are read a thousand at a time.
 TEST_F(MadeFromTest, FindsADifferenceInAnyRow) {
   constexpr int64_t kRows = 2500;
-  HostTensors tensors = ReadTensors(dense_);
+  checkpoint::HostTensors tensors = ReadTensors(dense_);
   for (const char* const name : {kEmbedding, kHead}) {
-    HostTensor& tensor = tensors.at(name);
+    checkpoint::HostTensor& tensor = tensors.at(name);
     tensor.shape[0] = kRows;
     tensor.bytes.assign(static_cast<size_t>(kRows * 16 * 2), '\0');
   }
-  const Json fields = {{"vocab_size", kRows}};
-  const Checkpoint dense =
-      Checkpoint::Open(Write("many", tensors, fields)).value();
+  const base::Json fields = {{"vocab_size", kRows}};
+  const checkpoint::Checkpoint dense =
+      checkpoint::Checkpoint::Open(Write("many", tensors, fields)).value();
   for (const int64_t row :
        {int64_t{0}, int64_t{1023}, int64_t{1024}, kRows - 1}) {
-    HostTensors other = tensors;
+    checkpoint::HostTensors other = tensors;
     other.at(kEmbedding).bytes[static_cast<size_t>(row * 32 + 31)] = '\x40';
     EXPECT_THAT(
-        CheckMadeFrom(Checkpoint::Open(Write("one", other, fields)).value(),
-                      dense),
+        CheckMadeFrom(
+            checkpoint::Checkpoint::Open(Write("one", other, fields)).value(),
+            dense),
         StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(kEmbedding)))
         << row;
   }
 }
 
 TEST_F(MadeFromTest, TheTypeMayDiffer) {
-  HostTensors wide = ReadTensors(dense_);
+  checkpoint::HostTensors wide = ReadTensors(dense_);
   for (auto& [name, tensor] : wide) {
-    const std::vector<float> values = ToFloats(tensor);
-    tensor.dtype = Dtype::kF32;
+    const std::vector<float> values = model::ToFloats(tensor);
+    tensor.dtype = checkpoint::Dtype::kF32;
     tensor.bytes.resize(values.size() * sizeof(float));
-    FloatToWeights(Dtype::kF32, values, absl::MakeSpan(tensor.bytes));
+    checkpoint::FloatToWeights(checkpoint::Dtype::kF32, values,
+                               absl::MakeSpan(tensor.bytes));
   }
   EXPECT_THAT(Check(Write("wide", wide)), IsOk());
   // A last bit that BF16 does not have.
@@ -207,7 +213,7 @@ TEST_F(MadeFromTest, TheTypeMayDiffer) {
 }
 
 TEST_F(MadeFromTest, NamesANaN) {
-  HostTensors tensors = ReadTensors(dense_);
+  checkpoint::HostTensors tensors = ReadTensors(dense_);
   std::string& bytes = tensors.at(kEmbedding).bytes;
   bytes[2] = '\xc0';
   bytes[3] = '\x7f';
@@ -218,4 +224,4 @@ TEST_F(MadeFromTest, NamesANaN) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::reconstruct

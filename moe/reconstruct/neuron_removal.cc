@@ -27,7 +27,7 @@
 #include "moe/reconstruct/neuron_removal_options.pb.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::reconstruct {
 namespace {
 
 double LargestOf(absl::Span<const int64_t> neurons,
@@ -57,7 +57,7 @@ KeptEnergy EnergyOf(absl::Span<const int64_t> kept,
 }
 
 // Chooses a layer's neurons at its end.
-class NeuronRemovalTap : public WalkTap {
+class NeuronRemovalTap : public model::WalkTap {
  public:
   NeuronRemovalTap(const EnergyWalk& walk, int64_t num_neurons,
                    NeuronRemoval& removal)
@@ -65,20 +65,20 @@ class NeuronRemovalTap : public WalkTap {
 
   absl::Status OnLayerStart(int64_t) override { return energies_.Start(); }
 
-  absl::Status OnFeatures(const TapContext& context,
-                          const BlockFeatures& features) override {
+  absl::Status OnFeatures(const model::TapContext& context,
+                          const model::BlockFeatures& features) override {
     return energies_.AddFeatures(context, features);
   }
 
-  absl::Status OnLayerOutput(const TapContext& context,
-                             MatrixView<const float> hidden) override {
+  absl::Status OnLayerOutput(const model::TapContext& context,
+                             base::MatrixView<const float> hidden) override {
     energies_.AddOutput(context, hidden);
     return absl::OkStatus();
   }
 
   absl::Status OnLayerEnd(int64_t layer) override {
     MOE_RETURN_IF_ERROR(
-        Annotate(energies_.Finish(layer), absl::StrCat("layer ", layer)));
+        base::Annotate(energies_.Finish(layer), absl::StrCat("layer ", layer)));
     std::vector<int64_t> kept =
         LargestNeurons(energies_.totals(), num_neurons_);
     removal_.energies.push_back(EnergyOf(kept, energies_.totals()));
@@ -94,7 +94,7 @@ class NeuronRemovalTap : public WalkTap {
 
 // The neurons that are kept; for a layer its neurons twice while they are
 // sorted, their sums, and the rows that TakeEnergies takes together.
-int64_t RemovalBytes(const LlamaConfig& config, int64_t num_tokens,
+int64_t RemovalBytes(const checkpoint::LlamaConfig& config, int64_t num_tokens,
                      int64_t num_neurons) {
   constexpr auto kIndexBytes = static_cast<int64_t>(sizeof(int64_t));
   constexpr auto kFloatBytes = static_cast<int64_t>(sizeof(float));
@@ -108,8 +108,8 @@ int64_t RemovalBytes(const LlamaConfig& config, int64_t num_tokens,
 }  // namespace
 
 absl::Status CheckNeuronRemoval(const NeuronRemovalOptions& options,
-                                const LlamaConfig& config) {
-  MOE_RETURN_IF_ERROR(CheckOptions(options));
+                                const checkpoint::LlamaConfig& config) {
+  MOE_RETURN_IF_ERROR(base::CheckOptions(options));
   if (options.num_neurons() <= config.intermediate_size) {
     return absl::OkStatus();
   }
@@ -119,28 +119,28 @@ absl::Status CheckNeuronRemoval(const NeuronRemovalOptions& options,
                    "; keep fewer neurons"));
 }
 
-absl::StatusOr<NeuronRemoval> ChooseNeurons(DenseModel& model,
-                                            const TokenSequences& sequences,
-                                            const NeuronRemovalOptions& options,
-                                            const WalkOptions& walk_options,
-                                            const WalkResources& resources) {
+absl::StatusOr<NeuronRemoval> ChooseNeurons(
+    model::DenseModel& model, const text::TokenSequences& sequences,
+    const NeuronRemovalOptions& options, const model::WalkOptions& walk_options,
+    const model::WalkResources& resources) {
   MOE_RETURN_IF_ERROR(CheckNeuronRemoval(options, model.config()));
   // Before sorting, so that messages have the caller's sequence numbers.
-  MOE_RETURN_IF_ERROR(CheckSequences(model.config(), sequences));
+  MOE_RETURN_IF_ERROR(model::CheckSequences(model.config(), sequences));
   const int64_t num_tokens = sequences.num_tokens();
   MOE_ASSIGN_OR_RETURN(
-      const MemoryBudget::Reservation memory,
+      const base::MemoryBudget::Reservation memory,
       resources.budget.Reserve(
           RemovalBytes(model.config(), num_tokens, options.num_neurons()),
           "the energies of a layer"));
   NeuronRemoval removal;
   NeuronRemovalTap tap({model, num_tokens, walk_options, resources},
                        options.num_neurons(), removal);
-  MOE_RETURN_IF_ERROR(Annotate(WalkForward(model, InCanonicalOrder(sequences),
-                                           walk_options, &tap, resources)
-                                   .status(),
-                               "sequences sorted by their tokens"));
+  MOE_RETURN_IF_ERROR(base::Annotate(
+      model::WalkForward(model, model::InCanonicalOrder(sequences),
+                         walk_options, &tap, resources)
+          .status(),
+      "sequences sorted by their tokens"));
   return removal;
 }
 
-}  // namespace moe
+}  // namespace moe::reconstruct

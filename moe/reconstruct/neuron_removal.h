@@ -23,7 +23,7 @@
 #include "moe/reconstruct/neuron_removal_options.pb.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::reconstruct {
 
 // Energies of a layer's neurons, each summed over all tokens.
 struct KeptEnergy {
@@ -35,13 +35,13 @@ struct KeptEnergy {
 };
 
 struct NeuronRemoval {
-  KeptNeurons kept;
+  convert::KeptNeurons kept;
   std::vector<KeptEnergy> energies;  // For each layer.
 };
 
 // CheckOptions; InvalidArgument if the model has fewer than num_neurons.
 absl::Status CheckNeuronRemoval(const NeuronRemovalOptions& options,
-                                const LlamaConfig& config);
+                                const checkpoint::LlamaConfig& config);
 
 // The num_neurons neurons of each layer with the largest sums of V_tn over all
 // tokens (energy_sums.h), ties to the lowest index. Walks once over the
@@ -55,12 +55,11 @@ absl::Status CheckNeuronRemoval(const NeuronRemovalOptions& options,
 // Errors: those of CheckNeuronRemoval and CheckSequences, before the walk;
 // those of WalkForward and LayerEnergies, with the layer; ResourceExhausted if
 // the budget has no room for what cannot be spilled.
-absl::StatusOr<NeuronRemoval> ChooseNeurons(DenseModel& model,
-                                            const TokenSequences& sequences,
-                                            const NeuronRemovalOptions& options,
-                                            const WalkOptions& walk_options,
-                                            const WalkResources& resources);
+absl::StatusOr<NeuronRemoval> ChooseNeurons(
+    model::DenseModel& model, const text::TokenSequences& sequences,
+    const NeuronRemovalOptions& options, const model::WalkOptions& walk_options,
+    const model::WalkResources& resources);
 
-}  // namespace moe
+}  // namespace moe::reconstruct
 
 #endif  // MOE_RECONSTRUCT_NEURON_REMOVAL_H_

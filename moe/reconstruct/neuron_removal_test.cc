@@ -33,23 +33,23 @@
 #include "moe/reconstruct/testing/gathering_tap.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::reconstruct {
 namespace {
 
-using ::moe::testing::Digest;
-using ::moe::testing::EightSequences;
-using ::moe::testing::FewKernelMachines;
-using ::moe::testing::FixturePath;
-using ::moe::testing::GatheringTap;
-using ::moe::testing::KernelMachineName;
-using ::moe::testing::Numbers;
-using ::moe::testing::ReadTensors;
-using ::moe::testing::SmallestBudget;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
-using ::moe::testing::TinyModel;
-using ::moe::testing::WalkMachine;
-using ::moe::testing::WriteTinyModel;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
+using ::moe::convert::testing::Numbers;
+using ::moe::convert::testing::ReadTensors;
+using ::moe::convert::testing::TinyModel;
+using ::moe::convert::testing::WriteTinyModel;
+using ::moe::kernels::testing::Digest;
+using ::moe::kernels::testing::FewKernelMachines;
+using ::moe::kernels::testing::KernelMachineName;
+using ::moe::model::testing::EightSequences;
+using ::moe::model::testing::FixturePath;
+using ::moe::model::testing::SmallestBudget;
+using ::moe::model::testing::WalkMachine;
+using ::moe::reconstruct::testing::GatheringTap;
 using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::ElementsAre;
@@ -66,8 +66,8 @@ NeuronRemovalOptions Keeping(int64_t num_neurons) {
 }
 
 // The ids are those of a tiny model's vocabulary of 8.
-TokenSequences TinySequences() {
-  TokenSequences sequences;
+text::TokenSequences TinySequences() {
+  text::TokenSequences sequences;
   for (const std::vector<int32_t>& ids :
        {std::vector<int32_t>{1, 5, 2, 7, 0, 3, 3}, {4, 6, 1}, {2}, {7, 0}}) {
     sequences.Append(ids, ids);
@@ -76,10 +76,10 @@ TokenSequences TinySequences() {
 }
 
 absl::StatusOr<NeuronRemoval> Choose(const std::string& directory,
-                                     const TokenSequences& sequences,
+                                     const text::TokenSequences& sequences,
                                      int64_t num_neurons) {
   WalkMachine machine;
-  DenseModel model = DenseModel::Open(directory).value();
+  model::DenseModel model = model::DenseModel::Open(directory).value();
   return ChooseNeurons(model, sequences, Keeping(num_neurons), {},
                        machine.resources());
 }
@@ -137,10 +137,11 @@ TEST(ChooseNeuronsTest, KeepsTheNeuronsWithTheMostEnergy) {
   const TempDirectory directory;
   WriteTinyModel(tiny, directory.path());
   WalkMachine machine;
-  DenseModel model = DenseModel::Open(directory.path()).value();
+  model::DenseModel model = model::DenseModel::Open(directory.path()).value();
   GatheringTap tap;
-  MOE_ASSERT_OK(WalkForward(model, InCanonicalOrder(TinySequences()), {}, &tap,
-                            machine.resources())
+  MOE_ASSERT_OK(model::WalkForward(model,
+                                   model::InCanonicalOrder(TinySequences()), {},
+                                   &tap, machine.resources())
                     .status());
   for (const int64_t num_neurons : {1, 9, 23}) {
     MOE_ASSERT_OK_AND_ASSIGN(
@@ -149,9 +150,10 @@ TEST(ChooseNeuronsTest, KeepsTheNeuronsWithTheMostEnergy) {
     ASSERT_EQ(removal.kept.size(), 3u);
     for (size_t l = 0; l < 3; ++l) {
       const std::vector<float> down =
-          ToFloats(ReadWeight(model.checkpoint(),
-                              {TensorKind::kMlpDown, static_cast<int64_t>(l)})
-                       .value());
+          model::ToFloats(model::ReadWeight(model.checkpoint(),
+                                            {checkpoint::TensorKind::kMlpDown,
+                                             static_cast<int64_t>(l)})
+                              .value());
       const std::vector<double> energies =
           PlainEnergies(tap.layers[l], down, tiny, model.config().rms_norm_eps);
       const std::vector<int64_t> want = PlainLargest(energies, num_neurons);
@@ -188,7 +190,8 @@ TEST(ChooseNeuronsTest, KeepsWhatAnEnergySplitWouldShare) {
   options.set_top_k(1);
   options.set_iterations(1);
   WalkMachine machine;
-  DenseModel model = DenseModel::Open(FixturePath(kFixture)).value();
+  model::DenseModel model =
+      model::DenseModel::Open(FixturePath(kFixture)).value();
   MOE_ASSERT_OK_AND_ASSIGN(const EnergySplit split,
                            SplitByEnergy(model, EightSequences(kFixture),
                                          options, {}, machine.resources()));
@@ -204,7 +207,7 @@ TEST(ChooseNeuronsTest, KeepsWhatAnEnergySplitWouldShare) {
 TEST(ChooseNeuronsTest, TiesGoToTheLowestIndex) {
   const TempDirectory directory;
   WriteTinyModel({}, directory.path());
-  HostTensors tensors = ReadTensors(directory.path());
+  checkpoint::HostTensors tensors = ReadTensors(directory.path());
   for (auto& [name, tensor] : tensors) {
     if (name.find(".mlp.") == std::string::npos) continue;
     // Of BF16; a matrix of 24 rows, or of 24 columns.
@@ -214,9 +217,9 @@ TEST(ChooseNeuronsTest, TiesGoToTheLowestIndex) {
       tensor.bytes.replace(at + half, half, tensor.bytes.substr(at, half));
     }
   }
-  MOE_ASSERT_OK(WriteSafetensorsFile(directory.Path("model.safetensors"),
-                                     tensors, {{"format", "pt"}},
-                                     /*overwrite=*/true));
+  MOE_ASSERT_OK(checkpoint::WriteSafetensorsFile(
+      directory.Path("model.safetensors"), tensors, {{"format", "pt"}},
+      /*overwrite=*/true));
   MOE_ASSERT_OK_AND_ASSIGN(const NeuronRemoval removal,
                            Choose(directory.path(), TinySequences(), 7));
   for (const std::vector<int64_t>& kept : removal.kept) {
@@ -231,8 +234,8 @@ TEST(ChooseNeuronsTest, TiesGoToTheLowestIndex) {
 }
 
 TEST(ChooseNeuronsTest, TheOrderOfSequencesChangesNothing) {
-  const TokenSequences sequences = EightSequences(kFixture);
-  TokenSequences other;
+  const text::TokenSequences sequences = EightSequences(kFixture);
+  text::TokenSequences other;
   for (const int64_t s : {5, 0, 7, 2, 1, 6, 4, 3}) {
     other.Append(sequences.input_ids(s), sequences.input_ids(s));
   }
@@ -257,10 +260,10 @@ TEST(ChooseNeuronsTest, RefusesNumbersOfNeuronsByName) {
 }
 
 TEST(ChooseNeuronsTest, RefusesSequencesThatItCannotWalk) {
-  EXPECT_THAT(Choose(FixturePath(kFixture), TokenSequences(), 8).status(),
+  EXPECT_THAT(Choose(FixturePath(kFixture), text::TokenSequences(), 8).status(),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("found no sequence")));
-  TokenSequences sequences = EightSequences(kFixture);
+  text::TokenSequences sequences = EightSequences(kFixture);
   sequences.Append(std::vector<int32_t>{1, 1 << 20},
                    std::vector<int32_t>{1, 1 << 20});
   EXPECT_THAT(Choose(FixturePath(kFixture), sequences, 8).status(),
@@ -271,17 +274,18 @@ TEST(ChooseNeuronsTest, RefusesSequencesThatItCannotWalk) {
 TEST(ChooseNeuronsTest, NamesTheLayerWhoseEnergiesAreTooLarge) {
   const TempDirectory directory;
   WriteTinyModel({}, directory.path());
-  HostTensors tensors = ReadTensors(directory.path());
+  checkpoint::HostTensors tensors = ReadTensors(directory.path());
   for (const char* const name : {"gate_proj", "up_proj", "down_proj"}) {
-    HostTensor& tensor =
+    checkpoint::HostTensor& tensor =
         tensors.at("model.layers.1.mlp." + std::string(name) + ".weight");
-    std::vector<float> values = ToFloats(tensor);
+    std::vector<float> values = model::ToFloats(tensor);
     for (float& value : values) value *= 1e7f;
-    FloatToWeights(tensor.dtype, values, absl::MakeSpan(tensor.bytes));
+    checkpoint::FloatToWeights(tensor.dtype, values,
+                               absl::MakeSpan(tensor.bytes));
   }
-  MOE_ASSERT_OK(WriteSafetensorsFile(directory.Path("model.safetensors"),
-                                     tensors, {{"format", "pt"}},
-                                     /*overwrite=*/true));
+  MOE_ASSERT_OK(checkpoint::WriteSafetensorsFile(
+      directory.Path("model.safetensors"), tensors, {{"format", "pt"}},
+      /*overwrite=*/true));
   EXPECT_THAT(Choose(directory.path(), TinySequences(), 8).status(),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        AllOf(HasSubstr("layer 1: energy of neuron "),
@@ -290,7 +294,8 @@ TEST(ChooseNeuronsTest, NamesTheLayerWhoseEnergiesAreTooLarge) {
 
 TEST(ChooseNeuronsTest, SaysWhatBudgetWouldDo) {
   WalkMachine machine(1, 1000);
-  DenseModel model = DenseModel::Open(FixturePath(kFixture)).value();
+  model::DenseModel model =
+      model::DenseModel::Open(FixturePath(kFixture)).value();
   EXPECT_THAT(ChooseNeurons(model, EightSequences(kFixture), Keeping(8), {},
                             machine.resources())
                   .status(),
@@ -298,16 +303,17 @@ TEST(ChooseNeuronsTest, SaysWhatBudgetWouldDo) {
                        HasSubstr("--memory_budget=")));
 }
 
-using NeuronRemovalBitsTest = ::moe::testing::KernelTest;
+using NeuronRemovalBitsTest = ::moe::kernels::testing::KernelTest;
 
 TEST_P(NeuronRemovalBitsTest, GoldenForAllBudgets) {
   const TempDirectory directory;
-  WalkOptions options;
+  model::WalkOptions options;
   options.spill_directory = directory.path();
   options.keep_weights = false;
   const auto run = [&](int64_t budget_bytes) -> absl::Status {
     WalkMachine machine(1, budget_bytes);
-    DenseModel model = DenseModel::Open(FixturePath(kFixture)).value();
+    model::DenseModel model =
+        model::DenseModel::Open(FixturePath(kFixture)).value();
     MOE_ASSIGN_OR_RETURN(
         const NeuronRemoval removal,
         ChooseNeurons(model, EightSequences(kFixture), Keeping(100), options,
@@ -327,7 +333,7 @@ TEST_P(NeuronRemovalBitsTest, GoldenForAllBudgets) {
     EXPECT_EQ(Digest<double>(energies), "0bb39db14bf0e0ea");
     return absl::OkStatus();
   };
-  MOE_EXPECT_OK(run(MemoryBudget::kUnlimited));
+  MOE_EXPECT_OK(run(base::MemoryBudget::kUnlimited));
   SmallestBudget(run);
 }
 
@@ -335,4 +341,4 @@ INSTANTIATE_TEST_SUITE_P(All, NeuronRemovalBitsTest,
                          ValuesIn(FewKernelMachines()), KernelMachineName);
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::reconstruct

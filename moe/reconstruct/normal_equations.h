@@ -12,10 +12,10 @@
 #include "moe/base/matrix_view.h"
 #include "moe/base/thread_pool.h"
 
-namespace moe {
+namespace moe::reconstruct {
 
 struct RidgeSolution {
-  Matrix<double> change;  // [num_outputs, num_features]
+  base::Matrix<double> change;  // [num_outputs, num_features]
   // What was added to the diagonal.
   double lambda = 0.0;
   // A lower bound of the condition number of what was solved.
@@ -41,18 +41,19 @@ class NormalEquations {
   static int64_t SizeBytes(int64_t num_features, int64_t num_outputs);
 
   // Adds tokens: features [T, N], wanted [T, H], weights [T].
-  void Add(MatrixView<const float> features, MatrixView<const float> wanted,
-           absl::Span<const float> weights, ThreadPool& pool);
+  void Add(base::MatrixView<const float> features,
+           base::MatrixView<const float> wanted,
+           absl::Span<const float> weights, base::ThreadPool& pool);
 
   // Consumes the sums. InvalidArgument, with the pivot, if G + lambda I is not
   // positive definite.
-  absl::StatusOr<RidgeSolution> Solve(double ridge, ThreadPool& pool) &&;
+  absl::StatusOr<RidgeSolution> Solve(double ridge, base::ThreadPool& pool) &&;
 
  private:
-  Matrix<double> gram_;      // The lower triangle of G.
-  Matrix<double> products_;  // R
+  base::Matrix<double> gram_;      // The lower triangle of G.
+  base::Matrix<double> products_;  // R
 };
 
-}  // namespace moe
+}  // namespace moe::reconstruct
 
 #endif  // MOE_RECONSTRUCT_NORMAL_EQUATIONS_H_

@@ -19,16 +19,16 @@
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/testing/kernel_test.h"
 
-namespace moe {
+namespace moe::reconstruct {
 namespace {
 
-using ::moe::testing::BitsEqual;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::StatusIs;
+using ::moe::kernels::testing::BitsEqual;
 using ::testing::HasSubstr;
 
-Matrix<float> Drawn(int64_t rows, int64_t cols, absl::string_view name) {
-  RandomStream stream(5, name);
-  Matrix<float> matrix(rows, cols);
+base::Matrix<float> Drawn(int64_t rows, int64_t cols, absl::string_view name) {
+  base::RandomStream stream(5, name);
+  base::Matrix<float> matrix(rows, cols);
   for (float& value : matrix.values()) value = stream.UniformSymmetric(1.0f);
   return matrix;
 }
@@ -44,7 +44,7 @@ struct Tokens {
 
   // Adds tokens [begin, end).
   void AddTo(NormalEquations& equations, int64_t begin, int64_t end,
-             ThreadPool& pool) const {
+             base::ThreadPool& pool) const {
     equations.Add(
         features.view().Rows(begin, end), wanted.view().Rows(begin, end),
         absl::MakeConstSpan(weights).subspan(static_cast<size_t>(begin),
@@ -52,13 +52,13 @@ struct Tokens {
         pool);
   }
 
-  Matrix<float> features, wanted;
+  base::Matrix<float> features, wanted;
   std::vector<float> weights;
 };
 
 absl::StatusOr<RidgeSolution> Solve(const Tokens& tokens, double ridge,
                                     const std::vector<int64_t>& cuts) {
-  ThreadPool pool(2);
+  base::ThreadPool pool(2);
   NormalEquations equations(tokens.features.cols(), tokens.wanted.cols());
   for (size_t i = 0; i + 1 < cuts.size(); ++i) {
     tokens.AddTo(equations, cuts[i], cuts[i + 1], pool);
@@ -131,10 +131,10 @@ TEST(NormalEquationsTest, SolvesTheRegression) {
 // G is diagonal: 1 * 2^2 = 4 and 1 * 1^2 = 1; with the ridge 0.4 * 2.5 = 1
 // more. So D = (2 * 6 / 5, 1 * 4 / 2).
 TEST(NormalEquationsTest, SmallRegression) {
-  ThreadPool pool(1);
+  base::ThreadPool pool(1);
   NormalEquations equations(2, 1);
-  const Matrix<float> features(2, 2, {2.0f, 0.0f, 0.0f, 1.0f});
-  const Matrix<float> wanted(2, 1, {6.0f, 4.0f});
+  const base::Matrix<float> features(2, 2, {2.0f, 0.0f, 0.0f, 1.0f});
+  const base::Matrix<float> wanted(2, 1, {6.0f, 4.0f});
   const std::vector<float> weights = {1.0f, 1.0f};
   equations.Add(features.view(), wanted.view(), weights, pool);
   MOE_ASSERT_OK_AND_ASSIGN(const RidgeSolution got,
@@ -175,4 +175,4 @@ TEST(NormalEquationsTest, SaysWhatMemoryItTakes) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::reconstruct

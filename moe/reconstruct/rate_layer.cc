@@ -24,7 +24,7 @@
 #include "moe/reconstruct/expert_counts.h"
 #include "moe/reconstruct/rate_split_options.pb.h"
 
-namespace moe {
+namespace moe::reconstruct {
 namespace {
 
 // A thread's share of tokens, and of neurons.
@@ -54,7 +54,7 @@ absl::Status NotFinite(absl::Span<const float> row) {
 // The tokens that activate each neuron, ascending.
 class TokensOfNeurons {
  public:
-  TokensOfNeurons(const Matrix<int32_t>& activated, int64_t num_neurons)
+  TokensOfNeurons(const base::Matrix<int32_t>& activated, int64_t num_neurons)
       : begins_(static_cast<size_t>(num_neurons) + 1),
         tokens_(activated.values().size()) {
     for (const int32_t n : activated.values()) {
@@ -101,9 +101,9 @@ class TokensOfNeurons {
 // The k-means of one layer.
 class RateClustering {
  public:
-  RateClustering(const Matrix<int32_t>& activated,
+  RateClustering(const base::Matrix<int32_t>& activated,
                  const TokensOfNeurons& tokens, std::vector<int64_t> routed,
-                 int64_t num_experts, ThreadPool& pool)
+                 int64_t num_experts, base::ThreadPool& pool)
       : activated_(activated),
         tokens_(tokens),
         routed_(std::move(routed)),
@@ -159,8 +159,8 @@ class RateClustering {
     return static_cast<double>(whole - within) / static_cast<double>(whole);
   }
 
-  Matrix<int64_t> Experts() const {
-    Matrix<int64_t> experts(num_experts_, expert_size_);
+  base::Matrix<int64_t> Experts() const {
+    base::Matrix<int64_t> experts(num_experts_, expert_size_);
     std::vector<int64_t> filled(static_cast<size_t>(num_experts_));
     for (const int64_t n : routed_) {
       const int32_t e = ExpertOf(n);
@@ -184,7 +184,7 @@ class RateClustering {
     return nearest;
   }
 
-  Matrix<int32_t> TakeCountsAway() { return std::move(counts_); }
+  base::Matrix<int32_t> TakeCountsAway() { return std::move(counts_); }
 
  private:
   int32_t& ExpertOf(int64_t neuron) {
@@ -230,31 +230,32 @@ class RateClustering {
         });
   }
 
-  const Matrix<int32_t>& activated_;
+  const base::Matrix<int32_t>& activated_;
   const TokensOfNeurons& tokens_;
   const std::vector<int64_t> routed_;  // Ascending.
   const int64_t num_experts_;
   const int64_t expert_size_;
-  ThreadPool& pool_;
+  base::ThreadPool& pool_;
   std::vector<int32_t> expert_of_;  // [I]
-  Matrix<int32_t> counts_;          // [T, E]
-  Matrix<int64_t> products_;        // [routed, E]
-  Matrix<float> costs_;             // [routed, E]
-  BalancedAssigner assigner_;
+  base::Matrix<int32_t> counts_;    // [T, E]
+  base::Matrix<int64_t> products_;  // [routed, E]
+  base::Matrix<float> costs_;       // [routed, E]
+  gates::BalancedAssigner assigner_;
   std::vector<double> prices_;
 };
 
 }  // namespace
 
-absl::Status ActivateNeurons(MatrixView<const float> activations,
-                             MatrixView<int32_t> activated,
-                             Matrix<float>& buffer, ThreadPool& pool) {
+absl::Status ActivateNeurons(base::MatrixView<const float> activations,
+                             base::MatrixView<int32_t> activated,
+                             base::Matrix<float>& buffer,
+                             base::ThreadPool& pool) {
   MOE_CHECK(activated.rows == activations.rows);
   for (int64_t first = 0; first < activations.rows; first += kRateRowsAtOnce) {
     const int64_t last = std::min(first + kRateRowsAtOnce, activations.rows);
-    const MatrixView<const float> rows = activations.Rows(first, last);
+    const base::MatrixView<const float> rows = activations.Rows(first, last);
     if (buffer.rows() < rows.rows || buffer.cols() != rows.cols) {
-      buffer = Matrix<float>(rows.rows, rows.cols);
+      buffer = base::Matrix<float>(rows.rows, rows.cols);
     }
     std::vector<char> are_finite(static_cast<size_t>(rows.rows));
     pool.ParallelFor(
@@ -268,15 +269,16 @@ absl::Status ActivateNeurons(MatrixView<const float> activations,
       if (are_finite[static_cast<size_t>(r)] == 0)
         return NotFinite(rows.Row(r));
     }
-    TopK(buffer.view().Rows(0, rows.rows), activated.Rows(first, last), pool);
+    kernels::TopK(buffer.view().Rows(0, rows.rows), activated.Rows(first, last),
+                  pool);
   }
   return absl::OkStatus();
 }
 
 absl::StatusOr<ActivationRateLayer> SplitLayerByActivationRate(
-    const Matrix<int32_t>& activated, int64_t num_neurons,
+    const base::Matrix<int32_t>& activated, int64_t num_neurons,
     const ActivationRateSplitOptions& options, int64_t expert_size,
-    ThreadPool& pool) {
+    base::ThreadPool& pool) {
   MOE_CHECK(options.num_shared_neurons() +
                 options.num_experts() * expert_size ==
             num_neurons);
@@ -302,8 +304,8 @@ absl::StatusOr<ActivationRateLayer> SplitLayerByActivationRate(
   return layer;
 }
 
-int64_t ChosenActivations(const Matrix<int32_t>& counts,
-                          const Matrix<int32_t>& chosen) {
+int64_t ChosenActivations(const base::Matrix<int32_t>& counts,
+                          const base::Matrix<int32_t>& chosen) {
   int64_t sum = 0;
   for (int64_t t = 0; t < counts.rows(); ++t) {
     for (const int32_t e : chosen.Row(t)) sum += counts.view().RowData(t)[e];
@@ -311,7 +313,7 @@ int64_t ChosenActivations(const Matrix<int32_t>& counts,
   return sum;
 }
 
-int64_t MostActivations(const Matrix<int32_t>& counts, int64_t top_k) {
+int64_t MostActivations(const base::Matrix<int32_t>& counts, int64_t top_k) {
   int64_t sum = 0;
   std::vector<int32_t> row;
   for (int64_t t = 0; t < counts.rows(); ++t) {
@@ -342,4 +344,4 @@ int64_t ActivationRateLayerBytes(const ActivationRateLayerSize& size,
          rows * (size.intermediate_size * int64_t{sizeof(float)} + 1);
 }
 
-}  // namespace moe
+}  // namespace moe::reconstruct

@@ -39,15 +39,16 @@
 #include "moe/checkpoint/artifact/neuron_indices.h"
 #include "moe/reconstruct/rate_split_options.pb.h"
 
-namespace moe {
+namespace moe::reconstruct {
 
 // activated[t], [K_a], becomes the neurons with the largest |h_tn|, ties to the
 // lowest index. `activations` is h [num_tokens, I]; `buffer` grows as needed,
 // to at most kRateRowsAtOnce rows. InvalidArgument, with the neuron, if an
 // activation is NaN or infinite.
-absl::Status ActivateNeurons(MatrixView<const float> activations,
-                             MatrixView<int32_t> activated,
-                             Matrix<float>& buffer, ThreadPool& pool);
+absl::Status ActivateNeurons(base::MatrixView<const float> activations,
+                             base::MatrixView<int32_t> activated,
+                             base::Matrix<float>& buffer,
+                             base::ThreadPool& pool);
 
 inline constexpr int64_t kRateRowsAtOnce = 512;
 
@@ -55,14 +56,15 @@ struct ActivationRateLayer {
   // Every neuron once, ascending in each expert and among the shared ones;
   // `residual` only if there are shared ones. Experts are in the order of the
   // rates that their clusters started from.
-  LayerNeuronIndices indices;
+  checkpoint::LayerNeuronIndices indices;
   std::vector<int64_t> representatives;  // [E]
   // After each iteration that was made: sum_n |A_n - C_e(n)|^2 by sum_n c_n,
   // over the routed neurons; 0 where none is activated.
   std::vector<double> spread;
-  Matrix<int32_t> counts;  // [T, E]: S_te, the neurons of e that t activates.
-  int64_t routed = 0;      // sum of c_n over the neurons that are not shared.
-  int64_t shared = 0;      // That over the shared ones.
+  base::Matrix<int32_t>
+      counts;          // [T, E]: S_te, the neurons of e that t activates.
+  int64_t routed = 0;  // sum of c_n over the neurons that are not shared.
+  int64_t shared = 0;  // That over the shared ones.
 };
 
 // Splits a layer by what each token activates, `activated` [T, K_a]: neurons
@@ -78,16 +80,16 @@ struct ActivationRateLayer {
 // starts from the prices of the iteration before. Memory:
 // ActivationRateLayerBytes.
 absl::StatusOr<ActivationRateLayer> SplitLayerByActivationRate(
-    const Matrix<int32_t>& activated, int64_t num_neurons,
+    const base::Matrix<int32_t>& activated, int64_t num_neurons,
     const ActivationRateSplitOptions& options, int64_t expert_size,
-    ThreadPool& pool);
+    base::ThreadPool& pool);
 
 // The sum of S_te over the chosen experts of all tokens. `counts` is [T, E] and
 // `chosen` [T, k].
-int64_t ChosenActivations(const Matrix<int32_t>& counts,
-                          const Matrix<int32_t>& chosen);
+int64_t ChosenActivations(const base::Matrix<int32_t>& counts,
+                          const base::Matrix<int32_t>& chosen);
 // That if each token had the `top_k` experts with its largest S_te.
-int64_t MostActivations(const Matrix<int32_t>& counts, int64_t top_k);
+int64_t MostActivations(const base::Matrix<int32_t>& counts, int64_t top_k);
 
 struct ActivationRateLayerSize {
   int64_t num_tokens = 0;
@@ -98,6 +100,6 @@ struct ActivationRateLayerSize {
 int64_t ActivationRateLayerBytes(const ActivationRateLayerSize& size,
                                  const ActivationRateSplitOptions& options);
 
-}  // namespace moe
+}  // namespace moe::reconstruct
 
 #endif  // MOE_RECONSTRUCT_RATE_LAYER_H_

@@ -19,13 +19,13 @@
 #include "moe/kernels/testing/kernel_test.h"
 #include "moe/reconstruct/rate_split_options.pb.h"
 
-namespace moe {
+namespace moe::reconstruct {
 namespace {
 
-using ::moe::testing::FewKernelMachines;
-using ::moe::testing::KernelMachineName;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TestMatrix;
+using ::moe::base::testing::StatusIs;
+using ::moe::kernels::testing::FewKernelMachines;
+using ::moe::kernels::testing::KernelMachineName;
+using ::moe::kernels::testing::TestMatrix;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -44,9 +44,9 @@ ActivationRateSplitOptions Options(int64_t num_experts, int64_t num_shared,
 
 // What the tokens of drawn activations activate. Each token is of one of five
 // kinds, and a fifth of the neurons is for its kind.
-Matrix<int32_t> Activated(int64_t num_tokens, int64_t num_neurons,
-                          int64_t activated_neurons) {
-  ThreadPool pool(1);
+base::Matrix<int32_t> Activated(int64_t num_tokens, int64_t num_neurons,
+                                int64_t activated_neurons) {
+  base::ThreadPool pool(1);
   TestMatrix h(num_tokens, num_neurons);
   h.Fill("activations");
   for (int64_t t = 0; t < num_tokens; ++t) {
@@ -54,16 +54,17 @@ Matrix<int32_t> Activated(int64_t num_tokens, int64_t num_neurons,
       h.view().RowData(t)[n] *= 2.0f;
     }
   }
-  Matrix<int32_t> activated(num_tokens, activated_neurons);
-  Matrix<float> buffer;
+  base::Matrix<int32_t> activated(num_tokens, activated_neurons);
+  base::Matrix<float> buffer;
   MOE_EXPECT_OK(ActivateNeurons(h.view(), activated.view(), buffer, pool));
   return activated;
 }
 
-ActivationRateLayer Split(const Matrix<int32_t>& activated, int64_t num_neurons,
+ActivationRateLayer Split(const base::Matrix<int32_t>& activated,
+                          int64_t num_neurons,
                           const ActivationRateSplitOptions& options,
                           int num_threads = 2) {
-  ThreadPool pool(num_threads);
+  base::ThreadPool pool(num_threads);
   return SplitLayerByActivationRate(
              activated, num_neurons, options,
              (num_neurons - options.num_shared_neurons()) /
@@ -73,13 +74,13 @@ ActivationRateLayer Split(const Matrix<int32_t>& activated, int64_t num_neurons,
 }
 
 TEST(ActivateNeuronsTest, TakesTheLargestMagnitudes) {
-  ThreadPool pool(2);
-  const Matrix<float> h(3, 4,
-                        std::vector<float>{1, -3, 2, 0,   //
-                                           -1, 1, 1, -1,  //
-                                           0, -0.0f, 0.5f, -0.25f});
-  Matrix<int32_t> activated(3, 2);
-  Matrix<float> buffer;
+  base::ThreadPool pool(2);
+  const base::Matrix<float> h(3, 4,
+                              std::vector<float>{1, -3, 2, 0,   //
+                                                 -1, 1, 1, -1,  //
+                                                 0, -0.0f, 0.5f, -0.25f});
+  base::Matrix<int32_t> activated(3, 2);
+  base::Matrix<float> buffer;
   MOE_ASSERT_OK(ActivateNeurons(h.view(), activated.view(), buffer, pool));
   EXPECT_THAT(activated.Row(0), ElementsAre(1, 2));
   EXPECT_THAT(activated.Row(1), ElementsAre(0, 1));
@@ -87,12 +88,12 @@ TEST(ActivateNeuronsTest, TakesTheLargestMagnitudes) {
 }
 
 TEST(ActivateNeuronsTest, NamesTheNeuronThatIsNotFinite) {
-  ThreadPool pool(2);
-  Matrix<int32_t> activated(2, 2);
-  Matrix<float> buffer;
+  base::ThreadPool pool(2);
+  base::Matrix<int32_t> activated(2, 2);
+  base::Matrix<float> buffer;
   for (const float bad : {std::numeric_limits<float>::quiet_NaN(),
                           -std::numeric_limits<float>::infinity()}) {
-    Matrix<float> h = Matrix<float>::Zeros(2, 4);
+    base::Matrix<float> h = base::Matrix<float>::Zeros(2, 4);
     h.view().RowData(1)[3] = bad;
     EXPECT_THAT(ActivateNeurons(h.view(), activated.view(), buffer, pool),
                 StatusIs(absl::StatusCode::kInvalidArgument,
@@ -104,7 +105,8 @@ TEST(ActivateNeuronsTest, NamesTheNeuronThatIsNotFinite) {
 
 // Neurons 0 and 4 are in every token. 1 and 2 go together, as do 3 and 5.
 TEST(SplitLayerByActivationRateTest, PutsTogetherWhatActivatesTogether) {
-  const Matrix<int32_t> activated(5, 4, std::vector<int32_t>{4, 0, 1, 2,  //
+  const base::Matrix<int32_t> activated(5, 4,
+                                        std::vector<int32_t>{4, 0, 1, 2,  //
                                                              0, 4, 3, 5,  //
                                                              0, 2, 4, 1,  //
                                                              5, 0, 3, 4,  //
@@ -127,7 +129,8 @@ TEST(SplitLayerByActivationRateTest, PutsTogetherWhatActivatesTogether) {
 
 TEST(SplitLayerByActivationRateTest, NeedsNoActivatedNeurons) {
   // Only neurons 0 and 1 are activated, and both are shared.
-  const Matrix<int32_t> activated(3, 2, std::vector<int32_t>{0, 1, 1, 0, 0, 1});
+  const base::Matrix<int32_t> activated(3, 2,
+                                        std::vector<int32_t>{0, 1, 1, 0, 0, 1});
   const ActivationRateLayer layer = Split(activated, 8, Options(3, 2, 2, 4));
   EXPECT_THAT(*layer.indices.residual, ElementsAre(0, 1));
   EXPECT_EQ(layer.routed, 0);
@@ -146,7 +149,7 @@ auto& At(T& values, int64_t i) {
 // The activation vectors, one number at a time.
 class PlainSplit {
  public:
-  PlainSplit(const Matrix<int32_t>& activated, int64_t num_neurons,
+  PlainSplit(const base::Matrix<int32_t>& activated, int64_t num_neurons,
              const ActivationRateSplitOptions& options)
       : num_tokens_(activated.rows()), options_(options) {
     vectors_.assign(static_cast<size_t>(num_neurons), Vector(num_tokens_));
@@ -223,7 +226,7 @@ class PlainSplit {
 
   bool Iterate() {
     const auto num_routed = static_cast<int64_t>(routed_.size());
-    Matrix<float> costs(num_routed, options_.num_experts());
+    base::Matrix<float> costs(num_routed, options_.num_experts());
     for (int64_t i = 0; i < num_routed; ++i) {
       for (int64_t e = 0; e < options_.num_experts(); ++e) {
         int64_t product = 0;
@@ -233,7 +236,7 @@ class PlainSplit {
         costs.view().RowData(i)[e] = static_cast<float>(-product);
       }
     }
-    ThreadPool pool(1);
+    base::ThreadPool pool(1);
     const absl::Span<const int32_t> assigned =
         assigner_
             .Assign(costs.view(), {size(), size()}, absl::MakeSpan(prices_),
@@ -273,7 +276,7 @@ class PlainSplit {
   const ActivationRateSplitOptions options_;
   std::vector<Vector> vectors_;
   std::vector<int64_t> routed_;
-  BalancedAssigner assigner_;
+  gates::BalancedAssigner assigner_;
   std::vector<double> prices_;
 };
 
@@ -282,7 +285,7 @@ struct LayerCase {
       iterations;
 };
 
-class RateLayerBitsTest : public ::moe::testing::KernelTest {};
+class RateLayerBitsTest : public ::moe::kernels::testing::KernelTest {};
 
 TEST_P(RateLayerBitsTest, IsThePlainSplit) {
   const LayerCase cases[] = {
@@ -291,7 +294,7 @@ TEST_P(RateLayerBitsTest, IsThePlainSplit) {
       {700, 96, 12, 0, 4, 6},
   };
   for (const LayerCase& c : cases) {
-    const Matrix<int32_t> activated =
+    const base::Matrix<int32_t> activated =
         Activated(c.num_tokens, c.num_neurons, c.activated);
     const ActivationRateSplitOptions options =
         Options(c.num_experts, c.num_shared, c.activated, c.iterations);
@@ -323,9 +326,9 @@ INSTANTIATE_TEST_SUITE_P(All, RateLayerBitsTest, ValuesIn(FewKernelMachines()),
 // No one of all 15 * 6 assignments of 6 neurons to experts of 2 is nearer to
 // the centroids at the start, by the distances in full.
 TEST(SplitLayerByActivationRateTest, AssignsAtTheLeastDistance) {
-  const Matrix<int32_t> activated = Activated(40, 6, 2);
+  const base::Matrix<int32_t> activated = Activated(40, 6, 2);
   const ActivationRateLayer layer = Split(activated, 6, Options(3, 0, 2, 1));
-  Matrix<int64_t> vectors = Matrix<int64_t>::Zeros(6, 40);
+  base::Matrix<int64_t> vectors = base::Matrix<int64_t>::Zeros(6, 40);
   std::vector<int64_t> rates(6);
   for (int64_t t = 0; t < 40; ++t) {
     for (const int32_t n : activated.Row(t)) {
@@ -374,12 +377,13 @@ TEST(SplitLayerByActivationRateTest, NoIterationSpreadsMore) {
 }
 
 TEST(ChosenActivationsTest, AddsTheChosenAndTheMost) {
-  const Matrix<int32_t> counts(2, 3, std::vector<int32_t>{1, 4, 2, 0, 3, 5});
-  const Matrix<int32_t> chosen(2, 2, std::vector<int32_t>{2, 0, 1, 2});
+  const base::Matrix<int32_t> counts(2, 3,
+                                     std::vector<int32_t>{1, 4, 2, 0, 3, 5});
+  const base::Matrix<int32_t> chosen(2, 2, std::vector<int32_t>{2, 0, 1, 2});
   EXPECT_EQ(ChosenActivations(counts, chosen), 2 + 1 + 3 + 5);
   EXPECT_EQ(MostActivations(counts, 2), 4 + 2 + 5 + 3);
   EXPECT_EQ(MostActivations(counts, 1), 4 + 5);
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::reconstruct

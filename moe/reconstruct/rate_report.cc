@@ -12,7 +12,7 @@
 #include "moe/reconstruct/rate_split_options.pb.h"
 #include "moe/reconstruct/split_report.h"
 
-namespace moe {
+namespace moe::reconstruct {
 namespace {
 
 struct Shares {
@@ -33,14 +33,16 @@ Shares SharesOf(const ActivationRateSplitLayer& layer) {
 
 }  // namespace
 
-Json ActivationRateSplitReportToJson(const ActivationRateSplitOptions& options,
-                                     const ActivationRateSplit& split) {
-  Json json = Json::object();
-  json["options"] = OptionsToJson(options);
-  json["layers"] = Json::array();
+base::Json ActivationRateSplitReportToJson(
+    const ActivationRateSplitOptions& options,
+    const ActivationRateSplit& split) {
+  base::Json json = base::Json::object();
+  json["options"] = base::OptionsToJson(options);
+  json["layers"] = base::Json::array();
   for (size_t i = 0; i < split.layers.size(); ++i) {
     const ActivationRateSplitLayer& layer = split.layers[i];
-    const LayerNeuronIndices& indices = split.neuron_indices.layers[i];
+    const checkpoint::LayerNeuronIndices& indices =
+        split.neuron_indices.layers[i];
     const Shares shares = SharesOf(layer);
     const LoadRange loads = LoadRangeOf(layer.loads);
     json["layers"].push_back({{"layer", i},
@@ -76,4 +78,4 @@ std::string FormatActivationRateSplitReport(const ActivationRateSplit& split) {
   return text;
 }
 
-}  // namespace moe
+}  // namespace moe::reconstruct

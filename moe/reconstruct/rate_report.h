@@ -9,7 +9,7 @@
 #include "moe/reconstruct/rate_split.h"
 #include "moe/reconstruct/rate_split_options.pb.h"
 
-namespace moe {
+namespace moe::reconstruct {
 
 // {"options": {...}, "layers": [{"layer", "expert_size", "shared_size",
 // "shared_share", "captured_share", "oracle_share", "iterations",
@@ -22,12 +22,13 @@ namespace moe {
 // that the best choice has. A share is 0 where there are none. Loads are the
 // least and the most tokens of an expert, by those of an even load, T top_k /
 // E.
-Json ActivationRateSplitReportToJson(const ActivationRateSplitOptions& options,
-                                     const ActivationRateSplit& split);
+base::Json ActivationRateSplitReportToJson(
+    const ActivationRateSplitOptions& options,
+    const ActivationRateSplit& split);
 
 // The sizes, and a line for each layer.
 std::string FormatActivationRateSplitReport(const ActivationRateSplit& split);
 
-}  // namespace moe
+}  // namespace moe::reconstruct
 
 #endif  // MOE_RECONSTRUCT_RATE_REPORT_H_

@@ -10,7 +10,7 @@
 #include "moe/reconstruct/rate_split.h"
 #include "moe/reconstruct/rate_split_options.pb.h"
 
-namespace moe {
+namespace moe::reconstruct {
 namespace {
 
 // 16 tokens with 2 activated neurons; 4 experts of 3 neurons, 2 experts a
@@ -18,7 +18,7 @@ namespace {
 ActivationRateSplit OneLayer() {
   ActivationRateSplit split;
   split.neuron_indices.layers.push_back(
-      {Matrix<int64_t>::Zeros(4, 3), std::vector<int64_t>{1, 2}});
+      {base::Matrix<int64_t>::Zeros(4, 3), std::vector<int64_t>{1, 2}});
   split.layers.push_back({.spread = {0.75, 0.5},
                           .representatives = {4, 3, 9, 7},
                           .captured = 4,
@@ -33,22 +33,23 @@ ActivationRateSplit OneLayer() {
 TEST(RateReportTest, HasSharesAndLoads) {
   ActivationRateSplitOptions options;
   options.set_num_experts(4);
-  const Json report = ActivationRateSplitReportToJson(options, OneLayer());
+  const base::Json report =
+      ActivationRateSplitReportToJson(options, OneLayer());
   EXPECT_EQ(report["options"]["num_experts"], 4);
   EXPECT_EQ(report["options"]["activated_neurons"], 10);
-  const Json want = {{"layer", 0},
-                     {"expert_size", 3},
-                     {"shared_size", 2},
-                     {"shared_share", 0.75},
-                     {"captured_share", 0.5},
-                     {"oracle_share", 0.875},
-                     {"iterations", 2},
-                     {"spread_by_iteration", {0.75, 0.5}},
-                     {"representatives", {4, 3, 9, 7}},
-                     {"least_load", 0.5},
-                     {"largest_load", 1.25},
-                     {"seconds", 1.5}};
-  EXPECT_EQ(report["layers"], Json::array({want}));
+  const base::Json want = {{"layer", 0},
+                           {"expert_size", 3},
+                           {"shared_size", 2},
+                           {"shared_share", 0.75},
+                           {"captured_share", 0.5},
+                           {"oracle_share", 0.875},
+                           {"iterations", 2},
+                           {"spread_by_iteration", {0.75, 0.5}},
+                           {"representatives", {4, 3, 9, 7}},
+                           {"least_load", 0.5},
+                           {"largest_load", 1.25},
+                           {"seconds", 1.5}};
+  EXPECT_EQ(report["layers"], base::Json::array({want}));
 }
 
 TEST(RateReportTest, IsATable) {
@@ -63,7 +64,7 @@ TEST(RateReportTest, NoRoutedActivationsHaveNoShares) {
   ActivationRateSplit split = OneLayer();
   split.layers[0].captured = split.layers[0].oracle = 0;
   split.layers[0].routed = 0;
-  const Json layer = ActivationRateSplitReportToJson(
+  const base::Json layer = ActivationRateSplitReportToJson(
       ActivationRateSplitOptions(), split)["layers"][0];
   EXPECT_EQ(layer["shared_share"], 1.0);
   EXPECT_EQ(layer["captured_share"], 0.0);
@@ -71,4 +72,4 @@ TEST(RateReportTest, NoRoutedActivationsHaveNoShares) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::reconstruct

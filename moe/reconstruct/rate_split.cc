@@ -37,23 +37,23 @@
 #include "moe/reconstruct/rate_split_options.pb.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::reconstruct {
 namespace {
 
 // The rows of the layer's gate_proj that belong to `neurons`, times `scale`:
 // [neurons, H].
-absl::StatusOr<Matrix<float>> GateRows(const Checkpoint& checkpoint,
-                                       int64_t hidden_size, int64_t layer,
-                                       absl::Span<const int64_t> neurons,
-                                       double scale) {
-  const TensorName name = {TensorKind::kMlpGate, layer, /*expert=*/-1,
-                           /*is_bias=*/false};
-  Matrix<float> rows(static_cast<int64_t>(neurons.size()), hidden_size);
+absl::StatusOr<base::Matrix<float>> GateRows(
+    const checkpoint::Checkpoint& checkpoint, int64_t hidden_size,
+    int64_t layer, absl::Span<const int64_t> neurons, double scale) {
+  const checkpoint::TensorName name = {checkpoint::TensorKind::kMlpGate, layer,
+                                       /*expert=*/-1,
+                                       /*is_bias=*/false};
+  base::Matrix<float> rows(static_cast<int64_t>(neurons.size()), hidden_size);
   for (size_t i = 0; i < neurons.size(); ++i) {
     MOE_ASSIGN_OR_RETURN(
-        const HostTensor row,
-        ReadWeightRows(checkpoint, name, neurons[i], neurons[i] + 1));
-    const std::vector<float> values = ToFloats(row);
+        const checkpoint::HostTensor row,
+        model::ReadWeightRows(checkpoint, name, neurons[i], neurons[i] + 1));
+    const std::vector<float> values = model::ToFloats(row);
     float* const out = rows.view().RowData(static_cast<int64_t>(i));
     for (size_t h = 0; h < values.size(); ++h) {
       out[h] = static_cast<float>(scale * static_cast<double>(values[h]));
@@ -63,7 +63,7 @@ absl::StatusOr<Matrix<float>> GateRows(const Checkpoint& checkpoint,
 }
 
 // Routers, and for each token its choice with the logits that it is made by.
-int64_t RouterBytes(const LlamaConfig& config, int64_t num_tokens,
+int64_t RouterBytes(const checkpoint::LlamaConfig& config, int64_t num_tokens,
                     const ActivationRateSplitOptions& options) {
   return static_cast<int64_t>(sizeof(float)) *
          (config.num_hidden_layers * options.num_experts() *
@@ -73,14 +73,14 @@ int64_t RouterBytes(const LlamaConfig& config, int64_t num_tokens,
 
 // What is split, how, and with what.
 struct SplitJob {
-  const DenseModel& model;
+  const model::DenseModel& model;
   const ActivationRateSplitOptions& options;
-  const WalkOptions& walk_options;
-  const WalkResources& resources;
+  const model::WalkOptions& walk_options;
+  const model::WalkResources& resources;
 };
 
 // Gathers what a layer's tokens activate, and splits it at its end.
-class RateSplitTap : public WalkTap {
+class RateSplitTap : public model::WalkTap {
  public:
   RateSplitTap(const SplitJob& job, int64_t num_tokens,
                ActivationRateSplit& split)
@@ -92,30 +92,31 @@ class RateSplitTap : public WalkTap {
   absl::Status OnLayerStart(int64_t) override {
     if (inputs_.has_value()) return absl::OkStatus();
     MOE_ASSIGN_OR_RETURN(
-        inputs_, HiddenStates::Create(
+        inputs_, model::HiddenStates::Create(
                      activated_.rows(), job_.model.config().hidden_size,
                      job_.resources.budget, job_.walk_options.spill_directory));
     return absl::OkStatus();
   }
 
-  absl::Status OnMlpInput(const TapContext& context,
-                          MatrixView<const float> rows) override {
+  absl::Status OnMlpInput(const model::TapContext& context,
+                          base::MatrixView<const float> rows) override {
     return inputs_->StoreCopy(context.group.first_token, rows, buffer_);
   }
 
-  absl::Status OnFeatures(const TapContext& context,
-                          const BlockFeatures& features) override {
-    if (features.block != DecoderBlock::kMlp) return absl::OkStatus();
+  absl::Status OnFeatures(const model::TapContext& context,
+                          const model::BlockFeatures& features) override {
+    if (features.block != model::DecoderBlock::kMlp) return absl::OkStatus();
     const int64_t first = context.group.first_token + features.first_row;
-    return Annotate(ActivateNeurons(features.features,
-                                    activated_.view().Rows(
-                                        first, first + features.features.rows),
-                                    magnitudes_, job_.resources.pool),
-                    absl::StrCat("layer ", context.layer));
+    return base::Annotate(
+        ActivateNeurons(
+            features.features,
+            activated_.view().Rows(first, first + features.features.rows),
+            magnitudes_, job_.resources.pool),
+        absl::StrCat("layer ", context.layer));
   }
 
   absl::Status OnLayerEnd(int64_t layer) override {
-    return Annotate(SplitLayer(layer), absl::StrCat("layer ", layer));
+    return base::Annotate(SplitLayer(layer), absl::StrCat("layer ", layer));
   }
 
  private:
@@ -134,10 +135,10 @@ class RateSplitTap : public WalkTap {
             job_.options.expert_size(), job_.resources.pool));
     SetDetail(layer, "load");
     MOE_ASSIGN_OR_RETURN(
-        Matrix<float> router,
+        base::Matrix<float> router,
         GateRows(job_.model.checkpoint(), job_.model.config().hidden_size,
                  layer, made.representatives, job_.options.router_scale()));
-    Matrix<int32_t> chosen(activated_.rows(), job_.options.top_k());
+    base::Matrix<int32_t> chosen(activated_.rows(), job_.options.top_k());
     MOE_RETURN_IF_ERROR(ChooseExperts(*inputs_, router.view(),
                                       ExpertRanking::kProbabilities,
                                       chosen.view(), job_.resources.pool));
@@ -148,7 +149,7 @@ class RateSplitTap : public WalkTap {
     return absl::OkStatus();
   }
 
-  void Keep(ActivationRateLayer made, const Matrix<int32_t>& chosen) {
+  void Keep(ActivationRateLayer made, const base::Matrix<int32_t>& chosen) {
     ActivationRateSplitLayer layer;
     layer.captured = ChosenActivations(made.counts, chosen);
     layer.oracle = MostActivations(made.counts, job_.options.top_k());
@@ -166,9 +167,9 @@ class RateSplitTap : public WalkTap {
 
   const SplitJob& job_;
   ActivationRateSplit& split_;
-  Matrix<int32_t> activated_;  // [T, K_a]
-  std::optional<HiddenStates> inputs_;
-  Matrix<float> buffer_, magnitudes_;
+  base::Matrix<int32_t> activated_;  // [T, K_a]
+  std::optional<model::HiddenStates> inputs_;
+  base::Matrix<float> buffer_, magnitudes_;
 };
 
 absl::Status CheckActivatedNeurons(int64_t activated,
@@ -183,14 +184,15 @@ absl::Status CheckActivatedNeurons(int64_t activated,
 
 absl::Status ValidateActivationRateSplitOptions(
     const ActivationRateSplitOptions& options) {
-  MOE_RETURN_IF_ERROR(CheckOptions(options));
+  MOE_RETURN_IF_ERROR(base::CheckOptions(options));
   return CheckCounts(ExpertCountsOf(options));
 }
 
 absl::StatusOr<ActivationRateSplit> SplitByActivationRate(
-    DenseModel& model, const TokenSequences& sequences,
-    const ActivationRateSplitOptions& given, const WalkOptions& walk_options,
-    const WalkResources& resources) {
+    model::DenseModel& model, const text::TokenSequences& sequences,
+    const ActivationRateSplitOptions& given,
+    const model::WalkOptions& walk_options,
+    const model::WalkResources& resources) {
   MOE_RETURN_IF_ERROR(ValidateActivationRateSplitOptions(given));
   const int64_t num_neurons = model.config().intermediate_size;
   MOE_ASSIGN_OR_RETURN(const ActivationRateSplitOptions options,
@@ -198,12 +200,12 @@ absl::StatusOr<ActivationRateSplit> SplitByActivationRate(
   MOE_RETURN_IF_ERROR(
       CheckActivatedNeurons(options.activated_neurons(), num_neurons));
   // Before sorting, so that messages have the caller's sequence numbers.
-  MOE_RETURN_IF_ERROR(CheckSequences(model.config(), sequences));
+  MOE_RETURN_IF_ERROR(model::CheckSequences(model.config(), sequences));
   const int64_t num_tokens = sequences.num_tokens();
   MOE_RETURN_IF_ERROR(
       CheckEnoughTokensFor(ExpertCountsOf(options), num_tokens));
   MOE_ASSIGN_OR_RETURN(
-      const MemoryBudget::Reservation memory,
+      const base::MemoryBudget::Reservation memory,
       resources.budget.Reserve(
           ActivationRateLayerBytes({num_tokens, num_neurons}, options) +
               RouterBytes(model.config(), num_tokens, options),
@@ -211,11 +213,12 @@ absl::StatusOr<ActivationRateSplit> SplitByActivationRate(
   ActivationRateSplit split;
   const SplitJob job = {model, options, walk_options, resources};
   RateSplitTap tap(job, num_tokens, split);
-  MOE_RETURN_IF_ERROR(Annotate(WalkForward(model, InCanonicalOrder(sequences),
-                                           walk_options, &tap, resources)
-                                   .status(),
-                               "sequences sorted by their tokens"));
+  MOE_RETURN_IF_ERROR(base::Annotate(
+      model::WalkForward(model, model::InCanonicalOrder(sequences),
+                         walk_options, &tap, resources)
+          .status(),
+      "sequences sorted by their tokens"));
   return split;
 }
 
-}  // namespace moe
+}  // namespace moe::reconstruct

@@ -35,7 +35,7 @@
 #include "moe/reconstruct/rate_split_options.pb.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::reconstruct {
 
 // What is known of a layer beside router and neurons. An activation is a pair
 // of a token and a neuron that it activates: T K_a in all. `captured` are those
@@ -53,9 +53,9 @@ struct ActivationRateSplitLayer {
 };
 
 struct ActivationRateSplit {
-  GateWeights gate_weights;  // [num_experts, hidden_size] each
+  checkpoint::GateWeights gate_weights;  // [num_experts, hidden_size] each
   // With `residual`, the shared neurons, unless there are none.
-  NeuronIndices neuron_indices;
+  checkpoint::NeuronIndices neuron_indices;
   std::vector<ActivationRateSplitLayer> layers;
 };
 
@@ -79,10 +79,11 @@ absl::Status ValidateActivationRateSplitOptions(
 // ChooseExperts, with the layer; ResourceExhausted if the budget has no room
 // for what cannot be spilled.
 absl::StatusOr<ActivationRateSplit> SplitByActivationRate(
-    DenseModel& model, const TokenSequences& sequences,
-    const ActivationRateSplitOptions& options, const WalkOptions& walk_options,
-    const WalkResources& resources);
+    model::DenseModel& model, const text::TokenSequences& sequences,
+    const ActivationRateSplitOptions& options,
+    const model::WalkOptions& walk_options,
+    const model::WalkResources& resources);
 
-}  // namespace moe
+}  // namespace moe::reconstruct
 
 #endif  // MOE_RECONSTRUCT_RATE_SPLIT_H_

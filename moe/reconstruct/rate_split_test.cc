@@ -31,19 +31,19 @@
 #include "moe/reconstruct/testing/gathering_tap.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::reconstruct {
 namespace {
 
-using ::moe::testing::BitsEqual;
-using ::moe::testing::Digest;
-using ::moe::testing::EightSequences;
-using ::moe::testing::FewKernelMachines;
-using ::moe::testing::FixturePath;
-using ::moe::testing::GatheringTap;
-using ::moe::testing::KernelMachineName;
-using ::moe::testing::SmallestBudget;
-using ::moe::testing::StatusIs;
-using ::moe::testing::WalkMachine;
+using ::moe::base::testing::StatusIs;
+using ::moe::kernels::testing::BitsEqual;
+using ::moe::kernels::testing::Digest;
+using ::moe::kernels::testing::FewKernelMachines;
+using ::moe::kernels::testing::KernelMachineName;
+using ::moe::model::testing::EightSequences;
+using ::moe::model::testing::FixturePath;
+using ::moe::model::testing::SmallestBudget;
+using ::moe::model::testing::WalkMachine;
+using ::moe::reconstruct::testing::GatheringTap;
 using ::testing::HasSubstr;
 using ::testing::ValuesIn;
 
@@ -60,9 +60,12 @@ ActivationRateSplitOptions Options() {
 }
 
 absl::StatusOr<ActivationRateSplit> Split(
-    const ActivationRateSplitOptions& options, const TokenSequences& sequences,
-    const WalkOptions& walk_options, const WalkResources& resources) {
-  DenseModel model = DenseModel::Open(FixturePath(kFixture)).value();
+    const ActivationRateSplitOptions& options,
+    const text::TokenSequences& sequences,
+    const model::WalkOptions& walk_options,
+    const model::WalkResources& resources) {
+  model::DenseModel model =
+      model::DenseModel::Open(FixturePath(kFixture)).value();
   return SplitByActivationRate(model, sequences, options, walk_options,
                                resources);
 }
@@ -75,7 +78,7 @@ absl::StatusOr<ActivationRateSplit> Split(
 
 std::vector<float> GateValues(const ActivationRateSplit& split) {
   std::vector<float> values;
-  for (const Matrix<float>& layer : split.gate_weights.layers) {
+  for (const base::Matrix<float>& layer : split.gate_weights.layers) {
     values.insert(values.end(), layer.values().begin(), layer.values().end());
   }
   return values;
@@ -103,8 +106,9 @@ std::vector<int32_t> Largest(const std::vector<float>& values, int64_t count) {
   return order;
 }
 
-Matrix<int32_t> Activated(const Rows& activations, int64_t count) {
-  Matrix<int32_t> activated(static_cast<int64_t>(activations.size()), count);
+base::Matrix<int32_t> Activated(const Rows& activations, int64_t count) {
+  base::Matrix<int32_t> activated(static_cast<int64_t>(activations.size()),
+                                  count);
   for (size_t t = 0; t < activations.size(); ++t) {
     std::vector<float> magnitudes = activations[t];
     for (float& h : magnitudes) h = std::abs(h);
@@ -117,7 +121,7 @@ Matrix<int32_t> Activated(const Rows& activations, int64_t count) {
 
 // The logits of a token. Blocks of 256 are one chain: H is 128.
 std::vector<float> Logits(const std::vector<float>& x,
-                          const Matrix<float>& router) {
+                          const base::Matrix<float>& router) {
   std::vector<float> logits;
   for (int64_t e = 0; e < router.rows(); ++e) {
     float logit = 0.0f;
@@ -137,10 +141,12 @@ TEST(SplitByActivationRateTest, SplitsEveryLayerByItsOwnTokens) {
   MOE_ASSERT_OK_AND_ASSIGN(const ActivationRateSplit split, Split(options));
   ASSERT_EQ(split.layers.size(), 4u);
   WalkMachine machine;
-  DenseModel model = DenseModel::Open(FixturePath(kFixture)).value();
+  model::DenseModel model =
+      model::DenseModel::Open(FixturePath(kFixture)).value();
   GatheringTap tap;
-  MOE_ASSERT_OK(WalkForward(model, InCanonicalOrder(EightSequences(kFixture)),
-                            {}, &tap, machine.resources())
+  MOE_ASSERT_OK(model::WalkForward(
+                    model, model::InCanonicalOrder(EightSequences(kFixture)),
+                    {}, &tap, machine.resources())
                     .status());
   for (size_t l = 0; l < 4; ++l) {
     const Rows inputs = Cut(tap.layers[l].inputs, 128);
@@ -156,11 +162,12 @@ TEST(SplitByActivationRateTest, SplitsEveryLayerByItsOwnTokens) {
     EXPECT_EQ(got.routed, want.routed);
     EXPECT_EQ(got.shared, want.shared);
     // Each row of the router is half its representative's row of gate_proj.
-    const std::vector<float> gate = ToFloats(
-        ReadWeight(model.checkpoint(),
-                   {TensorKind::kMlpGate, static_cast<int64_t>(l), -1, false})
-            .value());
-    const Matrix<float>& router = split.gate_weights.layers[l];
+    const std::vector<float> gate =
+        model::ToFloats(model::ReadWeight(model.checkpoint(),
+                                          {checkpoint::TensorKind::kMlpGate,
+                                           static_cast<int64_t>(l), -1, false})
+                            .value());
+    const base::Matrix<float>& router = split.gate_weights.layers[l];
     for (int64_t e = 0; e < 14; ++e) {
       const auto row = static_cast<size_t>(
           want.representatives[static_cast<size_t>(e)] * 128);
@@ -192,22 +199,23 @@ TEST(SplitByActivationRateTest, SplitsEveryLayerByItsOwnTokens) {
 TEST(SplitByActivationRateTest, MakesArtifactsThatFitTheModel) {
   ActivationRateSplitOptions options = Options();
   MOE_ASSERT_OK_AND_ASSIGN(ActivationRateSplit split, Split(options));
-  MOE_EXPECT_OK(ValidateGateWeights(split.gate_weights, {4, 14, 128}, "gates"));
-  MOE_EXPECT_OK(ValidateNeuronIndices(
+  MOE_EXPECT_OK(checkpoint::ValidateGateWeights(split.gate_weights,
+                                                {4, 14, 128}, "gates"));
+  MOE_EXPECT_OK(checkpoint::ValidateNeuronIndices(
       split.neuron_indices, {4, 14, 384, /*residual=*/true, /*shared=*/false},
       "neurons"));
   options.set_num_shared_neurons(0);
   options.set_num_experts(16);
   options.set_expert_size(24);
   MOE_ASSERT_OK_AND_ASSIGN(split, Split(options));
-  MOE_EXPECT_OK(ValidateNeuronIndices(
+  MOE_EXPECT_OK(checkpoint::ValidateNeuronIndices(
       split.neuron_indices, {4, 16, 384, /*residual=*/false, /*shared=*/false},
       "neurons"));
 }
 
 TEST(SplitByActivationRateTest, TheOrderOfSequencesChangesNothing) {
-  const TokenSequences sequences = EightSequences(kFixture);
-  TokenSequences other;
+  const text::TokenSequences sequences = EightSequences(kFixture);
+  text::TokenSequences other;
   for (const int64_t s : {5, 0, 7, 2, 1, 6, 4, 3}) {
     other.Append(sequences.input_ids(s), sequences.input_ids(s));
   }
@@ -271,11 +279,11 @@ TEST(SplitByActivationRateTest, SaysWhatBudgetWouldDo) {
                HasSubstr("--memory_budget=")));
 }
 
-using RateSplitBitsTest = ::moe::testing::KernelTest;
+using RateSplitBitsTest = ::moe::kernels::testing::KernelTest;
 
 TEST_P(RateSplitBitsTest, GoldenForAllBudgets) {
-  const testing::TempDirectory directory;
-  WalkOptions options;
+  const base::testing::TempDirectory directory;
+  model::WalkOptions options;
   options.spill_directory = directory.path();
   options.keep_weights = false;
   const auto run = [&](int64_t budget_bytes) -> absl::Status {
@@ -284,7 +292,8 @@ TEST_P(RateSplitBitsTest, GoldenForAllBudgets) {
                          Split(Options(), EightSequences(kFixture), options,
                                {machine.budget, pool(), machine.progress}));
     std::vector<int64_t> neurons, counts;
-    for (const LayerNeuronIndices& layer : split.neuron_indices.layers) {
+    for (const checkpoint::LayerNeuronIndices& layer :
+         split.neuron_indices.layers) {
       neurons.insert(neurons.end(), layer.experts.values().begin(),
                      layer.experts.values().end());
       neurons.insert(neurons.end(), layer.residual->begin(),
@@ -300,7 +309,7 @@ TEST_P(RateSplitBitsTest, GoldenForAllBudgets) {
     EXPECT_EQ(Digest<int64_t>(counts), "6d59dfd1895cec3c");
     return absl::OkStatus();
   };
-  MOE_EXPECT_OK(run(MemoryBudget::kUnlimited));
+  MOE_EXPECT_OK(run(base::MemoryBudget::kUnlimited));
   SmallestBudget(run);
 }
 
@@ -308,4 +317,4 @@ INSTANTIATE_TEST_SUITE_P(All, RateSplitBitsTest, ValuesIn(FewKernelMachines()),
                          KernelMachineName);
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::reconstruct

@@ -48,15 +48,16 @@
 #include "moe/reconstruct/token_weights.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::reconstruct {
 namespace {
 
 // The walk over both models.
 class Walk {
  public:
-  Walk(const ReconstructionInputs& inputs, const TokenSequences& sequences,
-       const RefittedParts& parts, const WalkOptions& options,
-       const WalkResources& resources, Reconstruction& result)
+  Walk(const ReconstructionInputs& inputs,
+       const text::TokenSequences& sequences, const RefittedParts& parts,
+       const model::WalkOptions& options, const model::WalkResources& resources,
+       Reconstruction& result)
       : dense_model_(inputs.dense),
         model_(inputs.converted),
         sequences_(sequences),
@@ -72,17 +73,20 @@ class Walk {
  private:
   // A block of the current layer while it is refitted.
   struct Block {
-    DecoderBlock block = DecoderBlock::kMlp;
-    LayerStage compute = LayerStage::kMlp;
-    LayerStage add = LayerStage::kAddMlp;
+    model::DecoderBlock block = model::DecoderBlock::kMlp;
+    model::LayerStage compute = model::LayerStage::kMlp;
+    model::LayerStage add = model::LayerStage::kAddMlp;
     BlockLayout layout;
     double ridge = 0.0;
     bool is_refitted = false;
     absl::string_view part;
 
-    bool is_attention() const { return block == DecoderBlock::kAttention; }
+    bool is_attention() const {
+      return block == model::DecoderBlock::kAttention;
+    }
   };
-  using GroupBody = absl::Status (Walk::*)(const SequenceGroup&, const Block&);
+  using GroupBody = absl::Status (Walk::*)(const model::SequenceGroup&,
+                                           const Block&);
 
   absl::Status ReserveSums();
   absl::Status Plan();
@@ -90,22 +94,24 @@ class Walk {
   absl::Status Prepare();
   absl::Status RunLayer(int64_t layer);
   absl::Status WalkDense();
-  absl::Status DenseGroup(const SequenceGroup& group);
-  Block BlockOf(int64_t layer, DecoderBlock kind) const;
+  absl::Status DenseGroup(const model::SequenceGroup& group);
+  Block BlockOf(int64_t layer, model::DecoderBlock kind) const;
   absl::Status RunBlock(const Block& block);
   absl::Status Refit(const Block& block);
   absl::Status Solve(const Block& block, RefittedBlock& refitted);
-  absl::Status SurveyGroup(const SequenceGroup& group, const Block& block);
-  absl::Status FinishGroup(const SequenceGroup& group, const Block& block);
-  absl::StatusOr<MatrixView<const float>> Wanted(const SequenceGroup& group,
-                                                 const Block& block,
-                                                 MatrixView<const float> x);
+  absl::Status SurveyGroup(const model::SequenceGroup& group,
+                           const Block& block);
+  absl::Status FinishGroup(const model::SequenceGroup& group,
+                           const Block& block);
+  absl::StatusOr<base::MatrixView<const float>> Wanted(
+      const model::SequenceGroup& group, const Block& block,
+      base::MatrixView<const float> x);
   absl::Status Replace(const Block& block, const OutputMatrix& matrix,
-                       MatrixView<const double> change);
-  Linear& LinearOf(const Block& block, const OutputMatrix& matrix);
+                       base::MatrixView<const double> change);
+  model::Linear& LinearOf(const Block& block, const OutputMatrix& matrix);
 
   absl::Status ForEachGroup(GroupBody body, const Block& block) {
-    for (const SequenceGroup& group : *groups_) {
+    for (const model::SequenceGroup& group : *groups_) {
       MOE_RETURN_IF_ERROR((this->*body)(group, block));
     }
     return absl::OkStatus();
@@ -115,23 +121,24 @@ class Walk {
     return options_.target() == ReconstructOptions::DENSE_STREAM;
   }
   int64_t hidden_size() const { return model_.config().hidden_size; }
-  MatrixView<float> Buffer(Matrix<float>& buffer, const SequenceGroup& group) {
+  base::MatrixView<float> Buffer(base::Matrix<float>& buffer,
+                                 const model::SequenceGroup& group) {
     if (buffer.rows() < group.num_tokens()) {
-      buffer = Matrix<float>();  // Frees it before it grows.
-      buffer = Matrix<float>(group.num_tokens(), hidden_size());
+      buffer = base::Matrix<float>();  // Frees it before it grows.
+      buffer = base::Matrix<float>(group.num_tokens(), hidden_size());
     }
     return buffer.view().Rows(0, group.num_tokens());
   }
-  LayerBatch BatchOf(const SequenceGroup& group,
-                     MatrixView<const float> x) const {
+  model::LayerBatch BatchOf(const model::SequenceGroup& group,
+                            base::MatrixView<const float> x) const {
     return {group.offsets, x, group.first_sequence};
   }
-  BlockOutput OutputOf(const SequenceGroup& group) {
+  model::BlockOutput OutputOf(const model::SequenceGroup& group) {
     return {Buffer(output_, group), weights_.has_residual()
                                         ? Buffer(residual_, group)
-                                        : MatrixView<float>{}};
+                                        : base::MatrixView<float>{}};
   }
-  absl::Span<const float> WeightsOf(const SequenceGroup& group,
+  absl::Span<const float> WeightsOf(const model::SequenceGroup& group,
                                     const Block& block) const {
     return absl::MakeConstSpan(block.is_attention() ? middle_weights_
                                                     : end_weights_)
@@ -139,38 +146,38 @@ class Walk {
                  static_cast<size_t>(group.num_tokens()));
   }
 
-  Model& dense_model_;
-  Model& model_;
-  const TokenSequences& sequences_;
+  model::Model& dense_model_;
+  model::Model& model_;
+  const text::TokenSequences& sequences_;
   const ReconstructOptions& options_;
   const RefittedParts parts_;
-  WalkOptions walk_options_;
-  const WalkResources& resources_;
-  ThreadPool& pool_;
+  model::WalkOptions walk_options_;
+  const model::WalkResources& resources_;
+  base::ThreadPool& pool_;
   Reconstruction& result_;
-  MemoryBudget::Reservation memory_, dense_memory_;
+  base::MemoryBudget::Reservation memory_, dense_memory_;
 
-  std::optional<WalkPlan> dense_plan_, plan_;
-  const std::vector<SequenceGroup>* groups_ = nullptr;
+  std::optional<model::WalkPlan> dense_plan_, plan_;
+  const std::vector<model::SequenceGroup>* groups_ = nullptr;
   // The dense hidden states, those behind the attention of the current layer,
   // and those of the converted model.
-  HiddenStates dense_, middle_, hidden_;
+  model::HiddenStates dense_, middle_, hidden_;
   // Squared norms, and then the weights, of tokens in the current layer.
   std::vector<double> middle_norms_, end_norms_;
   std::vector<float> middle_weights_, end_weights_;
   // Whether the hidden states can differ from the dense ones.
   bool differs_ = false;
   // The layer of both models.
-  DecoderLayer dense_layer_, layer_;
-  DecoderLayerWeights dense_weights_, weights_;
+  model::DecoderLayer dense_layer_, layer_;
+  model::DecoderLayerWeights dense_weights_, weights_;
   // For the block that is refitted.
   FeatureRows* features_ = nullptr;
   NormalEquations* equations_ = nullptr;
   BlockError before_, after_;
   std::unique_ptr<RoutedEnergySums> energy_;  // Null if it is of no use.
   bool measures_ = false;  // Whether a block's outputs add to after_.
-  Matrix<float> load_, dense_load_, middle_load_, output_, residual_, wanted_,
-      error_;
+  base::Matrix<float> load_, dense_load_, middle_load_, output_, residual_,
+      wanted_, error_;
 };
 
 // Takes the memory of the largest block's sums, and of the features and other
@@ -178,8 +185,8 @@ class Walk {
 absl::Status Walk::ReserveSums() {
   int64_t num_features = 0;
   for (int64_t layer = 0; layer < model_.config().num_hidden_layers; ++layer) {
-    for (const DecoderBlock block :
-         {DecoderBlock::kAttention, DecoderBlock::kMlp}) {
+    for (const model::DecoderBlock block :
+         {model::DecoderBlock::kAttention, model::DecoderBlock::kMlp}) {
       num_features = std::max(
           num_features,
           LayoutOfBlock(model_.checkpoint(), layer, block).num_features);
@@ -187,7 +194,7 @@ absl::Status Walk::ReserveSums() {
   }
   constexpr int64_t kBuffers = 7;
   const int64_t most_tokens =
-      std::max(LongestSequence(sequences_.offsets()),
+      std::max(model::LongestSequence(sequences_.offsets()),
                std::min(walk_options_.tokens_at_once, sequences_.num_tokens()));
   const int64_t num_bytes =
       NormalEquations::SizeBytes(num_features, hidden_size()) +
@@ -204,17 +211,18 @@ absl::Status Walk::ReserveSums() {
 
 // Takes what both walks need for groups of tokens_at_once.
 absl::Status Walk::Plan() {
-  constexpr LayerPasses kPasses = LayerPasses::kForward;
+  constexpr model::LayerPasses kPasses = model::LayerPasses::kForward;
   MOE_RETURN_IF_ERROR(ReserveSums());
-  WalkOptions options = walk_options_;
+  model::WalkOptions options = walk_options_;
   options.reads_ahead = false;
-  MOE_ASSIGN_OR_RETURN(dense_plan_, PlanWalk(dense_model_, sequences_, kPasses,
-                                             options, resources_));
+  MOE_ASSIGN_OR_RETURN(
+      dense_plan_,
+      model::PlanWalk(dense_model_, sequences_, kPasses, options, resources_));
   const int64_t dense_bytes = dense_plan_->weights.num_bytes();
   // The weights of one model are freed before those of the other are read.
-  if (FreesDenseWeights()) dense_plan_->weights = LayerWeightMemory();
+  if (FreesDenseWeights()) dense_plan_->weights = model::LayerWeightMemory();
   MOE_ASSIGN_OR_RETURN(
-      plan_, PlanWalk(model_, sequences_, kPasses, options, resources_));
+      plan_, model::PlanWalk(model_, sequences_, kPasses, options, resources_));
   const int64_t more = dense_bytes - plan_->weights.num_bytes();
   if (FreesDenseWeights() && more > 0) {
     MOE_ASSIGN_OR_RETURN(
@@ -226,7 +234,7 @@ absl::Status Walk::Plan() {
 
 // Plans with groups that are as large as there is room for.
 absl::Status Walk::PlanWithinBudget() {
-  const int64_t longest = LongestSequence(sequences_.offsets());
+  const int64_t longest = model::LongestSequence(sequences_.offsets());
   while (true) {
     const absl::Status status = Plan();
     if (!absl::IsResourceExhausted(status) ||
@@ -235,8 +243,8 @@ absl::Status Walk::PlanWithinBudget() {
     }
     plan_.reset();
     dense_plan_.reset();
-    memory_ = MemoryBudget::Reservation();
-    dense_memory_ = MemoryBudget::Reservation();
+    memory_ = base::MemoryBudget::Reservation();
+    dense_memory_ = base::MemoryBudget::Reservation();
     walk_options_.tokens_at_once /= 2;
   }
 }
@@ -248,17 +256,17 @@ absl::Status Walk::Prepare() {
                 ? &dense_plan_->groups
                 : &plan_->groups;
   const int64_t num_tokens = sequences_.num_tokens();
-  for (HiddenStates* const states : {&dense_, &middle_, &hidden_}) {
+  for (model::HiddenStates* const states : {&dense_, &middle_, &hidden_}) {
     MOE_ASSIGN_OR_RETURN(
-        *states,
-        HiddenStates::Create(num_tokens, hidden_size(), resources_.budget,
-                             walk_options_.spill_directory));
+        *states, model::HiddenStates::Create(num_tokens, hidden_size(),
+                                             resources_.budget,
+                                             walk_options_.spill_directory));
   }
   middle_norms_.resize(static_cast<size_t>(num_tokens));
   end_norms_.resize(static_cast<size_t>(num_tokens));
   MOE_RETURN_IF_ERROR(
-      EmbedSequences(dense_model_, sequences_, *dense_plan_, dense_));
-  return EmbedSequences(model_, sequences_, *plan_, hidden_);
+      model::EmbedSequences(dense_model_, sequences_, *dense_plan_, dense_));
+  return model::EmbedSequences(model_, sequences_, *plan_, hidden_);
 }
 
 absl::Status Walk::Run() {
@@ -267,14 +275,14 @@ absl::Status Walk::Run() {
   resources_.progress.Start("reconstruct", num_layers * sequences_.num_tokens(),
                             "tokens x layers");
   dense_layer_ =
-      LayerOf(dense_model_, *dense_plan_, dense_weights_, walk_options_);
-  layer_ = LayerOf(model_, *plan_, weights_, walk_options_);
+      model::LayerOf(dense_model_, *dense_plan_, dense_weights_, walk_options_);
+  layer_ = model::LayerOf(model_, *plan_, weights_, walk_options_);
   for (int64_t layer = 0; layer < num_layers; ++layer) {
     MOE_RETURN_IF_ERROR(
-        Annotate(RunLayer(layer), absl::StrCat("layer ", layer)));
+        base::Annotate(RunLayer(layer), absl::StrCat("layer ", layer)));
     resources_.progress.Advance(sequences_.num_tokens());
   }
-  MOE_RETURN_IF_ERROR(CheckFloatEnvironment("the reconstruction"));
+  MOE_RETURN_IF_ERROR(base::CheckFloatEnvironment("the reconstruction"));
   resources_.progress.Finish();
   return absl::OkStatus();
 }
@@ -282,20 +290,22 @@ absl::Status Walk::Run() {
 // Weights are freed before others are read. The dense ones are needed until the
 // dense hidden states are through, or as long as the dense block is a target.
 absl::Status Walk::RunLayer(int64_t layer) {
-  const auto read = [&](const Model& model, DecoderLayerWeights& weights) {
-    weights = DecoderLayerWeights();
-    absl::StatusOr<DecoderLayerWeights> layer_weights = ReadDecoderLayerWeights(
-        model.checkpoint(), layer, LayerPasses::kForward, pool_);
+  const auto read = [&](const model::Model& model,
+                        model::DecoderLayerWeights& weights) {
+    weights = model::DecoderLayerWeights();
+    absl::StatusOr<model::DecoderLayerWeights> layer_weights =
+        model::ReadDecoderLayerWeights(model.checkpoint(), layer,
+                                       model::LayerPasses::kForward, pool_);
     if (layer_weights.ok()) weights = *std::move(layer_weights);
     return layer_weights.status();
   };
-  weights_ = DecoderLayerWeights();
+  weights_ = model::DecoderLayerWeights();
   MOE_RETURN_IF_ERROR(read(dense_model_, dense_weights_));
   MOE_RETURN_IF_ERROR(WalkDense());
-  if (FreesDenseWeights()) dense_weights_ = DecoderLayerWeights();
+  if (FreesDenseWeights()) dense_weights_ = model::DecoderLayerWeights();
   MOE_RETURN_IF_ERROR(read(model_, weights_));
-  for (const DecoderBlock kind :
-       {DecoderBlock::kAttention, DecoderBlock::kMlp}) {
+  for (const model::DecoderBlock kind :
+       {model::DecoderBlock::kAttention, model::DecoderBlock::kMlp}) {
     MOE_RETURN_IF_ERROR(RunBlock(BlockOf(layer, kind)));
   }
   return absl::OkStatus();
@@ -303,8 +313,8 @@ absl::Status Walk::RunLayer(int64_t layer) {
 
 // Takes the dense hidden states through the layer.
 absl::Status Walk::WalkDense() {
-  for (const SequenceGroup& group : *groups_) {
-    MOE_RETURN_IF_ERROR(Annotate(DenseGroup(group), "dense model"));
+  for (const model::SequenceGroup& group : *groups_) {
+    MOE_RETURN_IF_ERROR(base::Annotate(DenseGroup(group), "dense model"));
   }
   const auto size = static_cast<double>(hidden_size());
   const double epsilon = model_.config().rms_norm_eps;
@@ -313,41 +323,42 @@ absl::Status Walk::WalkDense() {
   return absl::OkStatus();
 }
 
-absl::Status Walk::DenseGroup(const SequenceGroup& group) {
+absl::Status Walk::DenseGroup(const model::SequenceGroup& group) {
   const int64_t begin = group.first_token, end = group.end_token();
   const auto norms_of = [&](std::vector<double>& norms) {
     return absl::MakeSpan(norms).subspan(
         static_cast<size_t>(begin), static_cast<size_t>(group.num_tokens()));
   };
-  MOE_ASSIGN_OR_RETURN(const MatrixView<float> x,
+  MOE_ASSIGN_OR_RETURN(const base::MatrixView<float> x,
                        dense_.Load(begin, end, dense_load_));
-  LayerForward forward;
+  model::LayerForward forward;
   forward.attention.output = Buffer(output_, group);
   forward.mlp.output = forward.attention.output;
-  const MatrixView<float> middle = middle_.Prepare(begin, end, middle_load_);
+  const base::MatrixView<float> middle =
+      middle_.Prepare(begin, end, middle_load_);
   forward.hidden = middle;
-  forward.last = LayerStage::kAddAttention;
-  MOE_RETURN_IF_ERROR(
-      DecoderLayerForward(dense_layer_, BatchOf(group, x), {}, forward, pool_));
-  SquaredNorms(middle, norms_of(middle_norms_), pool_);
+  forward.last = model::LayerStage::kAddAttention;
+  MOE_RETURN_IF_ERROR(model::DecoderLayerForward(
+      dense_layer_, BatchOf(group, x), {}, forward, pool_));
+  kernels::SquaredNorms(middle, norms_of(middle_norms_), pool_);
   std::copy_n(middle.data, middle.rows * middle.cols, x.data);
   MOE_RETURN_IF_ERROR(middle_.Store(begin, middle));
   forward.hidden = x;
-  forward.first = LayerStage::kMlp;
-  forward.last = LayerStage::kAddMlp;
-  MOE_RETURN_IF_ERROR(
-      DecoderLayerForward(dense_layer_, BatchOf(group, x), {}, forward, pool_));
-  SquaredNorms(x, norms_of(end_norms_), pool_);
+  forward.first = model::LayerStage::kMlp;
+  forward.last = model::LayerStage::kAddMlp;
+  MOE_RETURN_IF_ERROR(model::DecoderLayerForward(
+      dense_layer_, BatchOf(group, x), {}, forward, pool_));
+  kernels::SquaredNorms(x, norms_of(end_norms_), pool_);
   return dense_.Store(begin, x);
 }
 
-Walk::Block Walk::BlockOf(int64_t layer, DecoderBlock kind) const {
+Walk::Block Walk::BlockOf(int64_t layer, model::DecoderBlock kind) const {
   Block block;
   block.block = kind;
   block.layout = LayoutOfBlock(model_.checkpoint(), layer, kind);
   if (block.is_attention()) {
-    block.compute = LayerStage::kAttention;
-    block.add = LayerStage::kAddAttention;
+    block.compute = model::LayerStage::kAttention;
+    block.add = model::LayerStage::kAddAttention;
     block.ridge = options_.ridge_attention();
     block.is_refitted = parts_.attention;
     block.part = kAttentionPart;
@@ -372,7 +383,7 @@ absl::Status Walk::RunBlock(const Block& block) {
   if (!block.is_refitted || !differs_ || is_right) {
     return ForEachGroup(&Walk::FinishGroup, block);
   }
-  return Annotate(Refit(block), block.part);
+  return base::Annotate(Refit(block), block.part);
 }
 
 absl::Status Walk::Refit(const Block& block) {
@@ -428,92 +439,96 @@ absl::Status Walk::Solve(const Block& block, RefittedBlock& refitted) {
 }
 
 // What the block should give for its input x.
-absl::StatusOr<MatrixView<const float>> Walk::Wanted(
-    const SequenceGroup& group, const Block& block, MatrixView<const float> x) {
-  const MatrixView<float> wanted = Buffer(wanted_, group);
+absl::StatusOr<base::MatrixView<const float>> Walk::Wanted(
+    const model::SequenceGroup& group, const Block& block,
+    base::MatrixView<const float> x) {
+  const base::MatrixView<float> wanted = Buffer(wanted_, group);
   if (options_.target() == ReconstructOptions::DENSE_STREAM) {
     MOE_ASSIGN_OR_RETURN(
-        const MatrixView<float> dense,
+        const base::MatrixView<float> dense,
         (block.is_attention() ? middle_ : dense_)
             .Load(group.first_token, group.end_token(), dense_load_));
-    Subtract(dense, x, wanted, pool_);
+    kernels::Subtract(dense, x, wanted, pool_);
     return wanted;
   }
-  LayerForward forward;
+  model::LayerForward forward;
   forward.first = forward.last = block.compute;
   // The MLP reads its input from there.
-  const MatrixView<float> input = Buffer(dense_load_, group);
+  const base::MatrixView<float> input = Buffer(dense_load_, group);
   std::copy_n(x.data, x.rows * x.cols, input.data);
   forward.hidden = input;
   forward.attention.output = forward.mlp.output = wanted;
-  MOE_RETURN_IF_ERROR(DecoderLayerForward(dense_layer_, BatchOf(group, input),
-                                          {}, forward, pool_));
+  MOE_RETURN_IF_ERROR(model::DecoderLayerForward(
+      dense_layer_, BatchOf(group, input), {}, forward, pool_));
   return wanted;
 }
 
 // Adds the group to the sums. The hidden states stay as they are.
-absl::Status Walk::SurveyGroup(const SequenceGroup& group, const Block& block) {
+absl::Status Walk::SurveyGroup(const model::SequenceGroup& group,
+                               const Block& block) {
   MOE_ASSIGN_OR_RETURN(
-      const MatrixView<float> x,
+      const base::MatrixView<float> x,
       hidden_.Load(group.first_token, group.end_token(), load_));
   features_->Start(group.num_tokens(), pool_);
-  LayerTaps taps;
-  taps.features = [this](const BlockFeatures& part) {
+  model::LayerTaps taps;
+  taps.features = [this](const model::BlockFeatures& part) {
     features_->Add(part, pool_);
     return absl::OkStatus();
   };
-  const LayerBatch batch = BatchOf(group, x);
+  const model::LayerBatch batch = BatchOf(group, x);
   const absl::Span<const float> weights = WeightsOf(group, block);
   if (energy_ != nullptr) energy_->Watch(batch, weights, taps);
-  const BlockOutput output = OutputOf(group);
-  LayerForward forward;
+  const model::BlockOutput output = OutputOf(group);
+  model::LayerForward forward;
   forward.first = forward.last = block.compute;
   forward.hidden = x;
   forward.attention.output = output.output;
   forward.mlp = output;
-  MOE_RETURN_IF_ERROR(DecoderLayerForward(layer_, batch, taps, forward, pool_));
+  MOE_RETURN_IF_ERROR(
+      model::DecoderLayerForward(layer_, batch, taps, forward, pool_));
   if (!block.is_attention() && output.residual.rows > 0) {
-    ResidualAdd(output.output, output.residual, output.output, pool_);
+    kernels::ResidualAdd(output.output, output.residual, output.output, pool_);
   }
-  MOE_ASSIGN_OR_RETURN(const MatrixView<const float> wanted,
+  MOE_ASSIGN_OR_RETURN(const base::MatrixView<const float> wanted,
                        Wanted(group, block, x));
-  const MatrixView<float> error = Buffer(error_, group);
-  Subtract(wanted, output.output, error, pool_);
+  const base::MatrixView<float> error = Buffer(error_, group);
+  kernels::Subtract(wanted, output.output, error, pool_);
   before_.Add(error, wanted, weights, pool_);
   equations_->Add(features_->rows(), error, weights, pool_);
   return absl::OkStatus();
 }
 
 // Takes the hidden states of the converted model through the block.
-absl::Status Walk::FinishGroup(const SequenceGroup& group, const Block& block) {
+absl::Status Walk::FinishGroup(const model::SequenceGroup& group,
+                               const Block& block) {
   MOE_ASSIGN_OR_RETURN(
-      const MatrixView<float> x,
+      const base::MatrixView<float> x,
       hidden_.Load(group.first_token, group.end_token(), load_));
-  LayerTaps taps;
-  const auto measure = [&](MatrixView<float> output) -> absl::Status {
-    MOE_ASSIGN_OR_RETURN(const MatrixView<const float> wanted,
+  model::LayerTaps taps;
+  const auto measure = [&](base::MatrixView<float> output) -> absl::Status {
+    MOE_ASSIGN_OR_RETURN(const base::MatrixView<const float> wanted,
                          Wanted(group, block, x));
-    const MatrixView<float> error = Buffer(error_, group);
-    Subtract(wanted, output, error, pool_);
+    const base::MatrixView<float> error = Buffer(error_, group);
+    kernels::Subtract(wanted, output, error, pool_);
     after_.Add(error, wanted, WeightsOf(group, block), pool_);
     return absl::OkStatus();
   };
   if (measures_) {
     (block.is_attention() ? taps.attention_output : taps.mlp_output) = measure;
   }
-  const BlockOutput output = OutputOf(group);
-  LayerForward forward;
+  const model::BlockOutput output = OutputOf(group);
+  model::LayerForward forward;
   forward.first = block.compute;
   forward.last = block.add;
   forward.hidden = x;
   forward.attention.output = output.output;
   forward.mlp = output;
-  MOE_RETURN_IF_ERROR(
-      DecoderLayerForward(layer_, BatchOf(group, x), taps, forward, pool_));
+  MOE_RETURN_IF_ERROR(model::DecoderLayerForward(layer_, BatchOf(group, x),
+                                                 taps, forward, pool_));
   return hidden_.Store(group.first_token, x);
 }
 
-Linear& Walk::LinearOf(const Block& block, const OutputMatrix& matrix) {
+model::Linear& Walk::LinearOf(const Block& block, const OutputMatrix& matrix) {
   if (matrix.name.expert < 0) {
     return block.is_attention() ? weights_.attention.output : weights_.mlp.down;
   }
@@ -525,19 +540,19 @@ Linear& Walk::LinearOf(const Block& block, const OutputMatrix& matrix) {
 
 // Keeps the changed matrix, and packs it for the rest of the layer.
 absl::Status Walk::Replace(const Block& block, const OutputMatrix& matrix,
-                           MatrixView<const double> change) {
-  MOE_ASSIGN_OR_RETURN(const HostTensor tensor,
+                           base::MatrixView<const double> change) {
+  MOE_ASSIGN_OR_RETURN(const checkpoint::HostTensor tensor,
                        AddChange(model_.checkpoint(), matrix, change));
   MOE_RETURN_IF_ERROR(result_.weights.Put(matrix.name, tensor.bytes));
-  LinearOf(block, matrix).forward.Repack(ViewWeight(tensor), pool_);
+  LinearOf(block, matrix).forward.Repack(model::ViewWeight(tensor), pool_);
   return absl::OkStatus();
 }
 
 }  // namespace
 
 absl::StatusOr<Reconstruction> ReconstructModel(
-    const ReconstructionInputs& inputs, const WalkOptions& walk_options,
-    const WalkResources& resources) {
+    const ReconstructionInputs& inputs, const model::WalkOptions& walk_options,
+    const model::WalkResources& resources) {
   MOE_RETURN_IF_ERROR(ValidateReconstructOptions(inputs.options));
   MOE_ASSIGN_OR_RETURN(const RefittedParts parts,
                        ParseRefittedParts(inputs.options));
@@ -547,18 +562,19 @@ absl::StatusOr<Reconstruction> ReconstructModel(
       CheckConverted(inputs.converted.checkpoint(), inputs.dense.config()));
   // Before sorting, so that messages have the caller's sequence numbers.
   MOE_RETURN_IF_ERROR(
-      CheckSequences(inputs.converted.config(), inputs.sequences));
+      model::CheckSequences(inputs.converted.config(), inputs.sequences));
   MOE_ASSIGN_OR_RETURN(RefittedWeights weights,
                        RefittedWeights::Create(
                            walk_options.spill_directory,
                            OutputMatrixBytes(inputs.converted.checkpoint())));
   Reconstruction result = {
       std::move(weights), {}, inputs.sequences.num_tokens()};
-  const TokenSequences sequences = InCanonicalOrder(inputs.sequences);
-  MOE_RETURN_IF_ERROR(Annotate(
+  const text::TokenSequences sequences =
+      model::InCanonicalOrder(inputs.sequences);
+  MOE_RETURN_IF_ERROR(base::Annotate(
       Walk(inputs, sequences, parts, walk_options, resources, result).Run(),
       "sequences sorted by their tokens"));
   return result;
 }
 
-}  // namespace moe
+}  // namespace moe::reconstruct

@@ -40,7 +40,7 @@
 #include "moe/reconstruct/routed_energy.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::reconstruct {
 
 // The result for a block. Errors are relative:
 // sqrt(sum w_t |y_t - output_t|^2 / sum w_t |y_t|^2).
@@ -63,9 +63,9 @@ struct Reconstruction {
 };
 
 struct ReconstructionInputs {
-  Model& dense;
-  Model& converted;
-  const TokenSequences& sequences;
+  model::Model& dense;
+  model::Model& converted;
+  const text::TokenSequences& sequences;
   ReconstructOptions options;
 };
 
@@ -83,9 +83,9 @@ struct ReconstructionInputs {
 // features, the sums are not positive definite, or a weight is beyond its type;
 // ResourceExhausted if the budget has no room for the sums.
 absl::StatusOr<Reconstruction> ReconstructModel(
-    const ReconstructionInputs& inputs, const WalkOptions& walk_options,
-    const WalkResources& resources);
+    const ReconstructionInputs& inputs, const model::WalkOptions& walk_options,
+    const model::WalkResources& resources);
 
-}  // namespace moe
+}  // namespace moe::reconstruct
 
 #endif  // MOE_RECONSTRUCT_RECONSTRUCT_MODEL_H_

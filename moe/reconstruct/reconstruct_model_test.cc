@@ -41,22 +41,22 @@
 #include "moe/reconstruct/testing/converted_case.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::reconstruct {
 namespace {
 
-using ::moe::testing::ConvertedCase;
-using ::moe::testing::Digest;
-using ::moe::testing::DrawnSequences;
-using ::moe::testing::FewKernelMachines;
-using ::moe::testing::kDenseBf16;
-using ::moe::testing::kDenseF32;
-using ::moe::testing::KernelMachineName;
-using ::moe::testing::RelativeError;
-using ::moe::testing::SmallestBudget;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
-using ::moe::testing::WalkMachine;
-using ::moe::testing::WriteConverted;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
+using ::moe::kernels::testing::Digest;
+using ::moe::kernels::testing::FewKernelMachines;
+using ::moe::kernels::testing::KernelMachineName;
+using ::moe::model::testing::RelativeError;
+using ::moe::model::testing::SmallestBudget;
+using ::moe::model::testing::WalkMachine;
+using ::moe::reconstruct::testing::ConvertedCase;
+using ::moe::reconstruct::testing::DrawnSequences;
+using ::moe::reconstruct::testing::kDenseBf16;
+using ::moe::reconstruct::testing::kDenseF32;
+using ::moe::reconstruct::testing::WriteConverted;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::ValuesIn;
@@ -67,11 +67,12 @@ struct Paths {
 };
 
 absl::StatusOr<Reconstruction> Reconstruct(
-    const Paths& paths, const TokenSequences& sequences,
-    const ReconstructOptions& options, const WalkResources& resources,
-    const WalkOptions& walk_options = {}) {
-  MOE_ASSIGN_OR_RETURN(Model dense, Model::Open(paths.dense));
-  MOE_ASSIGN_OR_RETURN(Model converted, Model::Open(paths.converted));
+    const Paths& paths, const text::TokenSequences& sequences,
+    const ReconstructOptions& options, const model::WalkResources& resources,
+    const model::WalkOptions& walk_options = {}) {
+  MOE_ASSIGN_OR_RETURN(model::Model dense, model::Model::Open(paths.dense));
+  MOE_ASSIGN_OR_RETURN(model::Model converted,
+                       model::Model::Open(paths.converted));
   return ReconstructModel({dense, converted, sequences, options}, walk_options,
                           resources);
 }
@@ -85,8 +86,8 @@ absl::StatusOr<Reconstruction> ReconstructTo(const std::string& to,
   MOE_ASSIGN_OR_RETURN(Reconstruction made,
                        Reconstruct(paths, DrawnSequences(num_sequences),
                                    options, machine.resources()));
-  MOE_ASSIGN_OR_RETURN(const Checkpoint from,
-                       Checkpoint::Open(paths.converted));
+  MOE_ASSIGN_OR_RETURN(const checkpoint::Checkpoint from,
+                       checkpoint::Checkpoint::Open(paths.converted));
   MOE_RETURN_IF_ERROR(
       WriteReconstructedCheckpoint(from, made.weights, {to},
                                    {machine.pool, machine.progress})
@@ -95,18 +96,20 @@ absl::StatusOr<Reconstruction> ReconstructTo(const std::string& to,
 }
 
 std::vector<float> WeightOf(const std::string& directory,
-                            const TensorName& name) {
-  const Checkpoint checkpoint = Checkpoint::Open(directory).value();
-  return ToFloats(ReadWeight(checkpoint, name).value());
+                            const checkpoint::TensorName& name) {
+  const checkpoint::Checkpoint checkpoint =
+      checkpoint::Checkpoint::Open(directory).value();
+  return model::ToFloats(model::ReadWeight(checkpoint, name).value());
 }
 
 // A digest of all matrices of a model of 3 layers.
 std::string DigestOf(const Reconstruction& made, const std::string& directory) {
-  const Checkpoint checkpoint = Checkpoint::Open(directory).value();
+  const checkpoint::Checkpoint checkpoint =
+      checkpoint::Checkpoint::Open(directory).value();
   std::string all;
   for (int64_t layer = 0; layer < 3; ++layer) {
-    for (const DecoderBlock block :
-         {DecoderBlock::kAttention, DecoderBlock::kMlp}) {
+    for (const model::DecoderBlock block :
+         {model::DecoderBlock::kAttention, model::DecoderBlock::kMlp}) {
       for (const OutputMatrix& matrix :
            LayoutOfBlock(checkpoint, layer, block).matrices) {
         if (!made.weights.Has(matrix.name)) continue;
@@ -130,7 +133,7 @@ std::vector<double> NumbersOf(const Reconstruction& made) {
   return numbers;
 }
 
-using ReconstructionBitsTest = ::moe::testing::KernelTest;
+using ReconstructionBitsTest = ::moe::kernels::testing::KernelTest;
 
 TEST_P(ReconstructionBitsTest, AreTheSameOnEveryMachine) {
   const TempDirectory directory;
@@ -162,8 +165,8 @@ class ReconstructModelTest : public ::testing::Test {
 
 TEST_F(ReconstructModelTest, BudgetGroupsAndOrderOfSequencesChangeNoBit) {
   const Paths paths = Convert({});
-  const TokenSequences sequences = DrawnSequences();
-  TokenSequences turned;
+  const text::TokenSequences sequences = DrawnSequences();
+  text::TokenSequences turned;
   for (int64_t s = sequences.num_sequences() - 1; s >= 0; --s) {
     turned.Append(sequences.input_ids(s), sequences.labels(s));
   }
@@ -171,7 +174,7 @@ TEST_F(ReconstructModelTest, BudgetGroupsAndOrderOfSequencesChangeNoBit) {
   MOE_ASSERT_OK_AND_ASSIGN(
       const Reconstruction want,
       Reconstruct(paths, sequences, {}, unlimited.resources()));
-  WalkOptions few;
+  model::WalkOptions few;
   few.tokens_at_once = 50;
   MOE_ASSERT_OK_AND_ASSIGN(
       const Reconstruction got,
@@ -233,7 +236,8 @@ TEST_F(ReconstructModelTest, AllExpertsWithoutARidgeAreTheDenseModel) {
                            ReconstructTo(made_path, paths, options, 60));
   for (int64_t layer = 0; layer < 3; ++layer) {
     for (int64_t e = 0; e < 4; ++e) {
-      const TensorName name = {TensorKind::kExpertDown, layer, e};
+      const checkpoint::TensorName name = {checkpoint::TensorKind::kExpertDown,
+                                           layer, e};
       std::vector<float> want = WeightOf(paths.converted, name);
       for (float& value : want) value *= 2.0f;
       EXPECT_LT(RelativeError(WeightOf(made_path, name), want), 1e-4)
@@ -249,19 +253,20 @@ TEST_F(ReconstructModelTest, AllExpertsWithoutARidgeAreTheDenseModel) {
 
 // What the walks show of the MLP of layer 0.
 struct FirstMlp {
-  Matrix<double> features;
+  base::Matrix<double> features;
   std::vector<double> wanted, weights;
 };
 
-class Capture : public WalkTap {
+class Capture : public model::WalkTap {
  public:
   Capture(const BlockLayout& layout, int64_t num_tokens)
       : layout_(layout),
-        features(Matrix<double>::Zeros(num_tokens, layout.num_features)) {}
+        features(base::Matrix<double>::Zeros(num_tokens, layout.num_features)) {
+  }
 
-  absl::Status OnFeatures(const TapContext& context,
-                          const BlockFeatures& part) override {
-    if (context.layer != 0 || part.block != DecoderBlock::kMlp) {
+  absl::Status OnFeatures(const model::TapContext& context,
+                          const model::BlockFeatures& part) override {
+    if (context.layer != 0 || part.block != model::DecoderBlock::kMlp) {
       return absl::OkStatus();
     }
     const size_t matrix = part.expert >= 0 ? static_cast<size_t>(part.expert)
@@ -280,8 +285,8 @@ class Capture : public WalkTap {
     }
     return absl::OkStatus();
   }
-  absl::Status OnMlpOutput(const TapContext& context,
-                           MatrixView<float> output) override {
+  absl::Status OnMlpOutput(const model::TapContext& context,
+                           base::MatrixView<float> output) override {
     if (context.layer == 0) {
       outputs.insert(outputs.end(), output.data,
                      output.data + output.rows * output.cols);
@@ -293,7 +298,7 @@ class Capture : public WalkTap {
   const BlockLayout& layout_;
 
  public:
-  Matrix<double> features;
+  base::Matrix<double> features;
   std::vector<float> outputs;  // [T, H]
 };
 
@@ -349,20 +354,21 @@ std::vector<long double> PlainWeights(const std::vector<float>& rows,
 }
 
 // A model in F32 of one layer's hidden states: those behind layer 0.
-class HiddenAfterFirst : public WalkTap {
+class HiddenAfterFirst : public model::WalkTap {
  public:
-  absl::Status OnAttentionOutput(const TapContext& context,
-                                 MatrixView<float> output) override {
+  absl::Status OnAttentionOutput(const model::TapContext& context,
+                                 base::MatrixView<float> output) override {
     return Keep(context, output, attention);
   }
-  absl::Status OnMlpOutput(const TapContext& context,
-                           MatrixView<float> output) override {
+  absl::Status OnMlpOutput(const model::TapContext& context,
+                           base::MatrixView<float> output) override {
     return Keep(context, output, mlp);
   }
   std::vector<float> attention, mlp;
 
  private:
-  static absl::Status Keep(const TapContext& context, MatrixView<float> output,
+  static absl::Status Keep(const model::TapContext& context,
+                           base::MatrixView<float> output,
                            std::vector<float>& to) {
     if (context.layer == 0) {
       to.insert(to.end(), output.data, output.data + output.rows * output.cols);
@@ -373,22 +379,24 @@ class HiddenAfterFirst : public WalkTap {
 
 TEST_F(ReconstructModelTest, TheFirstBlockIsTheFormula) {
   const Paths paths = Convert({});
-  const TokenSequences sequences = InCanonicalOrder(DrawnSequences(30));
+  const text::TokenSequences sequences =
+      model::InCanonicalOrder(DrawnSequences(30));
   const auto num_tokens = static_cast<size_t>(sequences.num_tokens());
   WalkMachine machine;
-  MOE_ASSERT_OK_AND_ASSIGN(Model dense, Model::Open(paths.dense));
-  MOE_ASSERT_OK_AND_ASSIGN(Model converted, Model::Open(paths.converted));
+  MOE_ASSERT_OK_AND_ASSIGN(model::Model dense, model::Model::Open(paths.dense));
+  MOE_ASSERT_OK_AND_ASSIGN(model::Model converted,
+                           model::Model::Open(paths.converted));
   const BlockLayout layout =
-      LayoutOfBlock(converted.checkpoint(), 0, DecoderBlock::kMlp);
+      LayoutOfBlock(converted.checkpoint(), 0, model::DecoderBlock::kMlp);
   Capture capture(layout, sequences.num_tokens());
-  MOE_ASSERT_OK(
-      WalkForward(converted, sequences, {}, &capture, machine.resources()));
+  MOE_ASSERT_OK(model::WalkForward(converted, sequences, {}, &capture,
+                                   machine.resources()));
   HiddenAfterFirst hidden;
   MOE_ASSERT_OK(
-      WalkForward(dense, sequences, {}, &hidden, machine.resources()));
+      model::WalkForward(dense, sequences, {}, &hidden, machine.resources()));
   // The residual stream is not shown: embedding + attention + MLP.
   const std::vector<float> embedding =
-      WeightOf(kDenseF32, {TensorKind::kEmbedding});
+      WeightOf(kDenseF32, {checkpoint::TensorKind::kEmbedding});
   const size_t h = 64, n = static_cast<size_t>(layout.num_features);
   std::vector<float> end(num_tokens * h);
   for (size_t t = 0; t < num_tokens; ++t) {
@@ -529,4 +537,4 @@ TEST_F(ReconstructModelTest, RefusesTheDenseModelItself) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::reconstruct

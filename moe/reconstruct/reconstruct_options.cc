@@ -9,7 +9,7 @@
 #include "moe/base/status_macros.h"
 #include "moe/reconstruct/reconstruct_options.pb.h"
 
-namespace moe {
+namespace moe::reconstruct {
 
 absl::StatusOr<RefittedParts> ParseRefittedParts(
     const ReconstructOptions& options) {
@@ -29,8 +29,8 @@ absl::StatusOr<RefittedParts> ParseRefittedParts(
 }
 
 absl::Status ValidateReconstructOptions(const ReconstructOptions& options) {
-  MOE_RETURN_IF_ERROR(CheckOptions(options));
+  MOE_RETURN_IF_ERROR(base::CheckOptions(options));
   return ParseRefittedParts(options).status();
 }
 
-}  // namespace moe
+}  // namespace moe::reconstruct

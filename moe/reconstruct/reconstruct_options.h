@@ -7,7 +7,7 @@
 #include "absl/status/statusor.h"
 #include "moe/reconstruct/reconstruct_options.pb.h"
 
-namespace moe {
+namespace moe::reconstruct {
 
 inline constexpr char kMlpPart[] = "mlp";
 inline constexpr char kAttentionPart[] = "attention";
@@ -25,6 +25,6 @@ absl::StatusOr<RefittedParts> ParseRefittedParts(
 // The errors of CheckOptions and ParseRefittedParts.
 absl::Status ValidateReconstructOptions(const ReconstructOptions& options);
 
-}  // namespace moe
+}  // namespace moe::reconstruct
 
 #endif  // MOE_RECONSTRUCT_RECONSTRUCT_OPTIONS_H_

@@ -9,10 +9,10 @@
 #include "moe/base/testing/status_matchers.h"
 #include "moe/reconstruct/reconstruct_options.pb.h"
 
-namespace moe {
+namespace moe::reconstruct {
 namespace {
 
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::StatusIs;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
@@ -71,4 +71,4 @@ TEST(ValidateReconstructOptionsTest, RidgesAreFiniteAndNotBelowZero) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::reconstruct

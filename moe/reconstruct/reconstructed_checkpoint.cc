@@ -13,44 +13,47 @@
 #include "moe/convert/piece_stream.h"
 #include "moe/reconstruct/refitted_weights.h"
 
-namespace moe {
+namespace moe::reconstruct {
 namespace {
 
-absl::StatusOr<ConversionPlan> PlanOf(const Checkpoint& from,
-                                      ConvertTensor convert) {
+absl::StatusOr<convert::ConversionPlan> PlanOf(
+    const checkpoint::Checkpoint& from, convert::ConvertTensor convert) {
   if (from.moe_config() != nullptr) {
-    return PlanMoeConversion(from, *from.moe_config(), convert);
+    return convert::PlanMoeConversion(from, *from.moe_config(), convert);
   }
-  return PlanDenseConversion(from, *from.dense_config(), convert);
+  return convert::PlanDenseConversion(from, *from.dense_config(), convert);
 }
 
 }  // namespace
 
-absl::Status CheckReconstructedOutput(const Checkpoint& from,
-                                      const ConversionOutput& output) {
+absl::Status CheckReconstructedOutput(const checkpoint::Checkpoint& from,
+                                      const convert::ConversionOutput& output) {
   MOE_ASSIGN_OR_RETURN(
-      ConversionPlan plan,
-      PlanOf(from, [](const TensorName& name, const TensorLocation& location) {
-        return CopyAs(name, location);
+      convert::ConversionPlan plan,
+      PlanOf(from, [](const checkpoint::TensorName& name,
+                      const checkpoint::TensorLocation& location) {
+        return convert::CopyAs(name, location);
       }));
-  return CheckConversionOutput(std::move(plan), from, output);
+  return convert::CheckConversionOutput(std::move(plan), from, output);
 }
 
-absl::StatusOr<WrittenCheckpoint> WriteReconstructedCheckpoint(
-    const Checkpoint& from, const RefittedWeights& weights,
-    const ConversionOutput& output, const ConversionResources& resources) {
+absl::StatusOr<convert::WrittenCheckpoint> WriteReconstructedCheckpoint(
+    const checkpoint::Checkpoint& from, const RefittedWeights& weights,
+    const convert::ConversionOutput& output,
+    const convert::ConversionResources& resources) {
   MOE_ASSIGN_OR_RETURN(
-      ConversionPlan plan,
-      PlanOf(from, [&](const TensorName& name, const TensorLocation& location) {
-        Replacement group = CopyAs(name, location);
+      convert::ConversionPlan plan,
+      PlanOf(from, [&](const checkpoint::TensorName& name,
+                       const checkpoint::TensorLocation& location) {
+        convert::Replacement group = convert::CopyAs(name, location);
         if (weights.Has(name)) {
-          group.pieces = {
-              GeneratedPiece{NumBytes(location.tensor->spec),
-                             [&weights, name] { return weights.Read(name); }}};
+          group.pieces = {convert::GeneratedPiece{
+              checkpoint::NumBytes(location.tensor->spec),
+              [&weights, name] { return weights.Read(name); }}};
         }
         return group;
       }));
-  return WriteConversion(std::move(plan), from, output, resources);
+  return convert::WriteConversion(std::move(plan), from, output, resources);
 }
 
-}  // namespace moe
+}  // namespace moe::reconstruct

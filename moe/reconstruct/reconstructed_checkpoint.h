@@ -11,21 +11,22 @@
 #include "moe/convert/piece_stream.h"
 #include "moe/reconstruct/refitted_weights.h"
 
-namespace moe {
+namespace moe::reconstruct {
 
 // Checks before hours of work whether the checkpoint could be written. The
 // errors of CheckConversionOutput.
-absl::Status CheckReconstructedOutput(const Checkpoint& from,
-                                      const ConversionOutput& output);
+absl::Status CheckReconstructedOutput(const checkpoint::Checkpoint& from,
+                                      const convert::ConversionOutput& output);
 
 // Writes `from`, a model with experts or a dense one, with the data of the
 // tensors that `weights` has. Names, types, shapes, shards, config.json and the
 // other files stay as they are. The errors of WriteConversion, and of reading
 // the weights.
-absl::StatusOr<WrittenCheckpoint> WriteReconstructedCheckpoint(
-    const Checkpoint& from, const RefittedWeights& weights,
-    const ConversionOutput& output, const ConversionResources& resources);
+absl::StatusOr<convert::WrittenCheckpoint> WriteReconstructedCheckpoint(
+    const checkpoint::Checkpoint& from, const RefittedWeights& weights,
+    const convert::ConversionOutput& output,
+    const convert::ConversionResources& resources);
 
-}  // namespace moe
+}  // namespace moe::reconstruct
 
 #endif  // MOE_RECONSTRUCT_RECONSTRUCTED_CHECKPOINT_H_

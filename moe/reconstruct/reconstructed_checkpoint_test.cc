@@ -27,15 +27,15 @@
 #include "moe/reconstruct/refitted_weights.h"
 #include "moe/reconstruct/testing/converted_case.h"
 
-namespace moe {
+namespace moe::reconstruct {
 namespace {
 
-using ::moe::testing::kDenseF32;
-using ::moe::testing::ReadTensors;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
-using ::moe::testing::WalkMachine;
-using ::moe::testing::WriteConverted;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
+using ::moe::convert::testing::ReadTensors;
+using ::moe::model::testing::WalkMachine;
+using ::moe::reconstruct::testing::kDenseF32;
+using ::moe::reconstruct::testing::WriteConverted;
 using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::ElementsAre;
@@ -47,23 +47,24 @@ class ReconstructedCheckpointTest : public ::testing::Test {
   ReconstructedCheckpointTest() { WriteConverted({}, from_); }
 
   // Replaces the matrix by its bytes in reverse order of their elements.
-  void Refit(const Checkpoint& from, const TensorName& name) {
-    std::string bytes = ReadWeight(from, name).value().bytes;
+  void Refit(const checkpoint::Checkpoint& from,
+             const checkpoint::TensorName& name) {
+    std::string bytes = model::ReadWeight(from, name).value().bytes;
     std::string turned;
     for (size_t end = bytes.size(); end > 0; end -= sizeof(float)) {
       turned += bytes.substr(end - sizeof(float), sizeof(float));
     }
     ASSERT_NE(turned, bytes);
     MOE_ASSERT_OK(weights_.Put(name, turned));
-    want_[FormatTensorName(name)] = turned;
+    want_[checkpoint::FormatTensorName(name)] = turned;
   }
 
-  absl::StatusOr<WrittenCheckpoint> Write(const std::string& from,
-                                          const ConversionOutput& output) {
+  absl::StatusOr<convert::WrittenCheckpoint> Write(
+      const std::string& from, const convert::ConversionOutput& output) {
     WalkMachine machine;
-    return WriteReconstructedCheckpoint(Checkpoint::Open(from).value(),
-                                        weights_, output,
-                                        {machine.pool, machine.progress});
+    return WriteReconstructedCheckpoint(
+        checkpoint::Checkpoint::Open(from).value(), weights_, output,
+        {machine.pool, machine.progress});
   }
 
   // Every file's bytes by its name.
@@ -72,7 +73,7 @@ class ReconstructedCheckpointTest : public ::testing::Test {
     std::map<std::string, std::string> files;
     for (const auto& entry : std::filesystem::directory_iterator(directory)) {
       files[entry.path().filename().string()] =
-          ReadFile(entry.path().string(), uint64_t{1} << 30).value();
+          base::ReadFile(entry.path().string(), uint64_t{1} << 30).value();
     }
     return files;
   }
@@ -95,7 +96,7 @@ class ReconstructedCheckpointTest : public ::testing::Test {
 
   // Whether only the refitted tensors differ.
   void ExpectRefitted(const std::string& from, const std::string& to) {
-    HostTensors want = ReadTensors(from);
+    checkpoint::HostTensors want = ReadTensors(from);
     for (const auto& [name, bytes] : want_) want.at(name).bytes = bytes;
     EXPECT_EQ(ReadTensors(to), want);
   }
@@ -109,18 +110,21 @@ class ReconstructedCheckpointTest : public ::testing::Test {
 };
 
 TEST_F(ReconstructedCheckpointTest, OnlyTheRefittedMatricesDiffer) {
-  const Checkpoint from = Checkpoint::Open(from_).value();
+  const checkpoint::Checkpoint from =
+      checkpoint::Checkpoint::Open(from_).value();
   std::set<std::string> shards;
-  for (const TensorName& name : {TensorName{TensorKind::kExpertDown, 1, 3},
-                                 TensorName{TensorKind::kResidualDown, 1}}) {
+  for (const checkpoint::TensorName& name :
+       {checkpoint::TensorName{checkpoint::TensorKind::kExpertDown, 1, 3},
+        checkpoint::TensorName{checkpoint::TensorKind::kResidualDown, 1}}) {
     Refit(from, name);
-    shards.insert(SplitPath(LocateWeight(from, name).shard->path()).name);
+    shards.insert(
+        base::SplitPath(model::LocateWeight(from, name).shard->path()).name);
   }
-  MOE_ASSERT_OK_AND_ASSIGN(const WrittenCheckpoint written,
+  MOE_ASSERT_OK_AND_ASSIGN(const convert::WrittenCheckpoint written,
                            Write(from_, {to_}));
   EXPECT_EQ(written.num_shards, 3);
   EXPECT_LT(shards.size(), 3u);
-  MOE_EXPECT_OK(Checkpoint::Open(to_).status());
+  MOE_EXPECT_OK(checkpoint::Checkpoint::Open(to_).status());
   ExpectRefitted(from_, to_);
   EXPECT_EQ(Differences(from_, to_), shards);
   EXPECT_THAT(FilesOf(to_), AllOf(Contains(Key("config.json")),
@@ -130,31 +134,37 @@ TEST_F(ReconstructedCheckpointTest, OnlyTheRefittedMatricesDiffer) {
 
 // As of one with neurons removed.
 TEST_F(ReconstructedCheckpointTest, ADenseCheckpointStaysDense) {
-  const Checkpoint from = Checkpoint::Open(kDenseF32).value();
-  Refit(from, {TensorKind::kMlpDown, 2});
+  const checkpoint::Checkpoint from =
+      checkpoint::Checkpoint::Open(kDenseF32).value();
+  Refit(from, {checkpoint::TensorKind::kMlpDown, 2});
   MOE_ASSERT_OK(Write(kDenseF32, {to_}).status());
-  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint made, Checkpoint::Open(to_));
+  MOE_ASSERT_OK_AND_ASSIGN(const checkpoint::Checkpoint made,
+                           checkpoint::Checkpoint::Open(to_));
   EXPECT_NE(made.dense_config(), nullptr);
   ExpectRefitted(kDenseF32, to_);
   // It gets the record of what was written.
-  const TensorLocation down = LocateWeight(from, {TensorKind::kMlpDown, 2});
+  const checkpoint::TensorLocation down =
+      model::LocateWeight(from, {checkpoint::TensorKind::kMlpDown, 2});
   EXPECT_THAT(Differences(kDenseF32, to_),
-              ElementsAre(kManifestFile, SplitPath(down.shard->path()).name));
+              ElementsAre(base::kManifestFile,
+                          base::SplitPath(down.shard->path()).name));
 }
 
 TEST_F(ReconstructedCheckpointTest, CutsShardsOfTheGivenSize) {
-  const Checkpoint from = Checkpoint::Open(from_).value();
-  Refit(from, {TensorKind::kExpertDown, 1, 3});
-  ConversionOutput output = {to_};
+  const checkpoint::Checkpoint from =
+      checkpoint::Checkpoint::Open(from_).value();
+  Refit(from, {checkpoint::TensorKind::kExpertDown, 1, 3});
+  convert::ConversionOutput output = {to_};
   output.max_shard_bytes = 100000;
-  MOE_ASSERT_OK_AND_ASSIGN(const WrittenCheckpoint written,
+  MOE_ASSERT_OK_AND_ASSIGN(const convert::WrittenCheckpoint written,
                            Write(from_, output));
   EXPECT_GT(written.num_shards, 3);
   ExpectRefitted(from_, to_);
 }
 
 TEST_F(ReconstructedCheckpointTest, SaysBeforeTheWorkWhatIsInTheWay) {
-  const Checkpoint from = Checkpoint::Open(from_).value();
+  const checkpoint::Checkpoint from =
+      checkpoint::Checkpoint::Open(from_).value();
   const auto check = [&](const std::string& path, bool overwrite = false) {
     return CheckReconstructedOutput(from, {path, overwrite});
   };
@@ -175,4 +185,4 @@ TEST_F(ReconstructedCheckpointTest, SaysBeforeTheWorkWhatIsInTheWay) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::reconstruct

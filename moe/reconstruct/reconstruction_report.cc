@@ -10,7 +10,7 @@
 #include "moe/reconstruct/routed_energy.h"
 #include "moe/reconstruct/split_report.h"
 
-namespace moe {
+namespace moe::reconstruct {
 
 namespace {
 
@@ -26,14 +26,14 @@ EnergyShares SharesOf(const RoutedEnergy& energy) {
           ShareOf(energy.oracle, energy.routed)};
 }
 
-Json BlockToJson(const RefittedBlock& block) {
-  Json json = {{"layer", block.layer},
-               {"part", block.part},
-               {"num_features", block.num_features},
-               {"error_before", block.error_before},
-               {"error_after", block.error_after},
-               {"lambda", block.lambda},
-               {"pivot_ratio", block.pivot_ratio}};
+base::Json BlockToJson(const RefittedBlock& block) {
+  base::Json json = {{"layer", block.layer},
+                     {"part", block.part},
+                     {"num_features", block.num_features},
+                     {"error_before", block.error_before},
+                     {"error_after", block.error_after},
+                     {"lambda", block.lambda},
+                     {"pivot_ratio", block.pivot_ratio}};
   if (block.energy.has_value()) {
     const EnergyShares shares = SharesOf(*block.energy);
     json["shared_share"] = shares.shared;
@@ -45,10 +45,10 @@ Json BlockToJson(const RefittedBlock& block) {
 
 }  // namespace
 
-Json ReconstructionToJson(const Reconstruction& reconstruction,
-                          const ReconstructOptions& options) {
-  Json json = OptionsToJson(options);
-  json["blocks"] = Json::array();
+base::Json ReconstructionToJson(const Reconstruction& reconstruction,
+                                const ReconstructOptions& options) {
+  base::Json json = base::OptionsToJson(options);
+  json["blocks"] = base::Json::array();
   for (const RefittedBlock& block : reconstruction.blocks) {
     json["blocks"].push_back(BlockToJson(block));
   }
@@ -78,4 +78,4 @@ std::string FormatReconstruction(const Reconstruction& reconstruction) {
   return text;
 }
 
-}  // namespace moe
+}  // namespace moe::reconstruct

@@ -9,7 +9,7 @@
 #include "moe/reconstruct/reconstruct_model.h"
 #include "moe/reconstruct/reconstruct_options.pb.h"
 
-namespace moe {
+namespace moe::reconstruct {
 
 // {the options, "blocks": [{"layer", "part", "num_features", "error_before",
 // "error_after", "lambda", "pivot_ratio"}]}. MLPs that have experts also have,
@@ -17,12 +17,12 @@ namespace moe {
 //   captured_share  captured / routed, by routed_energy.h
 //   oracle_share    oracle / routed
 //   shared_share    shared / (shared + routed); 0 without a residual expert
-Json ReconstructionToJson(const Reconstruction& reconstruction,
-                          const ReconstructOptions& options);
+base::Json ReconstructionToJson(const Reconstruction& reconstruction,
+                                const ReconstructOptions& options);
 
 // A line for each block, with a dash where there are no experts.
 std::string FormatReconstruction(const Reconstruction& reconstruction);
 
-}  // namespace moe
+}  // namespace moe::reconstruct
 
 #endif  // MOE_RECONSTRUCT_RECONSTRUCTION_REPORT_H_

@@ -11,10 +11,10 @@
 #include "moe/reconstruct/refitted_weights.h"
 #include "moe/reconstruct/routed_energy.h"
 
-namespace moe {
+namespace moe::reconstruct {
 namespace {
 
-using ::moe::testing::TempDirectory;
+using ::moe::base::testing::TempDirectory;
 
 class ReconstructionReportTest : public ::testing::Test {
  protected:
@@ -45,28 +45,28 @@ TEST_F(ReconstructionReportTest, HasTheOptionsAndAllBlocks) {
   ReconstructOptions options;
   options.set_parts("mlp");
   options.set_target(ReconstructOptions::DENSE_BLOCK);
-  const Json want = {{"parts", "mlp"},
-                     {"ridge", 0.15},
-                     {"ridge_attention", 0.05},
-                     {"target", "dense_block"},
-                     {"blocks",
-                      {{{"layer", 0},
-                        {"part", "mlp"},
-                        {"num_features", 160},
-                        {"error_before", 0.5},
-                        {"error_after", 0.25},
-                        {"lambda", 0.125},
-                        {"pivot_ratio", 1500.0},
-                        {"shared_share", 0.75},
-                        {"captured_share", 0.5},
-                        {"oracle_share", 0.75}},
-                       {{"layer", 12},
-                        {"part", "attention"},
-                        {"num_features", 14336},
-                        {"error_before", 1.0},
-                        {"error_after", 0.0625},
-                        {"lambda", 3.0},
-                        {"pivot_ratio", 2.0}}}}};
+  const base::Json want = {{"parts", "mlp"},
+                           {"ridge", 0.15},
+                           {"ridge_attention", 0.05},
+                           {"target", "dense_block"},
+                           {"blocks",
+                            {{{"layer", 0},
+                              {"part", "mlp"},
+                              {"num_features", 160},
+                              {"error_before", 0.5},
+                              {"error_after", 0.25},
+                              {"lambda", 0.125},
+                              {"pivot_ratio", 1500.0},
+                              {"shared_share", 0.75},
+                              {"captured_share", 0.5},
+                              {"oracle_share", 0.75}},
+                             {{"layer", 12},
+                              {"part", "attention"},
+                              {"num_features", 14336},
+                              {"error_before", 1.0},
+                              {"error_after", 0.0625},
+                              {"lambda", 3.0},
+                              {"pivot_ratio", 2.0}}}}};
   EXPECT_EQ(ReconstructionToJson(made_, options), want);
 }
 
@@ -81,4 +81,4 @@ TEST_F(ReconstructionReportTest, IsATable) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::reconstruct

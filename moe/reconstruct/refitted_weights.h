@@ -15,7 +15,7 @@
 #include "moe/base/spill_file.h"
 #include "moe/checkpoint/tensor_name.h"
 
-namespace moe {
+namespace moe::reconstruct {
 
 class RefittedWeights {
  public:
@@ -24,23 +24,23 @@ class RefittedWeights {
                                                 int64_t most_bytes);
 
   // Keeps the data of a tensor, which must be new.
-  absl::Status Put(const TensorName& name, absl::string_view bytes);
-  bool Has(const TensorName& name) const;
+  absl::Status Put(const checkpoint::TensorName& name, absl::string_view bytes);
+  bool Has(const checkpoint::TensorName& name) const;
   // The data of a tensor that is there. Several threads may call it at once.
-  absl::StatusOr<std::string> Read(const TensorName& name) const;
+  absl::StatusOr<std::string> Read(const checkpoint::TensorName& name) const;
 
  private:
-  explicit RefittedWeights(SpillFile file) : file_(std::move(file)) {}
+  explicit RefittedWeights(base::SpillFile file) : file_(std::move(file)) {}
 
   struct Place {
     uint64_t offset = 0;
     size_t num_bytes = 0;
   };
-  SpillFile file_;
+  base::SpillFile file_;
   uint64_t end_ = 0;
   std::map<std::string, Place> places_;  // By the tensor's name.
 };
 
-}  // namespace moe
+}  // namespace moe::reconstruct
 
 #endif  // MOE_RECONSTRUCT_REFITTED_WEIGHTS_H_

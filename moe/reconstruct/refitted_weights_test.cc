@@ -11,12 +11,12 @@
 #include "moe/base/testing/temp_directory.h"
 #include "moe/checkpoint/tensor_name.h"
 
-namespace moe {
+namespace moe::reconstruct {
 namespace {
 
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
@@ -24,9 +24,11 @@ TEST(RefittedWeightsTest, GivesBackWhatItWasGiven) {
   const TempDirectory directory;
   MOE_ASSERT_OK_AND_ASSIGN(RefittedWeights weights,
                            RefittedWeights::Create(directory.path(), 9));
-  const TensorName first = {TensorKind::kExpertDown, 1, 2};
-  const TensorName second = {TensorKind::kExpertDown, 1, 0};
-  const TensorName third = {TensorKind::kOutput, 0};
+  const checkpoint::TensorName first = {checkpoint::TensorKind::kExpertDown, 1,
+                                        2};
+  const checkpoint::TensorName second = {checkpoint::TensorKind::kExpertDown, 1,
+                                         0};
+  const checkpoint::TensorName third = {checkpoint::TensorKind::kOutput, 0};
   MOE_ASSERT_OK(weights.Put(first, std::string("a\0cd", 4)));
   MOE_ASSERT_OK(weights.Put(second, "efg"));
   EXPECT_FALSE(weights.Has(third));
@@ -36,8 +38,9 @@ TEST(RefittedWeightsTest, GivesBackWhatItWasGiven) {
   EXPECT_THAT(moved.Read(first), IsOkAndHolds(std::string("a\0cd", 4)));
   EXPECT_THAT(moved.Read(third), IsOkAndHolds("hi"));
   EXPECT_TRUE(moved.Has(first));
-  EXPECT_FALSE(moved.Has({TensorKind::kExpertDown, 2, 2}));
-  EXPECT_FALSE(moved.Has({TensorKind::kExpertDown, 1, 2, /*is_bias=*/true}));
+  EXPECT_FALSE(moved.Has({checkpoint::TensorKind::kExpertDown, 2, 2}));
+  EXPECT_FALSE(
+      moved.Has({checkpoint::TensorKind::kExpertDown, 1, 2, /*is_bias=*/true}));
   // The file has no name.
   EXPECT_THAT(directory.List(), IsEmpty());
 }
@@ -50,4 +53,4 @@ TEST(RefittedWeightsTest, SaysWhereItCannotWrite) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::reconstruct

@@ -13,7 +13,7 @@
 #include "moe/reconstruct/neuron_removal_options.pb.h"
 #include "moe/reconstruct/split_report.h"
 
-namespace moe {
+namespace moe::reconstruct {
 namespace {
 
 // The energies of a layer, by that of all its neurons.
@@ -40,14 +40,14 @@ double MeanOf(const std::vector<double>& values) {
 
 }  // namespace
 
-Json NeuronRemovalToJson(const NeuronRemovalOptions& options,
-                         int64_t intermediate_size,
-                         const NeuronRemoval& removal) {
-  Json json = Json::object();
-  json["options"] = OptionsToJson(options);
+base::Json NeuronRemovalToJson(const NeuronRemovalOptions& options,
+                               int64_t intermediate_size,
+                               const NeuronRemoval& removal) {
+  base::Json json = base::Json::object();
+  json["options"] = base::OptionsToJson(options);
   json["intermediate_size"] = intermediate_size;
   json["kept_share"] = MeanOf(KeptShares(removal));
-  json["layers"] = Json::array();
+  json["layers"] = base::Json::array();
   for (size_t i = 0; i < removal.energies.size(); ++i) {
     const KeptEnergy shares = SharesOf(removal.energies[i]);
     json["layers"].push_back(
@@ -80,4 +80,4 @@ std::string FormatNeuronRemoval(const NeuronRemoval& removal) {
   return text;
 }
 
-}  // namespace moe
+}  // namespace moe::reconstruct

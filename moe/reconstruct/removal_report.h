@@ -10,7 +10,7 @@
 #include "moe/reconstruct/neuron_removal.h"
 #include "moe/reconstruct/neuron_removal_options.pb.h"
 
-namespace moe {
+namespace moe::reconstruct {
 
 // {"options": {...}, "intermediate_size", "kept_share", "layers": [{"layer",
 // "kept_share", "largest_kept_share", "least_kept_share",
@@ -20,14 +20,14 @@ namespace moe {
 // energy of all kept neurons by that of all neurons; its other shares are of
 // one neuron by the same. The kept_share of the model is the mean of the
 // layers'. A share is 0 where there is no energy.
-Json NeuronRemovalToJson(const NeuronRemovalOptions& options,
-                         int64_t intermediate_size,
-                         const NeuronRemoval& removal);
+base::Json NeuronRemovalToJson(const NeuronRemovalOptions& options,
+                               int64_t intermediate_size,
+                               const NeuronRemoval& removal);
 
 // A line for each layer, and one for the least, the mean and the largest share
 // of energy that a layer keeps.
 std::string FormatNeuronRemoval(const NeuronRemoval& removal);
 
-}  // namespace moe
+}  // namespace moe::reconstruct
 
 #endif  // MOE_RECONSTRUCT_REMOVAL_REPORT_H_

@@ -5,7 +5,7 @@
 #include "moe/reconstruct/neuron_removal.h"
 #include "moe/reconstruct/neuron_removal_options.pb.h"
 
-namespace moe {
+namespace moe::reconstruct {
 namespace {
 
 // The energies of the first layer are 4, 10, 2: 14 of 16. The second has none.
@@ -24,20 +24,20 @@ NeuronRemoval TwoLayers() {
 TEST(RemovalReportTest, HasShares) {
   NeuronRemovalOptions options;
   options.set_num_neurons(2);
-  const Json want = {{"options", {{"num_neurons", 2}}},
-                     {"intermediate_size", 3},
-                     {"kept_share", 0.4375},  // (0.875 + 0) / 2
-                     {"layers",
-                      {{{"layer", 0},
-                        {"kept_share", 0.875},
-                        {"largest_kept_share", 0.625},
-                        {"least_kept_share", 0.25},
-                        {"largest_removed_share", 0.125}},
-                       {{"layer", 1},
-                        {"kept_share", 0.0},
-                        {"largest_kept_share", 0.0},
-                        {"least_kept_share", 0.0},
-                        {"largest_removed_share", 0.0}}}}};
+  const base::Json want = {{"options", {{"num_neurons", 2}}},
+                           {"intermediate_size", 3},
+                           {"kept_share", 0.4375},  // (0.875 + 0) / 2
+                           {"layers",
+                            {{{"layer", 0},
+                              {"kept_share", 0.875},
+                              {"largest_kept_share", 0.625},
+                              {"least_kept_share", 0.25},
+                              {"largest_removed_share", 0.125}},
+                             {{"layer", 1},
+                              {"kept_share", 0.0},
+                              {"largest_kept_share", 0.0},
+                              {"least_kept_share", 0.0},
+                              {"largest_removed_share", 0.0}}}}};
   EXPECT_EQ(NeuronRemovalToJson(options, 3, TwoLayers()), want);
 }
 
@@ -52,4 +52,4 @@ TEST(RemovalReportTest, IsATable) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::reconstruct

@@ -29,18 +29,18 @@
 #include "moe/reconstruct/column_norms.h"
 #include "moe/reconstruct/energy_sums.h"
 
-namespace moe {
+namespace moe::reconstruct {
 namespace {
 
-MatrixView<float> Column(Matrix<float>& matrix, int64_t column) {
-  return MatrixView<float>(matrix.view().data + column, matrix.rows(), 1,
-                           matrix.cols());
+base::MatrixView<float> Column(base::Matrix<float>& matrix, int64_t column) {
+  return base::MatrixView<float>(matrix.view().data + column, matrix.rows(), 1,
+                                 matrix.cols());
 }
 
 // The experts of each token, [num_tokens, k].
-Matrix<int32_t> ChoiceOf(const std::vector<ExpertTokens>& experts,
-                         int64_t num_tokens, int64_t top_k) {
-  Matrix<int32_t> chosen(num_tokens, top_k);
+base::Matrix<int32_t> ChoiceOf(const std::vector<model::ExpertTokens>& experts,
+                               int64_t num_tokens, int64_t top_k) {
+  base::Matrix<int32_t> chosen(num_tokens, top_k);
   std::vector<int64_t> filled(static_cast<size_t>(num_tokens));
   for (size_t e = 0; e < experts.size(); ++e) {
     for (const int64_t t : experts[e].rows) {
@@ -52,8 +52,8 @@ Matrix<int32_t> ChoiceOf(const std::vector<ExpertTokens>& experts,
 }
 
 // 0, 1, ... for each token.
-Matrix<int32_t> AllExperts(int64_t num_tokens, int64_t num_experts) {
-  Matrix<int32_t> all(num_tokens, num_experts);
+base::Matrix<int32_t> AllExperts(int64_t num_tokens, int64_t num_experts) {
+  base::Matrix<int32_t> all(num_tokens, num_experts);
   for (int64_t t = 0; t < num_tokens; ++t) {
     for (int64_t e = 0; e < num_experts; ++e) {
       all.view().RowData(t)[e] = static_cast<int32_t>(e);
@@ -71,8 +71,8 @@ int64_t NumExperts(const BlockLayout& layout) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<RoutedEnergySums>> RoutedEnergySums::Create(
-    const Checkpoint& checkpoint, const BlockLayout& layout,
-    const DecoderLayer& layer, ThreadPool& pool) {
+    const checkpoint::Checkpoint& checkpoint, const BlockLayout& layout,
+    const model::DecoderLayer& layer, base::ThreadPool& pool) {
   MOE_CHECK(layout.has_experts && !layer.weights->mlp_experts.empty());
   std::vector<double> norms(static_cast<size_t>(layout.num_features));
   for (const OutputMatrix& matrix : layout.matrices) {
@@ -87,15 +87,16 @@ absl::StatusOr<std::unique_ptr<RoutedEnergySums>> RoutedEnergySums::Create(
 }
 
 // Norms, the activations of an expert's rows, S, and the three choices.
-int64_t RoutedEnergySums::SizeBytes(const Checkpoint& checkpoint,
-                                    const LayerBlocks& blocks,
+int64_t RoutedEnergySums::SizeBytes(const checkpoint::Checkpoint& checkpoint,
+                                    const model::LayerBlocks& blocks,
                                     int64_t num_tokens) {
   constexpr auto kBytes = static_cast<int64_t>(sizeof(float));
-  const LlamaConfig& config = DecoderConfig(checkpoint.config());
+  const checkpoint::LlamaConfig& config =
+      checkpoint::DecoderConfig(checkpoint.config());
   int64_t most = 0;
   for (int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
     const BlockLayout layout =
-        LayoutOfBlock(checkpoint, layer, DecoderBlock::kMlp);
+        LayoutOfBlock(checkpoint, layer, model::DecoderBlock::kMlp);
     if (!layout.has_experts) continue;
     const int64_t num_experts = NumExperts(layout);
     most = std::max(most,
@@ -116,64 +117,67 @@ absl::Span<const double> RoutedEnergySums::NormsOf(
       static_cast<size_t>(matrix.num_columns));
 }
 
-void RoutedEnergySums::Watch(const LayerBatch& batch,
-                             absl::Span<const float> weights, LayerTaps& taps) {
+void RoutedEnergySums::Watch(const model::LayerBatch& batch,
+                             absl::Span<const float> weights,
+                             model::LayerTaps& taps) {
   batch_ = batch;
   weights_ = weights;
-  taps.mlp_input = [this](MatrixView<const float> input) {
+  taps.mlp_input = [this](base::MatrixView<const float> input) {
     return SumExperts(input);
   };
-  taps.routing = [this](DecoderBlock,
-                        const std::vector<ExpertTokens>& experts) {
+  taps.routing = [this](model::DecoderBlock,
+                        const std::vector<model::ExpertTokens>& experts) {
     AddChoice(experts);
     return absl::OkStatus();
   };
   taps.features = [this, next = std::move(taps.features)](
-                      const BlockFeatures& part) -> absl::Status {
+                      const model::BlockFeatures& part) -> absl::Status {
     if (part.expert < 0) AddShared(part);
     return next ? next(part) : absl::OkStatus();
   };
 }
 
 // S_te for all tokens of the batch, whether they have the expert or not.
-absl::Status RoutedEnergySums::SumExperts(MatrixView<const float> input) {
-  const std::vector<MlpWeights>& experts = layer_.weights->mlp_experts.experts;
-  sums_ = Matrix<float>(input.rows, num_experts());
+absl::Status RoutedEnergySums::SumExperts(base::MatrixView<const float> input) {
+  const std::vector<model::MlpWeights>& experts =
+      layer_.weights->mlp_experts.experts;
+  sums_ = base::Matrix<float>(input.rows, num_experts());
   const int64_t most_rows = std::min(layer_.blocks.expert_rows, input.rows);
-  ActivationBuffers buffers(experts.front(), most_rows);
+  model::ActivationBuffers buffers(experts.front(), most_rows);
   for (size_t e = 0; e < experts.size(); ++e) {
-    const MatrixView<float> sums = Column(sums_, static_cast<int64_t>(e));
+    const base::MatrixView<float> sums = Column(sums_, static_cast<int64_t>(e));
     const absl::Span<const double> norms = NormsOf(layout_.matrices[e]);
     const auto add = [&](int64_t begin, int64_t end) -> absl::Status {
-      const MatrixView<float> a =
-          MlpActivation(experts[e], input.Rows(begin, end), buffers, pool_);
-      MOE_RETURN_IF_ERROR(
-          CheckActivation(batch_, absl::StrCat("MLP activation of expert ", e),
-                          a, begin, pool_));
+      const base::MatrixView<float> a = model::MlpActivation(
+          experts[e], input.Rows(begin, end), buffers, pool_);
+      MOE_RETURN_IF_ERROR(model::CheckActivation(
+          batch_, absl::StrCat("MLP activation of expert ", e), a, begin,
+          pool_));
       SumEnergies(a,
                   weights_.subspan(static_cast<size_t>(begin),
                                    static_cast<size_t>(end - begin)),
                   norms, sums.Rows(begin, end), pool_);
       return absl::OkStatus();
     };
-    MOE_RETURN_IF_ERROR(ForEachEvenBlock(input.rows, most_rows, add));
+    MOE_RETURN_IF_ERROR(model::ForEachEvenBlock(input.rows, most_rows, add));
   }
   return absl::OkStatus();
 }
 
-void RoutedEnergySums::AddChoice(const std::vector<ExpertTokens>& experts) {
-  const MatrixView<const float> sums = sums_.view();
-  Matrix<int32_t> chosen =
+void RoutedEnergySums::AddChoice(
+    const std::vector<model::ExpertTokens>& experts) {
+  const base::MatrixView<const float> sums = sums_.view();
+  base::Matrix<int32_t> chosen =
       ChoiceOf(experts, sums.rows, layer_.mlp_routing.top_k);
   AddChosenEnergy(sums, chosen.view(), energy_.captured);
-  TopK(sums, chosen.view(), pool_);
+  kernels::TopK(sums, chosen.view(), pool_);
   AddChosenEnergy(sums, chosen.view(), energy_.oracle);
   chosen = AllExperts(sums.rows, sums.cols);
   AddChosenEnergy(sums, chosen.view(), energy_.routed);
 }
 
-void RoutedEnergySums::AddShared(const BlockFeatures& part) {
-  Matrix<float> sums(part.features.rows, 1);
+void RoutedEnergySums::AddShared(const model::BlockFeatures& part) {
+  base::Matrix<float> sums(part.features.rows, 1);
   SumEnergies(part.features,
               weights_.subspan(static_cast<size_t>(part.first_row),
                                static_cast<size_t>(part.features.rows)),
@@ -190,4 +194,4 @@ absl::StatusOr<RoutedEnergy> RoutedEnergySums::Finish() const {
       "; the activations or weights of the MLP are too large"));
 }
 
-}  // namespace moe
+}  // namespace moe::reconstruct

@@ -33,7 +33,7 @@
 #include "moe/model/layer/mlp_block.h"
 #include "moe/reconstruct/block_features.h"
 
-namespace moe {
+namespace moe::reconstruct {
 
 struct RoutedEnergy {
   double captured = 0.0;
@@ -55,44 +55,45 @@ class RoutedEnergySums {
   // For the MLP of `layer`, which must have experts and outlive the result, as
   // `layout` must, its place in the checkpoint. The errors of ColumnNorms.
   static absl::StatusOr<std::unique_ptr<RoutedEnergySums>> Create(
-      const Checkpoint& checkpoint, const BlockLayout& layout,
-      const DecoderLayer& layer, ThreadPool& pool);
+      const checkpoint::Checkpoint& checkpoint, const BlockLayout& layout,
+      const model::DecoderLayer& layer, base::ThreadPool& pool);
 
   // The memory for up to `num_tokens` tokens in a batch, for the layer that
   // takes the most; 0 if none has experts.
-  static int64_t SizeBytes(const Checkpoint& checkpoint,
-                           const LayerBlocks& blocks, int64_t num_tokens);
+  static int64_t SizeBytes(const checkpoint::Checkpoint& checkpoint,
+                           const model::LayerBlocks& blocks,
+                           int64_t num_tokens);
 
   // Makes `taps` add the tokens of `batch`, with their weights w_t, too, in the
   // MlpBlockForward that they are given to next. InvalidArgument there if an
   // activation is NaN or infinite. Batches come in the order of the tokens.
-  void Watch(const LayerBatch& batch, absl::Span<const float> weights,
-             LayerTaps& taps);
+  void Watch(const model::LayerBatch& batch, absl::Span<const float> weights,
+             model::LayerTaps& taps);
 
   // InvalidArgument if a sum is NaN or infinite.
   absl::StatusOr<RoutedEnergy> Finish() const;
 
  private:
-  RoutedEnergySums(const BlockLayout& layout, const DecoderLayer& layer,
-                   std::vector<double> norms, ThreadPool& pool)
+  RoutedEnergySums(const BlockLayout& layout, const model::DecoderLayer& layer,
+                   std::vector<double> norms, base::ThreadPool& pool)
       : layout_(layout), layer_(layer), norms_(std::move(norms)), pool_(pool) {}
 
   int64_t num_experts() const;
   absl::Span<const double> NormsOf(const OutputMatrix& matrix) const;
-  absl::Status SumExperts(MatrixView<const float> input);
-  void AddChoice(const std::vector<ExpertTokens>& experts);
-  void AddShared(const BlockFeatures& part);
+  absl::Status SumExperts(base::MatrixView<const float> input);
+  void AddChoice(const std::vector<model::ExpertTokens>& experts);
+  void AddShared(const model::BlockFeatures& part);
 
   const BlockLayout& layout_;
-  const DecoderLayer& layer_;
+  const model::DecoderLayer& layer_;
   std::vector<double> norms_;  // |d_n|^2, [num_features]
-  ThreadPool& pool_;
-  LayerBatch batch_;
+  base::ThreadPool& pool_;
+  model::LayerBatch batch_;
   absl::Span<const float> weights_;
-  Matrix<float> sums_;  // S_te of the batch.
+  base::Matrix<float> sums_;  // S_te of the batch.
   RoutedEnergy energy_;
 };
 
-}  // namespace moe
+}  // namespace moe::reconstruct
 
 #endif  // MOE_RECONSTRUCT_ROUTED_ENERGY_H_

@@ -43,16 +43,16 @@
 #include "moe/reconstruct/testing/converted_case.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::reconstruct {
 namespace {
 
-using ::moe::testing::ConvertedCase;
-using ::moe::testing::DrawnSequences;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
-using ::moe::testing::TestMatrix;
-using ::moe::testing::WalkMachine;
-using ::moe::testing::WriteConverted;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
+using ::moe::kernels::testing::TestMatrix;
+using ::moe::model::testing::WalkMachine;
+using ::moe::reconstruct::testing::ConvertedCase;
+using ::moe::reconstruct::testing::DrawnSequences;
+using ::moe::reconstruct::testing::WriteConverted;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
@@ -64,7 +64,7 @@ constexpr double kEpsilon = 1e-5;
 
 // What goes into the MLPs of a model, layer by layer, and what comes out of its
 // layers.
-class Seen : public WalkTap {
+class Seen : public model::WalkTap {
  public:
   struct Layer {
     std::vector<float> inputs;                 // m [T, H]
@@ -77,8 +77,8 @@ class Seen : public WalkTap {
     layers.emplace_back();
     return absl::OkStatus();
   }
-  absl::Status OnMlpInput(const TapContext&,
-                          MatrixView<const float> rows) override {
+  absl::Status OnMlpInput(const model::TapContext&,
+                          base::MatrixView<const float> rows) override {
     for (int64_t r = 0; r < rows.rows; ++r) {
       layers.back().inputs.insert(layers.back().inputs.end(),
                                   rows.Row(r).begin(), rows.Row(r).end());
@@ -86,8 +86,9 @@ class Seen : public WalkTap {
     layers.back().experts.resize(layers.back().inputs.size() / kHidden);
     return absl::OkStatus();
   }
-  absl::Status OnRouting(const TapContext& context, DecoderBlock,
-                         const std::vector<ExpertTokens>& experts) override {
+  absl::Status OnRouting(
+      const model::TapContext& context, model::DecoderBlock,
+      const std::vector<model::ExpertTokens>& experts) override {
     for (size_t e = 0; e < experts.size(); ++e) {
       for (const int64_t row : experts[e].rows) {
         layers.back()
@@ -97,8 +98,8 @@ class Seen : public WalkTap {
     }
     return absl::OkStatus();
   }
-  absl::Status OnLayerOutput(const TapContext&,
-                             MatrixView<const float> rows) override {
+  absl::Status OnLayerOutput(const model::TapContext&,
+                             base::MatrixView<const float> rows) override {
     for (int64_t r = 0; r < rows.rows; ++r) {
       double norm = 0.0;
       for (const float x : rows.Row(r)) norm += double{x} * double{x};
@@ -108,18 +109,21 @@ class Seen : public WalkTap {
   }
 };
 
-Seen Walk(const std::string& path, const TokenSequences& sequences) {
+Seen Walk(const std::string& path, const text::TokenSequences& sequences) {
   WalkMachine machine;
-  Model model = Model::Open(path).value();
+  model::Model model = model::Model::Open(path).value();
   Seen seen;
   EXPECT_TRUE(
-      WalkForward(model, sequences, {}, &seen, machine.resources()).ok());
+      model::WalkForward(model, sequences, {}, &seen, machine.resources())
+          .ok());
   return seen;
 }
 
-std::vector<float> WeightOf(const std::string& path, const TensorName& name) {
-  const Checkpoint checkpoint = Checkpoint::Open(path).value();
-  return ToFloats(ReadWeight(checkpoint, name).value());
+std::vector<float> WeightOf(const std::string& path,
+                            const checkpoint::TensorName& name) {
+  const checkpoint::Checkpoint checkpoint =
+      checkpoint::Checkpoint::Open(path).value();
+  return model::ToFloats(model::ReadWeight(checkpoint, name).value());
 }
 
 double Dot(const float* a, const float* b) {
@@ -133,15 +137,18 @@ std::vector<double> PlainEnergies(const std::string& path, int64_t layer,
                                   int64_t expert,
                                   const std::vector<float>& inputs) {
   const bool is_routed = expert >= 0;
-  const std::vector<float> gate = WeightOf(
-      path, {is_routed ? TensorKind::kExpertGate : TensorKind::kResidualGate,
-             layer, expert});
-  const std::vector<float> up = WeightOf(
-      path, {is_routed ? TensorKind::kExpertUp : TensorKind::kResidualUp, layer,
-             expert});
-  const std::vector<float> down = WeightOf(
-      path, {is_routed ? TensorKind::kExpertDown : TensorKind::kResidualDown,
-             layer, expert});
+  const std::vector<float> gate =
+      WeightOf(path, {is_routed ? checkpoint::TensorKind::kExpertGate
+                                : checkpoint::TensorKind::kResidualGate,
+                      layer, expert});
+  const std::vector<float> up =
+      WeightOf(path, {is_routed ? checkpoint::TensorKind::kExpertUp
+                                : checkpoint::TensorKind::kResidualUp,
+                      layer, expert});
+  const std::vector<float> down =
+      WeightOf(path, {is_routed ? checkpoint::TensorKind::kExpertDown
+                                : checkpoint::TensorKind::kResidualDown,
+                      layer, expert});
   const size_t size = gate.size() / kHidden;
   std::vector<double> energies(inputs.size() / kHidden);
   for (size_t t = 0; t < energies.size(); ++t) {
@@ -206,8 +213,8 @@ class ReconstructionEnergyTest : public ::testing::Test {
   std::vector<RefittedBlock> Reconstruct(const ConvertedCase& c) {
     WriteConverted(c, Converted());
     WalkMachine machine;
-    Model dense = Model::Open(c.dense).value();
-    Model converted = Model::Open(Converted()).value();
+    model::Model dense = model::Model::Open(c.dense).value();
+    model::Model converted = model::Model::Open(Converted()).value();
     const Reconstruction made =
         ReconstructModel({dense, converted, DrawnSequences(), {}}, {},
                          machine.resources())
@@ -223,7 +230,8 @@ class ReconstructionEnergyTest : public ::testing::Test {
   void ExpectPlainEnergies(const ConvertedCase& c,
                            const std::vector<int64_t>& layers_with_experts) {
     const std::vector<RefittedBlock> blocks = Reconstruct(c);
-    const TokenSequences sequences = InCanonicalOrder(DrawnSequences());
+    const text::TokenSequences sequences =
+        model::InCanonicalOrder(DrawnSequences());
     const Seen dense = Walk(c.dense, sequences);
     // What goes into a block is what the blocks before it have become.
     const Seen made = Walk(Made(), sequences);
@@ -284,38 +292,38 @@ class RoutedEnergySumsTest : public ::testing::Test {
 
   void SetUp() override {
     WriteConverted({.num_experts = 4, .top_k = 2}, directory_.Path("moe"));
-    MOE_ASSERT_OK_AND_ASSIGN(checkpoint_,
-                             Checkpoint::Open(directory_.Path("moe")));
     MOE_ASSERT_OK_AND_ASSIGN(
-        weights_,
-        ReadDecoderLayerWeights(*checkpoint_, 1, LayerPasses::kForward, pool_));
-    layout_ = LayoutOfBlock(*checkpoint_, 1, DecoderBlock::kMlp);
+        checkpoint_, checkpoint::Checkpoint::Open(directory_.Path("moe")));
+    MOE_ASSERT_OK_AND_ASSIGN(
+        weights_, model::ReadDecoderLayerWeights(
+                      *checkpoint_, 1, model::LayerPasses::kForward, pool_));
+    layout_ = LayoutOfBlock(*checkpoint_, 1, model::DecoderBlock::kMlp);
   }
 
-  DecoderLayer Layer(const LayerBlocks& blocks = {}) const {
-    DecoderLayer layer;
-    layer.config = &DecoderConfig(checkpoint_->config());
+  model::DecoderLayer Layer(const model::LayerBlocks& blocks = {}) const {
+    model::DecoderLayer layer;
+    layer.config = &checkpoint::DecoderConfig(checkpoint_->config());
     layer.weights = &weights_;
     layer.blocks = blocks;
-    layer.mlp_routing = MlpRoutingOptions(*checkpoint_->moe_config());
+    layer.mlp_routing = model::MlpRoutingOptions(*checkpoint_->moe_config());
     return layer;
   }
 
   // The energies of the tokens, `at_once` in a batch.
-  absl::StatusOr<RoutedEnergy> Energy(MatrixView<const float> hidden,
+  absl::StatusOr<RoutedEnergy> Energy(base::MatrixView<const float> hidden,
                                       const std::vector<float>& weights,
                                       int64_t at_once = kTokens,
-                                      const LayerBlocks& blocks = {}) {
-    const DecoderLayer layer = Layer(blocks);
+                                      const model::LayerBlocks& blocks = {}) {
+    const model::DecoderLayer layer = Layer(blocks);
     MOE_ASSIGN_OR_RETURN(
         const std::unique_ptr<RoutedEnergySums> sums,
         RoutedEnergySums::Create(*checkpoint_, layout_, layer, pool_));
     for (int64_t begin = 0; begin < hidden.rows; begin += at_once) {
       const int64_t end = std::min(begin + at_once, hidden.rows);
       const std::vector<int64_t> offsets = {0, end - begin};
-      const LayerBatch batch = {offsets, hidden.Rows(begin, end)};
-      LayerTaps taps;
-      taps.features = [&](const BlockFeatures& part) {
+      const model::LayerBatch batch = {offsets, hidden.Rows(begin, end)};
+      model::LayerTaps taps;
+      taps.features = [&](const model::BlockFeatures& part) {
         if (part.expert < 0) num_shared_rows_ += part.features.rows;
         return absl::OkStatus();
       };
@@ -325,16 +333,16 @@ class RoutedEnergySumsTest : public ::testing::Test {
               static_cast<size_t>(begin), static_cast<size_t>(end - begin)),
           taps);
       TestMatrix output(end - begin, kHidden), residual(end - begin, kHidden);
-      MOE_RETURN_IF_ERROR(MlpBlockForward(
+      MOE_RETURN_IF_ERROR(model::MlpBlockForward(
           layer, batch, taps, {output.view(), residual.view()}, pool_));
     }
     return sums->Finish();
   }
 
   const TempDirectory directory_;
-  ThreadPool pool_{2};
-  std::optional<Checkpoint> checkpoint_;
-  DecoderLayerWeights weights_;
+  base::ThreadPool pool_{2};
+  std::optional<checkpoint::Checkpoint> checkpoint_;
+  model::DecoderLayerWeights weights_;
   BlockLayout layout_;
   TestMatrix hidden_ = TestMatrix(kTokens, kHidden).Fill("hidden");
   int64_t num_shared_rows_ = 0;
@@ -351,7 +359,7 @@ TEST_F(RoutedEnergySumsTest, BatchesAndBlocksChangeNoBit) {
   EXPECT_EQ(num_shared_rows_, kTokens);
   EXPECT_LE(want.captured, want.oracle);
   EXPECT_LE(want.oracle, want.routed);
-  LayerBlocks blocks;
+  model::LayerBlocks blocks;
   blocks.mlp_rows = 7;
   blocks.expert_rows = 3;
   for (const int64_t at_once : {1, 13, 50}) {
@@ -382,14 +390,14 @@ TEST_F(RoutedEnergySumsTest, NamesWhatIsTooLarge) {
 TEST_F(RoutedEnergySumsTest, SaysWhatItTakes) {
   // 160 features: 8 bytes and 64 rows of 8 bytes each; the activations of 32
   // neurons and 3 rows, twice; for each of 50 tokens 5 numbers an expert.
-  LayerBlocks blocks;
+  model::LayerBlocks blocks;
   blocks.expert_rows = 3;
   EXPECT_EQ(RoutedEnergySums::SizeBytes(*checkpoint_, blocks, kTokens),
             160 * 8 + 160 * 64 * 8 + 2 * 3 * 32 * 4 + 50 * 4 * 5 * 4);
-  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint dense,
-                           Checkpoint::Open(testing::kDenseF32));
+  MOE_ASSERT_OK_AND_ASSIGN(const checkpoint::Checkpoint dense,
+                           checkpoint::Checkpoint::Open(testing::kDenseF32));
   EXPECT_EQ(RoutedEnergySums::SizeBytes(dense, blocks, kTokens), 0);
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::reconstruct

@@ -10,7 +10,7 @@
 #include "absl/types/span.h"
 #include "moe/checkpoint/artifact/neuron_indices.h"
 
-namespace moe {
+namespace moe::reconstruct {
 
 double ShareOf(double part, double whole) {
   return whole > 0.0 ? part / whole : 0.0;
@@ -29,15 +29,15 @@ std::string FormatLoadRange(const LoadRange& loads) {
   return absl::StrFormat("%.2f..%.2f", loads.least, loads.largest);
 }
 
-int64_t NumShared(const LayerNeuronIndices& indices) {
+int64_t NumShared(const checkpoint::LayerNeuronIndices& indices) {
   return indices.residual.has_value()
              ? static_cast<int64_t>(indices.residual->size())
              : 0;
 }
 
-std::string FormatSizes(const LayerNeuronIndices& indices) {
+std::string FormatSizes(const checkpoint::LayerNeuronIndices& indices) {
   return absl::StrCat(NumShared(indices), " + ", indices.experts.rows(), " x ",
                       indices.experts.cols());
 }
 
-}  // namespace moe
+}  // namespace moe::reconstruct

@@ -9,7 +9,7 @@
 #include "absl/types/span.h"
 #include "moe/checkpoint/artifact/neuron_indices.h"
 
-namespace moe {
+namespace moe::reconstruct {
 
 // part / whole; 0 where the whole is.
 double ShareOf(double part, double whole);
@@ -23,10 +23,10 @@ struct LoadRange {
 LoadRange LoadRangeOf(absl::Span<const int64_t> loads);
 std::string FormatLoadRange(const LoadRange& loads);  // "0.50..1.25"
 
-int64_t NumShared(const LayerNeuronIndices& indices);
+int64_t NumShared(const checkpoint::LayerNeuronIndices& indices);
 // "2 + 4 x 3": shared neurons, experts, and the size of one.
-std::string FormatSizes(const LayerNeuronIndices& indices);
+std::string FormatSizes(const checkpoint::LayerNeuronIndices& indices);
 
-}  // namespace moe
+}  // namespace moe::reconstruct
 
 #endif  // MOE_RECONSTRUCT_SPLIT_REPORT_H_

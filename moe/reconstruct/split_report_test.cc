@@ -7,7 +7,7 @@
 #include "moe/base/matrix.h"
 #include "moe/checkpoint/artifact/neuron_indices.h"
 
-namespace moe {
+namespace moe::reconstruct {
 namespace {
 
 TEST(ShareOfTest, IsZeroOfNothing) {
@@ -24,7 +24,8 @@ TEST(LoadRangeTest, IsByTheMean) {
 }
 
 TEST(FormatSizesTest, HasSharedNeuronsAndExperts) {
-  LayerNeuronIndices indices = {Matrix<int64_t>::Zeros(4, 3), {}};
+  checkpoint::LayerNeuronIndices indices = {base::Matrix<int64_t>::Zeros(4, 3),
+                                            {}};
   EXPECT_EQ(NumShared(indices), 0);
   EXPECT_EQ(FormatSizes(indices), "0 + 4 x 3");
   indices.residual = std::vector<int64_t>{1, 2};
@@ -33,4 +34,4 @@ TEST(FormatSizesTest, HasSharedNeuronsAndExperts) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::reconstruct

@@ -5,7 +5,7 @@
 
 #include "absl/types/span.h"
 
-namespace moe {
+namespace moe::reconstruct {
 
 std::vector<float> TokenWeights(absl::Span<const double> squared_norms,
                                 double num_features, double epsilon) {
@@ -23,4 +23,4 @@ std::vector<float> TokenWeights(absl::Span<const double> squared_norms,
   return weights;
 }
 
-}  // namespace moe
+}  // namespace moe::reconstruct

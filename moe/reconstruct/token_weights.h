@@ -7,7 +7,7 @@
 
 #include "absl/types/span.h"
 
-namespace moe {
+namespace moe::reconstruct {
 
 // For hidden states r_t with squared norms `squared_norms`, in double:
 //
@@ -21,6 +21,6 @@ namespace moe {
 std::vector<float> TokenWeights(absl::Span<const double> squared_norms,
                                 double num_features, double epsilon);
 
-}  // namespace moe
+}  // namespace moe::reconstruct
 
 #endif  // MOE_RECONSTRUCT_TOKEN_WEIGHTS_H_

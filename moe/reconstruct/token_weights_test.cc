@@ -5,7 +5,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace moe {
+namespace moe::reconstruct {
 namespace {
 
 using ::testing::ElementsAre;
@@ -27,4 +27,4 @@ TEST(TokenWeightsTest, EpsilonBoundsTheWeightOfZeros) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::reconstruct

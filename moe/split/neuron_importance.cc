@@ -40,7 +40,7 @@
 #include "moe/model/walk/walk_plan.h"
 #include "moe/model/walk/weighted_sequences.h"
 
-namespace moe {
+namespace moe::split {
 namespace {
 
 // Few enough that their products stay in the cache until they are summed.
@@ -50,8 +50,9 @@ constexpr int64_t kRowsAtOnce = 64;
 class ImportanceTap {
  public:
   // `first_token` is the number of the walk's first token among all.
-  ImportanceTap(const GateWeights& gates, const TokenRange& own,
-                int64_t first_token, ThreadPool& pool, ImportanceSums& sums)
+  ImportanceTap(const checkpoint::GateWeights& gates,
+                const kernels::TokenRange& own, int64_t first_token,
+                base::ThreadPool& pool, ImportanceSums& sums)
       : gates_(gates),
         own_(own),
         first_token_(first_token),
@@ -59,11 +60,12 @@ class ImportanceTap {
         sums_(sums),
         products_(kRowsAtOnce, sums.shape().intermediate_size) {}
 
-  absl::Status Add(const GradientRows& rows) {
+  absl::Status Add(const model::GradientRows& rows) {
     if (rows.layer != layer_) {
       layer_ = rows.layer;
-      const Matrix<float>& gate = gates_.layers[static_cast<size_t>(layer_)];
-      router_ = PackedMatrix::Pack(gate.view(), pool_);
+      const base::Matrix<float>& gate =
+          gates_.layers[static_cast<size_t>(layer_)];
+      router_ = kernels::PackedMatrix::Pack(gate.view(), pool_);
     }
     const int64_t first = first_token_ + rows.first_token;
     const int64_t end = std::min(first + rows.activation.rows, own_.end);
@@ -76,54 +78,56 @@ class ImportanceTap {
 
  private:
   // Adds `count` tokens from row `at` on. The first is token `token` of all.
-  absl::Status AddTokens(const GradientRows& rows, int64_t at, int64_t token,
-                         int64_t count) {
+  absl::Status AddTokens(const model::GradientRows& rows, int64_t at,
+                         int64_t token, int64_t count) {
     const absl::Span<int32_t> clusters =
         absl::MakeSpan(clusters_).first(static_cast<size_t>(count));
-    MOE_RETURN_IF_ERROR(TopExperts(rows.mlp_input.Rows(at, at + count), router_,
-                                   token, clusters, pool_));
-    const MatrixView<float> products = products_.view().Rows(0, count);
-    Multiply(rows.d_activation.Rows(at, at + count),
-             rows.activation.Rows(at, at + count), products, pool_);
+    MOE_RETURN_IF_ERROR(model::TopExperts(rows.mlp_input.Rows(at, at + count),
+                                          router_, token, clusters, pool_));
+    const base::MatrixView<float> products = products_.view().Rows(0, count);
+    kernels::Multiply(rows.d_activation.Rows(at, at + count),
+                      rows.activation.Rows(at, at + count), products, pool_);
     return sums_.layer(layer_).Add(token, products, clusters, /*weights=*/{},
                                    pool_);
   }
 
-  const GateWeights& gates_;
-  const TokenRange own_;
+  const checkpoint::GateWeights& gates_;
+  const kernels::TokenRange own_;
   const int64_t first_token_;
-  ThreadPool& pool_;
+  base::ThreadPool& pool_;
   ImportanceSums& sums_;
   int64_t layer_ = -1;
-  PackedMatrix router_;  // That of layer_.
-  Matrix<float> products_;
+  kernels::PackedMatrix router_;  // That of layer_.
+  base::Matrix<float> products_;
   std::vector<int32_t> clusters_ = std::vector<int32_t>(kRowsAtOnce);
 };
 
 // Adds the losses of the own tokens. `losses` begins with token `first_token`.
-absl::Status AddLosses(const TokenSequences& sequences,
-                       absl::Span<const float> losses, const TokenRange& own,
-                       int64_t first_token, ThreadPool& pool,
-                       FeatureSums& sums) {
-  const std::vector<int32_t> targets = PredictedLabels(sequences);
-  Matrix<float> rows(own.end - own.begin, 2);
+absl::Status AddLosses(const text::TokenSequences& sequences,
+                       absl::Span<const float> losses,
+                       const kernels::TokenRange& own, int64_t first_token,
+                       base::ThreadPool& pool, kernels::FeatureSums& sums) {
+  const std::vector<int32_t> targets = model::PredictedLabels(sequences);
+  base::Matrix<float> rows(own.end - own.begin, 2);
   for (int64_t t = own.begin; t < own.end; ++t) {
     const auto at = static_cast<size_t>(t - first_token);
     const absl::Span<float> row = rows.view().Row(t - own.begin);
     row[0] = losses[at];
-    row[1] = targets[at] == kIgnoredLabel ? 0.0f : 1.0f;
+    row[1] = targets[at] == base::kIgnoredLabel ? 0.0f : 1.0f;
   }
   return sums.Add(own.begin, rows.view(), pool);
 }
 
-absl::StatusOr<ImportanceSums::Shape> ShapeOf(const LlamaConfig& config,
-                                              const GateWeights& gates) {
+absl::StatusOr<ImportanceSums::Shape> ShapeOf(
+    const checkpoint::LlamaConfig& config,
+    const checkpoint::GateWeights& gates) {
   const int64_t num_clusters =
       gates.layers.empty() ? 0 : gates.layers.front().rows();
-  MOE_RETURN_IF_ERROR(ValidateGateWeights(
+  MOE_RETURN_IF_ERROR(checkpoint::ValidateGateWeights(
       gates, {config.num_hidden_layers, num_clusters, config.hidden_size},
       "gate weights"));
-  MOE_RETURN_IF_ERROR(Annotate(CheckNumExperts(num_clusters), "gate weights"));
+  MOE_RETURN_IF_ERROR(
+      base::Annotate(base::CheckNumExperts(num_clusters), "gate weights"));
   return ImportanceSums::Shape{config.num_hidden_layers, num_clusters,
                                config.intermediate_size};
 }
@@ -137,9 +141,9 @@ int64_t MemoryBytes(const ImportanceSums::Shape& shape, int64_t hidden_size) {
 
 constexpr char kLossRecord[] = "loss";
 
-Matrix<float> ScoresOf(const CentroidSums& layer) {
-  Matrix<float> scores =
-      Matrix<float>::Zeros(layer.num_clusters(), layer.num_features());
+base::Matrix<float> ScoresOf(const kernels::CentroidSums& layer) {
+  base::Matrix<float> scores =
+      base::Matrix<float>::Zeros(layer.num_clusters(), layer.num_features());
   const std::vector<double> sums = layer.Sums();
   const std::vector<int64_t> counts = layer.Counts();
   for (int64_t c = 0; c < scores.rows(); ++c) {
@@ -162,13 +166,13 @@ std::vector<int64_t> EmptyClusters(const std::vector<int64_t>& counts) {
   return empty;
 }
 
-double MeanScore(const LayerImportanceScores& layer) {
+double MeanScore(const checkpoint::LayerImportanceScores& layer) {
   const absl::Span<const float> values = layer.scores.values();
   return std::accumulate(values.begin(), values.end(), 0.0) /
          static_cast<double>(std::max<size_t>(1, values.size()));
 }
 
-float MaxScore(const LayerImportanceScores& layer) {
+float MaxScore(const checkpoint::LayerImportanceScores& layer) {
   const absl::Span<const float> values = layer.scores.values();
   return values.empty() ? 0.0f
                         : *std::max_element(values.begin(), values.end());
@@ -177,33 +181,37 @@ float MaxScore(const LayerImportanceScores& layer) {
 }  // namespace
 
 absl::StatusOr<ImportanceSums> SumNeuronImportance(
-    DenseModel& model, const ImportanceInputs& inputs,
-    const WalkOptions& walk_options, const WalkResources& resources) {
-  MOE_RETURN_IF_ERROR(ValidateShardOptions(inputs.shard));
+    model::DenseModel& model, const ImportanceInputs& inputs,
+    const model::WalkOptions& walk_options,
+    const model::WalkResources& resources) {
+  MOE_RETURN_IF_ERROR(model::ValidateShardOptions(inputs.shard));
   MOE_ASSIGN_OR_RETURN(const ImportanceSums::Shape shape,
                        ShapeOf(model.config(), inputs.gates));
   // Before sorting, so that messages have the caller's sequence numbers.
   MOE_RETURN_IF_ERROR(
-      CheckSequences(model.config(), inputs.batches.sequences()));
+      model::CheckSequences(model.config(), inputs.batches.sequences()));
   MOE_ASSIGN_OR_RETURN(
-      const MemoryBudget::Reservation memory,
+      const base::MemoryBudget::Reservation memory,
       resources.budget.Reserve(MemoryBytes(shape, model.config().hidden_size),
                                "importance scores"));
   ImportanceSums sums(shape);
-  const WeightedSequences all = InCanonicalOrder(WeighByBatch(inputs.batches));
+  const model::WeightedSequences all =
+      model::InCanonicalOrder(model::WeighByBatch(inputs.batches));
   const absl::Span<const int64_t> offsets = all.sequences.offsets();
-  const TokenShard shard = ShardOf(offsets, inputs.shard);
+  const model::TokenShard shard = model::ShardOf(offsets, inputs.shard);
   if (shard.first_sequence == shard.end_sequence) return sums;
-  const WeightedSequences own =
-      SubRange(all, shard.first_sequence, shard.end_sequence);
+  const model::WeightedSequences own =
+      model::SubRange(all, shard.first_sequence, shard.end_sequence);
   const int64_t first_token =
       offsets[static_cast<size_t>(shard.first_sequence)];
   ImportanceTap tap(inputs.gates, shard.tokens, first_token, resources.pool,
                     sums);
-  const auto add = [&](const GradientRows& rows) { return tap.Add(rows); };
+  const auto add = [&](const model::GradientRows& rows) {
+    return tap.Add(rows);
+  };
   const absl::StatusOr<std::vector<float>> losses =
-      WalkBack(model, own, walk_options, add, resources);
-  MOE_RETURN_IF_ERROR(Annotate(
+      model::WalkBack(model, own, walk_options, add, resources);
+  MOE_RETURN_IF_ERROR(base::Annotate(
       losses.status(),
       absl::StrCat("sequences sorted by their tokens, counted from number ",
                    shard.first_sequence)));
@@ -215,10 +223,11 @@ absl::StatusOr<ImportanceSums> SumNeuronImportance(
 
 ImportanceSums::ImportanceSums(const Shape& shape)
     : layers_(static_cast<size_t>(shape.num_layers),
-              CentroidSums({.num_clusters = shape.num_clusters,
-                            .num_features = shape.intermediate_size,
-                            .term = CentroidSums::Term::kAbsolute,
-                            .fraction_bits = kScoreFractionBits})),
+              kernels::CentroidSums(
+                  {.num_clusters = shape.num_clusters,
+                   .num_features = shape.intermediate_size,
+                   .term = kernels::CentroidSums::Term::kAbsolute,
+                   .fraction_bits = kernels::kScoreFractionBits})),
       loss_({.num_features = 2}) {}
 
 int64_t ImportanceSums::SizeBytes(const Shape& shape) {
@@ -234,7 +243,8 @@ ImportanceSums::Shape ImportanceSums::shape() const {
 }
 
 absl::Status ImportanceSums::Finish() {
-  for (CentroidSums& layer : layers_) MOE_RETURN_IF_ERROR(layer.Finish());
+  for (kernels::CentroidSums& layer : layers_)
+    MOE_RETURN_IF_ERROR(layer.Finish());
   return loss_.Finish();
 }
 
@@ -245,15 +255,16 @@ absl::Status ImportanceSums::Merge(const ImportanceSums& other) {
                      other.layers_.size()));
   }
   for (size_t i = 0; i < layers_.size(); ++i) {
-    MOE_RETURN_IF_ERROR(Annotate(layers_[i].Merge(other.layers_[i]),
-                                 LayerTensorName(static_cast<int64_t>(i))));
+    MOE_RETURN_IF_ERROR(
+        base::Annotate(layers_[i].Merge(other.layers_[i]),
+                       checkpoint::LayerTensorName(static_cast<int64_t>(i))));
   }
-  return Annotate(loss_.Merge(other.loss_), kLossRecord);
+  return base::Annotate(loss_.Merge(other.loss_), kLossRecord);
 }
 
-ImportanceScores ImportanceSums::Scores() const {
-  ImportanceScores scores;
-  for (const CentroidSums& layer : layers_) {
+checkpoint::ImportanceScores ImportanceSums::Scores() const {
+  checkpoint::ImportanceScores scores;
+  for (const kernels::CentroidSums& layer : layers_) {
     scores.layers.push_back({ScoresOf(layer), layer.Counts()});
   }
   return scores;
@@ -279,7 +290,8 @@ ImportanceSums::Records ImportanceSums::ToRecords() const {
   Records records;
   records[kLossRecord] = loss_.Serialize();
   for (size_t i = 0; i < layers_.size(); ++i) {
-    records[LayerTensorName(static_cast<int64_t>(i))] = layers_[i].Serialize();
+    records[checkpoint::LayerTensorName(static_cast<int64_t>(i))] =
+        layers_[i].Serialize();
   }
   return records;
 }
@@ -296,14 +308,17 @@ absl::StatusOr<ImportanceSums> ImportanceSums::FromRecords(
   };
   ImportanceSums parsed(Shape{});
   MOE_ASSIGN_OR_RETURN(const std::string* const loss, record_of(kLossRecord));
-  absl::StatusOr<FeatureSums> loss_sums = FeatureSums::Parse(*loss);
-  MOE_RETURN_IF_ERROR(Annotate(loss_sums.status(), kLossRecord));
+  absl::StatusOr<kernels::FeatureSums> loss_sums =
+      kernels::FeatureSums::Parse(*loss);
+  MOE_RETURN_IF_ERROR(base::Annotate(loss_sums.status(), kLossRecord));
   parsed.loss_ = *std::move(loss_sums);
   for (size_t i = 0; i + 1 < records.size(); ++i) {
-    const std::string name = LayerTensorName(static_cast<int64_t>(i));
+    const std::string name =
+        checkpoint::LayerTensorName(static_cast<int64_t>(i));
     MOE_ASSIGN_OR_RETURN(const std::string* const record, record_of(name));
-    absl::StatusOr<CentroidSums> layer = CentroidSums::Parse(*record);
-    MOE_RETURN_IF_ERROR(Annotate(layer.status(), name));
+    absl::StatusOr<kernels::CentroidSums> layer =
+        kernels::CentroidSums::Parse(*record);
+    MOE_RETURN_IF_ERROR(base::Annotate(layer.status(), name));
     if (layer->num_tokens() != parsed.num_tokens()) {
       return absl::InvalidArgumentError(absl::StrCat(
           name, ": expected sums of ", parsed.num_tokens(),
@@ -324,15 +339,15 @@ absl::StatusOr<ImportanceSums> ImportanceSums::FromRecords(
   return sums;
 }
 
-Json ImportanceReportToJson(const ImportanceSums& sums,
-                            const ImportanceScores& scores) {
-  Json json = Json::object();
+base::Json ImportanceReportToJson(const ImportanceSums& sums,
+                                  const checkpoint::ImportanceScores& scores) {
+  base::Json json = base::Json::object();
   json["num_clusters"] = sums.shape().num_clusters;
   json["loss"] = sums.MeanLoss();
   json["num_predicted_tokens"] = sums.NumPredictedTokens();
-  json["layers"] = Json::array();
+  json["layers"] = base::Json::array();
   for (size_t i = 0; i < scores.layers.size(); ++i) {
-    const LayerImportanceScores& layer = scores.layers[i];
+    const checkpoint::LayerImportanceScores& layer = scores.layers[i];
     json["layers"].push_back(
         {{"layer", i},
          {"token_counts", *layer.token_count},
@@ -344,7 +359,7 @@ Json ImportanceReportToJson(const ImportanceSums& sums,
 }
 
 std::string FormatImportanceReport(const ImportanceSums& sums,
-                                   const ImportanceScores& scores) {
+                                   const checkpoint::ImportanceScores& scores) {
   std::string text =
       absl::StrFormat("  %-34s %.6f\n  %-34s %d\n", "loss", sums.MeanLoss(),
                       "predicted tokens", sums.NumPredictedTokens());
@@ -352,7 +367,7 @@ std::string FormatImportanceReport(const ImportanceSums& sums,
                         "tokens of clusters", "empty clusters", "mean score",
                         "max score");
   for (size_t i = 0; i < scores.layers.size(); ++i) {
-    const LayerImportanceScores& layer = scores.layers[i];
+    const checkpoint::LayerImportanceScores& layer = scores.layers[i];
     const std::vector<int64_t>& counts = *layer.token_count;
     const auto [least, most] =
         std::minmax_element(counts.begin(), counts.end());
@@ -364,4 +379,4 @@ std::string FormatImportanceReport(const ImportanceSums& sums,
   return text;
 }
 
-}  // namespace moe
+}  // namespace moe::split

@@ -36,7 +36,7 @@
 #include "moe/model/walk/walk_options.h"
 #include "moe/text/dataset/token_batches.h"
 
-namespace moe {
+namespace moe::split {
 
 // The sums that scores are made of.
 class ImportanceSums {
@@ -61,7 +61,7 @@ class ImportanceSums {
   absl::Status Merge(const ImportanceSums& other);
 
   // The sums divided by the counts, in double, rounded to float.
-  ImportanceScores Scores() const;
+  checkpoint::ImportanceScores Scores() const;
 
   // InvalidArgument if no token predicts a label: all scores would be 0.
   absl::Status CheckLabels() const;
@@ -80,19 +80,21 @@ class ImportanceSums {
   static absl::StatusOr<ImportanceSums> FromRecords(const Records& records);
 
   // For the summing code, which adds tokens by the rules of FeatureSums.
-  CentroidSums& layer(int64_t i) { return layers_[static_cast<size_t>(i)]; }
+  kernels::CentroidSums& layer(int64_t i) {
+    return layers_[static_cast<size_t>(i)];
+  }
   // Its features: the cross entropy, and 1 if the token predicts a label.
-  FeatureSums& loss() { return loss_; }
+  kernels::FeatureSums& loss() { return loss_; }
   absl::Status Finish();
 
  private:
-  std::vector<CentroidSums> layers_;
-  FeatureSums loss_;
+  std::vector<kernels::CentroidSums> layers_;
+  kernels::FeatureSums loss_;
 };
 
 struct ImportanceInputs {
-  const TokenBatches& batches;
-  const GateWeights& gates;  // [num_clusters, hidden_size] each.
+  const text::TokenBatches& batches;
+  const checkpoint::GateWeights& gates;  // [num_clusters, hidden_size] each.
   ShardOptions shard;
 };
 
@@ -110,21 +112,22 @@ struct ImportanceInputs {
 // Errors: those of ValidateShardOptions, ValidateGateWeights (the gates belong
 // to another model), WalkBack and TopExperts.
 absl::StatusOr<ImportanceSums> SumNeuronImportance(
-    DenseModel& model, const ImportanceInputs& inputs,
-    const WalkOptions& walk_options, const WalkResources& resources);
+    model::DenseModel& model, const ImportanceInputs& inputs,
+    const model::WalkOptions& walk_options,
+    const model::WalkResources& resources);
 
 // {"num_clusters", "loss", "num_predicted_tokens", "layers": [{"layer",
 // "token_counts", "empty_clusters", "mean_score", "max_score"}]}. "loss" is the
 // mean cross entropy over all labels. "empty_clusters" have no token, and their
 // scores are 0. "mean_score" is over all clusters and neurons.
-Json ImportanceReportToJson(const ImportanceSums& sums,
-                            const ImportanceScores& scores);
+base::Json ImportanceReportToJson(const ImportanceSums& sums,
+                                  const checkpoint::ImportanceScores& scores);
 
 // The loss, and a line for each layer: least and most tokens of a cluster, the
 // number of empty clusters, mean score and largest score.
 std::string FormatImportanceReport(const ImportanceSums& sums,
-                                   const ImportanceScores& scores);
+                                   const checkpoint::ImportanceScores& scores);
 
-}  // namespace moe
+}  // namespace moe::split
 
 #endif  // MOE_SPLIT_NEURON_IMPORTANCE_H_

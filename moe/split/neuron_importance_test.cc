@@ -37,29 +37,30 @@
 #include "moe/text/dataset/token_batches.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::split {
 namespace {
 
-using ::moe::testing::Digest;
-using ::moe::testing::FewKernelMachines;
-using ::moe::testing::FixtureNames;
-using ::moe::testing::FixturePath;
-using ::moe::testing::GoldenRows;
-using ::moe::testing::Goldens;
-using ::moe::testing::GoldenSequences;
-using ::moe::testing::Int64sOf;
-using ::moe::testing::KernelMachineName;
-using ::moe::testing::SmallestBudget;
-using ::moe::testing::StatusIs;
-using ::moe::testing::WalkMachine;
+using ::moe::base::testing::StatusIs;
+using ::moe::kernels::testing::Digest;
+using ::moe::kernels::testing::FewKernelMachines;
+using ::moe::kernels::testing::KernelMachineName;
+using ::moe::model::testing::FixtureNames;
+using ::moe::model::testing::FixturePath;
+using ::moe::model::testing::GoldenRows;
+using ::moe::model::testing::Goldens;
+using ::moe::model::testing::GoldenSequences;
+using ::moe::model::testing::Int64sOf;
+using ::moe::model::testing::SmallestBudget;
+using ::moe::model::testing::WalkMachine;
 using ::testing::HasSubstr;
 using ::testing::ValuesIn;
 
-GateWeights RandomGates(const LlamaConfig& config, int64_t num_clusters) {
-  GateWeights gates;
-  RandomStream stream(1, "gates");
+checkpoint::GateWeights RandomGates(const checkpoint::LlamaConfig& config,
+                                    int64_t num_clusters) {
+  checkpoint::GateWeights gates;
+  base::RandomStream stream(1, "gates");
   for (int64_t i = 0; i < config.num_hidden_layers; ++i) {
-    Matrix<float> gate(num_clusters, config.hidden_size);
+    base::Matrix<float> gate(num_clusters, config.hidden_size);
     for (float& value : gate.values()) value = stream.UniformSymmetric(1.0f);
     gates.layers.push_back(std::move(gate));
   }
@@ -67,12 +68,12 @@ GateWeights RandomGates(const LlamaConfig& config, int64_t num_clusters) {
 }
 
 // [layer]: x_t of all tokens, by a walk down.
-std::vector<std::vector<float>> MlpInputs(DenseModel& model,
-                                          const TokenSequences& sequences) {
-  class Tap : public WalkTap {
+std::vector<std::vector<float>> MlpInputs(
+    model::DenseModel& model, const text::TokenSequences& sequences) {
+  class Tap : public model::WalkTap {
    public:
-    absl::Status OnMlpInput(const TapContext& context,
-                            MatrixView<const float> rows) override {
+    absl::Status OnMlpInput(const model::TapContext& context,
+                            base::MatrixView<const float> rows) override {
       inputs.resize(static_cast<size_t>(context.layer) + 1);
       for (int64_t r = 0; r < rows.rows; ++r) {
         inputs.back().insert(inputs.back().end(), rows.Row(r).begin(),
@@ -85,13 +86,14 @@ std::vector<std::vector<float>> MlpInputs(DenseModel& model,
   Tap tap;
   WalkMachine machine;
   MOE_EXPECT_OK(
-      WalkForward(model, sequences, {}, &tap, machine.resources()).status());
+      model::WalkForward(model, sequences, {}, &tap, machine.resources())
+          .status());
   return tap.inputs;
 }
 
 // argmax_e x . gate_e in double; -1 where two are so close that floats may
 // decide otherwise.
-int64_t ClusterOf(absl::Span<const float> x, const Matrix<float>& gate) {
+int64_t ClusterOf(absl::Span<const float> x, const base::Matrix<float>& gate) {
   std::vector<double> products;
   for (int64_t e = 0; e < gate.rows(); ++e) {
     products.push_back(0.0);
@@ -135,7 +137,8 @@ Table ScoresOfGoldens(absl::Span<const float> activation,
 }
 
 // As a share of the largest score of the layer.
-double LargestError(const Matrix<float>& got, absl::Span<const double> want) {
+double LargestError(const base::Matrix<float>& got,
+                    absl::Span<const double> want) {
   double error = 0.0, largest = 0.0;
   for (size_t i = 0; i < want.size(); ++i) {
     error = std::max(error, std::fabs(got.values()[i] - want[i]));
@@ -145,11 +148,11 @@ double LargestError(const Matrix<float>& got, absl::Span<const double> want) {
 }
 
 // The golden sequences under the labels of that prefix.
-TokenSequences Labelled(const HostTensors& goldens,
-                        const HostTensors& gradients,
-                        const std::string& prefix) {
-  const TokenSequences plain = GoldenSequences(goldens);
-  TokenSequences sequences;
+text::TokenSequences Labelled(const checkpoint::HostTensors& goldens,
+                              const checkpoint::HostTensors& gradients,
+                              const std::string& prefix) {
+  const text::TokenSequences plain = GoldenSequences(goldens);
+  text::TokenSequences sequences;
   for (int64_t s = 0; s < 3; ++s) {
     sequences.Append(
         plain.input_ids(s),
@@ -158,11 +161,11 @@ TokenSequences Labelled(const HostTensors& goldens,
   return sequences;
 }
 
-std::vector<float> GoldenGradients(const HostTensors& gradients,
+std::vector<float> GoldenGradients(const checkpoint::HostTensors& gradients,
                                    const std::string& prefix, size_t layer) {
   std::vector<float> rows;
   for (const int s : {0, 1, 2}) {
-    const std::vector<float> part = ToFloats(gradients.at(
+    const std::vector<float> part = model::ToFloats(gradients.at(
         absl::StrCat(prefix, "seq.", s, ".activation_gradient.", layer)));
     rows.insert(rows.end(), part.begin(), part.end());
   }
@@ -171,17 +174,20 @@ std::vector<float> GoldenGradients(const HostTensors& gradients,
 
 void CompareWithAutograd(const std::string& name, const std::string& prefix) {
   constexpr int64_t kNumClusters = 5;
-  const HostTensors gradients = Goldens(absl::StrCat(name, "_gradients"));
-  const TokenSequences sequences = Labelled(Goldens(name), gradients, prefix);
+  const checkpoint::HostTensors gradients =
+      Goldens(absl::StrCat(name, "_gradients"));
+  const text::TokenSequences sequences =
+      Labelled(Goldens(name), gradients, prefix);
   WalkMachine machine;
-  MOE_ASSERT_OK_AND_ASSIGN(DenseModel model,
-                           DenseModel::Open(FixturePath(name)));
-  const GateWeights gates = RandomGates(model.config(), kNumClusters);
-  const TokenBatches batches(sequences, /*batch_size=*/3);
+  MOE_ASSERT_OK_AND_ASSIGN(model::DenseModel model,
+                           model::DenseModel::Open(FixturePath(name)));
+  const checkpoint::GateWeights gates =
+      RandomGates(model.config(), kNumClusters);
+  const text::TokenBatches batches(sequences, /*batch_size=*/3);
   MOE_ASSERT_OK_AND_ASSIGN(const ImportanceSums sums,
                            SumNeuronImportance(model, {batches, gates, {}}, {},
                                                machine.resources()));
-  const ImportanceScores scores = sums.Scores();
+  const checkpoint::ImportanceScores scores = sums.Scores();
   const auto inputs = MlpInputs(model, sequences);
   ASSERT_EQ(scores.layers.size(), inputs.size());
   const auto hidden_size = static_cast<size_t>(model.config().hidden_size);
@@ -212,10 +218,10 @@ TEST(NeuronImportanceTest, IsThatOfAutograd) {
 
 // 40 sequences of 2 to 48 tokens, 979 in all: 8 chunks. Every third label of
 // every other sequence is ignored.
-TokenSequences ManySequences(const std::string& name) {
-  const TokenSequences three = GoldenSequences(Goldens(name));
+text::TokenSequences ManySequences(const std::string& name) {
+  const text::TokenSequences three = GoldenSequences(Goldens(name));
   const auto ids = three.input_ids(2);
-  TokenSequences many;
+  text::TokenSequences many;
   for (size_t s = 0; s < 40; ++s) {
     const size_t length = 2 + (s * 17) % 47;
     const auto part = ids.subspan((s * 5) % (ids.size() - length + 1), length);
@@ -226,21 +232,23 @@ TokenSequences ManySequences(const std::string& name) {
   return many;
 }
 
-absl::StatusOr<ImportanceSums> TrySum(const TokenBatches& batches,
+absl::StatusOr<ImportanceSums> TrySum(const text::TokenBatches& batches,
                                       const ShardOptions& shard,
-                                      const WalkResources& resources) {
+                                      const model::WalkResources& resources) {
   const std::string name = "llama_headdim_f16";
-  absl::StatusOr<DenseModel> model = DenseModel::Open(FixturePath(name));
+  absl::StatusOr<model::DenseModel> model =
+      model::DenseModel::Open(FixturePath(name));
   if (!model.ok()) return model.status();
-  const GateWeights gates = RandomGates(model->config(), 4);
+  const checkpoint::GateWeights gates = RandomGates(model->config(), 4);
   return SumNeuronImportance(*model, {batches, gates, shard}, {}, resources);
 }
 
-TokenBatches ManyBatches() {
-  return TokenBatches(ManySequences("llama_headdim_f16"), /*batch_size=*/4);
+text::TokenBatches ManyBatches() {
+  return text::TokenBatches(ManySequences("llama_headdim_f16"),
+                            /*batch_size=*/4);
 }
 
-ImportanceSums Sum(const TokenBatches& batches,
+ImportanceSums Sum(const text::TokenBatches& batches,
                    const ShardOptions& shard = {}) {
   WalkMachine machine;
   return TrySum(batches, shard, machine.resources()).value();
@@ -248,14 +256,14 @@ ImportanceSums Sum(const TokenBatches& batches,
 
 std::string DigestOf(const ImportanceSums& sums) {
   std::vector<float> all;
-  for (const LayerImportanceScores& layer : sums.Scores().layers) {
+  for (const checkpoint::LayerImportanceScores& layer : sums.Scores().layers) {
     all.insert(all.end(), layer.scores.values().begin(),
                layer.scores.values().end());
   }
   return Digest<float>(all);
 }
 
-using ImportanceBitsTest = ::moe::testing::KernelTest;
+using ImportanceBitsTest = ::moe::kernels::testing::KernelTest;
 
 TEST_P(ImportanceBitsTest, AreTheSameOnEveryMachine) {
   WalkMachine machine;
@@ -271,7 +279,7 @@ INSTANTIATE_TEST_SUITE_P(All, ImportanceBitsTest, ValuesIn(FewKernelMachines()),
                          KernelMachineName);
 
 TEST(ImportanceMemoryTest, BitsAreTheSameFromTheSmallestBudgetToUnlimited) {
-  const TokenBatches batches = ManyBatches();
+  const text::TokenBatches batches = ManyBatches();
   const ImportanceSums want = Sum(batches);
   const auto run = [&](int64_t budget_bytes) {
     WalkMachine machine(2, budget_bytes);
@@ -287,27 +295,27 @@ TEST(ImportanceMemoryTest, BitsAreTheSameFromTheSmallestBudgetToUnlimited) {
 }
 
 TEST(ImportanceOrderTest, OfSequencesAndBatchesDoesNotMatter) {
-  const TokenSequences many = ManySequences("llama_headdim_f16");
-  const ImportanceSums want = Sum(TokenBatches(many, 4));
-  TokenSequences turned;
+  const text::TokenSequences many = ManySequences("llama_headdim_f16");
+  const ImportanceSums want = Sum(text::TokenBatches(many, 4));
+  text::TokenSequences turned;
   for (int64_t b = 36; b >= 0; b -= 4) {
     for (const int64_t s : {b + 2, b, b + 3, b + 1}) {
       turned.Append(many.input_ids(s), many.labels(s));
     }
   }
-  EXPECT_EQ(Sum(TokenBatches(turned, 4)).ToRecords(), want.ToRecords());
+  EXPECT_EQ(Sum(text::TokenBatches(turned, 4)).ToRecords(), want.ToRecords());
   // Other batches are another loss.
-  EXPECT_NE(Sum(TokenBatches(many, 5)).ToRecords(), want.ToRecords());
+  EXPECT_NE(Sum(text::TokenBatches(many, 5)).ToRecords(), want.ToRecords());
 }
 
 TEST(ImportanceShardsTest, MergedInAnyOrderAreOneRun) {
-  const TokenBatches batches = ManyBatches();
+  const text::TokenBatches batches = ManyBatches();
   const ImportanceSums want = Sum(batches);
   for (const int64_t num_shards : {1, 2, 5, 8, 11}) {
     std::vector<int64_t> order;
     for (int64_t i = 0; i < num_shards; ++i) order.push_back(i);
-    RandomStream stream(static_cast<uint64_t>(num_shards), "order");
-    Shuffle(stream, absl::MakeSpan(order));
+    base::RandomStream stream(static_cast<uint64_t>(num_shards), "order");
+    base::Shuffle(stream, absl::MakeSpan(order));
     ImportanceSums merged(want.shape());
     for (const int64_t i : order) {
       ShardOptions shard;
@@ -325,29 +333,31 @@ TEST(ImportanceShardsTest, MergedInAnyOrderAreOneRun) {
 TEST(ImportanceErrorsTest, GatesOfAnotherModelAreRefused) {
   // Refused before anything is held: there is no memory to hold it in.
   WalkMachine machine(2, /*budget_bytes=*/0);
-  MOE_ASSERT_OK_AND_ASSIGN(DenseModel model,
-                           DenseModel::Open(FixturePath("llama_headdim_f16")));
-  const TokenBatches batches = ManyBatches();
-  const GateWeights good = RandomGates(model.config(), 4);
-  const auto status_of = [&](const GateWeights& gates,
+  MOE_ASSERT_OK_AND_ASSIGN(
+      model::DenseModel model,
+      model::DenseModel::Open(FixturePath("llama_headdim_f16")));
+  const text::TokenBatches batches = ManyBatches();
+  const checkpoint::GateWeights good = RandomGates(model.config(), 4);
+  const auto status_of = [&](const checkpoint::GateWeights& gates,
                              const ShardOptions& shard) {
     return SumNeuronImportance(model, {batches, gates, shard}, {},
                                machine.resources())
         .status();
   };
-  GateWeights gates = good;
+  checkpoint::GateWeights gates = good;
   gates.layers.pop_back();
   const auto refused = [](const char* text) {
     return StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(text));
   };
   EXPECT_THAT(status_of(gates, {}), refused("gate weights"));
   gates = good;
-  gates.layers[1] = Matrix<float>(4, 95);
+  gates.layers[1] = base::Matrix<float>(4, 95);
   EXPECT_THAT(status_of(gates, {}), refused("layers.1"));
   gates = good;
   gates.layers[2].values()[7] = NAN;
   EXPECT_THAT(status_of(gates, {}), refused("layers.2"));
-  for (Matrix<float>& gate : gates.layers) gate = Matrix<float>(0, 96);
+  for (base::Matrix<float>& gate : gates.layers)
+    gate = base::Matrix<float>(0, 96);
   EXPECT_THAT(status_of(gates, {}),
               refused("num_experts: expected 1 to 1024, found 0"));
   ShardOptions shard;
@@ -363,18 +373,18 @@ constexpr ImportanceSums::Shape kShape = {
 
 // Two tokens from `first` on, in clusters 0 and 2.
 ImportanceSums TwoTokens(int64_t first) {
-  ThreadPool pool(1);
+  base::ThreadPool pool(1);
   ImportanceSums sums(kShape);
   const std::vector<float> products = {-1.0f, 2.0f, 0.5f, -0.25f};
   const std::vector<int32_t> clusters = {0, 2};
   for (int64_t i = 0; i < 2; ++i) {
     MOE_EXPECT_OK(sums.layer(i).Add(
-        first, MatrixView<const float>(products.data(), 2, 2), clusters,
+        first, base::MatrixView<const float>(products.data(), 2, 2), clusters,
         /*weights=*/{}, pool));
   }
   const std::vector<float> losses = {3.0f, 1.0f, 0.0f, 0.0f};
   MOE_EXPECT_OK(sums.loss().Add(
-      first, MatrixView<const float>(losses.data(), 2, 2), pool));
+      first, base::MatrixView<const float>(losses.data(), 2, 2), pool));
   MOE_EXPECT_OK(sums.Finish());
   return sums;
 }
@@ -387,9 +397,9 @@ TEST(ImportanceSumsTest, ScoresAreMeansOfMagnitudes) {
     MOE_ASSERT_OK(sums.Merge(TwoTokens(first)));
   }
   EXPECT_EQ(sums.num_tokens(), 6);
-  const ImportanceScores scores = sums.Scores();
+  const checkpoint::ImportanceScores scores = sums.Scores();
   ASSERT_EQ(scores.layers.size(), 2u);
-  for (const LayerImportanceScores& layer : scores.layers) {
+  for (const checkpoint::LayerImportanceScores& layer : scores.layers) {
     EXPECT_THAT(layer.scores.Row(0), ElementsAre(1.0f, 2.0f));
     EXPECT_THAT(layer.scores.Row(1), ElementsAre(0.0f, 0.0f));
     EXPECT_THAT(layer.scores.Row(2), ElementsAre(0.5f, 0.25f));
@@ -440,7 +450,7 @@ TEST(ImportanceSumsTest, RecordsThatAreNoneAreRefused) {
   bad["layers.1"] = good.at("loss");
   ExpectRefused(bad, "layers.1");
   bad = good;
-  bad["loss"] = FeatureSums({.num_features = 2}).Serialize();
+  bad["loss"] = kernels::FeatureSums({.num_features = 2}).Serialize();
   ExpectRefused(
       bad, "layers.0: expected sums of 0 tokens, as the loss has, found 2");
   bad = good;
@@ -458,15 +468,16 @@ TEST(ImportanceSumsTest, RecordsThatAreNoneAreRefused) {
 }
 
 TEST(ImportanceReportTest, NamesEmptyClusters) {
-  ThreadPool pool(1);
+  base::ThreadPool pool(1);
   ImportanceSums sums({1, 3, 2});
   const std::vector<float> products = {-1.0f, 2.0f};
   const std::vector<int32_t> clusters = {1};
-  MOE_ASSERT_OK(sums.layer(0).Add(
-      0, MatrixView<const float>(products.data(), 1, 2), clusters, {}, pool));
-  const std::vector<float> losses = {1.5f, 1.0f};
   MOE_ASSERT_OK(
-      sums.loss().Add(0, MatrixView<const float>(losses.data(), 1, 2), pool));
+      sums.layer(0).Add(0, base::MatrixView<const float>(products.data(), 1, 2),
+                        clusters, {}, pool));
+  const std::vector<float> losses = {1.5f, 1.0f};
+  MOE_ASSERT_OK(sums.loss().Add(
+      0, base::MatrixView<const float>(losses.data(), 1, 2), pool));
   MOE_ASSERT_OK(sums.Finish());
   EXPECT_EQ(ImportanceReportToJson(sums, sums.Scores()).dump(),
             R"({"num_clusters":3,"loss":1.5,"num_predicted_tokens":1,)"
@@ -479,4 +490,4 @@ TEST(ImportanceReportTest, NamesEmptyClusters) {
 
 }  // namespace
 
-}  // namespace moe
+}  // namespace moe::split

@@ -13,7 +13,7 @@
 #include "moe/checkpoint/artifact/neuron_indices.h"
 #include "moe/split/split_options.pb.h"
 
-namespace moe {
+namespace moe::split {
 namespace {
 
 // The best free neuron for an expert.
@@ -35,7 +35,7 @@ class Placement {
     for (int64_t e = 0; e < experts_.rows(); ++e) Advance(e);
   }
 
-  Matrix<int64_t> Run() {
+  base::Matrix<int64_t> Run() {
     for (int64_t left = experts_.rows() * experts_.cols(); left > 0; --left) {
       Place(Winner());
     }
@@ -91,13 +91,13 @@ class Placement {
   std::vector<bool>& is_taken_;
   std::vector<Candidate> candidates_;  // [num_experts]
   std::vector<int64_t> sizes_;         // The neurons of each expert so far.
-  Matrix<int64_t> experts_;
+  base::Matrix<int64_t> experts_;
 };
 
 // The lists of the experts, from which neurons are chosen.
 class Lists {
  public:
-  Lists(const Matrix<int32_t>& ranking, int64_t list_size)
+  Lists(const base::Matrix<int32_t>& ranking, int64_t list_size)
       : ranking_(ranking),
         next_(static_cast<size_t>(ranking.rows())),
         lists_of_(static_cast<size_t>(ranking.cols())),
@@ -141,7 +141,7 @@ class Lists {
     }
   }
 
-  const Matrix<int32_t>& ranking_;
+  const base::Matrix<int32_t>& ranking_;
   std::vector<int64_t> next_;  // By expert: the first place behind its list.
   std::vector<std::vector<int32_t>> lists_of_;  // By neuron: its experts.
   std::vector<bool> is_chosen_;
@@ -152,7 +152,7 @@ class Lists {
 // By neuron: the number of rows that have it in their first `list_size`
 // columns.
 template <typename T>
-std::vector<int64_t> CountLists(const Matrix<T>& lists, int64_t list_size,
+std::vector<int64_t> CountLists(const base::Matrix<T>& lists, int64_t list_size,
                                 int64_t num_neurons) {
   std::vector<int64_t> counts(static_cast<size_t>(num_neurons));
   for (int64_t e = 0; e < lists.rows(); ++e) {
@@ -172,16 +172,18 @@ std::vector<int64_t> Histogram(absl::Span<const int64_t> counts,
 
 }  // namespace
 
-Matrix<int64_t> PlaceNeurons(const NeuronPreferences& preferences,
-                             int64_t expert_size, std::vector<bool>& is_taken) {
+base::Matrix<int64_t> PlaceNeurons(const NeuronPreferences& preferences,
+                                   int64_t expert_size,
+                                   std::vector<bool>& is_taken) {
   const auto num_left = std::count(is_taken.begin(), is_taken.end(), false);
   MOE_CHECK(preferences.scores.rows() * expert_size <= num_left);
   return Placement(preferences, expert_size, is_taken).Run();
 }
 
-Matrix<int64_t> BestNeurons(const Matrix<int32_t>& ranking, int64_t expert_size,
-                            const std::vector<bool>& is_taken) {
-  Matrix<int64_t> experts(ranking.rows(), expert_size);
+base::Matrix<int64_t> BestNeurons(const base::Matrix<int32_t>& ranking,
+                                  int64_t expert_size,
+                                  const std::vector<bool>& is_taken) {
+  base::Matrix<int64_t> experts(ranking.rows(), expert_size);
   for (int64_t e = 0; e < ranking.rows(); ++e) {
     const auto row = experts.Row(e);
     auto next = row.begin();
@@ -194,9 +196,9 @@ Matrix<int64_t> BestNeurons(const Matrix<int32_t>& ranking, int64_t expert_size,
   return experts;
 }
 
-Matrix<int32_t> RankNeurons(const Matrix<float>& scores,
-                            SplitCriterion::Value criterion) {
-  Matrix<int32_t> ranking(scores.rows(), scores.cols());
+base::Matrix<int32_t> RankNeurons(const base::Matrix<float>& scores,
+                                  SplitCriterion::Value criterion) {
+  base::Matrix<int32_t> ranking(scores.rows(), scores.cols());
   for (int64_t e = 0; e < scores.rows(); ++e) {
     const absl::Span<const float> row = scores.Row(e);
     const absl::Span<int32_t> neurons = ranking.Row(e);
@@ -210,7 +212,7 @@ Matrix<int32_t> RankNeurons(const Matrix<float>& scores,
   return ranking;
 }
 
-std::vector<int64_t> ChooseResidualNeurons(const Matrix<int32_t>& ranking,
+std::vector<int64_t> ChooseResidualNeurons(const base::Matrix<int32_t>& ranking,
                                            int64_t list_size, int64_t count) {
   MOE_CHECK(list_size >= 1 && count <= ranking.cols());
   Lists lists(ranking, list_size);
@@ -228,8 +230,8 @@ std::vector<int64_t> ChooseResidualNeurons(const Matrix<int32_t>& ranking,
   return chosen;
 }
 
-NeuronOverlap OverlapOf(const Matrix<int32_t>& ranking,
-                        const LayerNeuronIndices& split) {
+NeuronOverlap OverlapOf(const base::Matrix<int32_t>& ranking,
+                        const checkpoint::LayerNeuronIndices& split) {
   const int64_t num_experts = ranking.rows(), size = split.experts.cols();
   const std::vector<int64_t> wanted = CountLists(ranking, size, ranking.cols());
   NeuronOverlap overlap;
@@ -246,4 +248,4 @@ NeuronOverlap OverlapOf(const Matrix<int32_t>& ranking,
   return overlap;
 }
 
-}  // namespace moe
+}  // namespace moe::split

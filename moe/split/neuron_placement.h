@@ -12,12 +12,12 @@
 #include "moe/checkpoint/artifact/neuron_indices.h"
 #include "moe/split/split_options.pb.h"
 
-namespace moe {
+namespace moe::split {
 
 // How much each expert wants each neuron.
 struct NeuronPreferences {
-  const Matrix<float>& scores;     // [num_experts, intermediate_size]
-  const Matrix<int32_t>& ranking;  // RankNeurons(scores, criterion)
+  const base::Matrix<float>& scores;     // [num_experts, intermediate_size]
+  const base::Matrix<int32_t>& ranking;  // RankNeurons(scores, criterion)
   SplitCriterion::Value criterion = SplitCriterion::MAX;
 };
 
@@ -28,13 +28,15 @@ struct NeuronPreferences {
 //
 // `is_taken`, [intermediate_size], marks the neurons that are not free; the
 // function updates it. There must be enough free neurons. O(E I).
-Matrix<int64_t> PlaceNeurons(const NeuronPreferences& preferences,
-                             int64_t expert_size, std::vector<bool>& is_taken);
+base::Matrix<int64_t> PlaceNeurons(const NeuronPreferences& preferences,
+                                   int64_t expert_size,
+                                   std::vector<bool>& is_taken);
 
 // Row e has the `expert_size` best neurons for expert e that are not in
 // `is_taken`, the best first. Experts may share neurons.
-Matrix<int64_t> BestNeurons(const Matrix<int32_t>& ranking, int64_t expert_size,
-                            const std::vector<bool>& is_taken);
+base::Matrix<int64_t> BestNeurons(const base::Matrix<int32_t>& ranking,
+                                  int64_t expert_size,
+                                  const std::vector<bool>& is_taken);
 
 // Whether score `a` is better than `b`.
 inline bool IsBetter(float a, float b, SplitCriterion::Value criterion) {
@@ -44,8 +46,8 @@ inline bool IsBetter(float a, float b, SplitCriterion::Value criterion) {
 // Row e has all neurons, the best for expert e first, by `scores` [num_experts,
 // intermediate_size]. Of equal scores, which include 0 and -0, the lowest index
 // comes first. No score may be NaN. O(E I log I).
-Matrix<int32_t> RankNeurons(const Matrix<float>& scores,
-                            SplitCriterion::Value criterion);
+base::Matrix<int32_t> RankNeurons(const base::Matrix<float>& scores,
+                                  SplitCriterion::Value criterion);
 
 // Chooses the neurons of the residual expert: those that most experts would
 // take. Returns `count` neurons in the order in which they are chosen. In each
@@ -56,7 +58,7 @@ Matrix<int32_t> RankNeurons(const Matrix<float>& scores,
 //
 // O(E I log I): the lists stay from round to round, so that a neuron enters
 // each list once.
-std::vector<int64_t> ChooseResidualNeurons(const Matrix<int32_t>& ranking,
+std::vector<int64_t> ChooseResidualNeurons(const base::Matrix<int32_t>& ranking,
                                            int64_t list_size, int64_t count);
 
 // How far the experts of a layer agree. Histograms [num_experts + 1]: element m
@@ -74,9 +76,9 @@ struct NeuronOverlap {
 };
 
 // The overlap of a split that was made with `ranking`, that of RankNeurons.
-NeuronOverlap OverlapOf(const Matrix<int32_t>& ranking,
-                        const LayerNeuronIndices& split);
+NeuronOverlap OverlapOf(const base::Matrix<int32_t>& ranking,
+                        const checkpoint::LayerNeuronIndices& split);
 
-}  // namespace moe
+}  // namespace moe::split
 
 #endif  // MOE_SPLIT_NEURON_PLACEMENT_H_

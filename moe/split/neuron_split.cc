@@ -26,21 +26,21 @@
 #include "moe/split/neuron_placement.h"
 #include "moe/split/split_options.pb.h"
 
-namespace moe {
+namespace moe::split {
 namespace {
 
-void SortRows(Matrix<int64_t>& matrix) {
+void SortRows(base::Matrix<int64_t>& matrix) {
   for (int64_t e = 0; e < matrix.rows(); ++e) {
     const absl::Span<int64_t> row = matrix.Row(e);
     std::sort(row.begin(), row.end());
   }
 }
 
-LayerNeuronIndices SplitLayer(const NeuronPreferences& preferences,
-                              const VanillaSplitOptions& options,
-                              int64_t expert_size) {
+checkpoint::LayerNeuronIndices SplitLayer(const NeuronPreferences& preferences,
+                                          const VanillaSplitOptions& options,
+                                          int64_t expert_size) {
   std::vector<bool> is_taken(static_cast<size_t>(preferences.scores.cols()));
-  LayerNeuronIndices split;
+  checkpoint::LayerNeuronIndices split;
   if (options.share_neurons()) {
     split.experts = BestNeurons(preferences.ranking, expert_size, is_taken);
   } else {
@@ -50,11 +50,11 @@ LayerNeuronIndices SplitLayer(const NeuronPreferences& preferences,
   return split;
 }
 
-LayerNeuronIndices SplitLayer(const NeuronPreferences& preferences,
-                              const ResidualSplitOptions& options,
-                              int64_t expert_size) {
+checkpoint::LayerNeuronIndices SplitLayer(const NeuronPreferences& preferences,
+                                          const ResidualSplitOptions& options,
+                                          int64_t expert_size) {
   std::vector<bool> is_taken(static_cast<size_t>(preferences.scores.cols()));
-  LayerNeuronIndices split;
+  checkpoint::LayerNeuronIndices split;
   split.residual =
       ChooseResidualNeurons(preferences.ranking, expert_size,
                             options.num_experts_residual() * expert_size);
@@ -69,14 +69,13 @@ LayerNeuronIndices SplitLayer(const NeuronPreferences& preferences,
 
 // The options must be valid.
 template <typename Options>
-absl::StatusOr<NeuronSplit> SplitLayers(const ImportanceScores& scores,
-                                        int64_t num_experts,
-                                        const Options& options,
-                                        ThreadPool& pool) {
+absl::StatusOr<NeuronSplit> SplitLayers(
+    const checkpoint::ImportanceScores& scores, int64_t num_experts,
+    const Options& options, base::ThreadPool& pool) {
   const auto num_layers = static_cast<int64_t>(scores.layers.size());
   const int64_t intermediate_size =
       num_layers == 0 ? 0 : scores.layers.front().scores.cols();
-  MOE_RETURN_IF_ERROR(ValidateImportanceScores(
+  MOE_RETURN_IF_ERROR(checkpoint::ValidateImportanceScores(
       scores, {num_layers, num_experts, intermediate_size},
       "importance scores"));
   MOE_ASSIGN_OR_RETURN(const int64_t expert_size,
@@ -86,9 +85,10 @@ absl::StatusOr<NeuronSplit> SplitLayers(const ImportanceScores& scores,
   split.overlaps.resize(scores.layers.size());
   pool.ParallelFor(0, num_layers, 1, [&](int64_t begin, int64_t) {
     const auto layer = static_cast<size_t>(begin);
-    const Matrix<float>& of_layer = scores.layers[layer].scores;
-    const Matrix<int32_t> ranking = RankNeurons(of_layer, options.criterion());
-    LayerNeuronIndices& indices = split.indices.layers[layer];
+    const base::Matrix<float>& of_layer = scores.layers[layer].scores;
+    const base::Matrix<int32_t> ranking =
+        RankNeurons(of_layer, options.criterion());
+    checkpoint::LayerNeuronIndices& indices = split.indices.layers[layer];
     indices = SplitLayer({of_layer, ranking, options.criterion()}, options,
                          expert_size);
     split.overlaps[layer] = OverlapOf(ranking, indices);
@@ -140,12 +140,12 @@ absl::StatusOr<int64_t> SizeOf(const Options& options,
                    "; leave expert_size out, or set share_neurons"));
 }
 
-Json LayersToJson(const NeuronSplit& split) {
-  Json layers = Json::array();
+base::Json LayersToJson(const NeuronSplit& split) {
+  base::Json layers = base::Json::array();
   for (size_t i = 0; i < split.overlaps.size(); ++i) {
-    const LayerNeuronIndices& indices = split.indices.layers[i];
+    const checkpoint::LayerNeuronIndices& indices = split.indices.layers[i];
     const NeuronOverlap& overlap = split.overlaps[i];
-    Json layer = {{"layer", i}, {"expert_size", indices.experts.cols()}};
+    base::Json layer = {{"layer", i}, {"expert_size", indices.experts.cols()}};
     if (indices.residual.has_value()) {
       layer["residual_size"] = indices.residual->size();
     }
@@ -182,35 +182,35 @@ double Mean(const std::vector<int64_t>& histogram) {
 
 }  // namespace
 
-absl::StatusOr<NeuronSplit> SplitNeurons(const ImportanceScores& scores,
-                                         const VanillaSplitOptions& options,
-                                         ThreadPool& pool) {
-  MOE_RETURN_IF_ERROR(CheckOptions(options));
+absl::StatusOr<NeuronSplit> SplitNeurons(
+    const checkpoint::ImportanceScores& scores,
+    const VanillaSplitOptions& options, base::ThreadPool& pool) {
+  MOE_RETURN_IF_ERROR(base::CheckOptions(options));
   return SplitLayers(scores, options.num_experts(), options, pool);
 }
 
 absl::StatusOr<NeuronSplit> SplitNeuronsWithResidual(
-    const ImportanceScores& scores, const ResidualSplitOptions& options,
-    ThreadPool& pool) {
-  MOE_RETURN_IF_ERROR(CheckOptions(options));
+    const checkpoint::ImportanceScores& scores,
+    const ResidualSplitOptions& options, base::ThreadPool& pool) {
+  MOE_RETURN_IF_ERROR(base::CheckOptions(options));
   return SplitLayers(scores, options.num_experts_moe(), options, pool);
 }
 
-absl::StatusOr<NeuronIndices> SplitNeuronsNaively(
+absl::StatusOr<checkpoint::NeuronIndices> SplitNeuronsNaively(
     const MlpShape& shape, const NaiveSplitOptions& options) {
-  MOE_RETURN_IF_ERROR(CheckOptions(options));
+  MOE_RETURN_IF_ERROR(base::CheckOptions(options));
   MOE_ASSIGN_OR_RETURN(const int64_t expert_size,
                        ExpertSize(options, shape.intermediate_size));
-  NeuronIndices indices;
+  checkpoint::NeuronIndices indices;
   for (int64_t layer = 0; layer < shape.num_layers; ++layer) {
     std::vector<int64_t> neurons(static_cast<size_t>(shape.intermediate_size));
     std::iota(neurons.begin(), neurons.end(), int64_t{0});
     if (options.method() == NaiveSplitOptions::RANDOM) {
-      RandomStream stream(static_cast<uint64_t>(options.seed()),
-                          absl::StrCat("split_random/layer/", layer));
-      Shuffle(stream, absl::MakeSpan(neurons));
+      base::RandomStream stream(static_cast<uint64_t>(options.seed()),
+                                absl::StrCat("split_random/layer/", layer));
+      base::Shuffle(stream, absl::MakeSpan(neurons));
     }
-    Matrix<int64_t> experts(options.num_experts(), expert_size, neurons);
+    base::Matrix<int64_t> experts(options.num_experts(), expert_size, neurons);
     SortRows(experts);
     indices.layers.push_back({std::move(experts), /*residual=*/{}});
   }
@@ -243,30 +243,30 @@ absl::StatusOr<int64_t> ExpertSize(const NaiveSplitOptions& options,
   return EvenSize(intermediate_size, options.num_experts(), "experts");
 }
 
-Json SplitReportToJson(const VanillaSplitOptions& options,
-                       const NeuronSplit& split) {
-  Json json = Json::object();
-  json["options"] = OptionsToJson(options, {"expert_size"});
+base::Json SplitReportToJson(const VanillaSplitOptions& options,
+                             const NeuronSplit& split) {
+  base::Json json = base::Json::object();
+  json["options"] = base::OptionsToJson(options, {"expert_size"});
   json["layers"] = LayersToJson(split);
   return json;
 }
 
-Json SplitReportToJson(const ResidualSplitOptions& options,
-                       const NeuronSplit& split) {
-  Json json = Json::object();
-  json["options"] = OptionsToJson(options, {"expert_size"});
+base::Json SplitReportToJson(const ResidualSplitOptions& options,
+                             const NeuronSplit& split) {
+  base::Json json = base::Json::object();
+  json["options"] = base::OptionsToJson(options, {"expert_size"});
   json["layers"] = LayersToJson(split);
   return json;
 }
 
-Json SplitReportToJson(const NaiveSplitOptions& options,
-                       const NeuronIndices& indices) {
+base::Json SplitReportToJson(const NaiveSplitOptions& options,
+                             const checkpoint::NeuronIndices& indices) {
   const bool is_random = options.method() == NaiveSplitOptions::RANDOM;
-  Json json = Json::object();
+  base::Json json = base::Json::object();
   json["options"]["method"] = is_random ? "random" : "sequential";
-  json["options"].update(is_random ? OptionsToJson(options)
-                                   : OptionsToJson(options, {"seed"}));
-  json["layers"] = Json::array();
+  json["options"].update(is_random ? base::OptionsToJson(options)
+                                   : base::OptionsToJson(options, {"seed"}));
+  json["layers"] = base::Json::array();
   for (size_t i = 0; i < indices.layers.size(); ++i) {
     json["layers"].push_back(
         {{"layer", i}, {"expert_size", indices.layers[i].experts.cols()}});
@@ -282,7 +282,7 @@ std::string FormatSplitReport(const NeuronSplit& split) {
                         "expert", "residual", "wanted", "got",
                         "a residual's wanted by");
   for (size_t i = 0; i < split.overlaps.size(); ++i) {
-    const LayerNeuronIndices& indices = split.indices.layers[i];
+    const checkpoint::LayerNeuronIndices& indices = split.indices.layers[i];
     const NeuronOverlap& overlap = split.overlaps[i];
     const bool has_residual = indices.residual.has_value();
     absl::StrAppendFormat(
@@ -296,4 +296,4 @@ std::string FormatSplitReport(const NeuronSplit& split) {
   return text;
 }
 
-}  // namespace moe
+}  // namespace moe::split

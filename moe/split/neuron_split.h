@@ -19,10 +19,10 @@
 #include "moe/split/neuron_placement.h"
 #include "moe/split/split_options.pb.h"
 
-namespace moe {
+namespace moe::split {
 
 struct NeuronSplit {
-  NeuronIndices indices;
+  checkpoint::NeuronIndices indices;
   std::vector<NeuronOverlap> overlaps;  // [num_layers]
 };
 
@@ -33,9 +33,9 @@ struct NeuronSplit {
 // Threads share the layers. The result is a function of scores and options
 // alone. Errors: those of CheckOptions, ExpertSize and ValidateImportanceScores
 // (there must be num_experts clusters, and the scores must be finite).
-absl::StatusOr<NeuronSplit> SplitNeurons(const ImportanceScores& scores,
-                                         const VanillaSplitOptions& options,
-                                         ThreadPool& pool);
+absl::StatusOr<NeuronSplit> SplitNeurons(
+    const checkpoint::ImportanceScores& scores,
+    const VanillaSplitOptions& options, base::ThreadPool& pool);
 
 // Splits every layer by its scores [C, I], C = num_experts_moe. The residual
 // expert takes num_experts_residual * ExpertSize neurons by
@@ -43,8 +43,8 @@ absl::StatusOr<NeuronSplit> SplitNeurons(const ImportanceScores& scores,
 // the others: without share_neurons by PlaceNeurons, in the order of placement;
 // with it by BestNeurons. Threads and errors as above.
 absl::StatusOr<NeuronSplit> SplitNeuronsWithResidual(
-    const ImportanceScores& scores, const ResidualSplitOptions& options,
-    ThreadPool& pool);
+    const checkpoint::ImportanceScores& scores,
+    const ResidualSplitOptions& options, base::ThreadPool& pool);
 
 struct MlpShape {
   int64_t num_layers = 0;
@@ -57,7 +57,7 @@ struct MlpShape {
 // then sorted.
 //
 // The errors of CheckOptions and ExpertSize.
-absl::StatusOr<NeuronIndices> SplitNeuronsNaively(
+absl::StatusOr<checkpoint::NeuronIndices> SplitNeuronsNaively(
     const MlpShape& shape, const NaiveSplitOptions& options);
 
 // The number of neurons of an expert for an MLP of `intermediate_size` neurons.
@@ -74,13 +74,13 @@ absl::StatusOr<int64_t> ExpertSize(const NaiveSplitOptions& options,
 // "wanted", "taken", "residual_wanted"}]}. The last three are the histograms of
 // NeuronOverlap. Only residual splits have "residual_size" and
 // "residual_wanted".
-Json SplitReportToJson(const VanillaSplitOptions& options,
-                       const NeuronSplit& split);
-Json SplitReportToJson(const ResidualSplitOptions& options,
-                       const NeuronSplit& split);
+base::Json SplitReportToJson(const VanillaSplitOptions& options,
+                             const NeuronSplit& split);
+base::Json SplitReportToJson(const ResidualSplitOptions& options,
+                             const NeuronSplit& split);
 // {"options": {...}, "layers": [{"layer", "expert_size"}]}
-Json SplitReportToJson(const NaiveSplitOptions& options,
-                       const NeuronIndices& indices);
+base::Json SplitReportToJson(const NaiveSplitOptions& options,
+                             const checkpoint::NeuronIndices& indices);
 
 // A line for each layer: the sizes; how many neurons are among the best of no
 // expert, of one and of several, and the most experts for a neuron; the same
@@ -88,6 +88,6 @@ Json SplitReportToJson(const NaiveSplitOptions& options,
 // residual neuron among their best.
 std::string FormatSplitReport(const NeuronSplit& split);
 
-}  // namespace moe
+}  // namespace moe::split
 
 #endif  // MOE_SPLIT_NEURON_SPLIT_H_

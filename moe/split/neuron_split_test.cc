@@ -25,33 +25,33 @@
 #include "moe/split/split_options.pb.h"
 #include "moe/split/testing/neuron_split_reference.h"
 
-namespace moe {
+namespace moe::split {
 namespace {
 
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::StatusIs;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 // A table, and what experts there are to be.
 struct Case {
-  ImportanceScores scores;  // One layer.
+  checkpoint::ImportanceScores scores;  // One layer.
   int64_t num_experts = 0;
   int64_t num_residual = 0;  // For residual splits.
   int64_t expert_size = 0;
   bool share_neurons = false;
   SplitCriterion::Value criterion = SplitCriterion::MAX;
 
-  const Matrix<float>& table() const { return scores.layers[0].scores; }
+  const base::Matrix<float>& table() const { return scores.layers[0].scores; }
 };
 
-float DrawScore(RandomStream& stream, uint64_t num_values) {
+float DrawScore(base::RandomStream& stream, uint64_t num_values) {
   if (num_values == 0) return stream.UniformSymmetric(1.0f);
   const auto value = static_cast<float>(stream.UniformInt(num_values));
   return value == 0.0f && stream.UniformInt(2) == 0 ? -0.0f : value;
 }
 
 // `most_neurons` bounds the cost of the reference.
-Case DrawCase(RandomStream& stream, int64_t most_experts,
+Case DrawCase(base::RandomStream& stream, int64_t most_experts,
               int64_t most_neurons) {
   Case c;
   const auto below = [&](int64_t bound) {
@@ -73,7 +73,7 @@ Case DrawCase(RandomStream& stream, int64_t most_experts,
   // Few values, many ties.
   constexpr uint64_t kNumValues[] = {0, 1, 2, 5, 40};
   const uint64_t num_values = kNumValues[stream.UniformInt(5)];
-  Matrix<float> table(c.num_experts, num_neurons);
+  base::Matrix<float> table(c.num_experts, num_neurons);
   for (float& score : table.values()) score = DrawScore(stream, num_values);
   c.scores.layers.push_back({std::move(table), {}});
   return c;
@@ -99,7 +99,7 @@ ResidualSplitOptions ResidualOf(const Case& c) {
 }
 
 // All neurons of the layer, once each, in ascending order.
-std::vector<int64_t> Sorted(const LayerNeuronIndices& layer) {
+std::vector<int64_t> Sorted(const checkpoint::LayerNeuronIndices& layer) {
   std::vector<int64_t> all(layer.experts.values().begin(),
                            layer.experts.values().end());
   if (layer.residual.has_value()) {
@@ -115,27 +115,27 @@ std::vector<int64_t> UpTo(int64_t count) {
   return all;
 }
 
-void ExpectPartition(const Case& c, const NeuronIndices& indices,
+void ExpectPartition(const Case& c, const checkpoint::NeuronIndices& indices,
                      bool residual) {
   if (!c.share_neurons) {
     EXPECT_EQ(Sorted(indices.layers[0]), UpTo(c.table().cols()));
   }
-  NeuronIndicesShape shape;
+  checkpoint::NeuronIndicesShape shape;
   shape.num_layers = 1;
   shape.num_experts = c.num_experts;
   shape.intermediate_size = c.table().cols();
   shape.residual = residual;
   shape.shared = c.share_neurons;
-  MOE_EXPECT_OK(ValidateNeuronIndices(indices, shape, "the split"));
+  MOE_EXPECT_OK(checkpoint::ValidateNeuronIndices(indices, shape, "the split"));
 }
 
 // False to end the test at the first failure.
-bool VanillaIsTheReference(Case c, ThreadPool& pool) {
+bool VanillaIsTheReference(Case c, base::ThreadPool& pool) {
   // The residual's neurons are too many here, unless they are shared.
   if (!c.share_neurons) {
-    Matrix<float>& table = c.scores.layers[0].scores;
+    base::Matrix<float>& table = c.scores.layers[0].scores;
     const int64_t cols = c.num_experts * c.expert_size;
-    table = Matrix<float>(
+    table = base::Matrix<float>(
         table.rows(), cols,
         table.values().first(static_cast<size_t>(table.rows() * cols)));
   }
@@ -149,7 +149,7 @@ bool VanillaIsTheReference(Case c, ThreadPool& pool) {
   return !::testing::Test::HasFailure();
 }
 
-bool ResidualIsTheReference(const Case& c, ThreadPool& pool) {
+bool ResidualIsTheReference(const Case& c, base::ThreadPool& pool) {
   const ResidualSplitOptions options = ResidualOf(c);
   const absl::StatusOr<NeuronSplit> got =
       SplitNeuronsWithResidual(c.scores, options, pool);
@@ -163,10 +163,10 @@ bool ResidualIsTheReference(const Case& c, ThreadPool& pool) {
 
 void CompareWithReference(int64_t num_cases, int64_t most_experts,
                           int64_t most_neurons) {
-  ThreadPool pool(2);
+  base::ThreadPool pool(2);
   for (int64_t i = 0; i < num_cases; ++i) {
     SCOPED_TRACE(i);
-    RandomStream stream(static_cast<uint64_t>(i), "neuron_split_test");
+    base::RandomStream stream(static_cast<uint64_t>(i), "neuron_split_test");
     const Case c = DrawCase(stream, most_experts, most_neurons);
     if (!VanillaIsTheReference(c, pool)) return;
     if (!ResidualIsTheReference(c, pool)) return;
@@ -186,16 +186,16 @@ TEST(NeuronSplitTest, ManyExpertsAndNeurons) {
 }
 
 TEST(NeuronSplitTest, LayersDoNotDependOnEachOtherOrOnThreads) {
-  RandomStream stream(1, "layers");
-  ImportanceScores scores;
+  base::RandomStream stream(1, "layers");
+  checkpoint::ImportanceScores scores;
   for (int i = 0; i < 5; ++i) {
-    Matrix<float> table(4, 64);
+    base::Matrix<float> table(4, 64);
     for (float& score : table.values()) score = DrawScore(stream, 9);
     scores.layers.push_back({std::move(table), {}});
   }
   VanillaSplitOptions options;
   options.set_num_experts(4);
-  ThreadPool one(1), seven(7);
+  base::ThreadPool one(1), seven(7);
   MOE_ASSERT_OK_AND_ASSIGN(const NeuronSplit all,
                            SplitNeurons(scores, options, one));
   MOE_ASSERT_OK_AND_ASSIGN(const NeuronSplit threaded,
@@ -209,10 +209,11 @@ TEST(NeuronSplitTest, LayersDoNotDependOnEachOtherOrOnThreads) {
   }
 }
 
-ImportanceScores Zeros(int64_t num_layers, int64_t rows, int64_t cols) {
-  ImportanceScores scores;
+checkpoint::ImportanceScores Zeros(int64_t num_layers, int64_t rows,
+                                   int64_t cols) {
+  checkpoint::ImportanceScores scores;
   for (int64_t i = 0; i < num_layers; ++i) {
-    scores.layers.push_back({Matrix<float>::Zeros(rows, cols), {}});
+    scores.layers.push_back({base::Matrix<float>::Zeros(rows, cols), {}});
   }
   return scores;
 }
@@ -222,7 +223,7 @@ auto Refuses(const char* text) {
 }
 
 TEST(NeuronSplitTest, ScoresThatDoNotFitAreRefused) {
-  ThreadPool pool(1);
+  base::ThreadPool pool(1);
   VanillaSplitOptions options;
   options.set_num_experts(4);
   EXPECT_THAT(SplitNeurons(Zeros(2, 3, 8), options, pool),
@@ -230,11 +231,11 @@ TEST(NeuronSplitTest, ScoresThatDoNotFitAreRefused) {
   EXPECT_THAT(SplitNeurons(Zeros(2, 4, 10), options, pool),
               Refuses("expected a multiple of 4 experts"));
   for (const float bad : {NAN, INFINITY}) {
-    ImportanceScores scores = Zeros(2, 4, 8);
+    checkpoint::ImportanceScores scores = Zeros(2, 4, 8);
     scores.layers[1].scores.Row(2)[5] = bad;
     EXPECT_THAT(SplitNeurons(scores, options, pool), Refuses("layers.1[2, 5]"));
   }
-  ImportanceScores ragged = Zeros(2, 4, 8);
+  checkpoint::ImportanceScores ragged = Zeros(2, 4, 8);
   ragged.layers[1] = Zeros(1, 4, 12).layers[0];
   EXPECT_THAT(SplitNeurons(ragged, options, pool), Refuses("layers.1"));
   EXPECT_FALSE(SplitNeurons({}, options, pool).ok());
@@ -258,7 +259,7 @@ TEST(NeuronSplitTest, ScoresThatDoNotFitAreRefused) {
 TEST(NaiveSplitTest, SequentialIsInOrder) {
   NaiveSplitOptions options;
   options.set_num_experts(3);
-  MOE_ASSERT_OK_AND_ASSIGN(const NeuronIndices indices,
+  MOE_ASSERT_OK_AND_ASSIGN(const checkpoint::NeuronIndices indices,
                            SplitNeuronsNaively({2, 6}, options));
   ASSERT_EQ(indices.layers.size(), 2u);
   EXPECT_EQ(indices.layers[0], indices.layers[1]);
@@ -273,9 +274,9 @@ TEST(NaiveSplitTest, RandomIsAPartitionBySeedAndLayer) {
   options.set_method(NaiveSplitOptions::RANDOM);
   options.set_num_experts(4);
   options.set_seed(11);
-  MOE_ASSERT_OK_AND_ASSIGN(const NeuronIndices indices,
+  MOE_ASSERT_OK_AND_ASSIGN(const checkpoint::NeuronIndices indices,
                            SplitNeuronsNaively({3, 400}, options));
-  for (const LayerNeuronIndices& layer : indices.layers) {
+  for (const checkpoint::LayerNeuronIndices& layer : indices.layers) {
     EXPECT_EQ(Sorted(layer), UpTo(400));
     for (int64_t e = 0; e < 4; ++e) {
       const auto row = layer.experts.Row(e);
@@ -283,16 +284,16 @@ TEST(NaiveSplitTest, RandomIsAPartitionBySeedAndLayer) {
     }
   }
   EXPECT_NE(indices.layers[0], indices.layers[1]);
-  MOE_ASSERT_OK_AND_ASSIGN(const NeuronIndices fewer,
+  MOE_ASSERT_OK_AND_ASSIGN(const checkpoint::NeuronIndices fewer,
                            SplitNeuronsNaively({2, 400}, options));
   EXPECT_EQ(fewer.layers[1], indices.layers[1]);
   options.set_seed(12);
-  MOE_ASSERT_OK_AND_ASSIGN(const NeuronIndices other,
+  MOE_ASSERT_OK_AND_ASSIGN(const checkpoint::NeuronIndices other,
                            SplitNeuronsNaively({3, 400}, options));
   EXPECT_NE(other.layers[0], indices.layers[0]);
 }
 
-using ::moe::testing::IsOkAndHolds;
+using ::moe::base::testing::IsOkAndHolds;
 
 VanillaSplitOptions Vanilla(int64_t num_experts) {
   VanillaSplitOptions options;
@@ -308,42 +309,42 @@ ResidualSplitOptions Residual(int64_t num_moe, int64_t num_residual) {
 }
 
 TEST(SplitOptionsTest, VanillaNamesTheField) {
-  MOE_EXPECT_OK(CheckOptions(Vanilla(1)));
-  MOE_EXPECT_OK(CheckOptions(Vanilla(1024)));
-  EXPECT_THAT(CheckOptions(Vanilla(0)),
+  MOE_EXPECT_OK(base::CheckOptions(Vanilla(1)));
+  MOE_EXPECT_OK(base::CheckOptions(Vanilla(1024)));
+  EXPECT_THAT(base::CheckOptions(Vanilla(0)),
               Refuses("num_experts: expected 1 to 1024, found 0"));
   VanillaSplitOptions options = Vanilla(8);
   options.set_expert_size(0);
-  EXPECT_THAT(CheckOptions(options),
+  EXPECT_THAT(base::CheckOptions(options),
               Refuses("expert_size: expected 1 or more, found 0"));
   options = Vanilla(8);
   options.set_criterion(static_cast<SplitCriterion::Value>(7));
-  EXPECT_THAT(CheckOptions(options),
+  EXPECT_THAT(base::CheckOptions(options),
               Refuses("criterion: expected max, min, found 7"));
 }
 
 TEST(SplitOptionsTest, ResidualNamesTheField) {
-  MOE_EXPECT_OK(CheckOptions(Residual(7, 1)));
-  EXPECT_THAT(CheckOptions(Residual(0, 1)),
+  MOE_EXPECT_OK(base::CheckOptions(Residual(7, 1)));
+  EXPECT_THAT(base::CheckOptions(Residual(0, 1)),
               Refuses("num_experts_moe: expected 1 to 1024, found 0"));
-  EXPECT_THAT(CheckOptions(Residual(7, 0)),
+  EXPECT_THAT(base::CheckOptions(Residual(7, 0)),
               Refuses("num_experts_residual: expected 1 to 1024, found 0"));
   ResidualSplitOptions options = Residual(7, 1);
   options.set_expert_size(-3);
-  EXPECT_THAT(CheckOptions(options),
+  EXPECT_THAT(base::CheckOptions(options),
               Refuses("expert_size: expected 1 or more, found -3"));
 }
 
 TEST(SplitOptionsTest, NaiveNamesTheField) {
   NaiveSplitOptions options;
   options.set_num_experts(8);
-  MOE_EXPECT_OK(CheckOptions(options));
+  MOE_EXPECT_OK(base::CheckOptions(options));
   options.set_seed(-1);
-  EXPECT_THAT(CheckOptions(options),
+  EXPECT_THAT(base::CheckOptions(options),
               Refuses("seed: expected 0 or more, found -1"));
   options.set_seed(0);
   options.set_num_experts(1025);
-  EXPECT_THAT(CheckOptions(options), Refuses("num_experts"));
+  EXPECT_THAT(base::CheckOptions(options), Refuses("num_experts"));
 }
 
 TEST(SplitOptionsTest, ExpertsOfOneSizeTakeAllNeurons) {
@@ -395,9 +396,9 @@ TEST(SplitReportTest, ResidualSplit) {
   options.set_criterion(SplitCriterion::MIN);
   NeuronSplit split;
   split.indices.layers.push_back(
-      {Matrix<int64_t>(2, 2, {0, 1, 2, 3}), std::vector<int64_t>{4, 5}});
+      {base::Matrix<int64_t>(2, 2, {0, 1, 2, 3}), std::vector<int64_t>{4, 5}});
   split.overlaps.push_back({{3, 2, 1}, {2, 4, 0}, {0, 1, 1}});
-  const Json json = SplitReportToJson(options, split);
+  const base::Json json = SplitReportToJson(options, split);
   EXPECT_EQ(json.dump(),
             R"({"options":{"num_experts_moe":2,"num_experts_residual":1,)"
             R"("criterion":"min","share_neurons":false},)"
@@ -414,7 +415,7 @@ TEST(SplitReportTest, VanillaSplit) {
   options.set_num_experts(2);
   options.set_share_neurons(true);
   NeuronSplit split;
-  split.indices.layers.push_back({Matrix<int64_t>(2, 1, {1, 1}), {}});
+  split.indices.layers.push_back({base::Matrix<int64_t>(2, 1, {1, 1}), {}});
   split.overlaps.push_back({{1, 0, 1}, {1, 0, 1}, {}});
   EXPECT_EQ(SplitReportToJson(options, split).dump(),
             R"({"options":{"num_experts":2,"criterion":"max",)"
@@ -426,8 +427,8 @@ TEST(SplitReportTest, VanillaSplit) {
 TEST(SplitReportTest, NaiveSplit) {
   NaiveSplitOptions options;
   options.set_num_experts(2);
-  NeuronIndices indices;
-  indices.layers.push_back({Matrix<int64_t>::Zeros(2, 3), {}});
+  checkpoint::NeuronIndices indices;
+  indices.layers.push_back({base::Matrix<int64_t>::Zeros(2, 3), {}});
   EXPECT_EQ(SplitReportToJson(options, indices).dump(),
             R"({"options":{"method":"sequential","num_experts":2},)"
             R"("layers":[{"layer":0,"expert_size":3}]})");
@@ -439,4 +440,4 @@ TEST(SplitReportTest, NaiveSplit) {
 
 }  // namespace
 
-}  // namespace moe
+}  // namespace moe::split

@@ -33,7 +33,7 @@
 #include "moe/steps/step_kind.h"
 #include "moe/steps/walk_session.h"
 
-namespace moe {
+namespace moe::steps {
 namespace {
 
 constexpr char kReferenceFlag[] = "reference_distribution_file";
@@ -51,72 +51,76 @@ ArtifactOutput FactorsOutput(const AlignedOutput& output) {
   return factors;
 }
 
-ConversionOutput CheckpointOutputOf(const AlignedOutput& output) {
+convert::ConversionOutput CheckpointOutputOf(const AlignedOutput& output) {
   return {output.save_path(), output.overwrite()};
 }
 
 // All that can be wrong before the dataset is read and the model walked.
-absl::StatusOr<Distribution> CheckAndReadReference(const StepRequest& request) {
+absl::StatusOr<checkpoint::Distribution> CheckAndReadReference(
+    const StepRequest& request) {
   const auto& output = request.OutputAs<AlignedOutput>();
   const std::string reference_path = request.Path(kReferenceFlag);
-  MOE_RETURN_IF_ERROR(CheckArtifactOutput<ScaleFactors>(FactorsOutput(output)));
-  MOE_ASSIGN_OR_RETURN(const Checkpoint from,
-                       Checkpoint::Open(request.Path(kModelPathFlag)));
-  MOE_RETURN_IF_ERROR(CheckAlignedOutput(
-      from, request.OptionsAs<AlignOptions>(), CheckpointOutputOf(output)));
-  MOE_ASSIGN_OR_RETURN(Distribution reference,
-                       ReadArtifact<Distribution>(reference_path));
   MOE_RETURN_IF_ERROR(
-      CheckReference(*from.moe_config(), reference, reference_path));
+      CheckArtifactOutput<checkpoint::ScaleFactors>(FactorsOutput(output)));
+  MOE_ASSIGN_OR_RETURN(
+      const checkpoint::Checkpoint from,
+      checkpoint::Checkpoint::Open(request.Path(kModelPathFlag)));
+  MOE_RETURN_IF_ERROR(align::CheckAlignedOutput(
+      from, request.OptionsAs<AlignOptions>(), CheckpointOutputOf(output)));
+  MOE_ASSIGN_OR_RETURN(
+      checkpoint::Distribution reference,
+      checkpoint::ReadArtifact<checkpoint::Distribution>(reference_path));
+  MOE_RETURN_IF_ERROR(
+      align::CheckReference(*from.moe_config(), reference, reference_path));
   return reference;
 }
 
 // What is written: names without folders, as it lies beside what is published.
-absl::StatusOr<Json> ReportOf(const StepRequest& request,
-                              const Alignment& alignment,
-                              const WrittenCheckpoint& written) {
+absl::StatusOr<base::Json> ReportOf(const StepRequest& request,
+                                    const align::Alignment& alignment,
+                                    const convert::WrittenCheckpoint& written) {
   const std::string reference_path = request.Path(kReferenceFlag);
-  Json report = Json::object();
+  base::Json report = base::Json::object();
   report["checkpoint"] =
-      SplitPath(request.OutputAs<AlignedOutput>().save_path()).name;
-  AddWritten(written, report);
-  report["reference_distribution"] = SplitPath(reference_path).name;
+      base::SplitPath(request.OutputAs<AlignedOutput>().save_path()).name;
+  convert::AddWritten(written, report);
+  report["reference_distribution"] = base::SplitPath(reference_path).name;
   MOE_ASSIGN_OR_RETURN(report["reference_sha256"],
-                       HexSha256OfFile(reference_path));
-  report.update(
-      AlignmentReportToJson(alignment, request.OptionsAs<AlignOptions>()));
+                       base::HexSha256OfFile(reference_path));
+  report.update(align::AlignmentReportToJson(
+      alignment, request.OptionsAs<AlignOptions>()));
   return report;
 }
 
 // What --json prints: the report, with paths as they were given.
-Json WithPaths(Json report, const StepRequest& request) {
+base::Json WithPaths(base::Json report, const StepRequest& request) {
   report["checkpoint"] = request.OutputAs<AlignedOutput>().save_path();
   report["reference_distribution"] = request.Path(kReferenceFlag);
   return report;
 }
 
 struct WrittenAlignment {
-  WrittenCheckpoint checkpoint;
-  Json report;
+  convert::WrittenCheckpoint checkpoint;
+  base::Json report;
 };
 
 // The checkpoint, then the factors and the report: a signal ends the command
 // before all of them are there or after.
-absl::StatusOr<WrittenAlignment> WriteAlignment(const StepRequest& request,
-                                                AnyWalkSession& session,
-                                                const Alignment& alignment) {
+absl::StatusOr<WrittenAlignment> WriteAlignment(
+    const StepRequest& request, AnyWalkSession& session,
+    const align::Alignment& alignment) {
   const auto& output = request.OutputAs<AlignedOutput>();
-  const WalkResources resources = session.resources();
-  std::optional<MutationSection> section;
-  ConversionOutput checkpoint = CheckpointOutputOf(output);
+  const model::WalkResources resources = session.resources();
+  std::optional<base::MutationSection> section;
+  convert::ConversionOutput checkpoint = CheckpointOutputOf(output);
   checkpoint.before_commit = [&] { section.emplace(); };
   WrittenAlignment written;
-  MOE_ASSIGN_OR_RETURN(
-      written.checkpoint,
-      WriteAlignedCheckpoint(session.model().checkpoint(), alignment.factors,
-                             request.OptionsAs<AlignOptions>(), checkpoint,
-                             {resources.pool, resources.progress}));
-  MOE_ASSIGN_OR_RETURN(const Json report,
+  MOE_ASSIGN_OR_RETURN(written.checkpoint,
+                       align::WriteAlignedCheckpoint(
+                           session.model().checkpoint(), alignment.factors,
+                           request.OptionsAs<AlignOptions>(), checkpoint,
+                           {resources.pool, resources.progress}));
+  MOE_ASSIGN_OR_RETURN(const base::Json report,
                        ReportOf(request, alignment, written.checkpoint));
   MOE_ASSIGN_OR_RETURN(
       written.report,
@@ -127,27 +131,28 @@ absl::StatusOr<WrittenAlignment> WriteAlignment(const StepRequest& request,
 }
 
 absl::StatusOr<StepOutcome> Align(const StepRequest& request,
-                                  Progress& progress) {
+                                  base::Progress& progress) {
   const auto& options = request.OptionsAs<AlignOptions>();
   const auto& output = request.OutputAs<AlignedOutput>();
-  MOE_ASSIGN_OR_RETURN(const Distribution reference,
+  MOE_ASSIGN_OR_RETURN(const checkpoint::Distribution reference,
                        CheckAndReadReference(request));
   MOE_ASSIGN_OR_RETURN(const std::unique_ptr<AnyWalkSession> session,
                        AnyWalkSession::Open(request, progress));
-  MOE_ASSIGN_OR_RETURN(const Alignment alignment,
-                       AlignModel(session->model(),
-                                  {session->sequences(), reference,
-                                   request.Path(kReferenceFlag), options},
-                                  SingleWalk(), session->resources()));
+  MOE_ASSIGN_OR_RETURN(
+      const align::Alignment alignment,
+      align::AlignModel(session->model(),
+                        {session->sequences(), reference,
+                         request.Path(kReferenceFlag), options},
+                        SingleWalk(), session->resources()));
   MOE_ASSIGN_OR_RETURN(const WrittenAlignment written,
                        WriteAlignment(request, *session, alignment));
   return OutcomeOf(
-      FactorsOutput(output), ScaleFactors::kName,
+      FactorsOutput(output), checkpoint::ScaleFactors::kName,
       WithPaths(written.report, request),
       absl::StrCat(FormatLine("aligned checkpoint", output.save_path()),
-                   FormatWritten(written.checkpoint),
+                   convert::FormatWritten(written.checkpoint),
                    FormatDataset(session->dataset()),
-                   FormatAlignmentReport(alignment, options)));
+                   align::FormatAlignmentReport(alignment, options)));
 }
 
 // The walk, and the conversion after it.
@@ -196,4 +201,4 @@ StepKind AlignmentKind() {
   return kind;
 }
 
-}  // namespace moe
+}  // namespace moe::steps

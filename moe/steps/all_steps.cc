@@ -4,7 +4,7 @@
 
 #include "moe/steps/step_kind.h"
 
-namespace moe {
+namespace moe::steps {
 
 const std::vector<StepKind>& AllSteps() {
   static const auto* const steps = new std::vector<StepKind>{
@@ -20,4 +20,4 @@ const std::vector<StepKind>& AllSteps() {
   return *steps;
 }
 
-}  // namespace moe
+}  // namespace moe::steps

@@ -10,7 +10,7 @@
 
 #include "moe/steps/step_kind.h"
 
-namespace moe {
+namespace moe::steps {
 
 StepKind HiddenClusteringKind();
 StepKind RandomSelectionKind();
@@ -34,6 +34,6 @@ StepKind ExportKind();
 // In the order in which a pipeline runs them. Made once.
 const std::vector<StepKind>& AllSteps();
 
-}  // namespace moe
+}  // namespace moe::steps
 
 #endif  // MOE_STEPS_ALL_STEPS_H_

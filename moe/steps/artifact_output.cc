@@ -30,13 +30,15 @@
 #include "moe/text/dataset/load_dataset.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::steps {
 namespace {
 
 absl::Status CheckDirectoryOf(const OutputTarget& file) {
-  std::string directory = SplitPath(file.path).parent;
-  while (!PathExists(directory)) directory = SplitPath(directory).parent;
-  MOE_RETURN_IF_ERROR(Annotate(ListDirectory(directory).status(), file.flag));
+  std::string directory = base::SplitPath(file.path).parent;
+  while (!base::PathExists(directory))
+    directory = base::SplitPath(directory).parent;
+  MOE_RETURN_IF_ERROR(
+      base::Annotate(base::ListDirectory(directory).status(), file.flag));
   if (access(directory.c_str(), W_OK) == 0) return absl::OkStatus();
   const int error = errno;
   return absl::ErrnoToStatus(
@@ -57,8 +59,8 @@ absl::Status CheckReplaceable(const OutputTarget& file) {
 }  // namespace
 
 absl::Status CheckOutputFile(const OutputTarget& file) {
-  if (!PathExists(file.path)) return CheckDirectoryOf(file);
-  if (ListDirectory(file.path).ok()) {
+  if (!base::PathExists(file.path)) return CheckDirectoryOf(file);
+  if (base::ListDirectory(file.path).ok()) {
     return absl::InvalidArgumentError(absl::StrCat(
         file.flag, ": expected the name of a file, found ", file.path,
         ", a directory; write to a file in it, such as ", file.path, "/",
@@ -76,7 +78,8 @@ std::function<bool(const std::string&)> SafetensorsWith(std::string key,
                                                         std::string value) {
   return [key = std::move(key),
           value = std::move(value)](const std::string& path) {
-    const absl::StatusOr<SafetensorsFile> file = SafetensorsFile::Open(path);
+    const absl::StatusOr<checkpoint::SafetensorsFile> file =
+        checkpoint::SafetensorsFile::Open(path);
     if (!file.ok()) return false;
     const auto entry = file->metadata().find(key);
     return entry != file->metadata().end() && entry->second == value;
@@ -91,12 +94,13 @@ constexpr uint64_t kMaxReportBytes = uint64_t{256} << 20;
 }  // namespace
 
 bool IsReportOf(const std::string& path, absl::string_view name) {
-  const absl::StatusOr<std::string> text = ReadFile(path, kMaxReportBytes);
+  const absl::StatusOr<std::string> text =
+      base::ReadFile(path, kMaxReportBytes);
   if (!text.ok()) return false;
-  const absl::StatusOr<Json> report = ParseJsonObject(*text);
+  const absl::StatusOr<base::Json> report = base::ParseJsonObject(*text);
   if (!report.ok()) return false;
   const absl::StatusOr<std::string> artifact =
-      Get<std::string>(*report, "artifact");
+      base::Get<std::string>(*report, "artifact");
   return artifact.ok() && *artifact == name;
 }
 
@@ -109,8 +113,8 @@ ArtifactPaths PathsOfArtifact(const ArtifactOutput& output,
 namespace internal {
 
 absl::StatusOr<int64_t> ShardBytes(const std::string& max_shard_size) {
-  const absl::StatusOr<int64_t> bytes = ParseByteSize(max_shard_size);
-  if (!bytes.ok()) return Annotate(bytes.status(), "--max_shard_size");
+  const absl::StatusOr<int64_t> bytes = base::ParseByteSize(max_shard_size);
+  if (!bytes.ok()) return base::Annotate(bytes.status(), "--max_shard_size");
   if (*bytes > 0) return bytes;
   return absl::InvalidArgumentError(
       absl::StrCat("--max_shard_size: expected a byte or more, such as 5GB, "
@@ -126,13 +130,14 @@ absl::Status CheckOutput(
         "--save_path: expected a directory, or the name of a new one, found "
         "nothing");
   }
-  if (PathExists(output.save_path())) {
-    MOE_RETURN_IF_ERROR(
-        Annotate(ListDirectory(output.save_path()).status(),
-                 "--save_path must be a directory, or the name of a new one"));
+  if (base::PathExists(output.save_path())) {
+    MOE_RETURN_IF_ERROR(base::Annotate(
+        base::ListDirectory(output.save_path()).status(),
+        "--save_path must be a directory, or the name of a new one"));
   }
   if (output.format() == OutputFormat::PT) {
-    MOE_RETURN_IF_ERROR(Annotate(CheckPtWriter(), "--format=pt"));
+    MOE_RETURN_IF_ERROR(
+        base::Annotate(checkpoint::CheckPtWriter(), "--format=pt"));
   }
   const ArtifactPaths paths = PathsOfArtifact(output, name);
   const std::string what(name);
@@ -152,12 +157,12 @@ absl::Status CheckOutput(
 
 }  // namespace internal
 
-Json WithDataset(Json report, const LoadedDataset& dataset) {
-  const TokenSequences& sequences = dataset.batches.sequences();
+base::Json WithDataset(base::Json report, const text::LoadedDataset& dataset) {
+  const text::TokenSequences& sequences = dataset.batches.sequences();
   report["num_sequences"] = sequences.num_sequences();
   report["num_tokens"] = sequences.num_tokens();
   report["tokens_digest"] = dataset.batches.Digest();
-  report["dataset"] = DatasetReportToJson(dataset.report);
+  report["dataset"] = text::DatasetReportToJson(dataset.report);
   return report;
 }
 
@@ -165,17 +170,17 @@ std::string FormatLine(absl::string_view name, absl::string_view value) {
   return absl::StrFormat("  %-34s %s\n", name, value);
 }
 
-std::string FormatDataset(const LoadedDataset& dataset) {
-  const TokenSequences& sequences = dataset.batches.sequences();
+std::string FormatDataset(const text::LoadedDataset& dataset) {
+  const text::TokenSequences& sequences = dataset.batches.sequences();
   return absl::StrCat(
       FormatLine("sequences used", absl::StrCat(sequences.num_sequences())),
       FormatLine("tokens used", absl::StrCat(sequences.num_tokens())),
       FormatLine("tokens sha256", dataset.batches.Digest()),
-      FormatDatasetReport(dataset.report));
+      text::FormatDatasetReport(dataset.report));
 }
 
 StepOutcome OutcomeOf(const ArtifactOutput& output, absl::string_view name,
-                      const Json& report, absl::string_view text) {
+                      const base::Json& report, absl::string_view text) {
   const ArtifactPaths paths = PathsOfArtifact(output, name);
   const bool has_pt = output.format() == OutputFormat::PT;
   return {report, absl::StrCat(
@@ -188,32 +193,33 @@ StepOutcome OutcomeOf(const ArtifactOutput& output, absl::string_view name,
 namespace internal {
 
 absl::Status RemoveReport(const ArtifactPaths& paths) {
-  if (!PathExists(paths.report)) return absl::OkStatus();
-  if (ListDirectory(paths.report).ok()) {
+  if (!base::PathExists(paths.report)) return absl::OkStatus();
+  if (base::ListDirectory(paths.report).ok()) {
     return absl::FailedPreconditionError(absl::StrCat(
         paths.report,
         ": expected a file, found a directory; move it away, or choose another "
         "path"));
   }
-  FileSystem& file_system = PosixFileSystem();
+  base::FileSystem& file_system = base::PosixFileSystem();
   MOE_RETURN_IF_ERROR(file_system.RemoveAll(paths.report));
-  return file_system.SyncDirectory(SplitPath(paths.report).parent);
+  return file_system.SyncDirectory(base::SplitPath(paths.report).parent);
 }
 
-absl::StatusOr<Json> WriteReport(const ArtifactPaths& paths,
-                                 absl::string_view name, const Json& report,
-                                 bool overwrite) {
-  Json whole = Json::object();
+absl::StatusOr<base::Json> WriteReport(const ArtifactPaths& paths,
+                                       absl::string_view name,
+                                       const base::Json& report,
+                                       bool overwrite) {
+  base::Json whole = base::Json::object();
   whole["artifact"] = name;
-  MOE_ASSIGN_OR_RETURN(whole["sha256"], HexSha256OfFile(paths.artifact));
+  MOE_ASSIGN_OR_RETURN(whole["sha256"], base::HexSha256OfFile(paths.artifact));
   whole.update(report);
-  const std::string text = FormatJson(whole);
-  MOE_RETURN_IF_ERROR(WriteFileAtomically(
+  const std::string text = base::FormatJson(whole);
+  MOE_RETURN_IF_ERROR(base::WriteFileAtomically(
       paths.report, overwrite,
-      [&](WritableFile& file) { return file.Append(text); }));
+      [&](base::WritableFile& file) { return file.Append(text); }));
   return whole;
 }
 
 }  // namespace internal
 
-}  // namespace moe
+}  // namespace moe::steps

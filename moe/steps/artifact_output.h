@@ -19,7 +19,7 @@
 #include "moe/steps/step_kind.h"
 #include "moe/text/dataset/load_dataset.h"
 
-namespace moe {
+namespace moe::steps {
 
 struct OutputTarget {
   std::string flag;  // "--save_path"
@@ -52,7 +52,8 @@ template <typename Artifact>
 absl::Status CheckArtifactOutput(const ArtifactOutput& output);
 
 // Who made an artifact, for its metadata.
-inline ArtifactMetadata MetadataOf(const StepRequest& request, int64_t seed) {
+inline checkpoint::ArtifactMetadata MetadataOf(const StepRequest& request,
+                                               int64_t seed) {
   return {kToolVersion, request.kind->name, /*spec_digest=*/"",
           static_cast<uint64_t>(seed)};
 }
@@ -70,51 +71,54 @@ ArtifactPaths PathsOfArtifact(const ArtifactOutput& output,
 // older report is gone before the artifact is replaced, so that one never
 // stands beside another artifact than its own.
 template <typename Artifact>
-absl::StatusOr<Json> WriteArtifactAndReport(const Artifact& artifact,
-                                            const ArtifactMetadata& metadata,
-                                            const Json& report,
-                                            const ArtifactOutput& output);
+absl::StatusOr<base::Json> WriteArtifactAndReport(
+    const Artifact& artifact, const checkpoint::ArtifactMetadata& metadata,
+    const base::Json& report, const ArtifactOutput& output);
 
 // The output of a step that writes a checkpoint: a CheckpointOutput, or a
 // message with the same fields. InvalidArgument, with the flag, if
 // max_shard_size is no size or 0.
 template <typename Output>
-absl::StatusOr<ConversionOutput> ConversionOutputOf(const Output& output);
+absl::StatusOr<convert::ConversionOutput> ConversionOutputOf(
+    const Output& output);
 
 // Whether the file is a report whose "artifact" is `name`.
 bool IsReportOf(const std::string& path, absl::string_view name);
 
 // `report` with what the walk went over behind what it has: "num_sequences",
 // "num_tokens", "tokens_digest", and the "dataset" that they were drawn from.
-Json WithDataset(Json report, const LoadedDataset& dataset);
+base::Json WithDataset(base::Json report, const text::LoadedDataset& dataset);
 
 // What was written, with its digest, and `text`, the step's own.
 StepOutcome OutcomeOf(const ArtifactOutput& output, absl::string_view name,
-                      const Json& report, absl::string_view text);
+                      const base::Json& report, absl::string_view text);
 
 // For that text: "  NAME  VALUE\n", the value in a fixed column.
 std::string FormatLine(absl::string_view name, absl::string_view value);
 
 // For that text: what the walk went over, as WithDataset has it, and the
 // dataset's report.
-std::string FormatDataset(const LoadedDataset& dataset);
+std::string FormatDataset(const text::LoadedDataset& dataset);
 
 // ---- Implementation ----
 
 namespace internal {
 absl::StatusOr<int64_t> ShardBytes(const std::string& max_shard_size);
 absl::Status RemoveReport(const ArtifactPaths& paths);
-absl::StatusOr<Json> WriteReport(const ArtifactPaths& paths,
-                                 absl::string_view name, const Json& report,
-                                 bool overwrite);
+absl::StatusOr<base::Json> WriteReport(const ArtifactPaths& paths,
+                                       absl::string_view name,
+                                       const base::Json& report,
+                                       bool overwrite);
 absl::Status CheckOutput(
     const ArtifactOutput& output, absl::string_view name,
     const std::function<bool(const std::string&)>& is_pt_of_artifact);
 }  // namespace internal
 
 template <typename Output>
-absl::StatusOr<ConversionOutput> ConversionOutputOf(const Output& output) {
-  ConversionOutput checkpoint = {output.save_path(), output.overwrite()};
+absl::StatusOr<convert::ConversionOutput> ConversionOutputOf(
+    const Output& output) {
+  convert::ConversionOutput checkpoint = {output.save_path(),
+                                          output.overwrite()};
   if (output.has_max_shard_size()) {
     const absl::StatusOr<int64_t> bytes =
         internal::ShardBytes(output.max_shard_size());
@@ -126,29 +130,28 @@ absl::StatusOr<ConversionOutput> ConversionOutputOf(const Output& output) {
 
 template <typename Artifact>
 absl::Status CheckArtifactOutput(const ArtifactOutput& output) {
-  return internal::CheckOutput(output, Artifact::kName,
-                               [](const std::string& path) {
-                                 return ReadArtifact<Artifact>(path).ok();
-                               });
+  return internal::CheckOutput(
+      output, Artifact::kName, [](const std::string& path) {
+        return checkpoint::ReadArtifact<Artifact>(path).ok();
+      });
 }
 
 template <typename Artifact>
-absl::StatusOr<Json> WriteArtifactAndReport(const Artifact& artifact,
-                                            const ArtifactMetadata& metadata,
-                                            const Json& report,
-                                            const ArtifactOutput& output) {
+absl::StatusOr<base::Json> WriteArtifactAndReport(
+    const Artifact& artifact, const checkpoint::ArtifactMetadata& metadata,
+    const base::Json& report, const ArtifactOutput& output) {
   const ArtifactPaths paths = PathsOfArtifact(output, Artifact::kName);
   // A signal ends the command before all of it or after.
-  const MutationSection section;
+  const base::MutationSection section;
   if (output.overwrite()) {
     absl::Status status = internal::RemoveReport(paths);
     if (!status.ok()) return status;
   }
-  ArtifactWriteOptions options;
+  checkpoint::ArtifactWriteOptions options;
   options.pt = output.format() == OutputFormat::PT;
   options.overwrite = output.overwrite();
-  if (absl::Status status =
-          WriteArtifact(artifact, metadata, output.save_path(), options);
+  if (absl::Status status = checkpoint::WriteArtifact(
+          artifact, metadata, output.save_path(), options);
       !status.ok()) {
     return status;
   }
@@ -156,6 +159,6 @@ absl::StatusOr<Json> WriteArtifactAndReport(const Artifact& artifact,
                                output.overwrite());
 }
 
-}  // namespace moe
+}  // namespace moe::steps
 
 #endif  // MOE_STEPS_ARTIFACT_OUTPUT_H_

@@ -10,10 +10,10 @@
 #include "moe/checkpoint/safetensors_file.h"
 #include "moe/checkpoint/safetensors_header.h"
 
-namespace moe {
+namespace moe::steps {
 namespace {
 
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::StatusIs;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
@@ -27,13 +27,13 @@ OutputTarget FileAt(const std::string& path, bool overwrite) {
 }
 
 TEST(CheckOutputFileTest, TakesWhatCanBeWritten) {
-  const testing::TempDirectory directory;
+  const base::testing::TempDirectory directory;
   MOE_EXPECT_OK(CheckOutputFile(FileAt(directory.Path("new"), false)));
   MOE_EXPECT_OK(CheckOutputFile(FileAt(directory.Path("a/b/new"), true)));
 }
 
 TEST(CheckOutputFileTest, RefusesADirectory) {
-  const testing::TempDirectory directory;
+  const base::testing::TempDirectory directory;
   EXPECT_THAT(
       CheckOutputFile(FileAt(directory.path(), true)),
       StatusIs(absl::StatusCode::kInvalidArgument,
@@ -42,11 +42,13 @@ TEST(CheckOutputFileTest, RefusesADirectory) {
 }
 
 TEST(CheckOutputFileTest, ReplacesItsOwnKindAlone) {
-  const testing::TempDirectory directory;
+  const base::testing::TempDirectory directory;
   const std::string own = directory.Path("own");
   const std::string other = directory.Path("other");
-  MOE_ASSERT_OK(WriteSafetensorsFile(own, {}, {{"artifact", "tokens"}}, false));
-  MOE_ASSERT_OK(WriteSafetensorsFile(other, {}, {{"artifact", "x"}}, false));
+  MOE_ASSERT_OK(checkpoint::WriteSafetensorsFile(
+      own, {}, {{"artifact", "tokens"}}, false));
+  MOE_ASSERT_OK(
+      checkpoint::WriteSafetensorsFile(other, {}, {{"artifact", "x"}}, false));
   EXPECT_THAT(CheckOutputFile(FileAt(own, false)),
               StatusIs(absl::StatusCode::kAlreadyExists,
                        HasSubstr("pass --overwrite")));
@@ -60,7 +62,7 @@ TEST(CheckOutputFileTest, ReplacesItsOwnKindAlone) {
 }
 
 TEST(CheckOutputFileTest, ReplacesAnEmptyFileIfAsked) {
-  const testing::TempDirectory directory;
+  const base::testing::TempDirectory directory;
   const std::string empty = directory.Write("empty", "");
   MOE_EXPECT_OK(CheckOutputFile(FileAt(empty, true)));
   EXPECT_THAT(CheckOutputFile(FileAt(empty, false)),
@@ -69,4 +71,4 @@ TEST(CheckOutputFileTest, ReplacesAnEmptyFileIfAsked) {
 
 }  // namespace
 
-}  // namespace moe
+}  // namespace moe::steps

@@ -18,7 +18,7 @@
 #include "moe/steps/step_kind.h"
 #include "moe/text/dataset/load_dataset.h"
 
-namespace moe {
+namespace moe::steps {
 absl::Status CheckReportOutput(const StepRequest& request) {
   const auto& output = request.OutputAs<ReportedCheckpointOutput>();
   if (output.report_out().empty()) return absl::OkStatus();
@@ -31,39 +31,40 @@ absl::Status CheckReportOutput(const StepRequest& request) {
 }
 
 absl::StatusOr<ReportedCheckpoint> WriteCheckpointAndReport(
-    const StepRequest& request, WriteCheckpoint write, const Json& own,
-    const LoadedDataset& dataset) {
+    const StepRequest& request, WriteCheckpoint write, const base::Json& own,
+    const text::LoadedDataset& dataset) {
   const auto& output = request.OutputAs<ReportedCheckpointOutput>();
   const std::string& report_out = output.report_out();
   const std::string name(CheckpointReportName(request.kind->made));
-  std::optional<MutationSection> section;
-  MOE_ASSIGN_OR_RETURN(ConversionOutput checkpoint, ConversionOutputOf(output));
+  std::optional<base::MutationSection> section;
+  MOE_ASSIGN_OR_RETURN(convert::ConversionOutput checkpoint,
+                       ConversionOutputOf(output));
   // An older report is gone before the checkpoint is replaced, so that it never
   // stands beside another one.
   absl::Status removed;
   checkpoint.before_commit = [&] {
     section.emplace();
     if (output.overwrite() && IsReportOf(report_out, name)) {
-      removed = PosixFileSystem().RemoveAll(report_out);
+      removed = base::PosixFileSystem().RemoveAll(report_out);
     }
   };
   ReportedCheckpoint made;
   MOE_ASSIGN_OR_RETURN(made.written, write(checkpoint));
   MOE_RETURN_IF_ERROR(removed);
   made.report["artifact"] = name;
-  made.report["checkpoint"] = SplitPath(output.save_path()).name;
-  AddWritten(made.written, made.report);
+  made.report["checkpoint"] = base::SplitPath(output.save_path()).name;
+  convert::AddWritten(made.written, made.report);
   made.report.update(own);
   made.report = WithDataset(made.report, dataset);
   if (!report_out.empty()) {
-    const std::string text = FormatJson(made.report);
+    const std::string text = base::FormatJson(made.report);
     // What is there now is no older report: it may be a file of the checkpoint.
-    MOE_RETURN_IF_ERROR(WriteFileAtomically(
+    MOE_RETURN_IF_ERROR(base::WriteFileAtomically(
         report_out, /*overwrite=*/false,
-        [&](WritableFile& file) { return file.Append(text); }));
+        [&](base::WritableFile& file) { return file.Append(text); }));
   }
   made.report["checkpoint"] = output.save_path();
   return made;
 }
 
-}  // namespace moe
+}  // namespace moe::steps

@@ -14,18 +14,20 @@
 #include "moe/steps/step_kind.h"
 #include "moe/text/dataset/load_dataset.h"
 
-namespace moe {
+namespace moe::steps {
 
 // The errors of CheckOutputFile for --report_out, where it is given.
 absl::Status CheckReportOutput(const StepRequest& request);
 
 // Writes the checkpoint to where it is told to.
-using WriteCheckpoint = absl::FunctionRef<absl::StatusOr<WrittenCheckpoint>(
-    const ConversionOutput&)>;
+using WriteCheckpoint =
+    absl::FunctionRef<absl::StatusOr<convert::WrittenCheckpoint>(
+        const convert::ConversionOutput&)>;
 
 struct ReportedCheckpoint {
-  WrittenCheckpoint written;
-  Json report;  // That of --report_out, but with the path of the checkpoint.
+  convert::WrittenCheckpoint written;
+  base::Json
+      report;  // That of --report_out, but with the path of the checkpoint.
 };
 
 // Writes the checkpoint, then --report_out where it is given: a signal ends the
@@ -33,9 +35,9 @@ struct ReportedCheckpoint {
 // "checkpoint"}, what AddWritten adds, `own`, and what WithDataset adds. The
 // errors of ConversionOutputOf, `write` and WriteFileAtomically.
 absl::StatusOr<ReportedCheckpoint> WriteCheckpointAndReport(
-    const StepRequest& request, WriteCheckpoint write, const Json& own,
-    const LoadedDataset& dataset);
+    const StepRequest& request, WriteCheckpoint write, const base::Json& own,
+    const text::LoadedDataset& dataset);
 
-}  // namespace moe
+}  // namespace moe::steps
 
 #endif  // MOE_STEPS_CHECKPOINT_AND_REPORT_H_

@@ -36,7 +36,7 @@
 #include "moe/steps/step_kind.h"
 #include "moe/steps/walk_session.h"
 
-namespace moe {
+namespace moe::steps {
 namespace {
 
 using ::google::protobuf::Message;
@@ -57,7 +57,8 @@ constexpr char kNotes[] =
 template <typename Artifact>
 absl::StatusOr<std::optional<Artifact>> ReadGiven(const std::string& path) {
   if (path.empty()) return std::optional<Artifact>();
-  MOE_ASSIGN_OR_RETURN(Artifact artifact, ReadArtifact<Artifact>(path));
+  MOE_ASSIGN_OR_RETURN(Artifact artifact,
+                       checkpoint::ReadArtifact<Artifact>(path));
   return std::optional<Artifact>(std::move(artifact));
 }
 
@@ -67,83 +68,95 @@ const Artifact* PointerTo(const std::optional<Artifact>& artifact) {
 }
 
 using Conversion = std::function<absl::StatusOr<StepOutcome>(
-    const Checkpoint&, const ConversionOutput&, const ConversionResources&)>;
+    const checkpoint::Checkpoint&, const convert::ConversionOutput&,
+    const convert::ConversionResources&)>;
 
 // Opens the checkpoint and converts it with the threads of MOE_NUM_THREADS.
 absl::StatusOr<StepOutcome> Convert(const StepRequest& request,
-                                    Progress& progress,
+                                    base::Progress& progress,
                                     const Conversion& convert) {
   MOE_ASSIGN_OR_RETURN(
-      const ConversionOutput output,
+      const convert::ConversionOutput output,
       ConversionOutputOf(request.OutputAs<CheckpointOutput>()));
-  MOE_ASSIGN_OR_RETURN(const int num_threads, NumThreadsFromEnvironment());
-  MOE_ASSIGN_OR_RETURN(const Checkpoint checkpoint,
-                       Checkpoint::Open(request.Path(kModelPathFlag)));
-  ThreadPool pool(num_threads);
+  MOE_ASSIGN_OR_RETURN(const int num_threads,
+                       base::NumThreadsFromEnvironment());
+  MOE_ASSIGN_OR_RETURN(
+      const checkpoint::Checkpoint checkpoint,
+      checkpoint::Checkpoint::Open(request.Path(kModelPathFlag)));
+  base::ThreadPool pool(num_threads);
   return convert(checkpoint, output, {pool, progress});
 }
 
 absl::StatusOr<StepOutcome> RunMlp(const StepRequest& request,
-                                   Progress& progress) {
+                                   base::Progress& progress) {
   const auto& options = request.OptionsAs<MlpConversionOptions>();
   const std::string gates_path = request.Path(kGatesFlag);
   const std::string indices_path = request.Path(kIndicesFlag);
-  MOE_ASSIGN_OR_RETURN(const std::optional<GateWeights> gates,
-                       ReadGiven<GateWeights>(gates_path));
-  MOE_ASSIGN_OR_RETURN(const std::optional<NeuronIndices> indices,
-                       ReadGiven<NeuronIndices>(indices_path));
-  const MlpArtifacts given = {PointerTo(gates), gates_path, PointerTo(indices),
-                              indices_path};
-  const ConversionSources sources = {gates_path, indices_path, options.seed()};
+  MOE_ASSIGN_OR_RETURN(const std::optional<checkpoint::GateWeights> gates,
+                       ReadGiven<checkpoint::GateWeights>(gates_path));
+  MOE_ASSIGN_OR_RETURN(const std::optional<checkpoint::NeuronIndices> indices,
+                       ReadGiven<checkpoint::NeuronIndices>(indices_path));
+  const convert::MlpArtifacts given = {PointerTo(gates), gates_path,
+                                       PointerTo(indices), indices_path};
+  const convert::ConversionSources sources = {gates_path, indices_path,
+                                              options.seed()};
   return Convert(
       request, progress,
-      [&](const Checkpoint& dense, const ConversionOutput& output,
-          const ConversionResources& resources) -> absl::StatusOr<StepOutcome> {
+      [&](const checkpoint::Checkpoint& dense,
+          const convert::ConversionOutput& output,
+          const convert::ConversionResources& resources)
+          -> absl::StatusOr<StepOutcome> {
         MOE_ASSIGN_OR_RETURN(
-            const MlpConversion conversion,
-            ConvertMlp(dense, options, given, output, resources));
+            const convert::MlpConversion conversion,
+            convert::ConvertMlp(dense, options, given, output, resources));
         return StepOutcome{
-            MlpConversionToJson(output.path, conversion, sources),
-            FormatMlpConversion(output.path, conversion, sources)};
+            convert::MlpConversionToJson(output.path, conversion, sources),
+            convert::FormatMlpConversion(output.path, conversion, sources)};
       });
 }
 
 absl::StatusOr<StepOutcome> RunAttention(const StepRequest& request,
-                                         Progress& progress) {
+                                         base::Progress& progress) {
   const auto& options = request.OptionsAs<AttentionConversionOptions>();
   const std::string path = request.Path(kAttentionGatesFlag);
-  MOE_ASSIGN_OR_RETURN(const std::optional<GateWeights> gates,
-                       ReadGiven<GateWeights>(path));
-  const AttentionArtifacts given = {PointerTo(gates), path};
-  const ConversionSources sources = {path, /*neuron_indices_path=*/"",
-                                     options.seed()};
+  MOE_ASSIGN_OR_RETURN(const std::optional<checkpoint::GateWeights> gates,
+                       ReadGiven<checkpoint::GateWeights>(path));
+  const convert::AttentionArtifacts given = {PointerTo(gates), path};
+  const convert::ConversionSources sources = {path, /*neuron_indices_path=*/"",
+                                              options.seed()};
   return Convert(
       request, progress,
-      [&](const Checkpoint& from, const ConversionOutput& output,
-          const ConversionResources& resources) -> absl::StatusOr<StepOutcome> {
+      [&](const checkpoint::Checkpoint& from,
+          const convert::ConversionOutput& output,
+          const convert::ConversionResources& resources)
+          -> absl::StatusOr<StepOutcome> {
         MOE_ASSIGN_OR_RETURN(
-            const AttentionConversion conversion,
-            ConvertAttention(from, options, given, output, resources));
-        return StepOutcome{
-            AttentionConversionToJson(output.path, conversion, sources),
-            FormatAttentionConversion(output.path, conversion, sources)};
+            const convert::AttentionConversion conversion,
+            convert::ConvertAttention(from, options, given, output, resources));
+        return StepOutcome{convert::AttentionConversionToJson(
+                               output.path, conversion, sources),
+                           convert::FormatAttentionConversion(
+                               output.path, conversion, sources)};
       });
 }
 
 absl::StatusOr<StepOutcome> RunExport(const StepRequest& request,
-                                      Progress& progress) {
+                                      base::Progress& progress) {
   const auto& options = request.OptionsAs<ExportOptions>();
-  const std::string target = OptionText(
+  const std::string target = base::OptionText(
       options, *ExportOptions::descriptor()->FindFieldByName("target"));
   return Convert(
       request, progress,
-      [&](const Checkpoint& from, const ConversionOutput& output,
-          const ConversionResources& resources) -> absl::StatusOr<StepOutcome> {
+      [&](const checkpoint::Checkpoint& from,
+          const convert::ConversionOutput& output,
+          const convert::ConversionResources& resources)
+          -> absl::StatusOr<StepOutcome> {
         MOE_ASSIGN_OR_RETURN(
-            const ExportedCheckpoint exported,
-            ExportCheckpoint(from, options, output, resources));
-        return StepOutcome{ExportToJson(output.path, target, exported),
-                           FormatExport(output.path, target, exported)};
+            const convert::ExportedCheckpoint exported,
+            convert::ExportCheckpoint(from, options, output, resources));
+        return StepOutcome{
+            convert::ExportToJson(output.path, target, exported),
+            convert::FormatExport(output.path, target, exported)};
       });
 }
 
@@ -155,7 +168,7 @@ void MlpCost(const CostedStep& step, CostModel& model) {
     const int64_t num_clusters = model.num_clusters(step.reads.at(kGatesFlag));
     if (num_clusters > 0) options.set_num_experts(num_clusters);
   }
-  options = WithPublishedSettings(options, nullptr, nullptr);
+  options = convert::WithPublishedSettings(options, nullptr, nullptr);
   model.Convert();
   model.share(step.name).mlp =
       model.Mixed((static_cast<double>(options.top_k()) + residual) /
@@ -208,7 +221,7 @@ StepKind ConvertMlpKind(MlpConversionOptions::Kind which) {
   // A residual conversion draws nothing.
   if (residual) kind.left_out = {"seed"};
   kind.validate = [](const Message& message) {
-    return ValidateMlpConversionOptions(
+    return convert::ValidateMlpConversionOptions(
         static_cast<const MlpConversionOptions&>(message));
   };
   kind.run = RunMlp;
@@ -255,7 +268,7 @@ StepKind AttentionConversionKind() {
   kind.options = std::make_shared<AttentionConversionOptions>();
   kind.output = std::make_shared<CheckpointOutput>();
   kind.validate = [](const Message& message) {
-    return ValidateAttentionConversionOptions(
+    return convert::ValidateAttentionConversionOptions(
         static_cast<const AttentionConversionOptions&>(message));
   };
   kind.run = RunAttention;
@@ -281,4 +294,4 @@ StepKind ExportKind() {
   return kind;
 }
 
-}  // namespace moe
+}  // namespace moe::steps

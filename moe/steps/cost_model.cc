@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-namespace moe {
+namespace moe::steps {
 namespace {
 
 constexpr auto kFloatBytes = static_cast<int64_t>(sizeof(float));
@@ -92,4 +92,4 @@ double CostModel::Mixed(double share, int64_t num_contract_layers) const {
   return dense + (1.0 - dense) * share;
 }
 
-}  // namespace moe
+}  // namespace moe::steps

@@ -9,7 +9,7 @@
 
 #include "moe/checkpoint/llama_config.h"
 
-namespace moe {
+namespace moe::steps {
 
 struct StepCost {
   std::string name;
@@ -24,7 +24,7 @@ struct StepCost {
 
 // The size of the dense model, from which costs follow.
 struct ModelSize {
-  LlamaConfig config;
+  checkpoint::LlamaConfig config;
   int64_t stored_bytes = 0;  // The size of all weights.
 };
 struct DatasetSize {
@@ -63,7 +63,7 @@ class CostModel {
   // The residual expert of the neurons that a step made, in routed experts.
   double& num_residual(const std::string& name) { return num_residual_[name]; }
 
-  const LlamaConfig& config() const { return model_.config; }
+  const checkpoint::LlamaConfig& config() const { return model_.config; }
   double num_tokens(const std::string& dataset) const;
   double HeadFlops(const std::string& dataset) const;
   int64_t HiddenBytes(const std::string& dataset) const;
@@ -96,6 +96,6 @@ class CostModel {
   StepCost step_;
 };
 
-}  // namespace moe
+}  // namespace moe::steps
 
 #endif  // MOE_STEPS_COST_MODEL_H_

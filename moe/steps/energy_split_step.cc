@@ -23,28 +23,29 @@
 #include "moe/steps/step_kind.h"
 #include "moe/steps/walk_session.h"
 
-namespace moe {
+namespace moe::steps {
 namespace {
 
 absl::StatusOr<StepOutcome> Run(const StepRequest& request,
-                                Progress& progress) {
+                                base::Progress& progress) {
   const auto& options = request.OptionsAs<EnergySplitOptions>();
   MOE_RETURN_IF_ERROR(CheckRouterAndNeuronsOutput(request));
   MOE_ASSIGN_OR_RETURN(const std::unique_ptr<WalkSession> session,
                        WalkSession::Open(request, progress));
   MOE_ASSIGN_OR_RETURN(
-      const EnergySplit split,
-      SplitByEnergy(session->model(), session->sequences(), options,
-                    SingleWalk(), session->resources()));
+      const reconstruct::EnergySplit split,
+      reconstruct::SplitByEnergy(session->model(), session->sequences(),
+                                 options, SingleWalk(), session->resources()));
   return WriteRouterAndNeurons(
       request, {split.gate_weights, split.neuron_indices},
-      {WithDataset(EnergySplitReportToJson(options, split), session->dataset()),
+      {WithDataset(reconstruct::EnergySplitReportToJson(options, split),
+                   session->dataset()),
        absl::StrCat(FormatDataset(session->dataset()),
-                    FormatEnergySplitReport(split))});
+                    reconstruct::FormatEnergySplitReport(split))});
 }
 
 absl::Status Validate(const google::protobuf::Message& options) {
-  return ValidateEnergySplitOptions(
+  return reconstruct::ValidateEnergySplitOptions(
       static_cast<const EnergySplitOptions&>(options));
 }
 
@@ -66,7 +67,7 @@ void Cost(const CostedStep& step, CostModel& model) {
             static_cast<double>(options.top_k() + 1) * neurons));
   model.step().memory_bytes += static_cast<int64_t>(
       model.num_tokens(dataset) * (hidden + neurons) * sizeof(float));
-  AddRouterAndNeurons(step, ExpertCountsOf(options), model);
+  AddRouterAndNeurons(step, reconstruct::ExpertCountsOf(options), model);
 }
 
 }  // namespace
@@ -95,4 +96,4 @@ StepKind EnergySplitKind() {
   return kind;
 }
 
-}  // namespace moe
+}  // namespace moe::steps

@@ -45,7 +45,7 @@
 #include "moe/text/dataset/load_dataset.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::steps {
 namespace {
 
 // What the report says that it is of.
@@ -65,32 +65,34 @@ std::string NumericsOf(const StepRequest& request) {
 // the order logits.0, logits.1, ..., input_ids.0, ...
 class LogitsFile {
  public:
-  LogitsFile(const TokenSequences& sequences, int64_t max_sequences)
+  LogitsFile(const text::TokenSequences& sequences, int64_t max_sequences)
       : sequences_(sequences),
         count_(std::min(max_sequences, sequences.num_sequences())) {}
 
   // Evaluates into the file. The section is entered before the file gets its
   // name.
-  absl::StatusOr<LossEvaluation> Write(
-      const StepRequest& request, AnyWalkSession& session, Model* reference,
-      std::optional<MutationSection>& section) const {
+  absl::StatusOr<evaluate::LossEvaluation> Write(
+      const StepRequest& request, AnyWalkSession& session,
+      model::Model* reference,
+      std::optional<base::MutationSection>& section) const {
     const auto& output = request.OutputAs<EvaluationOutput>();
-    absl::StatusOr<LossEvaluation> evaluation = absl::InternalError("not run");
-    const auto write = [&](WritableFile& file) -> absl::Status {
-      MOE_ASSIGN_OR_RETURN(
-          SafetensorsWriter writer,
-          SafetensorsWriter::Create(file, Specs(session.model().config()),
-                                    {{"tool_version", kToolVersion},
-                                     {"step", "evaluate"},
-                                     {"numerics", NumericsOf(request)}}));
+    absl::StatusOr<evaluate::LossEvaluation> evaluation =
+        absl::InternalError("not run");
+    const auto write = [&](base::WritableFile& file) -> absl::Status {
+      MOE_ASSIGN_OR_RETURN(checkpoint::SafetensorsWriter writer,
+                           checkpoint::SafetensorsWriter::Create(
+                               file, Specs(session.model().config()),
+                               {{"tool_version", kToolVersion},
+                                {"step", "evaluate"},
+                                {"numerics", NumericsOf(request)}}));
       evaluation = Evaluate(request, session, reference, writer);
       MOE_RETURN_IF_ERROR(evaluation.status());
       MOE_RETURN_IF_ERROR(AppendIds(writer));
       section.emplace();
       return writer.Finish();
     };
-    MOE_RETURN_IF_ERROR(
-        WriteFileAtomically(output.logits_out(), output.overwrite(), write));
+    MOE_RETURN_IF_ERROR(base::WriteFileAtomically(output.logits_out(),
+                                                  output.overwrite(), write));
     return evaluation;
   }
 
@@ -99,35 +101,36 @@ class LogitsFile {
     return static_cast<int64_t>(sequences_.input_ids(sequence).size());
   }
 
-  std::vector<TensorSpec> Specs(const LlamaConfig& config) const {
-    std::vector<TensorSpec> specs;
+  std::vector<checkpoint::TensorSpec> Specs(
+      const checkpoint::LlamaConfig& config) const {
+    std::vector<checkpoint::TensorSpec> specs;
     for (int64_t s = 0; s < count_; ++s) {
       specs.push_back({absl::StrCat("logits.", s),
-                       Dtype::kF32,
+                       checkpoint::Dtype::kF32,
                        {LengthOf(s), config.vocab_size}});
     }
     for (int64_t s = 0; s < count_; ++s) {
-      specs.push_back(
-          {absl::StrCat("input_ids.", s), Dtype::kI32, {LengthOf(s)}});
+      specs.push_back({absl::StrCat("input_ids.", s),
+                       checkpoint::Dtype::kI32,
+                       {LengthOf(s)}});
     }
     return specs;
   }
 
-  absl::StatusOr<LossEvaluation> Evaluate(const StepRequest& request,
-                                          AnyWalkSession& session,
-                                          Model* reference,
-                                          SafetensorsWriter& writer) const {
-    const LogitsSink sink = [&](MatrixView<const float> rows) {
+  absl::StatusOr<evaluate::LossEvaluation> Evaluate(
+      const StepRequest& request, AnyWalkSession& session,
+      model::Model* reference, checkpoint::SafetensorsWriter& writer) const {
+    const evaluate::LogitsSink sink = [&](base::MatrixView<const float> rows) {
       return writer.Append(absl::string_view(
           reinterpret_cast<const char*>(rows.data),
           static_cast<size_t>(rows.rows * rows.cols) * sizeof(float)));
     };
-    return EvaluateLoss(session.model(), sequences_,
-                        request.OptionsAs<EvaluateOptions>(), SingleWalk(),
-                        {sink, reference}, session.resources());
+    return evaluate::EvaluateLoss(
+        session.model(), sequences_, request.OptionsAs<EvaluateOptions>(),
+        SingleWalk(), {sink, reference}, session.resources());
   }
 
-  absl::Status AppendIds(SafetensorsWriter& writer) const {
+  absl::Status AppendIds(checkpoint::SafetensorsWriter& writer) const {
     for (int64_t s = 0; s < count_; ++s) {
       const auto ids = sequences_.input_ids(s);
       MOE_RETURN_IF_ERROR(writer.Append(
@@ -137,7 +140,7 @@ class LogitsFile {
     return absl::OkStatus();
   }
 
-  const TokenSequences& sequences_;
+  const text::TokenSequences& sequences_;
   const int64_t count_;
 };
 
@@ -147,12 +150,13 @@ struct Timing {
 };
 
 // The same wherever it runs.
-Json ResultToJson(const StepRequest& request, const LoadedDataset& dataset,
-                  const LossEvaluation& evaluation) {
-  Json json = Json::object();
+base::Json ResultToJson(const StepRequest& request,
+                        const text::LoadedDataset& dataset,
+                        const evaluate::LossEvaluation& evaluation) {
+  base::Json json = base::Json::object();
   json["numerics"] = NumericsOf(request);
   if (IsExact(request)) {
-    json["numerics_contract"] = kNumericsContractVersion;
+    json["numerics_contract"] = kernels::kNumericsContractVersion;
     json["losses_digest"] = evaluation.losses_digest;
   }
   json["loss"] = evaluation.mean_loss;
@@ -162,28 +166,30 @@ Json ResultToJson(const StepRequest& request, const LoadedDataset& dataset,
   json["num_predicted_tokens"] = evaluation.num_predicted_tokens;
   json["tokens_digest"] = dataset.batches.Digest();
   if (evaluation.divergence.has_value()) {
-    json.update(ReferenceDivergenceToJson(*evaluation.divergence));
+    json.update(evaluate::ReferenceDivergenceToJson(*evaluation.divergence));
   }
   if (!evaluation.expert_loads.empty()) {
-    json["expert_load"] = ExpertLoadToJson(evaluation.expert_loads);
+    json["expert_load"] = evaluate::ExpertLoadToJson(evaluation.expert_loads);
   }
-  json["dataset"] = DatasetReportToJson(dataset.report);
+  json["dataset"] = text::DatasetReportToJson(dataset.report);
   return json;
 }
 
-absl::Status WriteReport(const EvaluationOutput& output, const Json& result) {
+absl::Status WriteReport(const EvaluationOutput& output,
+                         const base::Json& result) {
   if (output.report_out().empty()) return absl::OkStatus();
-  Json report = Json::object();
+  base::Json report = base::Json::object();
   report["artifact"] = kReportName;
   report.update(result);
-  const std::string text = FormatJson(report);
-  return WriteFileAtomically(
+  const std::string text = base::FormatJson(report);
+  return base::WriteFileAtomically(
       output.report_out(), output.overwrite(),
-      [&](WritableFile& file) { return file.Append(text); });
+      [&](base::WritableFile& file) { return file.Append(text); });
 }
 
-std::string FormatDivergence(const StepRequest& request,
-                             const std::optional<ReferenceDivergence>& found) {
+std::string FormatDivergence(
+    const StepRequest& request,
+    const std::optional<evaluate::ReferenceDivergence>& found) {
   if (!found.has_value()) return "";
   return absl::StrCat(
       FormatLine("reference", request.Path(kReferenceFlag)),
@@ -195,8 +201,10 @@ std::string FormatDivergence(const StepRequest& request,
                  absl::StrFormat("%.2f %%", 100.0 * found->agreement())));
 }
 
-std::string Table(const StepRequest& request, const LoadedDataset& dataset,
-                  const LossEvaluation& evaluation, const Timing& timing) {
+std::string Table(const StepRequest& request,
+                  const text::LoadedDataset& dataset,
+                  const evaluate::LossEvaluation& evaluation,
+                  const Timing& timing) {
   return absl::StrCat(
       request.Path(kModelPathFlag), " on ", request.Path(kDatasetFlag), ":\n",
       FormatLine("loss", absl::StrFormat("%.9f", evaluation.mean_loss)),
@@ -213,20 +221,21 @@ std::string Table(const StepRequest& request, const LoadedDataset& dataset,
       FormatLine("tokens per second",
                  absl::StrFormat("%.1f", timing.tokens_per_sec)),
       FormatLine("seconds", absl::StrFormat("%.2f", timing.sec)),
-      FormatLine("peak memory", FormatByteSize(PeakResidentBytes())),
-      FormatExpertLoad(evaluation.expert_loads),
-      FormatDatasetReport(dataset.report));
+      FormatLine("peak memory",
+                 base::FormatByteSize(base::PeakResidentBytes())),
+      evaluate::FormatExpertLoad(evaluation.expert_loads),
+      text::FormatDatasetReport(dataset.report));
 }
 
-void AddTiming(const Timing& timing, Json& json) {
+void AddTiming(const Timing& timing, base::Json& json) {
   json["seconds"] = timing.sec;
   json["tokens_per_sec"] = timing.tokens_per_sec;
-  json["peak_resident_bytes"] = PeakResidentBytes();
+  json["peak_resident_bytes"] = base::PeakResidentBytes();
 }
 
 // What can be wrong with the outputs, before anything is opened.
 absl::Status CheckOutputs(const EvaluationOutput& output) {
-  MOE_RETURN_IF_ERROR(SimdTargetFromEnvironment().status());
+  MOE_RETURN_IF_ERROR(kernels::SimdTargetFromEnvironment().status());
   if (!output.report_out().empty()) {
     MOE_RETURN_IF_ERROR(
         CheckOutputFile({"--report_out", output.report_out(),
@@ -243,31 +252,33 @@ absl::Status CheckOutputs(const EvaluationOutput& output) {
 }
 
 absl::StatusOr<StepOutcome> Evaluate(const StepRequest& request,
-                                     Progress& progress) {
+                                     base::Progress& progress) {
   const auto& options = request.OptionsAs<EvaluateOptions>();
   const auto& output = request.OutputAs<EvaluationOutput>();
   MOE_RETURN_IF_ERROR(CheckOutputs(output));
   MOE_ASSIGN_OR_RETURN(const std::unique_ptr<AnyWalkSession> session,
                        AnyWalkSession::Open(request, progress));
-  std::optional<Model> reference;
+  std::optional<model::Model> reference;
   if (!request.Path(kReferenceFlag).empty()) {
-    MOE_ASSIGN_OR_RETURN(reference, Model::Open(request.Path(kReferenceFlag)));
+    MOE_ASSIGN_OR_RETURN(reference,
+                         model::Model::Open(request.Path(kReferenceFlag)));
   }
-  Model* const reference_model = reference.has_value() ? &*reference : nullptr;
+  model::Model* const reference_model =
+      reference.has_value() ? &*reference : nullptr;
   const absl::Time start = absl::Now();
   // A signal ends the command before all its files are there or after.
-  std::optional<MutationSection> section;
+  std::optional<base::MutationSection> section;
   MOE_ASSIGN_OR_RETURN(
-      const LossEvaluation evaluation,
+      const evaluate::LossEvaluation evaluation,
       output.logits_out().empty()
-          ? EvaluateLoss(session->model(), session->sequences(), options,
-                         SingleWalk(), {nullptr, reference_model},
-                         session->resources())
+          ? evaluate::EvaluateLoss(
+                session->model(), session->sequences(), options, SingleWalk(),
+                {nullptr, reference_model}, session->resources())
           : LogitsFile(session->sequences(), options.num_logits_sequences())
                 .Write(request, *session, reference_model, section));
   const double sec = absl::ToDoubleSeconds(absl::Now() - start);
   const Timing timing = {sec, static_cast<double>(evaluation.num_tokens) / sec};
-  Json result = ResultToJson(request, session->dataset(), evaluation);
+  base::Json result = ResultToJson(request, session->dataset(), evaluation);
   MOE_RETURN_IF_ERROR(WriteReport(output, result));
   section.reset();
   AddTiming(timing, result);
@@ -315,7 +326,7 @@ StepKind EvaluationKind() {
   kind.options = std::make_shared<EvaluateOptions>();
   kind.output = std::make_shared<EvaluationOutput>();
   kind.validate = [](const google::protobuf::Message& options) {
-    return ValidateEvaluateOptions(
+    return evaluate::ValidateEvaluateOptions(
         static_cast<const EvaluateOptions&>(options));
   };
   kind.run = Evaluate;
@@ -324,4 +335,4 @@ StepKind EvaluationKind() {
   return kind;
 }
 
-}  // namespace moe
+}  // namespace moe::steps

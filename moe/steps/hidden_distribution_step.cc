@@ -17,13 +17,13 @@
 #include "moe/steps/step_kind.h"
 #include "moe/steps/walk_session.h"
 
-namespace moe {
+namespace moe::steps {
 namespace {
 
 struct DistributionStep {
-  using Artifact = Distribution;
-  using Sums = DistributionSums;
-  using ModelType = Model;
+  using Artifact = checkpoint::Distribution;
+  using Sums = align::DistributionSums;
+  using ModelType = model::Model;
 
   static absl::StatusOr<DistributionStep> Prepare(const StepRequest&) {
     return DistributionStep{};
@@ -31,19 +31,21 @@ struct DistributionStep {
 
   static std::vector<std::string> Digests() { return {}; }
 
-  static absl::StatusOr<DistributionSums> Sum(AnyWalkSession& session,
-                                              const ShardOptions& shard) {
-    return SumHiddenDistribution(session.model(), session.sequences(), shard,
-                                 SingleWalk(), session.resources());
+  static absl::StatusOr<align::DistributionSums> Sum(
+      AnyWalkSession& session, const ShardOptions& shard) {
+    return align::SumHiddenDistribution(session.model(), session.sequences(),
+                                        shard, SingleWalk(),
+                                        session.resources());
   }
 
-  static absl::StatusOr<Finished<Distribution>> Finish(
-      const DistributionSums& sums) {
-    MOE_ASSIGN_OR_RETURN(Distribution distribution, sums.ToDistribution());
-    Json report = DistributionReportToJson(distribution);
-    std::string text = FormatDistributionReport(distribution);
-    return Finished<Distribution>{std::move(distribution), std::move(report),
-                                  std::move(text)};
+  static absl::StatusOr<Finished<checkpoint::Distribution>> Finish(
+      const align::DistributionSums& sums) {
+    MOE_ASSIGN_OR_RETURN(checkpoint::Distribution distribution,
+                         sums.ToDistribution());
+    base::Json report = align::DistributionReportToJson(distribution);
+    std::string text = align::FormatDistributionReport(distribution);
+    return Finished<checkpoint::Distribution>{
+        std::move(distribution), std::move(report), std::move(text)};
   }
 };
 
@@ -74,4 +76,4 @@ StepKind HiddenDistributionKind() {
   return kind;
 }
 
-}  // namespace moe
+}  // namespace moe::steps

@@ -26,25 +26,27 @@
 #include "moe/steps/step_kind.h"
 #include "moe/steps/walk_session.h"
 
-namespace moe {
+namespace moe::steps {
 namespace {
 
 constexpr char kGatesFlag[] = "gate_weights_file";
 
 struct ImportanceStep {
-  using Artifact = ImportanceScores;
-  using Sums = ImportanceSums;
-  using ModelType = DenseModel;
+  using Artifact = checkpoint::ImportanceScores;
+  using Sums = split::ImportanceSums;
+  using ModelType = model::DenseModel;
 
   // Holds the gates against the model.
   static absl::StatusOr<ImportanceStep> Prepare(const StepRequest& request) {
     const std::string path = request.Path(kGatesFlag);
-    MOE_ASSIGN_OR_RETURN(GateWeights gates, ReadArtifact<GateWeights>(path));
-    MOE_ASSIGN_OR_RETURN(const LlamaConfig config,
+    MOE_ASSIGN_OR_RETURN(
+        checkpoint::GateWeights gates,
+        checkpoint::ReadArtifact<checkpoint::GateWeights>(path));
+    MOE_ASSIGN_OR_RETURN(const checkpoint::LlamaConfig config,
                          DenseConfigOf(request.Path(kModelPathFlag)));
     const int64_t num_clusters =
         gates.layers.empty() ? 0 : gates.layers.front().rows();
-    MOE_RETURN_IF_ERROR(ValidateGateWeights(
+    MOE_RETURN_IF_ERROR(checkpoint::ValidateGateWeights(
         gates, {config.num_hidden_layers, num_clusters, config.hidden_size},
         path));
     return ImportanceStep{std::move(gates)};
@@ -52,8 +54,8 @@ struct ImportanceStep {
 
   // The digest of the values, whatever file they came from.
   std::vector<std::string> Digests() const {
-    Sha256 sha256;
-    for (const Matrix<float>& gate : gates.layers) {
+    base::Sha256 sha256;
+    for (const base::Matrix<float>& gate : gates.layers) {
       sha256.Update(absl::StrCat(gate.rows(), " ", gate.cols(), "\n"));
       sha256.Update(
           absl::string_view(reinterpret_cast<const char*>(gate.values().data()),
@@ -62,24 +64,24 @@ struct ImportanceStep {
     return {sha256.HexDigest()};
   }
 
-  absl::StatusOr<ImportanceSums> Sum(WalkSession& session,
-                                     const ShardOptions& shard) const {
-    return SumNeuronImportance(session.model(),
-                               {session.dataset().batches, gates, shard},
-                               SingleWalk(), session.resources());
+  absl::StatusOr<split::ImportanceSums> Sum(WalkSession& session,
+                                            const ShardOptions& shard) const {
+    return split::SumNeuronImportance(session.model(),
+                                      {session.dataset().batches, gates, shard},
+                                      SingleWalk(), session.resources());
   }
 
-  static absl::StatusOr<Finished<ImportanceScores>> Finish(
-      const ImportanceSums& sums) {
+  static absl::StatusOr<Finished<checkpoint::ImportanceScores>> Finish(
+      const split::ImportanceSums& sums) {
     MOE_RETURN_IF_ERROR(sums.CheckLabels());
-    ImportanceScores scores = sums.Scores();
-    Json report = ImportanceReportToJson(sums, scores);
-    std::string text = FormatImportanceReport(sums, scores);
-    return Finished<ImportanceScores>{std::move(scores), std::move(report),
-                                      std::move(text)};
+    checkpoint::ImportanceScores scores = sums.Scores();
+    base::Json report = split::ImportanceReportToJson(sums, scores);
+    std::string text = split::FormatImportanceReport(sums, scores);
+    return Finished<checkpoint::ImportanceScores>{
+        std::move(scores), std::move(report), std::move(text)};
   }
 
-  GateWeights gates;
+  checkpoint::GateWeights gates;
 };
 
 // Down, each layer again, and back: 4 walks forward and 3 heads. All layers'
@@ -123,4 +125,4 @@ StepKind ImportanceScoresKind() {
   return kind;
 }
 
-}  // namespace moe
+}  // namespace moe::steps

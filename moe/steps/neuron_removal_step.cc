@@ -26,43 +26,44 @@
 #include "moe/steps/step_kind.h"
 #include "moe/steps/walk_session.h"
 
-namespace moe {
+namespace moe::steps {
 namespace {
 
 // All that can be wrong before the dataset is read and the model walked.
 absl::Status CheckRequest(const StepRequest& request) {
   const auto& options = request.OptionsAs<NeuronRemovalOptions>();
   MOE_RETURN_IF_ERROR(CheckReportOutput(request));
-  MOE_ASSIGN_OR_RETURN(const DenseModel dense,
-                       DenseModel::Open(request.Path(kModelPathFlag)));
-  MOE_RETURN_IF_ERROR(CheckNeuronRemoval(options, dense.config()));
+  MOE_ASSIGN_OR_RETURN(const model::DenseModel dense,
+                       model::DenseModel::Open(request.Path(kModelPathFlag)));
+  MOE_RETURN_IF_ERROR(reconstruct::CheckNeuronRemoval(options, dense.config()));
   MOE_ASSIGN_OR_RETURN(
-      const ConversionOutput checkpoint,
+      const convert::ConversionOutput checkpoint,
       ConversionOutputOf(request.OutputAs<ReportedCheckpointOutput>()));
-  return CheckNarrowOutput(dense.checkpoint(), options.num_neurons(),
-                           checkpoint);
+  return convert::CheckNarrowOutput(dense.checkpoint(), options.num_neurons(),
+                                    checkpoint);
 }
 
 absl::StatusOr<StepOutcome> Remove(const StepRequest& request,
-                                   Progress& progress) {
+                                   base::Progress& progress) {
   const auto& options = request.OptionsAs<NeuronRemovalOptions>();
   MOE_RETURN_IF_ERROR(CheckRequest(request));
   MOE_ASSIGN_OR_RETURN(const std::unique_ptr<WalkSession> session,
                        WalkSession::Open(request, progress));
-  const WalkResources resources = session->resources();
-  MOE_ASSIGN_OR_RETURN(const NeuronRemoval removal,
-                       ChooseNeurons(session->model(), session->sequences(),
-                                     options, SingleWalk(), resources));
+  const model::WalkResources resources = session->resources();
+  MOE_ASSIGN_OR_RETURN(
+      const reconstruct::NeuronRemoval removal,
+      reconstruct::ChooseNeurons(session->model(), session->sequences(),
+                                 options, SingleWalk(), resources));
   MOE_ASSIGN_OR_RETURN(
       const ReportedCheckpoint made,
       WriteCheckpointAndReport(
           request,
-          [&](const ConversionOutput& output) {
-            return WriteNarrowCheckpoint(session->model().checkpoint(),
-                                         removal.kept, output,
-                                         {resources.pool, resources.progress});
+          [&](const convert::ConversionOutput& output) {
+            return convert::WriteNarrowCheckpoint(
+                session->model().checkpoint(), removal.kept, output,
+                {resources.pool, resources.progress});
           },
-          NeuronRemovalToJson(
+          reconstruct::NeuronRemovalToJson(
               options, session->model().config().intermediate_size, removal),
           session->dataset()));
   return StepOutcome{
@@ -70,9 +71,9 @@ absl::StatusOr<StepOutcome> Remove(const StepRequest& request,
       absl::StrCat(request.OutputAs<ReportedCheckpointOutput>().save_path(),
                    ": dense checkpoint, ", options.num_neurons(), " of ",
                    session->model().config().intermediate_size, " neurons\n",
-                   FormatWritten(made.written),
+                   convert::FormatWritten(made.written),
                    FormatDataset(session->dataset()),
-                   FormatNeuronRemoval(removal))};
+                   reconstruct::FormatNeuronRemoval(removal))};
 }
 
 // A walk and the writing. Most of the memory is the energies of all tokens.
@@ -115,4 +116,4 @@ StepKind NeuronRemovalKind() {
   return kind;
 }
 
-}  // namespace moe
+}  // namespace moe::steps

@@ -24,7 +24,7 @@
 #include "moe/steps/step_kind.h"
 #include "moe/steps/walk_session.h"
 
-namespace moe {
+namespace moe::steps {
 namespace {
 
 constexpr char kScoresFlag[] = "score_file";
@@ -36,74 +36,81 @@ int64_t NumClusters(const ResidualSplitOptions& options) {
   return options.num_experts_moe();
 }
 
-absl::StatusOr<NeuronSplit> Split(const ImportanceScores& scores,
-                                  const VanillaSplitOptions& options,
-                                  ThreadPool& pool) {
-  return SplitNeurons(scores, options, pool);
+absl::StatusOr<split::NeuronSplit> Split(
+    const checkpoint::ImportanceScores& scores,
+    const VanillaSplitOptions& options, base::ThreadPool& pool) {
+  return split::SplitNeurons(scores, options, pool);
 }
-absl::StatusOr<NeuronSplit> Split(const ImportanceScores& scores,
-                                  const ResidualSplitOptions& options,
-                                  ThreadPool& pool) {
-  return SplitNeuronsWithResidual(scores, options, pool);
+absl::StatusOr<split::NeuronSplit> Split(
+    const checkpoint::ImportanceScores& scores,
+    const ResidualSplitOptions& options, base::ThreadPool& pool) {
+  return split::SplitNeuronsWithResidual(scores, options, pool);
 }
 
 // Held against the model, if there is one, and else against themselves.
-absl::StatusOr<ImportanceScores> ReadScores(const StepRequest& request,
-                                            int64_t num_clusters) {
+absl::StatusOr<checkpoint::ImportanceScores> ReadScores(
+    const StepRequest& request, int64_t num_clusters) {
   const std::string path = request.Path(kScoresFlag);
   const std::string model_path = request.Path(kModelPathFlag);
-  MOE_ASSIGN_OR_RETURN(ImportanceScores scores,
-                       ReadArtifact<ImportanceScores>(path));
-  ImportanceScoresShape shape{
+  MOE_ASSIGN_OR_RETURN(
+      checkpoint::ImportanceScores scores,
+      checkpoint::ReadArtifact<checkpoint::ImportanceScores>(path));
+  checkpoint::ImportanceScoresShape shape{
       static_cast<int64_t>(scores.layers.size()), num_clusters,
       scores.layers.empty() ? 0 : scores.layers.front().scores.cols()};
   if (!model_path.empty()) {
-    MOE_ASSIGN_OR_RETURN(const LlamaConfig config, DenseConfigOf(model_path));
+    MOE_ASSIGN_OR_RETURN(const checkpoint::LlamaConfig config,
+                         DenseConfigOf(model_path));
     shape.num_layers = config.num_hidden_layers;
     shape.intermediate_size = config.intermediate_size;
   }
-  MOE_RETURN_IF_ERROR(ValidateImportanceScores(scores, shape, path));
+  MOE_RETURN_IF_ERROR(
+      checkpoint::ValidateImportanceScores(scores, shape, path));
   return scores;
 }
 
-absl::StatusOr<StepOutcome> WriteIndices(const StepRequest& request,
-                                         const NeuronIndices& indices,
-                                         int64_t seed, const Json& report,
-                                         const std::string& text) {
+absl::StatusOr<StepOutcome> WriteIndices(
+    const StepRequest& request, const checkpoint::NeuronIndices& indices,
+    int64_t seed, const base::Json& report, const std::string& text) {
   const auto& output = request.OutputAs<ArtifactOutput>();
-  MOE_ASSIGN_OR_RETURN(const Json whole,
+  MOE_ASSIGN_OR_RETURN(const base::Json whole,
                        WriteArtifactAndReport(
                            indices, MetadataOf(request, seed), report, output));
-  return OutcomeOf(output, NeuronIndices::kName, whole, text);
+  return OutcomeOf(output, checkpoint::NeuronIndices::kName, whole, text);
 }
 
 template <typename Options>
-absl::StatusOr<StepOutcome> RunSplit(const StepRequest& request, Progress&) {
+absl::StatusOr<StepOutcome> RunSplit(const StepRequest& request,
+                                     base::Progress&) {
   const auto& options = request.OptionsAs<Options>();
-  MOE_RETURN_IF_ERROR(
-      CheckArtifactOutput<NeuronIndices>(request.OutputAs<ArtifactOutput>()));
-  MOE_ASSIGN_OR_RETURN(const int num_threads, NumThreadsFromEnvironment());
-  MOE_ASSIGN_OR_RETURN(const ImportanceScores scores,
+  MOE_RETURN_IF_ERROR(CheckArtifactOutput<checkpoint::NeuronIndices>(
+      request.OutputAs<ArtifactOutput>()));
+  MOE_ASSIGN_OR_RETURN(const int num_threads,
+                       base::NumThreadsFromEnvironment());
+  MOE_ASSIGN_OR_RETURN(const checkpoint::ImportanceScores scores,
                        ReadScores(request, NumClusters(options)));
-  ThreadPool pool(num_threads);
-  MOE_ASSIGN_OR_RETURN(const NeuronSplit result, Split(scores, options, pool));
+  base::ThreadPool pool(num_threads);
+  MOE_ASSIGN_OR_RETURN(const split::NeuronSplit result,
+                       Split(scores, options, pool));
   return WriteIndices(request, result.indices, /*seed=*/0,
-                      SplitReportToJson(options, result),
-                      FormatSplitReport(result));
+                      split::SplitReportToJson(options, result),
+                      split::FormatSplitReport(result));
 }
 
-absl::StatusOr<StepOutcome> RunNaive(const StepRequest& request, Progress&) {
+absl::StatusOr<StepOutcome> RunNaive(const StepRequest& request,
+                                     base::Progress&) {
   const auto& options = request.OptionsAs<NaiveSplitOptions>();
-  MOE_RETURN_IF_ERROR(
-      CheckArtifactOutput<NeuronIndices>(request.OutputAs<ArtifactOutput>()));
-  MOE_ASSIGN_OR_RETURN(const LlamaConfig config,
+  MOE_RETURN_IF_ERROR(CheckArtifactOutput<checkpoint::NeuronIndices>(
+      request.OutputAs<ArtifactOutput>()));
+  MOE_ASSIGN_OR_RETURN(const checkpoint::LlamaConfig config,
                        DenseConfigOf(request.Path(kModelPathFlag)));
   MOE_ASSIGN_OR_RETURN(
-      const NeuronIndices indices,
-      SplitNeuronsNaively({config.num_hidden_layers, config.intermediate_size},
-                          options));
+      const checkpoint::NeuronIndices indices,
+      split::SplitNeuronsNaively(
+          {config.num_hidden_layers, config.intermediate_size}, options));
   return WriteIndices(
-      request, indices, options.seed(), SplitReportToJson(options, indices),
+      request, indices, options.seed(),
+      split::SplitReportToJson(options, indices),
       absl::StrCat(FormatLine("layers", absl::StrCat(indices.layers.size())),
                    FormatLine("neurons of an expert",
                               absl::StrCat(config.intermediate_size /
@@ -210,4 +217,4 @@ StepKind RandomSplitKind() {
   return kind;
 }
 
-}  // namespace moe
+}  // namespace moe::steps

@@ -23,29 +23,29 @@
 #include "moe/steps/step_kind.h"
 #include "moe/steps/walk_session.h"
 
-namespace moe {
+namespace moe::steps {
 namespace {
 
 absl::StatusOr<StepOutcome> Run(const StepRequest& request,
-                                Progress& progress) {
+                                base::Progress& progress) {
   const auto& options = request.OptionsAs<ActivationRateSplitOptions>();
   MOE_RETURN_IF_ERROR(CheckRouterAndNeuronsOutput(request));
   MOE_ASSIGN_OR_RETURN(const std::unique_ptr<WalkSession> session,
                        WalkSession::Open(request, progress));
-  MOE_ASSIGN_OR_RETURN(
-      const ActivationRateSplit split,
-      SplitByActivationRate(session->model(), session->sequences(), options,
-                            SingleWalk(), session->resources()));
+  MOE_ASSIGN_OR_RETURN(const reconstruct::ActivationRateSplit split,
+                       reconstruct::SplitByActivationRate(
+                           session->model(), session->sequences(), options,
+                           SingleWalk(), session->resources()));
   return WriteRouterAndNeurons(
       request, {split.gate_weights, split.neuron_indices},
-      {WithDataset(ActivationRateSplitReportToJson(options, split),
+      {WithDataset(reconstruct::ActivationRateSplitReportToJson(options, split),
                    session->dataset()),
        absl::StrCat(FormatDataset(session->dataset()),
-                    FormatActivationRateSplitReport(split))});
+                    reconstruct::FormatActivationRateSplitReport(split))});
 }
 
 absl::Status Validate(const google::protobuf::Message& options) {
-  return ValidateActivationRateSplitOptions(
+  return reconstruct::ValidateActivationRateSplitOptions(
       static_cast<const ActivationRateSplitOptions&>(options));
 }
 
@@ -66,7 +66,7 @@ void Cost(const CostedStep& step, CostModel& model) {
       static_cast<int64_t>(model.num_tokens(dataset) *
                            ((hidden + num_experts) * sizeof(float) +
                             activated * (sizeof(int32_t) + sizeof(int64_t))));
-  AddRouterAndNeurons(step, ExpertCountsOf(options), model);
+  AddRouterAndNeurons(step, reconstruct::ExpertCountsOf(options), model);
 }
 
 }  // namespace
@@ -96,4 +96,4 @@ StepKind ActivationRateSplitKind() {
   return kind;
 }
 
-}  // namespace moe
+}  // namespace moe::steps

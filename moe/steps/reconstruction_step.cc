@@ -29,7 +29,7 @@
 #include "moe/steps/step_kind.h"
 #include "moe/steps/walk_session.h"
 
-namespace moe {
+namespace moe::steps {
 namespace {
 
 constexpr char kDenseFlag[] = "dense_model_path";
@@ -37,45 +37,49 @@ constexpr char kDenseFlag[] = "dense_model_path";
 // All that can be wrong before the dataset is read and the models walked.
 absl::Status CheckRequest(const StepRequest& request) {
   MOE_RETURN_IF_ERROR(CheckReportOutput(request));
-  MOE_ASSIGN_OR_RETURN(const Checkpoint from,
-                       Checkpoint::Open(request.Path(kModelPathFlag)));
-  MOE_ASSIGN_OR_RETURN(const Checkpoint dense,
-                       Checkpoint::Open(request.Path(kDenseFlag)));
-  MOE_RETURN_IF_ERROR(CheckMadeFrom(from, dense));
   MOE_ASSIGN_OR_RETURN(
-      const ConversionOutput checkpoint,
+      const checkpoint::Checkpoint from,
+      checkpoint::Checkpoint::Open(request.Path(kModelPathFlag)));
+  MOE_ASSIGN_OR_RETURN(const checkpoint::Checkpoint dense,
+                       checkpoint::Checkpoint::Open(request.Path(kDenseFlag)));
+  MOE_RETURN_IF_ERROR(reconstruct::CheckMadeFrom(from, dense));
+  MOE_ASSIGN_OR_RETURN(
+      const convert::ConversionOutput checkpoint,
       ConversionOutputOf(request.OutputAs<ReportedCheckpointOutput>()));
-  return CheckReconstructedOutput(from, checkpoint);
+  return reconstruct::CheckReconstructedOutput(from, checkpoint);
 }
 
 absl::StatusOr<StepOutcome> Reconstruct(const StepRequest& request,
-                                        Progress& progress) {
+                                        base::Progress& progress) {
   const auto& options = request.OptionsAs<ReconstructOptions>();
   MOE_RETURN_IF_ERROR(CheckRequest(request));
   MOE_ASSIGN_OR_RETURN(const std::unique_ptr<AnyWalkSession> session,
                        AnyWalkSession::Open(request, progress));
-  MOE_ASSIGN_OR_RETURN(Model dense, Model::Open(request.Path(kDenseFlag)));
+  MOE_ASSIGN_OR_RETURN(model::Model dense,
+                       model::Model::Open(request.Path(kDenseFlag)));
   MOE_ASSIGN_OR_RETURN(
-      const Reconstruction made,
-      ReconstructModel({dense, session->model(), session->sequences(), options},
-                       SingleWalk(), session->resources()));
-  const WalkResources resources = session->resources();
-  MOE_ASSIGN_OR_RETURN(
-      const ReportedCheckpoint written,
-      WriteCheckpointAndReport(
-          request,
-          [&](const ConversionOutput& output) {
-            return WriteReconstructedCheckpoint(
-                session->model().checkpoint(), made.weights, output,
-                {resources.pool, resources.progress});
-          },
-          ReconstructionToJson(made, options), session->dataset()));
+      const reconstruct::Reconstruction made,
+      reconstruct::ReconstructModel(
+          {dense, session->model(), session->sequences(), options},
+          SingleWalk(), session->resources()));
+  const model::WalkResources resources = session->resources();
+  MOE_ASSIGN_OR_RETURN(const ReportedCheckpoint written,
+                       WriteCheckpointAndReport(
+                           request,
+                           [&](const convert::ConversionOutput& output) {
+                             return reconstruct::WriteReconstructedCheckpoint(
+                                 session->model().checkpoint(), made.weights,
+                                 output, {resources.pool, resources.progress});
+                           },
+                           reconstruct::ReconstructionToJson(made, options),
+                           session->dataset()));
   return StepOutcome{
       written.report,
       absl::StrCat(
           FormatLine("reconstructed checkpoint",
                      request.OutputAs<ReportedCheckpointOutput>().save_path()),
-          FormatDataset(session->dataset()), FormatReconstruction(made))};
+          FormatDataset(session->dataset()),
+          reconstruct::FormatReconstruction(made))};
 }
 
 // A walk of the dense model, two of the converted one, and the writing. The
@@ -133,7 +137,7 @@ StepKind ReconstructionKind() {
   kind.options = std::make_shared<ReconstructOptions>();
   kind.output = std::make_shared<ReportedCheckpointOutput>();
   kind.validate = [](const google::protobuf::Message& options) {
-    return ValidateReconstructOptions(
+    return reconstruct::ValidateReconstructOptions(
         static_cast<const ReconstructOptions&>(options));
   };
   kind.run = Reconstruct;
@@ -141,4 +145,4 @@ StepKind ReconstructionKind() {
   return kind;
 }
 
-}  // namespace moe
+}  // namespace moe::steps

@@ -21,7 +21,7 @@
 #include "moe/steps/output_options.pb.h"
 #include "moe/steps/step_kind.h"
 
-namespace moe {
+namespace moe::steps {
 namespace {
 
 // What was written a moment ago.
@@ -31,32 +31,33 @@ absl::Status RemoveArtifact(const ArtifactOutput& output,
   std::vector<std::string> written = {paths.report, paths.artifact};
   if (output.format() == OutputFormat::PT) written.push_back(paths.pt);
   for (const std::string& path : written) {
-    if (!PathExists(path)) continue;
-    MOE_RETURN_IF_ERROR(PosixFileSystem().RemoveAll(path));
+    if (!base::PathExists(path)) continue;
+    MOE_RETURN_IF_ERROR(base::PosixFileSystem().RemoveAll(path));
   }
   return absl::OkStatus();
 }
 
 struct WrittenReports {
-  Json gates;
-  Json indices;
+  base::Json gates;
+  base::Json indices;
 };
 
 absl::StatusOr<WrittenReports> WriteBoth(const StepRequest& request,
                                          const RouterAndNeurons& made,
-                                         const Json& report) {
+                                         const base::Json& report) {
   const auto& output = request.OutputAs<ArtifactOutput>();
-  const ArtifactMetadata metadata = MetadataOf(request, request.batch.seed());
-  const MutationSection section;
+  const checkpoint::ArtifactMetadata metadata =
+      MetadataOf(request, request.batch.seed());
+  const base::MutationSection section;
   WrittenReports written;
   MOE_ASSIGN_OR_RETURN(
       written.gates,
       WriteArtifactAndReport(made.gate_weights, metadata, report, output));
-  absl::StatusOr<Json> indices =
+  absl::StatusOr<base::Json> indices =
       WriteArtifactAndReport(made.neuron_indices, metadata, report, output);
   if (!indices.ok()) {
     // The first error counts.
-    RemoveArtifact(output, GateWeights::kName).IgnoreError();
+    RemoveArtifact(output, checkpoint::GateWeights::kName).IgnoreError();
     return indices.status();
   }
   written.indices = *std::move(indices);
@@ -64,10 +65,10 @@ absl::StatusOr<WrittenReports> WriteBoth(const StepRequest& request,
 }
 
 // What --json prints.
-Json ReportOf(const WrittenReports& written, const Json& report) {
-  Json whole = Json::object();
-  whole["artifacts"] = Json::array();
-  for (const Json* const one : {&written.gates, &written.indices}) {
+base::Json ReportOf(const WrittenReports& written, const base::Json& report) {
+  base::Json whole = base::Json::object();
+  whole["artifacts"] = base::Json::array();
+  for (const base::Json* const one : {&written.gates, &written.indices}) {
     whole["artifacts"].push_back(
         {{"artifact", (*one)["artifact"]}, {"sha256", (*one)["sha256"]}});
   }
@@ -79,8 +80,8 @@ Json ReportOf(const WrittenReports& written, const Json& report) {
 
 absl::Status CheckRouterAndNeuronsOutput(const StepRequest& request) {
   const auto& output = request.OutputAs<ArtifactOutput>();
-  MOE_RETURN_IF_ERROR(CheckArtifactOutput<GateWeights>(output));
-  return CheckArtifactOutput<NeuronIndices>(output);
+  MOE_RETURN_IF_ERROR(CheckArtifactOutput<checkpoint::GateWeights>(output));
+  return CheckArtifactOutput<checkpoint::NeuronIndices>(output);
 }
 
 absl::StatusOr<StepOutcome> WriteRouterAndNeurons(const StepRequest& request,
@@ -90,23 +91,25 @@ absl::StatusOr<StepOutcome> WriteRouterAndNeurons(const StepRequest& request,
   MOE_ASSIGN_OR_RETURN(const WrittenReports written,
                        WriteBoth(request, made, outcome.report));
   const std::string text = absl::StrCat(
-      OutcomeOf(output, GateWeights::kName, written.gates, "").text,
-      OutcomeOf(output, NeuronIndices::kName, written.indices, outcome.text)
+      OutcomeOf(output, checkpoint::GateWeights::kName, written.gates, "").text,
+      OutcomeOf(output, checkpoint::NeuronIndices::kName, written.indices,
+                outcome.text)
           .text);
   return StepOutcome{ReportOf(written, outcome.report), text};
 }
 
-void AddRouterAndNeurons(const CostedStep& step, const ExpertCounts& counts,
+void AddRouterAndNeurons(const CostedStep& step,
+                         const reconstruct::ExpertCounts& counts,
                          CostModel& model) {
   model.Writes(model.GateBytes(counts.num_experts) + model.IndexBytes());
   model.num_clusters(step.name) = counts.num_experts;
   // Counts that do not add up are the step's to refuse.
-  const absl::StatusOr<ExpertSizes> sizes =
-      SizesOf(counts, model.config().intermediate_size);
+  const absl::StatusOr<reconstruct::ExpertSizes> sizes =
+      reconstruct::SizesOf(counts, model.config().intermediate_size);
   if (!sizes.ok()) return;
   model.num_residual(step.name) =
       static_cast<double>(sizes->num_shared_neurons) /
       static_cast<double>(sizes->expert_size);
 }
 
-}  // namespace moe
+}  // namespace moe::steps

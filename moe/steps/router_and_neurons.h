@@ -12,15 +12,15 @@
 #include "moe/steps/cost_model.h"
 #include "moe/steps/step_kind.h"
 
-namespace moe {
+namespace moe::steps {
 
 // InvalidArgument or AlreadyExists if one of both cannot be written. The
 // request's output is an ArtifactOutput.
 absl::Status CheckRouterAndNeuronsOutput(const StepRequest& request);
 
 struct RouterAndNeurons {
-  const GateWeights& gate_weights;
-  const NeuronIndices& neuron_indices;
+  const checkpoint::GateWeights& gate_weights;
+  const checkpoint::NeuronIndices& neuron_indices;
 };
 
 // Writes both artifacts, each with the report beside it, or none: a signal ends
@@ -32,9 +32,10 @@ absl::StatusOr<StepOutcome> WriteRouterAndNeurons(const StepRequest& request,
                                                   const StepOutcome& outcome);
 
 // What the step writes, and what later steps need to know of it.
-void AddRouterAndNeurons(const CostedStep& step, const ExpertCounts& counts,
+void AddRouterAndNeurons(const CostedStep& step,
+                         const reconstruct::ExpertCounts& counts,
                          CostModel& model);
 
-}  // namespace moe
+}  // namespace moe::steps
 
 #endif  // MOE_STEPS_ROUTER_AND_NEURONS_H_

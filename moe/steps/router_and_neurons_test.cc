@@ -17,11 +17,11 @@
 #include "moe/steps/output_options.pb.h"
 #include "moe/steps/step_kind.h"
 
-namespace moe {
+namespace moe::steps {
 namespace {
 
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::UnorderedElementsAre;
@@ -42,9 +42,10 @@ class RouterAndNeuronsTest : public ::testing::Test {
   }
 
   const TempDirectory directory_;
-  const GateWeights gates_ = {{Matrix<float>(2, 1, {1.0f, -1.0f})}};
-  const NeuronIndices indices_ = {
-      {{Matrix<int64_t>(2, 1, {int64_t{1}, int64_t{0}}), std::nullopt}}};
+  const checkpoint::GateWeights gates_ = {
+      {base::Matrix<float>(2, 1, {1.0f, -1.0f})}};
+  const checkpoint::NeuronIndices indices_ = {
+      {{base::Matrix<int64_t>(2, 1, {int64_t{1}, int64_t{0}}), std::nullopt}}};
 };
 
 TEST_F(RouterAndNeuronsTest, WritesBoth) {
@@ -72,4 +73,4 @@ TEST_F(RouterAndNeuronsTest, LeavesNoRouterWithoutNeurons) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::steps

@@ -20,47 +20,49 @@
 #include "moe/steps/step_kind.h"
 #include "moe/steps/walk_session.h"
 
-namespace moe {
+namespace moe::steps {
 namespace {
 
-absl::StatusOr<Finished<GateWeights>> Make(const ClusteringOptions& options,
-                                           WalkSession& session) {
+absl::StatusOr<Finished<checkpoint::GateWeights>> Make(
+    const ClusteringOptions& options, WalkSession& session) {
   MOE_ASSIGN_OR_RETURN(
-      HiddenClustering made,
-      ClusterHiddenStates(session.model(), session.sequences(), options,
-                          SingleWalk(), session.resources()));
-  Json report = ClusteringReportToJson(options, made);
-  return Finished<GateWeights>{std::move(made.gate_weights), std::move(report),
-                               FormatClusteringReport(made)};
+      gates::HiddenClustering made,
+      gates::ClusterHiddenStates(session.model(), session.sequences(), options,
+                                 SingleWalk(), session.resources()));
+  base::Json report = gates::ClusteringReportToJson(options, made);
+  return Finished<checkpoint::GateWeights>{std::move(made.gate_weights),
+                                           std::move(report),
+                                           gates::FormatClusteringReport(made)};
 }
 
-absl::StatusOr<Finished<GateWeights>> Make(
+absl::StatusOr<Finished<checkpoint::GateWeights>> Make(
     const RandomSelectionOptions& options, WalkSession& session) {
   MOE_ASSIGN_OR_RETURN(
-      RandomSelection made,
-      SelectHiddenStates(session.model(), session.sequences(), options,
-                         SingleWalk(), session.resources()));
-  Json report = SelectionReportToJson(options, made);
-  return Finished<GateWeights>{std::move(made.gate_weights), std::move(report),
-                               FormatSelectionReport(made)};
+      gates::RandomSelection made,
+      gates::SelectHiddenStates(session.model(), session.sequences(), options,
+                                SingleWalk(), session.resources()));
+  base::Json report = gates::SelectionReportToJson(options, made);
+  return Finished<checkpoint::GateWeights>{std::move(made.gate_weights),
+                                           std::move(report),
+                                           gates::FormatSelectionReport(made)};
 }
 
 template <typename Options>
 absl::StatusOr<StepOutcome> Run(const StepRequest& request,
-                                Progress& progress) {
+                                base::Progress& progress) {
   const auto& output = request.OutputAs<ArtifactOutput>();
-  MOE_RETURN_IF_ERROR(CheckArtifactOutput<GateWeights>(output));
+  MOE_RETURN_IF_ERROR(CheckArtifactOutput<checkpoint::GateWeights>(output));
   MOE_ASSIGN_OR_RETURN(const std::unique_ptr<WalkSession> session,
                        WalkSession::Open(request, progress));
-  MOE_ASSIGN_OR_RETURN(const Finished<GateWeights> made,
+  MOE_ASSIGN_OR_RETURN(const Finished<checkpoint::GateWeights> made,
                        Make(request.OptionsAs<Options>(), *session));
-  const LoadedDataset& dataset = session->dataset();
+  const text::LoadedDataset& dataset = session->dataset();
   MOE_ASSIGN_OR_RETURN(
-      const Json report,
+      const base::Json report,
       WriteArtifactAndReport(made.artifact,
                              MetadataOf(request, request.batch.seed()),
                              WithDataset(made.report, dataset), output));
-  return OutcomeOf(output, GateWeights::kName, report,
+  return OutcomeOf(output, checkpoint::GateWeights::kName, report,
                    absl::StrCat(FormatDataset(dataset), made.text));
 }
 
@@ -125,4 +127,4 @@ StepKind RandomSelectionKind() {
   return kind;
 }
 
-}  // namespace moe
+}  // namespace moe::steps

@@ -22,18 +22,18 @@
 #include "moe/steps/output_options.pb.h"
 #include "moe/steps/step_kind.h"
 
-namespace moe::internal {
+namespace moe::steps::internal {
 
-absl::StatusOr<std::string> InputsDigest(absl::string_view step,
-                                         const Checkpoint& checkpoint,
-                                         const LoadedDataset& dataset,
-                                         absl::Span<const std::string> more,
-                                         Progress& progress) {
+absl::StatusOr<std::string> InputsDigest(
+    absl::string_view step, const checkpoint::Checkpoint& checkpoint,
+    const text::LoadedDataset& dataset, absl::Span<const std::string> more,
+    base::Progress& progress) {
   MOE_ASSIGN_OR_RETURN(const std::string model,
-                       CheckpointDigest(checkpoint, progress));
-  return HexSha256Of(absl::StrCat(
-      "contract ", kNumericsContractVersion, "\nstep ", step, "\nmodel ", model,
-      "\ntokens ", dataset.batches.Digest(), "\n", absl::StrJoin(more, "\n")));
+                       checkpoint::CheckpointDigest(checkpoint, progress));
+  return base::HexSha256Of(
+      absl::StrCat("contract ", kernels::kNumericsContractVersion, "\nstep ",
+                   step, "\nmodel ", model, "\ntokens ",
+                   dataset.batches.Digest(), "\n", absl::StrJoin(more, "\n")));
 }
 
 absl::Status CheckPartOutput(const StepRequest& request,
@@ -46,20 +46,21 @@ absl::Status CheckPartOutput(const StepRequest& request,
   }
   return CheckOutputFile(
       {"--save_path",
-       PathOfPart(output.save_path(), artifact, request.shard.num_shards(),
-                  request.shard.shard()),
+       checkpoint::PathOfPart(output.save_path(), artifact,
+                              request.shard.num_shards(),
+                              request.shard.shard()),
        output.overwrite(), absl::StrCat("part of ", artifact),
        absl::StrCat(artifact, ".part-0-of-2.safetensors"),
        SafetensorsWith("artifact", absl::StrCat(artifact, " part"))});
 }
 
-absl::StatusOr<StepOutcome> WritePart(const ArtifactPart& part,
+absl::StatusOr<StepOutcome> WritePart(const checkpoint::ArtifactPart& part,
                                       const ArtifactOutput& output) {
-  MOE_RETURN_IF_ERROR(
-      WriteArtifactPart(part, output.save_path(), output.overwrite()));
-  const std::string path = PathOfPart(output.save_path(), part.artifact,
-                                      part.num_shards, part.shard);
-  MOE_ASSIGN_OR_RETURN(const std::string digest, HexSha256OfFile(path));
+  MOE_RETURN_IF_ERROR(checkpoint::WriteArtifactPart(part, output.save_path(),
+                                                    output.overwrite()));
+  const std::string path = checkpoint::PathOfPart(
+      output.save_path(), part.artifact, part.num_shards, part.shard);
+  MOE_ASSIGN_OR_RETURN(const std::string digest, base::HexSha256OfFile(path));
   return StepOutcome{
       {{"part", path},
        {"artifact", part.artifact},
@@ -74,17 +75,18 @@ absl::StatusOr<StepOutcome> WritePart(const ArtifactPart& part,
                    FormatLine("inputs sha256", part.inputs_digest))};
 }
 
-Origin OriginOfParts(int64_t num_tokens, Json parts) {
+Origin OriginOfParts(int64_t num_tokens, base::Json parts) {
   const size_t num_parts = parts.size();
   return {{{"num_tokens", num_tokens}, {"parts", std::move(parts)}},
           absl::StrCat(FormatLine("parts merged", absl::StrCat(num_parts)),
                        FormatLine("tokens used", absl::StrCat(num_tokens)))};
 }
 
-Json PartToJson(const ArtifactPart& part, int64_t num_tokens) {
+base::Json PartToJson(const checkpoint::ArtifactPart& part,
+                      int64_t num_tokens) {
   return {{"shard", part.shard},
           {"num_tokens", num_tokens},
           {"inputs_digest", part.inputs_digest}};
 }
 
-}  // namespace moe::internal
+}  // namespace moe::steps::internal

@@ -44,18 +44,18 @@
 #include "moe/steps/step_kind.h"
 #include "moe/steps/walk_session.h"
 
-namespace moe {
+namespace moe::steps {
 
 template <typename Artifact>
 struct Finished {
   Artifact artifact;
-  Json report;
+  base::Json report;
   std::string text;
 };
 
 template <typename Step>
 absl::StatusOr<StepOutcome> RunSharded(const StepRequest& request,
-                                       Progress& progress);
+                                       base::Progress& progress);
 
 // ---- Implementation ----
 
@@ -63,39 +63,38 @@ namespace internal {
 
 // What stands in the report beside that of the artifact, and in its table.
 struct Origin {
-  Json report;
+  base::Json report;
   std::string text;
 };
 
 // SHA-256, in hexadecimal, of what the sums of a step depend on: the numerics
 // contract's version, the step, the model's bytes, the tokens, and `more`.
 // Reads the whole model.
-absl::StatusOr<std::string> InputsDigest(absl::string_view step,
-                                         const Checkpoint& checkpoint,
-                                         const LoadedDataset& dataset,
-                                         absl::Span<const std::string> more,
-                                         Progress& progress);
+absl::StatusOr<std::string> InputsDigest(
+    absl::string_view step, const checkpoint::Checkpoint& checkpoint,
+    const text::LoadedDataset& dataset, absl::Span<const std::string> more,
+    base::Progress& progress);
 
 // Whether the part could be written at the end, asked before the work.
 absl::Status CheckPartOutput(const StepRequest& request,
                              absl::string_view artifact);
 
-absl::StatusOr<StepOutcome> WritePart(const ArtifactPart& part,
+absl::StatusOr<StepOutcome> WritePart(const checkpoint::ArtifactPart& part,
                                       const ArtifactOutput& output);
 
 // {"num_tokens", "parts": [{"shard", "num_tokens", "inputs_digest"}]}
-Origin OriginOfParts(int64_t num_tokens, Json parts);
-Json PartToJson(const ArtifactPart& part, int64_t num_tokens);
+Origin OriginOfParts(int64_t num_tokens, base::Json parts);
+base::Json PartToJson(const checkpoint::ArtifactPart& part, int64_t num_tokens);
 
 template <typename Step>
 absl::StatusOr<StepOutcome> Finish(const typename Step::Sums& sums,
                                    const Origin& origin,
-                                   const ArtifactMetadata& metadata,
+                                   const checkpoint::ArtifactMetadata& metadata,
                                    const ArtifactOutput& output) {
   using Artifact = typename Step::Artifact;
   MOE_ASSIGN_OR_RETURN(Finished<Artifact> finished, Step::Finish(sums));
   finished.report.update(origin.report);
-  MOE_ASSIGN_OR_RETURN(const Json report,
+  MOE_ASSIGN_OR_RETURN(const base::Json report,
                        WriteArtifactAndReport(finished.artifact, metadata,
                                               finished.report, output));
   return OutcomeOf(output, Artifact::kName, report,
@@ -110,9 +109,9 @@ absl::StatusOr<StepOutcome> Merge(const StepRequest& request) {
   const ArtifactOutput& output = request.OutputAs<ArtifactOutput>();
   MOE_RETURN_IF_ERROR(CheckArtifactOutput<Artifact>(output));
   std::optional<Sums> sums;
-  ArtifactMetadata metadata;
-  Json parts = Json::array();
-  const auto add = [&](const ArtifactPart& part) -> absl::Status {
+  checkpoint::ArtifactMetadata metadata;
+  base::Json parts = base::Json::array();
+  const auto add = [&](const checkpoint::ArtifactPart& part) -> absl::Status {
     MOE_ASSIGN_OR_RETURN(Sums of_part, Sums::FromRecords(part.records));
     metadata = part.metadata;
     parts.push_back(PartToJson(part, of_part.num_tokens()));
@@ -120,7 +119,8 @@ absl::StatusOr<StepOutcome> Merge(const StepRequest& request) {
     sums = std::move(of_part);
     return absl::OkStatus();
   };
-  MOE_RETURN_IF_ERROR(ForEachArtifactPart(request.merge, Artifact::kName, add));
+  MOE_RETURN_IF_ERROR(
+      checkpoint::ForEachArtifactPart(request.merge, Artifact::kName, add));
   const Origin origin = OriginOfParts(sums->num_tokens(), std::move(parts));
   return Finish<Step>(*sums, origin, metadata, output);
 }
@@ -129,13 +129,13 @@ absl::StatusOr<StepOutcome> Merge(const StepRequest& request) {
 
 template <typename Step>
 absl::StatusOr<StepOutcome> RunSharded(const StepRequest& request,
-                                       Progress& progress) {
+                                       base::Progress& progress) {
   using Artifact = typename Step::Artifact;
   using Session = WalkSessionOf<typename Step::ModelType>;
   if (!request.merge.empty()) return internal::Merge<Step>(request);
   const ArtifactOutput& output = request.OutputAs<ArtifactOutput>();
   const bool makes_part = request.shard.has_num_shards();
-  MOE_RETURN_IF_ERROR(ValidateShardOptions(request.shard));
+  MOE_RETURN_IF_ERROR(model::ValidateShardOptions(request.shard));
   MOE_RETURN_IF_ERROR(makes_part
                           ? internal::CheckPartOutput(request, Artifact::kName)
                           : CheckArtifactOutput<Artifact>(output));
@@ -151,7 +151,8 @@ absl::StatusOr<StepOutcome> RunSharded(const StepRequest& request,
   }
   MOE_ASSIGN_OR_RETURN(const typename Step::Sums sums,
                        step.Sum(*session, request.shard));
-  const ArtifactMetadata metadata = MetadataOf(request, request.batch.seed());
+  const checkpoint::ArtifactMetadata metadata =
+      MetadataOf(request, request.batch.seed());
   if (makes_part) {
     return internal::WritePart(
         {std::string(Artifact::kName), digest, request.shard.num_shards(),
@@ -160,11 +161,11 @@ absl::StatusOr<StepOutcome> RunSharded(const StepRequest& request,
   }
   return internal::Finish<Step>(
       sums,
-      {WithDataset(Json::object(), session->dataset()),
+      {WithDataset(base::Json::object(), session->dataset()),
        FormatDataset(session->dataset())},
       metadata, output);
 }
 
-}  // namespace moe
+}  // namespace moe::steps
 
 #endif  // MOE_STEPS_SHARDED_SUMS_H_

@@ -21,7 +21,7 @@
 #include "moe/base/status_macros.h"
 #include "moe/steps/output_options.pb.h"
 
-namespace moe {
+namespace moe::steps {
 namespace {
 
 using ::google::protobuf::FieldDescriptor;
@@ -37,10 +37,10 @@ void Append(const std::vector<std::string>& from,
 // Flags of what is set, and of nothing else.
 std::vector<std::string> SetFlags(const Message& options) {
   std::vector<std::string> flags;
-  for (const FieldDescriptor* field : OptionFields(options)) {
+  for (const FieldDescriptor* field : base::OptionFields(options)) {
     if (!options.GetReflection()->HasField(options, field)) continue;
-    flags.push_back(
-        absl::StrCat("--", field->name(), "=", OptionText(options, *field)));
+    flags.push_back(absl::StrCat("--", field->name(), "=",
+                                 base::OptionText(options, *field)));
   }
   return flags;
 }
@@ -204,11 +204,11 @@ void WriteTo(const std::string& directory, StepRequest& request) {
 
 absl::Status ValidateStepOptions(const StepKind& kind, const Message& options) {
   return kind.validate != nullptr ? kind.validate(options)
-                                  : CheckOptions(options);
+                                  : base::CheckOptions(options);
 }
 
 absl::StatusOr<StepOutcome> RunRequest(const StepRequest& request,
-                                       Progress& progress) {
+                                       base::Progress& progress) {
   const StepKind& kind = *request.kind;
   StepRequest complete = request;
   if (SharesSeed(kind)) {
@@ -225,18 +225,19 @@ absl::StatusOr<StepOutcome> RunRequest(const StepRequest& request,
   try {
     return kind.run(complete, progress);
   } catch (const std::exception& error) {
-    return StatusOfException(error);
+    return base::StatusOfException(error);
   }
 }
 
 std::vector<std::string> ArgumentsOf(const StepRequest& request) {
   std::vector<std::string> flags;
   if (Walks(*request.kind)) {
-    Append(OptionFlags(request.tokenize), flags);
-    Append(OptionFlags(request.batch), flags);
+    Append(base::OptionFlags(request.tokenize), flags);
+    Append(base::OptionFlags(request.batch), flags);
   }
   if (request.options != nullptr) {
-    Append(OptionFlags(*request.options, OptionsLeftOut(*request.kind)), flags);
+    Append(base::OptionFlags(*request.options, OptionsLeftOut(*request.kind)),
+           flags);
   }
   return flags;
 }
@@ -260,4 +261,4 @@ std::vector<std::string> WordsOf(const StepRequest& request) {
   return words;
 }
 
-}  // namespace moe
+}  // namespace moe::steps

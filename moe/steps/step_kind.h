@@ -24,7 +24,7 @@
 #include "moe/model/walk/shard_options.pb.h"
 #include "moe/text/dataset/dataset_options.pb.h"
 
-namespace moe {
+namespace moe::steps {
 
 // The version of the program. --version prints it, and artifacts and reports
 // carry it.
@@ -148,7 +148,7 @@ struct StepRequest {
 
 // What a step says at its end: as JSON, or as a table.
 struct StepOutcome {
-  Json report;
+  base::Json report;
   std::string text;
 };
 
@@ -190,7 +190,9 @@ struct StepKind {
   // where it is null.
   std::function<absl::Status(const google::protobuf::Message&)> validate =
       nullptr;
-  std::function<absl::StatusOr<StepOutcome>(const StepRequest&, Progress&)> run;
+  std::function<absl::StatusOr<StepOutcome>(const StepRequest&,
+                                            base::Progress&)>
+      run;
   // Adds to the model's cost of the step.
   std::function<void(const CostedStep&, CostModel&)> cost;
   // Whether several runs can share the work, each making a part.
@@ -219,7 +221,7 @@ absl::Status ValidateStepOptions(const StepKind& kind,
 
 // Runs the step. The errors of its library.
 absl::StatusOr<StepOutcome> RunRequest(const StepRequest& request,
-                                       Progress& progress);
+                                       base::Progress& progress);
 
 // The words of the command that does the same: its name, then its flags.
 std::vector<std::string> WordsOf(const StepRequest& request);
@@ -227,6 +229,6 @@ std::vector<std::string> WordsOf(const StepRequest& request);
 // The flags of dataset and options among these words, as locks record them.
 std::vector<std::string> ArgumentsOf(const StepRequest& request);
 
-}  // namespace moe
+}  // namespace moe::steps
 
 #endif  // MOE_STEPS_STEP_KIND_H_

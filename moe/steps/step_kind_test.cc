@@ -15,10 +15,10 @@
 #include "moe/steps/all_steps.h"
 #include "moe/steps/output_options.pb.h"
 
-namespace moe {
+namespace moe::steps {
 namespace {
 
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::StatusIs;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -142,7 +142,7 @@ class RunRequestTest : public ::testing::Test {
     request.batch.set_seed(7);
     static_cast<ClusteringOptions&>(*request.options)
         .set_num_experts(num_experts_);
-    Progress progress(Progress::Style::kSilent, {});
+    base::Progress progress(base::Progress::Style::kSilent, {});
     return RunRequest(request, progress);
   }
 
@@ -153,7 +153,7 @@ class RunRequestTest : public ::testing::Test {
 TEST_F(RunRequestTest, GivesTheStepTheDatasetsSeed) {
   int64_t seed = 0;
   kind_.run = [&](const StepRequest& request,
-                  Progress&) -> absl::StatusOr<StepOutcome> {
+                  base::Progress&) -> absl::StatusOr<StepOutcome> {
     seed = request.OptionsAs<ClusteringOptions>().seed();
     return StepOutcome{};
   };
@@ -163,7 +163,7 @@ TEST_F(RunRequestTest, GivesTheStepTheDatasetsSeed) {
 
 TEST_F(RunRequestTest, ChecksOptionsBeforeItRuns) {
   num_experts_ = 0;
-  kind_.run = [](const StepRequest&, Progress&) {
+  kind_.run = [](const StepRequest&, base::Progress&) {
     return absl::StatusOr<StepOutcome>(absl::InternalError("was run"));
   };
   EXPECT_THAT(Run().status(),
@@ -172,7 +172,8 @@ TEST_F(RunRequestTest, ChecksOptionsBeforeItRuns) {
 }
 
 TEST_F(RunRequestTest, MakesAStatusOfWhatIsThrown) {
-  kind_.run = [](const StepRequest&, Progress&) -> absl::StatusOr<StepOutcome> {
+  kind_.run = [](const StepRequest&,
+                 base::Progress&) -> absl::StatusOr<StepOutcome> {
     throw std::runtime_error("out of text");
   };
   EXPECT_THAT(Run().status(),
@@ -180,4 +181,4 @@ TEST_F(RunRequestTest, MakesAStatusOfWhatIsThrown) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::steps

@@ -27,11 +27,12 @@
 #include "moe/text/dataset/load_dataset.h"
 #include "moe/text/tokenizer/tokenizer.h"
 
-namespace moe {
+namespace moe::steps {
 
-absl::StatusOr<LlamaConfig> DenseConfigOf(const std::string& model_path) {
-  MOE_ASSIGN_OR_RETURN(const Checkpoint checkpoint,
-                       Checkpoint::Open(model_path));
+absl::StatusOr<checkpoint::LlamaConfig> DenseConfigOf(
+    const std::string& model_path) {
+  MOE_ASSIGN_OR_RETURN(const checkpoint::Checkpoint checkpoint,
+                       checkpoint::Checkpoint::Open(model_path));
   if (checkpoint.dense_config() != nullptr) return *checkpoint.dense_config();
   return absl::InvalidArgumentError(absl::StrCat(
       model_path, ": expected a dense checkpoint, found a Mixture of Experts"));
@@ -39,48 +40,53 @@ absl::StatusOr<LlamaConfig> DenseConfigOf(const std::string& model_path) {
 
 namespace {
 
-absl::StatusOr<LoadedDataset> LoadDatasetOf(const StepRequest& request,
-                                            const LlamaConfig& config,
-                                            ThreadPool& pool,
-                                            Progress& progress) {
+absl::StatusOr<text::LoadedDataset> LoadDatasetOf(
+    const StepRequest& request, const checkpoint::LlamaConfig& config,
+    base::ThreadPool& pool, base::Progress& progress) {
   const std::string model_path = request.Path(kModelPathFlag);
-  DatasetRequest wanted;
+  text::DatasetRequest wanted;
   wanted.path = request.Path(kDatasetFlag);
   wanted.embedding_rows = config.vocab_size;
   wanted.tokenize = request.tokenize;
   wanted.batch = request.batch;
   // Neither a token artifact nor lines of token ids need a tokenizer; where one
   // is needed, that there is none explains the error.
-  const absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer =
-      LoadTokenizer(model_path, TextEndsOf(wanted.tokenize));
+  const absl::StatusOr<std::unique_ptr<text::Tokenizer>> tokenizer =
+      text::LoadTokenizer(model_path, text::TextEndsOf(wanted.tokenize));
   if (!tokenizer.ok() && !absl::IsNotFound(tokenizer.status())) {
     return tokenizer.status();
   }
   wanted.tokenizer = tokenizer.ok() ? tokenizer->get() : nullptr;
-  MOE_ASSIGN_OR_RETURN(wanted.chat_template, LoadChatTemplate(model_path));
-  absl::StatusOr<LoadedDataset> dataset = LoadDataset(wanted, pool, progress);
+  MOE_ASSIGN_OR_RETURN(wanted.chat_template,
+                       text::LoadChatTemplate(model_path));
+  absl::StatusOr<text::LoadedDataset> dataset =
+      text::LoadDataset(wanted, pool, progress);
   if (dataset.ok() || tokenizer.ok()) return dataset;
-  return Annotate(dataset.status(), tokenizer.status().message());
+  return base::Annotate(dataset.status(), tokenizer.status().message());
 }
 
 }  // namespace
 
 absl::StatusOr<int64_t> MemoryBudgetOf(const std::string& value) {
   if (!value.empty()) {
-    absl::StatusOr<int64_t> bytes = ParseByteSize(value);
-    return bytes.ok() ? bytes : Annotate(bytes.status(), "--memory_budget");
+    absl::StatusOr<int64_t> bytes = base::ParseByteSize(value);
+    return bytes.ok() ? bytes
+                      : base::Annotate(bytes.status(), "--memory_budget");
   }
-  const std::optional<int64_t> available = AvailableMemoryBytes();
-  return available.has_value() ? *available / 4 * 3 : MemoryBudget::kUnlimited;
+  const std::optional<int64_t> available = base::AvailableMemoryBytes();
+  return available.has_value() ? *available / 4 * 3
+                               : base::MemoryBudget::kUnlimited;
 }
 
 template <typename ModelType>
 absl::StatusOr<std::unique_ptr<WalkSessionOf<ModelType>>>
-WalkSessionOf<ModelType>::Open(const StepRequest& request, Progress& progress) {
-  MOE_RETURN_IF_ERROR(SimdTargetFromEnvironment().status());
+WalkSessionOf<ModelType>::Open(const StepRequest& request,
+                               base::Progress& progress) {
+  MOE_RETURN_IF_ERROR(kernels::SimdTargetFromEnvironment().status());
   MOE_ASSIGN_OR_RETURN(const int64_t budget_bytes,
                        MemoryBudgetOf(request.memory_budget));
-  MOE_ASSIGN_OR_RETURN(const int num_threads, NumThreadsFromEnvironment());
+  MOE_ASSIGN_OR_RETURN(const int num_threads,
+                       base::NumThreadsFromEnvironment());
   auto session =
       absl::WrapUnique(new WalkSessionOf(budget_bytes, num_threads, progress));
   MOE_ASSIGN_OR_RETURN(ModelType model,
@@ -92,13 +98,13 @@ WalkSessionOf<ModelType>::Open(const StepRequest& request, Progress& progress) {
   return session;
 }
 
-template class WalkSessionOf<DenseModel>;
-template class WalkSessionOf<Model>;
+template class WalkSessionOf<model::DenseModel>;
+template class WalkSessionOf<model::Model>;
 
-WalkOptions SingleWalk() {
-  WalkOptions options;
+model::WalkOptions SingleWalk() {
+  model::WalkOptions options;
   options.keep_weights = false;
   return options;
 }
 
-}  // namespace moe
+}  // namespace moe::steps

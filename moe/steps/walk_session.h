@@ -20,11 +20,12 @@
 #include "moe/text/dataset/load_dataset.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::steps {
 
 // The configuration of a dense checkpoint, for steps that need no weights. The
 // errors of Checkpoint::Open; InvalidArgument if it is not dense.
-absl::StatusOr<LlamaConfig> DenseConfigOf(const std::string& model_path);
+absl::StatusOr<checkpoint::LlamaConfig> DenseConfigOf(
+    const std::string& model_path);
 
 // The size that --memory_budget names. An empty value stands for three quarters
 // of the available memory. InvalidArgument, with the flag, for what is no size.
@@ -39,36 +40,36 @@ class WalkSessionOf {
   // MOE_NUM_THREADS and MOE_SIMD_TARGET, MemoryBudgetOf, ModelType::Open,
   // LoadTokenizer and LoadDataset.
   static absl::StatusOr<std::unique_ptr<WalkSessionOf>> Open(
-      const StepRequest& request, Progress& progress);
+      const StepRequest& request, base::Progress& progress);
 
   WalkSessionOf(const WalkSessionOf&) = delete;
   WalkSessionOf& operator=(const WalkSessionOf&) = delete;
 
   ModelType& model() { return *model_; }
-  const LoadedDataset& dataset() const { return dataset_; }
-  const TokenSequences& sequences() const {
+  const text::LoadedDataset& dataset() const { return dataset_; }
+  const text::TokenSequences& sequences() const {
     return dataset_.batches.sequences();
   }
-  WalkResources resources() { return {budget_, pool_, progress_}; }
+  model::WalkResources resources() { return {budget_, pool_, progress_}; }
 
  private:
-  WalkSessionOf(int64_t budget_bytes, int num_threads, Progress& progress)
+  WalkSessionOf(int64_t budget_bytes, int num_threads, base::Progress& progress)
       : budget_(budget_bytes), pool_(num_threads), progress_(progress) {}
 
-  MemoryBudget budget_;
-  ThreadPool pool_;
-  Progress& progress_;
+  base::MemoryBudget budget_;
+  base::ThreadPool pool_;
+  base::Progress& progress_;
   // After the budget, which counts its weights.
   std::unique_ptr<ModelType> model_;
-  LoadedDataset dataset_;
+  text::LoadedDataset dataset_;
 };
 
-using WalkSession = WalkSessionOf<DenseModel>;
-using AnyWalkSession = WalkSessionOf<Model>;
+using WalkSession = WalkSessionOf<model::DenseModel>;
+using AnyWalkSession = WalkSessionOf<model::Model>;
 
 // For steps that walk once: packed weights are of no use afterwards.
-WalkOptions SingleWalk();
+model::WalkOptions SingleWalk();
 
-}  // namespace moe
+}  // namespace moe::steps
 
 #endif  // MOE_STEPS_WALK_SESSION_H_

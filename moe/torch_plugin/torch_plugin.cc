@@ -1,9 +1,5 @@
 #include "moe/base/torch_plugin.h"
 
-namespace moe {
-
-TorchPluginIdentity llama_moe_torch_identity() {
+moe::base::TorchPluginIdentity moe::base::llama_moe_torch_identity() {
   return ThisTorchPluginIdentity();
 }
-
-}  // namespace moe

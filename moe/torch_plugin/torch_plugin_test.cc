@@ -11,10 +11,10 @@
 #include "moe/base/float_environment.h"
 #include "moe/base/testing/status_matchers.h"
 
-namespace moe {
+namespace moe::torch_plugin {
 namespace {
 
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::StatusIs;
 using ::testing::HasSubstr;
 
 bool HasLibTorch() {
@@ -28,18 +28,19 @@ TEST(TorchPluginTest, IsLoadedWhenItsFirstFunctionIsWanted) {
   EXPECT_FALSE(HasLibTorch());
   for (const char* const name :
        {"llama_moe_torch_format_pt", "llama_moe_torch_forward"}) {
-    MOE_EXPECT_OK(internal::FindInTorchPlugin(name)) << name;
+    MOE_EXPECT_OK(base::internal::FindInTorchPlugin(name)) << name;
   }
   EXPECT_TRUE(HasLibTorch());
-  MOE_EXPECT_OK(CheckFloatEnvironment("a stage after loading"));
+  MOE_EXPECT_OK(base::CheckFloatEnvironment("a stage after loading"));
 }
 
 TEST(TorchPluginTest, ExportsNothingElse) {
   // PosixFileSystem, of which program and plugin each have their own.
-  EXPECT_THAT(internal::FindInTorchPlugin("_ZN3moe15PosixFileSystemEv"),
-              StatusIs(absl::StatusCode::kFailedPrecondition,
-                       HasSubstr("expected the function")));
+  EXPECT_THAT(
+      base::internal::FindInTorchPlugin("_ZN3moe4base15PosixFileSystemEv"),
+      StatusIs(absl::StatusCode::kFailedPrecondition,
+               HasSubstr("expected the function")));
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::torch_plugin

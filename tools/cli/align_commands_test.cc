@@ -22,11 +22,11 @@
 namespace moe::cli {
 namespace {
 
+using ::moe::base::testing::TempDirectory;
 using ::moe::cli::testing::FileText;
 using ::moe::cli::testing::NamesIn;
 using ::moe::cli::testing::Outcome;
 using ::moe::cli::testing::RunCli;
-using ::moe::testing::TempDirectory;
 using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::ElementsAre;
@@ -91,11 +91,13 @@ TEST_F(AlignCommandsTest, RecordsADistributionAndAReport) {
               ElementsAre("distribution.pt", "distribution.report.json",
                           "distribution.safetensors"));
   const std::string file = Path("x/distribution.safetensors");
-  MOE_ASSERT_OK_AND_ASSIGN(const Distribution distribution,
-                           ReadArtifact<Distribution>(file));
-  MOE_EXPECT_OK(ValidateDistribution(distribution, {4, 128}, file));
-  MOE_ASSERT_OK_AND_ASSIGN(const Json report, ParseJsonObject(outcome.out));
-  EXPECT_EQ(report["sha256"], HexSha256Of(FileText(file)));
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const checkpoint::Distribution distribution,
+      checkpoint::ReadArtifact<checkpoint::Distribution>(file));
+  MOE_EXPECT_OK(checkpoint::ValidateDistribution(distribution, {4, 128}, file));
+  MOE_ASSERT_OK_AND_ASSIGN(const base::Json report,
+                           base::ParseJsonObject(outcome.out));
+  EXPECT_EQ(report["sha256"], base::HexSha256Of(FileText(file)));
   EXPECT_EQ(report["blocks"].size(), 8u);
   EXPECT_EQ(report["blocks"][1]["part"], "mlp");
   EXPECT_EQ(report["num_tokens"], distribution.layers[0].attn->number);
@@ -134,33 +136,36 @@ TEST_F(AlignCommandsTest, WritesACheckpointFactorsAndAReport) {
                           "generation_config.json", "model.safetensors",
                           "modeling_llama_moe.py", "special_tokens_map.json",
                           "tokenizer.json", "tokenizer_config.json"));
-  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint aligned,
-                           Checkpoint::Open(Path("aligned")));
+  MOE_ASSERT_OK_AND_ASSIGN(const checkpoint::Checkpoint aligned,
+                           checkpoint::Checkpoint::Open(Path("aligned")));
   EXPECT_TRUE(aligned.moe_config()->add_rescale_bias);
   const std::string file = Path("aligned.alignment/scale_factors.safetensors");
-  MOE_ASSERT_OK_AND_ASSIGN(const ScaleFactors factors,
-                           ReadArtifact<ScaleFactors>(file));
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const checkpoint::ScaleFactors factors,
+      checkpoint::ReadArtifact<checkpoint::ScaleFactors>(file));
   EXPECT_EQ(factors.layers.size(), 4u);
-  MOE_ASSERT_OK_AND_ASSIGN(const Json report, ParseJsonObject(outcome.out));
-  EXPECT_EQ(report["sha256"], HexSha256Of(FileText(file)));
-  EXPECT_EQ(report["reference_sha256"],
-            HexSha256Of(FileText(Path("reference/distribution.safetensors"))));
+  MOE_ASSERT_OK_AND_ASSIGN(const base::Json report,
+                           base::ParseJsonObject(outcome.out));
+  EXPECT_EQ(report["sha256"], base::HexSha256Of(FileText(file)));
+  EXPECT_EQ(
+      report["reference_sha256"],
+      base::HexSha256Of(FileText(Path("reference/distribution.safetensors"))));
   EXPECT_EQ(report["alignment_mode"], "exact");
-  EXPECT_EQ(report["left_behind"], Json::array());
+  EXPECT_EQ(report["left_behind"], base::Json::array());
   // The printed report has paths; the written report has names.
   EXPECT_EQ(report["checkpoint"], Path("aligned"));
   EXPECT_EQ(report["reference_distribution"],
             Path("reference/distribution.safetensors"));
   MOE_ASSERT_OK_AND_ASSIGN(
-      Json written, ParseJsonObject(FileText(
-                        Path("aligned.alignment/scale_factors.report.json"))));
+      base::Json written, base::ParseJsonObject(FileText(Path(
+                              "aligned.alignment/scale_factors.report.json"))));
   EXPECT_EQ(written["checkpoint"], "aligned");
   EXPECT_EQ(written["reference_distribution"], "distribution.safetensors");
   written["checkpoint"] = report["checkpoint"];
   written["reference_distribution"] = report["reference_distribution"];
   EXPECT_EQ(written, report);
   ASSERT_EQ(report["blocks"].size(), 4u);
-  for (const Json& block : report["blocks"]) {
+  for (const base::Json& block : report["blocks"]) {
     EXPECT_EQ(block["part"], "mlp");
     EXPECT_LT(block["divergence_after"].get<double>(),
               1e-3 * block["divergence_before"].get<double>());

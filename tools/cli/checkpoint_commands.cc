@@ -37,12 +37,14 @@ struct InspectFlags {
 };
 
 absl::StatusOr<int> Run(const InspectFlags& flags, CommandContext& context) {
-  const InspectOptions options{flags.check_values, flags.digests};
-  MOE_ASSIGN_OR_RETURN(const Inspection inspection,
-                       Inspect(flags.path, options, context.progress));
+  const evaluate::InspectOptions options{flags.check_values, flags.digests};
+  MOE_ASSIGN_OR_RETURN(
+      const evaluate::Inspection inspection,
+      evaluate::Inspect(flags.path, options, context.progress));
   context.out << (flags.json
-                      ? FormatJson(InspectionToJson(inspection, flags.tensors))
-                      : FormatInspection(inspection, flags.tensors));
+                      ? base::FormatJson(evaluate::InspectionToJson(
+                            inspection, flags.tensors))
+                      : evaluate::FormatInspection(inspection, flags.tensors));
   return kSuccess;
 }
 
@@ -72,13 +74,15 @@ struct DiffFlags {
 };
 
 absl::StatusOr<int> Run(const DiffFlags& flags, CommandContext& context) {
-  MOE_ASSIGN_OR_RETURN(const int num_threads, NumThreadsFromEnvironment());
-  ThreadPool pool(num_threads);
+  MOE_ASSIGN_OR_RETURN(const int num_threads,
+                       base::NumThreadsFromEnvironment());
+  base::ThreadPool pool(num_threads);
   MOE_ASSIGN_OR_RETURN(
-      const CheckpointDiff diff,
-      DiffCheckpoints(flags.a, flags.b, flags.options, pool, context.progress));
-  context.out << (flags.json ? FormatJson(DiffToJson(diff))
-                             : FormatDiff(diff, flags.max_listed));
+      const evaluate::CheckpointDiff diff,
+      evaluate::DiffCheckpoints(flags.a, flags.b, flags.options, pool,
+                                context.progress));
+  context.out << (flags.json ? base::FormatJson(evaluate::DiffToJson(diff))
+                             : evaluate::FormatDiff(diff, flags.max_listed));
   return diff.Same() ? kSuccess : kDiffers;
 }
 
@@ -125,9 +129,10 @@ absl::Status CheckExpected(const std::string& expected) {
 
 absl::StatusOr<std::string> DigestOf(const std::string& path,
                                      CommandContext& context) {
-  if (!ListDirectory(path).ok()) return HexSha256OfFile(path);
-  MOE_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::Open(path));
-  return CheckpointDigest(checkpoint, context.progress);
+  if (!base::ListDirectory(path).ok()) return base::HexSha256OfFile(path);
+  MOE_ASSIGN_OR_RETURN(const checkpoint::Checkpoint checkpoint,
+                       checkpoint::Checkpoint::Open(path));
+  return checkpoint::CheckpointDigest(checkpoint, context.progress);
 }
 
 absl::StatusOr<int> Run(const DigestFlags& flags, CommandContext& context) {

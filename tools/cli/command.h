@@ -21,7 +21,7 @@ inline constexpr int kError = 2;
 
 struct CommandContext {
   std::ostream& out;
-  Progress& progress;
+  base::Progress& progress;
 };
 
 // Does the work with the flags' values, and returns the exit status.

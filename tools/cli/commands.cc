@@ -27,9 +27,10 @@ namespace moe::cli {
 namespace {
 
 struct StepFlags {
-  explicit StepFlags(const StepKind& kind) : request(NewRequest(kind)) {}
+  explicit StepFlags(const steps::StepKind& kind)
+      : request(steps::NewRequest(kind)) {}
 
-  StepRequest request;
+  steps::StepRequest request;
   // The paths as the flags set them; those that are not given stay empty.
   std::map<std::string, std::string> paths;
   ShardFlags shard;
@@ -37,42 +38,44 @@ struct StepFlags {
 };
 
 absl::StatusOr<int> Run(const StepFlags& flags, CommandContext& context) {
-  StepRequest request = flags.request;
+  steps::StepRequest request = flags.request;
   request.paths = flags.paths;
   request.merge = flags.shard.merge;
   MOE_ASSIGN_OR_RETURN(request.shard, ShardOptionsOf(flags.shard));
-  MOE_ASSIGN_OR_RETURN(const StepOutcome outcome,
-                       RunRequest(request, context.progress));
-  context.out << (flags.json ? FormatJson(outcome.report) : outcome.text);
+  MOE_ASSIGN_OR_RETURN(const steps::StepOutcome outcome,
+                       steps::RunRequest(request, context.progress));
+  context.out << (flags.json ? base::FormatJson(outcome.report) : outcome.text);
   return kSuccess;
 }
 
-void AddInput(FlagSet& set, const StepInputKind& input, std::string* path) {
+void AddInput(FlagSet& set, const steps::StepInputKind& input,
+              std::string* path) {
   FlagSpec spec;
   spec.names = {input.flag};
-  if (input.flag == kModelPathFlag) spec.names.push_back(kModelPathAlias);
+  if (input.flag == steps::kModelPathFlag)
+    spec.names.push_back(kModelPathAlias);
   spec.what = input.what;
   spec.required = input.required;
-  spec.path =
-      input.flag == kModelPathFlag || input.source == StepInputKind::kModel
-          ? Option::MODEL_PATH
-          : Option::INPUT_PATH;
+  spec.path = input.flag == steps::kModelPathFlag ||
+                      input.source == steps::StepInputKind::kModel
+                  ? Option::MODEL_PATH
+                  : Option::INPUT_PATH;
   set.AddString(spec, path);
 }
 
-CommandAction Declare(FlagSet& set, const StepKind& kind) {
+CommandAction Declare(FlagSet& set, const steps::StepKind& kind) {
   const auto flags = std::make_shared<StepFlags>(kind);
-  for (const StepInputKind& input : kind.inputs) {
+  for (const steps::StepInputKind& input : kind.inputs) {
     AddInput(set, input, &flags->paths[input.flag]);
   }
-  StepRequest& request = flags->request;
-  if (Walks(kind)) {
+  steps::StepRequest& request = flags->request;
+  if (steps::Walks(kind)) {
     set.AddOptions(&request.tokenize);
     set.AddOptions(&request.batch);
     AddMemoryBudget(set, &request.memory_budget);
   }
   if (request.options != nullptr) {
-    set.AddOptions(request.options.get(), OptionsLeftOut(kind));
+    set.AddOptions(request.options.get(), steps::OptionsLeftOut(kind));
   }
   if (kind.can_shard) AddShardFlags(set, &flags->shard);
   set.AddOptions(request.output.get());
@@ -94,7 +97,7 @@ std::string Wrap(absl::string_view text) {
   return wrapped + "\n";
 }
 
-std::string Notes(const StepKind& kind) {
+std::string Notes(const steps::StepKind& kind) {
   return Wrap(absl::StrCat(
       kind.notes,
       kind.can_shard
@@ -109,7 +112,7 @@ std::string Notes(const StepKind& kind) {
 
 }  // namespace
 
-Command StepCommand(const StepKind& kind) {
+Command StepCommand(const steps::StepKind& kind) {
   return {.name = kind.name,
           .summary = kind.summary,
           .section = kind.is_helper ? CommandSection::kHelper
@@ -120,7 +123,8 @@ Command StepCommand(const StepKind& kind) {
 
 std::vector<Command> AllCommands() {
   std::vector<Command> commands;
-  for (const StepKind& kind : AllSteps()) commands.push_back(StepCommand(kind));
+  for (const steps::StepKind& kind : steps::AllSteps())
+    commands.push_back(StepCommand(kind));
   for (const Command& command :
        {RunCommand(), TokenizeCommand(), InspectCommand(), DiffCommand(),
         DigestCommand(), VerifyCommand(), ReportCommand(), RunStepCommand()}) {

@@ -15,7 +15,7 @@
 namespace moe::cli {
 
 // The kind must outlive the command.
-Command StepCommand(const StepKind& kind);
+Command StepCommand(const steps::StepKind& kind);
 
 Command InspectCommand();
 Command DiffCommand();

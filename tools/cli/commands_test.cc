@@ -25,9 +25,9 @@
 namespace moe::cli {
 namespace {
 
+using ::moe::base::testing::TempDirectory;
 using ::moe::cli::testing::Outcome;
 using ::moe::cli::testing::RunCli;
-using ::moe::testing::TempDirectory;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -41,13 +41,14 @@ constexpr char kNan[] = "testdata/malformed/value_nan";
 std::string WriteBf16(const TempDirectory& directory, const std::string& name,
                       const std::vector<uint16_t>& bits) {
   const std::string path = directory.Path(name);
-  const HostTensor tensor{
-      Dtype::kBF16,
+  const checkpoint::HostTensor tensor{
+      checkpoint::Dtype::kBF16,
       {static_cast<int64_t>(bits.size())},
       std::string(reinterpret_cast<const char*>(bits.data()),
                   bits.size() * sizeof(uint16_t))};
-  EXPECT_THAT(WriteSafetensorsFile(path, {{"w", tensor}}, {}, false),
-              ::moe::testing::IsOk());
+  EXPECT_THAT(
+      checkpoint::WriteSafetensorsFile(path, {{"w", tensor}}, {}, false),
+      ::moe::base::testing::IsOk());
   return path;
 }
 
@@ -108,7 +109,8 @@ TEST(InspectCommandTest, ShowsMoreOnRequest) {
 
 TEST(InspectCommandTest, PrintsJson) {
   const Outcome outcome = RunCli({"inspect", kGqa, "--json"});
-  MOE_ASSERT_OK_AND_ASSIGN(const Json json, ParseJsonObject(outcome.out));
+  MOE_ASSERT_OK_AND_ASSIGN(const base::Json json,
+                           base::ParseJsonObject(outcome.out));
   EXPECT_EQ(json["model_type"], "llama");
 }
 
@@ -117,8 +119,9 @@ TEST(InspectCommandTest, NoNameActsOnATerminal) {
   const TempDirectory directory;
   const std::string name = "w\x1b[2J\x7f\u009b\u202e\u200b\n\u00e4";
   const std::string path = directory.Path("a.safetensors");
-  MOE_ASSERT_OK(WriteSafetensorsFile(
-      path, {{name, {Dtype::kBF16, {1}, std::string(2, '\0')}}}, {}, false));
+  MOE_ASSERT_OK(checkpoint::WriteSafetensorsFile(
+      path, {{name, {checkpoint::Dtype::kBF16, {1}, std::string(2, '\0')}}}, {},
+      false));
   const Outcome table = RunCli({"inspect", path});
   EXPECT_THAT(table.out,
               HasSubstr("  w\\u001b[2J\\u007f\\u009b\\u202e\\u200b\\u000a"
@@ -128,7 +131,8 @@ TEST(InspectCommandTest, NoNameActsOnATerminal) {
     EXPECT_THAT(table.out, Not(HasSubstr(raw)));
     EXPECT_THAT(json.out, Not(HasSubstr(raw)));
   }
-  MOE_ASSERT_OK_AND_ASSIGN(const Json document, ParseJsonObject(json.out));
+  MOE_ASSERT_OK_AND_ASSIGN(const base::Json document,
+                           base::ParseJsonObject(json.out));
   EXPECT_EQ(document["tensors"][0]["name"], name);
 }
 
@@ -182,7 +186,8 @@ TEST(DiffCommandTest, ShowsHowFarTensorsAreApart) {
 TEST(DiffCommandTest, PrintsJson) {
   const Outcome outcome = RunCli({"diff", kValid, kNan, "--json"});
   EXPECT_EQ(outcome.exit_status, 1);
-  MOE_ASSERT_OK_AND_ASSIGN(const Json json, ParseJsonObject(outcome.out));
+  MOE_ASSERT_OK_AND_ASSIGN(const base::Json json,
+                           base::ParseJsonObject(outcome.out));
   EXPECT_EQ(json["counts"]["differs"], 1);
 }
 
@@ -216,8 +221,8 @@ TEST(TokenizeCommandTest, WritesAnArtifactThatInspectKnows) {
       AllOf(HasSubstr(path + ": token artifact\n"),
             HasSubstr("chat template                      checkpoint\n"),
             HasSubstr("sequences                          320\n")));
-  MOE_ASSERT_OK_AND_ASSIGN(const TokenArtifact artifact,
-                           ReadTokenArtifact(path));
+  MOE_ASSERT_OK_AND_ASSIGN(const text::TokenArtifact artifact,
+                           text::ReadTokenArtifact(path));
   EXPECT_EQ(artifact.dataset.sequences.num_sequences(), 320);
   EXPECT_EQ(artifact.info.vocab_size, 512);
   EXPECT_THAT(
@@ -232,8 +237,10 @@ TEST(TokenizeCommandTest, WritesTheSameBytesAgain) {
   const std::string b = directory.Path("b");
   EXPECT_EQ(RunCli(TokenizeArgs(a)).exit_status, 0);
   EXPECT_EQ(RunCli(TokenizeArgs(b)).exit_status, 0);
-  MOE_ASSERT_OK_AND_ASSIGN(const std::string bytes_a, ReadFile(a, 10 << 20));
-  MOE_ASSERT_OK_AND_ASSIGN(const std::string bytes_b, ReadFile(b, 10 << 20));
+  MOE_ASSERT_OK_AND_ASSIGN(const std::string bytes_a,
+                           base::ReadFile(a, 10 << 20));
+  MOE_ASSERT_OK_AND_ASSIGN(const std::string bytes_b,
+                           base::ReadFile(b, 10 << 20));
   EXPECT_EQ(bytes_a, bytes_b);
 }
 
@@ -243,7 +250,7 @@ TEST(TokenizeCommandTest, ReplacesOnRequestOnly) {
   const Outcome refused = RunCli(TokenizeArgs(path));
   EXPECT_EQ(refused.exit_status, 2);
   EXPECT_THAT(refused.err, HasSubstr("already exists"));
-  MOE_ASSERT_OK_AND_ASSIGN(const std::string kept, ReadFile(path, 100));
+  MOE_ASSERT_OK_AND_ASSIGN(const std::string kept, base::ReadFile(path, 100));
   EXPECT_EQ(kept, "mine");
   EXPECT_THAT(RunCli(TokenizeArgs(directory.path())).err,
               HasSubstr("expected the name of a file, found"));
@@ -255,7 +262,7 @@ TEST(TokenizeCommandTest, ReplacesTokenArtifactsOnly) {
   const Outcome refused = RunCli(With(TokenizeArgs(path), "--overwrite"));
   EXPECT_EQ(refused.exit_status, 2);
   EXPECT_THAT(refused.err, HasSubstr(path + " is no token artifact"));
-  MOE_ASSERT_OK_AND_ASSIGN(const std::string kept, ReadFile(path, 100));
+  MOE_ASSERT_OK_AND_ASSIGN(const std::string kept, base::ReadFile(path, 100));
   EXPECT_EQ(kept, "{\"text\": \"a\"}\n");
 
   const std::string model = std::string(kGqa) + "/model.safetensors";
@@ -317,11 +324,12 @@ TEST(TokenizeCommandTest, PassesItsFlagsOn) {
   args.insert(args.end(), {"--chat_template=none", "--keep_system", "--json",
                            "--model_max_length=40"});
   const Outcome outcome = RunCli(args);
-  MOE_ASSERT_OK_AND_ASSIGN(const Json json, ParseJsonObject(outcome.out));
+  MOE_ASSERT_OK_AND_ASSIGN(const base::Json json,
+                           base::ParseJsonObject(outcome.out));
   EXPECT_EQ(json["chat_template"], "none");
   EXPECT_GT(json["num_truncated_sequences"], 100);
-  MOE_ASSERT_OK_AND_ASSIGN(const TokenArtifact artifact,
-                           ReadTokenArtifact(path));
+  MOE_ASSERT_OK_AND_ASSIGN(const text::TokenArtifact artifact,
+                           text::ReadTokenArtifact(path));
   EXPECT_EQ(artifact.info.model_max_length, 40);
   EXPECT_TRUE(artifact.info.keep_system);
 }
@@ -383,7 +391,7 @@ TEST(TokenizeCommandTest, PutsTheTokensThatAreAskedForAroundAText) {
     std::vector<std::string> all = With(args, "--overwrite");
     all.insert(all.end(), flags.begin(), flags.end());
     EXPECT_EQ(RunCli(all).exit_status, 0);
-    const auto tokens = ReadTokenArtifact(path).value().dataset.sequences;
+    const auto tokens = text::ReadTokenArtifact(path).value().dataset.sequences;
     return std::vector<int32_t>(tokens.input_ids(0).begin(),
                                 tokens.input_ids(0).end());
   };

@@ -15,7 +15,7 @@ namespace moe::cli {
 
 void AddModelPath(FlagSet& flags, const std::string& what,
                   const std::string& positional, std::string* value) {
-  flags.AddString({.names = {kModelPathFlag, kModelPathAlias},
+  flags.AddString({.names = {steps::kModelPathFlag, kModelPathAlias},
                    .positional = positional,
                    .what = what,
                    .required = true,
@@ -42,10 +42,10 @@ void AddShardFlags(FlagSet& flags, ShardFlags* values) {
       {.names = {"shards"},
        .what = "share the tokens out among so many runs, each of which "
                "writes a part; needs --shard"},
-      {.min = 1, .max = kMaxShards}, &values->num_shards);
+      {.min = 1, .max = model::kMaxShards}, &values->num_shards);
   flags.AddInt(
       {.names = {"shard"}, .what = "which part to make: 0 to --shards less 1"},
-      {.min = 0, .max = kMaxShards - 1}, &values->shard);
+      {.min = 0, .max = model::kMaxShards - 1}, &values->shard);
   flags.SetAlternative("merge");
   flags.AddStrings({.names = {"merge"},
                     .what = "make the artifact from the parts of all shards, "
@@ -66,7 +66,7 @@ absl::StatusOr<ShardOptions> ShardOptionsOf(const ShardFlags& flags) {
   if (!flags.num_shards.has_value()) return options;
   options.set_num_shards(*flags.num_shards);
   options.set_shard(*flags.shard);
-  MOE_RETURN_IF_ERROR(ValidateShardOptions(options));
+  MOE_RETURN_IF_ERROR(model::ValidateShardOptions(options));
   return options;
 }
 

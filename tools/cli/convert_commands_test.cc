@@ -26,9 +26,9 @@
 namespace moe::cli {
 namespace {
 
+using ::moe::base::testing::TempDirectory;
 using ::moe::cli::testing::Outcome;
 using ::moe::cli::testing::RunCli;
-using ::moe::testing::TempDirectory;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -50,11 +50,11 @@ Outcome RunOn(const std::string& command, const std::string& from,
 class ConvertCommandsTest : public ::testing::Test {
  protected:
   void WriteIndices(bool residual, const std::string& directory) {
-    NeuronIndices indices;
+    checkpoint::NeuronIndices indices;
     for (int layer = 0; layer < 4; ++layer) {
-      LayerNeuronIndices split;
+      checkpoint::LayerNeuronIndices split;
       const int64_t num_experts = residual ? 7 : 8;
-      split.experts = Matrix<int64_t>(num_experts, 48);
+      split.experts = base::Matrix<int64_t>(num_experts, 48);
       for (int64_t e = 0; e < num_experts; ++e) {
         for (int64_t i = 0; i < 48; ++i) {
           split.experts.Row(e)[static_cast<size_t>(i)] = 8 * i + e;
@@ -66,26 +66,28 @@ class ConvertCommandsTest : public ::testing::Test {
       }
       indices.layers.push_back(std::move(split));
     }
-    MOE_ASSERT_OK(WriteArtifact(indices, {}, directory, {.pt = true}));
+    MOE_ASSERT_OK(
+        checkpoint::WriteArtifact(indices, {}, directory, {.pt = true}));
   }
 
   void WriteGates(int64_t num_rows, const std::string& directory) {
-    GateWeights gates;
+    checkpoint::GateWeights gates;
     for (int layer = 0; layer < 4; ++layer) {
-      Matrix<float> weights(num_rows, 128);
+      base::Matrix<float> weights(num_rows, 128);
       for (size_t i = 0; i < weights.values().size(); ++i) {
         weights.values()[i] = static_cast<float>(i % 17) - 8.0f;
       }
       gates.layers.push_back(std::move(weights));
     }
-    MOE_ASSERT_OK(WriteArtifact(gates, {}, directory, {.pt = true}));
+    MOE_ASSERT_OK(
+        checkpoint::WriteArtifact(gates, {}, directory, {.pt = true}));
   }
 
   std::string Path(const std::string& name) const {
     return directory_.Path(name);
   }
   std::string Read(const std::string& name) const {
-    return ReadFile(Path(name), uint64_t{1} << 30).value();
+    return base::ReadFile(Path(name), uint64_t{1} << 30).value();
   }
 
   const TempDirectory directory_;
@@ -94,8 +96,8 @@ class ConvertCommandsTest : public ::testing::Test {
 // The model_type that a command gives its checkpoint.
 std::string ModelType(const std::string& directory) {
   const std::string text =
-      ReadFile(directory + "/config.json", uint64_t{1} << 20).value();
-  return ParseJson(text).value()["model_type"];
+      base::ReadFile(directory + "/config.json", uint64_t{1} << 20).value();
+  return base::ParseJson(text).value()["model_type"];
 }
 
 TEST_F(ConvertCommandsTest, OnlyAMixtralToTheLetterSaysThatItIsOne) {
@@ -108,18 +110,18 @@ TEST_F(ConvertCommandsTest, OnlyAMixtralToTheLetterSaysThatItIsOne) {
           .exit_status,
       0);
   EXPECT_EQ(ModelType(Path("plain")), "mixtral");
-  EXPECT_FALSE(PathExists(Path("plain/modeling_llama_moe.py")));
+  EXPECT_FALSE(base::PathExists(Path("plain/modeling_llama_moe.py")));
   EXPECT_EQ(RunOn(attention, Path("plain"), Path("plain_attention"),
                   {"--top_k_attn=2"})
                 .exit_status,
             0);
   EXPECT_EQ(ModelType(Path("plain_attention")), "llama_moe");
-  EXPECT_TRUE(PathExists(Path("plain_attention/modeling_llama_moe.py")));
+  EXPECT_TRUE(base::PathExists(Path("plain_attention/modeling_llama_moe.py")));
   EXPECT_EQ(RunOn("convert_mixtral", kModel, Path("published"), {published})
                 .exit_status,
             0);
   EXPECT_EQ(ModelType(Path("published")), "mixtral");
-  EXPECT_TRUE(PathExists(Path("published/modeling_llama_moe.py")));
+  EXPECT_TRUE(base::PathExists(Path("published/modeling_llama_moe.py")));
   // A conversion of it keeps its style unless a flag names another.
   EXPECT_EQ(
       RunOn(attention, Path("published"), Path("kept"), {"--top_k_attn=2"})
@@ -141,11 +143,12 @@ TEST_F(ConvertCommandsTest, RoutersStayInFloat32WhereThatIsWanted) {
       flags.push_back("--top_k_attn=2");
     }
     ASSERT_EQ(RunOn(command, kModel, to, flags).exit_status, 0);
-    MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint opened, Checkpoint::Open(to));
+    MOE_ASSERT_OK_AND_ASSIGN(const checkpoint::Checkpoint opened,
+                             checkpoint::Checkpoint::Open(to));
     int num_float32 = 0;
-    for (const SafetensorsFile& shard : opened.tensors().shards()) {
-      for (const SafetensorsTensor& tensor : shard.tensors()) {
-        if (tensor.spec.dtype == Dtype::kF32) ++num_float32;
+    for (const checkpoint::SafetensorsFile& shard : opened.tensors().shards()) {
+      for (const checkpoint::SafetensorsTensor& tensor : shard.tensors()) {
+        if (tensor.spec.dtype == checkpoint::Dtype::kF32) ++num_float32;
       }
     }
     EXPECT_EQ(num_float32, 4) << command;
@@ -164,7 +167,7 @@ TEST_F(ConvertCommandsTest, VanillaWithoutAnythingGiven) {
             HasSubstr("  routers             drawn, seed 0\n"),
             HasSubstr("  neurons             sequential\n"),
             HasSubstr("in 1 file\n"), HasSubstr(" bytes)\n")));
-  EXPECT_THAT(ListDirectory(Path("moe")).value(),
+  EXPECT_THAT(base::ListDirectory(Path("moe")).value(),
               ElementsAre(".llama_moe", "chat_template.jinja", "config.json",
                           "configuration_llama_moe.py",
                           "generation_config.json", "model.safetensors",
@@ -172,26 +175,26 @@ TEST_F(ConvertCommandsTest, VanillaWithoutAnythingGiven) {
                           "tokenizer.json", "tokenizer_config.json"));
   // The same command gives the same bytes; another seed gives other bytes.
   ASSERT_EQ(RunOn("convert_mixtral", kModel, Path("again")).exit_status, 0);
-  EXPECT_EQ(HexSha256Of(Read("moe/model.safetensors")),
-            HexSha256Of(Read("again/model.safetensors")));
+  EXPECT_EQ(base::HexSha256Of(Read("moe/model.safetensors")),
+            base::HexSha256Of(Read("again/model.safetensors")));
   ASSERT_EQ(
       RunOn("convert_mixtral", kModel, Path("other"), {"--seed=1"}).exit_status,
       0);
-  EXPECT_NE(HexSha256Of(Read("moe/model.safetensors")),
-            HexSha256Of(Read("other/model.safetensors")));
+  EXPECT_NE(base::HexSha256Of(Read("moe/model.safetensors")),
+            base::HexSha256Of(Read("other/model.safetensors")));
 }
 
 // Pins the bytes that convert_interop_test computes on its own, including those
 // of the drawn routers.
 TEST_F(ConvertCommandsTest, TheBytesAreThoseOfEveryMachine) {
   ASSERT_EQ(RunOn("convert_mixtral", kModel, Path("moe")).exit_status, 0);
-  EXPECT_EQ(HexSha256Of(Read("moe/model.safetensors")),
+  EXPECT_EQ(base::HexSha256Of(Read("moe/model.safetensors")),
             "31460fb5695a7482b6c256ea48efa2018f424f26629fff1f1d02e9b6356ef7cc");
   ASSERT_EQ(RunOn("convert_mixtral_attn_moe", Path("moe"), Path("attn"),
                   {"--top_k_attn=2", "--attn_split=2"})
                 .exit_status,
             0);
-  EXPECT_EQ(HexSha256Of(Read("attn/model.safetensors")),
+  EXPECT_EQ(base::HexSha256Of(Read("attn/model.safetensors")),
             "1e3035a51ff6ba49fe38de4db024f6b31b2c7c79fd7b7a1a7ce1c6d5f516576d");
 }
 
@@ -204,7 +207,8 @@ TEST_F(ConvertCommandsTest, ResidualFromEitherFormat) {
         {"--gate_weights_file=" + Path("g/gate_weights." + end),
          "--neuron_indices_file=" + Path("n/neuron_indices." + end), "--json"});
     ASSERT_EQ(outcome.exit_status, 0) << outcome.err;
-    MOE_ASSERT_OK_AND_ASSIGN(const Json report, ParseJsonObject(outcome.out));
+    MOE_ASSERT_OK_AND_ASSIGN(const base::Json report,
+                             base::ParseJsonObject(outcome.out));
     EXPECT_EQ(report["kind"], "residual");
     EXPECT_EQ(report["num_experts"], 7);
     EXPECT_EQ(report["top_k"], 1);
@@ -256,18 +260,19 @@ TEST_F(ConvertCommandsTest, CutsShardsToASize) {
       RunOn("convert_mixtral", kModel, Path("cut"), {"--max_shard_size=20KB"})
           .exit_status,
       0);
-  EXPECT_FALSE(PathExists(Path("cut/model.safetensors")));
-  EXPECT_TRUE(PathExists(Path("cut/model.safetensors.index.json")));
-  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint whole,
-                           Checkpoint::Open(Path("whole")));
-  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint cut, Checkpoint::Open(Path("cut")));
+  EXPECT_FALSE(base::PathExists(Path("cut/model.safetensors")));
+  EXPECT_TRUE(base::PathExists(Path("cut/model.safetensors.index.json")));
+  MOE_ASSERT_OK_AND_ASSIGN(const checkpoint::Checkpoint whole,
+                           checkpoint::Checkpoint::Open(Path("whole")));
+  MOE_ASSERT_OK_AND_ASSIGN(const checkpoint::Checkpoint cut,
+                           checkpoint::Checkpoint::Open(Path("cut")));
   EXPECT_GT(cut.tensors().shards().size(), 1u);
   for (const char* const wrong : {"0", "much"}) {
     const Outcome outcome = RunOn("convert_mixtral", kModel, Path("other"),
                                   {absl::StrCat("--max_shard_size=", wrong)});
     EXPECT_EQ(outcome.exit_status, 2);
     EXPECT_THAT(outcome.err, HasSubstr("--max_shard_size"));
-    EXPECT_FALSE(PathExists(Path("other")));
+    EXPECT_FALSE(base::PathExists(Path("other")));
   }
 }
 
@@ -281,7 +286,7 @@ TEST_F(ConvertCommandsTest, AttentionOfADenseCheckpoint) {
       AllOf(HasSubstr("4 of 1 query head, top 4, scale factor 1\n"),
             HasSubstr("  MLP experts         none\n"),
             HasSubstr("1 with experts, 2 dense\n"), HasSubstr("in 3 files\n")));
-  MOE_EXPECT_OK(Checkpoint::Open(Path("attn")).status());
+  MOE_EXPECT_OK(checkpoint::Checkpoint::Open(Path("attn")).status());
 }
 
 TEST_F(ConvertCommandsTest, ReplacesOnlyACheckpointAndOnlyWhenItIsTold) {

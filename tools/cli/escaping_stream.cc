@@ -15,7 +15,7 @@ void EscapingStream::Finish() {
 }
 
 bool EscapingStream::Buffer::Finish() {
-  to_ << EscapeControlInText(held_back_);
+  to_ << base::EscapeControlInText(held_back_);
   held_back_.clear();
   to_.flush();
   return to_.good();
@@ -33,8 +33,9 @@ EscapingStream::Buffer::int_type EscapingStream::Buffer::overflow(
 std::streamsize EscapingStream::Buffer::xsputn(const char* bytes,
                                                std::streamsize size) {
   held_back_.append(bytes, static_cast<size_t>(size));
-  const size_t whole = BytesBeforeCutSequence(held_back_);
-  to_ << EscapeControlInText(absl::string_view(held_back_).substr(0, whole));
+  const size_t whole = base::BytesBeforeCutSequence(held_back_);
+  to_ << base::EscapeControlInText(
+      absl::string_view(held_back_).substr(0, whole));
   held_back_.erase(0, whole);
   return to_.good() ? size : 0;
 }

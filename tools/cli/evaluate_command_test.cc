@@ -18,10 +18,10 @@
 namespace moe::cli {
 namespace {
 
+using ::moe::base::testing::TempDirectory;
 using ::moe::cli::testing::FileText;
 using ::moe::cli::testing::Outcome;
 using ::moe::cli::testing::RunCli;
-using ::moe::testing::TempDirectory;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -51,7 +51,7 @@ Outcome Evaluate(const std::string& model, const std::string& dataset,
   return RunCli(args);
 }
 
-int64_t SumOf(const Json& counts) {
+int64_t SumOf(const base::Json& counts) {
   const auto values = counts.get<std::vector<int64_t>>();
   return std::accumulate(values.begin(), values.end(), int64_t{0});
 }
@@ -61,12 +61,12 @@ TEST(EvaluateCommandTest, TellsTheLoadOfEveryExpert) {
   const std::string dataset = WriteTokens(directory);
   const Outcome outcome = Evaluate("aligned", dataset, {"--json"});
   ASSERT_EQ(outcome.exit_status, 0) << outcome.err;
-  const Json report = Json::parse(outcome.out);
+  const base::Json report = base::Json::parse(outcome.out);
   EXPECT_EQ(report["num_tokens"], 29);
-  const Json& load = report["expert_load"];
+  const base::Json& load = report["expert_load"];
   ASSERT_THAT(load, SizeIs(2));  // Contract layers at the ends.
   for (const int64_t layer : {1, 2}) {
-    const Json& of_layer = load[static_cast<size_t>(layer - 1)];
+    const base::Json& of_layer = load[static_cast<size_t>(layer - 1)];
     EXPECT_EQ(of_layer["layer"], layer);
     for (const char* block : {"mlp", "attention"}) {
       EXPECT_THAT(of_layer[block], SizeIs(4));
@@ -100,8 +100,8 @@ TEST(EvaluateCommandTest, TellsTheDivergenceFromAReference) {
   const Outcome other =
       Evaluate("vanilla", dataset, {reference + "residual", "--json"});
   ASSERT_EQ(other.exit_status, 0) << other.err;
-  const Json report = Json::parse(other.out);
-  EXPECT_EQ(report["loss"], Json::parse(alone.out)["loss"]);
+  const base::Json report = base::Json::parse(other.out);
+  EXPECT_EQ(report["loss"], base::Json::parse(alone.out)["loss"]);
   EXPECT_GT(report["kl_divergence"], 0.0);
   EXPECT_LE(report["kl_divergence_50"], report["kl_divergence_90"]);
   EXPECT_LE(report["kl_divergence_90"], report["kl_divergence_99"]);
@@ -147,12 +147,12 @@ TEST(EvaluateCommandTest, WritesAReportThatIsTheSameEverywhere) {
   EXPECT_EQ(text, report("2.json", "--memory_budget=2MiB"));
   // The file has what --json prints, except what differs from run to run.
   const Outcome printed = Evaluate("vanilla", dataset, {"--json"});
-  Json want = Json::parse(printed.out);
+  base::Json want = base::Json::parse(printed.out);
   for (const char* name :
        {"seconds", "tokens_per_sec", "peak_resident_bytes"}) {
     EXPECT_EQ(want.erase(name), 1) << name;
   }
-  Json found = Json::parse(text);
+  base::Json found = base::Json::parse(text);
   EXPECT_EQ(found["artifact"], "evaluation");
   found.erase("artifact");
   EXPECT_EQ(found, want);

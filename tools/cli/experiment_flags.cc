@@ -49,11 +49,13 @@ void AddExperimentFlags(FlagSet& flags, ExperimentFlags* values) {
 absl::StatusOr<ReadExperiment> ReadExperimentOfFlags(
     const ExperimentFlags& flags) {
   ReadExperiment read;
-  MOE_ASSIGN_OR_RETURN(read.spec,
-                       ReadTextProto<ExperimentSpec>(flags.experiment));
-  absl::StatusOr<std::vector<PlannedStep>> steps = PlanSteps(read.spec);
-  if (!steps.ok()) return Annotate(steps.status(), flags.experiment);
-  MOE_RETURN_IF_ERROR(Annotate(ValidateCriteria(read.spec), flags.experiment));
+  MOE_ASSIGN_OR_RETURN(
+      read.spec, experiment::ReadTextProto<ExperimentSpec>(flags.experiment));
+  absl::StatusOr<std::vector<experiment::PlannedStep>> steps =
+      experiment::PlanSteps(read.spec);
+  if (!steps.ok()) return base::Annotate(steps.status(), flags.experiment);
+  MOE_RETURN_IF_ERROR(base::Annotate(experiment::ValidateCriteria(read.spec),
+                                     flags.experiment));
   read.steps = *std::move(steps);
   return read;
 }
@@ -61,12 +63,13 @@ absl::StatusOr<ReadExperiment> ReadExperimentOfFlags(
 absl::StatusOr<std::optional<ExperimentLock>> LockOfFlag(
     const std::string& path) {
   if (path.empty()) return std::nullopt;
-  return ReadLock(path);
+  return experiment::ReadLock(path);
 }
 
-StepExecutor InProcess(Progress& progress) {
-  return [&progress](const StepRequest& request) {
-    return Annotate(RunRequest(request, progress).status(), request.kind->name);
+experiment::StepExecutor InProcess(base::Progress& progress) {
+  return [&progress](const steps::StepRequest& request) {
+    return base::Annotate(steps::RunRequest(request, progress).status(),
+                          request.kind->name);
   };
 }
 
@@ -83,7 +86,7 @@ std::string Quoted(const std::string& word) {
 }
 
 std::string FileName(const std::string& path) {
-  return Quoted(SplitPath(path).name);
+  return Quoted(base::SplitPath(path).name);
 }
 
 // The report must not depend on the machine's folders. So the line has files'
@@ -102,18 +105,19 @@ std::string RunLine(const ExperimentReportRequest& request) {
 
 absl::Status WriteReport(const ExperimentReportRequest& request) {
   MOE_ASSIGN_OR_RETURN(
-      const Json report,
-      ExperimentReportToJson(
+      const base::Json report,
+      experiment::ExperimentReportToJson(
           {request.spec,
            request.results,
            request.found,
            request.pinned,
-           {kToolVersion,
+           {steps::kToolVersion,
             request.target.empty()
                 ? ""
                 : absl::StrCat("./bazelw run ", request.target),
             RunLine(request)}}));
-  return WriteExperimentReport(report, request.save_path, request.overwrite);
+  return experiment::WriteExperimentReport(report, request.save_path,
+                                           request.overwrite);
 }
 
 }  // namespace moe::cli

@@ -24,7 +24,9 @@ struct ExperimentFlags {
   std::string model_path;
   std::string dataset;
 
-  ExperimentInputs::Places Places() const { return {model_path, dataset}; }
+  experiment::ExperimentInputs::Places Places() const {
+    return {model_path, dataset};
+  }
 };
 
 // --experiment, --model_path, --dataset_dir_or_path, all required.
@@ -32,7 +34,7 @@ void AddExperimentFlags(FlagSet& flags, ExperimentFlags* values);
 
 struct ReadExperiment {
   ExperimentSpec spec;
-  std::vector<PlannedStep> steps;
+  std::vector<experiment::PlannedStep> steps;
 };
 // Reads and validates the spec, and plans its steps. An error names the file.
 absl::StatusOr<ReadExperiment> ReadExperimentOfFlags(
@@ -43,7 +45,7 @@ absl::StatusOr<std::optional<ExperimentLock>> LockOfFlag(
     const std::string& path);
 
 // Runs steps in this process. An error begins with the step's command.
-StepExecutor InProcess(Progress& progress);
+experiment::StepExecutor InProcess(base::Progress& progress);
 
 struct ExperimentReportRequest {
   const ExperimentSpec& spec;

@@ -85,7 +85,7 @@ std::string ValueName(const FieldDescriptor& field) {
     case FieldDescriptor::CPPTYPE_BOOL:
       return field.has_default_value() ? "" : "auto|true|false";
     case FieldDescriptor::CPPTYPE_ENUM:
-      return absl::StrJoin(ChoicesOf(field), "|");
+      return absl::StrJoin(base::ChoicesOf(field), "|");
     default:
       return "TEXT";
   }
@@ -93,10 +93,10 @@ std::string ValueName(const FieldDescriptor& field) {
 
 // The default as the flag's help shows it; empty if there is none.
 std::string DefaultText(const Message& options, const FieldDescriptor& field) {
-  const Option& option = OptionOf(field);
+  const Option& option = base::OptionOf(field);
   if (!option.otherwise().empty()) return option.otherwise();
   const std::unique_ptr<Message> unset(options.New());
-  if (field.has_default_value()) return OptionText(*unset, field);
+  if (field.has_default_value()) return base::OptionText(*unset, field);
   return field.cpp_type() == FieldDescriptor::CPPTYPE_BOOL ? "auto" : "";
 }
 
@@ -151,8 +151,8 @@ void FlagSet::AddChoice(const FlagSpec& spec,
 
 void FlagSet::AddOptions(Message* options,
                          absl::Span<const absl::string_view> left_out) {
-  for (const FieldDescriptor* field : OptionFields(*options, left_out)) {
-    const Option& option = OptionOf(*field);
+  for (const FieldDescriptor* field : base::OptionFields(*options, left_out)) {
+    const Option& option = base::OptionOf(*field);
     FlagSpec spec;
     spec.names = {std::string(field->name())};
     spec.names.insert(spec.names.end(), option.aliases().begin(),
@@ -165,11 +165,11 @@ void FlagSet::AddOptions(Message* options,
               // The value's name lists the choices.
               field->cpp_type() == FieldDescriptor::CPPTYPE_ENUM
                   ? ""
-                  : AllowedValues(*field),
+                  : base::AllowedValues(*field),
               nullptr};
     const bool is_switch = flag.value_name.empty();
     flag.set_value = [options, field](const std::string& text) {
-      const absl::Status status = SetOption(*field, text, *options);
+      const absl::Status status = base::SetOption(*field, text, *options);
       return status.ok() ? status
                          : absl::InvalidArgumentError(
                                absl::StrCat(": ", status.message()));

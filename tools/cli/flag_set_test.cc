@@ -17,8 +17,8 @@
 namespace moe::cli {
 namespace {
 
-using ::moe::testing::IsOk;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::IsOk;
+using ::moe::base::testing::StatusIs;
 using ::testing::ElementsAre;
 using ::testing::Eq;
 using ::testing::HasSubstr;

@@ -188,11 +188,11 @@ absl::Status FromCli11(const CLI::ParseError& error) {
                    ": expected a value, found none"));
 }
 
-Progress::Style ParseStyle(const std::string& name) {
-  if (name == "bar") return Progress::Style::kBar;
-  if (name == "lines") return Progress::Style::kLines;
-  if (name == "none") return Progress::Style::kSilent;
-  return StyleForStandardError();
+base::Progress::Style ParseStyle(const std::string& name) {
+  if (name == "bar") return base::Progress::Style::kBar;
+  if (name == "lines") return base::Progress::Style::kLines;
+  if (name == "none") return base::Progress::Style::kSilent;
+  return base::StyleForStandardError();
 }
 
 absl::StatusOr<int> RunCommand(Subcommand& subcommand, std::ostream& out,
@@ -202,14 +202,14 @@ absl::StatusOr<int> RunCommand(Subcommand& subcommand, std::ostream& out,
                        PreparePaths(subcommand.flags));
   for (const std::string& note : notes) {
     err << kProgram << " " << subcommand.command.name << ": "
-        << EscapeControlInText(note) << "\n";
+        << base::EscapeControlInText(note) << "\n";
   }
-  Progress::Sink sink = StandardErrorSink();
+  base::Progress::Sink sink = base::StandardErrorSink();
   sink.write = [&err](absl::string_view text) {
     err << text;
     err.flush();
   };
-  Progress progress(ParseStyle(subcommand.progress), std::move(sink));
+  base::Progress progress(ParseStyle(subcommand.progress), std::move(sink));
   EscapingStream escaping(out);
   CommandContext context{escaping, progress};
   MOE_ASSIGN_OR_RETURN(const int exit_status, subcommand.action(context));
@@ -262,7 +262,7 @@ absl::StatusOr<int> Act(Line& line, absl::Span<const Command> commands,
     return kSuccess;
   }
   if (line.version->count() > 0) {
-    out << kProgram << " " << kToolVersion << "\n";
+    out << kProgram << " " << steps::kToolVersion << "\n";
     return kSuccess;
   }
   const std::vector<std::string> extras = Extras(line.root);
@@ -316,9 +316,9 @@ int RunCommandLine(absl::Span<const Command> commands,
       status = result.status();
     }
   } catch (const std::exception& error) {
-    status = StatusOfException(error);
+    status = base::StatusOfException(error);
   }
-  err << speaker << ": " << EscapeControlInText(status.message()) << "\n";
+  err << speaker << ": " << base::EscapeControlInText(status.message()) << "\n";
   return kError;
 }
 

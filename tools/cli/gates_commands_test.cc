@@ -19,11 +19,11 @@
 namespace moe::cli {
 namespace {
 
+using ::moe::base::testing::TempDirectory;
 using ::moe::cli::testing::FileText;
 using ::moe::cli::testing::NamesIn;
 using ::moe::cli::testing::Outcome;
 using ::moe::cli::testing::RunCli;
-using ::moe::testing::TempDirectory;
 using ::testing::AllOf;
 using ::testing::Each;
 using ::testing::ElementsAre;
@@ -55,13 +55,15 @@ TEST_P(GatesCommandTest, WritesWeightsAndAReport) {
   EXPECT_THAT(NamesIn(path), ElementsAre("gate_weights.report.json",
                                          "gate_weights.safetensors"));
   const std::string weights = path + "/gate_weights.safetensors";
-  MOE_ASSERT_OK_AND_ASSIGN(const GateWeights gates,
-                           ReadArtifact<GateWeights>(weights));
-  MOE_EXPECT_OK(ValidateGateWeights(gates, {4, 5, 128}, weights));
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const checkpoint::GateWeights gates,
+      checkpoint::ReadArtifact<checkpoint::GateWeights>(weights));
+  MOE_EXPECT_OK(checkpoint::ValidateGateWeights(gates, {4, 5, 128}, weights));
   EXPECT_EQ(outcome.out, FileText(path + "/gate_weights.report.json"));
-  MOE_ASSERT_OK_AND_ASSIGN(const Json report, ParseJsonObject(outcome.out));
+  MOE_ASSERT_OK_AND_ASSIGN(const base::Json report,
+                           base::ParseJsonObject(outcome.out));
   EXPECT_EQ(report["artifact"], "gate_weights");
-  EXPECT_EQ(report["sha256"], HexSha256Of(FileText(weights)));
+  EXPECT_EQ(report["sha256"], base::HexSha256Of(FileText(weights)));
   EXPECT_EQ(report["options"]["num_experts"], 5);
   EXPECT_EQ(report["layers"].size(), 4);
   EXPECT_EQ(report["num_sequences"], 4);
@@ -83,12 +85,12 @@ TEST_P(GatesCommandTest, PrintsATable) {
                     HasSubstr("routed tokens"), HasSubstr("/gate_weights.pt\n"),
                     HasSubstr("/gate_weights.report.json: report\n")));
   // Both formats hold the same.
-  MOE_ASSERT_OK_AND_ASSIGN(
-      const GateWeights gates,
-      ReadArtifact<GateWeights>(directory.Path("x/gate_weights.safetensors")));
-  MOE_ASSERT_OK_AND_ASSIGN(
-      const GateWeights from_pt,
-      ReadArtifact<GateWeights>(directory.Path("x/gate_weights.pt")));
+  MOE_ASSERT_OK_AND_ASSIGN(const checkpoint::GateWeights gates,
+                           checkpoint::ReadArtifact<checkpoint::GateWeights>(
+                               directory.Path("x/gate_weights.safetensors")));
+  MOE_ASSERT_OK_AND_ASSIGN(const checkpoint::GateWeights from_pt,
+                           checkpoint::ReadArtifact<checkpoint::GateWeights>(
+                               directory.Path("x/gate_weights.pt")));
   EXPECT_EQ(gates, from_pt);
   EXPECT_THAT(gates.layers, SizeIs(4));
   EXPECT_EQ(gates.layers[0].rows(), 8);
@@ -182,7 +184,8 @@ TEST_P(GatesCommandTest, OneExpertTakesEveryToken) {
   const Outcome outcome = RunCli(
       Args(GetParam(), directory.Path("x"), {"--num_experts=1", "--json"}));
   ASSERT_EQ(outcome.exit_status, 0) << outcome.err;
-  MOE_ASSERT_OK_AND_ASSIGN(const Json report, ParseJsonObject(outcome.out));
+  MOE_ASSERT_OK_AND_ASSIGN(const base::Json report,
+                           base::ParseJsonObject(outcome.out));
   EXPECT_THAT(report["layers"][0]["routed_counts"].get<std::vector<int64_t>>(),
               ElementsAre(report["num_tokens"].get<int64_t>()));
 }
@@ -203,7 +206,8 @@ TEST(GatesCommandsTest, OneTokenAgainAndAgain) {
       {"hidden_clustering", kModel, dataset, "--num_experts=4", "--json",
        "--balance_jitter_factor=0", "--save_path=" + directory.Path("c")});
   ASSERT_EQ(clustered.exit_status, 0) << clustered.err;
-  MOE_ASSERT_OK_AND_ASSIGN(const Json report, ParseJsonObject(clustered.out));
+  MOE_ASSERT_OK_AND_ASSIGN(const base::Json report,
+                           base::ParseJsonObject(clustered.out));
   EXPECT_THAT(report["layers"][0]["sizes"].get<std::vector<int64_t>>(),
               Each(5));
   const Outcome selected =

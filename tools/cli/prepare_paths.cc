@@ -51,7 +51,7 @@ bool IsDirectory(const std::string& path) {
 // Whether the directory is a model's folder in a cache and not a checkpoint.
 bool IsHubFolder(const std::string& path) {
   return IsDirectory(absl::StrCat(path, "/snapshots")) &&
-         !PathExists(absl::StrCat(path, "/config.json"));
+         !base::PathExists(absl::StrCat(path, "/config.json"));
 }
 
 // "NAME" or "ORG/NAME", by the hub's rules.
@@ -89,16 +89,17 @@ absl::StatusOr<ModelPath> SnapshotOf(const std::string& folder) {
   const std::string all = absl::StrCat(folder, "/snapshots");
   std::vector<std::string> snapshots;
   if (IsDirectory(all)) {
-    MOE_ASSIGN_OR_RETURN(snapshots, ListDirectory(all));
+    MOE_ASSIGN_OR_RETURN(snapshots, base::ListDirectory(all));
   }
   const std::string ref_path = absl::StrCat(folder, "/refs/main");
-  if (!PathExists(ref_path)) {
+  if (!base::PathExists(ref_path)) {
     if (snapshots.size() == 1) {
       return ModelPath{absl::StrCat(all, "/", snapshots[0]), folder};
     }
     return WhichSnapshot(folder, "there is no refs/main", snapshots);
   }
-  MOE_ASSIGN_OR_RETURN(const std::string ref, ReadFile(ref_path, kMaxRefBytes));
+  MOE_ASSIGN_OR_RETURN(const std::string ref,
+                       base::ReadFile(ref_path, kMaxRefBytes));
   const absl::string_view name = absl::StripAsciiWhitespace(ref);
   for (const std::string& snapshot : snapshots) {
     if (snapshot == name) {
@@ -129,7 +130,7 @@ std::string HubCacheFromEnvironment() {
 absl::StatusOr<ModelPath> ResolveModelPath(absl::string_view given,
                                            absl::string_view hub_cache) {
   std::string path(given);
-  if (PathExists(path)) {
+  if (base::PathExists(path)) {
     while (path.size() > 1 && path.back() == '/') path.pop_back();
     if (IsHubFolder(path)) return SnapshotOf(path);
     return ModelPath{std::string(given), ""};
@@ -159,17 +160,17 @@ bool IsOutput(const GivenPath& path) {
 
 absl::Status CheckPair(const GivenPath& output, const GivenPath& input) {
   absl::string_view how;
-  switch (OverlapOf(output.path, input.path)) {
-    case Overlap::kNone:
+  switch (base::OverlapOf(output.path, input.path)) {
+    case base::Overlap::kNone:
       return absl::OkStatus();
-    case Overlap::kSame:
+    case base::Overlap::kSame:
       how = "is";
       break;
-    case Overlap::kInside:
+    case base::Overlap::kInside:
       if (input.role == Option::RESULTS_PATH) return absl::OkStatus();
       how = "lies in";
       break;
-    case Overlap::kHolds:
+    case base::Overlap::kHolds:
       if (output.role != Option::OUTPUT_DIRECTORY) return absl::OkStatus();
       how = "holds";
       break;
@@ -184,7 +185,8 @@ absl::Status CheckOutputs(const std::vector<GivenPath>& paths) {
     for (size_t j = 0; j < i; ++j) {
       if (!IsOutput(paths[i]) || !IsOutput(paths[j])) continue;
       if (paths[i].path != paths[j].path &&
-          OverlapOf(paths[i].path, paths[j].path) != Overlap::kSame) {
+          base::OverlapOf(paths[i].path, paths[j].path) !=
+              base::Overlap::kSame) {
         continue;
       }
       return absl::InvalidArgumentError(
@@ -219,7 +221,7 @@ absl::StatusOr<std::vector<std::string>> PreparePaths(FlagSet& flags) {
   for (GivenPath& output : paths) {
     if (!IsOutput(output)) continue;
     MOE_ASSIGN_OR_RETURN(const std::string followed,
-                         FollowTargetLink(output.path));
+                         base::FollowTargetLink(output.path));
     absl::string_view given = output.path;
     while (given.size() > 1 && given.back() == '/') given.remove_suffix(1);
     if (followed == given) continue;

@@ -18,11 +18,11 @@
 namespace moe::cli {
 namespace {
 
+using ::moe::base::testing::TempDirectory;
 using ::moe::cli::testing::FileText;
 using ::moe::cli::testing::NamesIn;
 using ::moe::cli::testing::Outcome;
 using ::moe::cli::testing::RunCli;
-using ::moe::testing::TempDirectory;
 using ::testing::AllOf;
 using ::testing::ContainsRegex;
 using ::testing::ElementsAre;
@@ -93,7 +93,7 @@ class ReconstructCommandTest : public ::testing::Test {
                 absl::StrCat("--reference_model_path=", kDense), "--json",
                 "--dataset_dir_or_path=testdata/stories/" + texts});
     EXPECT_EQ(evaluated.exit_status, 0) << evaluated.err;
-    return ParseJsonObject(evaluated.out).value()["kl_divergence"];
+    return base::ParseJsonObject(evaluated.out).value()["kl_divergence"];
   }
 
   const TempDirectory directory_;
@@ -122,8 +122,10 @@ TEST_F(ReconstructCommandTest, ReportsTheErrorsOfAllBlocks) {
   const Outcome outcome = Reconstruct(
       "made", {"--report_out=" + path, "--json", "--target=dense_block"});
   ASSERT_EQ(outcome.exit_status, 0) << outcome.err;
-  MOE_ASSERT_OK_AND_ASSIGN(Json report, ParseJsonObject(FileText(path)));
-  MOE_ASSERT_OK_AND_ASSIGN(Json printed, ParseJsonObject(outcome.out));
+  MOE_ASSERT_OK_AND_ASSIGN(base::Json report,
+                           base::ParseJsonObject(FileText(path)));
+  MOE_ASSERT_OK_AND_ASSIGN(base::Json printed,
+                           base::ParseJsonObject(outcome.out));
   // The file has no folders in it.
   EXPECT_EQ(report["checkpoint"], "made");
   EXPECT_EQ(printed["checkpoint"], Path("made"));
@@ -135,7 +137,7 @@ TEST_F(ReconstructCommandTest, ReportsTheErrorsOfAllBlocks) {
   EXPECT_EQ(report["num_shards"], 3);
   EXPECT_EQ(report["num_sequences"], 4);
   std::vector<std::string> blocks;
-  for (const Json& block : report["blocks"]) {
+  for (const base::Json& block : report["blocks"]) {
     blocks.push_back(absl::StrCat(block["layer"].get<int>(), " ",
                                   block["part"].get<std::string>()));
     EXPECT_GE(block["pivot_ratio"], 1.0);
@@ -159,7 +161,8 @@ TEST_F(ReconstructCommandTest, CutsShardsOfTheGivenSize) {
   const Outcome outcome =
       Reconstruct("made", {"--max_shard_size=100kB", "--json"});
   ASSERT_EQ(outcome.exit_status, 0) << outcome.err;
-  MOE_ASSERT_OK_AND_ASSIGN(const Json report, ParseJsonObject(outcome.out));
+  MOE_ASSERT_OK_AND_ASSIGN(const base::Json report,
+                           base::ParseJsonObject(outcome.out));
   EXPECT_GT(report["num_shards"], 3);
   EXPECT_EQ(RunCli({"inspect", Path("made")}).exit_status, 0);
 }
@@ -247,13 +250,15 @@ TEST_F(ReconstructCommandTest, NamesTheWeightThatIsNaN) {
     for (const std::string& name : NamesIn(Path("bad"))) {
       const std::string path = Path("bad/" + name);
       if (!name.ends_with(".safetensors")) continue;
-      MOE_ASSERT_OK_AND_ASSIGN(HostTensors tensors, ReadSafetensorsFile(path));
+      MOE_ASSERT_OK_AND_ASSIGN(checkpoint::HostTensors tensors,
+                               checkpoint::ReadSafetensorsFile(path));
       const auto found = tensors.find(tensor);
       if (found == tensors.end()) continue;
       // Element 1 of F32.
       found->second.bytes.replace(4, 4, std::string("\0\0\xc0\x7f", 4));
-      MOE_ASSERT_OK(WriteSafetensorsFile(path, tensors, {{"format", "pt"}},
-                                         /*overwrite=*/true));
+      MOE_ASSERT_OK(checkpoint::WriteSafetensorsFile(path, tensors,
+                                                     {{"format", "pt"}},
+                                                     /*overwrite=*/true));
     }
     const Outcome outcome = Reconstruct("x", {"--model_path=" + Path("bad")});
     EXPECT_EQ(outcome.exit_status, 2) << tensor;

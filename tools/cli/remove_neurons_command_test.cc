@@ -19,11 +19,11 @@
 namespace moe::cli {
 namespace {
 
+using ::moe::base::testing::TempDirectory;
 using ::moe::cli::testing::FileText;
 using ::moe::cli::testing::NamesIn;
 using ::moe::cli::testing::Outcome;
 using ::moe::cli::testing::RunCli;
-using ::moe::testing::TempDirectory;
 using ::testing::AllOf;
 using ::testing::ContainsRegex;
 using ::testing::ElementsAre;
@@ -70,7 +70,7 @@ class RemoveNeuronsCommandTest : public ::testing::Test {
         {"evaluate", "--model_path=" + Path(model),
          absl::StrCat("--reference_model_path=", kDense), "--json", kTexts});
     EXPECT_EQ(evaluated.exit_status, 0) << evaluated.err;
-    return ParseJsonObject(evaluated.out).value()["kl_divergence"];
+    return base::ParseJsonObject(evaluated.out).value()["kl_divergence"];
   }
 
   const TempDirectory directory_;
@@ -81,14 +81,17 @@ TEST_F(RemoveNeuronsCommandTest, MakesADenseCheckpointAndAReport) {
   const Outcome outcome = Remove("made", {"--json", "--report_out=" + path});
   EXPECT_EQ(outcome.err, "");
   ASSERT_EQ(outcome.exit_status, 0);
-  MOE_ASSERT_OK_AND_ASSIGN(const Json config,
-                           ParseJsonObject(FileText(Path("made/config.json"))));
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const base::Json config,
+      base::ParseJsonObject(FileText(Path("made/config.json"))));
   EXPECT_EQ(config["architectures"][0], "LlamaForCausalLM");
   EXPECT_EQ(config["model_type"], "llama");
   EXPECT_EQ(config["intermediate_size"], 40);
   EXPECT_EQ(RunCli({"inspect", Path("made")}).exit_status, 0);
-  MOE_ASSERT_OK_AND_ASSIGN(const Json report, ParseJsonObject(FileText(path)));
-  MOE_ASSERT_OK_AND_ASSIGN(Json printed, ParseJsonObject(outcome.out));
+  MOE_ASSERT_OK_AND_ASSIGN(const base::Json report,
+                           base::ParseJsonObject(FileText(path)));
+  MOE_ASSERT_OK_AND_ASSIGN(base::Json printed,
+                           base::ParseJsonObject(outcome.out));
   // The file has no folders in it.
   EXPECT_EQ(report["checkpoint"], "made");
   EXPECT_EQ(printed["checkpoint"], Path("made"));
@@ -100,7 +103,7 @@ TEST_F(RemoveNeuronsCommandTest, MakesADenseCheckpointAndAReport) {
   EXPECT_EQ(report["num_shards"], 3);
   EXPECT_EQ(report["num_sequences"], 4);
   ASSERT_EQ(report["layers"].size(), 3u);
-  for (const Json& layer : report["layers"]) {
+  for (const base::Json& layer : report["layers"]) {
     // The 40 neurons kept of 160 have more than an even share of the energy.
     EXPECT_GT(layer["kept_share"], 0.25);
     EXPECT_LT(layer["kept_share"], 1.0);
@@ -152,7 +155,8 @@ TEST_F(RemoveNeuronsCommandTest, IsRefittedToTheDenseModel) {
 TEST_F(RemoveNeuronsCommandTest, CutsShardsOfTheGivenSize) {
   const Outcome outcome = Remove("made", {"--max_shard_size=100kB", "--json"});
   ASSERT_EQ(outcome.exit_status, 0) << outcome.err;
-  MOE_ASSERT_OK_AND_ASSIGN(const Json report, ParseJsonObject(outcome.out));
+  MOE_ASSERT_OK_AND_ASSIGN(const base::Json report,
+                           base::ParseJsonObject(outcome.out));
   EXPECT_GT(report["num_shards"], 3);
   EXPECT_EQ(RunCli({"inspect", Path("made")}).exit_status, 0);
 }
@@ -232,13 +236,15 @@ TEST_F(RemoveNeuronsCommandTest, NamesTheWeightThatIsNaN) {
       const std::string to = Path("bad/" + name);
       directory_.Write("bad/" + name, FileText(from));
       if (!name.ends_with(".safetensors")) continue;
-      MOE_ASSERT_OK_AND_ASSIGN(HostTensors tensors, ReadSafetensorsFile(from));
+      MOE_ASSERT_OK_AND_ASSIGN(checkpoint::HostTensors tensors,
+                               checkpoint::ReadSafetensorsFile(from));
       const auto found = tensors.find(tensor);
       if (found == tensors.end()) continue;
       // Element 1 of F32.
       found->second.bytes.replace(4, 4, std::string("\0\0\xc0\x7f", 4));
-      MOE_ASSERT_OK(WriteSafetensorsFile(to, tensors, {{"format", "pt"}},
-                                         /*overwrite=*/true));
+      MOE_ASSERT_OK(checkpoint::WriteSafetensorsFile(to, tensors,
+                                                     {{"format", "pt"}},
+                                                     /*overwrite=*/true));
     }
     const Outcome outcome = Remove("x", {"--model_path=" + Path("bad")});
     EXPECT_EQ(outcome.exit_status, 2) << tensor;

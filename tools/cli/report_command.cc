@@ -39,18 +39,21 @@ absl::StatusOr<ExperimentLock> FoundLock(
     const ReportFlags& flags, const ExperimentSpec& spec,
     const std::optional<ExperimentLock>& pinned, CommandContext& context) {
   if (!flags.experiment.model_path.empty()) {
-    ExperimentInputs inputs(flags.experiment.Places(), context.progress);
-    return LockOfResults(spec, flags.results, inputs, context.progress);
+    experiment::ExperimentInputs inputs(flags.experiment.Places(),
+                                        context.progress);
+    return experiment::LockOfResults(spec, flags.results, inputs,
+                                     context.progress);
   }
   std::vector<ExperimentLock> known;
   const std::string result_lock =
-      absl::StrCat(flags.results, "/", kResultLockFile);
-  if (PathExists(result_lock)) {
-    MOE_ASSIGN_OR_RETURN(const ExperimentLock made, ReadLock(result_lock));
+      absl::StrCat(flags.results, "/", experiment::kResultLockFile);
+  if (base::PathExists(result_lock)) {
+    MOE_ASSIGN_OR_RETURN(const ExperimentLock made,
+                         experiment::ReadLock(result_lock));
     known.push_back(made);
   }
   if (pinned.has_value()) known.push_back(*pinned);
-  return RecordedLock(spec, flags.results, known, context.progress);
+  return experiment::RecordedLock(spec, flags.results, known, context.progress);
 }
 
 absl::Status CheckFlags(const ReportFlags& flags) {
@@ -74,8 +77,8 @@ absl::StatusOr<int> Run(const ReportFlags& flags, CommandContext& context) {
   MOE_RETURN_IF_ERROR(WriteReport(
       {read.spec, found, pinned, flags.experiment.experiment, flags.lock,
        flags.target, flags.results, flags.save_path, flags.overwrite}));
-  context.out << flags.save_path << "/" << kReportHtml << "\n"
-              << flags.save_path << "/" << kReportJson << "\n";
+  context.out << flags.save_path << "/" << experiment::kReportHtml << "\n"
+              << flags.save_path << "/" << experiment::kReportJson << "\n";
   return kSuccess;
 }
 

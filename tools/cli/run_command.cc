@@ -40,8 +40,8 @@ struct RunFlags {
 };
 
 // Writes a line when a step starts, and one when it is done.
-StepObserver Observer(CommandContext& context) {
-  return [&context](const StepEvent& event) {
+experiment::StepObserver Observer(CommandContext& context) {
+  return [&context](const experiment::StepEvent& event) {
     if (event.record == nullptr) {
       context.out << absl::StrFormat("[%d/%d] %s: %s\n", event.number,
                                      event.num_steps, event.step.name,
@@ -52,7 +52,8 @@ StepObserver Observer(CommandContext& context) {
                           ? "was there already"
                           : absl::FormatDuration(absl::Trunc(
                                 event.elapsed, absl::Milliseconds(1))))
-                  << ": " << SummarizeStep(event.record->step()) << "\n";
+                  << ": " << experiment::SummarizeStep(event.record->step())
+                  << "\n";
     }
     context.out.flush();
   };
@@ -61,30 +62,32 @@ StepObserver Observer(CommandContext& context) {
 absl::StatusOr<int> DryRun(const RunFlags& flags, const ReadExperiment& read,
                            CommandContext& context) {
   MOE_ASSIGN_OR_RETURN(
-      const std::vector<StepCost> costs,
-      EstimateSteps(read.spec, flags.experiment.Places(), context.progress));
+      const std::vector<steps::StepCost> costs,
+      experiment::EstimateSteps(read.spec, flags.experiment.Places(),
+                                context.progress));
   const std::string save_path =
       flags.save_path.empty() ? "SAVE_PATH" : flags.save_path;
-  ExperimentInputs inputs(flags.experiment.Places(), context.progress);
-  const StepExecutor none;
-  const StepContext step_context = {inputs, none, context.progress,
-                                    flags.memory_budget};
-  for (const PlannedStep& step : read.steps) {
+  experiment::ExperimentInputs inputs(flags.experiment.Places(),
+                                      context.progress);
+  const experiment::StepExecutor none;
+  const experiment::StepContext step_context = {inputs, none, context.progress,
+                                                flags.memory_budget};
+  for (const experiment::PlannedStep& step : read.steps) {
     const std::string directory = absl::StrCat(save_path, "/", step.name);
-    MOE_ASSIGN_OR_RETURN(const StepRequest request,
-                         RequestOf(step, directory, step_context));
+    MOE_ASSIGN_OR_RETURN(const steps::StepRequest request,
+                         experiment::RequestOf(step, directory, step_context));
     context.out << step.name << ":\n  llama_moe "
-                << absl::StrJoin(WordsOf(request), " \\\n    ") << "\n";
+                << absl::StrJoin(steps::WordsOf(request), " \\\n    ") << "\n";
     StepRecord record;
     record.mutable_step()->set_name(step.name);
     inputs.AddStep(directory, record);
   }
-  context.out << FormatCosts(costs);
+  context.out << experiment::FormatCosts(costs);
   return kSuccess;
 }
 
 absl::Status CheckFlags(const RunFlags& flags) {
-  MOE_RETURN_IF_ERROR(MemoryBudgetOf(flags.memory_budget).status());
+  MOE_RETURN_IF_ERROR(steps::MemoryBudgetOf(flags.memory_budget).status());
   if (flags.dry_run || !flags.save_path.empty()) return absl::OkStatus();
   return absl::InvalidArgumentError(
       "--save_path is missing, the directory for the results; only --dry_run "
@@ -100,19 +103,20 @@ absl::StatusOr<int> Run(const RunFlags& flags, CommandContext& context) {
   if (flags.dry_run) return DryRun(flags, read, context);
   MOE_ASSIGN_OR_RETURN(
       const ExperimentLock found,
-      RunExperiment(
+      experiment::RunExperiment(
           read.spec,
           {flags.experiment.Places(), flags.save_path, flags.memory_budget},
           InProcess(context.progress), Observer(context), context.progress));
-  MOE_ASSIGN_OR_RETURN(const LockVerdict verdict,
-                       JudgeResults(read.spec, pinned, found));
-  context.out << FormatVerdict(read.spec, verdict, found, flags.save_path);
+  MOE_ASSIGN_OR_RETURN(const experiment::LockVerdict verdict,
+                       experiment::JudgeResults(read.spec, pinned, found));
+  context.out << experiment::FormatVerdict(read.spec, verdict, found,
+                                           flags.save_path);
   const std::string report =
-      absl::StrCat(flags.save_path, "/", kReportDirectory);
+      absl::StrCat(flags.save_path, "/", experiment::kReportDirectory);
   MOE_RETURN_IF_ERROR(WriteReport(
       {read.spec, found, pinned, flags.experiment.experiment, flags.lock, "",
        flags.save_path, report, /*overwrite=*/true}));
-  context.out << "report: " << report << "/" << kReportHtml << "\n";
+  context.out << "report: " << report << "/" << experiment::kReportHtml << "\n";
   return verdict.Passed() ? kSuccess : kDiffers;
 }
 

@@ -41,7 +41,8 @@ struct RunStepFlags {
 };
 
 // "NAME=DIR" of --made.
-absl::Status ReadMade(const std::string& made, ExperimentInputs& inputs) {
+absl::Status ReadMade(const std::string& made,
+                      experiment::ExperimentInputs& inputs) {
   const std::pair<std::string, std::string> parts =
       absl::StrSplit(made, absl::MaxSplits('=', 1));
   if (parts.first.empty() || parts.second.empty()) {
@@ -62,57 +63,64 @@ absl::Status CheckTake(const RunStepFlags& flags) {
 }
 
 absl::Status Make(const RunStepFlags& flags, const ShardOptions& shard,
-                  const PlannedStep& step, const StepContext& context) {
+                  const experiment::PlannedStep& step,
+                  const experiment::StepContext& context) {
   if (flags.num_shards.has_value()) {
-    return RunStepShard(step, {shard.num_shards(), shard.shard()},
-                        flags.save_path, context);
+    return experiment::RunStepShard(step, {shard.num_shards(), shard.shard()},
+                                    flags.save_path, context);
   }
   if (!flags.take.empty()) {
-    return TakeStep(step, flags.take, flags.save_path, context).status();
-  }
-  if (!flags.merge.empty()) {
-    return MergeStepShards(step, flags.merge, flags.save_path, context)
+    return experiment::TakeStep(step, flags.take, flags.save_path, context)
         .status();
   }
-  return RunStep(step, flags.save_path, context).status();
+  if (!flags.merge.empty()) {
+    return experiment::MergeStepShards(step, flags.merge, flags.save_path,
+                                       context)
+        .status();
+  }
+  return experiment::RunStep(step, flags.save_path, context).status();
 }
 
 // The time of this run, and of the parts whose timings lie beside them.
-StepTiming TimingOf(const RunStepFlags& flags, const StepStopwatch& stopwatch) {
+StepTiming TimingOf(const RunStepFlags& flags,
+                    const experiment::StepStopwatch& stopwatch) {
   StepTiming timing = stopwatch.Read();
   timing.set_taken(!flags.take.empty());
   for (const std::string& part : flags.merge) {
-    const std::optional<StepTiming> part_timing = ReadTiming(TimingPath(part));
-    if (part_timing.has_value()) AddPart(*part_timing, timing);
+    const std::optional<StepTiming> part_timing =
+        experiment::ReadTiming(experiment::TimingPath(part));
+    if (part_timing.has_value()) experiment::AddPart(*part_timing, timing);
   }
   return timing;
 }
 
 absl::StatusOr<int> Run(const RunStepFlags& flags, CommandContext& context) {
-  MOE_RETURN_IF_ERROR(MemoryBudgetOf(flags.memory_budget).status());
+  MOE_RETURN_IF_ERROR(steps::MemoryBudgetOf(flags.memory_budget).status());
   MOE_ASSIGN_OR_RETURN(
       const ShardOptions shard,
       ShardOptionsOf({flags.num_shards, flags.shard, flags.merge}));
   MOE_ASSIGN_OR_RETURN(const ReadExperiment read,
                        ReadExperimentOfFlags(flags.experiment));
-  MOE_ASSIGN_OR_RETURN(const PlannedStep step,
-                       FindStep(read.steps, flags.step));
-  ExperimentInputs inputs(flags.experiment.Places(), context.progress);
+  MOE_ASSIGN_OR_RETURN(const experiment::PlannedStep step,
+                       experiment::FindStep(read.steps, flags.step));
+  experiment::ExperimentInputs inputs(flags.experiment.Places(),
+                                      context.progress);
   for (const std::string& made : flags.made) {
     MOE_RETURN_IF_ERROR(ReadMade(made, inputs));
   }
-  const StepExecutor execute = InProcess(context.progress);
-  const StepContext step_context = {inputs, execute, context.progress,
-                                    flags.memory_budget};
+  const experiment::StepExecutor execute = InProcess(context.progress);
+  const experiment::StepContext step_context = {
+      inputs, execute, context.progress, flags.memory_budget};
   MOE_RETURN_IF_ERROR(CheckTake(flags));
   if (!flags.timing_out.empty()) {
-    MOE_RETURN_IF_ERROR(CheckIsTextProto(StepTiming(), flags.timing_out));
+    MOE_RETURN_IF_ERROR(
+        experiment::CheckIsTextProto(StepTiming(), flags.timing_out));
   }
-  const StepStopwatch stopwatch;
+  const experiment::StepStopwatch stopwatch;
   MOE_RETURN_IF_ERROR(Make(flags, shard, step, step_context));
   if (!flags.timing_out.empty()) {
     MOE_RETURN_IF_ERROR(
-        WriteTiming(TimingOf(flags, stopwatch), flags.timing_out));
+        experiment::WriteTiming(TimingOf(flags, stopwatch), flags.timing_out));
   }
   return kSuccess;
 }

@@ -23,11 +23,11 @@
 namespace moe::cli {
 namespace {
 
+using ::moe::base::testing::TempDirectory;
 using ::moe::cli::testing::FileText;
 using ::moe::cli::testing::NamesIn;
 using ::moe::cli::testing::Outcome;
 using ::moe::cli::testing::RunCli;
-using ::moe::testing::TempDirectory;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -81,16 +81,19 @@ TEST(GetGradsCommandTest, WritesScoresAndAReport) {
                                          "importance_scores.report.json",
                                          "importance_scores.safetensors"));
   const std::string file = path + "/importance_scores.safetensors";
-  MOE_ASSERT_OK_AND_ASSIGN(const ImportanceScores scores,
-                           ReadArtifact<ImportanceScores>(file));
-  MOE_EXPECT_OK(ValidateImportanceScores(scores, {4, 6, 384}, file));
-  MOE_ASSERT_OK_AND_ASSIGN(const Json report, ParseJsonObject(outcome.out));
-  EXPECT_EQ(report["sha256"], HexSha256Of(FileText(file)));
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const checkpoint::ImportanceScores scores,
+      checkpoint::ReadArtifact<checkpoint::ImportanceScores>(file));
+  MOE_EXPECT_OK(
+      checkpoint::ValidateImportanceScores(scores, {4, 6, 384}, file));
+  MOE_ASSERT_OK_AND_ASSIGN(const base::Json report,
+                           base::ParseJsonObject(outcome.out));
+  EXPECT_EQ(report["sha256"], base::HexSha256Of(FileText(file)));
   EXPECT_EQ(report["num_sequences"], 6);
   EXPECT_EQ(report["num_clusters"], 6);
   EXPECT_EQ(report["layers"].size(), 4u);
   EXPECT_EQ(report["layers"][2]["token_counts"],
-            Json(*scores.layers[2].token_count));
+            base::Json(*scores.layers[2].token_count));
   // The fixture was trained on the stories.
   EXPECT_LT(report["loss"].get<double>(), 0.5);
 }
@@ -252,12 +255,13 @@ TEST(SplitCommandsTest, VanillaIsAPartition) {
   EXPECT_THAT(outcome.out,
               AllOf(HasSubstr("neuron_indices"), HasSubstr("wanted")));
   const std::string file = directory.Path("x/neuron_indices.safetensors");
-  MOE_ASSERT_OK_AND_ASSIGN(const NeuronIndices indices,
-                           ReadArtifact<NeuronIndices>(file));
-  MOE_EXPECT_OK(ValidateNeuronIndices(indices, {4, 6, 384}, file));
   MOE_ASSERT_OK_AND_ASSIGN(
-      const NeuronIndices from_pt,
-      ReadArtifact<NeuronIndices>(directory.Path("x/neuron_indices.pt")));
+      const checkpoint::NeuronIndices indices,
+      checkpoint::ReadArtifact<checkpoint::NeuronIndices>(file));
+  MOE_EXPECT_OK(checkpoint::ValidateNeuronIndices(indices, {4, 6, 384}, file));
+  MOE_ASSERT_OK_AND_ASSIGN(const checkpoint::NeuronIndices from_pt,
+                           checkpoint::ReadArtifact<checkpoint::NeuronIndices>(
+                               directory.Path("x/neuron_indices.pt")));
   EXPECT_EQ(indices, from_pt);
 }
 
@@ -269,12 +273,15 @@ TEST(SplitCommandsTest, ResidualTakesItsShare) {
        "--save_path=" + directory.Path("x"), "--json"});
   ASSERT_EQ(outcome.exit_status, 0) << outcome.err;
   const std::string file = directory.Path("x/neuron_indices.safetensors");
-  MOE_ASSERT_OK_AND_ASSIGN(const NeuronIndices indices,
-                           ReadArtifact<NeuronIndices>(file));
-  NeuronIndicesShape shape{4, 7, 384, /*residual=*/true, /*shared=*/false};
-  MOE_EXPECT_OK(ValidateNeuronIndices(indices, shape, file));
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const checkpoint::NeuronIndices indices,
+      checkpoint::ReadArtifact<checkpoint::NeuronIndices>(file));
+  checkpoint::NeuronIndicesShape shape{4, 7, 384, /*residual=*/true,
+                                       /*shared=*/false};
+  MOE_EXPECT_OK(checkpoint::ValidateNeuronIndices(indices, shape, file));
   EXPECT_THAT(*indices.layers[0].residual, SizeIs(48));
-  MOE_ASSERT_OK_AND_ASSIGN(const Json report, ParseJsonObject(outcome.out));
+  MOE_ASSERT_OK_AND_ASSIGN(const base::Json report,
+                           base::ParseJsonObject(outcome.out));
   EXPECT_EQ(report["options"]["criterion"], "min");
   EXPECT_EQ(report["layers"][1]["residual_size"], 48);
   EXPECT_THAT(report["layers"][1]["wanted"], SizeIs(8));
@@ -288,9 +295,11 @@ TEST(SplitCommandsTest, NaiveSplitsNeedTheModelOnly) {
         RunCli({step, kModel, "--num_experts=8", "--save_path=" + path});
     ASSERT_EQ(outcome.exit_status, 0) << outcome.err;
     const std::string file = path + "/neuron_indices.safetensors";
-    MOE_ASSERT_OK_AND_ASSIGN(const NeuronIndices indices,
-                             ReadArtifact<NeuronIndices>(file));
-    MOE_EXPECT_OK(ValidateNeuronIndices(indices, {4, 8, 384}, file));
+    MOE_ASSERT_OK_AND_ASSIGN(
+        const checkpoint::NeuronIndices indices,
+        checkpoint::ReadArtifact<checkpoint::NeuronIndices>(file));
+    MOE_EXPECT_OK(
+        checkpoint::ValidateNeuronIndices(indices, {4, 8, 384}, file));
     EXPECT_EQ(indices.layers[0].experts.Row(0)[47] == 47,
               step == "split_sequential");
   }

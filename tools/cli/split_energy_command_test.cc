@@ -23,11 +23,11 @@
 namespace moe::cli {
 namespace {
 
+using ::moe::base::testing::TempDirectory;
 using ::moe::cli::testing::FileText;
 using ::moe::cli::testing::NamesIn;
 using ::moe::cli::testing::Outcome;
 using ::moe::cli::testing::RunCli;
-using ::moe::testing::TempDirectory;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -75,17 +75,20 @@ TEST(SplitEnergyCommandTest, WritesBothArtifactsAndTheirReports) {
       ElementsAre("gate_weights.report.json", "gate_weights.safetensors",
                   "neuron_indices.report.json", "neuron_indices.safetensors"));
   const std::string gates = path + "/gate_weights.safetensors";
-  MOE_ASSERT_OK_AND_ASSIGN(const GateWeights routers,
-                           ReadArtifact<GateWeights>(gates));
-  MOE_EXPECT_OK(ValidateGateWeights(routers, {4, 12, 128}, gates));
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const checkpoint::GateWeights routers,
+      checkpoint::ReadArtifact<checkpoint::GateWeights>(gates));
+  MOE_EXPECT_OK(checkpoint::ValidateGateWeights(routers, {4, 12, 128}, gates));
   const std::string neurons = path + "/neuron_indices.safetensors";
-  MOE_ASSERT_OK_AND_ASSIGN(const NeuronIndices indices,
-                           ReadArtifact<NeuronIndices>(neurons));
-  MOE_EXPECT_OK(ValidateNeuronIndices(
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const checkpoint::NeuronIndices indices,
+      checkpoint::ReadArtifact<checkpoint::NeuronIndices>(neurons));
+  MOE_EXPECT_OK(checkpoint::ValidateNeuronIndices(
       indices, {4, 12, 384, /*residual=*/true, /*shared=*/false}, neurons));
   EXPECT_THAT(*indices.layers[0].residual, SizeIs(96));
-  MOE_ASSERT_OK_AND_ASSIGN(Json report, ParseJsonObject(outcome.out));
-  const Json artifacts = report["artifacts"];
+  MOE_ASSERT_OK_AND_ASSIGN(base::Json report,
+                           base::ParseJsonObject(outcome.out));
+  const base::Json artifacts = report["artifacts"];
   ASSERT_EQ(artifacts.size(), 2u);
   EXPECT_EQ(report["options"]["num_shared_neurons"], 96);
   EXPECT_EQ(report["layers"].size(), 4u);
@@ -95,13 +98,12 @@ TEST(SplitEnergyCommandTest, WritesBothArtifactsAndTheirReports) {
   for (const auto& [at, name] :
        {std::pair(0, "gate_weights"), std::pair(1, "neuron_indices")}) {
     EXPECT_EQ(artifacts[at]["artifact"], name);
-    EXPECT_EQ(
-        artifacts[at]["sha256"],
-        HexSha256Of(FileText(absl::StrCat(path, "/", name, ".safetensors"))));
-    Json whole = artifacts[at];
+    EXPECT_EQ(artifacts[at]["sha256"], base::HexSha256Of(FileText(absl::StrCat(
+                                           path, "/", name, ".safetensors"))));
+    base::Json whole = artifacts[at];
     whole.update(report);
     EXPECT_EQ(FileText(absl::StrCat(path, "/", name, ".report.json")),
-              FormatJson(whole));
+              base::FormatJson(whole));
   }
 }
 
@@ -138,7 +140,7 @@ TEST(SplitEnergyCommandTest, ConvertsToTheDenseModelIfATokenHasAllExperts) {
         {"evaluate", "--model_path=" + model, "--json",
          "--dataset_dir_or_path=testdata/stories/text.jsonl", "--max_steps=4"});
     EXPECT_EQ(evaluated.exit_status, 0) << evaluated.err;
-    const auto report = ParseJsonObject(evaluated.out);
+    const auto report = base::ParseJsonObject(evaluated.out);
     return report.ok() ? (*report)["loss"].get<double>() : -1.0;
   };
   EXPECT_NEAR(loss(directory.Path("moe")), loss("testdata/llama_gqa_bf16"),

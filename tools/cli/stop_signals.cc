@@ -78,8 +78,8 @@ void WriteToStandardError(absl::string_view text) {
   while (::sem_wait(&stop_asked) != 0) {
   }
   const int number = stop_signal;
-  ShutMutationGateForGood();
-  RemoveAllStaging();
+  base::ShutMutationGateForGood();
+  base::RemoveAllStaging();
   // A progress bar leaves its line open.
   const absl::string_view start = ::isatty(STDERR_FILENO) != 0 ? "\n" : "";
   WriteToStandardError(absl::StrCat(

@@ -17,15 +17,15 @@
 namespace moe::cli {
 namespace {
 
-using ::moe::testing::TempDirectory;
+using ::moe::base::testing::TempDirectory;
 using ::testing::IsEmpty;
 
 // Gets a stop signal while it writes.
 [[noreturn]] void WriteAndBeStopped(const TempDirectory& directory,
                                     int signal) {
   InstallStopSignals("llama_moe test");
-  const auto staging =
-      StagingDirectory::Create(directory.Path("new/out"), PosixFileSystem());
+  const auto staging = base::StagingDirectory::Create(directory.Path("new/out"),
+                                                      base::PosixFileSystem());
   if (!staging.ok() || directory.List().empty()) ::_exit(1);
   ::kill(::getpid(), signal);
   for (;;) ::pause();

@@ -46,86 +46,94 @@ struct TokenizeFlags {
 };
 
 absl::Status CheckSavePath(const TokenizeFlags& flags) {
-  return CheckOutputFile(
+  return steps::CheckOutputFile(
       {"--save_path", flags.save_path, flags.overwrite, "token artifact",
-       absl::StrCat(kTokenArtifactName, ".safetensors"),
-       SafetensorsWith("artifact", std::string(kTokenArtifactName))});
+       absl::StrCat(text::kTokenArtifactName, ".safetensors"),
+       steps::SafetensorsWith("artifact",
+                              std::string(text::kTokenArtifactName))});
 }
 
 // The number of rows of the embedding, if the tokenizer lies beside a model.
 // The tokenizer's ids must be below it.
 absl::StatusOr<std::optional<int64_t>> EmbeddingRows(
     const std::string& directory) {
-  const std::string path = absl::StrCat(directory, "/", kConfigFile);
-  if (!PathExists(path)) return std::nullopt;
-  MOE_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxConfigBytes));
-  absl::StatusOr<Json> config = ParseJsonObject(text);
-  if (!config.ok()) return Annotate(config.status(), path);
+  const std::string path =
+      absl::StrCat(directory, "/", checkpoint::kConfigFile);
+  if (!base::PathExists(path)) return std::nullopt;
+  MOE_ASSIGN_OR_RETURN(const std::string text,
+                       base::ReadFile(path, kMaxConfigBytes));
+  absl::StatusOr<base::Json> config = base::ParseJsonObject(text);
+  if (!config.ok()) return base::Annotate(config.status(), path);
   // Reads one number only, because this program may be able to use the
   // tokenizer of a model that it cannot convert.
-  const absl::StatusOr<int64_t> rows = Get<int64_t>(*config, "vocab_size");
-  if (!rows.ok()) return Annotate(rows.status(), path);
+  const absl::StatusOr<int64_t> rows =
+      base::Get<int64_t>(*config, "vocab_size");
+  if (!rows.ok()) return base::Annotate(rows.status(), path);
   return std::optional<int64_t>(*rows);
 }
 
-absl::StatusOr<TokenArtifact> Tokenize(const TokenizeFlags& flags,
-                                       CommandContext& context) {
-  TokenizeRequest request;
+absl::StatusOr<text::TokenArtifact> Tokenize(const TokenizeFlags& flags,
+                                             CommandContext& context) {
+  text::TokenizeRequest request;
   request.options = flags.options;
-  MOE_RETURN_IF_ERROR(CheckOptions(request.options));
-  MOE_ASSIGN_OR_RETURN(const int num_threads, NumThreadsFromEnvironment());
+  MOE_RETURN_IF_ERROR(base::CheckOptions(request.options));
+  MOE_ASSIGN_OR_RETURN(const int num_threads,
+                       base::NumThreadsFromEnvironment());
   MOE_ASSIGN_OR_RETURN(
-      const std::unique_ptr<Tokenizer> tokenizer,
-      LoadTokenizer(flags.model_path, TextEndsOf(request.options)));
+      const std::unique_ptr<text::Tokenizer> tokenizer,
+      text::LoadTokenizer(flags.model_path, text::TextEndsOf(request.options)));
   MOE_ASSIGN_OR_RETURN(request.embedding_rows, EmbeddingRows(flags.model_path));
   if (request.embedding_rows.has_value()) {
-    MOE_RETURN_IF_ERROR(
-        Annotate(CheckTokenizerFits(*tokenizer, *request.embedding_rows),
-                 absl::StrCat(flags.model_path, "/", kConfigFile)));
+    MOE_RETURN_IF_ERROR(base::Annotate(
+        text::CheckTokenizerFits(*tokenizer, *request.embedding_rows),
+        absl::StrCat(flags.model_path, "/", checkpoint::kConfigFile)));
   }
   request.path = flags.dataset;
   request.tokenizer = tokenizer.get();
   MOE_ASSIGN_OR_RETURN(request.chat_template,
-                       LoadChatTemplate(flags.model_path));
+                       text::LoadChatTemplate(flags.model_path));
   request.vocab_size = tokenizer->vocab_size();
-  ThreadPool pool(num_threads);
-  TokenArtifact artifact;
+  base::ThreadPool pool(num_threads);
+  text::TokenArtifact artifact;
   MOE_ASSIGN_OR_RETURN(artifact.dataset,
-                       TokenizeDataset(request, pool, context.progress));
-  artifact.info = {kToolVersion, tokenizer->digest(), tokenizer->vocab_size(),
-                   request.options.keep_system(),
-                   ModelMaxLength(request.options)};
+                       text::TokenizeDataset(request, pool, context.progress));
+  artifact.info = {steps::kToolVersion, tokenizer->digest(),
+                   tokenizer->vocab_size(), request.options.keep_system(),
+                   text::ModelMaxLength(request.options)};
   return artifact;
 }
 
-absl::Status Report(const TokenizeFlags& flags, const TokenArtifact& artifact,
+absl::Status Report(const TokenizeFlags& flags,
+                    const text::TokenArtifact& artifact,
                     CommandContext& context) {
-  const TokenizedDataset& dataset = artifact.dataset;
+  const text::TokenizedDataset& dataset = artifact.dataset;
   MOE_ASSIGN_OR_RETURN(const std::string digest,
-                       HexSha256OfFile(flags.save_path));
-  const std::string chat_template = ChatTemplateName(dataset.chat_template);
+                       base::HexSha256OfFile(flags.save_path));
+  const std::string chat_template =
+      text::ChatTemplateName(dataset.chat_template);
   if (flags.json) {
-    Json json = Json::object();
+    base::Json json = base::Json::object();
     json["path"] = flags.save_path;
     json["sha256"] = digest;
     json["chat_template"] = chat_template;
-    json.update(DatasetReportToJson(dataset.report));
-    context.out << FormatJson(json);
+    json.update(text::DatasetReportToJson(dataset.report));
+    context.out << base::FormatJson(json);
     return absl::OkStatus();
   }
   context.out << flags.save_path << ": token artifact\n"
               << "  sha256                             " << digest << "\n"
               << "  chat template                      " << chat_template
               << "\n"
-              << FormatDatasetReport(dataset.report);
+              << text::FormatDatasetReport(dataset.report);
   return absl::OkStatus();
 }
 
 absl::StatusOr<int> Run(const TokenizeFlags& flags, CommandContext& context) {
   MOE_RETURN_IF_ERROR(CheckSavePath(flags));
-  MOE_ASSIGN_OR_RETURN(const TokenArtifact artifact, Tokenize(flags, context));
+  MOE_ASSIGN_OR_RETURN(const text::TokenArtifact artifact,
+                       Tokenize(flags, context));
   MOE_RETURN_IF_ERROR(
-      WriteTokenArtifact(artifact, flags.save_path, flags.overwrite));
+      text::WriteTokenArtifact(artifact, flags.save_path, flags.overwrite));
   MOE_RETURN_IF_ERROR(Report(flags, artifact, context));
   return kSuccess;
 }
@@ -140,7 +148,7 @@ CommandAction Declare(FlagSet& set) {
        .path = Option::MODEL_PATH},
       &flags->model_path);
   set.AddString({.names = {"dataset_dir_or_path"},
-                 .what = kDatasetKinds,
+                 .what = steps::kDatasetKinds,
                  .required = true,
                  .path = Option::INPUT_PATH},
                 &flags->dataset);

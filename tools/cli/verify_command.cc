@@ -30,14 +30,16 @@ struct VerifyFlags {
 absl::StatusOr<int> Update(const VerifyFlags& flags, const ReadExperiment& read,
                            const ExperimentLock& found,
                            CommandContext& context) {
-  MOE_ASSIGN_OR_RETURN(const LockVerdict verdict,
-                       JudgeResults(read.spec, std::nullopt, found));
-  context.out << FormatVerdict(read.spec, verdict, found, flags.results);
+  MOE_ASSIGN_OR_RETURN(
+      const experiment::LockVerdict verdict,
+      experiment::JudgeResults(read.spec, std::nullopt, found));
+  context.out << experiment::FormatVerdict(read.spec, verdict, found,
+                                           flags.results);
   if (!verdict.Passed()) {
     return absl::FailedPreconditionError(
         "the results do not meet the spec's criteria and are not pinned");
   }
-  MOE_RETURN_IF_ERROR(WriteLock(found, flags.update_lock));
+  MOE_RETURN_IF_ERROR(experiment::WriteLock(found, flags.update_lock));
   context.out << "pinned in " << flags.update_lock << "\n";
   return kSuccess;
 }
@@ -46,22 +48,26 @@ absl::StatusOr<int> Run(const VerifyFlags& flags, CommandContext& context) {
   MOE_ASSIGN_OR_RETURN(const ReadExperiment read,
                        ReadExperimentOfFlags(flags.experiment));
   if (!flags.update_lock.empty()) {
-    MOE_RETURN_IF_ERROR(CheckIsTextProto(ExperimentLock(), flags.update_lock));
+    MOE_RETURN_IF_ERROR(
+        experiment::CheckIsTextProto(ExperimentLock(), flags.update_lock));
   }
-  ExperimentInputs inputs(flags.experiment.Places(), context.progress);
-  MOE_ASSIGN_OR_RETURN(
-      const ExperimentLock found,
-      LockOfResults(read.spec, flags.results, inputs, context.progress));
+  experiment::ExperimentInputs inputs(flags.experiment.Places(),
+                                      context.progress);
+  MOE_ASSIGN_OR_RETURN(const ExperimentLock found,
+                       experiment::LockOfResults(read.spec, flags.results,
+                                                 inputs, context.progress));
   if (!flags.update_lock.empty()) return Update(flags, read, found, context);
   if (flags.lock.empty()) {
     return absl::InvalidArgumentError(
         "expected --lock or --update_lock, found neither; give --lock to check "
         "the results, or --update_lock to pin them");
   }
-  MOE_ASSIGN_OR_RETURN(const ExperimentLock pinned, ReadLock(flags.lock));
-  MOE_ASSIGN_OR_RETURN(const LockVerdict verdict,
-                       JudgeResults(read.spec, pinned, found));
-  context.out << FormatVerdict(read.spec, verdict, found, flags.results);
+  MOE_ASSIGN_OR_RETURN(const ExperimentLock pinned,
+                       experiment::ReadLock(flags.lock));
+  MOE_ASSIGN_OR_RETURN(const experiment::LockVerdict verdict,
+                       experiment::JudgeResults(read.spec, pinned, found));
+  context.out << experiment::FormatVerdict(read.spec, verdict, found,
+                                           flags.results);
   return verdict.Passed() ? kSuccess : kDiffers;
 }
 

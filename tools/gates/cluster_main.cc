@@ -35,25 +35,29 @@
 #include "moe/kernels/simd/simd_target.h"
 #include "moe/model/walk/hidden_states.h"
 
-namespace moe {
+namespace moe::tools {
 namespace {
 
-absl::StatusOr<HiddenStates> ReadPoints(const std::string& path,
-                                        MemoryBudget& budget) {
-  MOE_ASSIGN_OR_RETURN(const HostTensors tensors, ReadSafetensorsFile(path));
+absl::StatusOr<model::HiddenStates> ReadPoints(const std::string& path,
+                                               base::MemoryBudget& budget) {
+  MOE_ASSIGN_OR_RETURN(const checkpoint::HostTensors tensors,
+                       checkpoint::ReadSafetensorsFile(path));
   const auto found = tensors.find("points");
-  if (found == tensors.end() || found->second.dtype != Dtype::kF32 ||
+  if (found == tensors.end() ||
+      found->second.dtype != checkpoint::Dtype::kF32 ||
       found->second.shape.size() != 2 || found->second.shape[1] == 0) {
     return absl::InvalidArgumentError(absl::StrCat(
         path,
         ": expected a tensor \"points\", F32, of rank 2, with a feature"));
   }
-  const HostTensor& tensor = found->second;
-  MOE_ASSIGN_OR_RETURN(HiddenStates points,
-                       HiddenStates::Create(tensor.shape[0], tensor.shape[1],
-                                            budget, /*spill_directory=*/""));
-  Matrix<float> buffer;
-  const MatrixView<float> rows = points.Prepare(0, tensor.shape[0], buffer);
+  const checkpoint::HostTensor& tensor = found->second;
+  MOE_ASSIGN_OR_RETURN(
+      model::HiddenStates points,
+      model::HiddenStates::Create(tensor.shape[0], tensor.shape[1], budget,
+                                  /*spill_directory=*/""));
+  base::Matrix<float> buffer;
+  const base::MatrixView<float> rows =
+      points.Prepare(0, tensor.shape[0], buffer);
   std::memcpy(rows.data, tensor.bytes.data(), tensor.bytes.size());
   return points;
 }
@@ -64,44 +68,45 @@ absl::Status Run(const std::string& path, const std::string& options_text) {
     return absl::InvalidArgumentError(
         absl::StrCat("not a moe.ClusteringOptions: ", options_text));
   }
-  MOE_RETURN_IF_ERROR(SimdTargetFromEnvironment().status());
-  MOE_ASSIGN_OR_RETURN(const int num_threads, NumThreadsFromEnvironment());
-  ThreadPool pool(num_threads);
-  MemoryBudget budget;
-  MOE_ASSIGN_OR_RETURN(HiddenStates points, ReadPoints(path, budget));
+  MOE_RETURN_IF_ERROR(kernels::SimdTargetFromEnvironment().status());
+  MOE_ASSIGN_OR_RETURN(const int num_threads,
+                       base::NumThreadsFromEnvironment());
+  base::ThreadPool pool(num_threads);
+  base::MemoryBudget budget;
+  MOE_ASSIGN_OR_RETURN(model::HiddenStates points, ReadPoints(path, budget));
   MOE_ASSIGN_OR_RETURN(
-      const ClusteringMemory memory,
-      ClusteringMemory::Reserve(
+      const gates::ClusteringMemory memory,
+      gates::ClusteringMemory::Reserve(
           {points.num_tokens(), points.hidden_size(), num_threads}, options,
           budget));
   const absl::Time start = absl::Now();
-  MOE_ASSIGN_OR_RETURN(
-      Clustering clustering,
-      ClusterBalanced(points, options, "cluster", {memory, pool, nullptr}));
+  MOE_ASSIGN_OR_RETURN(gates::Clustering clustering,
+                       gates::ClusterBalanced(points, options, "cluster",
+                                              {memory, pool, nullptr}));
   const double seconds = absl::ToDoubleSeconds(absl::Now() - start);
-  Json centroids = Json::array();
-  const MatrixView<const float> rows = clustering.centroids.view();
+  base::Json centroids = base::Json::array();
+  const base::MatrixView<const float> rows = clustering.centroids.view();
   for (int64_t e = 0; e < rows.rows; ++e) {
     centroids.push_back(
         std::vector<float>(rows.Row(e).begin(), rows.Row(e).end()));
   }
-  HiddenClustering layer;
+  gates::HiddenClustering layer;
   layer.layers.push_back({std::move(clustering), seconds});
-  Json json = ClusteringReportToJson(options, layer)["layers"][0];
+  base::Json json = gates::ClusteringReportToJson(options, layer)["layers"][0];
   json["centroids"] = std::move(centroids);
   std::cout << json.dump() << "\n";
   return absl::OkStatus();
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::tools
 
 int main(int argc, char** argv) {
   if (argc != 3) {
     std::cerr << "usage: cluster POINTS OPTIONS\n";
     return 2;
   }
-  const absl::Status status = moe::Run(argv[1], argv[2]);
+  const absl::Status status = moe::tools::Run(argv[1], argv[2]);
   if (status.ok()) return 0;
   std::cerr << "cluster: " << status.message() << "\n";
   return 2;

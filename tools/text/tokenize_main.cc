@@ -50,7 +50,7 @@ void WriteError(const absl::Status& status) {
   WriteBytes(text.data(), text.size());
 }
 
-bool AnswerEncode(const moe::Tokenizer& tokenizer) {
+bool AnswerEncode(const moe::text::Tokenizer& tokenizer) {
   uint8_t flag = 0;
   uint32_t size = 0;
   if (!ReadBytes(&flag, 1) || !ReadBytes(&size, sizeof(size))) return false;
@@ -67,7 +67,7 @@ bool AnswerEncode(const moe::Tokenizer& tokenizer) {
   return true;
 }
 
-bool AnswerDecode(const moe::Tokenizer& tokenizer) {
+bool AnswerDecode(const moe::text::Tokenizer& tokenizer) {
   uint8_t flag = 0;
   uint32_t count = 0;
   if (!ReadBytes(&flag, 1) || !ReadBytes(&count, sizeof(count))) return false;
@@ -83,7 +83,7 @@ bool AnswerDecode(const moe::Tokenizer& tokenizer) {
   return true;
 }
 
-bool AnswerTime(const moe::Tokenizer& tokenizer) {
+bool AnswerTime(const moe::text::Tokenizer& tokenizer) {
   uint32_t rounds = 0;
   uint32_t size = 0;
   if (!ReadBytes(&rounds, sizeof(rounds))) return false;
@@ -109,8 +109,8 @@ bool AnswerTime(const moe::Tokenizer& tokenizer) {
 }
 
 absl::StatusOr<std::vector<int32_t>> LoadAndEncode(const std::string& path) {
-  const absl::StatusOr<std::unique_ptr<moe::Tokenizer>> tokenizer =
-      moe::LoadTokenizer(path);
+  const absl::StatusOr<std::unique_ptr<moe::text::Tokenizer>> tokenizer =
+      moe::text::LoadTokenizer(path);
   if (!tokenizer.ok()) return tokenizer.status();
   return (*tokenizer)->Encode("ab <s> ab", /*add_special_tokens=*/true);
 }
@@ -137,8 +137,8 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: tokenize DIR\n");
     return 2;
   }
-  const absl::StatusOr<std::unique_ptr<moe::Tokenizer>> tokenizer =
-      moe::LoadTokenizer(argv[1]);
+  const absl::StatusOr<std::unique_ptr<moe::text::Tokenizer>> tokenizer =
+      moe::text::LoadTokenizer(argv[1]);
   if (!tokenizer.ok()) {
     std::fprintf(stderr, "tokenize: %s\n",
                  tokenizer.status().ToString().c_str());

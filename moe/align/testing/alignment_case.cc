@@ -26,36 +26,39 @@
 #include "moe/model/walk/testing/walk_fixture.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe::testing {
+namespace moe::align::testing {
 
 void WriteFixtureAsF32(absl::string_view name, absl::string_view directory) {
   std::filesystem::create_directories(std::string(directory));
-  const std::string from = MoeFixturePath(name);
+  const std::string from = model::testing::MoeFixturePath(name);
   const std::string config =
-      ReadFile(absl::StrCat(from, "/config.json"), 1 << 20).value();
-  HostTensors tensors =
-      ReadSafetensorsFile(absl::StrCat(from, "/model.safetensors")).value();
+      base::ReadFile(absl::StrCat(from, "/config.json"), 1 << 20).value();
+  checkpoint::HostTensors tensors =
+      checkpoint::ReadSafetensorsFile(absl::StrCat(from, "/model.safetensors"))
+          .value();
   for (auto& [tensor_name, tensor] : tensors) {
-    const std::vector<float> values = ToFloats(tensor);
-    tensor.dtype = Dtype::kF32;
+    const std::vector<float> values = model::ToFloats(tensor);
+    tensor.dtype = checkpoint::Dtype::kF32;
     tensor.bytes.resize(values.size() * sizeof(float));
     std::memcpy(tensor.bytes.data(), values.data(), tensor.bytes.size());
   }
-  MOE_CHECK(WriteFileAtomically(
+  MOE_CHECK(base::WriteFileAtomically(
                 absl::StrCat(directory, "/config.json"),
                 /*overwrite=*/true,
-                [&](WritableFile& file) { return file.Append(config); })
+                [&](base::WritableFile& file) { return file.Append(config); })
                 .ok());
-  MOE_CHECK(WriteSafetensorsFile(absl::StrCat(directory, "/model.safetensors"),
-                                 tensors, {{"format", "pt"}},
-                                 /*overwrite=*/true)
+  MOE_CHECK(checkpoint::WriteSafetensorsFile(
+                absl::StrCat(directory, "/model.safetensors"), tensors,
+                {{"format", "pt"}},
+                /*overwrite=*/true)
                 .ok());
 }
 
-TokenSequences ManySequences(absl::string_view name) {
-  const TokenSequences three = GoldenSequences(MoeGoldens(name));
+text::TokenSequences ManySequences(absl::string_view name) {
+  const text::TokenSequences three =
+      model::testing::GoldenSequences(model::testing::MoeGoldens(name));
   const auto ids = three.input_ids(2);
-  TokenSequences many;
+  text::TokenSequences many;
   for (size_t s = 0; s < 40; ++s) {
     const size_t length = 2 + (s * 17) % 47;
     const auto part = ids.subspan((s * 5) % (ids.size() - length + 1), length);
@@ -64,20 +67,21 @@ TokenSequences ManySequences(absl::string_view name) {
   return many;
 }
 
-Distribution DistributionOf(absl::string_view directory,
-                            const TokenSequences& sequences) {
-  WalkMachine machine;
-  Model model = Model::Open(directory).value();
+checkpoint::Distribution DistributionOf(absl::string_view directory,
+                                        const text::TokenSequences& sequences) {
+  model::testing::WalkMachine machine;
+  model::Model model = model::Model::Open(directory).value();
   return SumHiddenDistribution(model, sequences, {}, {}, machine.resources())
       .value()
       .ToDistribution()
       .value();
 }
 
-Distribution MovedReference(const Distribution& from) {
-  RandomStream stream(/*seed=*/9, "reference");
-  Distribution reference = from;
-  for (LayerParts<FeatureMoments>& layer : reference.layers) {
+checkpoint::Distribution MovedReference(const checkpoint::Distribution& from) {
+  base::RandomStream stream(/*seed=*/9, "reference");
+  checkpoint::Distribution reference = from;
+  for (checkpoint::LayerParts<checkpoint::FeatureMoments>& layer :
+       reference.layers) {
     for (const auto& [part, moments] : layer.Named()) {
       for (size_t i = 0; i < (*moments)->mean.size(); ++i) {
         const double deviation = std::sqrt((*moments)->variance[i]);
@@ -91,4 +95,4 @@ Distribution MovedReference(const Distribution& from) {
   return reference;
 }
 
-}  // namespace moe::testing
+}  // namespace moe::align::testing

@@ -20,7 +20,7 @@
 #include "moe/base/check.h"
 #include "moe/base/options/option.pb.h"
 
-namespace moe {
+namespace moe::base {
 namespace {
 
 using ::google::protobuf::EnumValueDescriptor;
@@ -260,4 +260,4 @@ std::string FormatShortest(double value) {
   return std::string(std::begin(digits), result.ptr);
 }
 
-}  // namespace moe
+}  // namespace moe::base

@@ -17,7 +17,7 @@
 #include "google/protobuf/message.h"
 #include "moe/base/options/option.pb.h"
 
-namespace moe {
+namespace moe::base {
 
 // The field's annotation. Its `what` is empty if the field is no option.
 const Option& OptionOf(const google::protobuf::FieldDescriptor& field);
@@ -62,6 +62,6 @@ std::vector<std::string> OptionFlags(
 // The shortest text that reads back as the same number.
 std::string FormatShortest(double value);
 
-}  // namespace moe
+}  // namespace moe::base
 
 #endif  // MOE_BASE_OPTIONS_OPTIONS_H_

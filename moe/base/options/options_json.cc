@@ -9,7 +9,7 @@
 #include "moe/base/json.h"
 #include "moe/base/options/options.h"
 
-namespace moe {
+namespace moe::base {
 namespace {
 
 using ::google::protobuf::FieldDescriptor;
@@ -43,4 +43,4 @@ Json OptionsToJson(const google::protobuf::Message& options,
   return json;
 }
 
-}  // namespace moe
+}  // namespace moe::base

@@ -8,7 +8,7 @@
 #include "google/protobuf/message.h"
 #include "moe/base/json.h"
 
-namespace moe {
+namespace moe::base {
 
 // {"num_experts": 8, "criterion": "max"}: each option that is set or has a
 // default, in the order of its declaration, but for those named in `left_out`.
@@ -16,6 +16,6 @@ namespace moe {
 Json OptionsToJson(const google::protobuf::Message& options,
                    absl::Span<const absl::string_view> left_out = {});
 
-}  // namespace moe
+}  // namespace moe::base
 
 #endif  // MOE_BASE_OPTIONS_OPTIONS_JSON_H_

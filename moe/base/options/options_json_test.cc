@@ -4,7 +4,7 @@
 #include "moe/base/json.h"
 #include "moe/base/options/options_test.pb.h"
 
-namespace moe {
+namespace moe::base {
 namespace {
 
 using ::moe::testing::SampleOptions;
@@ -25,4 +25,4 @@ TEST(OptionsToJsonTest, HasWhatIsSetOrHasADefault) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::base

@@ -14,12 +14,12 @@
 #include "moe/base/options/options_test.pb.h"
 #include "moe/base/testing/status_matchers.h"
 
-namespace moe {
+namespace moe::base {
 namespace {
 
 using ::google::protobuf::FieldDescriptor;
+using ::moe::base::testing::StatusIs;
 using ::moe::testing::SampleOptions;
-using ::moe::testing::StatusIs;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -130,4 +130,4 @@ TEST(FormatShortestTest, ReadsBackAsTheSameNumber) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::base

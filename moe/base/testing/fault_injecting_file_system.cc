@@ -13,7 +13,7 @@
 #include "moe/base/file_system.h"
 #include "moe/base/status_macros.h"
 
-namespace moe::testing {
+namespace moe::base::testing {
 namespace {
 
 absl::Status InjectedError() {
@@ -110,4 +110,4 @@ absl::StatusOr<uint64_t> FaultInjectingFileSystem::FreeBytes(
   return PosixFileSystem().FreeBytes(path);
 }
 
-}  // namespace moe::testing
+}  // namespace moe::base::testing

@@ -14,7 +14,7 @@
 #include "absl/strings/string_view.h"
 #include "moe/base/file_system.h"
 
-namespace moe::testing {
+namespace moe::base::testing {
 
 class FaultInjectingFileSystem : public FileSystem {
  public:
@@ -68,6 +68,6 @@ class FaultInjectingFileSystem : public FileSystem {
   uint64_t free_bytes_ = 0;  // 0: what the machine has.
 };
 
-}  // namespace moe::testing
+}  // namespace moe::base::testing
 
 #endif  // MOE_BASE_TESTING_FAULT_INJECTING_FILE_SYSTEM_H_

@@ -2,7 +2,7 @@
 
 #include "moe/base/torch_plugin.h"
 
-namespace moe {
+namespace moe::base {
 
 TorchPluginIdentity llama_moe_torch_identity() {
   TorchPluginIdentity identity = ThisTorchPluginIdentity();
@@ -10,4 +10,4 @@ TorchPluginIdentity llama_moe_torch_identity() {
   return identity;
 }
 
-}  // namespace moe
+}  // namespace moe::base

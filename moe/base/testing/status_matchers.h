@@ -22,7 +22,7 @@
 #include "gtest/gtest.h"
 #include "moe/base/status_macros.h"
 
-namespace moe::testing {
+namespace moe::base::testing {
 
 inline const absl::Status& GetStatus(const absl::Status& status) {
   return status;
@@ -65,12 +65,12 @@ MATCHER_P(IsOkAndHolds, value_matcher, "is OK and holds a value that matches") {
                                        result_listener);
 }
 
-}  // namespace moe::testing
+}  // namespace moe::base::testing
 
 #define MOE_ASSERT_OK(expression) \
-  ASSERT_THAT(expression, ::moe::testing::IsOk())
+  ASSERT_THAT(expression, ::moe::base::testing::IsOk())
 #define MOE_EXPECT_OK(expression) \
-  EXPECT_THAT(expression, ::moe::testing::IsOk())
+  EXPECT_THAT(expression, ::moe::base::testing::IsOk())
 
 #define MOE_ASSERT_OK_AND_ASSIGN(lhs, expression)                              \
   MOE_ASSERT_OK_AND_ASSIGN_IMPL_(MOE_STATUS_CONCAT_(moe_status_or_, __LINE__), \
@@ -78,7 +78,7 @@ MATCHER_P(IsOkAndHolds, value_matcher, "is OK and holds a value that matches") {
 
 #define MOE_ASSERT_OK_AND_ASSIGN_IMPL_(result, lhs, expression) \
   auto result = (expression);                                   \
-  ASSERT_THAT(result, ::moe::testing::IsOk());                  \
+  ASSERT_THAT(result, ::moe::base::testing::IsOk());            \
   lhs = std::move(result).value()
 
 #endif  // MOE_BASE_TESTING_STATUS_MATCHERS_H_

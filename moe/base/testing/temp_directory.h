@@ -16,7 +16,7 @@
 #include "gtest/gtest.h"
 #include "moe/base/check.h"
 
-namespace moe::testing {
+namespace moe::base::testing {
 
 class TempDirectory {
  public:
@@ -63,6 +63,6 @@ class TempDirectory {
   std::string path_;
 };
 
-}  // namespace moe::testing
+}  // namespace moe::base::testing
 
 #endif  // MOE_BASE_TESTING_TEMP_DIRECTORY_H_

@@ -30,21 +30,21 @@
 #include "moe/checkpoint/safetensors_header.h"
 #include "moe/checkpoint/tensor.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
 constexpr char kArtifactKey[] = "artifact";
 
 absl::StatusOr<bool> HoldsPt(absl::string_view path) {
-  MOE_ASSIGN_OR_RETURN(const RandomAccessFile file,
-                       RandomAccessFile::Open(path));
+  MOE_ASSIGN_OR_RETURN(const base::RandomAccessFile file,
+                       base::RandomAccessFile::Open(path));
   return IsPtFile(file);
 }
 
 // Removes an older `.pt` before a new artifact is written, so that it never
 // lies beside a newer safetensors file with other contents.
 absl::Status RemoveStalePt(const std::string& path, bool overwrite) {
-  if (!PathExists(path)) return absl::OkStatus();
+  if (!base::PathExists(path)) return absl::OkStatus();
   if (!overwrite) {
     return absl::AlreadyExistsError(absl::StrCat(
         path, " already exists; choose another path, or pass --overwrite"));
@@ -57,10 +57,10 @@ absl::Status RemoveStalePt(const std::string& path, bool overwrite) {
                      ": expected a file, found a directory; move it away, or "
                      "choose another path"));
   }
-  FileSystem& file_system = PosixFileSystem();
+  base::FileSystem& file_system = base::PosixFileSystem();
   MOE_RETURN_IF_ERROR(file_system.RemoveAll(path));
   // Gone for good before the safetensors file is replaced.
-  return file_system.SyncDirectory(SplitPath(path).parent);
+  return file_system.SyncDirectory(base::SplitPath(path).parent);
 }
 
 SafetensorsMetadata ToMap(const ArtifactMetadata& metadata,
@@ -109,8 +109,8 @@ absl::StatusOr<Artifact> ReadArtifact(absl::string_view path) {
     artifact = FromSafetensors<Artifact>(file);
   }
   if (artifact.ok()) return artifact;
-  return Annotate(artifact.status(),
-                  absl::StrCat(path, ": as ", Artifact::kName));
+  return base::Annotate(artifact.status(),
+                        absl::StrCat(path, ": as ", Artifact::kName));
 }
 
 template <typename Artifact>
@@ -223,7 +223,7 @@ absl::StatusOr<ArtifactPart> ReadHeader(const std::string& path,
   MOE_ASSIGN_OR_RETURN(const SafetensorsFile file, SafetensorsFile::Open(path));
   absl::StatusOr<ArtifactPart> part = FromMetadata(file.metadata(), artifact);
   if (part.ok()) return part;
-  return Annotate(part.status(), path);
+  return base::Annotate(part.status(), path);
 }
 
 absl::Status CheckBelongTogether(const ArtifactPart& a, const ArtifactPart& b,
@@ -311,7 +311,7 @@ absl::StatusOr<ArtifactPart> ReadArtifactPart(absl::string_view path,
   MOE_ASSIGN_OR_RETURN(const SafetensorsFile file, SafetensorsFile::Open(path));
   absl::StatusOr<ArtifactPart> part = ReadPart(file, artifact);
   if (part.ok()) return part;
-  return Annotate(part.status(), path);
+  return base::Annotate(part.status(), path);
 }
 
 absl::Status ForEachArtifactPart(
@@ -328,9 +328,9 @@ absl::Status ForEachArtifactPart(
   for (const std::string& path : paths) {
     MOE_ASSIGN_OR_RETURN(const ArtifactPart part,
                          ReadArtifactPart(path, artifact));
-    MOE_RETURN_IF_ERROR(Annotate(body(part), path));
+    MOE_RETURN_IF_ERROR(base::Annotate(body(part), path));
   }
   return absl::OkStatus();
 }
 
-}  // namespace moe
+}  // namespace moe::checkpoint

@@ -22,7 +22,7 @@
 #include "absl/types/span.h"
 #include "moe/checkpoint/artifact/artifact_io.h"
 
-namespace moe {
+namespace moe::checkpoint {
 
 // The origin of an artifact. It is written into the metadata of safetensors
 // files, beside "artifact", the kind. A `.pt` file has no place for it.
@@ -104,6 +104,6 @@ absl::Status ForEachArtifactPart(
     absl::Span<const std::string> paths, absl::string_view artifact,
     absl::FunctionRef<absl::Status(const ArtifactPart&)> body);
 
-}  // namespace moe
+}  // namespace moe::checkpoint
 
 #endif  // MOE_CHECKPOINT_ARTIFACT_ARTIFACT_IO_H_

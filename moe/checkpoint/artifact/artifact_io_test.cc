@@ -19,12 +19,12 @@
 #include "moe/checkpoint/artifact/testing/example_artifacts.h"
 #include "moe/checkpoint/safetensors_file.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -92,9 +92,10 @@ TYPED_TEST(ArtifactIoTest, WriteReadWriteGivesTheSameBytes) {
     MOE_ASSERT_OK_AND_ASSIGN(const TypeParam read,
                              ReadArtifact<TypeParam>(this->Path("a", suffix)));
     MOE_ASSERT_OK(this->Write("b", read, /*overwrite=*/true));
-    MOE_ASSERT_OK_AND_ASSIGN(const std::string bytes,
-                             ReadFile(this->Path("a", suffix), kMaxBytes));
-    EXPECT_THAT(ReadFile(this->Path("b", suffix), kMaxBytes),
+    MOE_ASSERT_OK_AND_ASSIGN(
+        const std::string bytes,
+        base::ReadFile(this->Path("a", suffix), kMaxBytes));
+    EXPECT_THAT(base::ReadFile(this->Path("b", suffix), kMaxBytes),
                 IsOkAndHolds(bytes));
   }
 }
@@ -118,7 +119,7 @@ TYPED_TEST(ArtifactIoTest, ExistingFilesAreLeftAlone) {
     const std::string directory = absl::StrCat("dir", suffix);
     EXPECT_THAT(this->Write(directory, Example<TypeParam>()),
                 StatusIs(absl::StatusCode::kAlreadyExists, HasSubstr(suffix)));
-    EXPECT_THAT(ReadFile(this->directory_.Path(there), kMaxBytes),
+    EXPECT_THAT(base::ReadFile(this->directory_.Path(there), kMaxBytes),
                 IsOkAndHolds(std::string("mine")));
     EXPECT_NE(
         ReadArtifact<TypeParam>(
@@ -133,8 +134,9 @@ TYPED_TEST(ArtifactIoTest, ExistingFilesAreLeftAlone) {
 TYPED_TEST(ArtifactIoTest, TruncatedFilesAreRefusedWithTheirPath) {
   MOE_ASSERT_OK(this->Write("a", Example<TypeParam>()));
   for (const std::string suffix : {".safetensors", ".pt"}) {
-    MOE_ASSERT_OK_AND_ASSIGN(const std::string bytes,
-                             ReadFile(this->Path("a", suffix), kMaxBytes));
+    MOE_ASSERT_OK_AND_ASSIGN(
+        const std::string bytes,
+        base::ReadFile(this->Path("a", suffix), kMaxBytes));
     for (const size_t size : {size_t{0}, size_t{3}, size_t{4}, size_t{9},
                               bytes.size() / 2, bytes.size() - 1}) {
       const std::string path =
@@ -212,7 +214,8 @@ TEST(ArtifactIoKindTest, ADirectoryIsNoStalePt) {
                             directory.path(), {.pt = true, .overwrite = true}),
               StatusIs(absl::StatusCode::kFailedPrecondition,
                        HasSubstr("gate_weights.pt: expected a file")));
-  EXPECT_THAT(ReadFile(mine, kMaxBytes), IsOkAndHolds(std::string("mine")));
+  EXPECT_THAT(base::ReadFile(mine, kMaxBytes),
+              IsOkAndHolds(std::string("mine")));
   EXPECT_THAT(directory.List(), ElementsAre("gate_weights.pt"));
 }
 
@@ -230,8 +233,8 @@ TEST(ArtifactIoKindTest, MissingAndOldFiles) {
 
 namespace {
 
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -352,4 +355,4 @@ TEST(ArtifactPartTest, FilesThatAreNoPartsAreRefused) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::checkpoint

@@ -25,7 +25,7 @@
 #include "moe/checkpoint/safetensors_file.h"
 #include "moe/checkpoint/tensor.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
 // No checkpoint comes near; a larger number in a name is a mistake.
@@ -144,12 +144,12 @@ absl::StatusOr<std::vector<T>> ReadVector(const HostTensor& tensor,
 }
 
 template <typename T>
-absl::StatusOr<Matrix<T>> ReadMatrix(const HostTensor& tensor,
-                                     absl::string_view where) {
+absl::StatusOr<base::Matrix<T>> ReadMatrix(const HostTensor& tensor,
+                                           absl::string_view where) {
   MOE_RETURN_IF_ERROR(CheckRank(tensor, 2, where));
   MOE_ASSIGN_OR_RETURN(const std::vector<T> values,
                        ReadValues<T>(tensor, where));
-  return Matrix<T>(tensor.shape[0], tensor.shape[1], values);
+  return base::Matrix<T>(tensor.shape[0], tensor.shape[1], values);
 }
 
 using Where = absl::string_view;
@@ -159,8 +159,10 @@ template absl::StatusOr<std::vector<double>> ReadVector(const HostTensor&,
                                                         Where);
 template absl::StatusOr<std::vector<int64_t>> ReadVector(const HostTensor&,
                                                          Where);
-template absl::StatusOr<Matrix<float>> ReadMatrix(const HostTensor&, Where);
-template absl::StatusOr<Matrix<int64_t>> ReadMatrix(const HostTensor&, Where);
+template absl::StatusOr<base::Matrix<float>> ReadMatrix(const HostTensor&,
+                                                        Where);
+template absl::StatusOr<base::Matrix<int64_t>> ReadMatrix(const HostTensor&,
+                                                          Where);
 
 absl::StatusOr<int64_t> ReadCount(const HostTensor& tensor,
                                   absl::string_view where) {
@@ -251,10 +253,10 @@ HostTensor ToTensor(const std::vector<double>& vector) {
 HostTensor ToTensor(const std::vector<int64_t>& vector) {
   return IntTensor(vector, {static_cast<int64_t>(vector.size())});
 }
-HostTensor ToTensor(const Matrix<float>& matrix) {
+HostTensor ToTensor(const base::Matrix<float>& matrix) {
   return FloatTensor(matrix.values(), {matrix.rows(), matrix.cols()});
 }
-HostTensor ToTensor(const Matrix<int64_t>& matrix) {
+HostTensor ToTensor(const base::Matrix<int64_t>& matrix) {
   return IntTensor(matrix.values(), {matrix.rows(), matrix.cols()});
 }
 
@@ -284,4 +286,4 @@ absl::Status CheckEqual(int64_t got, int64_t want, absl::string_view where,
       "; make the artifact again for this checkpoint and these options"));
 }
 
-}  // namespace moe
+}  // namespace moe::checkpoint

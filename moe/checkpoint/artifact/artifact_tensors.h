@@ -27,7 +27,7 @@
 #include "moe/checkpoint/safetensors_file.h"
 #include "moe/checkpoint/tensor.h"
 
-namespace moe {
+namespace moe::checkpoint {
 
 // "layers.3"; with a suffix, "layers.3.experts".
 std::string LayerTensorName(int64_t layer, absl::string_view suffix = "");
@@ -40,8 +40,8 @@ template <typename T>
 absl::StatusOr<std::vector<T>> ReadVector(const HostTensor& tensor,
                                           absl::string_view where);
 template <typename T>
-absl::StatusOr<Matrix<T>> ReadMatrix(const HostTensor& tensor,
-                                     absl::string_view where);
+absl::StatusOr<base::Matrix<T>> ReadMatrix(const HostTensor& tensor,
+                                           absl::string_view where);
 // The one number of a tensor of shape [] or [1]. PyTorch sometimes counts in
 // floats: a float that is an integer is read as one.
 absl::StatusOr<int64_t> ReadCount(const HostTensor& tensor,
@@ -124,8 +124,8 @@ HostTensor IntTensor(absl::Span<const int64_t> values, Shape shape);
 HostTensor ToTensor(const std::vector<float>& vector);
 HostTensor ToTensor(const std::vector<double>& vector);
 HostTensor ToTensor(const std::vector<int64_t>& vector);
-HostTensor ToTensor(const Matrix<float>& matrix);
-HostTensor ToTensor(const Matrix<int64_t>& matrix);
+HostTensor ToTensor(const base::Matrix<float>& matrix);
+HostTensor ToTensor(const base::Matrix<int64_t>& matrix);
 
 // The rest is for validation.
 
@@ -156,11 +156,11 @@ absl::Status CheckLayers(
                                  num_layers, where, "num_layers"));
   for (int64_t i = 0; i < num_layers; ++i) {
     MOE_RETURN_IF_ERROR(
-        Annotate(check(layers[static_cast<size_t>(i)], i), where));
+        base::Annotate(check(layers[static_cast<size_t>(i)], i), where));
   }
   return absl::OkStatus();
 }
 
-}  // namespace moe
+}  // namespace moe::checkpoint
 
 #endif  // MOE_CHECKPOINT_ARTIFACT_ARTIFACT_TENSORS_H_

@@ -16,11 +16,11 @@
 #include "moe/checkpoint/safetensors_file.h"
 #include "moe/checkpoint/tensor.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::StatusIs;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -67,7 +67,7 @@ TEST(ArtifactTensorsTest, IntsOfBothWidths) {
   const HostTensor narrow = {Dtype::kI32, {1}, "\xfe\xff\xff\xff"};
   EXPECT_THAT(ReadVector<int64_t>(narrow, "x"), IsOkAndHolds(ElementsAre(-2)));
   EXPECT_THAT(ReadMatrix<int64_t>(IntTensor({1, 2}, {2, 1}), "x"),
-              IsOkAndHolds(Matrix<int64_t>(2, 1, {1, 2})));
+              IsOkAndHolds(base::Matrix<int64_t>(2, 1, {1, 2})));
 }
 
 TEST(ArtifactTensorsTest, Counts) {
@@ -133,4 +133,4 @@ TEST(ArtifactTensorsTest, Checks) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::checkpoint

@@ -16,7 +16,7 @@
 #include "moe/checkpoint/safetensors_file.h"
 #include "moe/checkpoint/tensor.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
 using LayerMoments = LayerParts<FeatureMoments>;
@@ -155,4 +155,4 @@ absl::Status ValidateDistribution(const Distribution& distribution,
       });
 }
 
-}  // namespace moe
+}  // namespace moe::checkpoint

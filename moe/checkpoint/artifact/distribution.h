@@ -27,7 +27,7 @@
 #include "moe/checkpoint/artifact/pt_value.h"
 #include "moe/checkpoint/safetensors_file.h"
 
-namespace moe {
+namespace moe::checkpoint {
 
 struct FeatureMoments {
   int64_t number = 0;            // How many tokens.
@@ -63,6 +63,6 @@ absl::Status ValidateDistribution(const Distribution& distribution,
                                   const DistributionShape& want,
                                   absl::string_view where);
 
-}  // namespace moe
+}  // namespace moe::checkpoint
 
 #endif  // MOE_CHECKPOINT_ARTIFACT_DISTRIBUTION_H_

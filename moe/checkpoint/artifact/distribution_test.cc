@@ -13,18 +13,18 @@
 #include "moe/checkpoint/artifact/testing/example_artifacts.h"
 #include "moe/checkpoint/safetensors_file.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::StatusIs;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Key;
 
 constexpr absl::StatusCode kInvalid = absl::StatusCode::kInvalidArgument;
 
-using ::moe::testing::ExampleDistribution;
+using ::moe::checkpoint::testing::ExampleDistribution;
 
 constexpr DistributionShape kShape = {2, 3};
 
@@ -156,4 +156,4 @@ TEST(DistributionTest, RefusesBadValues) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::checkpoint

@@ -16,14 +16,15 @@
 #include "moe/checkpoint/safetensors_file.h"
 #include "moe/checkpoint/tensor.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
-absl::StatusOr<Matrix<float>> TakeLayer(TensorTaker& taker, int64_t layer) {
+absl::StatusOr<base::Matrix<float>> TakeLayer(TensorTaker& taker,
+                                              int64_t layer) {
   return taker.Take(LayerTensorName(layer), ReadMatrix<float>);
 }
 
-absl::StatusOr<Matrix<float>> LayerAt(const PtCursor& at) {
+absl::StatusOr<base::Matrix<float>> LayerAt(const PtCursor& at) {
   MOE_ASSIGN_OR_RETURN(const HostTensor* tensor, at.Tensor());
   return ReadMatrix<float>(*tensor, at.path());
 }
@@ -42,7 +43,7 @@ absl::StatusOr<GateWeights> GateWeights::FromTensors(
     const HostTensors& tensors) {
   GateWeights gates;
   MOE_ASSIGN_OR_RETURN(gates.layers,
-                       TakeLayers<Matrix<float>>(tensors, TakeLayer));
+                       TakeLayers<base::Matrix<float>>(tensors, TakeLayer));
   return gates;
 }
 
@@ -56,16 +57,17 @@ PtValue GateWeights::ToPt() const {
 
 absl::StatusOr<GateWeights> GateWeights::FromPt(const PtValue& value) {
   GateWeights gates;
-  MOE_ASSIGN_OR_RETURN(gates.layers, LayersAt<Matrix<float>>(value, LayerAt));
+  MOE_ASSIGN_OR_RETURN(gates.layers,
+                       LayersAt<base::Matrix<float>>(value, LayerAt));
   return gates;
 }
 
 absl::Status ValidateGateWeights(const GateWeights& gates,
                                  const GateWeightsShape& want,
                                  absl::string_view where) {
-  return CheckLayers<Matrix<float>>(
+  return CheckLayers<base::Matrix<float>>(
       gates.layers, want.num_layers, where,
-      [&](const Matrix<float>& layer, int64_t i) {
+      [&](const base::Matrix<float>& layer, int64_t i) {
         const std::string name = LayerTensorName(i);
         MOE_RETURN_IF_ERROR(
             CheckEqual(layer.rows(), want.num_experts, name, "num_experts"));
@@ -75,4 +77,4 @@ absl::Status ValidateGateWeights(const GateWeights& gates,
       });
 }
 
-}  // namespace moe
+}  // namespace moe::checkpoint

@@ -21,12 +21,12 @@
 #include "moe/checkpoint/artifact/pt_value.h"
 #include "moe/checkpoint/safetensors_file.h"
 
-namespace moe {
+namespace moe::checkpoint {
 
 struct GateWeights {
   static constexpr absl::string_view kName = "gate_weights";
 
-  std::vector<Matrix<float>> layers;  // [num_experts, hidden_size] each
+  std::vector<base::Matrix<float>> layers;  // [num_experts, hidden_size] each
 
   HostTensors ToTensors() const;
   static absl::StatusOr<GateWeights> FromTensors(const HostTensors& tensors);
@@ -48,6 +48,6 @@ absl::Status ValidateGateWeights(const GateWeights& gates,
                                  const GateWeightsShape& want,
                                  absl::string_view where);
 
-}  // namespace moe
+}  // namespace moe::checkpoint
 
 #endif  // MOE_CHECKPOINT_ARTIFACT_GATE_WEIGHTS_H_

@@ -16,11 +16,11 @@
 #include "moe/checkpoint/safetensors_file.h"
 #include "moe/checkpoint/tensor.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::StatusIs;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -29,7 +29,7 @@ using ::testing::Key;
 constexpr absl::StatusCode kInvalid = absl::StatusCode::kInvalidArgument;
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-using ::moe::testing::ExampleGateWeights;
+using ::moe::checkpoint::testing::ExampleGateWeights;
 
 constexpr GateWeightsShape kShape = {2, 2, 3};
 
@@ -42,7 +42,7 @@ TEST(GateWeightsTest, RoundTrips) {
   EXPECT_THAT(GateWeights::FromPt(gates.ToPt()), IsOkAndHolds(gates));
   EXPECT_TRUE(std::signbit(gates.layers[1].values()[5]));
   EXPECT_THAT(ValidateGateWeights(gates, kShape, "path"),
-              ::moe::testing::IsOk());
+              ::moe::base::testing::IsOk());
 }
 
 TEST(GateWeightsTest, UpcastsBf16) {
@@ -122,4 +122,4 @@ TEST(GateWeightsTest, RefusesNonFinite) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::checkpoint

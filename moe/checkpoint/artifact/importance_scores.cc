@@ -18,7 +18,7 @@
 #include "moe/checkpoint/safetensors_file.h"
 #include "moe/checkpoint/tensor.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
 constexpr absl::string_view kTokenCount = "token_count";
@@ -45,7 +45,8 @@ absl::StatusOr<LayerImportanceScores> LayerAt(const PtCursor& at) {
                          VectorAt<float>(clusters[c]));
     const int64_t size = static_cast<int64_t>(row.size());
     if (c == 0) {
-      layer.scores = Matrix<float>(static_cast<int64_t>(clusters.size()), size);
+      layer.scores =
+          base::Matrix<float>(static_cast<int64_t>(clusters.size()), size);
     }
     if (size != layer.scores.cols()) {
       return clusters[c].Error(absl::StrCat("expected ", layer.scores.cols(),
@@ -100,7 +101,7 @@ absl::StatusOr<ImportanceScores> ImportanceScores::FromTensors(
 PtValue ImportanceScores::ToPt() const {
   PtDict dict;
   for (size_t i = 0; i < layers.size(); ++i) {
-    const Matrix<float>& scores = layers[i].scores;
+    const base::Matrix<float>& scores = layers[i].scores;
     PtDict clusters;
     for (int64_t c = 0; c < scores.rows(); ++c) {
       clusters.Add(c, {FloatTensor(scores.Row(c), {scores.cols()})});
@@ -128,4 +129,4 @@ absl::Status ValidateImportanceScores(const ImportanceScores& scores,
       });
 }
 
-}  // namespace moe
+}  // namespace moe::checkpoint

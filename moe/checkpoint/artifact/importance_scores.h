@@ -25,10 +25,10 @@
 #include "moe/checkpoint/artifact/pt_value.h"
 #include "moe/checkpoint/safetensors_file.h"
 
-namespace moe {
+namespace moe::checkpoint {
 
 struct LayerImportanceScores {
-  Matrix<float> scores;  // [num_clusters, intermediate_size]
+  base::Matrix<float> scores;  // [num_clusters, intermediate_size]
   // Tokens that each cluster received: [num_clusters].
   std::optional<std::vector<int64_t>> token_count;
 
@@ -64,6 +64,6 @@ absl::Status ValidateImportanceScores(const ImportanceScores& scores,
                                       const ImportanceScoresShape& want,
                                       absl::string_view where);
 
-}  // namespace moe
+}  // namespace moe::checkpoint
 
 #endif  // MOE_CHECKPOINT_ARTIFACT_IMPORTANCE_SCORES_H_

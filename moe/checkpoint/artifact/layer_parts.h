@@ -9,7 +9,7 @@
 
 #include "absl/strings/string_view.h"
 
-namespace moe {
+namespace moe::checkpoint {
 
 template <typename T>
 struct LayerParts {
@@ -29,6 +29,6 @@ struct LayerParts {
   friend bool operator==(const LayerParts&, const LayerParts&) = default;
 };
 
-}  // namespace moe
+}  // namespace moe::checkpoint
 
 #endif  // MOE_CHECKPOINT_ARTIFACT_LAYER_PARTS_H_

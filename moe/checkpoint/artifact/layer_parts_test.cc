@@ -5,7 +5,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
 TEST(LayerPartsTest, NamesItsParts) {
@@ -23,4 +23,4 @@ TEST(LayerPartsTest, NamesItsParts) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::checkpoint

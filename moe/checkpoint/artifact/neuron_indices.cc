@@ -19,7 +19,7 @@
 #include "moe/checkpoint/safetensors_file.h"
 #include "moe/checkpoint/tensor.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
 constexpr absl::string_view kExperts = "experts";
@@ -42,14 +42,15 @@ absl::StatusOr<LayerNeuronIndices> TakeLayer(TensorTaker& taker,
 }
 
 // A matrix of the experts' neurons.
-absl::StatusOr<Matrix<int64_t>> ExpertsAt(
+absl::StatusOr<base::Matrix<int64_t>> ExpertsAt(
     const std::vector<PtCursor>& experts) {
-  Matrix<int64_t> neurons;
+  base::Matrix<int64_t> neurons;
   for (size_t e = 0; e < experts.size(); ++e) {
     MOE_ASSIGN_OR_RETURN(const PtInts ints, experts[e].Ints());
     const int64_t size = static_cast<int64_t>(ints.size());
     if (e == 0) {
-      neurons = Matrix<int64_t>(static_cast<int64_t>(experts.size()), size);
+      neurons =
+          base::Matrix<int64_t>(static_cast<int64_t>(experts.size()), size);
     }
     if (size != neurons.cols()) {
       return experts[e].Error(absl::StrCat(
@@ -256,4 +257,4 @@ absl::Status ValidateNeuronIndices(const NeuronIndices& indices,
       });
 }
 
-}  // namespace moe
+}  // namespace moe::checkpoint

@@ -25,10 +25,10 @@
 #include "moe/checkpoint/artifact/pt_value.h"
 #include "moe/checkpoint/safetensors_file.h"
 
-namespace moe {
+namespace moe::checkpoint {
 
 struct LayerNeuronIndices {
-  Matrix<int64_t> experts;  // [num_experts, expert_size]
+  base::Matrix<int64_t> experts;  // [num_experts, expert_size]
   std::optional<std::vector<int64_t>> residual;
 
   friend bool operator==(const LayerNeuronIndices&,
@@ -67,6 +67,6 @@ absl::Status ValidateNeuronIndices(const NeuronIndices& indices,
                                    const NeuronIndicesShape& want,
                                    absl::string_view where);
 
-}  // namespace moe
+}  // namespace moe::checkpoint
 
 #endif  // MOE_CHECKPOINT_ARTIFACT_NEURON_INDICES_H_

@@ -15,18 +15,18 @@
 #include "moe/checkpoint/artifact/testing/example_artifacts.h"
 #include "moe/checkpoint/safetensors_file.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::StatusIs;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Key;
 
 constexpr absl::StatusCode kInvalid = absl::StatusCode::kInvalidArgument;
 
-using ::moe::testing::ExampleNeuronIndices;
+using ::moe::checkpoint::testing::ExampleNeuronIndices;
 
 NeuronIndicesShape ShapeOf(bool residual, bool shared = false) {
   return {2, 2, 6, residual, shared};
@@ -124,12 +124,13 @@ TEST(NeuronIndicesTest, RefusesIndicesThatAreNoSplit) {
        [](NeuronIndices& n) { n.layers[1].residual->pop_back(); }},
       {"layers.1.experts: expected expert_size, as in layer 0,", false, false,
        [](NeuronIndices& n) {
-         n.layers[1].experts = Matrix<int64_t>(2, 1, {0, 1});
+         n.layers[1].experts = base::Matrix<int64_t>(2, 1, {0, 1});
        }},
       {"layers.0.experts: expected experts with neurons, found none", false,
        false,
        [](NeuronIndices& n) {
-         for (auto& layer : n.layers) layer.experts = Matrix<int64_t>(2, 0);
+         for (auto& layer : n.layers)
+           layer.experts = base::Matrix<int64_t>(2, 0);
        }},
   };
   for (const BadSplit& bad : cases) {
@@ -163,4 +164,4 @@ TEST(NeuronIndicesTest, RefusesWhatDoesNotFit) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::checkpoint

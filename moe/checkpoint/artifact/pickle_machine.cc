@@ -19,7 +19,7 @@
 #include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/tensor.h"
 
-namespace moe::internal {
+namespace moe::checkpoint::internal {
 namespace {
 
 constexpr unsigned char kStop = '.';
@@ -182,7 +182,8 @@ absl::StatusOr<PickleNode> PickleMachine::Run() {
     if (*code == kStop) break;
     const absl::Status status = Step(static_cast<unsigned char>(*code));
     if (!status.ok()) {
-      return Annotate(status, absl::StrCat("byte ", begin, " of the pickle"));
+      return base::Annotate(status,
+                            absl::StrCat("byte ", begin, " of the pickle"));
     }
   }
   if (stack_.size() != 1 || !marks_.empty()) {
@@ -196,7 +197,7 @@ absl::StatusOr<PickleNode> PickleMachine::Run() {
 absl::Status PickleMachine::Step(unsigned char code) {
   for (const Opcode& opcode : Opcodes()) {
     if (opcode.code == code)
-      return Annotate((this->*opcode.run)(), opcode.name);
+      return base::Annotate((this->*opcode.run)(), opcode.name);
   }
   return absl::UnimplementedError(absl::StrFormat(
       "expected numbers, strings, lists, dicts and dense tensors, found "
@@ -538,4 +539,4 @@ absl::Status PickleMachine::BinPersId() {
   return absl::OkStatus();
 }
 
-}  // namespace moe::internal
+}  // namespace moe::checkpoint::internal

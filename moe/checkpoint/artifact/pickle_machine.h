@@ -21,7 +21,7 @@
 #include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/tensor.h"
 
-namespace moe::internal {
+namespace moe::checkpoint::internal {
 
 enum class NodeKind : uint8_t {
   kNone,
@@ -175,6 +175,6 @@ class PickleMachine {
   absl::flat_hash_map<uint64_t, PickleNode> memo_;
 };
 
-}  // namespace moe::internal
+}  // namespace moe::checkpoint::internal
 
 #endif  // MOE_CHECKPOINT_ARTIFACT_PICKLE_MACHINE_H_

@@ -28,7 +28,7 @@
 #include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/tensor.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
 using ::c10::IValue;
@@ -159,4 +159,4 @@ void llama_moe_torch_format_pt(const PtValue& value,
   }
 }
 
-}  // namespace moe
+}  // namespace moe::checkpoint

@@ -9,7 +9,7 @@
 #include "absl/status/statusor.h"
 #include "moe/checkpoint/artifact/pt_value.h"
 
-namespace moe {
+namespace moe::checkpoint {
 
 // The bytes of the file that WritePtFile (pt_bridge.h) writes. Unimplemented
 // for a tensor of a type that such a file cannot hold, Internal for what
@@ -17,6 +17,6 @@ namespace moe {
 extern "C" void llama_moe_torch_format_pt(const PtValue& value,
                                           absl::StatusOr<std::string>& archive);
 
-}  // namespace moe
+}  // namespace moe::checkpoint
 
 #endif  // MOE_CHECKPOINT_ARTIFACT_PT_ARCHIVE_H_

@@ -12,12 +12,12 @@
 #include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/tensor.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::SamplePtValue;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::StatusIs;
+using ::moe::checkpoint::testing::SamplePtValue;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -47,4 +47,4 @@ TEST(PtArchiveTest, TurnsAnExceptionIntoAnError) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::checkpoint

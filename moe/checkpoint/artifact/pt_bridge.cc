@@ -22,7 +22,7 @@
 #include "moe/checkpoint/artifact/pt_pickle.h"
 #include "moe/checkpoint/artifact/pt_value.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
 // The zip reader is not LibTorch's: that one allocates the size that the
@@ -72,7 +72,7 @@ absl::Status Damaged(absl::string_view message) {
       absl::StrCat("truncated or damaged: ", message, "; copy the file again"));
 }
 
-absl::StatusOr<std::string> ReadAt(const RandomAccessFile& file,
+absl::StatusOr<std::string> ReadAt(const base::RandomAccessFile& file,
                                    uint64_t offset, uint64_t size) {
   if (offset > file.size_bytes() || size > file.size_bytes() - offset) {
     return Damaged(absl::StrCat("expected ", size, " bytes at byte ", offset,
@@ -84,7 +84,7 @@ absl::StatusOr<std::string> ReadAt(const RandomAccessFile& file,
 }
 
 // Where the record that ends the archive starts: the last that looks like it.
-absl::StatusOr<uint64_t> FindEnd(const RandomAccessFile& file) {
+absl::StatusOr<uint64_t> FindEnd(const base::RandomAccessFile& file) {
   const uint64_t size =
       std::min(file.size_bytes(), kEndBytes + kMaxCommentBytes);
   const uint64_t begin = file.size_bytes() - size;
@@ -99,7 +99,7 @@ absl::StatusOr<uint64_t> FindEnd(const RandomAccessFile& file) {
   return begin + found;
 }
 
-absl::StatusOr<Directory> FindDirectory(const RandomAccessFile& file) {
+absl::StatusOr<Directory> FindDirectory(const base::RandomAccessFile& file) {
   MOE_ASSIGN_OR_RETURN(const uint64_t end_offset, FindEnd(file));
   // Before the end there is a locator if the archive is in the Zip64 format.
   if (end_offset >= kLocatorBytes + kEnd64Bytes) {
@@ -182,7 +182,7 @@ absl::StatusOr<ZipRecord> TakeEntry(absl::string_view& entries) {
 // Unimplemented for compressed records, DataLoss where the directory does not
 // fit the file. Errors do not name the path.
 absl::StatusOr<std::vector<ZipRecord>> ReadZipDirectory(
-    const RandomAccessFile& file) {
+    const base::RandomAccessFile& file) {
   MOE_ASSIGN_OR_RETURN(const Directory directory, FindDirectory(file));
   MOE_ASSIGN_OR_RETURN(const std::string bytes,
                        ReadAt(file, directory.offset, directory.size));
@@ -205,7 +205,7 @@ absl::StatusOr<std::vector<ZipRecord>> ReadZipDirectory(
 
 // The record's bytes. Ignores their checksum, as PyTorch does. DataLoss where
 // the file has no such record. Errors do not name the path.
-absl::StatusOr<std::string> ReadZipRecord(const RandomAccessFile& file,
+absl::StatusOr<std::string> ReadZipRecord(const base::RandomAccessFile& file,
                                           const ZipRecord& record) {
   MOE_ASSIGN_OR_RETURN(const std::string header,
                        ReadAt(file, record.header_offset, kHeaderBytes));
@@ -220,7 +220,7 @@ absl::StatusOr<std::string> ReadZipRecord(const RandomAccessFile& file,
                 record.size);
 }
 
-absl::Status CheckIsZip(const RandomAccessFile& file) {
+absl::Status CheckIsZip(const base::RandomAccessFile& file) {
   constexpr uint64_t kMagicBytes = 4;
   MOE_ASSIGN_OR_RETURN(const PtFormat format, ReadPtFormat(file));
   if (format == PtFormat::kZip) return absl::OkStatus();
@@ -244,7 +244,7 @@ absl::Status CheckIsZip(const RandomAccessFile& file) {
 // them all.
 class PtRecords {
  public:
-  static absl::StatusOr<PtRecords> Open(const RandomAccessFile& file) {
+  static absl::StatusOr<PtRecords> Open(const base::RandomAccessFile& file) {
     MOE_ASSIGN_OR_RETURN(std::vector<ZipRecord> records,
                          ReadZipDirectory(file));
     PtRecords result(file);
@@ -272,9 +272,9 @@ class PtRecords {
   }
 
  private:
-  explicit PtRecords(const RandomAccessFile& file) : file_(&file) {}
+  explicit PtRecords(const base::RandomAccessFile& file) : file_(&file) {}
 
-  const RandomAccessFile* file_;
+  const base::RandomAccessFile* file_;
   absl::flat_hash_map<std::string, ZipRecord> records_;
 };
 
@@ -287,7 +287,7 @@ absl::Status CheckByteOrder(const PtRecords& records) {
                    "\"; write the file on a little-endian machine"));
 }
 
-absl::StatusOr<PtValue> ReadArchive(const RandomAccessFile& file) {
+absl::StatusOr<PtValue> ReadArchive(const base::RandomAccessFile& file) {
   MOE_RETURN_IF_ERROR(CheckIsZip(file));
   MOE_ASSIGN_OR_RETURN(const PtRecords records, PtRecords::Open(file));
   MOE_RETURN_IF_ERROR(CheckByteOrder(records));
@@ -303,10 +303,10 @@ absl::StatusOr<PtValue> ReadArchive(const RandomAccessFile& file) {
 }  // namespace
 
 absl::StatusOr<PtValue> ReadPtFile(absl::string_view path) {
-  MOE_ASSIGN_OR_RETURN(const RandomAccessFile file,
-                       RandomAccessFile::Open(path));
+  MOE_ASSIGN_OR_RETURN(const base::RandomAccessFile file,
+                       base::RandomAccessFile::Open(path));
   absl::StatusOr<PtValue> value = ReadArchive(file);
-  if (!value.ok()) return Annotate(value.status(), path);
+  if (!value.ok()) return base::Annotate(value.status(), path);
   return value;
 }
 
@@ -320,10 +320,10 @@ absl::Status WritePtFile(const PtValue& value, absl::string_view path,
                        MOE_TORCH_FUNCTION(llama_moe_torch_format_pt));
   absl::StatusOr<std::string> archive = std::string();
   format(value, archive);
-  if (!archive.ok()) return Annotate(archive.status(), path);
-  return WriteFileAtomically(path, overwrite, [&](WritableFile& file) {
-    return file.Append(*archive);
-  });
+  if (!archive.ok()) return base::Annotate(archive.status(), path);
+  return base::WriteFileAtomically(
+      path, overwrite,
+      [&](base::WritableFile& file) { return file.Append(*archive); });
 }
 
 namespace {
@@ -354,16 +354,16 @@ PtFormat PtFormatOf(absl::string_view first_bytes) {
   return PtFormat::kNone;
 }
 
-absl::StatusOr<PtFormat> ReadPtFormat(const RandomAccessFile& file) {
+absl::StatusOr<PtFormat> ReadPtFormat(const base::RandomAccessFile& file) {
   std::string bytes(std::min<uint64_t>(kPtFormatBytes, file.size_bytes()),
                     '\0');
   MOE_RETURN_IF_ERROR(file.Read(0, absl::MakeSpan(bytes)));
   return PtFormatOf(bytes);
 }
 
-absl::StatusOr<bool> IsPtFile(const RandomAccessFile& file) {
+absl::StatusOr<bool> IsPtFile(const base::RandomAccessFile& file) {
   MOE_ASSIGN_OR_RETURN(const PtFormat format, ReadPtFormat(file));
   return format != PtFormat::kNone;
 }
 
-}  // namespace moe
+}  // namespace moe::checkpoint

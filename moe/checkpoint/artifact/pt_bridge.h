@@ -14,7 +14,7 @@
 #include "moe/base/random_access_file.h"
 #include "moe/checkpoint/artifact/pt_value.h"
 
-namespace moe {
+namespace moe::checkpoint {
 
 // The contents of a file that torch.save wrote: ints, floats, lists and tuples,
 // dicts, dense tensors (contiguous here, from any device). All of it in memory.
@@ -50,11 +50,11 @@ inline constexpr size_t kPtFormatBytes = 9;
 // all bytes of a shorter file. Always kNone for a valid safetensors file.
 PtFormat PtFormatOf(absl::string_view first_bytes);
 
-absl::StatusOr<PtFormat> ReadPtFormat(const RandomAccessFile& file);
+absl::StatusOr<PtFormat> ReadPtFormat(const base::RandomAccessFile& file);
 
 // Whether `file` is a `.pt` file, in either of its formats.
-absl::StatusOr<bool> IsPtFile(const RandomAccessFile& file);
+absl::StatusOr<bool> IsPtFile(const base::RandomAccessFile& file);
 
-}  // namespace moe
+}  // namespace moe::checkpoint
 
 #endif  // MOE_CHECKPOINT_ARTIFACT_PT_BRIDGE_H_

@@ -18,13 +18,13 @@
 #include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/tensor.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::SamplePtValue;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
+using ::moe::checkpoint::testing::SamplePtValue;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
@@ -42,8 +42,8 @@ TEST(PtBridgeTest, WritesTheSameBytesAgain) {
                            ReadPtFile(directory.Path("a.pt")));
   MOE_ASSERT_OK(WritePtFile(read, directory.Path("b.pt"), false));
   MOE_ASSERT_OK_AND_ASSIGN(const std::string a,
-                           ReadFile(directory.Path("a.pt"), 1 << 20));
-  EXPECT_THAT(ReadFile(directory.Path("b.pt"), 1 << 20), IsOkAndHolds(a));
+                           base::ReadFile(directory.Path("a.pt"), 1 << 20));
+  EXPECT_THAT(base::ReadFile(directory.Path("b.pt"), 1 << 20), IsOkAndHolds(a));
   // Functions of torch.jit are what torch.load does not allow.
   EXPECT_EQ(a.find("torch.jit"), std::string::npos);
 }
@@ -53,7 +53,7 @@ TEST(PtBridgeTest, RefusesToOverwriteAndOddTypes) {
   const std::string path = directory.Write("a.pt", "mine");
   EXPECT_THAT(WritePtFile(SamplePtValue(), path, false),
               StatusIs(absl::StatusCode::kAlreadyExists, HasSubstr(path)));
-  EXPECT_THAT(ReadFile(path, 100), IsOkAndHolds(std::string("mine")));
+  EXPECT_THAT(base::ReadFile(path, 100), IsOkAndHolds(std::string("mine")));
   MOE_EXPECT_OK(WritePtFile(SamplePtValue(), path, true));
   MOE_EXPECT_OK(ReadPtFile(path));
   const PtValue odd = {HostTensor{Dtype::kU16, {1}, "ab"}};
@@ -110,7 +110,7 @@ TEST(PtBridgeTest, RefusesATensorThatIsLargerThanItsStorage) {
   dict.Add("w", {HostTensor{Dtype::kU8, {6}, "abcdef"}});
   MOE_ASSERT_OK(WritePtFile({dict}, directory.Path("a.pt"), false));
   MOE_ASSERT_OK_AND_ASSIGN(std::string archive,
-                           ReadFile(directory.Path("a.pt"), 1 << 20));
+                           base::ReadFile(directory.Path("a.pt"), 1 << 20));
   // (size), (stride), as LibTorch writes it.
   const std::string view = "(K\x06t(K\x01t";
   const size_t found = archive.find(view);
@@ -130,7 +130,7 @@ TEST(PtBridgeTest, RefusesRecordsThatClaimMoreThanTheFileHas) {
   const TempDirectory directory;
   MOE_ASSERT_OK(WritePtFile(SamplePtValue(), directory.Path("a.pt"), false));
   MOE_ASSERT_OK_AND_ASSIGN(const std::string archive,
-                           ReadFile(directory.Path("a.pt"), 1 << 20));
+                           base::ReadFile(directory.Path("a.pt"), 1 << 20));
   // 2 GiB each, which LibTorch's reader would allocate.
   const std::string huge = directory.Write(
       "huge.pt", PatchDirectory(archive, 24, {"\0\0\0\x80", 4}));
@@ -162,8 +162,8 @@ TEST(PtBridgeTest, RefusesRecordsThatClaimMoreThanTheFileHas) {
 
 namespace {
 
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::TempDirectory;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::TempDirectory;
 
 // From a literal with zeros in it.
 template <size_t kSize>
@@ -199,13 +199,13 @@ TEST(FileFormatTest, ReadsTheFilesStart) {
   const std::string safetensors = directory.Write(
       "a", std::string(Bytes("PK\3\4\0\0\0\0{\"a\": and so on")));
   const std::string pt = directory.Write("b", "PK\3\4");
-  MOE_ASSERT_OK_AND_ASSIGN(const RandomAccessFile a,
-                           RandomAccessFile::Open(safetensors));
+  MOE_ASSERT_OK_AND_ASSIGN(const base::RandomAccessFile a,
+                           base::RandomAccessFile::Open(safetensors));
   EXPECT_THAT(IsPtFile(a), IsOkAndHolds(false));
-  MOE_ASSERT_OK_AND_ASSIGN(const RandomAccessFile b,
-                           RandomAccessFile::Open(pt));
+  MOE_ASSERT_OK_AND_ASSIGN(const base::RandomAccessFile b,
+                           base::RandomAccessFile::Open(pt));
   EXPECT_THAT(IsPtFile(b), IsOkAndHolds(true));
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::checkpoint

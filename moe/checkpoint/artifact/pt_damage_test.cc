@@ -16,12 +16,12 @@
 #include "moe/checkpoint/artifact/pt_value.h"
 #include "moe/checkpoint/artifact/testing/sample_pt_value.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
-using ::moe::testing::SamplePtValue;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
+using ::moe::checkpoint::testing::SamplePtValue;
 using ::testing::AllOf;
 using ::testing::AnyOf;
 using ::testing::HasSubstr;
@@ -37,7 +37,7 @@ TEST(PtDamageTest, EveryTruncationIsAnError) {
   const TempDirectory directory;
   MOE_ASSERT_OK(WritePtFile(SamplePtValue(), directory.Path("a.pt"), false));
   MOE_ASSERT_OK_AND_ASSIGN(const std::string bytes,
-                           ReadFile(directory.Path("a.pt"), 1 << 20));
+                           base::ReadFile(directory.Path("a.pt"), 1 << 20));
   for (size_t size = 0; size < bytes.size(); size += 7) {
     const std::string path =
         directory.Write("damaged.pt", bytes.substr(0, size));
@@ -51,7 +51,7 @@ TEST(PtDamageTest, NoFlippedBitBreaksIt) {
   const TempDirectory directory;
   MOE_ASSERT_OK(WritePtFile(SamplePtValue(), directory.Path("a.pt"), false));
   MOE_ASSERT_OK_AND_ASSIGN(const std::string bytes,
-                           ReadFile(directory.Path("a.pt"), 1 << 20));
+                           base::ReadFile(directory.Path("a.pt"), 1 << 20));
   int num_refused = 0;
   for (size_t i = 0; i < bytes.size(); ++i) {
     std::string damaged = bytes;
@@ -103,4 +103,4 @@ TEST(PtDamageTest, SmallFilesCostLittle) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::checkpoint

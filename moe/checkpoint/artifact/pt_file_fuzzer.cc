@@ -20,7 +20,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const std::string path = absl::StrCat("/proc/self/fd/", file);
   MOE_CHECK(ftruncate(file, 0) == 0);
   MOE_CHECK(pwrite(file, data, size, 0) == static_cast<ssize_t>(size));
-  const absl::StatusOr<moe::PtValue> value = moe::ReadPtFile(path);
+  const absl::StatusOr<moe::checkpoint::PtValue> value =
+      moe::checkpoint::ReadPtFile(path);
   MOE_CHECK(value.ok() || absl::StrContains(value.status().message(), path));
   return 0;
 }

@@ -23,14 +23,14 @@
 #include "moe/checkpoint/artifact/scale_factors.h"
 #include "moe/checkpoint/artifact/testing/example_artifacts.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
-using ::moe::testing::ExampleDistribution;
-using ::moe::testing::ExampleGateWeights;
-using ::moe::testing::ExampleImportanceScores;
-using ::moe::testing::ExampleNeuronIndices;
-using ::moe::testing::ExampleScaleFactors;
+using ::moe::checkpoint::testing::ExampleDistribution;
+using ::moe::checkpoint::testing::ExampleGateWeights;
+using ::moe::checkpoint::testing::ExampleImportanceScores;
+using ::moe::checkpoint::testing::ExampleNeuronIndices;
+using ::moe::checkpoint::testing::ExampleScaleFactors;
 
 absl::Status WriteExamples(const std::string& directory) {
   const ArtifactMetadata metadata = {"test", "interop", "", 7};
@@ -92,10 +92,10 @@ absl::Status Run(int argc, char** argv) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::checkpoint
 
 int main(int argc, char** argv) {
-  const absl::Status status = moe::Run(argc, argv);
+  const absl::Status status = moe::checkpoint::Run(argc, argv);
   if (status.ok()) return 0;
   std::fprintf(stderr, "%s\n", status.ToString().c_str());
   return 1;

@@ -19,7 +19,7 @@
 #include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/tensor.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
 using internal::NodeKind;
@@ -321,4 +321,4 @@ absl::StatusOr<PtValue> ParsePtPickle(absl::string_view pickle,
   return TreeBuilder(machine.arena(), read_storage, limits).Build(root);
 }
 
-}  // namespace moe
+}  // namespace moe::checkpoint

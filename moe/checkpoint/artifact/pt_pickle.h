@@ -27,7 +27,7 @@
 #include "absl/strings/string_view.h"
 #include "moe/checkpoint/artifact/pt_value.h"
 
-namespace moe {
+namespace moe::checkpoint {
 
 // The bytes of the record `data/KEY`.
 using PtStorageReader =
@@ -63,6 +63,6 @@ absl::StatusOr<PtValue> ParsePtPickle(absl::string_view pickle,
                                       const PtStorageReader& read_storage,
                                       const PtLimits& limits);
 
-}  // namespace moe
+}  // namespace moe::checkpoint
 
 #endif  // MOE_CHECKPOINT_ARTIFACT_PT_PICKLE_H_

@@ -12,7 +12,7 @@
 #include "moe/checkpoint/artifact/pt_value.h"
 #include "moe/checkpoint/tensor.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
 constexpr uint64_t kStorageBytes = 24;
@@ -48,9 +48,10 @@ void ParseAny(absl::string_view pickle) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::checkpoint
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  moe::ParseAny(absl::string_view(reinterpret_cast<const char*>(data), size));
+  moe::checkpoint::ParseAny(
+      absl::string_view(reinterpret_cast<const char*>(data), size));
   return 0;
 }

@@ -16,11 +16,11 @@
 #include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/tensor.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::StatusIs;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
@@ -402,4 +402,4 @@ TEST(PtPickleTest, NoByteCanBreakIt) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::checkpoint

@@ -17,7 +17,7 @@
 #include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/tensor.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
 const PtValue* Find(const PtValue& value, const PtKey& key) {
@@ -165,4 +165,4 @@ absl::Status PtCursor::OnlyKeys(const std::vector<PtKey>& known) const {
   return absl::OkStatus();
 }
 
-}  // namespace moe
+}  // namespace moe::checkpoint

@@ -22,7 +22,7 @@
 #include "absl/strings/string_view.h"
 #include "moe/checkpoint/tensor.h"
 
-namespace moe {
+namespace moe::checkpoint {
 
 struct PtValue;
 struct PtEntry;
@@ -137,6 +137,6 @@ class PtCursor {
   std::string path_;
 };
 
-}  // namespace moe
+}  // namespace moe::checkpoint
 
 #endif  // MOE_CHECKPOINT_ARTIFACT_PT_VALUE_H_

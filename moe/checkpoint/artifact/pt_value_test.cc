@@ -11,11 +11,11 @@
 #include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/tensor.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::StatusIs;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -130,4 +130,4 @@ TEST(PtValueTest, CopiesShareWhatTheyHold) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::checkpoint

@@ -20,7 +20,7 @@
 #include "moe/checkpoint/safetensors_file.h"
 #include "moe/checkpoint/tensor.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
 constexpr absl::string_view kMagnitude = "scale_magnitude";
@@ -163,9 +163,9 @@ absl::Status ValidateScaleFactors(const ScaleFactors& factors,
           "; use the factors of this checkpoint"));
     }
     MOE_RETURN_IF_ERROR(
-        Annotate(ValidateLayer(layer, index, want.hidden_size), where));
+        base::Annotate(ValidateLayer(layer, index, want.hidden_size), where));
   }
   return absl::OkStatus();
 }
 
-}  // namespace moe
+}  // namespace moe::checkpoint

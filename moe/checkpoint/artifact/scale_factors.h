@@ -27,7 +27,7 @@
 #include "moe/checkpoint/artifact/pt_value.h"
 #include "moe/checkpoint/safetensors_file.h"
 
-namespace moe {
+namespace moe::checkpoint {
 
 struct ScaleFactor {
   std::vector<float> scale_magnitude;  // [hidden_size]
@@ -61,6 +61,6 @@ absl::Status ValidateScaleFactors(const ScaleFactors& factors,
                                   const ScaleFactorsShape& want,
                                   absl::string_view where);
 
-}  // namespace moe
+}  // namespace moe::checkpoint
 
 #endif  // MOE_CHECKPOINT_ARTIFACT_SCALE_FACTORS_H_

@@ -12,11 +12,11 @@
 #include "moe/checkpoint/artifact/testing/example_artifacts.h"
 #include "moe/checkpoint/safetensors_file.h"
 
-namespace moe {
+namespace moe::checkpoint {
 namespace {
 
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::StatusIs;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Key;
@@ -24,7 +24,7 @@ using ::testing::Key;
 constexpr absl::StatusCode kInvalid = absl::StatusCode::kInvalidArgument;
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-using ::moe::testing::ExampleScaleFactors;
+using ::moe::checkpoint::testing::ExampleScaleFactors;
 
 constexpr ScaleFactorsShape kShape = {2, 2};
 
@@ -107,4 +107,4 @@ TEST(ScaleFactorsTest, RefusesWhatDoesNotFit) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::checkpoint

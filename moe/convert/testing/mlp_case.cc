@@ -20,24 +20,24 @@
 #include "moe/convert/mlp_options.pb.h"
 #include "moe/convert/testing/tiny_checkpoint.h"
 
-namespace moe::testing {
+namespace moe::convert::testing {
 
-NeuronIndices RandomIndices(const MlpCase& c) {
-  NeuronIndices indices;
+checkpoint::NeuronIndices RandomIndices(const MlpCase& c) {
+  checkpoint::NeuronIndices indices;
   for (int64_t layer = 0; layer < c.model.num_layers; ++layer) {
-    RandomStream stream(1, absl::StrCat("indices/", layer));
+    base::RandomStream stream(1, absl::StrCat("indices/", layer));
     std::vector<int64_t> order = Numbers(0, c.model.intermediate_size);
-    Shuffle(stream, absl::MakeSpan(order));
-    LayerNeuronIndices split;
+    base::Shuffle(stream, absl::MakeSpan(order));
+    checkpoint::LayerNeuronIndices split;
     if (c.residual) {
       split.residual.emplace(order.end() - 4, order.end());
       order.resize(order.size() - 4);
     }
     const int64_t size =
         c.shared ? 5 : static_cast<int64_t>(order.size()) / c.num_experts;
-    split.experts = Matrix<int64_t>(c.num_experts, size);
+    split.experts = base::Matrix<int64_t>(c.num_experts, size);
     for (int64_t e = 0; e < c.num_experts; ++e) {
-      if (c.shared) Shuffle(stream, absl::MakeSpan(order));
+      if (c.shared) base::Shuffle(stream, absl::MakeSpan(order));
       std::copy_n(order.begin() + (c.shared ? 0 : e * size), size,
                   split.experts.Row(e).begin());
     }
@@ -46,11 +46,11 @@ NeuronIndices RandomIndices(const MlpCase& c) {
   return indices;
 }
 
-GateWeights RandomGates(const MlpCase& c, int64_t num_rows) {
-  GateWeights gates;
+checkpoint::GateWeights RandomGates(const MlpCase& c, int64_t num_rows) {
+  checkpoint::GateWeights gates;
   for (int64_t layer = 0; layer < c.model.num_layers; ++layer) {
-    RandomStream stream(2, absl::StrCat("gates/", layer));
-    Matrix<float> weights(num_rows, c.model.hidden_size);
+    base::RandomStream stream(2, absl::StrCat("gates/", layer));
+    base::Matrix<float> weights(num_rows, c.model.hidden_size);
     for (float& w : weights.values()) w = stream.UniformSymmetric(3.0f);
     gates.layers.push_back(std::move(weights));
   }
@@ -92,12 +92,12 @@ absl::StatusOr<MlpConversion> Convert(const Directories& directories,
                                       const MlpConversionOptions& options,
                                       const MlpArtifacts& artifacts,
                                       int num_threads) {
-  MOE_ASSIGN_OR_RETURN(const Checkpoint dense,
-                       Checkpoint::Open(directories.from));
-  ThreadPool pool(num_threads);
-  Progress progress(Progress::Style::kSilent, {});
+  MOE_ASSIGN_OR_RETURN(const checkpoint::Checkpoint dense,
+                       checkpoint::Checkpoint::Open(directories.from));
+  base::ThreadPool pool(num_threads);
+  base::Progress progress(base::Progress::Style::kSilent, {});
   return ConvertMlp(dense, options, artifacts, {directories.to},
                     {pool, progress});
 }
 
-}  // namespace moe::testing
+}  // namespace moe::convert::testing

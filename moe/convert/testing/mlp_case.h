@@ -14,7 +14,7 @@
 #include "moe/convert/mlp_options.pb.h"
 #include "moe/convert/testing/tiny_checkpoint.h"
 
-namespace moe::testing {
+namespace moe::convert::testing {
 
 struct MlpCase {
   TinyModel model;
@@ -30,17 +30,17 @@ struct MlpCase {
 
 // A random split of the neurons: a residual expert of 4 where there is one,
 // then even shares of the rest, or with `shared` any 5 of it for each expert.
-NeuronIndices RandomIndices(const MlpCase& c);
+checkpoint::NeuronIndices RandomIndices(const MlpCase& c);
 
 // With `num_rows` rows for every layer.
-GateWeights RandomGates(const MlpCase& c, int64_t num_rows);
+checkpoint::GateWeights RandomGates(const MlpCase& c, int64_t num_rows);
 
 // Top 2, seed 5.
 MlpConversionOptions OptionsOf(const MlpCase& c);
 
 struct GivenArtifacts {
-  std::optional<NeuronIndices> indices;  // "indices.file"
-  std::optional<GateWeights> gates;      // "gates.file"
+  std::optional<checkpoint::NeuronIndices> indices;  // "indices.file"
+  std::optional<checkpoint::GateWeights> gates;      // "gates.file"
 
   // Valid as long as this object.
   MlpArtifacts Artifacts() const;
@@ -60,6 +60,6 @@ absl::StatusOr<MlpConversion> Convert(const Directories& directories,
                                       const MlpArtifacts& artifacts,
                                       int num_threads = 1);
 
-}  // namespace moe::testing
+}  // namespace moe::convert::testing
 
 #endif  // MOE_CONVERT_TESTING_MLP_CASE_H_

@@ -25,10 +25,10 @@
 #include "moe/checkpoint/tensor.h"
 #include "moe/checkpoint/tensor_set.h"
 
-namespace moe::testing {
+namespace moe::convert::testing {
 namespace {
 
-Json Document(const TinyModel& model) {
+base::Json Document(const TinyModel& model) {
   return {{"architectures", {"LlamaForCausalLM"}},
           {"model_type", "llama"},
           {"vocab_size", 8},
@@ -45,19 +45,20 @@ Json Document(const TinyModel& model) {
           {"bos_token_id", 3}};
 }
 
-std::string RandomBytes(const TensorSpec& spec) {
-  RandomStream stream(0, spec.name);
+std::string RandomBytes(const checkpoint::TensorSpec& spec) {
+  base::RandomStream stream(0, spec.name);
   std::vector<float> values(
-      static_cast<size_t>(NumBytes(spec) / DtypeSize(spec.dtype)));
+      static_cast<size_t>(NumBytes(spec) / checkpoint::DtypeSize(spec.dtype)));
   for (float& value : values) value = stream.UniformSymmetric(1.0f);
   std::string bytes(static_cast<size_t>(NumBytes(spec)), '\0');
-  FloatToWeights(spec.dtype, values, absl::MakeSpan(bytes));
+  checkpoint::FloatToWeights(spec.dtype, values, absl::MakeSpan(bytes));
   return bytes;
 }
 
 void WriteRandom(const TinyModel& model, const std::string& config,
-                 const TensorSet& tensors, const std::string& directory) {
-  CheckpointPlan plan;
+                 const checkpoint::TensorSet& tensors,
+                 const std::string& directory) {
+  checkpoint::CheckpointPlan plan;
   plan.contents["config.json"] = config;
   plan.contents["tokenizer.json"] = "{\"not\": \"one\"}\n";
   plan.has_index = model.num_shards > 1;
@@ -74,10 +75,10 @@ void WriteRandom(const TinyModel& model, const std::string& config,
     plan.shards[static_cast<size_t>(next++ % model.num_shards)]
         .tensors.push_back({name, model.dtype, shape});
   }
-  const std::unique_ptr<CheckpointWriter> writer =
-      CheckpointWriter::Create(directory, plan, {}).value();
-  for (const ShardPlan& shard : plan.shards) {
-    for (const TensorSpec& spec : shard.tensors) {
+  const std::unique_ptr<checkpoint::CheckpointWriter> writer =
+      checkpoint::CheckpointWriter::Create(directory, plan, {}).value();
+  for (const checkpoint::ShardPlan& shard : plan.shards) {
+    for (const checkpoint::TensorSpec& spec : shard.tensors) {
       MOE_CHECK(writer->Append(RandomBytes(spec)).ok());
     }
   }
@@ -87,46 +88,51 @@ void WriteRandom(const TinyModel& model, const std::string& config,
 }  // namespace
 
 void WriteTinyModel(const TinyModel& model, const std::string& directory) {
-  const std::string config = FormatJson(Document(model));
-  WriteRandom(model, config, DenseTensorSet(ParseLlamaConfig(config).value()),
-              directory);
+  const std::string config = base::FormatJson(Document(model));
+  WriteRandom(
+      model, config,
+      checkpoint::DenseTensorSet(checkpoint::ParseLlamaConfig(config).value()),
+      directory);
 }
 
-void WriteTinyMoe(MoeConfig config, const TinyModel& model,
+void WriteTinyMoe(checkpoint::MoeConfig config, const TinyModel& model,
                   const std::string& directory) {
   TinyModel dense = model;
   dense.attention_bias = config.decoder.attention_bias;
   dense.mlp_bias = config.decoder.mlp_bias;
   if (config.decoder.head_dim > 0) dense.head_dim = config.decoder.head_dim;
-  config.decoder = ParseLlamaConfig(FormatJson(Document(dense))).value();
+  config.decoder =
+      checkpoint::ParseLlamaConfig(base::FormatJson(Document(dense))).value();
   if (config.num_local_experts == 0) {
     config.num_local_experts = 4;
     config.num_experts_per_tok = 2;
     config.expert_intermediate_size = 6;
   }
-  MOE_CHECK(ValidateMoeConfig(config).ok());
-  WriteRandom(dense, FormatMoeConfig(config), MoeTensorSet(config), directory);
+  MOE_CHECK(checkpoint::ValidateMoeConfig(config).ok());
+  WriteRandom(dense, checkpoint::FormatMoeConfig(config),
+              checkpoint::MoeTensorSet(config), directory);
 }
 
-HostTensors ReadTensors(absl::string_view directory) {
-  const ShardedTensors tensors = ShardedTensors::Open(directory).value();
-  HostTensors all;
-  for (const SafetensorsFile& shard : tensors.shards()) {
-    for (const SafetensorsTensor& tensor : shard.tensors()) {
+checkpoint::HostTensors ReadTensors(absl::string_view directory) {
+  const checkpoint::ShardedTensors tensors =
+      checkpoint::ShardedTensors::Open(directory).value();
+  checkpoint::HostTensors all;
+  for (const checkpoint::SafetensorsFile& shard : tensors.shards()) {
+    for (const checkpoint::SafetensorsTensor& tensor : shard.tensors()) {
       all[tensor.spec.name] = shard.ReadTensor(tensor).value();
     }
   }
   return all;
 }
 
-HostTensor Select(const HostTensor& from, size_t axis,
-                  const std::vector<int64_t>& indices) {
-  HostTensor to = {from.dtype, from.shape, ""};
+checkpoint::HostTensor Select(const checkpoint::HostTensor& from, size_t axis,
+                              const std::vector<int64_t>& indices) {
+  checkpoint::HostTensor to = {from.dtype, from.shape, ""};
   to.shape[axis] = static_cast<int64_t>(indices.size());
   const int64_t num_cols = from.shape.size() == 2 ? from.shape[1] : 1;
   const int64_t num_rows = from.shape[0];
   const auto add = [&](int64_t row, int64_t col) {
-    const auto size = static_cast<size_t>(DtypeSize(from.dtype));
+    const auto size = static_cast<size_t>(checkpoint::DtypeSize(from.dtype));
     to.bytes += from.bytes.substr(
         static_cast<size_t>(row * num_cols + col) * size, size);
   };
@@ -148,4 +154,4 @@ std::vector<int64_t> Numbers(int64_t begin, int64_t end) {
   return numbers;
 }
 
-}  // namespace moe::testing
+}  // namespace moe::convert::testing

@@ -14,7 +14,7 @@
 #include "moe/checkpoint/safetensors_file.h"
 #include "moe/checkpoint/tensor.h"
 
-namespace moe::testing {
+namespace moe::convert::testing {
 
 struct TinyModel {
   int64_t num_layers = 3;
@@ -26,7 +26,7 @@ struct TinyModel {
   bool attention_bias = false;
   bool mlp_bias = false;
   bool tied = false;
-  Dtype dtype = Dtype::kBF16;
+  checkpoint::Dtype dtype = checkpoint::Dtype::kBF16;
   // 1 has no index.
   int64_t num_shards = 1;
 };
@@ -39,20 +39,20 @@ void WriteTinyModel(const TinyModel& model, const std::string& directory);
 // dense one. Of `config` count the fields of the experts, where
 // num_local_experts is not set 4 experts of 6, top 2, and decoder's biases; its
 // head_dim where it is set.
-void WriteTinyMoe(MoeConfig config, const TinyModel& model,
+void WriteTinyMoe(checkpoint::MoeConfig config, const TinyModel& model,
                   const std::string& directory);
 
 // Every tensor of a checkpoint.
-HostTensors ReadTensors(absl::string_view directory);
+checkpoint::HostTensors ReadTensors(absl::string_view directory);
 
 // Rows or columns of a matrix, or elements of a vector (axis 0), one element at
 // a time: the definition of what a conversion does.
-HostTensor Select(const HostTensor& from, size_t axis,
-                  const std::vector<int64_t>& indices);
+checkpoint::HostTensor Select(const checkpoint::HostTensor& from, size_t axis,
+                              const std::vector<int64_t>& indices);
 
 // The numbers [begin, end).
 std::vector<int64_t> Numbers(int64_t begin, int64_t end);
 
-}  // namespace moe::testing
+}  // namespace moe::convert::testing
 
 #endif  // MOE_CONVERT_TESTING_TINY_CHECKPOINT_H_

@@ -20,7 +20,7 @@
 #include "moe/experiment/report/report_values.h"
 #include "moe/experiment/step_plan.h"
 
-namespace moe {
+namespace moe::experiment {
 namespace {
 
 // The element of that name, in the steps of a spec or of a lock.
@@ -48,11 +48,12 @@ std::string After(const ExperimentSpec& spec, const std::string& checkpoint,
   return absl::StrCat(DescribeCheckpoint(spec, checkpoint), "; ", part);
 }
 
-Json CheckpointName(const EvaluationStep& step) {
-  return step.checkpoint().empty() ? Json(nullptr) : Json(step.checkpoint());
+base::Json CheckpointName(const EvaluationStep& step) {
+  return step.checkpoint().empty() ? base::Json(nullptr)
+                                   : base::Json(step.checkpoint());
 }
 
-void AddMetrics(const StepLock& step, Json& evaluation) {
+void AddMetrics(const StepLock& step, base::Json& evaluation) {
   for (const Metric& metric : step.metrics()) {
     switch (metric.value_case()) {
       case Metric::kNumber:
@@ -71,18 +72,20 @@ void AddMetrics(const StepLock& step, Json& evaluation) {
 }
 
 // One entry for a part that some layer of the evaluation has.
-absl::StatusOr<Json> LoadOfPart(const std::vector<Json>& layers,
-                                const char* part) {
-  Json load = {
-      {"part", part}, {"layers", Json::array()}, {"tokens", Json::array()}};
-  for (const Json& layer : layers) {
-    const Json* const tokens = FindField(layer, part);
+absl::StatusOr<base::Json> LoadOfPart(const std::vector<base::Json>& layers,
+                                      const char* part) {
+  base::Json load = {{"part", part},
+                     {"layers", base::Json::array()},
+                     {"tokens", base::Json::array()}};
+  for (const base::Json& layer : layers) {
+    const base::Json* const tokens = base::FindField(layer, part);
     if (tokens == nullptr) continue;
     if (!tokens->is_array()) {
       return absl::InvalidArgumentError(
           absl::StrCat("expert_load: ", part, " is not a list"));
     }
-    MOE_ASSIGN_OR_RETURN(const int64_t number, Get<int64_t>(layer, "layer"));
+    MOE_ASSIGN_OR_RETURN(const int64_t number,
+                         base::Get<int64_t>(layer, "layer"));
     load["layers"].push_back(number);
     load["tokens"].push_back(*tokens);
   }
@@ -90,13 +93,14 @@ absl::StatusOr<Json> LoadOfPart(const std::vector<Json>& layers,
 }
 
 absl::Status AddLoads(const EvaluationStep& evaluation, const std::string& step,
-                      const Json& report, Json& loads) {
-  MOE_ASSIGN_OR_RETURN(const std::vector<Json> layers,
+                      const base::Json& report, base::Json& loads) {
+  MOE_ASSIGN_OR_RETURN(const std::vector<base::Json> layers,
                        ObjectsIn(report, "expert_load"));
   for (const char* const part : {"mlp", "attention"}) {
-    MOE_ASSIGN_OR_RETURN(const Json load, LoadOfPart(layers, part));
+    MOE_ASSIGN_OR_RETURN(const base::Json load, LoadOfPart(layers, part));
     if (load["layers"].empty()) continue;
-    Json entry = {{"step", step}, {"checkpoint", CheckpointName(evaluation)}};
+    base::Json entry = {{"step", step},
+                        {"checkpoint", CheckpointName(evaluation)}};
     entry.update(load);
     loads.push_back(entry);
   }
@@ -150,14 +154,14 @@ std::string DescribeCheckpoint(const ExperimentSpec& spec,
   return After(spec, found->align().checkpoint(), "aligned");
 }
 
-Json EvaluationsToJson(const ExperimentSpec& spec,
-                       const ExperimentLock& found) {
-  Json evaluations = Json::array();
+base::Json EvaluationsToJson(const ExperimentSpec& spec,
+                             const ExperimentLock& found) {
+  base::Json evaluations = base::Json::array();
   std::map<std::string, double> dense;  // By dataset.
   for (const ExperimentStep& step : spec.steps()) {
     const auto made = FindNamed(found.steps(), step.name());
     if (!step.has_evaluate() || made == found.steps().end()) continue;
-    Json evaluation = {
+    base::Json evaluation = {
         {"step", step.name()},
         {"checkpoint", CheckpointName(step.evaluate())},
         {"description", DescribeCheckpoint(spec, step.evaluate().checkpoint())},
@@ -172,7 +176,7 @@ Json EvaluationsToJson(const ExperimentSpec& spec,
     }
     evaluations.push_back(evaluation);
   }
-  for (Json& evaluation : evaluations) {
+  for (base::Json& evaluation : evaluations) {
     const auto base = dense.find(evaluation["dataset"].get<std::string>());
     if (base == dense.end()) continue;
     evaluation["times_dense"] =
@@ -181,25 +185,25 @@ Json EvaluationsToJson(const ExperimentSpec& spec,
   return evaluations;
 }
 
-absl::StatusOr<Json> ExpertLoadToJson(const ExperimentSpec& spec,
-                                      absl::string_view results) {
-  Json loads = Json::array();
+absl::StatusOr<base::Json> ExpertLoadToJson(const ExperimentSpec& spec,
+                                            absl::string_view results) {
+  base::Json loads = base::Json::array();
   for (const ExperimentStep& step : spec.steps()) {
     if (!step.has_evaluate()) continue;
     MOE_ASSIGN_OR_RETURN(
-        const Json report,
-        ReadStepReport(step.name(), OutputKind::kEvaluation, results));
+        const base::Json report,
+        ReadStepReport(step.name(), steps::OutputKind::kEvaluation, results));
     MOE_RETURN_IF_ERROR(
-        Annotate(AddLoads(step.evaluate(), step.name(), report, loads),
-                 absl::StrCat("report of step \"", step.name(), "\"")));
+        base::Annotate(AddLoads(step.evaluate(), step.name(), report, loads),
+                       absl::StrCat("report of step \"", step.name(), "\"")));
   }
   return loads;
 }
 
-Json CriteriaToJson(const ExperimentSpec& spec,
-                    const std::vector<CriterionResult>& results) {
+base::Json CriteriaToJson(const ExperimentSpec& spec,
+                          const std::vector<CriterionResult>& results) {
   MOE_CHECK(spec.criteria_size() == static_cast<int>(results.size()));
-  Json criteria = Json::array();
+  base::Json criteria = base::Json::array();
   for (int i = 0; i < spec.criteria_size(); ++i) {
     const CriterionResult& result = results[static_cast<size_t>(i)];
     criteria.push_back(
@@ -212,4 +216,4 @@ Json CriteriaToJson(const ExperimentSpec& spec,
   return criteria;
 }
 
-}  // namespace moe
+}  // namespace moe::experiment

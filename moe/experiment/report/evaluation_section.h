@@ -14,7 +14,7 @@
 #include "moe/experiment/experiment_spec.pb.h"
 #include "moe/experiment/metrics.h"
 
-namespace moe {
+namespace moe::experiment {
 
 // "experts in the MLPs, by the split of step neurons; attention experts;
 // aligned": how the checkpoint of that step came from the dense model, which
@@ -29,21 +29,22 @@ std::string DescribeCheckpoint(const ExperimentSpec& spec,
 // aligned one comes from, absent for others; "times_dense" is the
 // perplexity over that of the dense model on the same dataset, absent without
 // one. Numbers are as NumberToJson has them.
-Json EvaluationsToJson(const ExperimentSpec& spec, const ExperimentLock& found);
+base::Json EvaluationsToJson(const ExperimentSpec& spec,
+                             const ExperimentLock& found);
 
 // [{"step", "checkpoint", "part", "layers", "tokens"}]: of each evaluation of a
 // model with experts, for the parts "mlp" and "attention", which layers have
 // them and how many tokens each expert of each of these got. Errors of
 // ReadStepReport; InvalidArgument for a report of another form.
-absl::StatusOr<Json> ExpertLoadToJson(const ExperimentSpec& spec,
-                                      absl::string_view results);
+absl::StatusOr<base::Json> ExpertLoadToJson(const ExperimentSpec& spec,
+                                            absl::string_view results);
 
 // [{"met", "sentence", "metric", "value", "bound"}]. The sentence states the
 // outcome: "evaluate_mlp.perplexity, 31.02, is not better than
 // evaluate_sequential.perplexity, 17.73". `results` are CheckCriteria's.
-Json CriteriaToJson(const ExperimentSpec& spec,
-                    const std::vector<CriterionResult>& results);
+base::Json CriteriaToJson(const ExperimentSpec& spec,
+                          const std::vector<CriterionResult>& results);
 
-}  // namespace moe
+}  // namespace moe::experiment
 
 #endif  // MOE_EXPERIMENT_REPORT_EVALUATION_SECTION_H_

@@ -16,12 +16,12 @@
 #include "moe/experiment/report/testing/small_experiment.h"
 #include "moe/experiment/text_proto.h"
 
-namespace moe {
+namespace moe::experiment {
 namespace {
 
-using ::moe::testing::IsOk;
-using ::moe::testing::SmallExperiment;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::IsOk;
+using ::moe::base::testing::StatusIs;
+using ::moe::experiment::testing::SmallExperiment;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
@@ -71,7 +71,7 @@ TEST(DescribeCheckpointTest, FollowsTheChain) {
 
 TEST(EvaluationsToJsonTest, HasTheNumbersOfTheRecords) {
   SmallExperiment experiment;
-  const Json evaluations =
+  const base::Json evaluations =
       EvaluationsToJson(experiment.spec(), experiment.Lock());
   ASSERT_EQ(evaluations.size(), 3u);
   EXPECT_EQ(evaluations[0]["step"], "before");
@@ -91,7 +91,7 @@ TEST(EvaluationsToJsonTest, SaysWhatIsNoNumber) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   experiment.SetEvaluation("cut", 100, kInfinity);
   experiment.SetEvaluation("after", std::nan(""), std::nan(""));
-  const Json evaluations =
+  const base::Json evaluations =
       EvaluationsToJson(experiment.spec(), experiment.Lock());
   EXPECT_EQ(evaluations[1]["perplexity"], "inf");
   EXPECT_EQ(evaluations[1]["times_dense"], "inf");
@@ -101,13 +101,13 @@ TEST(EvaluationsToJsonTest, SaysWhatIsNoNumber) {
 TEST(ExpertLoadToJsonTest, HasEachPartThatHasExperts) {
   SmallExperiment experiment;
   MOE_ASSERT_OK_AND_ASSIGN(
-      const Json loads,
+      const base::Json loads,
       ExpertLoadToJson(experiment.spec(), experiment.results()));
   ASSERT_EQ(loads.size(), 4u);  // Nothing of the dense model.
   EXPECT_EQ(loads[0]["step"], "cut");
   EXPECT_EQ(loads[0]["part"], "mlp");
-  EXPECT_EQ(loads[0]["layers"], Json::parse("[0]"));
-  EXPECT_EQ(loads[0]["tokens"], Json::parse("[[30, 10]]"));
+  EXPECT_EQ(loads[0]["layers"], base::Json::parse("[0]"));
+  EXPECT_EQ(loads[0]["tokens"], base::Json::parse("[[30, 10]]"));
   EXPECT_EQ(loads[3]["step"], "after");
   EXPECT_EQ(loads[3]["part"], "attention");
   experiment.SetReport("cut", R"({"expert_load": 3})");
@@ -154,4 +154,4 @@ TEST(CriteriaToJsonTest, SaysPlainlyWhatIsSo) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::experiment

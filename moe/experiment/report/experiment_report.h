@@ -13,7 +13,7 @@
 #include "moe/experiment/experiment_lock.pb.h"
 #include "moe/experiment/experiment_spec.pb.h"
 
-namespace moe {
+namespace moe::experiment {
 
 // How a reader of the report can make the results again.
 struct ReproduceLines {
@@ -41,14 +41,14 @@ struct ExperimentReportSources {
 // everything is as pinned, if there is a lock, and meets the criteria; "spec"
 // is the whole text of the spec, without comments. Only the timings differ from
 // run to run. Errors of JudgeResults and of the sections.
-absl::StatusOr<Json> ExperimentReportToJson(
+absl::StatusOr<base::Json> ExperimentReportToJson(
     const ExperimentReportSources& sources);
 
 // report_template.html with charts.js and `report` in it. `report` is that of
 // ExperimentReportToJson. A browser runs the script of the page, which shows
 // the numbers; the page asks nothing of the network. The same report gives the
 // same bytes.
-std::string FormatReportPage(const Json& report);
+std::string FormatReportPage(const base::Json& report);
 
 inline constexpr char kReportJson[] = "report.json";
 inline constexpr char kReportHtml[] = "report.html";
@@ -56,9 +56,9 @@ inline constexpr char kReportHtml[] = "report.html";
 // Makes the directory with report.json and report.html, whole or not at all.
 // AlreadyExists if it is there; with `overwrite` it is replaced, but
 // InvalidArgument unless it is empty or holds such a report.
-absl::Status WriteExperimentReport(const Json& report,
+absl::Status WriteExperimentReport(const base::Json& report,
                                    absl::string_view directory, bool overwrite);
 
-}  // namespace moe
+}  // namespace moe::experiment
 
 #endif  // MOE_EXPERIMENT_REPORT_EXPERIMENT_REPORT_H_

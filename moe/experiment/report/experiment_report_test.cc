@@ -20,20 +20,20 @@
 #include "moe/experiment/text_proto.h"
 #include "moe/kernels/numerics_contract.h"
 
-namespace moe {
+namespace moe::experiment {
 namespace {
 
-using ::moe::testing::IsOk;
-using ::moe::testing::SmallExperiment;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
+using ::moe::base::testing::IsOk;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
+using ::moe::experiment::testing::SmallExperiment;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
 TEST(ExperimentReportTest, HasEverySection) {
   SmallExperiment experiment;
-  const Json report = experiment.Report(experiment.Lock());
+  const base::Json report = experiment.Report(experiment.Lock());
   EXPECT_EQ(report["report"], "experiment");
   EXPECT_EQ(report["experiment"], "small");
   EXPECT_EQ(report["description"], "Two experts.");
@@ -50,12 +50,13 @@ TEST(ExperimentReportTest, HasEverySection) {
   EXPECT_EQ(report["reconstructions"].size(), 1u);
   EXPECT_EQ(report["steps"].size(), 12u);
   EXPECT_EQ(report["reproduce"]["version"], "1.2.3");
-  EXPECT_EQ(report["reproduce"]["numerics_contract"], kNumericsContractVersion);
+  EXPECT_EQ(report["reproduce"]["numerics_contract"],
+            kernels::kNumericsContractVersion);
 }
 
 TEST(ExperimentReportTest, HoldsTheWholeSpec) {
   SmallExperiment experiment;
-  const Json report = experiment.Report(std::nullopt);
+  const base::Json report = experiment.Report(std::nullopt);
   ExperimentSpec spec;
   ASSERT_THAT(ParseTextProto(report["reproduce"]["spec"].get<std::string>(),
                              "spec", spec),
@@ -69,7 +70,7 @@ TEST(ExperimentReportTest, DoesNotPassWithoutTheLockOrTheCriteria) {
   EXPECT_EQ(experiment.Report(std::nullopt)["passed"], true);
   EXPECT_EQ(experiment.Report(ExperimentLock())["passed"], false);
   experiment.SetEvaluation("cut", 3, 9);
-  const Json report = experiment.Report(pinned);
+  const base::Json report = experiment.Report(pinned);
   EXPECT_EQ(report["passed"], false);
   EXPECT_EQ(report["lock"]["status"], "differs");
   EXPECT_EQ(report["criteria"][0]["met"], false);
@@ -93,9 +94,9 @@ std::string ReportIn(const std::string& page) {
 
 TEST(ReportPageTest, HoldsTheReportAndTheCharts) {
   SmallExperiment experiment;
-  const Json report = experiment.Report(std::nullopt);
+  const base::Json report = experiment.Report(std::nullopt);
   const std::string page = FormatReportPage(report);
-  EXPECT_EQ(Json::parse(ReportIn(page)), report);
+  EXPECT_EQ(base::Json::parse(ReportIn(page)), report);
   EXPECT_THAT(page, HasSubstr("function heatMap("));
   EXPECT_THAT(page, Not(HasSubstr("CHARTS_JS")));
   EXPECT_THAT(page, Not(HasSubstr("REPORT_JSON")));
@@ -116,9 +117,9 @@ TEST(ReportPageTest, TakesNoTextForHtml) {
   const std::string plain = FormatReportPage(experiment.Report(std::nullopt));
   experiment.spec().set_description(
       "</script><script>a</script><!-- REPORT_JSON CHARTS_JS \"b\" & 'c'");
-  const Json report = experiment.Report(std::nullopt);
+  const base::Json report = experiment.Report(std::nullopt);
   const std::string page = FormatReportPage(report);
-  EXPECT_EQ(Json::parse(ReportIn(page)), report);
+  EXPECT_EQ(base::Json::parse(ReportIn(page)), report);
   for (const char* const mark : {"<script", "</script", "<!--"}) {
     EXPECT_EQ(Count(page, mark), Count(plain, mark)) << mark;
   }
@@ -140,21 +141,21 @@ TEST(ReportPageTest, SaysWithoutScriptsWhereTheNumbersAre) {
 TEST(WriteExperimentReportTest, WritesBothFiles) {
   SmallExperiment experiment;
   const TempDirectory directory;
-  const Json report = experiment.Report(std::nullopt);
+  const base::Json report = experiment.Report(std::nullopt);
   const std::string path = directory.Path("a/report");
   ASSERT_THAT(WriteExperimentReport(report, path, false), IsOk());
   MOE_ASSERT_OK_AND_ASSIGN(const std::string json,
-                           ReadFile(path + "/report.json", 1 << 20));
-  EXPECT_EQ(json, FormatJson(report));
+                           base::ReadFile(path + "/report.json", 1 << 20));
+  EXPECT_EQ(json, base::FormatJson(report));
   MOE_ASSERT_OK_AND_ASSIGN(const std::string html,
-                           ReadFile(path + "/report.html", 1 << 20));
+                           base::ReadFile(path + "/report.html", 1 << 20));
   EXPECT_EQ(html, FormatReportPage(report));
 }
 
 TEST(WriteExperimentReportTest, ReplacesReportsOnly) {
   SmallExperiment experiment;
   TempDirectory directory;
-  const Json report = experiment.Report(std::nullopt);
+  const base::Json report = experiment.Report(std::nullopt);
   const std::string path = directory.Path("report");
   ASSERT_THAT(WriteExperimentReport(report, path, false), IsOk());
   EXPECT_THAT(WriteExperimentReport(report, path, false),
@@ -165,10 +166,10 @@ TEST(WriteExperimentReportTest, ReplacesReportsOnly) {
               StatusIs(absl::StatusCode::kFailedPrecondition,
                        HasSubstr("expected a report")));
   MOE_ASSERT_OK_AND_ASSIGN(const auto names,
-                           ListDirectory(directory.Path("thesis")));
+                           base::ListDirectory(directory.Path("thesis")));
   EXPECT_THAT(names, ElementsAre("report.json"));
 }
 
 }  // namespace
 
-}  // namespace moe
+}  // namespace moe::experiment

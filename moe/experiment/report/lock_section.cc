@@ -22,7 +22,7 @@
 #include "moe/experiment/step_timing.pb.h"
 #include "moe/experiment/text_proto.h"
 
-namespace moe {
+namespace moe::experiment {
 namespace {
 
 const char* StatusOf(const LockVerdict& verdict) {
@@ -32,7 +32,7 @@ const char* StatusOf(const LockVerdict& verdict) {
 }
 
 void AddDifferences(const std::vector<LockDifference>& differences,
-                    absl::string_view where, Json& list) {
+                    absl::string_view where, base::Json& list) {
   for (const LockDifference& difference : differences) {
     list.push_back({{"what", absl::StrCat(where, difference.what)},
                     {"pinned", difference.pinned},
@@ -40,8 +40,8 @@ void AddDifferences(const std::vector<LockDifference>& differences,
   }
 }
 
-Json DifferencesToJson(const LockCheck& check) {
-  Json list = Json::array();
+base::Json DifferencesToJson(const LockCheck& check) {
+  base::Json list = base::Json::array();
   AddDifferences(check.inputs, "", list);
   for (const StepCheck& step : check.steps) {
     const std::string where = absl::StrCat(step.name, ": ");
@@ -59,8 +59,8 @@ Json DifferencesToJson(const LockCheck& check) {
 }
 
 template <typename Files>
-Json FilesToJson(const Files& files) {
-  Json list = Json::array();
+base::Json FilesToJson(const Files& files) {
+  base::Json list = base::Json::array();
   for (const FileDigest& file : files) {
     list.push_back({{"name", file.name()},
                     {"bytes", file.bytes()},
@@ -70,7 +70,7 @@ Json FilesToJson(const Files& files) {
 }
 
 // The digest of what steps read from `name` as a whole, or null.
-Json DigestRead(const ExperimentLock& found, const std::string& name) {
+base::Json DigestRead(const ExperimentLock& found, const std::string& name) {
   for (const StepLock& step : found.steps()) {
     for (const StepInputDigest& input : step.inputs()) {
       if (input.from() == name) return input.sha256();
@@ -80,14 +80,15 @@ Json DigestRead(const ExperimentLock& found, const std::string& name) {
 }
 
 template <typename Files>
-Json InputToJson(const std::string& name, const Files& files, Json digest) {
+base::Json InputToJson(const std::string& name, const Files& files,
+                       base::Json digest) {
   if (!files.empty()) {
     digest = DigestOfFiles(std::vector<FileDigest>(files.begin(), files.end()));
   }
   return {{"name", name}, {"sha256", digest}, {"files", FilesToJson(files)}};
 }
 
-Json TimingToJson(const std::optional<StepTiming>& timing) {
+base::Json TimingToJson(const std::optional<StepTiming>& timing) {
   if (!timing.has_value()) return nullptr;
   return {{"wall_seconds", timing->wall_seconds()},
           {"cpu_seconds", timing->cpu_seconds()},
@@ -99,13 +100,13 @@ Json TimingToJson(const std::optional<StepTiming>& timing) {
           {"taken", timing->taken()}};
 }
 
-Json StepToJson(const StepLock& step, absl::string_view status,
-                absl::string_view results) {
-  Json json = {{"name", step.name()},
-               {"command", step.command()},
-               {"status", status},
-               {"arguments", Json::array()},
-               {"inputs", Json::array()}};
+base::Json StepToJson(const StepLock& step, absl::string_view status,
+                      absl::string_view results) {
+  base::Json json = {{"name", step.name()},
+                     {"command", step.command()},
+                     {"status", status},
+                     {"arguments", base::Json::array()},
+                     {"inputs", base::Json::array()}};
   for (const std::string& argument : step.arguments()) {
     json["arguments"].push_back(argument);
   }
@@ -118,19 +119,19 @@ Json StepToJson(const StepLock& step, absl::string_view status,
   const std::string directory = absl::StrCat(results, "/", step.name());
   const absl::StatusOr<StepRecord> record =
       ReadTextProto<StepRecord>(RecordPath(directory));
-  json["reports"] =
-      record.ok() ? FilesToJson(record->reports()) : Json(Json::array());
+  json["reports"] = record.ok() ? FilesToJson(record->reports())
+                                : base::Json(base::Json::array());
   json["timing"] = TimingToJson(ReadTiming(TimingPath(directory)));
   return json;
 }
 
 }  // namespace
 
-Json LockToJson(const LockVerdict& verdict) {
-  Json json = {{"status", StatusOf(verdict)},
-               {"first_diverged", nullptr},
-               {"likely_causes", Json::array()},
-               {"differences", Json::array()}};
+base::Json LockToJson(const LockVerdict& verdict) {
+  base::Json json = {{"status", StatusOf(verdict)},
+                     {"first_diverged", nullptr},
+                     {"likely_causes", base::Json::array()},
+                     {"differences", base::Json::array()}};
   if (!verdict.check.has_value()) return json;
   const std::string first = verdict.check->FirstDiverged();
   if (!first.empty()) json["first_diverged"] = first;
@@ -141,8 +142,9 @@ Json LockToJson(const LockVerdict& verdict) {
   return json;
 }
 
-Json InputsToJson(const ExperimentSpec& spec, const ExperimentLock& found) {
-  Json inputs = Json::object();
+base::Json InputsToJson(const ExperimentSpec& spec,
+                        const ExperimentLock& found) {
+  base::Json inputs = base::Json::object();
   inputs["spec"] = {{"name", spec.name()}, {"sha256", found.spec_sha256()}};
   inputs["model"] =
       InputToJson(spec.model(), found.model(), DigestRead(found, spec.model()));
@@ -150,9 +152,9 @@ Json InputsToJson(const ExperimentSpec& spec, const ExperimentLock& found) {
   return inputs;
 }
 
-Json StepsToJson(const LockVerdict& verdict, const ExperimentLock& found,
-                 absl::string_view results) {
-  Json steps = Json::array();
+base::Json StepsToJson(const LockVerdict& verdict, const ExperimentLock& found,
+                       absl::string_view results) {
+  base::Json steps = base::Json::array();
   for (const StepLock& step : found.steps()) {
     steps.push_back(
         StepToJson(step, StepStatus(verdict, step.name()), results));
@@ -203,7 +205,7 @@ bool HasData(const ExperimentSpec& spec, const ExperimentLock& lock,
 
 absl::StatusOr<ExperimentLock> RecordedLock(
     const ExperimentSpec& spec, absl::string_view directory,
-    absl::Span<const ExperimentLock> known, Progress& progress) {
+    absl::Span<const ExperimentLock> known, base::Progress& progress) {
   MOE_ASSIGN_OR_RETURN(ExperimentLock lock,
                        LockOfSteps(spec, directory, progress));
   for (const ExperimentLock& other : known) {
@@ -217,4 +219,4 @@ absl::StatusOr<ExperimentLock> RecordedLock(
   return lock;
 }
 
-}  // namespace moe
+}  // namespace moe::experiment

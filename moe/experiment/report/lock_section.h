@@ -14,25 +14,26 @@
 #include "moe/experiment/experiment_spec.pb.h"
 #include "moe/experiment/lock_report.h"
 
-namespace moe {
+namespace moe::experiment {
 
 // {"status", "first_diverged", "likely_causes", "differences": [{"what",
 // "pinned", "found"}]}. The status is "verified"; "differs"; "empty" where
 // nothing is pinned in the lock; or "none" where there is no lock.
-Json LockToJson(const LockVerdict& verdict);
+base::Json LockToJson(const LockVerdict& verdict);
 
 // {"spec": {"name", "sha256"}, "model", "data"}: the last two each {"name",
 // "sha256", "files": [{"name", "bytes", "sha256"}]}. The digest is that of the
 // files, as DigestOfFiles has it; where `found` does not list them, the model's
 // is what steps read, and null if none did.
-Json InputsToJson(const ExperimentSpec& spec, const ExperimentLock& found);
+base::Json InputsToJson(const ExperimentSpec& spec,
+                        const ExperimentLock& found);
 
 // [{"name", "command", "status", "arguments", "inputs", "files", "reports",
 // "timing"}]. The status is StepStatus's; reports are the files that tell about
 // the step and are not pinned; timing is null where it is not known. `results`
 // is where the records lie; one that cannot be read has no reports.
-Json StepsToJson(const LockVerdict& verdict, const ExperimentLock& found,
-                 absl::string_view results);
+base::Json StepsToJson(const LockVerdict& verdict, const ExperimentLock& found,
+                       absl::string_view results);
 
 // LockOfResults, where neither model nor data have to be there: their files are
 // those that one of the `known` locks lists, the first whose files have the
@@ -40,8 +41,8 @@ Json StepsToJson(const LockVerdict& verdict, const ExperimentLock& found,
 // the steps made is read, as ever. Errors of LockOfSteps.
 absl::StatusOr<ExperimentLock> RecordedLock(
     const ExperimentSpec& spec, absl::string_view directory,
-    absl::Span<const ExperimentLock> known, Progress& progress);
+    absl::Span<const ExperimentLock> known, base::Progress& progress);
 
-}  // namespace moe
+}  // namespace moe::experiment
 
 #endif  // MOE_EXPERIMENT_REPORT_LOCK_SECTION_H_

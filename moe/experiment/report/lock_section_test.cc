@@ -14,11 +14,11 @@
 #include "moe/experiment/report/testing/small_experiment.h"
 #include "moe/experiment/text_proto.h"
 
-namespace moe {
+namespace moe::experiment {
 namespace {
 
-using ::moe::testing::SmallExperiment;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::StatusIs;
+using ::moe::experiment::testing::SmallExperiment;
 
 LockVerdict Judge(SmallExperiment& experiment,
                   const std::optional<ExperimentLock>& pinned) {
@@ -42,7 +42,7 @@ TEST(LockToJsonTest, TellsWhatDiffers) {
   pinned.mutable_steps(5)->mutable_inputs(0)->set_sha256("");
   *pinned.add_steps() = pinned.steps(0);
   pinned.mutable_steps(12)->set_name("more");
-  const Json lock = LockToJson(Judge(experiment, pinned));
+  const base::Json lock = LockToJson(Judge(experiment, pinned));
   EXPECT_EQ(lock["status"], "differs");
   EXPECT_EQ(lock["first_diverged"], "mlp");
   EXPECT_EQ(lock["likely_causes"].size(), 1u);
@@ -56,7 +56,7 @@ TEST(LockToJsonTest, TellsWhatDiffers) {
 TEST(InputsToJsonTest, ListsFilesOrWhatStepsRead) {
   SmallExperiment experiment;
   ExperimentLock found = experiment.Lock();
-  const Json inputs = InputsToJson(experiment.spec(), found);
+  const base::Json inputs = InputsToJson(experiment.spec(), found);
   EXPECT_EQ(inputs["spec"]["sha256"], found.spec_sha256());
   EXPECT_EQ(inputs["model"]["name"], "tiny");
   EXPECT_EQ(inputs["model"]["files"][0]["name"], "config.json");
@@ -64,7 +64,7 @@ TEST(InputsToJsonTest, ListsFilesOrWhatStepsRead) {
   EXPECT_EQ(inputs["data"]["files"][0]["sha256"], std::string(64, 'a'));
   found.clear_model();
   found.clear_data();
-  const Json unlisted = InputsToJson(experiment.spec(), found);
+  const base::Json unlisted = InputsToJson(experiment.spec(), found);
   EXPECT_EQ(unlisted["model"]["sha256"], inputs["model"]["sha256"]);
   EXPECT_EQ(unlisted["model"]["files"].size(), 0u);
   EXPECT_EQ(unlisted["data"]["sha256"], nullptr);
@@ -73,8 +73,8 @@ TEST(InputsToJsonTest, ListsFilesOrWhatStepsRead) {
 TEST(StepsToJsonTest, HasRecordsAndTimings) {
   SmallExperiment experiment;
   experiment.SetTiming("scores", 1.5);
-  const Json steps = StepsToJson(Judge(experiment, experiment.Lock()),
-                                 experiment.Lock(), experiment.results());
+  const base::Json steps = StepsToJson(Judge(experiment, experiment.Lock()),
+                                       experiment.Lock(), experiment.results());
   ASSERT_EQ(steps.size(), 12u);
   EXPECT_EQ(steps[0]["name"], "router");
   EXPECT_EQ(steps[0]["status"], "verified");
@@ -92,7 +92,7 @@ TEST(StepsToJsonTest, HasRecordsAndTimings) {
 class RecordedLockTest : public ::testing::Test {
  protected:
   SmallExperiment experiment_;
-  Progress progress_{Progress::Style::kSilent, {}};
+  base::Progress progress_{base::Progress::Style::kSilent, {}};
 };
 
 TEST_F(RecordedLockTest, TakesTheFilesOfTheLockThatAgrees) {
@@ -128,4 +128,4 @@ TEST_F(RecordedLockTest, NeedsTheResults) {
 
 }  // namespace
 
-}  // namespace moe
+}  // namespace moe::experiment

@@ -13,26 +13,27 @@
 #include "moe/experiment/report/report_values.h"
 #include "moe/experiment/step_plan.h"
 
-namespace moe {
+namespace moe::experiment {
 namespace {
 
 struct Section {
   const char* name;
   const char* rows;  // "layers"
-  OutputKind made;
+  steps::OutputKind made;
   // The command, among those that make the same; empty for all.
   absl::string_view command = {};
 };
 
 constexpr Section kSections[] = {
-    {"routers", "layers", OutputKind::kGateWeights},
-    {"neuron_splits", "layers", OutputKind::kNeuronIndices},
-    {"energy_splits", "layers", OutputKind::kRouterAndNeurons, "split_energy"},
-    {"rate_splits", "layers", OutputKind::kRouterAndNeurons,
+    {"routers", "layers", steps::OutputKind::kGateWeights},
+    {"neuron_splits", "layers", steps::OutputKind::kNeuronIndices},
+    {"energy_splits", "layers", steps::OutputKind::kRouterAndNeurons,
+     "split_energy"},
+    {"rate_splits", "layers", steps::OutputKind::kRouterAndNeurons,
      "split_activation_rate"},
-    {"alignments", "blocks", OutputKind::kAlignedCheckpoint},
-    {"reconstructions", "blocks", OutputKind::kReconstructedCheckpoint},
-    {"neuron_removals", "layers", OutputKind::kNarrowCheckpoint},
+    {"alignments", "blocks", steps::OutputKind::kAlignedCheckpoint},
+    {"reconstructions", "blocks", steps::OutputKind::kReconstructedCheckpoint},
+    {"neuron_removals", "layers", steps::OutputKind::kNarrowCheckpoint},
 };
 
 bool IsIn(const PlannedStep& step, const Section& section) {
@@ -40,17 +41,18 @@ bool IsIn(const PlannedStep& step, const Section& section) {
          (section.command.empty() || step.command() == section.command);
 }
 
-absl::StatusOr<Json> EntryOf(const PlannedStep& step, const Section& section,
-                             absl::string_view results) {
-  MOE_ASSIGN_OR_RETURN(const Json report,
+absl::StatusOr<base::Json> EntryOf(const PlannedStep& step,
+                                   const Section& section,
+                                   absl::string_view results) {
+  MOE_ASSIGN_OR_RETURN(const base::Json report,
                        ReadStepReport(step.name, step.output(), results));
-  const absl::StatusOr<std::vector<Json>> rows =
+  const absl::StatusOr<std::vector<base::Json>> rows =
       ObjectsIn(report, section.rows);
   if (!rows.ok()) {
-    return Annotate(rows.status(),
-                    absl::StrCat("report of step \"", step.name, "\""));
+    return base::Annotate(rows.status(),
+                          absl::StrCat("report of step \"", step.name, "\""));
   }
-  Json entry = {{"step", step.name}, {"command", step.command()}};
+  base::Json entry = {{"step", step.name}, {"command", step.command()}};
   CopyFields(report,
              {"options", "alignment_mode", "alignment_parts", "parts", "ridge",
               "ridge_attention", "target", "intermediate_size", "kept_share"},
@@ -61,19 +63,20 @@ absl::StatusOr<Json> EntryOf(const PlannedStep& step, const Section& section,
 
 }  // namespace
 
-absl::StatusOr<Json> ModelSectionsToJson(const ExperimentSpec& spec,
-                                         absl::string_view results) {
+absl::StatusOr<base::Json> ModelSectionsToJson(const ExperimentSpec& spec,
+                                               absl::string_view results) {
   MOE_ASSIGN_OR_RETURN(const std::vector<PlannedStep> steps, PlanSteps(spec));
-  Json sections = Json::object();
+  base::Json sections = base::Json::object();
   for (const Section& section : kSections) {
-    Json& entries = sections[section.name] = Json::array();
+    base::Json& entries = sections[section.name] = base::Json::array();
     for (const PlannedStep& step : steps) {
       if (!IsIn(step, section)) continue;
-      MOE_ASSIGN_OR_RETURN(const Json entry, EntryOf(step, section, results));
+      MOE_ASSIGN_OR_RETURN(const base::Json entry,
+                           EntryOf(step, section, results));
       entries.push_back(entry);
     }
   }
   return sections;
 }
 
-}  // namespace moe
+}  // namespace moe::experiment

@@ -8,7 +8,7 @@
 #include "moe/base/json.h"
 #include "moe/experiment/experiment_spec.pb.h"
 
-namespace moe {
+namespace moe::experiment {
 
 // {"routers", "neuron_splits", "energy_splits", "rate_splits", "alignments",
 // "reconstructions", "neuron_removals"}: lists with an entry for each step that
@@ -31,9 +31,9 @@ namespace moe {
 //   reconstructions parts, ridge, ridge_attention, target; blocks: those of
 //                   ReconstructionToJson
 //   neuron_removals those of NeuronRemovalToJson
-absl::StatusOr<Json> ModelSectionsToJson(const ExperimentSpec& spec,
-                                         absl::string_view results);
+absl::StatusOr<base::Json> ModelSectionsToJson(const ExperimentSpec& spec,
+                                               absl::string_view results);
 
-}  // namespace moe
+}  // namespace moe::experiment
 
 #endif  // MOE_EXPERIMENT_REPORT_MODEL_SECTION_H_

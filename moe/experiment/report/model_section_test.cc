@@ -14,30 +14,30 @@
 #include "moe/experiment/report/testing/small_experiment.h"
 #include "moe/steps/step_kind.h"
 
-namespace moe {
+namespace moe::experiment {
 namespace {
 
-using ::moe::testing::SmallExperiment;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::StatusIs;
+using ::moe::experiment::testing::SmallExperiment;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 TEST(ModelSectionsToJsonTest, HasTheNumbersOfTheStepsReports) {
   SmallExperiment experiment;
   MOE_ASSERT_OK_AND_ASSIGN(
-      const Json sections,
+      const base::Json sections,
       ModelSectionsToJson(experiment.spec(), experiment.results()));
   ASSERT_EQ(sections["routers"].size(), 1u);
-  const Json& layer = sections["routers"][0]["layers"][0];
+  const base::Json& layer = sections["routers"][0]["layers"][0];
   EXPECT_EQ(sections["routers"][0]["step"], "router");
   EXPECT_EQ(sections["routers"][0]["command"], "hidden_clustering");
   EXPECT_EQ(layer["min_size"], 3);
-  EXPECT_EQ(layer["sizes"], Json::parse("[5, 7]"));
+  EXPECT_EQ(layer["sizes"], base::Json::parse("[5, 7]"));
   EXPECT_EQ(layer["restarts"][0]["num_iterations"], 3);
   ASSERT_EQ(sections["neuron_splits"].size(), 1u);
   EXPECT_EQ(sections["neuron_splits"][0]["options"]["num_experts"], 2);
   EXPECT_EQ(sections["neuron_splits"][0]["layers"][0]["wanted"],
-            Json::parse("[6, 5, 5]"));
+            base::Json::parse("[6, 5, 5]"));
   ASSERT_EQ(sections["energy_splits"].size(), 1u);
   EXPECT_EQ(sections["energy_splits"][0]["command"], "split_energy");
   EXPECT_EQ(sections["energy_splits"][0]["layers"][0]["captured_share"], 0.5);
@@ -48,7 +48,7 @@ TEST(ModelSectionsToJsonTest, HasTheNumbersOfTheStepsReports) {
   EXPECT_EQ(sections["alignments"][0]["alignment_mode"], "exact");
   EXPECT_EQ(sections["alignments"][0]["blocks"][0]["divergence_after"], 3e-8);
   ASSERT_EQ(sections["reconstructions"].size(), 1u);
-  const Json& made = sections["reconstructions"][0];
+  const base::Json& made = sections["reconstructions"][0];
   EXPECT_EQ(made["step"], "refitted");
   EXPECT_EQ(made["command"], "reconstruct_converted_model");
   EXPECT_EQ(made["ridge"], 0.5);
@@ -67,20 +67,20 @@ TEST(ModelSectionsToJsonTest, HasTheLayersOfANeuronRemoval) {
   step.mutable_remove_neurons()->mutable_options()->set_num_neurons(4);
   const std::filesystem::path path =
       absl::StrCat(experiment.results(), "/narrow/",
-                   StepReportFile(OutputKind::kNarrowCheckpoint));
+                   StepReportFile(steps::OutputKind::kNarrowCheckpoint));
   std::filesystem::create_directories(path.parent_path());
   std::ofstream(path) << R"({"artifact": "neuron_removal", "kept_share": 0.5,
       "intermediate_size": 8, "options": {"num_neurons": 4}, "num_shards": 1,
       "layers": [{"layer": 0, "kept_share": 0.5}]})";
-  MOE_ASSERT_OK_AND_ASSIGN(const Json sections,
+  MOE_ASSERT_OK_AND_ASSIGN(const base::Json sections,
                            ModelSectionsToJson(spec, experiment.results()));
-  const Json want = {{"step", "narrow"},
-                     {"command", "remove_neurons"},
-                     {"options", {{"num_neurons", 4}}},
-                     {"intermediate_size", 8},
-                     {"kept_share", 0.5},
-                     {"layers", {{{"layer", 0}, {"kept_share", 0.5}}}}};
-  EXPECT_EQ(sections["neuron_removals"], Json::array({want}));
+  const base::Json want = {{"step", "narrow"},
+                           {"command", "remove_neurons"},
+                           {"options", {{"num_neurons", 4}}},
+                           {"intermediate_size", 8},
+                           {"kept_share", 0.5},
+                           {"layers", {{{"layer", 0}, {"kept_share", 0.5}}}}};
+  EXPECT_EQ(sections["neuron_removals"], base::Json::array({want}));
 }
 
 TEST(ModelSectionsToJsonTest, AnExperimentMayHaveNone) {
@@ -89,7 +89,7 @@ TEST(ModelSectionsToJsonTest, AnExperimentMayHaveNone) {
   const ExperimentStep dense = spec.steps(6);
   spec.clear_steps();
   *spec.add_steps() = dense;
-  MOE_ASSERT_OK_AND_ASSIGN(const Json sections,
+  MOE_ASSERT_OK_AND_ASSIGN(const base::Json sections,
                            ModelSectionsToJson(spec, experiment.results()));
   EXPECT_EQ(sections.dump(),
             R"({"routers":[],"neuron_splits":[],"energy_splits":[],)"
@@ -107,4 +107,4 @@ TEST(ModelSectionsToJsonTest, NamesTheStepOfABrokenReport) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::experiment

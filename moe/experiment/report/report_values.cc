@@ -19,7 +19,7 @@
 #include "moe/base/status_macros.h"
 #include "moe/experiment/step_plan.h"
 
-namespace moe {
+namespace moe::experiment {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
@@ -28,13 +28,13 @@ constexpr double kShortest = 1e-3, kLongest = 1e12;
 
 }  // namespace
 
-Json NumberToJson(double value) {
+base::Json NumberToJson(double value) {
   if (std::isfinite(value)) return value;
   if (std::isnan(value)) return "nan";
   return value > 0 ? "inf" : "-inf";
 }
 
-double NumberOfJson(const Json& value) {
+double NumberOfJson(const base::Json& value) {
   if (value.is_number()) return value.get<double>();
   if (value == "inf") return kInfinity;
   if (value == "-inf") return -kInfinity;
@@ -49,7 +49,7 @@ std::string FormatNumber(double value) {
   if (value < kShortest || value >= kLongest) {
     return absl::StrFormat("%.2g", value);
   }
-  if (value >= 999.95) return WithCommas(std::llround(value));
+  if (value >= 999.95) return base::WithCommas(std::llround(value));
   // As many digits behind the point as make four in all.
   const int before = value < 1 ? 0 : static_cast<int>(std::log10(value)) + 1;
   return absl::StrFormat("%.*f", before == 0 ? 4 : 4 - before, value);
@@ -62,45 +62,48 @@ constexpr uint64_t kMaxReportBytes = uint64_t{256} << 20;
 
 }  // namespace
 
-std::string StepReportFile(OutputKind kind) {
-  if (kind == OutputKind::kEvaluation) return OutputFile(kind);
-  if (kind == OutputKind::kAlignedCheckpoint) {
-    return absl::StrCat(kAlignmentDirectory, "/scale_factors.report.json");
+std::string StepReportFile(steps::OutputKind kind) {
+  if (kind == steps::OutputKind::kEvaluation) return steps::OutputFile(kind);
+  if (kind == steps::OutputKind::kAlignedCheckpoint) {
+    return absl::StrCat(steps::kAlignmentDirectory,
+                        "/scale_factors.report.json");
   }
-  if (IsCheckpoint(kind)) return CheckpointReportFile(kind);
+  if (steps::IsCheckpoint(kind)) return steps::CheckpointReportFile(kind);
   // Every artifact of a step has the same report beside it.
-  return absl::StrCat(ArtifactsOf(kind).front(), ".report.json");
+  return absl::StrCat(steps::ArtifactsOf(kind).front(), ".report.json");
 }
 
-absl::StatusOr<Json> ReadStepReport(absl::string_view step, OutputKind made,
-                                    absl::string_view results) {
+absl::StatusOr<base::Json> ReadStepReport(absl::string_view step,
+                                          steps::OutputKind made,
+                                          absl::string_view results) {
   const std::string file = StepReportFile(made);
-  if (file.empty()) return Json::object();
+  if (file.empty()) return base::Json::object();
   const std::string path = absl::StrCat(results, "/", step, "/", file);
-  MOE_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxReportBytes));
-  absl::StatusOr<Json> report = ParseJsonObject(text);
-  return report.ok() ? report : Annotate(report.status(), path);
+  MOE_ASSIGN_OR_RETURN(const std::string text,
+                       base::ReadFile(path, kMaxReportBytes));
+  absl::StatusOr<base::Json> report = base::ParseJsonObject(text);
+  return report.ok() ? report : base::Annotate(report.status(), path);
 }
 
-absl::StatusOr<std::vector<Json>> ObjectsIn(const Json& report,
-                                            absl::string_view field) {
-  const Json* const list = FindField(report, field);
-  if (list == nullptr) return std::vector<Json>();
+absl::StatusOr<std::vector<base::Json>> ObjectsIn(const base::Json& report,
+                                                  absl::string_view field) {
+  const base::Json* const list = base::FindField(report, field);
+  if (list == nullptr) return std::vector<base::Json>();
   if (list->is_array() &&
       std::all_of(list->begin(), list->end(),
-                  [](const Json& entry) { return entry.is_object(); })) {
-    return std::vector<Json>(list->begin(), list->end());
+                  [](const base::Json& entry) { return entry.is_object(); })) {
+    return std::vector<base::Json>(list->begin(), list->end());
   }
   return absl::InvalidArgumentError(
       absl::StrCat(field, " is not a list of objects"));
 }
 
-void CopyFields(const Json& from, std::initializer_list<const char*> fields,
-                Json& to) {
+void CopyFields(const base::Json& from,
+                std::initializer_list<const char*> fields, base::Json& to) {
   for (const char* const field : fields) {
-    const Json* const value = FindField(from, field);
+    const base::Json* const value = base::FindField(from, field);
     if (value != nullptr) to[field] = *value;
   }
 }
 
-}  // namespace moe
+}  // namespace moe::experiment

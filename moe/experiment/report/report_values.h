@@ -13,12 +13,12 @@
 #include "moe/base/json.h"
 #include "moe/steps/step_kind.h"
 
-namespace moe {
+namespace moe::experiment {
 
 // The number; "inf", "-inf" or "nan" where it is none that JSON has.
-Json NumberToJson(double value);
+base::Json NumberToJson(double value);
 // The other way. NaN for what is neither, null too.
-double NumberOfJson(const Json& value);
+double NumberOfJson(const base::Json& value);
 
 // Four digits that count, and all before the point: "1.278", "22,462,800",
 // "3.1e-08", "infinite", "not a number". The script of report_template.html has
@@ -27,23 +27,24 @@ std::string FormatNumber(double value);
 
 // "gate_weights.report.json", below the step's directory; empty for a step that
 // writes none.
-std::string StepReportFile(OutputKind kind);
+std::string StepReportFile(steps::OutputKind kind);
 
 // The report of the step of that name, whose results lie in RESULTS/STEP. An
 // empty object for a step that writes none. Errors of reading and of JSON, with
 // the path.
-absl::StatusOr<Json> ReadStepReport(absl::string_view step, OutputKind made,
-                                    absl::string_view results);
+absl::StatusOr<base::Json> ReadStepReport(absl::string_view step,
+                                          steps::OutputKind made,
+                                          absl::string_view results);
 
 // The objects of a list in a report. InvalidArgument, with the field, where it
 // is not a list of objects; none where it is absent.
-absl::StatusOr<std::vector<Json>> ObjectsIn(const Json& report,
-                                            absl::string_view field);
+absl::StatusOr<std::vector<base::Json>> ObjectsIn(const base::Json& report,
+                                                  absl::string_view field);
 
 // Copies fields that are there, in this order.
-void CopyFields(const Json& from, std::initializer_list<const char*> fields,
-                Json& to);
+void CopyFields(const base::Json& from,
+                std::initializer_list<const char*> fields, base::Json& to);
 
-}  // namespace moe
+}  // namespace moe::experiment
 
 #endif  // MOE_EXPERIMENT_REPORT_REPORT_VALUES_H_

@@ -13,11 +13,11 @@
 #include "moe/base/testing/temp_directory.h"
 #include "moe/steps/step_kind.h"
 
-namespace moe {
+namespace moe::experiment {
 namespace {
 
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
@@ -36,7 +36,7 @@ TEST(NumberOfJsonTest, ReadsItBack) {
   }
   EXPECT_TRUE(std::isnan(NumberOfJson(NumberToJson(std::nan("")))));
   EXPECT_TRUE(std::isnan(NumberOfJson(nullptr)));
-  EXPECT_EQ(NumberOfJson(Json(7)), 7);
+  EXPECT_EQ(NumberOfJson(base::Json(7)), 7);
 }
 
 TEST(FormatNumberTest, KeepsFourDigits) {
@@ -55,17 +55,18 @@ TEST(FormatNumberTest, KeepsFourDigits) {
 }
 
 TEST(StepReportFileTest, IsWhatTheCommandsWrite) {
-  EXPECT_EQ(StepReportFile(OutputKind::kGateWeights),
+  EXPECT_EQ(StepReportFile(steps::OutputKind::kGateWeights),
             "gate_weights.report.json");
-  EXPECT_EQ(StepReportFile(OutputKind::kEvaluation), "evaluation.report.json");
-  EXPECT_EQ(StepReportFile(OutputKind::kAlignedCheckpoint),
+  EXPECT_EQ(StepReportFile(steps::OutputKind::kEvaluation),
+            "evaluation.report.json");
+  EXPECT_EQ(StepReportFile(steps::OutputKind::kAlignedCheckpoint),
             "alignment/scale_factors.report.json");
-  EXPECT_EQ(StepReportFile(OutputKind::kReconstructedCheckpoint),
+  EXPECT_EQ(StepReportFile(steps::OutputKind::kReconstructedCheckpoint),
             "reconstruction/reconstruction.report.json");
-  EXPECT_EQ(StepReportFile(OutputKind::kNarrowCheckpoint),
+  EXPECT_EQ(StepReportFile(steps::OutputKind::kNarrowCheckpoint),
             "neuron_removal/neuron_removal.report.json");
-  EXPECT_EQ(StepReportFile(OutputKind::kCheckpoint), "");
-  EXPECT_EQ(StepReportFile(OutputKind::kRouterAndNeurons),
+  EXPECT_EQ(StepReportFile(steps::OutputKind::kCheckpoint), "");
+  EXPECT_EQ(StepReportFile(steps::OutputKind::kRouterAndNeurons),
             "gate_weights.report.json");
 }
 
@@ -73,46 +74,49 @@ TEST(ReadStepReportTest, ReadsItOrSaysWhy) {
   TempDirectory directory;
   directory.Write("some/distribution.report.json", R"({"a": [1]})");
   MOE_ASSERT_OK_AND_ASSIGN(
-      const Json report,
-      ReadStepReport("some", OutputKind::kDistribution, directory.path()));
+      const base::Json report,
+      ReadStepReport("some", steps::OutputKind::kDistribution,
+                     directory.path()));
   EXPECT_EQ(report["a"][0], 1);
   MOE_ASSERT_OK_AND_ASSIGN(
-      const Json none,
-      ReadStepReport("some", OutputKind::kCheckpoint, directory.path()));
+      const base::Json none,
+      ReadStepReport("some", steps::OutputKind::kCheckpoint, directory.path()));
   EXPECT_THAT(none, IsEmpty());
-  EXPECT_THAT(ReadStepReport("some", OutputKind::kGateWeights, directory.path())
-                  .status(),
-              StatusIs(absl::StatusCode::kNotFound,
-                       HasSubstr("some/gate_weights.report.json")));
+  EXPECT_THAT(
+      ReadStepReport("some", steps::OutputKind::kGateWeights, directory.path())
+          .status(),
+      StatusIs(absl::StatusCode::kNotFound,
+               HasSubstr("some/gate_weights.report.json")));
   directory.Write("some/evaluation.report.json", "[");
-  EXPECT_THAT(ReadStepReport("some", OutputKind::kEvaluation, directory.path())
-                  .status(),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("some/evaluation.report.json")));
+  EXPECT_THAT(
+      ReadStepReport("some", steps::OutputKind::kEvaluation, directory.path())
+          .status(),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               HasSubstr("some/evaluation.report.json")));
 }
 
 TEST(ObjectsInTest, TakesListsOfObjectsOnly) {
-  MOE_ASSERT_OK_AND_ASSIGN(const std::vector<Json> objects,
+  MOE_ASSERT_OK_AND_ASSIGN(const std::vector<base::Json> objects,
                            ObjectsIn({{"a", {{{"b", 1}}}}}, "a"));
   ASSERT_EQ(objects.size(), 1u);
   EXPECT_EQ(objects[0]["b"], 1);
-  MOE_ASSERT_OK_AND_ASSIGN(const std::vector<Json> none,
+  MOE_ASSERT_OK_AND_ASSIGN(const std::vector<base::Json> none,
                            ObjectsIn({{"a", 1}}, "c"));
   EXPECT_THAT(none, IsEmpty());
   for (const char* const wrong : {R"({"a": 1})", R"({"a": [1]})"}) {
-    EXPECT_THAT(ObjectsIn(Json::parse(wrong), "a").status(),
+    EXPECT_THAT(ObjectsIn(base::Json::parse(wrong), "a").status(),
                 StatusIs(absl::StatusCode::kInvalidArgument,
                          HasSubstr("a is not a list of objects")));
   }
 }
 
 TEST(CopyFieldsTest, CopiesWhatIsThere) {
-  Json to = Json::object();
-  CopyFields(Json::parse(R"({"a": 1, "b": 2, "c": null})"), {"b", "c", "x"},
-             to);
+  base::Json to = base::Json::object();
+  CopyFields(base::Json::parse(R"({"a": 1, "b": 2, "c": null})"),
+             {"b", "c", "x"}, to);
   EXPECT_EQ(to.dump(), R"({"b":2})");
 }
 
 }  // namespace
 
-}  // namespace moe
+}  // namespace moe::experiment

@@ -11,18 +11,18 @@
 #include "moe/experiment/report/testing/small_experiment.h"
 
 int main() {
-  moe::testing::SmallExperiment experiment;
+  moe::experiment::testing::SmallExperiment experiment;
   moe::ExperimentLock other = experiment.Lock();
   other.mutable_steps(3)->mutable_files(0)->set_sha256(std::string(64, '0'));
   const auto page = [&](const std::optional<moe::ExperimentLock>& lock) {
-    return moe::FormatReportPage(experiment.Report(lock));
+    return moe::experiment::FormatReportPage(experiment.Report(lock));
   };
-  moe::Json pages = moe::Json::object();
+  moe::base::Json pages = moe::base::Json::object();
   pages["none"] = page(std::nullopt);
   pages["empty"] = page(moe::ExperimentLock());
   pages["differs"] = page(other);
   experiment.SetTiming("scores", 1.5);
   pages["verified"] = page(experiment.Lock());
-  std::fputs(moe::FormatJson(pages).c_str(), stdout);
+  std::fputs(moe::base::FormatJson(pages).c_str(), stdout);
   return 0;
 }

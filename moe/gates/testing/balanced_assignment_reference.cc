@@ -9,7 +9,7 @@
 #include "moe/base/matrix_view.h"
 #include "moe/gates/balanced_assignment.h"
 
-namespace moe::reference {
+namespace moe::gates::reference {
 namespace {
 
 // GLPK counts from 1, and an equal bound has a type of its own.
@@ -20,7 +20,8 @@ void SetRow(glp_prob* problem, int row, double lower, double upper) {
 
 }  // namespace
 
-double LeastCost(MatrixView<const float> costs, const SizeBounds& bounds) {
+double LeastCost(base::MatrixView<const float> costs,
+                 const SizeBounds& bounds) {
   const std::unique_ptr<glp_prob, void (*)(glp_prob*)> problem(
       glp_create_prob(), glp_delete_prob);
   const auto num_tokens = static_cast<int>(costs.rows);
@@ -52,4 +53,4 @@ double LeastCost(MatrixView<const float> costs, const SizeBounds& bounds) {
   return glp_get_obj_val(problem.get());
 }
 
-}  // namespace moe::reference
+}  // namespace moe::gates::reference

@@ -7,12 +7,12 @@
 #include "moe/base/matrix_view.h"
 #include "moe/gates/balanced_assignment.h"
 
-namespace moe::reference {
+namespace moe::gates::reference {
 
 // The least total cost, by GLPK's simplex method: the relaxation of a
 // transportation problem has an optimum in integers.
-double LeastCost(MatrixView<const float> costs, const SizeBounds& bounds);
+double LeastCost(base::MatrixView<const float> costs, const SizeBounds& bounds);
 
-}  // namespace moe::reference
+}  // namespace moe::gates::reference
 
 #endif  // MOE_GATES_TESTING_BALANCED_ASSIGNMENT_REFERENCE_H_

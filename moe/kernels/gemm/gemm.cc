@@ -25,14 +25,14 @@
 
 #ifndef MOE_KERNELS_GEMM_TASK_
 #define MOE_KERNELS_GEMM_TASK_
-namespace moe::internal {
+namespace moe::kernels::internal {
 
 // A block of the result: rows [row_begin, row_end) times panels
 // [panel_begin, panel_end), counted from the first of the part.
 struct GemmTask {
-  MatrixView<const float> a;
+  base::MatrixView<const float> a;
   PackedPart b;
-  MatrixView<float> c;
+  base::MatrixView<float> c;
   GemmOutput output;
   int64_t row_begin;
   int64_t row_end;
@@ -61,7 +61,7 @@ inline const float* RowsInBuffer(const GemmTask& task, int64_t k_begin,
   if (task.a.stride == kBufferStride) {
     return task.a.RowData(task.row_begin) + k_begin;
   }
-  thread_local AlignedBuffer<float> buffer;
+  thread_local base::AlignedBuffer<float> buffer;
   float* const out =
       buffer.Reserve((task.row_end - task.row_begin) * kBufferStride);
   // The hardware does not prefetch rows on other pages.
@@ -87,11 +87,11 @@ inline const float* PanelOf(const GemmTask& task, int64_t k, int64_t panel) {
          task.b.first_depth * kPanelCols;
 }
 
-}  // namespace moe::internal
+}  // namespace moe::kernels::internal
 #endif  // MOE_KERNELS_GEMM_TASK_
 
 HWY_BEFORE_NAMESPACE();
-namespace moe {
+namespace moe::kernels {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 using internal::GemmTask;
@@ -300,11 +300,11 @@ void RunGemmTask(const GemmTask& task) {
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace moe
+}  // namespace moe::kernels
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace moe {
+namespace moe::kernels {
 namespace {
 
 using internal::GemmTask;
@@ -384,8 +384,9 @@ int64_t NumColBlocks(int64_t num_panels, int64_t num_row_blocks,
   return std::min(enough, most);
 }
 
-void RunTasks(MatrixView<const float> a, const PackedPart& b,
-              MatrixView<float> c, GemmOutput output, ThreadPool& pool) {
+void RunTasks(base::MatrixView<const float> a, const PackedPart& b,
+              base::MatrixView<float> c, GemmOutput output,
+              base::ThreadPool& pool) {
   if (c.rows == 0 || c.cols == 0) return;
   const int64_t num_panels = CeilDiv(c.cols, kPanelCols);
   const int64_t num_row_blocks = NumRowBlocks(c.rows, pool.num_threads());
@@ -408,15 +409,16 @@ void RunTasks(MatrixView<const float> a, const PackedPart& b,
 
 }  // namespace
 
-void Gemm(MatrixView<const float> a, const PackedMatrix& b, MatrixView<float> c,
-          ThreadPool& pool) {
+void Gemm(base::MatrixView<const float> a, const PackedMatrix& b,
+          base::MatrixView<float> c, base::ThreadPool& pool) {
   MOE_CHECK(a.cols == b.depth() && a.rows == c.rows &&
             b.num_outputs() == c.cols);
   RunTasks(a, {b}, c, GemmOutput::kOverwrite, pool);
 }
 
-void GemmPart(MatrixView<const float> a, const PackedPart& b,
-              MatrixView<float> c, GemmOutput output, ThreadPool& pool) {
+void GemmPart(base::MatrixView<const float> a, const PackedPart& b,
+              base::MatrixView<float> c, GemmOutput output,
+              base::ThreadPool& pool) {
   MOE_CHECK(a.rows == c.rows && b.first_output >= 0 && b.first_depth >= 0 &&
             b.first_output % kPanelCols == 0 &&
             b.first_output + c.cols <= b.matrix.num_outputs() &&
@@ -425,5 +427,5 @@ void GemmPart(MatrixView<const float> a, const PackedPart& b,
   RunTasks(a, b, c, output, pool);
 }
 
-}  // namespace moe
+}  // namespace moe::kernels
 #endif  // HWY_ONCE

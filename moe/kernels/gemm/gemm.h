@@ -21,12 +21,12 @@
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/gemm/packed_matrix.h"
 
-namespace moe {
+namespace moe::kernels {
 
 // C[M, N] = A[M, K] B for the packed B[K, N]. Overwrites C, which must not
 // overlap A. 2 M N K floating-point operations.
-void Gemm(MatrixView<const float> a, const PackedMatrix& b, MatrixView<float> c,
-          ThreadPool& pool);
+void Gemm(base::MatrixView<const float> a, const PackedMatrix& b,
+          base::MatrixView<float> c, base::ThreadPool& pool);
 
 // Rows of A that are this many floats apart are read where they are; others are
 // copied first. Use it for a matrix of at most kDepthBlock columns that is
@@ -48,9 +48,10 @@ enum class GemmOutput { kOverwrite, kAdd };
 // much depth as a has. kAdd adds the results of the blocks one after another:
 // ((c + P0) + P1) + ... So products over consecutive blocks of depth give the
 // bits of one product over all of them.
-void GemmPart(MatrixView<const float> a, const PackedPart& b,
-              MatrixView<float> c, GemmOutput output, ThreadPool& pool);
+void GemmPart(base::MatrixView<const float> a, const PackedPart& b,
+              base::MatrixView<float> c, GemmOutput output,
+              base::ThreadPool& pool);
 
-}  // namespace moe
+}  // namespace moe::kernels
 
 #endif  // MOE_KERNELS_GEMM_GEMM_H_

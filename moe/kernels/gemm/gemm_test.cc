@@ -15,17 +15,17 @@
 #include "moe/kernels/gemm/testing/gemm_reference.h"
 #include "moe/kernels/testing/kernel_test.h"
 
-namespace moe {
+namespace moe::kernels {
 namespace {
 
-using ::moe::testing::BitsEqual;
-using ::moe::testing::Digest;
-using ::moe::testing::KernelMachineName;
-using ::moe::testing::KernelMachines;
-using ::moe::testing::TestMatrix;
+using ::moe::kernels::testing::BitsEqual;
+using ::moe::kernels::testing::Digest;
+using ::moe::kernels::testing::KernelMachineName;
+using ::moe::kernels::testing::KernelMachines;
+using ::moe::kernels::testing::TestMatrix;
 using ::testing::ValuesIn;
 
-using GemmTest = ::moe::testing::KernelTest;
+using GemmTest = ::moe::kernels::testing::KernelTest;
 
 struct Shape {
   int64_t m, n, k;
@@ -54,7 +54,7 @@ TEST_P(GemmTest, HasTheReferencesBits) {
       b.Fill("b");
       TestMatrix c(s.m, s.n, odd, odd), want(s.m, s.n);
       Gemm(a.view(),
-           PackedMatrix::Pack(MatrixView<const float>(b.view()), pool()),
+           PackedMatrix::Pack(base::MatrixView<const float>(b.view()), pool()),
            c.view(), pool());
       reference::Gemm(a.view(), b.view(), want.view());
       EXPECT_TRUE(BitsEqual(c, want));
@@ -70,10 +70,10 @@ TEST_P(GemmTest, TransposedHasTheReferencesBits) {
     a.Fill("a");
     b.Fill("b");
     TestMatrix c(s.m, s.n), want(s.m, s.n);
-    Gemm(
-        a.view(),
-        PackedMatrix::PackTransposed(MatrixView<const float>(b.view()), pool()),
-        c.view(), pool());
+    Gemm(a.view(),
+         PackedMatrix::PackTransposed(base::MatrixView<const float>(b.view()),
+                                      pool()),
+         c.view(), pool());
     reference::GemmTransposed(a.view(), b.view(), want.view());
     EXPECT_TRUE(BitsEqual(c, want));
   }
@@ -86,11 +86,11 @@ TEST_P(GemmTest, ARowOfABatchIsTheRowAlone) {
   a.Fill("a");
   b.Fill("b");
   const PackedMatrix packed =
-      PackedMatrix::Pack(MatrixView<const float>(b.view()), pool());
+      PackedMatrix::Pack(base::MatrixView<const float>(b.view()), pool());
   Gemm(a.view(), packed, c.view(), pool());
   for (const int64_t row : {0, 1, 13, 14, 223, 224, 249}) {
     TestMatrix alone(1, kOutputs);
-    Gemm(MatrixView<const float>(a.view()).Rows(row, row + 1), packed,
+    Gemm(base::MatrixView<const float>(a.view()).Rows(row, row + 1), packed,
          alone.view(), pool());
     EXPECT_TRUE(BitsEqual<float>(alone.view().Row(0), c.view().Row(row)))
         << row;
@@ -118,8 +118,8 @@ TEST_P(GemmTest, PartsChainToTheWhole) {
         part_b.view().RowData(r)[i] = b.view().RowData(r)[k + i];
       }
     }
-    const PackedMatrix packed =
-        PackedMatrix::Pack(MatrixView<const float>(part_b.view()), pool());
+    const PackedMatrix packed = PackedMatrix::Pack(
+        base::MatrixView<const float>(part_b.view()), pool());
     GemmPart(part.view(), {packed}, c.view(),
              k == 0 ? GemmOutput::kOverwrite : GemmOutput::kAdd, pool());
   }
@@ -134,22 +134,22 @@ TEST_P(GemmTest, PartOfAnOperand) {
   TestMatrix a(30, kDepth), b(100, 250), c(30, kOutputs), want(30, kOutputs);
   a.Fill("a");
   b.Fill("b");
-  const MatrixView<const float> all = b.view();
+  const base::MatrixView<const float> all = b.view();
   const PackedMatrix packed = PackedMatrix::Pack(all, pool());
   GemmPart(a.view(), {packed, kFirstOutput, kFirstDepth}, c.view(),
            GemmOutput::kOverwrite, pool());
   reference::Gemm(
       a.view(),
-      MatrixView<const float>(all.RowData(kFirstOutput) + kFirstDepth, kOutputs,
-                              kDepth, all.stride),
+      base::MatrixView<const float>(all.RowData(kFirstOutput) + kFirstDepth,
+                                    kOutputs, kDepth, all.stride),
       want.view());
   EXPECT_TRUE(BitsEqual(c, want));
   // No depth: nothing is added.
-  GemmPart(MatrixView<const float>(a.view().data, 30, 0), {packed}, c.view(),
-           GemmOutput::kAdd, pool());
+  GemmPart(base::MatrixView<const float>(a.view().data, 30, 0), {packed},
+           c.view(), GemmOutput::kAdd, pool());
   EXPECT_TRUE(BitsEqual(c, want));
-  GemmPart(MatrixView<const float>(a.view().data, 30, 0), {packed}, c.view(),
-           GemmOutput::kOverwrite, pool());
+  GemmPart(base::MatrixView<const float>(a.view().data, 30, 0), {packed},
+           c.view(), GemmOutput::kOverwrite, pool());
   EXPECT_TRUE(BitsEqual(c, TestMatrix(30, kOutputs)));
 }
 
@@ -160,7 +160,8 @@ TEST_P(GemmTest, NanAndInfinityComeOut) {
   a.view().Row(0)[299] = std::numeric_limits<float>::quiet_NaN();
   a.view().Row(1)[0] = std::numeric_limits<float>::infinity();
   for (float& value : b.view().Row(39)) value = 1.0f;
-  Gemm(a.view(), PackedMatrix::Pack(MatrixView<const float>(b.view()), pool()),
+  Gemm(a.view(),
+       PackedMatrix::Pack(base::MatrixView<const float>(b.view()), pool()),
        c.view(), pool());
   for (const float value : c.view().Row(0)) EXPECT_TRUE(std::isnan(value));
   EXPECT_EQ(c.view().Row(1)[39], std::numeric_limits<float>::infinity());
@@ -170,7 +171,8 @@ TEST_P(GemmTest, Golden) {
   TestMatrix a(37, 700), b(90, 700), c(37, 90);
   a.Fill("golden a");
   b.Fill("golden b");
-  Gemm(a.view(), PackedMatrix::Pack(MatrixView<const float>(b.view()), pool()),
+  Gemm(a.view(),
+       PackedMatrix::Pack(base::MatrixView<const float>(b.view()), pool()),
        c.view(), pool());
   EXPECT_EQ(Digest<float>(c.Values()), "b8e8f44f3730bbdb");
 }
@@ -185,8 +187,9 @@ TEST(GemmAccuracyTest, ErrorIsUnder1e8thOfTheSumOfMagnitudes) {
   TestMatrix a(40, kDepth), b(40, kDepth), c(40, 40);
   a.Fill("accuracy a");
   b.Fill("accuracy b");
-  ThreadPool pool(2);
-  Gemm(a.view(), PackedMatrix::Pack(MatrixView<const float>(b.view()), pool),
+  base::ThreadPool pool(2);
+  Gemm(a.view(),
+       PackedMatrix::Pack(base::MatrixView<const float>(b.view()), pool),
        c.view(), pool);
   double sum_of_squares = 0.0;
   for (int64_t m = 0; m < 40; ++m) {
@@ -208,4 +211,4 @@ TEST(GemmAccuracyTest, ErrorIsUnder1e8thOfTheSumOfMagnitudes) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::kernels

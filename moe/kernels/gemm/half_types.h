@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <cstring>
 
-namespace moe {
+namespace moe::kernels {
 
 // The little-endian number at `bytes`, which need not be aligned.
 inline uint16_t LoadUint16(const char* bytes) {
@@ -33,6 +33,6 @@ inline float Float16ToFloat(uint16_t bits) {
   return std::bit_cast<float>(std::bit_cast<uint32_t>(scaled) | special | sign);
 }
 
-}  // namespace moe
+}  // namespace moe::kernels
 
 #endif  // MOE_KERNELS_GEMM_HALF_TYPES_H_

@@ -6,7 +6,7 @@
 
 #include "gtest/gtest.h"
 
-namespace moe {
+namespace moe::kernels {
 namespace {
 
 // By the definition of the format: sign, exponent, significand.
@@ -49,4 +49,4 @@ TEST(HalfTypesTest, EveryNumber) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::kernels

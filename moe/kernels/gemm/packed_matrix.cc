@@ -10,7 +10,7 @@
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/gemm/half_types.h"
 
-namespace moe {
+namespace moe::kernels {
 namespace {
 
 constexpr int64_t kDepthBlock = PackedMatrix::kDepthBlock;
@@ -126,7 +126,7 @@ PackFunction ChoosePack(WeightType type, bool transposed) {
 }
 
 void PackAll(const WeightView& b, bool transposed, PackedMatrix& packed,
-             ThreadPool& pool) {
+             base::ThreadPool& pool) {
   const PackFunction pack_panel = ChoosePack(b.type, transposed);
   const int64_t num_panels = packed.num_panels();
   const int64_t num_blocks = (packed.depth() + kDepthBlock - 1) / kDepthBlock;
@@ -161,7 +161,7 @@ WeightView::WeightView(const void* values, WeightType weight_type,
                        int64_t num_rows, int64_t num_cols)
     : WeightView(values, weight_type, num_rows, num_cols, num_cols) {}
 
-WeightView::WeightView(MatrixView<const float> matrix)
+WeightView::WeightView(base::MatrixView<const float> matrix)
     : WeightView(matrix.data, WeightType::kFloat32, matrix.rows, matrix.cols,
                  matrix.stride) {}
 
@@ -178,27 +178,28 @@ const float* PackedMatrix::Panel(int64_t block, int64_t panel) const {
          (k_begin * num_panels() + k_count * panel) * kPanelCols;
 }
 
-void PackedMatrix::Repack(const WeightView& b, ThreadPool& pool) {
+void PackedMatrix::Repack(const WeightView& b, base::ThreadPool& pool) {
   Resize(b.rows, b.cols);
   PackAll(b, /*transposed=*/false, *this, pool);
 }
 
-void PackedMatrix::RepackTransposed(const WeightView& b, ThreadPool& pool) {
+void PackedMatrix::RepackTransposed(const WeightView& b,
+                                    base::ThreadPool& pool) {
   Resize(b.cols, b.rows);
   PackAll(b, /*transposed=*/true, *this, pool);
 }
 
-PackedMatrix PackedMatrix::Pack(const WeightView& b, ThreadPool& pool) {
+PackedMatrix PackedMatrix::Pack(const WeightView& b, base::ThreadPool& pool) {
   PackedMatrix packed;
   packed.Repack(b, pool);
   return packed;
 }
 
 PackedMatrix PackedMatrix::PackTransposed(const WeightView& b,
-                                          ThreadPool& pool) {
+                                          base::ThreadPool& pool) {
   PackedMatrix packed;
   packed.RepackTransposed(b, pool);
   return packed;
 }
 
-}  // namespace moe
+}  // namespace moe::kernels

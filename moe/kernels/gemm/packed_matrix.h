@@ -16,7 +16,7 @@
 #include "moe/base/matrix_view.h"
 #include "moe/base/thread_pool.h"
 
-namespace moe {
+namespace moe::kernels {
 
 // How the numbers of a matrix are stored, little-endian.
 enum class WeightType { kFloat32, kBFloat16, kFloat16 };
@@ -33,7 +33,8 @@ struct WeightView {
              int64_t num_cols);
   WeightView(const void* values, WeightType weight_type, int64_t num_rows,
              int64_t num_cols, int64_t row_stride);
-  WeightView(MatrixView<const float> matrix);  // NOLINT: converts on purpose.
+  WeightView(
+      base::MatrixView<const float> matrix);  // NOLINT: converts on purpose.
 };
 
 class PackedMatrix {
@@ -50,15 +51,16 @@ class PackedMatrix {
 
   // For C[M, N] = A[M, K] B[N, K]^T: `b` is B, [num_outputs, depth]. This is
   // the weight of a linear layer in the forward pass.
-  static PackedMatrix Pack(const WeightView& b, ThreadPool& pool);
+  static PackedMatrix Pack(const WeightView& b, base::ThreadPool& pool);
 
   // For C[M, N] = A[M, K] B[K, N]: `b` is B, [depth, num_outputs]. This is the
   // same weight W in the backward pass: dX[M, K] = dY[M, N] W[N, K].
-  static PackedMatrix PackTransposed(const WeightView& b, ThreadPool& pool);
+  static PackedMatrix PackTransposed(const WeightView& b,
+                                     base::ThreadPool& pool);
 
   // The same into this object. Keeps its memory if it is large enough.
-  void Repack(const WeightView& b, ThreadPool& pool);
-  void RepackTransposed(const WeightView& b, ThreadPool& pool);
+  void Repack(const WeightView& b, base::ThreadPool& pool);
+  void RepackTransposed(const WeightView& b, base::ThreadPool& pool);
 
   int64_t num_outputs() const { return num_outputs_; }
   int64_t depth() const { return depth_; }
@@ -77,9 +79,9 @@ class PackedMatrix {
 
   int64_t num_outputs_ = 0;
   int64_t depth_ = 0;
-  AlignedBuffer<float> values_;
+  base::AlignedBuffer<float> values_;
 };
 
-}  // namespace moe
+}  // namespace moe::kernels
 
 #endif  // MOE_KERNELS_GEMM_PACKED_MATRIX_H_

@@ -14,14 +14,14 @@
 #include "moe/kernels/gemm/half_types.h"
 #include "moe/kernels/testing/kernel_test.h"
 
-namespace moe {
+namespace moe::kernels {
 namespace {
 
-using ::moe::testing::KernelMachineName;
-using ::moe::testing::KernelMachines;
+using ::moe::kernels::testing::KernelMachineName;
+using ::moe::kernels::testing::KernelMachines;
 using ::testing::ValuesIn;
 
-using PackedMatrixTest = ::moe::testing::KernelTest;
+using PackedMatrixTest = ::moe::kernels::testing::KernelTest;
 
 constexpr int64_t kBlock = PackedMatrix::kDepthBlock;
 constexpr int64_t kCols = PackedMatrix::kPanelCols;
@@ -52,7 +52,7 @@ float Decode(const std::string& bytes, size_t i, const TypeCase& type) {
 
 // Any bits but those of NaN, which arithmetic may change.
 std::string RandomWeights(int64_t size, const TypeCase& type) {
-  RandomStream stream(1, "packed_matrix_test");
+  base::RandomStream stream(1, "packed_matrix_test");
   std::string bytes;
   while (bytes.size() < static_cast<size_t>(size * type.bytes)) {
     const uint32_t bits = stream.NextUint32();
@@ -115,4 +115,4 @@ INSTANTIATE_TEST_SUITE_P(All, PackedMatrixTest, ValuesIn(KernelMachines()),
                          KernelMachineName);
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::kernels

@@ -14,7 +14,7 @@
 #include <cmath>
 #include <cstdint>
 
-namespace moe {
+namespace moe::kernels {
 
 // hi + lo; where normalised, |lo| is at most half a unit in the last place of
 // hi.
@@ -69,6 +69,6 @@ inline float RoundToFloat(DoubleDouble value) {
   return static_cast<float>(std::bit_cast<double>(bits));
 }
 
-}  // namespace moe
+}  // namespace moe::kernels
 
 #endif  // MOE_KERNELS_MATH_DOUBLE_DOUBLE_H_

@@ -6,14 +6,14 @@
 #include "moe/base/philox.h"
 #include "moe/base/testing/uniform_double.h"
 
-namespace moe {
+namespace moe::kernels {
 namespace {
 
-using ::moe::testing::UniformDouble;
+using ::moe::base::testing::UniformDouble;
 
 // Long double has 64 bits of significand or more, so it sees what double lost.
 TEST(DoubleDoubleTest, AgreesWithLongDouble) {
-  RandomStream stream(1, "double_double_test");
+  base::RandomStream stream(1, "double_double_test");
   for (int i = 0; i < 100000; ++i) {
     const double a = UniformDouble(stream) - 0.5;
     const double b = UniformDouble(stream) + 0.1;
@@ -49,4 +49,4 @@ TEST(DoubleDoubleTest, RoundsOnceToFloat) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::kernels

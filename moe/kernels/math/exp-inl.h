@@ -20,7 +20,7 @@
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace moe {
+namespace moe::kernels {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -123,7 +123,7 @@ HWY_INLINE V Exp(D d, V x) {
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace moe
+}  // namespace moe::kernels
 HWY_AFTER_NAMESPACE();
 
 #endif  // Per target.

@@ -18,7 +18,7 @@
 #include "moe/kernels/math/exp-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace moe {
+namespace moe::kernels {
 namespace HWY_NAMESPACE {
 
 void ExpArray(const float* x, size_t size, float* y) {
@@ -36,18 +36,18 @@ void ExpArray(const float* x, size_t size, float* y) {
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace moe
+}  // namespace moe::kernels
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace moe {
+namespace moe::kernels {
 namespace {
 HWY_EXPORT(ExpArray);
 }  // namespace
 
 void Exp(absl::Span<const float> x, absl::Span<float> y) {
   MOE_CHECK(x.size() == y.size());
-  SetFloatEnvironment();  // The pool does it for kernels with threads.
+  base::SetFloatEnvironment();  // The pool does it for kernels with threads.
   if (IsScalarTarget()) {
     for (size_t i = 0; i < x.size(); ++i) y[i] = Exp(x[i]);
     return;
@@ -55,5 +55,5 @@ void Exp(absl::Span<const float> x, absl::Span<float> y) {
   HWY_DYNAMIC_DISPATCH(ExpArray)(x.data(), x.size(), y.data());
 }
 
-}  // namespace moe
+}  // namespace moe::kernels
 #endif  // HWY_ONCE

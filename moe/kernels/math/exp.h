@@ -5,13 +5,13 @@
 
 #include "absl/types/span.h"
 
-namespace moe {
+namespace moe::kernels {
 
 // y[i] = e^x[i], correctly rounded: subnormal below -87.3, 0 below -103.97,
 // infinity above 88.72, NaN for NaN. `y` may be `x`. The bits of Exp in
 // float_math.h, on every SIMD target, about 0.6 ns each with AVX-512.
 void Exp(absl::Span<const float> x, absl::Span<float> y);
 
-}  // namespace moe
+}  // namespace moe::kernels
 
 #endif  // MOE_KERNELS_MATH_EXP_H_

@@ -10,20 +10,20 @@
 #include "moe/kernels/testing/correct_rounding.h"
 #include "moe/kernels/testing/kernel_test.h"
 
-namespace moe {
+namespace moe::kernels {
 namespace {
 
-using ::moe::testing::BitsEqual;
-using ::moe::testing::CheckRounding;
-using ::moe::testing::Digest;
-using ::moe::testing::ExpOracle;
-using ::moe::testing::KernelMachine;
-using ::moe::testing::KernelMachineName;
-using ::moe::testing::TestMatrix;
-using ::moe::testing::Verdict;
+using ::moe::kernels::testing::BitsEqual;
+using ::moe::kernels::testing::CheckRounding;
+using ::moe::kernels::testing::Digest;
+using ::moe::kernels::testing::ExpOracle;
+using ::moe::kernels::testing::KernelMachine;
+using ::moe::kernels::testing::KernelMachineName;
+using ::moe::kernels::testing::TestMatrix;
+using ::moe::kernels::testing::Verdict;
 using ::testing::ValuesIn;
 
-using ExpTest = ::moe::testing::KernelTest;
+using ExpTest = ::moe::kernels::testing::KernelTest;
 
 // The array function has no threads.
 std::vector<KernelMachine> Targets() {
@@ -80,4 +80,4 @@ TEST_P(ExpTest, Golden) {
 INSTANTIATE_TEST_SUITE_P(All, ExpTest, ValuesIn(Targets()), KernelMachineName);
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::kernels

@@ -9,7 +9,7 @@
 
 #include "moe/kernels/math/double_double.h"
 
-namespace moe {
+namespace moe::kernels {
 namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
@@ -185,4 +185,4 @@ float Pow(float base, float exponent) {
   return RoundToFloat(ExpPair(power));
 }
 
-}  // namespace moe
+}  // namespace moe::kernels

@@ -11,7 +11,7 @@
 #ifndef MOE_KERNELS_MATH_FLOAT_MATH_H_
 #define MOE_KERNELS_MATH_FLOAT_MATH_H_
 
-namespace moe {
+namespace moe::kernels {
 
 // The largest argument of Sin and Cos: enough for RoPE at a million positions.
 inline constexpr float kMaxAngle = 0x1p20f;
@@ -34,6 +34,6 @@ float Cos(float x);
 // of 2^40. NaN for other bases. (torch computes the same within 1 unit.)
 float Pow(float base, float exponent);
 
-}  // namespace moe
+}  // namespace moe::kernels
 
 #endif  // MOE_KERNELS_MATH_FLOAT_MATH_H_

@@ -18,16 +18,16 @@
 #include "moe/kernels/simd/simd_target.h"
 #include "moe/kernels/testing/correct_rounding.h"
 
-namespace moe {
+namespace moe::kernels {
 namespace {
 
-using ::moe::testing::CheckRounding;
-using ::moe::testing::CosOracle;
-using ::moe::testing::ExpOracle;
-using ::moe::testing::LogOracle;
-using ::moe::testing::Oracle;
-using ::moe::testing::SinOracle;
-using ::moe::testing::Verdict;
+using ::moe::kernels::testing::CheckRounding;
+using ::moe::kernels::testing::CosOracle;
+using ::moe::kernels::testing::ExpOracle;
+using ::moe::kernels::testing::LogOracle;
+using ::moe::kernels::testing::Oracle;
+using ::moe::kernels::testing::SinOracle;
+using ::moe::kernels::testing::Verdict;
 
 constexpr int64_t kPiece = 1 << 16;
 
@@ -37,8 +37,9 @@ using ArrayFunction = void (*)(absl::Span<const float>, absl::Span<float>);
 // All floats with bit patterns in [begin, end).
 void CheckAll(ArrayFunction function, const Oracle& oracle, int64_t begin,
               int64_t end) {
-  MOE_ASSERT_OK_AND_ASSIGN(const int num_threads, NumThreadsFromEnvironment());
-  ThreadPool pool(num_threads);
+  MOE_ASSERT_OK_AND_ASSIGN(const int num_threads,
+                           base::NumThreadsFromEnvironment());
+  base::ThreadPool pool(num_threads);
   std::atomic<int64_t> num_wrong{0}, num_undecided{0}, first_wrong{end};
   pool.ParallelFor(begin, end, kPiece, [&](int64_t from, int64_t to) {
     std::vector<float> x, y(static_cast<size_t>(to - from));
@@ -102,4 +103,4 @@ TEST(ExhaustiveTest, Cos) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::kernels

@@ -9,16 +9,16 @@
 #include "gtest/gtest.h"
 #include "moe/kernels/testing/correct_rounding.h"
 
-namespace moe {
+namespace moe::kernels {
 namespace {
 
-using ::moe::testing::CheckRounding;
-using ::moe::testing::CosOracle;
-using ::moe::testing::ExpOracle;
-using ::moe::testing::LogOracle;
-using ::moe::testing::Oracle;
-using ::moe::testing::SinOracle;
-using ::moe::testing::Verdict;
+using ::moe::kernels::testing::CheckRounding;
+using ::moe::kernels::testing::CosOracle;
+using ::moe::kernels::testing::ExpOracle;
+using ::moe::kernels::testing::LogOracle;
+using ::moe::kernels::testing::Oracle;
+using ::moe::kernels::testing::SinOracle;
+using ::moe::kernels::testing::Verdict;
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
@@ -86,4 +86,4 @@ TEST(FloatMathTest, PowIsTheNearestFloat) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::kernels

@@ -26,7 +26,7 @@
 
 #ifndef MOE_KERNELS_ROWS_ATTENTION_COLUMNS_
 #define MOE_KERNELS_ROWS_ATTENTION_COLUMNS_
-namespace moe::internal {
+namespace moe::kernels::internal {
 
 // The elements of SoftmaxColumns from a query on.
 struct ColumnPointers {
@@ -35,11 +35,11 @@ struct ColumnPointers {
   const float* dot;
 };
 
-}  // namespace moe::internal
+}  // namespace moe::kernels::internal
 #endif  // MOE_KERNELS_ROWS_ATTENTION_COLUMNS_
 
 HWY_BEFORE_NAMESPACE();
-namespace moe {
+namespace moe::kernels {
 namespace HWY_NAMESPACE {
 
 float LargestScore(int64_t n, const float* x) { return MaxRow(n, x); }
@@ -114,11 +114,11 @@ void SoftmaxColumnsBackwardRow(int64_t n,
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace moe
+}  // namespace moe::kernels
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace moe {
+namespace moe::kernels {
 namespace scalar {
 namespace {
 
@@ -174,9 +174,9 @@ bool HasLength(absl::Span<T> values, int64_t length) {
 
 }  // namespace
 
-void SoftmaxPiece(const CausalMask& mask, MatrixView<float> x,
+void SoftmaxPiece(const CausalMask& mask, base::MatrixView<float> x,
                   const RunningSoftmax& rows, absl::Span<float> correction,
-                  ThreadPool& pool) {
+                  base::ThreadPool& pool) {
   MOE_CHECK(HasLength(rows.max, x.rows) && HasLength(rows.sum, x.rows) &&
             HasLength(correction, x.rows));
   MOE_CHECK(x.rows == 0 ||
@@ -207,9 +207,9 @@ void SoftmaxPiece(const CausalMask& mask, MatrixView<float> x,
   });
 }
 
-void Scale(MatrixView<const float> x, float factor, MatrixView<float> out,
-           ThreadPool& pool) {
-  MOE_CHECK(SameShape(x, out));
+void Scale(base::MatrixView<const float> x, float factor,
+           base::MatrixView<float> out, base::ThreadPool& pool) {
+  MOE_CHECK(base::SameShape(x, out));
   const auto scale = MOE_CHOOSE_KERNEL(ScaleRow);
   ParallelRows(x.rows, x.cols, pool, [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) {
@@ -218,8 +218,8 @@ void Scale(MatrixView<const float> x, float factor, MatrixView<float> out,
   });
 }
 
-void ScaleRows(absl::Span<const float> factors, MatrixView<float> x,
-               ThreadPool& pool) {
+void ScaleRows(absl::Span<const float> factors, base::MatrixView<float> x,
+               base::ThreadPool& pool) {
   MOE_CHECK(HasLength(factors, x.rows));
   const auto scale = MOE_CHOOSE_KERNEL(ScaleRow);
   ParallelRows(x.rows, x.cols, pool, [&](int64_t begin, int64_t end) {
@@ -231,10 +231,10 @@ void ScaleRows(absl::Span<const float> factors, MatrixView<float> x,
   });
 }
 
-void FinishSoftmax(absl::Span<const double> sums, MatrixView<const float> x,
-                   absl::Span<float> inverses, MatrixView<float> out,
-                   ThreadPool& pool) {
-  MOE_CHECK(SameShape(x, out) && HasLength(sums, x.rows) &&
+void FinishSoftmax(absl::Span<const double> sums,
+                   base::MatrixView<const float> x, absl::Span<float> inverses,
+                   base::MatrixView<float> out, base::ThreadPool& pool) {
+  MOE_CHECK(base::SameShape(x, out) && HasLength(sums, x.rows) &&
             HasLength(inverses, x.rows));
   const auto finish = MOE_CHOOSE_KERNEL(FinishRow);
   ParallelRows(x.rows, x.cols, pool, [&](int64_t begin, int64_t end) {
@@ -246,9 +246,9 @@ void FinishSoftmax(absl::Span<const double> sums, MatrixView<const float> x,
   });
 }
 
-void DotRows(MatrixView<const float> a, MatrixView<const float> b,
-             absl::Span<float> out, ThreadPool& pool) {
-  MOE_CHECK(SameShape(a, b) && HasLength(out, a.rows));
+void DotRows(base::MatrixView<const float> a, base::MatrixView<const float> b,
+             absl::Span<float> out, base::ThreadPool& pool) {
+  MOE_CHECK(base::SameShape(a, b) && HasLength(out, a.rows));
   const auto dot = MOE_CHOOSE_KERNEL(DotRow);
   ParallelRows(a.rows, a.cols, pool, [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) {
@@ -258,11 +258,13 @@ void DotRows(MatrixView<const float> a, MatrixView<const float> b,
 }
 
 void SoftmaxColumnsBackward(const SoftmaxColumns& columns, int64_t first_query,
-                            MatrixView<float> scores,
-                            MatrixView<float> gradients, ThreadPool& pool) {
+                            base::MatrixView<float> scores,
+                            base::MatrixView<float> gradients,
+                            base::ThreadPool& pool) {
   const int64_t cols = scores.cols;
-  MOE_CHECK(SameShape(scores, gradients) && HasLength(columns.max, cols) &&
-            HasLength(columns.inverse, cols) && HasLength(columns.dot, cols));
+  MOE_CHECK(base::SameShape(scores, gradients) &&
+            HasLength(columns.max, cols) && HasLength(columns.inverse, cols) &&
+            HasLength(columns.dot, cols));
   const auto backward = MOE_CHOOSE_KERNEL(SoftmaxColumnsBackwardRow);
   ParallelRows(scores.rows, cols, pool, [&](int64_t begin, int64_t end) {
     for (int64_t j = begin; j < end; ++j) {
@@ -279,5 +281,5 @@ void SoftmaxColumnsBackward(const SoftmaxColumns& columns, int64_t first_query,
   });
 }
 
-}  // namespace moe
+}  // namespace moe::kernels
 #endif  // HWY_ONCE

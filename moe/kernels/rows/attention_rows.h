@@ -17,7 +17,7 @@
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/rows/softmax.h"
 
-namespace moe {
+namespace moe::kernels {
 
 // What the softmax of every row has seen so far.
 struct RunningSoftmax {
@@ -33,27 +33,27 @@ struct RunningSoftmax {
 //   s' = s c + sum_i e_i        in double, the product rounded on its own
 // `correction` becomes c. The caller multiplies the results of earlier pieces
 // with it.
-void SoftmaxPiece(const CausalMask& mask, MatrixView<float> x,
+void SoftmaxPiece(const CausalMask& mask, base::MatrixView<float> x,
                   const RunningSoftmax& rows, absl::Span<float> correction,
-                  ThreadPool& pool);
+                  base::ThreadPool& pool);
 
 // out_i = x_i factor. `out` may be `x`.
-void Scale(MatrixView<const float> x, float factor, MatrixView<float> out,
-           ThreadPool& pool);
+void Scale(base::MatrixView<const float> x, float factor,
+           base::MatrixView<float> out, base::ThreadPool& pool);
 
 // x_i = x_i factor, with a factor for each row.
-void ScaleRows(absl::Span<const float> factors, MatrixView<float> x,
-               ThreadPool& pool);
+void ScaleRows(absl::Span<const float> factors, base::MatrixView<float> x,
+               base::ThreadPool& pool);
 
 // For every row, inverse = float(1 / sum) and out_i = x_i inverse + 0. The
 // addition turns -0 into +0. `out` may be `x`.
-void FinishSoftmax(absl::Span<const double> sums, MatrixView<const float> x,
-                   absl::Span<float> inverses, MatrixView<float> out,
-                   ThreadPool& pool);
+void FinishSoftmax(absl::Span<const double> sums,
+                   base::MatrixView<const float> x, absl::Span<float> inverses,
+                   base::MatrixView<float> out, base::ThreadPool& pool);
 
 // For every row, out = float(sum_i a_i b_i).
-void DotRows(MatrixView<const float> a, MatrixView<const float> b,
-             absl::Span<float> out, ThreadPool& pool);
+void DotRows(base::MatrixView<const float> a, base::MatrixView<const float> b,
+             absl::Span<float> out, base::ThreadPool& pool);
 
 // The statistics of every query. Queries are columns below.
 struct SoftmaxColumns {
@@ -69,9 +69,10 @@ struct SoftmaxColumns {
 //   p_jt (d_jt - dot_t)
 // and both by +0 for queries t < first_query + j.
 void SoftmaxColumnsBackward(const SoftmaxColumns& columns, int64_t first_query,
-                            MatrixView<float> scores,
-                            MatrixView<float> gradients, ThreadPool& pool);
+                            base::MatrixView<float> scores,
+                            base::MatrixView<float> gradients,
+                            base::ThreadPool& pool);
 
-}  // namespace moe
+}  // namespace moe::kernels
 
 #endif  // MOE_KERNELS_ROWS_ATTENTION_ROWS_H_

@@ -15,20 +15,20 @@
 #include "moe/kernels/testing/kernel_test.h"
 #include "moe/kernels/testing/row_shapes.h"
 
-namespace moe {
+namespace moe::kernels {
 namespace {
 
-using ::moe::testing::BitsEqual;
-using ::moe::testing::Digest;
-using ::moe::testing::KernelMachineName;
-using ::moe::testing::KernelMachines;
-using ::moe::testing::OnScalar;
-using ::moe::testing::RowShape;
-using ::moe::testing::RowShapes;
-using ::moe::testing::TestMatrix;
+using ::moe::kernels::testing::BitsEqual;
+using ::moe::kernels::testing::Digest;
+using ::moe::kernels::testing::KernelMachineName;
+using ::moe::kernels::testing::KernelMachines;
+using ::moe::kernels::testing::OnScalar;
+using ::moe::kernels::testing::RowShape;
+using ::moe::kernels::testing::RowShapes;
+using ::moe::kernels::testing::TestMatrix;
 using ::testing::ValuesIn;
 
-using AttentionRowsTest = ::moe::testing::KernelTest;
+using AttentionRowsTest = ::moe::kernels::testing::KernelTest;
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
@@ -40,11 +40,12 @@ struct State {
         correction(rows),
         inverse(rows) {}
 
-  void Piece(const CausalMask& mask, MatrixView<float> x, ThreadPool& pool) {
+  void Piece(const CausalMask& mask, base::MatrixView<float> x,
+             base::ThreadPool& pool) {
     SoftmaxPiece(mask, x, {absl::MakeSpan(max), absl::MakeSpan(sum)},
                  absl::MakeSpan(correction), pool);
   }
-  void Finish(MatrixView<float> x, ThreadPool& pool) {
+  void Finish(base::MatrixView<float> x, base::ThreadPool& pool) {
     FinishSoftmax(sum, x, absl::MakeSpan(inverse), x, pool);
   }
 
@@ -56,7 +57,7 @@ struct State {
 };
 
 // Everything of two pieces, the second with a mask, and of what follows.
-std::vector<float> TwoPieces(const RowShape& s, ThreadPool& pool) {
+std::vector<float> TwoPieces(const RowShape& s, base::ThreadPool& pool) {
   TestMatrix first(s.rows, s.cols, s.misalignment, s.padding);
   TestMatrix second(s.rows, s.cols, 0, s.padding);
   TestMatrix out(s.rows, 19, s.misalignment, s.padding);
@@ -84,7 +85,7 @@ std::vector<float> TwoPieces(const RowShape& s, ThreadPool& pool) {
 }
 
 // The same of the backward.
-std::vector<float> Columns(const RowShape& s, ThreadPool& pool) {
+std::vector<float> Columns(const RowShape& s, base::ThreadPool& pool) {
   TestMatrix scores(s.rows, s.cols, s.misalignment, s.padding);
   TestMatrix gradients(s.rows, s.cols, 0, s.padding);
   TestMatrix columns(3, s.cols);
@@ -93,7 +94,7 @@ std::vector<float> Columns(const RowShape& s, ThreadPool& pool) {
   columns.Fill("columns");
   std::vector<float> dots(static_cast<size_t>(s.rows));
   DotRows(scores.view(), gradients.view(), absl::MakeSpan(dots), pool);
-  const MatrixView<const float> of = columns.view();
+  const base::MatrixView<const float> of = columns.view();
   SoftmaxColumnsBackward({of.Row(0), of.Row(1), of.Row(2)}, /*first_query=*/-1,
                          scores.view(), gradients.view(), pool);
   EXPECT_TRUE(scores.PaddingIsUntouched());
@@ -110,10 +111,10 @@ TEST_P(AttentionRowsTest, HasTheScalarBits) {
     SCOPED_TRACE(s);
     std::vector<float> want;
     if (s.cols > 0) {
-      OnScalar([&](ThreadPool& one) { want = TwoPieces(s, one); });
+      OnScalar([&](base::ThreadPool& one) { want = TwoPieces(s, one); });
       EXPECT_TRUE(BitsEqual<float>(TwoPieces(s, pool()), want));
     }
-    OnScalar([&](ThreadPool& one) { want = Columns(s, one); });
+    OnScalar([&](base::ThreadPool& one) { want = Columns(s, one); });
     EXPECT_TRUE(BitsEqual<float>(Columns(s, pool()), want));
   }
 }
@@ -146,7 +147,7 @@ TEST_P(AttentionRowsTest, MaskedElementsAreNotRead) {
       columns.view().Row(r)[i] = static_cast<float>(r);
     }
   }
-  const MatrixView<const float> of = columns.view();
+  const base::MatrixView<const float> of = columns.view();
   SoftmaxColumnsBackward({of.Row(0), of.Row(1), of.Row(2)}, /*first_query=*/5,
                          x.view(), d.view(), pool());
   for (const int64_t r : {0, 1, 2}) {
@@ -173,7 +174,7 @@ double Attend(absl::Span<const double> x, absl::Span<const double> v) {
 
 // A row in pieces, ascending so that each corrects what came before.
 TEST(AttentionRowsMathTest, PiecesAreTheSoftmax) {
-  ThreadPool pool(1);
+  base::ThreadPool pool(1);
   constexpr int64_t kPiece = 30;
   TestMatrix x(4, kPiece), v(4, kPiece), out(1, 1);
   x.Fill("x", 5.0f);
@@ -199,7 +200,7 @@ TEST(AttentionRowsMathTest, PiecesAreTheSoftmax) {
 }
 
 TEST(AttentionRowsMathTest, ZerosBecomePositive) {
-  ThreadPool pool(1);
+  base::ThreadPool pool(1);
   TestMatrix x(1, 3);
   x.view().Row(0)[0] = -0.0f;
   x.view().Row(0)[1] = -1.0f;
@@ -213,7 +214,7 @@ TEST(AttentionRowsMathTest, ZerosBecomePositive) {
 
 // The gradient of Attend with respect to a query's scores, a column.
 TEST(AttentionRowsMathTest, BackwardIsTheDerivative) {
-  ThreadPool pool(1);
+  base::ThreadPool pool(1);
   constexpr int64_t kKeys = 25;
   TestMatrix x(kKeys, 1), v(kKeys, 1);
   x.Fill("x", 3.0f);
@@ -245,4 +246,4 @@ TEST(AttentionRowsMathTest, BackwardIsTheDerivative) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::kernels

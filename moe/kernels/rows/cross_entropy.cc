@@ -24,7 +24,7 @@
 #include "moe/kernels/rows/row_ops-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace moe {
+namespace moe::kernels {
 namespace HWY_NAMESPACE {
 
 // float(sum_j exp(x_j - largest)) of n > 0 elements. The exponentials are
@@ -56,11 +56,11 @@ void ScaledProbabilities(int64_t n, float largest, float sum, float scale,
 float LargestLogit(int64_t n, const float* x) { return MaxRow(n, x); }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace moe
+}  // namespace moe::kernels
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace moe {
+namespace moe::kernels {
 namespace scalar {
 namespace {
 
@@ -105,15 +105,15 @@ RowLoss LossOfRow(absl::Span<const float> logits, int32_t label) {
 
 }  // namespace
 
-void CrossEntropy(MatrixView<const float> logits,
+void CrossEntropy(base::MatrixView<const float> logits,
                   absl::Span<const int32_t> labels, absl::Span<float> losses,
-                  ThreadPool& pool) {
+                  base::ThreadPool& pool) {
   const auto num_tokens = static_cast<size_t>(logits.rows);
   MOE_CHECK(labels.size() == num_tokens && losses.size() == num_tokens);
   ParallelRows(logits.rows, logits.cols, pool, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
       const auto i = static_cast<size_t>(t);
-      losses[i] = labels[i] == kIgnoredLabel
+      losses[i] = labels[i] == base::kIgnoredLabel
                       ? 0.0f
                       : LossOfRow(logits.Row(t), labels[i]).loss;
     }
@@ -122,8 +122,9 @@ void CrossEntropy(MatrixView<const float> logits,
 
 void CrossEntropyWithGradient(absl::Span<const int32_t> labels,
                               absl::Span<const float> scales,
-                              MatrixView<float> logits,
-                              absl::Span<float> losses, ThreadPool& pool) {
+                              base::MatrixView<float> logits,
+                              absl::Span<float> losses,
+                              base::ThreadPool& pool) {
   const auto num_tokens = static_cast<size_t>(logits.rows);
   MOE_CHECK(labels.size() == num_tokens && losses.size() == num_tokens &&
             scales.size() == num_tokens);
@@ -132,7 +133,7 @@ void CrossEntropyWithGradient(absl::Span<const int32_t> labels,
     for (int64_t t = begin; t < end; ++t) {
       const auto i = static_cast<size_t>(t);
       const absl::Span<float> x = logits.Row(t);
-      if (labels[i] == kIgnoredLabel) {
+      if (labels[i] == base::kIgnoredLabel) {
         losses[i] = 0.0f;
         std::fill(x.begin(), x.end(), 0.0f);
         continue;
@@ -148,5 +149,5 @@ void CrossEntropyWithGradient(absl::Span<const int32_t> labels,
   });
 }
 
-}  // namespace moe
+}  // namespace moe::kernels
 #endif  // HWY_ONCE

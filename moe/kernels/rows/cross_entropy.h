@@ -13,7 +13,7 @@
 #include "moe/base/matrix_view.h"
 #include "moe/base/thread_pool.h"
 
-namespace moe {
+namespace moe::kernels {
 
 // For every row x of logits [num_tokens, vocabulary_size] with label l, in
 // float except for the sum, which is in double over 16 virtual lanes:
@@ -22,9 +22,9 @@ namespace moe {
 //   loss = log(s) - (x_l - m)
 // and +0 for kIgnoredLabel. `losses` has num_tokens elements. Other labels must
 // lie in [0, vocabulary_size).
-void CrossEntropy(MatrixView<const float> logits,
+void CrossEntropy(base::MatrixView<const float> logits,
                   absl::Span<const int32_t> labels, absl::Span<float> losses,
-                  ThreadPool& pool);
+                  base::ThreadPool& pool);
 
 // The same, and replaces the logits by their gradient. scales [num_tokens] are
 // the gradients with respect to the losses (1 / number of labels for a mean):
@@ -32,9 +32,9 @@ void CrossEntropy(MatrixView<const float> logits,
 // and +0 for kIgnoredLabel.
 void CrossEntropyWithGradient(absl::Span<const int32_t> labels,
                               absl::Span<const float> scales,
-                              MatrixView<float> logits,
-                              absl::Span<float> losses, ThreadPool& pool);
+                              base::MatrixView<float> logits,
+                              absl::Span<float> losses, base::ThreadPool& pool);
 
-}  // namespace moe
+}  // namespace moe::kernels
 
 #endif  // MOE_KERNELS_ROWS_CROSS_ENTROPY_H_

@@ -13,27 +13,27 @@
 #include "moe/kernels/testing/kernel_test.h"
 #include "moe/kernels/testing/row_shapes.h"
 
-namespace moe {
+namespace moe::kernels {
 namespace {
 
-using ::moe::testing::BitsEqual;
-using ::moe::testing::Digest;
-using ::moe::testing::KernelMachineName;
-using ::moe::testing::KernelMachines;
-using ::moe::testing::OnScalar;
-using ::moe::testing::RowShape;
-using ::moe::testing::RowShapes;
-using ::moe::testing::TestMatrix;
+using ::moe::kernels::testing::BitsEqual;
+using ::moe::kernels::testing::Digest;
+using ::moe::kernels::testing::KernelMachineName;
+using ::moe::kernels::testing::KernelMachines;
+using ::moe::kernels::testing::OnScalar;
+using ::moe::kernels::testing::RowShape;
+using ::moe::kernels::testing::RowShapes;
+using ::moe::kernels::testing::TestMatrix;
 using ::testing::ValuesIn;
 
-using CrossEntropyTest = ::moe::testing::KernelTest;
+using CrossEntropyTest = ::moe::kernels::testing::KernelTest;
 
 // Every fourth token is ignored.
 std::vector<int32_t> Labels(int64_t num_tokens, int64_t vocabulary_size) {
   std::vector<int32_t> labels;
   for (int64_t t = 0; t < num_tokens; ++t) {
     labels.push_back(t % 4 == 3
-                         ? kIgnoredLabel
+                         ? base::kIgnoredLabel
                          : static_cast<int32_t>(t * 31 % vocabulary_size));
   }
   return labels;
@@ -57,7 +57,7 @@ TEST_P(CrossEntropyTest, HasTheScalarBits) {
     CrossEntropy(logits.view(), labels, absl::MakeSpan(losses), pool());
     CrossEntropyWithGradient(labels, scales, gradient.view(),
                              absl::MakeSpan(with_gradient), pool());
-    OnScalar([&](ThreadPool& one) {
+    OnScalar([&](base::ThreadPool& one) {
       CrossEntropy(logits.view(), labels, absl::MakeSpan(want_losses), one);
       CrossEntropyWithGradient(labels, scales, want_gradient.view(),
                                absl::MakeSpan(want_with_gradient), one);
@@ -100,7 +100,7 @@ TEST(CrossEntropyMathTest, IsTheFormulaAndItsDerivative) {
   const TestMatrix before = logits;
   const std::vector<int32_t> labels = {7, 49};
   std::vector<float> losses = Zeros(2);
-  ThreadPool pool(1);
+  base::ThreadPool pool(1);
   CrossEntropyWithGradient(labels, {2.0f, 2.0f}, logits.view(),
                            absl::MakeSpan(losses), pool);
   constexpr double kStep = 1e-5;
@@ -121,9 +121,9 @@ TEST(CrossEntropyMathTest, IsTheFormulaAndItsDerivative) {
 TEST(CrossEntropyMathTest, OfEqualLogitsByHand) {
   TestMatrix logits(2, 64);
   std::vector<float> losses = {5.0f, 5.0f};
-  ThreadPool pool(1);
-  CrossEntropyWithGradient({3, kIgnoredLabel}, {1.0f, 1.0f}, logits.view(),
-                           absl::MakeSpan(losses), pool);
+  base::ThreadPool pool(1);
+  CrossEntropyWithGradient({3, base::kIgnoredLabel}, {1.0f, 1.0f},
+                           logits.view(), absl::MakeSpan(losses), pool);
   EXPECT_FLOAT_EQ(losses[0], 4.15888308f);  // ln 64
   EXPECT_EQ(losses[1], 0.0f);
   EXPECT_EQ(logits.view().Row(0)[0], 0x1p-6f);
@@ -132,4 +132,4 @@ TEST(CrossEntropyMathTest, OfEqualLogitsByHand) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::kernels

@@ -25,7 +25,7 @@
 
 #ifndef MOE_KERNELS_ROWS_DISTANCES_ROW_
 #define MOE_KERNELS_ROWS_DISTANCES_ROW_
-namespace moe {
+namespace moe::kernels {
 
 // A token and all centres. The distances replace the products in `dots`.
 struct NormsAndDots {
@@ -35,11 +35,11 @@ struct NormsAndDots {
   float* dots;
 };
 
-}  // namespace moe
+}  // namespace moe::kernels
 #endif  // MOE_KERNELS_ROWS_DISTANCES_ROW_
 
 HWY_BEFORE_NAMESPACE();
-namespace moe {
+namespace moe::kernels {
 namespace HWY_NAMESPACE {
 
 double SquaredNormOfRow(int64_t n, const float* x) {
@@ -72,11 +72,11 @@ void DotsToSquaredL2(const NormsAndDots& row) {
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace moe
+}  // namespace moe::kernels
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace moe {
+namespace moe::kernels {
 namespace scalar {
 namespace {
 
@@ -112,7 +112,8 @@ void DotsToCosine(const NormsAndDots& row) {
   }
 }
 
-std::vector<double> NormsOf(MatrixView<const float> x, ThreadPool& pool) {
+std::vector<double> NormsOf(base::MatrixView<const float> x,
+                            base::ThreadPool& pool) {
   std::vector<double> norms(static_cast<size_t>(x.rows));
   SquaredNorms(x, absl::MakeSpan(norms), pool);
   return norms;
@@ -120,8 +121,8 @@ std::vector<double> NormsOf(MatrixView<const float> x, ThreadPool& pool) {
 
 }  // namespace
 
-void SquaredNorms(MatrixView<const float> x, absl::Span<double> out,
-                  ThreadPool& pool) {
+void SquaredNorms(base::MatrixView<const float> x, absl::Span<double> out,
+                  base::ThreadPool& pool) {
   MOE_CHECK(x.rows == static_cast<int64_t>(out.size()));
   const auto squared_norm = MOE_CHOOSE_KERNEL(SquaredNormOfRow);
   ParallelRows(x.rows, x.cols, pool, [&](int64_t begin, int64_t end) {
@@ -131,17 +132,17 @@ void SquaredNorms(MatrixView<const float> x, absl::Span<double> out,
   });
 }
 
-PackedCentres PackedCentres::Pack(MatrixView<const float> centres,
-                                  ThreadPool& pool) {
+PackedCentres PackedCentres::Pack(base::MatrixView<const float> centres,
+                                  base::ThreadPool& pool) {
   PackedCentres packed;
   packed.packed_ = PackedMatrix::Pack(centres, pool);
   packed.norms_ = NormsOf(centres, pool);
   return packed;
 }
 
-void PackedCentres::Combine(MatrixView<const float> tokens,
+void PackedCentres::Combine(base::MatrixView<const float> tokens,
                             absl::Span<const double> token_norms,
-                            MatrixView<float> out, ThreadPool& pool,
+                            base::MatrixView<float> out, base::ThreadPool& pool,
                             void (*combine)(const NormsAndDots&)) const {
   MOE_CHECK(tokens.rows == out.rows &&
             tokens.rows == static_cast<int64_t>(token_norms.size()));
@@ -154,33 +155,33 @@ void PackedCentres::Combine(MatrixView<const float> tokens,
   });
 }
 
-void PackedCentres::SquaredL2Distances(MatrixView<const float> tokens,
+void PackedCentres::SquaredL2Distances(base::MatrixView<const float> tokens,
                                        absl::Span<const double> token_norms,
-                                       MatrixView<float> out,
-                                       ThreadPool& pool) const {
+                                       base::MatrixView<float> out,
+                                       base::ThreadPool& pool) const {
   Combine(tokens, token_norms, out, pool, MOE_CHOOSE_KERNEL(DotsToSquaredL2));
 }
 
-void PackedCentres::CosineDistances(MatrixView<const float> tokens,
+void PackedCentres::CosineDistances(base::MatrixView<const float> tokens,
                                     absl::Span<const double> token_norms,
-                                    MatrixView<float> out,
-                                    ThreadPool& pool) const {
+                                    base::MatrixView<float> out,
+                                    base::ThreadPool& pool) const {
   Combine(tokens, token_norms, out, pool, &DotsToCosine);
 }
 
-void SquaredL2Distances(MatrixView<const float> tokens,
-                        MatrixView<const float> centres, MatrixView<float> out,
-                        ThreadPool& pool) {
+void SquaredL2Distances(base::MatrixView<const float> tokens,
+                        base::MatrixView<const float> centres,
+                        base::MatrixView<float> out, base::ThreadPool& pool) {
   PackedCentres::Pack(centres, pool)
       .SquaredL2Distances(tokens, NormsOf(tokens, pool), out, pool);
 }
 
-void CosineDistances(MatrixView<const float> tokens,
-                     MatrixView<const float> centres, MatrixView<float> out,
-                     ThreadPool& pool) {
+void CosineDistances(base::MatrixView<const float> tokens,
+                     base::MatrixView<const float> centres,
+                     base::MatrixView<float> out, base::ThreadPool& pool) {
   PackedCentres::Pack(centres, pool)
       .CosineDistances(tokens, NormsOf(tokens, pool), out, pool);
 }
 
-}  // namespace moe
+}  // namespace moe::kernels
 #endif  // HWY_ONCE

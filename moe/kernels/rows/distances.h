@@ -17,50 +17,54 @@
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/gemm/packed_matrix.h"
 
-namespace moe {
+namespace moe::kernels {
 
 struct NormsAndDots;  // Defined in distances.cc.
 
 // out[t] = sum_i x_i^2 of row t, in double. `out` has x.rows elements.
-void SquaredNorms(MatrixView<const float> x, absl::Span<double> out,
-                  ThreadPool& pool);
+void SquaredNorms(base::MatrixView<const float> x, absl::Span<double> out,
+                  base::ThreadPool& pool);
 
 // Centres that are packed once for the distances of many tokens.
 class PackedCentres {
  public:
   // `centres` is [num_centres, size].
-  static PackedCentres Pack(MatrixView<const float> centres, ThreadPool& pool);
+  static PackedCentres Pack(base::MatrixView<const float> centres,
+                            base::ThreadPool& pool);
 
   // out[t, e] = max(0, (|tokens_t|^2 + |centres_e|^2) - 2 tokens_t . centres_e)
   // for tokens [num_tokens, size] with `token_norms`, those of SquaredNorms.
-  void SquaredL2Distances(MatrixView<const float> tokens,
+  void SquaredL2Distances(base::MatrixView<const float> tokens,
                           absl::Span<const double> token_norms,
-                          MatrixView<float> out, ThreadPool& pool) const;
+                          base::MatrixView<float> out,
+                          base::ThreadPool& pool) const;
 
   // out[t, e] = 1 - (tokens_t . centres_e) / (|tokens_t| |centres_e|), and 1 if
   // a vector is zero.
-  void CosineDistances(MatrixView<const float> tokens,
+  void CosineDistances(base::MatrixView<const float> tokens,
                        absl::Span<const double> token_norms,
-                       MatrixView<float> out, ThreadPool& pool) const;
+                       base::MatrixView<float> out,
+                       base::ThreadPool& pool) const;
 
  private:
   // Computes the products and calls `combine` for every row of them.
-  void Combine(MatrixView<const float> tokens,
-               absl::Span<const double> token_norms, MatrixView<float> out,
-               ThreadPool& pool, void (*combine)(const NormsAndDots&)) const;
+  void Combine(base::MatrixView<const float> tokens,
+               absl::Span<const double> token_norms,
+               base::MatrixView<float> out, base::ThreadPool& pool,
+               void (*combine)(const NormsAndDots&)) const;
 
   PackedMatrix packed_;
   std::vector<double> norms_;  // [num_centres]
 };
 
 // The same, for centres that are used once.
-void SquaredL2Distances(MatrixView<const float> tokens,
-                        MatrixView<const float> centres, MatrixView<float> out,
-                        ThreadPool& pool);
-void CosineDistances(MatrixView<const float> tokens,
-                     MatrixView<const float> centres, MatrixView<float> out,
-                     ThreadPool& pool);
+void SquaredL2Distances(base::MatrixView<const float> tokens,
+                        base::MatrixView<const float> centres,
+                        base::MatrixView<float> out, base::ThreadPool& pool);
+void CosineDistances(base::MatrixView<const float> tokens,
+                     base::MatrixView<const float> centres,
+                     base::MatrixView<float> out, base::ThreadPool& pool);
 
-}  // namespace moe
+}  // namespace moe::kernels
 
 #endif  // MOE_KERNELS_ROWS_DISTANCES_H_

@@ -11,20 +11,20 @@
 #include "moe/kernels/testing/kernel_test.h"
 #include "moe/kernels/testing/row_shapes.h"
 
-namespace moe {
+namespace moe::kernels {
 namespace {
 
-using ::moe::testing::BitsEqual;
-using ::moe::testing::Digest;
-using ::moe::testing::KernelMachineName;
-using ::moe::testing::KernelMachines;
-using ::moe::testing::OnScalar;
-using ::moe::testing::RowShape;
-using ::moe::testing::RowShapes;
-using ::moe::testing::TestMatrix;
+using ::moe::kernels::testing::BitsEqual;
+using ::moe::kernels::testing::Digest;
+using ::moe::kernels::testing::KernelMachineName;
+using ::moe::kernels::testing::KernelMachines;
+using ::moe::kernels::testing::OnScalar;
+using ::moe::kernels::testing::RowShape;
+using ::moe::kernels::testing::RowShapes;
+using ::moe::kernels::testing::TestMatrix;
 using ::testing::ValuesIn;
 
-using DistancesTest = ::moe::testing::KernelTest;
+using DistancesTest = ::moe::kernels::testing::KernelTest;
 
 TEST_P(DistancesTest, HaveTheScalarBits) {
   for (const RowShape& s : RowShapes()) {
@@ -40,7 +40,7 @@ TEST_P(DistancesTest, HaveTheScalarBits) {
       CosineDistances(tokens.view(), centres.view(), cosine.view(), pool());
       std::vector<double> norms(static_cast<size_t>(s.rows)), want_norms(norms);
       SquaredNorms(tokens.view(), absl::MakeSpan(norms), pool());
-      OnScalar([&](ThreadPool& one) {
+      OnScalar([&](base::ThreadPool& one) {
         SquaredL2Distances(tokens.view(), centres.view(), want_l2.view(), one);
         CosineDistances(tokens.view(), centres.view(), want_cosine.view(), one);
         SquaredNorms(tokens.view(), absl::MakeSpan(want_norms), one);
@@ -70,7 +70,7 @@ TEST(DistancesMathTest, AreTheFormulas) {
   TestMatrix tokens(20, 300), centres(5, 300), l2(20, 5), cosine(20, 5);
   tokens.Fill("tokens");
   centres.Fill("centres");
-  ThreadPool pool(2);
+  base::ThreadPool pool(2);
   SquaredL2Distances(tokens.view(), centres.view(), l2.view(), pool);
   CosineDistances(tokens.view(), centres.view(), cosine.view(), pool);
   for (int64_t t = 0; t < 20; ++t) {
@@ -95,7 +95,7 @@ TEST(DistancesMathTest, ToItselfAndToNothing) {
   TestMatrix tokens(2, 100), out(2, 2);
   tokens.Fill("tokens");
   for (float& value : tokens.view().Row(1)) value = 0.0f;
-  ThreadPool pool(1);
+  base::ThreadPool pool(1);
   SquaredL2Distances(tokens.view(), tokens.view(), out.view(), pool);
   EXPECT_GE(out.view().Row(0)[0], 0.0f);
   EXPECT_NEAR(out.view().Row(0)[0], 0.0f, 1e-5);
@@ -107,4 +107,4 @@ TEST(DistancesMathTest, ToItselfAndToNothing) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::kernels

@@ -22,7 +22,7 @@
 
 #ifndef MOE_KERNELS_ROWS_NON_FINITE_
 #define MOE_KERNELS_ROWS_NON_FINITE_
-namespace moe::internal {
+namespace moe::kernels::internal {
 
 // NaN and infinity have all bits of the exponent set.
 inline constexpr uint32_t kExponentBits = 0x7f800000;
@@ -35,11 +35,11 @@ inline int64_t FindInRow(int64_t n, const float* x) {
   return n;
 }
 
-}  // namespace moe::internal
+}  // namespace moe::kernels::internal
 #endif  // MOE_KERNELS_ROWS_NON_FINITE_
 
 HWY_BEFORE_NAMESPACE();
-namespace moe {
+namespace moe::kernels {
 namespace HWY_NAMESPACE {
 
 void AddRow(int64_t n, const float* a, const float* b, float* y) {
@@ -71,11 +71,11 @@ int64_t FindNonFiniteInRow(int64_t n, const float* x) {
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace moe
+}  // namespace moe::kernels
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace moe {
+namespace moe::kernels {
 namespace scalar {
 namespace {
 
@@ -106,10 +106,10 @@ HWY_EXPORT(FindNonFiniteInRow);
 
 using BinaryRow = void (*)(int64_t n, const float* a, const float* b, float* y);
 
-void ForEachRow(BinaryRow kernel, MatrixView<const float> a,
-                MatrixView<const float> b, MatrixView<float> y,
-                ThreadPool& pool) {
-  MOE_CHECK(SameShape(a, b) && SameShape(a, y));
+void ForEachRow(BinaryRow kernel, base::MatrixView<const float> a,
+                base::MatrixView<const float> b, base::MatrixView<float> y,
+                base::ThreadPool& pool) {
+  MOE_CHECK(base::SameShape(a, b) && base::SameShape(a, y));
   ParallelRows(a.rows, a.cols, pool, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
       kernel(a.cols, a.RowData(t), b.RowData(t), y.RowData(t));
@@ -118,23 +118,24 @@ void ForEachRow(BinaryRow kernel, MatrixView<const float> a,
 }
 }  // namespace
 
-void ResidualAdd(MatrixView<const float> a, MatrixView<const float> b,
-                 MatrixView<float> y, ThreadPool& pool) {
+void ResidualAdd(base::MatrixView<const float> a,
+                 base::MatrixView<const float> b, base::MatrixView<float> y,
+                 base::ThreadPool& pool) {
   ForEachRow(MOE_CHOOSE_KERNEL(AddRow), a, b, y, pool);
 }
 
-void Subtract(MatrixView<const float> a, MatrixView<const float> b,
-              MatrixView<float> y, ThreadPool& pool) {
+void Subtract(base::MatrixView<const float> a, base::MatrixView<const float> b,
+              base::MatrixView<float> y, base::ThreadPool& pool) {
   ForEachRow(MOE_CHOOSE_KERNEL(SubtractRow), a, b, y, pool);
 }
 
-void Multiply(MatrixView<const float> a, MatrixView<const float> b,
-              MatrixView<float> y, ThreadPool& pool) {
+void Multiply(base::MatrixView<const float> a, base::MatrixView<const float> b,
+              base::MatrixView<float> y, base::ThreadPool& pool) {
   ForEachRow(MOE_CHOOSE_KERNEL(MultiplyRow), a, b, y, pool);
 }
 
-std::optional<MatrixPosition> FindNonFinite(MatrixView<const float> x,
-                                            ThreadPool& pool) {
+std::optional<MatrixPosition> FindNonFinite(base::MatrixView<const float> x,
+                                            base::ThreadPool& pool) {
   const auto find = MOE_CHOOSE_KERNEL(FindNonFiniteInRow);
   std::atomic<int64_t> first_row{x.rows};
   ParallelRows(x.rows, x.cols, pool, [&](int64_t begin, int64_t end) {
@@ -152,5 +153,5 @@ std::optional<MatrixPosition> FindNonFinite(MatrixView<const float> x,
   return MatrixPosition{row, find(x.cols, x.RowData(row))};
 }
 
-}  // namespace moe
+}  // namespace moe::kernels
 #endif  // HWY_ONCE

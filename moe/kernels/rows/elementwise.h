@@ -9,19 +9,20 @@
 #include "moe/base/matrix_view.h"
 #include "moe/base/thread_pool.h"
 
-namespace moe {
+namespace moe::kernels {
 
 // y = a + b, a residual connection. `y` may be either.
-void ResidualAdd(MatrixView<const float> a, MatrixView<const float> b,
-                 MatrixView<float> y, ThreadPool& pool);
+void ResidualAdd(base::MatrixView<const float> a,
+                 base::MatrixView<const float> b, base::MatrixView<float> y,
+                 base::ThreadPool& pool);
 
 // y = a - b. `y` may be either.
-void Subtract(MatrixView<const float> a, MatrixView<const float> b,
-              MatrixView<float> y, ThreadPool& pool);
+void Subtract(base::MatrixView<const float> a, base::MatrixView<const float> b,
+              base::MatrixView<float> y, base::ThreadPool& pool);
 
 // y = a * b, element by element. `y` may be either.
-void Multiply(MatrixView<const float> a, MatrixView<const float> b,
-              MatrixView<float> y, ThreadPool& pool);
+void Multiply(base::MatrixView<const float> a, base::MatrixView<const float> b,
+              base::MatrixView<float> y, base::ThreadPool& pool);
 
 struct MatrixPosition {
   int64_t row;
@@ -33,9 +34,9 @@ struct MatrixPosition {
 
 // The first NaN or infinity in row-major order, if there is one. Every stage
 // calls this on its results, because no kernel looks for them.
-std::optional<MatrixPosition> FindNonFinite(MatrixView<const float> x,
-                                            ThreadPool& pool);
+std::optional<MatrixPosition> FindNonFinite(base::MatrixView<const float> x,
+                                            base::ThreadPool& pool);
 
-}  // namespace moe
+}  // namespace moe::kernels
 
 #endif  // MOE_KERNELS_ROWS_ELEMENTWISE_H_

@@ -10,24 +10,25 @@
 #include "moe/kernels/testing/kernel_test.h"
 #include "moe/kernels/testing/row_shapes.h"
 
-namespace moe {
+namespace moe::kernels {
 namespace {
 
-using ::moe::testing::BitsEqual;
-using ::moe::testing::KernelMachineName;
-using ::moe::testing::KernelMachines;
-using ::moe::testing::RowShape;
-using ::moe::testing::RowShapes;
-using ::moe::testing::TestMatrix;
+using ::moe::kernels::testing::BitsEqual;
+using ::moe::kernels::testing::KernelMachineName;
+using ::moe::kernels::testing::KernelMachines;
+using ::moe::kernels::testing::RowShape;
+using ::moe::kernels::testing::RowShapes;
+using ::moe::kernels::testing::TestMatrix;
 using ::testing::ValuesIn;
 
-using ElementwiseTest = ::moe::testing::KernelTest;
+using ElementwiseTest = ::moe::kernels::testing::KernelTest;
 
-using Operation = void (*)(MatrixView<const float>, MatrixView<const float>,
-                           MatrixView<float>, ThreadPool&);
+using Operation = void (*)(base::MatrixView<const float>,
+                           base::MatrixView<const float>,
+                           base::MatrixView<float>, base::ThreadPool&);
 
 void ExpectEveryNumber(Operation operation, float (*want_of)(float, float),
-                       ThreadPool& pool) {
+                       base::ThreadPool& pool) {
   for (const RowShape& s : RowShapes()) {
     SCOPED_TRACE(s);
     TestMatrix a(s.rows, s.cols, s.misalignment, s.padding);
@@ -90,4 +91,4 @@ INSTANTIATE_TEST_SUITE_P(All, ElementwiseTest, ValuesIn(KernelMachines()),
                          KernelMachineName);
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::kernels

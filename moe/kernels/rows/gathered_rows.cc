@@ -20,7 +20,7 @@
 #include "moe/kernels/rows/row_ops-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace moe {
+namespace moe::kernels {
 namespace HWY_NAMESPACE {
 
 void AddWeightedRow(int64_t n, float weight, const float* x, float* y) {
@@ -33,11 +33,11 @@ void AddWeightedRow(int64_t n, float weight, const float* x, float* y) {
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace moe
+}  // namespace moe::kernels
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace moe {
+namespace moe::kernels {
 namespace scalar {
 namespace {
 
@@ -61,8 +61,8 @@ bool AreRows(absl::Span<const int64_t> rows, int64_t num_rows) {
 
 }  // namespace
 
-void GatherRows(MatrixView<const float> x, absl::Span<const int64_t> rows,
-                MatrixView<float> y, ThreadPool& pool) {
+void GatherRows(base::MatrixView<const float> x, absl::Span<const int64_t> rows,
+                base::MatrixView<float> y, base::ThreadPool& pool) {
   MOE_CHECK(static_cast<int64_t>(rows.size()) == y.rows && x.cols == y.cols &&
             AreRows(rows, x.rows));
   ParallelRows(y.rows, y.cols, pool, [&](int64_t begin, int64_t end) {
@@ -73,9 +73,10 @@ void GatherRows(MatrixView<const float> x, absl::Span<const int64_t> rows,
   });
 }
 
-void AddWeightedRows(MatrixView<const float> x, absl::Span<const int64_t> rows,
-                     absl::Span<const float> weights, MatrixView<float> y,
-                     ThreadPool& pool) {
+void AddWeightedRows(base::MatrixView<const float> x,
+                     absl::Span<const int64_t> rows,
+                     absl::Span<const float> weights, base::MatrixView<float> y,
+                     base::ThreadPool& pool) {
   MOE_CHECK(static_cast<int64_t>(rows.size()) == x.rows && x.cols == y.cols &&
             weights.size() == rows.size() && AreRows(rows, y.rows));
   const auto add = MOE_CHOOSE_KERNEL(AddWeightedRow);
@@ -87,5 +88,5 @@ void AddWeightedRows(MatrixView<const float> x, absl::Span<const int64_t> rows,
   });
 }
 
-}  // namespace moe
+}  // namespace moe::kernels
 #endif  // HWY_ONCE

@@ -11,18 +11,18 @@
 #include "moe/kernels/testing/kernel_test.h"
 #include "moe/kernels/testing/row_shapes.h"
 
-namespace moe {
+namespace moe::kernels {
 namespace {
 
-using ::moe::testing::BitsEqual;
-using ::moe::testing::KernelMachineName;
-using ::moe::testing::KernelMachines;
-using ::moe::testing::RowShape;
-using ::moe::testing::RowShapes;
-using ::moe::testing::TestMatrix;
+using ::moe::kernels::testing::BitsEqual;
+using ::moe::kernels::testing::KernelMachineName;
+using ::moe::kernels::testing::KernelMachines;
+using ::moe::kernels::testing::RowShape;
+using ::moe::kernels::testing::RowShapes;
+using ::moe::kernels::testing::TestMatrix;
 using ::testing::ValuesIn;
 
-using GatheredRowsTest = ::moe::testing::KernelTest;
+using GatheredRowsTest = ::moe::kernels::testing::KernelTest;
 
 // Every other row, from the last: 2 (n - 1), ..., 2, 0.
 std::vector<int64_t> EveryOther(int64_t n) {
@@ -87,4 +87,4 @@ INSTANTIATE_TEST_SUITE_P(All, GatheredRowsTest, ValuesIn(KernelMachines()),
                          KernelMachineName);
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::kernels

@@ -23,7 +23,7 @@
 #include "moe/kernels/rows/row_ops-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace moe {
+namespace moe::kernels {
 namespace HWY_NAMESPACE {
 
 // t: the sum of exp(y_i - largest).
@@ -67,11 +67,11 @@ double WeightedDifference(int64_t n, const float* x, float largest_x,
 float LargestOfRow(int64_t n, const float* x) { return MaxRow(n, x); }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace moe
+}  // namespace moe::kernels
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace moe {
+namespace moe::kernels {
 namespace scalar {
 namespace {
 
@@ -115,10 +115,10 @@ float DivergenceOfRow(int64_t n, const float* x, const float* y) {
 
 }  // namespace
 
-void KlDivergence(MatrixView<const float> reference,
-                  MatrixView<const float> logits, absl::Span<float> divergences,
-                  ThreadPool& pool) {
-  MOE_CHECK(SameShape(reference, logits) && logits.cols > 0 &&
+void KlDivergence(base::MatrixView<const float> reference,
+                  base::MatrixView<const float> logits,
+                  absl::Span<float> divergences, base::ThreadPool& pool) {
+  MOE_CHECK(base::SameShape(reference, logits) && logits.cols > 0 &&
             divergences.size() == static_cast<size_t>(logits.rows));
   ParallelRows(logits.rows, logits.cols, pool, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
@@ -128,5 +128,5 @@ void KlDivergence(MatrixView<const float> reference,
   });
 }
 
-}  // namespace moe
+}  // namespace moe::kernels
 #endif  // HWY_ONCE

@@ -10,7 +10,7 @@
 #include "moe/base/matrix_view.h"
 #include "moe/base/thread_pool.h"
 
-namespace moe {
+namespace moe::kernels {
 
 // The Kullback-Leibler divergence KL(p || q) in nats for every row, with
 // p = softmax(x) of the reference's logits x and q = softmax(y) of the logits
@@ -21,10 +21,10 @@ namespace moe {
 // in double but where it says float; sums over 16 virtual lanes. Equal rows
 // give +0; what rounding makes negative is +0 too. `divergences` has num_tokens
 // elements.
-void KlDivergence(MatrixView<const float> reference,
-                  MatrixView<const float> logits, absl::Span<float> divergences,
-                  ThreadPool& pool);
+void KlDivergence(base::MatrixView<const float> reference,
+                  base::MatrixView<const float> logits,
+                  absl::Span<float> divergences, base::ThreadPool& pool);
 
-}  // namespace moe
+}  // namespace moe::kernels
 
 #endif  // MOE_KERNELS_ROWS_KL_DIVERGENCE_H_

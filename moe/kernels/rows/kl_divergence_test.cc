@@ -12,19 +12,19 @@
 #include "moe/kernels/testing/kernel_test.h"
 #include "moe/kernels/testing/row_shapes.h"
 
-namespace moe {
+namespace moe::kernels {
 namespace {
 
-using ::moe::testing::BitsEqual;
-using ::moe::testing::KernelMachineName;
-using ::moe::testing::KernelMachines;
-using ::moe::testing::OnScalar;
-using ::moe::testing::RowShape;
-using ::moe::testing::RowShapes;
-using ::moe::testing::TestMatrix;
+using ::moe::kernels::testing::BitsEqual;
+using ::moe::kernels::testing::KernelMachineName;
+using ::moe::kernels::testing::KernelMachines;
+using ::moe::kernels::testing::OnScalar;
+using ::moe::kernels::testing::RowShape;
+using ::moe::kernels::testing::RowShapes;
+using ::moe::kernels::testing::TestMatrix;
 using ::testing::ValuesIn;
 
-using KlDivergenceTest = ::moe::testing::KernelTest;
+using KlDivergenceTest = ::moe::kernels::testing::KernelTest;
 
 TEST_P(KlDivergenceTest, HasTheScalarBits) {
   for (const RowShape& s : RowShapes()) {
@@ -38,7 +38,7 @@ TEST_P(KlDivergenceTest, HasTheScalarBits) {
     std::vector<float> expected = found;
     KlDivergence(reference.view(), logits.view(), absl::MakeSpan(found),
                  pool());
-    OnScalar([&](ThreadPool& one) {
+    OnScalar([&](base::ThreadPool& one) {
       KlDivergence(reference.view(), logits.view(), absl::MakeSpan(expected),
                    one);
     });
@@ -63,7 +63,7 @@ TEST(KlDivergenceMathTest, IsTheFormula) {
   reference.Fill("reference", 4.0f);
   logits.Fill("logits", 4.0f);
   std::vector<float> found(6);
-  ThreadPool pool(1);
+  base::ThreadPool pool(1);
   KlDivergence(reference.view(), logits.view(), absl::MakeSpan(found), pool);
   for (int64_t t = 0; t < 6; ++t) {
     const std::vector<double> p = LogSoftmax(reference.view().Row(t));
@@ -81,10 +81,10 @@ TEST(KlDivergenceMathTest, IsZeroForTheSamePrediction) {
   TestMatrix logits(3, 100);
   logits.Fill("logits", 30.0f);
   std::vector<float> found(3, 1.0f);
-  ThreadPool pool(1);
+  base::ThreadPool pool(1);
   KlDivergence(logits.view(), logits.view(), absl::MakeSpan(found), pool);
   EXPECT_EQ(found, std::vector<float>(3, 0.0f));
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::kernels

@@ -21,7 +21,7 @@
 
 #ifndef MOE_KERNELS_ROWS_LEAST_TWO_ONCE_
 #define MOE_KERNELS_ROWS_LEAST_TWO_ONCE_
-namespace moe::internal {
+namespace moe::kernels::internal {
 
 // The bits without the sign. They order as magnitudes do.
 inline int32_t MagnitudeBits(float x) {
@@ -65,11 +65,11 @@ inline void LeastTwoOneByOne(const LeastTwoTask& task) {
   }
 }
 
-}  // namespace moe::internal
+}  // namespace moe::kernels::internal
 #endif  // MOE_KERNELS_ROWS_LEAST_TWO_ONCE_
 
 HWY_BEFORE_NAMESPACE();
-namespace moe {
+namespace moe::kernels {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 using internal::LeastTwoTask;
@@ -97,7 +97,7 @@ HWY_INLINE void LeastTwoOfRows(const LeastTwoTask& task, int64_t row) {
   const D d;
   const hn::Rebind<float, D> df;
   const hn::Rebind<int32_t, D> di;
-  const MatrixView<const float> costs = task.costs.costs;
+  const base::MatrixView<const float> costs = task.costs.costs;
   const auto rows =
       hn::Mul(hn::Iota(di, 0), hn::Set(di, static_cast<int32_t>(costs.stride)));
   const V scale = hn::Set(d, task.costs.scale);
@@ -131,11 +131,11 @@ void LeastTwoOfTask(const LeastTwoTask& task) {
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace moe
+}  // namespace moe::kernels
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace moe {
+namespace moe::kernels {
 namespace scalar {
 namespace {
 
@@ -155,7 +155,8 @@ HWY_EXPORT(LargestBits);
 HWY_EXPORT(LeastTwoOfTask);
 }  // namespace
 
-float LargestMagnitude(MatrixView<const float> x, ThreadPool& pool) {
+float LargestMagnitude(base::MatrixView<const float> x,
+                       base::ThreadPool& pool) {
   const auto largest_bits = MOE_CHOOSE_KERNEL(LargestBits);
   std::atomic<int32_t> largest = 0;
   ParallelRows(x.rows, x.cols, pool, [&](int64_t begin, int64_t end) {
@@ -175,7 +176,7 @@ float LargestMagnitude(MatrixView<const float> x, ThreadPool& pool) {
 }
 
 void LeastTwo(const PricedCosts& costs, absl::Span<int32_t> least,
-              absl::Span<double> margins, ThreadPool& pool) {
+              absl::Span<double> margins, base::ThreadPool& pool) {
   const int64_t num_tokens = costs.costs.rows;
   MOE_CHECK(costs.costs.cols > 0 && costs.costs.cols <= INT32_MAX);
   MOE_CHECK(static_cast<int64_t>(costs.prices.size()) == costs.costs.cols);
@@ -188,5 +189,5 @@ void LeastTwo(const PricedCosts& costs, absl::Span<int32_t> least,
                });
 }
 
-}  // namespace moe
+}  // namespace moe::kernels
 #endif  // HWY_ONCE

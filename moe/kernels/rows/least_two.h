@@ -14,18 +14,18 @@
 #include "moe/base/matrix_view.h"
 #include "moe/base/thread_pool.h"
 
-namespace moe {
+namespace moe::kernels {
 
 // The largest |x|; NaN or infinity if an element is NaN or infinite.
-float LargestMagnitude(MatrixView<const float> x, ThreadPool& pool);
+float LargestMagnitude(base::MatrixView<const float> x, base::ThreadPool& pool);
 
 // The margin of a row of one number.
 inline constexpr double kInfiniteMargin = 0x1p62;
 
 struct PricedCosts {
-  MatrixView<const float> costs;    // [num_tokens, num_clusters]
-  double scale = 1.0;               // A power of two.
-  absl::Span<const double> prices;  // [num_clusters]: integers.
+  base::MatrixView<const float> costs;  // [num_tokens, num_clusters]
+  double scale = 1.0;                   // A power of two.
+  absl::Span<const double> prices;      // [num_clusters]: integers.
 
   // The priced cost, an integer: round(cost * scale), ties to even, + price.
   // Neither term may be above 2^51 in magnitude.
@@ -40,8 +40,8 @@ struct PricedCosts {
 // ones, the lowest. margins[t] is the least priced cost of the other clusters
 // less that one; with one cluster, kInfiniteMargin less that one.
 void LeastTwo(const PricedCosts& costs, absl::Span<int32_t> least,
-              absl::Span<double> margins, ThreadPool& pool);
+              absl::Span<double> margins, base::ThreadPool& pool);
 
-}  // namespace moe
+}  // namespace moe::kernels
 
 #endif  // MOE_KERNELS_ROWS_LEAST_TWO_H_

@@ -13,17 +13,17 @@
 #include "moe/kernels/testing/kernel_test.h"
 #include "moe/kernels/testing/row_shapes.h"
 
-namespace moe {
+namespace moe::kernels {
 namespace {
 
-using ::moe::testing::KernelMachineName;
-using ::moe::testing::KernelMachines;
-using ::moe::testing::RowShape;
-using ::moe::testing::RowShapes;
-using ::moe::testing::TestMatrix;
+using ::moe::kernels::testing::KernelMachineName;
+using ::moe::kernels::testing::KernelMachines;
+using ::moe::kernels::testing::RowShape;
+using ::moe::kernels::testing::RowShapes;
+using ::moe::kernels::testing::TestMatrix;
 using ::testing::ValuesIn;
 
-using LeastTwoTest = ::moe::testing::KernelTest;
+using LeastTwoTest = ::moe::kernels::testing::KernelTest;
 
 // Costs below 4 as integers of 2^20 units: nearbyint rounds ties to even.
 constexpr double kScale = 1 << 20;
@@ -38,8 +38,8 @@ std::vector<double> NumbersOfRow(absl::Span<const float> costs,
   return numbers;
 }
 
-void ExpectLeastTwo(MatrixView<const float> x, absl::Span<const double> prices,
-                    ThreadPool& pool) {
+void ExpectLeastTwo(base::MatrixView<const float> x,
+                    absl::Span<const double> prices, base::ThreadPool& pool) {
   std::vector<int32_t> least(static_cast<size_t>(x.rows), -1);
   std::vector<double> margins(static_cast<size_t>(x.rows), -1.0);
   LeastTwo({x, kScale, prices}, absl::MakeSpan(least), absl::MakeSpan(margins),
@@ -102,16 +102,17 @@ INSTANTIATE_TEST_SUITE_P(All, LeastTwoTest, ValuesIn(KernelMachines()),
                          KernelMachineName);
 
 TEST(LeastTwoMathTest, ByHand) {
-  ThreadPool pool(1);
+  base::ThreadPool pool(1);
   // 2.5 and 3.5 are as far from both neighbours: to 2 and 4.
   const std::vector<float> costs = {2.5f, 3.5f, 3.0f, 1.0f};
   std::vector<int32_t> least(2);
   std::vector<double> margins(2);
-  LeastTwo({MatrixView<const float>(costs.data(), 2, 2), 1.0, {1.0, -1.0}},
-           absl::MakeSpan(least), absl::MakeSpan(margins), pool);
+  LeastTwo(
+      {base::MatrixView<const float>(costs.data(), 2, 2), 1.0, {1.0, -1.0}},
+      absl::MakeSpan(least), absl::MakeSpan(margins), pool);
   EXPECT_EQ(least, (std::vector<int32_t>{0, 1}));
   EXPECT_EQ(margins, (std::vector<double>{0.0, 4.0}));
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::kernels

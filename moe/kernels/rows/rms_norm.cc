@@ -21,7 +21,7 @@
 
 #ifndef MOE_KERNELS_ROWS_RMS_NORM_ARGS_
 #define MOE_KERNELS_ROWS_RMS_NORM_ARGS_
-namespace moe::internal {
+namespace moe::kernels::internal {
 
 struct RmsNormArgs {
   const float* weight;
@@ -41,11 +41,11 @@ inline float BackwardFactor(double inverse_rms, double sum_gx,
   return static_cast<float>(cube / static_cast<double>(args.size) * sum_gx);
 }
 
-}  // namespace moe::internal
+}  // namespace moe::kernels::internal
 #endif  // MOE_KERNELS_ROWS_RMS_NORM_ARGS_
 
 HWY_BEFORE_NAMESPACE();
-namespace moe {
+namespace moe::kernels {
 namespace HWY_NAMESPACE {
 using internal::RmsNormArgs;
 
@@ -113,11 +113,11 @@ void RmsNormBackwardRow(const RmsNormArgs& args, const float* x,
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace moe
+}  // namespace moe::kernels
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace moe {
+namespace moe::kernels {
 namespace scalar {
 namespace {
 
@@ -147,9 +147,10 @@ HWY_EXPORT(RmsNormRow);
 HWY_EXPORT(RmsNormBackwardRow);
 }  // namespace
 
-void RmsNorm(MatrixView<const float> x, absl::Span<const float> weight,
-             float epsilon, MatrixView<float> y, ThreadPool& pool) {
-  MOE_CHECK(SameShape(x, y) && x.cols == static_cast<int64_t>(weight.size()));
+void RmsNorm(base::MatrixView<const float> x, absl::Span<const float> weight,
+             float epsilon, base::MatrixView<float> y, base::ThreadPool& pool) {
+  MOE_CHECK(base::SameShape(x, y) &&
+            x.cols == static_cast<int64_t>(weight.size()));
   const internal::RmsNormArgs args = {weight.data(), x.cols, epsilon};
   const auto row = MOE_CHOOSE_KERNEL(RmsNormRow);
   ParallelRows(x.rows, x.cols, pool, [&](int64_t begin, int64_t end) {
@@ -157,10 +158,11 @@ void RmsNorm(MatrixView<const float> x, absl::Span<const float> weight,
   });
 }
 
-void RmsNormBackward(MatrixView<const float> x, absl::Span<const float> weight,
-                     float epsilon, MatrixView<const float> dy,
-                     MatrixView<float> dx, ThreadPool& pool) {
-  MOE_CHECK(SameShape(x, dy) && SameShape(x, dx) &&
+void RmsNormBackward(base::MatrixView<const float> x,
+                     absl::Span<const float> weight, float epsilon,
+                     base::MatrixView<const float> dy,
+                     base::MatrixView<float> dx, base::ThreadPool& pool) {
+  MOE_CHECK(base::SameShape(x, dy) && base::SameShape(x, dx) &&
             x.cols == static_cast<int64_t>(weight.size()));
   const internal::RmsNormArgs args = {weight.data(), x.cols, epsilon};
   const auto row = MOE_CHOOSE_KERNEL(RmsNormBackwardRow);
@@ -171,5 +173,5 @@ void RmsNormBackward(MatrixView<const float> x, absl::Span<const float> weight,
   });
 }
 
-}  // namespace moe
+}  // namespace moe::kernels
 #endif  // HWY_ONCE

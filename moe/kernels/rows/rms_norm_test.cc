@@ -11,20 +11,20 @@
 #include "moe/kernels/testing/kernel_test.h"
 #include "moe/kernels/testing/row_shapes.h"
 
-namespace moe {
+namespace moe::kernels {
 namespace {
 
-using ::moe::testing::BitsEqual;
-using ::moe::testing::Digest;
-using ::moe::testing::KernelMachineName;
-using ::moe::testing::KernelMachines;
-using ::moe::testing::OnScalar;
-using ::moe::testing::RowShape;
-using ::moe::testing::RowShapes;
-using ::moe::testing::TestMatrix;
+using ::moe::kernels::testing::BitsEqual;
+using ::moe::kernels::testing::Digest;
+using ::moe::kernels::testing::KernelMachineName;
+using ::moe::kernels::testing::KernelMachines;
+using ::moe::kernels::testing::OnScalar;
+using ::moe::kernels::testing::RowShape;
+using ::moe::kernels::testing::RowShapes;
+using ::moe::kernels::testing::TestMatrix;
 using ::testing::ValuesIn;
 
-using RmsNormTest = ::moe::testing::KernelTest;
+using RmsNormTest = ::moe::kernels::testing::KernelTest;
 
 constexpr float kEpsilon = 1e-5f;
 
@@ -50,7 +50,7 @@ TEST_P(RmsNormTest, HasTheScalarBits) {
     RmsNorm(in.x.view(), weight, kEpsilon, y.view(), pool());
     RmsNormBackward(in.x.view(), weight, kEpsilon, in.dy.view(), dx.view(),
                     pool());
-    OnScalar([&](ThreadPool& one) {
+    OnScalar([&](base::ThreadPool& one) {
       RmsNorm(in.x.view(), weight, kEpsilon, want_y.view(), one);
       RmsNormBackward(in.x.view(), weight, kEpsilon, in.dy.view(),
                       want_dx.view(), one);
@@ -99,7 +99,7 @@ double Objective(absl::Span<const float> x, absl::Span<const float> weight,
 TEST(RmsNormMathTest, IsTheFormulaAndItsDerivative) {
   Inputs in(RowShape{2, 50, 0, 0});
   const absl::Span<const float> weight = in.weight.view().Row(0);
-  ThreadPool pool(1);
+  base::ThreadPool pool(1);
   TestMatrix y(2, 50), dx(2, 50);
   RmsNorm(in.x.view(), weight, kEpsilon, y.view(), pool);
   RmsNormBackward(in.x.view(), weight, kEpsilon, in.dy.view(), dx.view(), pool);
@@ -126,7 +126,7 @@ TEST(RmsNormMathTest, ByHand) {
   x.view().Row(0)[0] = 3.0f;
   x.view().Row(0)[1] = 4.0f;
   const std::vector<float> weight = {1.0f, -2.0f};
-  ThreadPool pool(1);
+  base::ThreadPool pool(1);
   RmsNorm(x.view(), weight, 0.0f, y.view(), pool);
   // 1 / sqrt(12.5) = 0.282842712: 3 * 0.28.. and 4 * 0.28.. * -2.
   EXPECT_FLOAT_EQ(y.view().Row(0)[0], 0.848528137f);
@@ -134,4 +134,4 @@ TEST(RmsNormMathTest, ByHand) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::kernels

@@ -21,7 +21,7 @@
 #include "moe/kernels/rows/row_ops-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace moe {
+namespace moe::kernels {
 namespace HWY_NAMESPACE {
 
 HWY_INLINE void RotateBlock(const float* cos, const float* sin, VF sign,
@@ -55,11 +55,11 @@ void RotateHead(int64_t half, const float* cos, const float* sin, float sign,
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace moe
+}  // namespace moe::kernels
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace moe {
+namespace moe::kernels {
 namespace scalar {
 namespace {
 
@@ -92,7 +92,7 @@ std::vector<float> RopeFrequencies(float base, int64_t head_dim) {
 }
 
 RopeTable::RopeTable(absl::Span<const float> frequencies, int64_t num_positions,
-                     float scale, ThreadPool& pool)
+                     float scale, base::ThreadPool& pool)
     : num_positions_(num_positions),
       half_(static_cast<int64_t>(frequencies.size())),
       cos_(static_cast<size_t>(num_positions * half_)),
@@ -104,15 +104,16 @@ RopeTable::RopeTable(absl::Span<const float> frequencies, int64_t num_positions,
             static_cast<float>(position) * frequencies[static_cast<size_t>(i)];
         MOE_CHECK(angle >= -kMaxAngle && angle <= kMaxAngle);
         const auto at = static_cast<size_t>(position * half_ + i);
-        cos_[at] = moe::Cos(angle) * scale;
-        sin_[at] = moe::Sin(angle) * scale;
+        cos_[at] = moe::kernels::Cos(angle) * scale;
+        sin_[at] = moe::kernels::Sin(angle) * scale;
       }
     }
   });
 }
 
 void ApplyRope(const RopeTable& table, absl::Span<const int32_t> positions,
-               RopeDirection direction, MatrixView<float> x, ThreadPool& pool) {
+               RopeDirection direction, base::MatrixView<float> x,
+               base::ThreadPool& pool) {
   const int64_t head_dim = table.head_dim();
   MOE_CHECK(head_dim > 0 && x.cols % head_dim == 0 &&
             x.rows == static_cast<int64_t>(positions.size()));
@@ -130,5 +131,5 @@ void ApplyRope(const RopeTable& table, absl::Span<const int32_t> positions,
   });
 }
 
-}  // namespace moe
+}  // namespace moe::kernels
 #endif  // HWY_ONCE

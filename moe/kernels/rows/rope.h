@@ -16,7 +16,7 @@
 #include "moe/base/matrix_view.h"
 #include "moe/base/thread_pool.h"
 
-namespace moe {
+namespace moe::kernels {
 
 // Frequencies [head_dim / 2]: 1 / base^(2 i / head_dim). The exponent, the
 // power and the quotient are each rounded to float. `head_dim` is even and
@@ -31,7 +31,7 @@ class RopeTable {
   // multiplied by `scale`, which some kinds of context scaling set. No angle
   // may exceed kMaxAngle of float_math.h.
   RopeTable(absl::Span<const float> frequencies, int64_t num_positions,
-            float scale, ThreadPool& pool);
+            float scale, base::ThreadPool& pool);
 
   int64_t num_positions() const { return num_positions_; }
   int64_t head_dim() const { return 2 * half_; }
@@ -61,8 +61,9 @@ enum class RopeDirection {
 //   y_{i + half} = x_{i + half} * cos_i + x_i * sin_i
 // The inverse changes the sign of the sine.
 void ApplyRope(const RopeTable& table, absl::Span<const int32_t> positions,
-               RopeDirection direction, MatrixView<float> x, ThreadPool& pool);
+               RopeDirection direction, base::MatrixView<float> x,
+               base::ThreadPool& pool);
 
-}  // namespace moe
+}  // namespace moe::kernels
 
 #endif  // MOE_KERNELS_ROWS_ROPE_H_

@@ -10,18 +10,18 @@
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/testing/kernel_test.h"
 
-namespace moe {
+namespace moe::kernels {
 namespace {
 
-using ::moe::testing::BitsEqual;
-using ::moe::testing::Digest;
-using ::moe::testing::KernelMachineName;
-using ::moe::testing::KernelMachines;
-using ::moe::testing::OnScalar;
-using ::moe::testing::TestMatrix;
+using ::moe::kernels::testing::BitsEqual;
+using ::moe::kernels::testing::Digest;
+using ::moe::kernels::testing::KernelMachineName;
+using ::moe::kernels::testing::KernelMachines;
+using ::moe::kernels::testing::OnScalar;
+using ::moe::kernels::testing::TestMatrix;
 using ::testing::ValuesIn;
 
-using RopeTest = ::moe::testing::KernelTest;
+using RopeTest = ::moe::kernels::testing::KernelTest;
 
 constexpr int64_t kNumPositions = 40;
 
@@ -45,7 +45,7 @@ TEST_P(RopeTest, HasTheScalarBits) {
         TestMatrix want = x;
         const std::vector<int32_t> positions = Positions(tokens);
         ApplyRope(table, positions, direction, x.view(), pool());
-        OnScalar([&](ThreadPool& one) {
+        OnScalar([&](base::ThreadPool& one) {
           ApplyRope(table, positions, direction, want.view(), one);
         });
         EXPECT_TRUE(BitsEqual(x, want)) << head_dim;
@@ -82,7 +82,7 @@ INSTANTIATE_TEST_SUITE_P(All, RopeTest, ValuesIn(KernelMachines()),
 TEST(RopeTableTest, IsTheFormula) {
   const std::vector<float> frequencies = RopeFrequencies(10000.0f, 64);
   ASSERT_EQ(frequencies.size(), 32);
-  ThreadPool pool(2);
+  base::ThreadPool pool(2);
   const RopeTable table(frequencies, 4096, 1.0f, pool);
   for (size_t i = 0; i < 32; ++i) {
     const double exact = std::pow(10000.0, -2.0 * static_cast<double>(i) / 64);
@@ -100,7 +100,7 @@ TEST(RopeTableTest, IsTheFormula) {
 
 // A quarter turn: (x, y) becomes (-y, x).
 TEST(RopeTableTest, QuarterTurnByHand) {
-  ThreadPool pool(1);
+  base::ThreadPool pool(1);
   const std::vector<float> frequency = {
       1.57079637f};  // The float next to pi/2.
   const RopeTable table(frequency, 2, 1.0f, pool);
@@ -117,4 +117,4 @@ TEST(RopeTableTest, QuarterTurnByHand) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::kernels

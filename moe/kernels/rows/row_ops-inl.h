@@ -23,7 +23,7 @@
 #include "moe/kernels/simd/unroll.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace moe {
+namespace moe::kernels {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -205,7 +205,7 @@ HWY_INLINE float MaxRow(int64_t n, const float* x) {
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace moe
+}  // namespace moe::kernels
 HWY_AFTER_NAMESPACE();
 
 #endif  // Per target.

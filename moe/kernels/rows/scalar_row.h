@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace moe::scalar {
+namespace moe::kernels::scalar {
 
 // The sum over i in [0, n) of f(i), a double, over 16 lanes: lane j adds the
 // elements j, j + 16, ... in this order from +0; then lane j += lane j + 8, 4,
@@ -41,6 +41,6 @@ inline float MaxRow(int64_t n, const float* x) {
   return largest;
 }
 
-}  // namespace moe::scalar
+}  // namespace moe::kernels::scalar
 
 #endif  // MOE_KERNELS_ROWS_SCALAR_ROW_H_

@@ -22,7 +22,7 @@
 #include "moe/kernels/rows/row_ops-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace moe {
+namespace moe::kernels {
 namespace HWY_NAMESPACE {
 
 // All rows have n > 0 elements. `next_x` is the row that comes after `x`.
@@ -44,11 +44,11 @@ void SoftmaxRow(int64_t n, const float* x, float scale, float* y,
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace moe
+}  // namespace moe::kernels
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace moe {
+namespace moe::kernels {
 namespace scalar {
 namespace {
 
@@ -74,9 +74,10 @@ void ClearFrom(int64_t length, absl::Span<float> row) {
 
 }  // namespace
 
-void Softmax(MatrixView<const float> x, float scale, const CausalMask& mask,
-             MatrixView<float> y, ThreadPool& pool) {
-  MOE_CHECK(SameShape(x, y) && mask.first_length >= 0 && mask.period > 0);
+void Softmax(base::MatrixView<const float> x, float scale,
+             const CausalMask& mask, base::MatrixView<float> y,
+             base::ThreadPool& pool) {
+  MOE_CHECK(base::SameShape(x, y) && mask.first_length >= 0 && mask.period > 0);
   const auto softmax = MOE_CHOOSE_KERNEL(SoftmaxRow);
   ParallelRows(x.rows, x.cols, pool, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
@@ -90,5 +91,5 @@ void Softmax(MatrixView<const float> x, float scale, const CausalMask& mask,
   });
 }
 
-}  // namespace moe
+}  // namespace moe::kernels
 #endif  // HWY_ONCE

@@ -12,7 +12,7 @@
 #include "moe/base/matrix_view.h"
 #include "moe/base/thread_pool.h"
 
-namespace moe {
+namespace moe::kernels {
 
 // The elements of a row that are not masked: the first
 //   min(cols, first_length + row % period)
@@ -36,9 +36,10 @@ struct CausalMask {
 // over the elements that are not masked. y is +0 at the masked ones, which are
 // not read. `y` may be `x`. (Attention: Vaswani et al., "Attention Is All You
 // Need", NeurIPS 2017, equation 1, with scale = 1 / sqrt(head_dim).)
-void Softmax(MatrixView<const float> x, float scale, const CausalMask& mask,
-             MatrixView<float> y, ThreadPool& pool);
+void Softmax(base::MatrixView<const float> x, float scale,
+             const CausalMask& mask, base::MatrixView<float> y,
+             base::ThreadPool& pool);
 
-}  // namespace moe
+}  // namespace moe::kernels
 
 #endif  // MOE_KERNELS_ROWS_SOFTMAX_H_

@@ -11,20 +11,20 @@
 #include "moe/kernels/testing/kernel_test.h"
 #include "moe/kernels/testing/row_shapes.h"
 
-namespace moe {
+namespace moe::kernels {
 namespace {
 
-using ::moe::testing::BitsEqual;
-using ::moe::testing::Digest;
-using ::moe::testing::KernelMachineName;
-using ::moe::testing::KernelMachines;
-using ::moe::testing::OnScalar;
-using ::moe::testing::RowShape;
-using ::moe::testing::RowShapes;
-using ::moe::testing::TestMatrix;
+using ::moe::kernels::testing::BitsEqual;
+using ::moe::kernels::testing::Digest;
+using ::moe::kernels::testing::KernelMachineName;
+using ::moe::kernels::testing::KernelMachines;
+using ::moe::kernels::testing::OnScalar;
+using ::moe::kernels::testing::RowShape;
+using ::moe::kernels::testing::RowShapes;
+using ::moe::kernels::testing::TestMatrix;
 using ::testing::ValuesIn;
 
-using SoftmaxTest = ::moe::testing::KernelTest;
+using SoftmaxTest = ::moe::kernels::testing::KernelTest;
 
 constexpr float kScale = 0.125f;
 
@@ -41,7 +41,7 @@ TEST_P(SoftmaxTest, HasTheScalarBits) {
       TestMatrix y(s.rows, s.cols, s.misalignment, s.padding);
       TestMatrix want_y = y;
       Softmax(x.view(), kScale, mask, y.view(), pool());
-      OnScalar([&](ThreadPool& one) {
+      OnScalar([&](base::ThreadPool& one) {
         Softmax(x.view(), kScale, mask, want_y.view(), one);
       });
       EXPECT_TRUE(BitsEqual(y, want_y));
@@ -105,7 +105,7 @@ TEST(SoftmaxMathTest, IsTheFormula) {
   constexpr int64_t kSize = 37;
   TestMatrix x(1, kSize), y(1, kSize);
   x.Fill("x", 4.0f);
-  ThreadPool pool(1);
+  base::ThreadPool pool(1);
   Softmax(x.view(), 0.5f, CausalMask(), y.view(), pool);
   for (size_t i = 0; i < kSize; ++i) {
     const double want = SoftmaxOf(x.view().Row(0), 0.5, i);
@@ -114,4 +114,4 @@ TEST(SoftmaxMathTest, IsTheFormula) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::kernels

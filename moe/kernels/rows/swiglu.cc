@@ -20,7 +20,7 @@
 #include "moe/kernels/rows/row_ops-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace moe {
+namespace moe::kernels {
 namespace HWY_NAMESPACE {
 
 // 1 + exp(-x), the denominator of both sigmoid and silu.
@@ -76,11 +76,11 @@ void SwiGluBackwardRow(int64_t n, const float* gate, const float* up,
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace moe
+}  // namespace moe::kernels
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace moe {
+namespace moe::kernels {
 namespace scalar {
 namespace {
 
@@ -113,9 +113,10 @@ HWY_EXPORT(SwiGluRow);
 HWY_EXPORT(SwiGluBackwardRow);
 }  // namespace
 
-void SwiGlu(MatrixView<const float> gate, MatrixView<const float> up,
-            MatrixView<float> y, ThreadPool& pool) {
-  MOE_CHECK(SameShape(gate, up) && SameShape(gate, y));
+void SwiGlu(base::MatrixView<const float> gate,
+            base::MatrixView<const float> up, base::MatrixView<float> y,
+            base::ThreadPool& pool) {
+  MOE_CHECK(base::SameShape(gate, up) && base::SameShape(gate, y));
   const auto row = MOE_CHOOSE_KERNEL(SwiGluRow);
   ParallelRows(gate.rows, gate.cols, pool, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
@@ -124,11 +125,13 @@ void SwiGlu(MatrixView<const float> gate, MatrixView<const float> up,
   });
 }
 
-void SwiGluBackward(MatrixView<const float> gate, MatrixView<const float> up,
-                    MatrixView<const float> dy, MatrixView<float> d_gate,
-                    MatrixView<float> d_up, ThreadPool& pool) {
-  MOE_CHECK(SameShape(gate, up) && SameShape(gate, dy) &&
-            SameShape(gate, d_gate) && SameShape(gate, d_up));
+void SwiGluBackward(base::MatrixView<const float> gate,
+                    base::MatrixView<const float> up,
+                    base::MatrixView<const float> dy,
+                    base::MatrixView<float> d_gate,
+                    base::MatrixView<float> d_up, base::ThreadPool& pool) {
+  MOE_CHECK(base::SameShape(gate, up) && base::SameShape(gate, dy) &&
+            base::SameShape(gate, d_gate) && base::SameShape(gate, d_up));
   const auto row = MOE_CHOOSE_KERNEL(SwiGluBackwardRow);
   ParallelRows(gate.rows, gate.cols, pool, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
@@ -138,5 +141,5 @@ void SwiGluBackward(MatrixView<const float> gate, MatrixView<const float> up,
   });
 }
 
-}  // namespace moe
+}  // namespace moe::kernels
 #endif  // HWY_ONCE

@@ -13,20 +13,23 @@
 #include "moe/base/matrix_view.h"
 #include "moe/base/thread_pool.h"
 
-namespace moe {
+namespace moe::kernels {
 
 // y = silu(gate) * up, all [num_tokens, intermediate_size]. `y` may be either.
-void SwiGlu(MatrixView<const float> gate, MatrixView<const float> up,
-            MatrixView<float> y, ThreadPool& pool);
+void SwiGlu(base::MatrixView<const float> gate,
+            base::MatrixView<const float> up, base::MatrixView<float> y,
+            base::ThreadPool& pool);
 
 // The gradients with respect to gate and up, given that with respect to y:
 //   d_gate = (dy * up) * (s * (1 + gate * (1 - s))), s = sigmoid(gate)
 //   d_up = dy * silu(gate)
 // Each output may be one of the inputs; the two must not overlap.
-void SwiGluBackward(MatrixView<const float> gate, MatrixView<const float> up,
-                    MatrixView<const float> dy, MatrixView<float> d_gate,
-                    MatrixView<float> d_up, ThreadPool& pool);
+void SwiGluBackward(base::MatrixView<const float> gate,
+                    base::MatrixView<const float> up,
+                    base::MatrixView<const float> dy,
+                    base::MatrixView<float> d_gate,
+                    base::MatrixView<float> d_up, base::ThreadPool& pool);
 
-}  // namespace moe
+}  // namespace moe::kernels
 
 #endif  // MOE_KERNELS_ROWS_SWIGLU_H_

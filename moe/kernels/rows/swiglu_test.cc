@@ -9,20 +9,20 @@
 #include "moe/kernels/testing/kernel_test.h"
 #include "moe/kernels/testing/row_shapes.h"
 
-namespace moe {
+namespace moe::kernels {
 namespace {
 
-using ::moe::testing::BitsEqual;
-using ::moe::testing::Digest;
-using ::moe::testing::KernelMachineName;
-using ::moe::testing::KernelMachines;
-using ::moe::testing::OnScalar;
-using ::moe::testing::RowShape;
-using ::moe::testing::RowShapes;
-using ::moe::testing::TestMatrix;
+using ::moe::kernels::testing::BitsEqual;
+using ::moe::kernels::testing::Digest;
+using ::moe::kernels::testing::KernelMachineName;
+using ::moe::kernels::testing::KernelMachines;
+using ::moe::kernels::testing::OnScalar;
+using ::moe::kernels::testing::RowShape;
+using ::moe::kernels::testing::RowShapes;
+using ::moe::kernels::testing::TestMatrix;
 using ::testing::ValuesIn;
 
-using SwiGluTest = ::moe::testing::KernelTest;
+using SwiGluTest = ::moe::kernels::testing::KernelTest;
 
 // Everything that both functions give for one set of inputs.
 struct Outputs {
@@ -30,7 +30,7 @@ struct Outputs {
       : y(s.rows, s.cols, s.misalignment, s.padding), d_gate(y), d_up(y) {}
 
   void Compute(const TestMatrix& gate, const TestMatrix& up,
-               const TestMatrix& dy, ThreadPool& pool) {
+               const TestMatrix& dy, base::ThreadPool& pool) {
     SwiGlu(gate.view(), up.view(), y.view(), pool);
     SwiGluBackward(gate.view(), up.view(), dy.view(), d_gate.view(),
                    d_up.view(), pool);
@@ -49,7 +49,7 @@ TEST_P(SwiGluTest, HasTheScalarBits) {
     dy.Fill("dy");
     Outputs got(s), want(s);
     got.Compute(gate, up, dy, pool());
-    OnScalar([&](ThreadPool& one) { want.Compute(gate, up, dy, one); });
+    OnScalar([&](base::ThreadPool& one) { want.Compute(gate, up, dy, one); });
     EXPECT_TRUE(BitsEqual(got.y, want.y));
     EXPECT_TRUE(BitsEqual(got.d_gate, want.d_gate));
     EXPECT_TRUE(BitsEqual(got.d_up, want.d_up));
@@ -90,7 +90,7 @@ TEST(SwiGluMathTest, IsTheFormulaAndItsDerivative) {
   up.Fill("up");
   dy.Fill("dy");
   Outputs out(RowShape{1, 101, 0, 0});
-  ThreadPool pool(1);
+  base::ThreadPool pool(1);
   out.Compute(gate, up, dy, pool);
   constexpr double kStep = 1e-5;
   for (size_t i = 0; i < 101; ++i) {
@@ -110,7 +110,7 @@ TEST(SwiGluMathTest, FarOutIsZeroOrTheIdentity) {
   gate.view().Row(0)[1] = 90.0f;
   gate.view().Row(0)[2] = 0.0f;
   for (float& value : up.view().Row(0)) value = 1.0f;
-  ThreadPool pool(1);
+  base::ThreadPool pool(1);
   SwiGlu(gate.view(), up.view(), y.view(), pool);
   EXPECT_EQ(y.view().Row(0)[0], 0.0f);
   EXPECT_TRUE(std::signbit(y.view().Row(0)[0]));
@@ -119,4 +119,4 @@ TEST(SwiGluMathTest, FarOutIsZeroOrTheIdentity) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::kernels

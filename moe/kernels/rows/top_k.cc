@@ -10,7 +10,7 @@
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/rows/parallel_rows.h"
 
-namespace moe {
+namespace moe::kernels {
 namespace {
 
 // Indices come in ascending order, so that an equal element goes behind those
@@ -30,8 +30,8 @@ void TopKOfRow(const float* x, int64_t n, absl::Span<int32_t> best) {
 
 }  // namespace
 
-void TopK(MatrixView<const float> x, MatrixView<int32_t> indices,
-          ThreadPool& pool) {
+void TopK(base::MatrixView<const float> x, base::MatrixView<int32_t> indices,
+          base::ThreadPool& pool) {
   MOE_CHECK(x.rows == indices.rows && indices.cols <= x.cols &&
             x.cols <= INT32_MAX);
   if (indices.cols == 0) return;
@@ -42,4 +42,4 @@ void TopK(MatrixView<const float> x, MatrixView<int32_t> indices,
   });
 }
 
-}  // namespace moe
+}  // namespace moe::kernels

@@ -9,15 +9,15 @@
 #include "moe/base/matrix_view.h"
 #include "moe/base/thread_pool.h"
 
-namespace moe {
+namespace moe::kernels {
 
 // The indices of the k = indices.cols largest elements of every row, the
 // largest first. k is at most num_cols. x must have no NaN. Takes time in
 // proportion to num_cols, and to k for each element that is among the k largest
 // so far.
-void TopK(MatrixView<const float> x, MatrixView<int32_t> indices,
-          ThreadPool& pool);
+void TopK(base::MatrixView<const float> x, base::MatrixView<int32_t> indices,
+          base::ThreadPool& pool);
 
-}  // namespace moe
+}  // namespace moe::kernels
 
 #endif  // MOE_KERNELS_ROWS_TOP_K_H_

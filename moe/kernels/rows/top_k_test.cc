@@ -12,10 +12,10 @@
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/testing/kernel_test.h"
 
-namespace moe {
+namespace moe::kernels {
 namespace {
 
-using ::moe::testing::TestMatrix;
+using ::moe::kernels::testing::TestMatrix;
 using ::testing::ElementsAre;
 
 // All indices by (value descending, index ascending), the first k.
@@ -30,7 +30,7 @@ std::vector<int32_t> Sorted(absl::Span<const float> x, int64_t k) {
 }
 
 TEST(TopKTest, IsTheSortedOrder) {
-  ThreadPool pool(3);
+  base::ThreadPool pool(3);
   for (const int64_t cols : {1, 2, 8, 50}) {
     TestMatrix x(200, cols);
     x.Fill("x");
@@ -42,7 +42,7 @@ TEST(TopKTest, IsTheSortedOrder) {
     }
     for (const int64_t k : {int64_t{1}, std::min<int64_t>(2, cols), cols}) {
       std::vector<int32_t> indices(static_cast<size_t>(200 * k));
-      const MatrixView<int32_t> view(indices.data(), 200, k);
+      const base::MatrixView<int32_t> view(indices.data(), 200, k);
       TopK(x.view(), view, pool);
       for (int64_t t = 0; t < 200; ++t) {
         EXPECT_THAT(view.Row(t),
@@ -54,20 +54,20 @@ TEST(TopKTest, IsTheSortedOrder) {
 
 TEST(TopKTest, TiesGoToTheLowestIndex) {
   std::vector<float> x = {1.0f, -0.0f, 3.0f, 3.0f, 0.0f, 3.0f};
-  const MatrixView<const float> view(x.data(), 1, 6);
-  ThreadPool pool(1);
+  const base::MatrixView<const float> view(x.data(), 1, 6);
+  base::ThreadPool pool(1);
   std::vector<int32_t> best(6);
-  TopK(view, MatrixView<int32_t>(best.data(), 1, 6), pool);
+  TopK(view, base::MatrixView<int32_t>(best.data(), 1, 6), pool);
   EXPECT_THAT(best, ElementsAre(2, 3, 5, 0, 1, 4));
 }
 
 TEST(TopKTest, NoneOfNothing) {
-  ThreadPool pool(1);
-  TopK(MatrixView<const float>(nullptr, 0, 4),
-       MatrixView<int32_t>(nullptr, 0, 2), pool);
-  TopK(MatrixView<const float>(nullptr, 3, 0),
-       MatrixView<int32_t>(nullptr, 3, 0), pool);
+  base::ThreadPool pool(1);
+  TopK(base::MatrixView<const float>(nullptr, 0, 4),
+       base::MatrixView<int32_t>(nullptr, 0, 2), pool);
+  TopK(base::MatrixView<const float>(nullptr, 3, 0),
+       base::MatrixView<int32_t>(nullptr, 3, 0), pool);
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::kernels

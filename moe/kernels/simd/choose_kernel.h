@@ -9,7 +9,8 @@
 // Evaluate it once for many rows. Not every version of Highway has a macro for
 // pointers. The plus makes a pointer of what its call macro gives, which is a
 // function or a pointer.
-#define MOE_CHOOSE_KERNEL(NAME) \
-  (::moe::IsScalarTarget() ? &::moe::scalar::NAME : +HWY_DYNAMIC_DISPATCH(NAME))
+#define MOE_CHOOSE_KERNEL(NAME)                                     \
+  (::moe::kernels::IsScalarTarget() ? &::moe::kernels::scalar::NAME \
+                                    : +HWY_DYNAMIC_DISPATCH(NAME))
 
 #endif  // MOE_KERNELS_SIMD_CHOOSE_KERNEL_H_

@@ -14,7 +14,7 @@
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace moe {
+namespace moe::kernels {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -98,7 +98,7 @@ HWY_INLINE V Fma(D /*d*/, V a, V b, V c) {
 #endif
 
 }  // namespace HWY_NAMESPACE
-}  // namespace moe
+}  // namespace moe::kernels
 HWY_AFTER_NAMESPACE();
 
 #endif  // Per target.

@@ -22,7 +22,7 @@
 #include "moe/kernels/simd/fused_multiply_add-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace moe {
+namespace moe::kernels {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -47,11 +47,11 @@ void FmaDoubleArrays(const double* a, const double* b, const double* c,
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace moe
+}  // namespace moe::kernels
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace moe {
+namespace moe::kernels {
 namespace {
 
 HWY_EXPORT(FmaArrays);
@@ -91,7 +91,7 @@ void ExpectFused(Triples triples) {
 
 // With all exponents and signs.
 TEST(FusedMultiplyAddTest, RandomBits) {
-  RandomStream stream(1, "fused_multiply_add_test/bits");
+  base::RandomStream stream(1, "fused_multiply_add_test/bits");
   Triples triples;
   for (int i = 0; i < 200000; ++i) {
     triples.Add(std::bit_cast<float>(stream.NextUint32()),
@@ -104,7 +104,7 @@ TEST(FusedMultiplyAddTest, RandomBits) {
 // c close to a b, so that digits cancel, and close to half a unit of the sum,
 // so that a product or sum that was rounded before falls on the other side.
 TEST(FusedMultiplyAddTest, CancellationAndTies) {
-  RandomStream stream(1, "fused_multiply_add_test/ties");
+  base::RandomStream stream(1, "fused_multiply_add_test/ties");
   Triples triples;
   for (int i = 0; i < 100000; ++i) {
     const float a = stream.UniformSymmetric(4.0f);
@@ -152,7 +152,7 @@ TEST(FusedMultiplyAddTest, SpecialValues) {
 // cancel.
 TEST(FusedMultiplyAddTest, Doubles) {
   constexpr size_t kSize = 32768;
-  RandomStream stream(1, "fused_multiply_add_test/doubles");
+  base::RandomStream stream(1, "fused_multiply_add_test/doubles");
   std::vector<double> a(kSize), b(kSize), c(kSize), out(kSize);
   for (size_t i = 0; i < kSize; ++i) {
     a[i] = std::bit_cast<double>(stream.NextUint64());
@@ -179,5 +179,5 @@ TEST(FusedMultiplyAddTest, Doubles) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::kernels
 #endif  // HWY_ONCE

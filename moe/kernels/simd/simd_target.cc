@@ -19,7 +19,7 @@
 // After the targets, whose list it reads.
 #include "hwy/highway.h"
 
-namespace moe {
+namespace moe::kernels {
 namespace {
 
 struct TargetInfo {
@@ -135,4 +135,4 @@ absl::Status SetSimdTarget(SimdTarget target) {
       absl::StrCat("this machine has no SIMD target ", SimdTargetName(target)));
 }
 
-}  // namespace moe
+}  // namespace moe::kernels

@@ -14,7 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-namespace moe {
+namespace moe::kernels {
 
 // Ascending by width. kScalar runs code without vectors.
 enum class SimdTarget { kScalar, kSse4, kNeon, kAvx2, kAvx512 };
@@ -44,6 +44,6 @@ inline bool IsScalarTarget() {
 // call it while a kernel runs.
 absl::Status SetSimdTarget(SimdTarget target);
 
-}  // namespace moe
+}  // namespace moe::kernels
 
 #endif  // MOE_KERNELS_SIMD_SIMD_TARGET_H_

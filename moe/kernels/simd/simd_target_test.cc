@@ -8,11 +8,11 @@
 #include "gtest/gtest.h"
 #include "moe/base/testing/status_matchers.h"
 
-namespace moe {
+namespace moe::kernels {
 namespace {
 
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::StatusIs;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
@@ -68,4 +68,4 @@ TEST_F(SimdTargetTest, IsSetAndStays) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::kernels

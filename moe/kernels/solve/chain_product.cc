@@ -9,7 +9,7 @@
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/solve/panel_kernels.h"
 
-namespace moe::internal {
+namespace moe::kernels::internal {
 namespace {
 
 // The panels of so many columns are 3 MiB.
@@ -60,7 +60,7 @@ void ChainProduct::Block::Multiply(int64_t row_begin, int64_t row_end,
                                    const PanelKernels& kernels) const {
   const bool is_lower = operands.is_lower;
   if (is_lower && col_begin + begin * kPanelColumns >= row_end) return;
-  thread_local AlignedBuffer<double> buffer;
+  thread_local base::AlignedBuffer<double> buffer;
   double* const rows = buffer.Reserve(kMaxTaskRows * kRowStride);
   operands.pack_rows({row_begin, row_end, first, depth}, rows);
   for (int64_t p = begin; p < end; ++p) {
@@ -116,7 +116,7 @@ void ChainProduct::Add(const ChainOperands& operands) {
   const int64_t size =
       max_depth * CeilDiv(max_cols, kPanelColumns) * kPanelColumns;
   if (size > panels_.size()) {
-    panels_ = AlignedBuffer<double>(size);
+    panels_ = base::AlignedBuffer<double>(size);
     // Columns past the last are multiplied, too, and then dropped.
     std::fill(panels_.data(), panels_.data() + size, 0.0);
   }
@@ -129,4 +129,4 @@ void ChainProduct::Add(const ChainOperands& operands) {
   }
 }
 
-}  // namespace moe::internal
+}  // namespace moe::kernels::internal

@@ -20,7 +20,7 @@
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/solve/panel_kernels.h"
 
-namespace moe::internal {
+namespace moe::kernels::internal {
 
 // Rows of A or columns of B, [begin, end), and `depth` steps of k from `first`
 // on.
@@ -42,7 +42,7 @@ struct ChainOperands {
   // reach no result.
   absl::FunctionRef<void(const PackRange&, double* out)> pack_columns;
   int64_t depth;
-  MatrixView<double> c;
+  base::MatrixView<double> c;
   // Only elements with n <= m are read and written.
   bool is_lower = false;
 };
@@ -57,7 +57,7 @@ inline constexpr int64_t kRowsAhead = 4;
 // Holds the packed columns from call to call.
 class ChainProduct {
  public:
-  explicit ChainProduct(ThreadPool& pool) : pool_(pool) {}
+  explicit ChainProduct(base::ThreadPool& pool) : pool_(pool) {}
 
   // Adds the product to C.
   void Add(const ChainOperands& operands);
@@ -67,11 +67,11 @@ class ChainProduct {
 
   void AddBlock(const Block& block);
 
-  ThreadPool& pool_;
+  base::ThreadPool& pool_;
   const PanelKernels kernels_ = ChoosePanelKernels();
-  AlignedBuffer<double> panels_;
+  base::AlignedBuffer<double> panels_;
 };
 
-}  // namespace moe::internal
+}  // namespace moe::kernels::internal
 
 #endif  // MOE_KERNELS_SOLVE_CHAIN_PRODUCT_H_

@@ -10,20 +10,21 @@
 #include "moe/kernels/solve/testing/solve_test_data.h"
 #include "moe/kernels/testing/kernel_test.h"
 
-namespace moe::internal {
+namespace moe::kernels::internal {
 namespace {
 
-using ::moe::testing::BitsEqual;
-using ::moe::testing::KernelMachineName;
-using ::moe::testing::KernelMachines;
-using ::moe::testing::RandomMatrix;
+using ::moe::kernels::testing::BitsEqual;
+using ::moe::kernels::testing::KernelMachineName;
+using ::moe::kernels::testing::KernelMachines;
+using ::moe::kernels::testing::RandomMatrix;
 using ::testing::ValuesIn;
 
-using ChainProductTest = ::moe::testing::KernelTest;
+using ChainProductTest = ::moe::kernels::testing::KernelTest;
 
 // a [M, K], b [K, N].
-void AddProduct(const Matrix<double>& a, const Matrix<double>& b,
-                MatrixView<double> c, bool is_lower, ChainProduct& product) {
+void AddProduct(const base::Matrix<double>& a, const base::Matrix<double>& b,
+                base::MatrixView<double> c, bool is_lower,
+                ChainProduct& product) {
   product.Add({[&](const PackRange& range, double* out) {
                  for (int64_t m = range.begin; m < range.end; ++m) {
                    for (int64_t k = 0; k < range.depth; ++k) {
@@ -63,10 +64,10 @@ TEST_P(ChainProductTest, EveryElementIsOneChain) {
                          {7, 16, 390}}) {
     for (const bool is_lower : {false, true}) {
       SCOPED_TRACE(absl::StrCat(s.m, " x ", s.n, " x ", s.k, is_lower));
-      const Matrix<double> a = RandomMatrix(s.m, s.k, "a");
-      const Matrix<double> b = RandomMatrix(s.k, s.n, "b");
-      Matrix<double> c = RandomMatrix(s.m, s.n, "c");
-      Matrix<double> want = c;
+      const base::Matrix<double> a = RandomMatrix(s.m, s.k, "a");
+      const base::Matrix<double> b = RandomMatrix(s.k, s.n, "b");
+      base::Matrix<double> c = RandomMatrix(s.m, s.n, "c");
+      base::Matrix<double> want = c;
       AddProduct(a, b, c.view(), is_lower, product);
       for (int64_t m = 0; m < s.m; ++m) {
         for (int64_t n = 0; n < s.n && (!is_lower || n <= m); ++n) {
@@ -85,4 +86,4 @@ INSTANTIATE_TEST_SUITE_P(All, ChainProductTest, ValuesIn(KernelMachines()),
                          KernelMachineName);
 
 }  // namespace
-}  // namespace moe::internal
+}  // namespace moe::kernels::internal

@@ -13,7 +13,7 @@
 #include "moe/kernels/solve/panel_kernels.h"
 #include "moe/kernels/solve/triangle_block.h"
 
-namespace moe {
+namespace moe::kernels {
 namespace {
 
 using internal::BlockRange;
@@ -27,7 +27,7 @@ using internal::StepOrder;
 using internal::TriangleBlock;
 
 // Row m of A is minus the block's unknowns in row m, in the order of the steps.
-void PackUnknowns(MatrixView<const double> x, const BlockRange& block,
+void PackUnknowns(base::MatrixView<const double> x, const BlockRange& block,
                   const PackRange& range, double* out) {
   for (int64_t m = range.begin; m < range.end; ++m) {
     const double* const values = x.RowData(m);
@@ -39,7 +39,7 @@ void PackUnknowns(MatrixView<const double> x, const BlockRange& block,
 }
 
 // Column n of B is row `first_row` + n of the factor, in the block's columns.
-void PackRowsOfFactor(MatrixView<const double> factor, int64_t first_row,
+void PackRowsOfFactor(base::MatrixView<const double> factor, int64_t first_row,
                       const BlockRange& block, const PackRange& range,
                       double* out) {
   for (int64_t n = range.begin; n < range.end; ++n) {
@@ -59,7 +59,7 @@ void PackRowsOfFactor(MatrixView<const double> factor, int64_t first_row,
 }
 
 // Column n of B is column n of the factor, in the block's rows from the last.
-void PackColumnsOfFactor(MatrixView<const double> factor,
+void PackColumnsOfFactor(base::MatrixView<const double> factor,
                          const BlockRange& block, const PackRange& range,
                          double* out) {
   for (int64_t k = 0; k < range.depth; ++k) {
@@ -79,16 +79,18 @@ void PackColumnsOfFactor(MatrixView<const double> factor,
 }
 
 // Columns [begin, end) of all rows.
-MatrixView<double> Columns(MatrixView<double> matrix, int64_t begin,
-                           int64_t end) {
+base::MatrixView<double> Columns(base::MatrixView<double> matrix, int64_t begin,
+                                 int64_t end) {
   return {matrix.data + begin, matrix.rows, end - begin, matrix.stride};
 }
 
 // c -= x B for the block's unknowns in the rows of x, where B is the factor's
 // rows from the block's end on, in the block's columns.
-void SubtractAscending(MatrixView<const double> factor, const BlockRange& block,
-                       MatrixView<const double> x, MatrixView<double> c,
-                       bool is_lower, ChainProduct& product) {
+void SubtractAscending(base::MatrixView<const double> factor,
+                       const BlockRange& block,
+                       base::MatrixView<const double> x,
+                       base::MatrixView<double> c, bool is_lower,
+                       ChainProduct& product) {
   product.Add({[&](const PackRange& range, double* out) {
                  PackUnknowns(x, block, range, out);
                },
@@ -98,8 +100,8 @@ void SubtractAscending(MatrixView<const double> factor, const BlockRange& block,
                block.size(), c, is_lower});
 }
 
-void SubtractDescending(MatrixView<const double> factor,
-                        const BlockRange& block, MatrixView<double> x,
+void SubtractDescending(base::MatrixView<const double> factor,
+                        const BlockRange& block, base::MatrixView<double> x,
                         ChainProduct& product) {
   product.Add({[&](const PackRange& range, double* out) {
                  PackUnknowns(x, block, range, out);
@@ -112,7 +114,7 @@ void SubtractDescending(MatrixView<const double> factor,
 
 }  // namespace
 
-double AddRidge(Matrix<double>& gram, double ridge) {
+double AddRidge(base::Matrix<double>& gram, double ridge) {
   const int64_t n = gram.rows();
   MOE_CHECK(gram.cols() == n);
   if (n == 0) return 0.0;
@@ -123,7 +125,7 @@ double AddRidge(Matrix<double>& gram, double ridge) {
   return lambda;
 }
 
-absl::Status CholeskyFactor(Matrix<double>& a, ThreadPool& pool) {
+absl::Status CholeskyFactor(base::Matrix<double>& a, base::ThreadPool& pool) {
   MOE_CHECK(a.rows() == a.cols());
   const int64_t n = a.rows();
   TriangleBlock triangle(pool);
@@ -139,7 +141,7 @@ absl::Status CholeskyFactor(Matrix<double>& a, ThreadPool& pool) {
           a.view().RowData(pivot)[pivot],
           "; raise what is added to the diagonal"));
     }
-    const MatrixView<double> below = a.view().Rows(block.end, n);
+    const base::MatrixView<double> below = a.view().Rows(block.end, n);
     triangle.Solve(below);
     SubtractAscending(a.view(), block, below, Columns(below, block.end, n),
                       /*is_lower=*/true, product);
@@ -147,7 +149,7 @@ absl::Status CholeskyFactor(Matrix<double>& a, ThreadPool& pool) {
   return absl::OkStatus();
 }
 
-double CholeskyPivotRatio(const Matrix<double>& factor) {
+double CholeskyPivotRatio(const base::Matrix<double>& factor) {
   MOE_CHECK(factor.rows() == factor.cols());
   if (factor.rows() == 0) return 1.0;
   double least = factor.view().RowData(0)[0];
@@ -160,11 +162,11 @@ double CholeskyPivotRatio(const Matrix<double>& factor) {
   return ratio * ratio;
 }
 
-void SolveCholesky(const Matrix<double>& factor, Matrix<double>& right_sides,
-                   ThreadPool& pool) {
+void SolveCholesky(const base::Matrix<double>& factor,
+                   base::Matrix<double>& right_sides, base::ThreadPool& pool) {
   const int64_t n = factor.rows();
   MOE_CHECK(factor.cols() == n && right_sides.cols() == n);
-  const MatrixView<double> x = right_sides.view();
+  const base::MatrixView<double> x = right_sides.view();
   TriangleBlock triangle(pool);
   ChainProduct product(pool);
   for (int64_t begin = 0; begin < n; begin += TriangleBlock::kMaxSize) {
@@ -186,4 +188,4 @@ void SolveCholesky(const Matrix<double>& factor, Matrix<double>& right_sides,
   }
 }
 
-}  // namespace moe
+}  // namespace moe::kernels

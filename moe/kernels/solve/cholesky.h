@@ -18,12 +18,12 @@
 #include "moe/base/matrix.h"
 #include "moe/base/thread_pool.h"
 
-namespace moe {
+namespace moe::kernels {
 
 // Adds lambda = ridge * (sum of the diagonal / N) to each element of the
 // diagonal of `gram` [N, N] and returns lambda. The sum is in double and
 // ascending from +0. Returns 0 if N is 0.
-double AddRidge(Matrix<double>& gram, double ridge);
+double AddRidge(base::Matrix<double>& gram, double ridge);
 
 // Overwrites the lower triangle of `a` [N, N] with that of L, for which
 // L L^T = A. The upper triangle is neither read nor written.
@@ -33,12 +33,12 @@ double AddRidge(Matrix<double>& gram, double ridge);
 // N^3 / 3 floating-point operations; at most 4 MiB of memory, and 0.3 MiB for
 // each thread. InvalidArgument if a pivot s_jj is not positive and finite: it
 // names the first such j and s_jj. Then the triangle holds no useful values.
-absl::Status CholeskyFactor(Matrix<double>& a, ThreadPool& pool);
+absl::Status CholeskyFactor(base::Matrix<double>& a, base::ThreadPool& pool);
 
 // (max L_jj / min L_jj)^2 of a factor, 1 if it is empty. It is a lower bound of
 // the condition number of L L^T in the 2-norm: the L_jj are the eigenvalues of
 // L, and no eigenvalue is outside the range of the singular values.
-double CholeskyPivotRatio(const Matrix<double>& factor);
+double CholeskyPivotRatio(const base::Matrix<double>& factor);
 
 // Solves L L^T x = b for each row b of `right_sides` [H, N], in place, with the
 // lower triangle of `factor` [N, N].
@@ -48,9 +48,9 @@ double CholeskyPivotRatio(const Matrix<double>& factor);
 //     (descending), then x_i = x_i / L_ii
 // 2 H N^2 floating-point operations; memory as for CholeskyFactor. NaN and
 // infinity propagate as IEEE 754 says.
-void SolveCholesky(const Matrix<double>& factor, Matrix<double>& right_sides,
-                   ThreadPool& pool);
+void SolveCholesky(const base::Matrix<double>& factor,
+                   base::Matrix<double>& right_sides, base::ThreadPool& pool);
 
-}  // namespace moe
+}  // namespace moe::kernels
 
 #endif  // MOE_KERNELS_SOLVE_CHOLESKY_H_

@@ -20,26 +20,26 @@
 #include "moe/kernels/solve/weighted_sums.h"
 #include "moe/kernels/testing/kernel_test.h"
 
-namespace moe {
+namespace moe::kernels {
 namespace {
 
-using ::moe::testing::BitsEqual;
-using ::moe::testing::Digest;
-using ::moe::testing::IsOk;
-using ::moe::testing::KernelMachineName;
-using ::moe::testing::KernelMachines;
-using ::moe::testing::RandomMatrix;
-using ::moe::testing::RandomTriangle;
-using ::moe::testing::RandomWeights;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TestMatrix;
+using ::moe::base::testing::IsOk;
+using ::moe::base::testing::StatusIs;
+using ::moe::kernels::testing::BitsEqual;
+using ::moe::kernels::testing::Digest;
+using ::moe::kernels::testing::KernelMachineName;
+using ::moe::kernels::testing::KernelMachines;
+using ::moe::kernels::testing::RandomMatrix;
+using ::moe::kernels::testing::RandomTriangle;
+using ::moe::kernels::testing::RandomWeights;
+using ::moe::kernels::testing::TestMatrix;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::ValuesIn;
 
-using CholeskyTest = ::moe::testing::KernelTest;
+using CholeskyTest = ::moe::kernels::testing::KernelTest;
 
-double& At(Matrix<double>& matrix, int64_t row, int64_t col) {
+double& At(base::Matrix<double>& matrix, int64_t row, int64_t col) {
   return matrix.Row(row)[static_cast<size_t>(col)];
 }
 
@@ -52,9 +52,9 @@ std::vector<int64_t> Sizes() {
 TEST_P(CholeskyTest, FactorHasTheReferencesBits) {
   for (const int64_t size : Sizes()) {
     SCOPED_TRACE(size);
-    Matrix<double> a =
+    base::Matrix<double> a =
         RandomTriangle(size, 0.7 * static_cast<double>(size), "a");
-    Matrix<double> want = a;
+    base::Matrix<double> want = a;
     ASSERT_THAT(CholeskyFactor(a, pool()), IsOk());
     ASSERT_EQ(reference::CholeskyFactor(want), -1);
     EXPECT_TRUE(BitsEqual<double>(a.values(), want.values()));
@@ -77,10 +77,10 @@ TEST_P(CholeskyTest, SolutionHasTheReferencesBits) {
   for (const auto& [rows, size] : SolveShapes()) {
     SCOPED_TRACE(absl::StrCat(rows, " x ", size));
     // Any triangle serves; this one lets values neither grow nor vanish.
-    const Matrix<double> factor =
+    const base::Matrix<double> factor =
         RandomTriangle(size, std::sqrt(static_cast<double>(size)), "factor");
-    Matrix<double> x = RandomMatrix(rows, size, "right sides");
-    Matrix<double> want = x;
+    base::Matrix<double> x = RandomMatrix(rows, size, "right sides");
+    base::Matrix<double> want = x;
     SolveCholesky(factor, x, pool());
     reference::SolveCholesky(factor, want);
     EXPECT_TRUE(BitsEqual<double>(x.values(), want.values()));
@@ -90,14 +90,14 @@ TEST_P(CholeskyTest, SolutionHasTheReferencesBits) {
 // Every pivot in turn is the first bad one.
 TEST_P(CholeskyTest, NamesTheFirstBadPivot) {
   constexpr int64_t kSize = 210;
-  const Matrix<double> good = RandomTriangle(kSize, kSize, "a");
+  const base::Matrix<double> good = RandomTriangle(kSize, kSize, "a");
   for (const int64_t pivot : {0, 1, 15, 16, 100, 191, 192, 209}) {
     for (const double bad : {-1.0, std::numeric_limits<double>::quiet_NaN(),
                              std::numeric_limits<double>::infinity()}) {
-      Matrix<double> a = good;
+      base::Matrix<double> a = good;
       At(a, pivot, pivot) = bad;
       if (pivot + 1 < kSize) At(a, pivot + 1, pivot + 1) = -1.0;
-      Matrix<double> want = a;
+      base::Matrix<double> want = a;
       ASSERT_EQ(reference::CholeskyFactor(want), pivot);
       const double found = At(want, pivot, pivot);
       EXPECT_THAT(CholeskyFactor(a, pool()),
@@ -113,7 +113,7 @@ TEST_P(CholeskyTest, NamesTheFirstBadPivot) {
 
 // A NaN off the diagonal reaches the pivot of its row.
 TEST_P(CholeskyTest, NanOffTheDiagonalIsAnError) {
-  Matrix<double> a = RandomTriangle(210, 210.0, "a");
+  base::Matrix<double> a = RandomTriangle(210, 210.0, "a");
   At(a, 205, 3) = std::numeric_limits<double>::quiet_NaN();
   EXPECT_THAT(CholeskyFactor(a, pool()),
               StatusIs(absl::StatusCode::kInvalidArgument,
@@ -123,13 +123,13 @@ TEST_P(CholeskyTest, NanOffTheDiagonalIsAnError) {
 
 // The same bits on every machine and in every build.
 TEST_P(CholeskyTest, Golden) {
-  Matrix<double> a = RandomTriangle(215, 215.0, "a");
+  base::Matrix<double> a = RandomTriangle(215, 215.0, "a");
   ASSERT_THAT(CholeskyFactor(a, pool()), IsOk());
   for (int64_t i = 0; i < a.rows(); ++i) {
     for (int64_t j = i + 1; j < a.cols(); ++j) At(a, i, j) = 0.0;
   }
   EXPECT_EQ(Digest<double>(a.values()), "5d036c4a945d444a");
-  Matrix<double> x = RandomMatrix(11, 215, "right sides");
+  base::Matrix<double> x = RandomMatrix(11, 215, "right sides");
   SolveCholesky(a, x, pool());
   EXPECT_EQ(Digest<double>(x.values()), "04ae83c83fd7621c");
 }
@@ -140,22 +140,22 @@ INSTANTIATE_TEST_SUITE_P(All, CholeskyTest, ValuesIn(KernelMachines()),
 // A = 4 6    L = 2
 //     6 25       3 4
 TEST(CholeskyFactorTest, SmallFactor) {
-  ThreadPool pool(1);
-  Matrix<double> a(2, 2, {4.0, 99.0, 6.0, 25.0});
+  base::ThreadPool pool(1);
+  base::Matrix<double> a(2, 2, {4.0, 99.0, 6.0, 25.0});
   ASSERT_THAT(CholeskyFactor(a, pool), IsOk());
   EXPECT_THAT(a.values(), ElementsAre(2.0, 99.0, 3.0, 4.0));
   // (4 / 2)^2. The condition number is 28.6 / 0.4 = 66.
   EXPECT_EQ(CholeskyPivotRatio(a), 4.0);
   // A (1, 2) = (16, 56).
-  Matrix<double> x(1, 2, {16.0, 56.0});
+  base::Matrix<double> x(1, 2, {16.0, 56.0});
   SolveCholesky(a, x, pool);
   EXPECT_THAT(x.Row(0), ElementsAre(1.0, 2.0));
 }
 
 // 1 - 2 * 2 = -3.
 TEST(CholeskyFactorTest, Indefinite) {
-  ThreadPool pool(1);
-  Matrix<double> a(2, 2, {1.0, 0.0, 2.0, 1.0});
+  base::ThreadPool pool(1);
+  base::Matrix<double> a(2, 2, {1.0, 0.0, 2.0, 1.0});
   EXPECT_THAT(CholeskyFactor(a, pool),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        "pivot 1: expected a positive finite number, found -3; "
@@ -163,8 +163,8 @@ TEST(CholeskyFactorTest, Indefinite) {
 }
 
 TEST(CholeskyFactorTest, ZeroIsNoPivot) {
-  ThreadPool pool(1);
-  Matrix<double> a = Matrix<double>::Zeros(3, 3);
+  base::ThreadPool pool(1);
+  base::Matrix<double> a = base::Matrix<double>::Zeros(3, 3);
   EXPECT_THAT(CholeskyFactor(a, pool),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("pivot 0: expected a positive finite number, "
@@ -172,16 +172,16 @@ TEST(CholeskyFactorTest, ZeroIsNoPivot) {
 }
 
 TEST(CholeskyPivotRatioTest, EmptyFactor) {
-  EXPECT_EQ(CholeskyPivotRatio(Matrix<double>(0, 0)), 1.0);
+  EXPECT_EQ(CholeskyPivotRatio(base::Matrix<double>(0, 0)), 1.0);
 }
 
 // |L L^T - A| <= (n + 1) eps |L| |L|^T for every element (Higham, "Accuracy and
 // Stability of Numerical Algorithms", 2nd edition, theorem 10.3).
 TEST(CholeskyFactorTest, FactorTimesItsTransposeIsTheMatrix) {
   constexpr int64_t kSize = 300;
-  ThreadPool pool(2);
-  const Matrix<double> a = RandomTriangle(kSize, 30.0, "a");
-  Matrix<double> factor = a;
+  base::ThreadPool pool(2);
+  const base::Matrix<double> a = RandomTriangle(kSize, 30.0, "a");
+  base::Matrix<double> factor = a;
   ASSERT_THAT(CholeskyFactor(factor, pool), IsOk());
   for (int64_t i = 0; i < kSize; ++i) {
     for (int64_t j = 0; j <= i; ++j) {
@@ -234,13 +234,13 @@ std::vector<long double> WideRidgeSolution(const TestMatrix& targets,
 // nothing but rounding is lost: errors of some 1e-14.
 TEST(SolveCholeskyTest, SolvesRidgeLeastSquares) {
   constexpr int64_t kTokens = 400, kInputs = 60;
-  ThreadPool pool(2);
+  base::ThreadPool pool(2);
   TestMatrix targets(kTokens, 1), inputs(kTokens, kInputs);
   targets.Fill("targets");
   inputs.Fill("inputs");
   const std::vector<float> weights = RandomWeights(kTokens, "weights");
-  Matrix<double> gram = Matrix<double>::Zeros(kInputs, kInputs);
-  Matrix<double> x = Matrix<double>::Zeros(1, kInputs);
+  base::Matrix<double> gram = base::Matrix<double>::Zeros(kInputs, kInputs);
+  base::Matrix<double> x = base::Matrix<double>::Zeros(1, kInputs);
   AddWeightedGram(inputs.view(), weights, gram, pool);
   AddWeightedProducts(targets.view(), inputs.view(), weights, x, pool);
   const double lambda = AddRidge(gram, 0.01);
@@ -261,16 +261,16 @@ TEST(SolveCholeskyTest, SolvesRidgeLeastSquares) {
 }
 
 TEST(AddRidgeTest, AddsAShareOfTheMeanOfTheDiagonal) {
-  Matrix<double> gram(2, 2, {1.0, 99.0, 2.0, 5.0});
+  base::Matrix<double> gram(2, 2, {1.0, 99.0, 2.0, 5.0});
   // 1.5 = 0.5 * (1 + 5) / 2.
   EXPECT_EQ(AddRidge(gram, 0.5), 1.5);
   EXPECT_THAT(gram.values(), ElementsAre(2.5, 99.0, 2.0, 6.5));
 }
 
 TEST(AddRidgeTest, NothingToAddTo) {
-  Matrix<double> gram(0, 0);
+  base::Matrix<double> gram(0, 0);
   EXPECT_EQ(AddRidge(gram, 0.5), 0.0);
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::kernels

@@ -18,7 +18,7 @@
 
 #ifndef MOE_KERNELS_SOLVE_PANEL_KERNELS_SHARED_
 #define MOE_KERNELS_SOLVE_PANEL_KERNELS_SHARED_
-namespace moe::internal {
+namespace moe::kernels::internal {
 
 inline bool IsPivot(double value) {
   return value > 0.0 && std::isfinite(value);
@@ -47,11 +47,11 @@ inline void CopySolution(const TriangleSolve& t) {
   }
 }
 
-}  // namespace moe::internal
+}  // namespace moe::kernels::internal
 #endif  // MOE_KERNELS_SOLVE_PANEL_KERNELS_SHARED_
 
 HWY_BEFORE_NAMESPACE();
-namespace moe {
+namespace moe::kernels {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 using internal::kPanelColumns;
@@ -250,11 +250,11 @@ int64_t FactorTriangle(const TriangleFactor& t) {
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace moe
+}  // namespace moe::kernels
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace moe {
+namespace moe::kernels {
 namespace scalar {
 namespace {
 
@@ -323,5 +323,5 @@ internal::PanelKernels internal::ChoosePanelKernels() {
           MOE_CHOOSE_KERNEL(FactorTriangle)};
 }
 
-}  // namespace moe
+}  // namespace moe::kernels
 #endif  // HWY_ONCE

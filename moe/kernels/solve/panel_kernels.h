@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <limits>
 
-namespace moe::internal {
+namespace moe::kernels::internal {
 
 // The columns of a panel: a multiple of every target's tile. A panel is
 // [depth, 16]: step k of the chains of 16 columns.
@@ -72,6 +72,6 @@ struct PanelKernels {
 };
 PanelKernels ChoosePanelKernels();
 
-}  // namespace moe::internal
+}  // namespace moe::kernels::internal
 
 #endif  // MOE_KERNELS_SOLVE_PANEL_KERNELS_H_

@@ -12,20 +12,21 @@
 #include "moe/kernels/solve/testing/solve_test_data.h"
 #include "moe/kernels/testing/kernel_test.h"
 
-namespace moe::internal {
+namespace moe::kernels::internal {
 namespace {
 
-using ::moe::testing::BitsEqual;
-using ::moe::testing::KernelMachineName;
-using ::moe::testing::KernelMachines;
-using ::moe::testing::RandomMatrix;
-using ::moe::testing::RandomTriangle;
+using ::moe::kernels::testing::BitsEqual;
+using ::moe::kernels::testing::KernelMachineName;
+using ::moe::kernels::testing::KernelMachines;
+using ::moe::kernels::testing::RandomMatrix;
+using ::moe::kernels::testing::RandomTriangle;
 using ::testing::ValuesIn;
 
-using PanelKernelsTest = ::moe::testing::KernelTest;
+using PanelKernelsTest = ::moe::kernels::testing::KernelTest;
 
 // c as it has to be after the product.
-Matrix<double> WantedProduct(const PanelProduct& p, Matrix<double> c) {
+base::Matrix<double> WantedProduct(const PanelProduct& p,
+                                   base::Matrix<double> c) {
   for (int64_t r = 0; r < p.rows; ++r) {
     double* const row = c.view().RowData(r);
     for (int64_t j = 0; j < p.cols && j <= r + p.diagonal; ++j) {
@@ -41,9 +42,10 @@ Matrix<double> WantedProduct(const PanelProduct& p, Matrix<double> c) {
 // Rows around every tile, all widths, and diagonals through, left of and right
 // of the panel. What is not part of the result stays.
 TEST_P(PanelKernelsTest, AddsProducts) {
-  const Matrix<double> a = RandomMatrix(29, kRowStride, "a");
-  const Matrix<double> panel = RandomMatrix(kMaxDepth, kPanelColumns, "panel");
-  const Matrix<double> before = RandomMatrix(29, 19, "c");
+  const base::Matrix<double> a = RandomMatrix(29, kRowStride, "a");
+  const base::Matrix<double> panel =
+      RandomMatrix(kMaxDepth, kPanelColumns, "panel");
+  const base::Matrix<double> before = RandomMatrix(29, 19, "c");
   for (const int64_t rows : {1, 2, 3, 5, 6, 7, 13, 14, 15, 28, 29}) {
     for (const int64_t cols : {1, 3, 4, 5, 8, 9, 15, 16}) {
       for (const int64_t diagonal : {int64_t{-30}, int64_t{-7}, int64_t{0},
@@ -51,7 +53,7 @@ TEST_P(PanelKernelsTest, AddsProducts) {
         for (const int64_t depth : {0, 1, 9}) {
           SCOPED_TRACE(absl::StrCat(rows, " x ", cols, " x ", depth, " from ",
                                     diagonal));
-          Matrix<double> c = before;
+          base::Matrix<double> c = before;
           const PanelProduct product = {a.values().data(),
                                         panel.values().data(),
                                         depth,
@@ -61,7 +63,7 @@ TEST_P(PanelKernelsTest, AddsProducts) {
                                         cols,
                                         diagonal};
           ChoosePanelKernels().add_product(product);
-          const Matrix<double> want = WantedProduct(product, before);
+          const base::Matrix<double> want = WantedProduct(product, before);
           ASSERT_TRUE(BitsEqual<double>(c.values(), want.values()));
         }
       }
@@ -73,21 +75,22 @@ TEST_P(PanelKernelsTest, AddsProducts) {
 TEST_P(PanelKernelsTest, FactorsAndSolvesTriangles) {
   for (const int64_t size : {1, 2, 5, 15, 16}) {
     SCOPED_TRACE(size);
-    const Matrix<double> matrix =
+    const base::Matrix<double> matrix =
         RandomTriangle(size, static_cast<double>(size), "a");
-    Matrix<double> values = Matrix<double>::Zeros(16, kRowStride);
+    base::Matrix<double> values = base::Matrix<double>::Zeros(16, kRowStride);
     for (int64_t i = 0; i < size; ++i) {
       const double* const row = matrix.view().RowData(i);
       std::copy(row, row + i + 1, values.view().RowData(i));
     }
-    Matrix<double> triangle = Matrix<double>::Zeros(16, kPanelColumns);
+    base::Matrix<double> triangle =
+        base::Matrix<double>::Zeros(16, kPanelColumns);
     const PanelKernels kernels = ChoosePanelKernels();
     ASSERT_EQ(kernels.factor(
                   {values.values().data(), size, triangle.values().data()}),
               -1);
-    Matrix<double> y = RandomMatrix(3, kRowStride, "right sides");
-    const Matrix<double> right_sides = y;
-    Matrix<double> negated = Matrix<double>::Zeros(3, kRowStride);
+    base::Matrix<double> y = RandomMatrix(3, kRowStride, "right sides");
+    const base::Matrix<double> right_sides = y;
+    base::Matrix<double> negated = base::Matrix<double>::Zeros(3, kRowStride);
     kernels.solve({triangle.values().data(), size, y.values().data(),
                    negated.values().data(), 3});
     for (int64_t i = 0; i < size; ++i) {
@@ -108,10 +111,11 @@ TEST_P(PanelKernelsTest, FactorsAndSolvesTriangles) {
 TEST_P(PanelKernelsTest, StopsAtABadPivot) {
   for (const double bad : {0.0, -1.0, std::numeric_limits<double>::infinity(),
                            std::numeric_limits<double>::quiet_NaN()}) {
-    Matrix<double> values = Matrix<double>::Zeros(16, kRowStride);
+    base::Matrix<double> values = base::Matrix<double>::Zeros(16, kRowStride);
     for (int64_t i = 0; i < 16; ++i) values.view().RowData(i)[i] = 4.0;
     values.view().RowData(9)[9] = bad;
-    Matrix<double> triangle = Matrix<double>::Zeros(16, kPanelColumns);
+    base::Matrix<double> triangle =
+        base::Matrix<double>::Zeros(16, kPanelColumns);
     EXPECT_EQ(ChoosePanelKernels().factor(
                   {values.values().data(), 16, triangle.values().data()}),
               9);
@@ -123,4 +127,4 @@ INSTANTIATE_TEST_SUITE_P(All, PanelKernelsTest, ValuesIn(KernelMachines()),
                          KernelMachineName);
 
 }  // namespace
-}  // namespace moe::internal
+}  // namespace moe::kernels::internal

@@ -9,7 +9,7 @@
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/solve/panel_kernels.h"
 
-namespace moe::internal {
+namespace moe::kernels::internal {
 namespace {
 
 // Right sides at once: two tiles of 14 rows, and enough to hide the division in
@@ -32,7 +32,7 @@ void TriangleBlock::Clear(const BlockRange& range) {
   std::fill(panels_.data(), panels_.data() + panels_.size(), 0.0);
 }
 
-void TriangleBlock::Load(MatrixView<const double> factor,
+void TriangleBlock::Load(base::MatrixView<const double> factor,
                          const BlockRange& range) {
   Clear(range);
   for (int64_t j = 0; j < range.size(); ++j) {
@@ -56,11 +56,11 @@ void TriangleBlock::SolveRows(int64_t rows, int64_t num_panels, double* values,
   }
 }
 
-void TriangleBlock::Solve(MatrixView<double> right_sides) const {
+void TriangleBlock::Solve(base::MatrixView<double> right_sides) const {
   const int64_t size = range_.size();
   pool_.ParallelFor(
       0, right_sides.rows, kRowsAtOnce, [&](int64_t begin, int64_t end) {
-        thread_local AlignedBuffer<double> buffer;
+        thread_local base::AlignedBuffer<double> buffer;
         double* const values = buffer.Reserve(2 * kRowsAtOnce * kRowStride);
         double* const negated = values + kRowsAtOnce * kRowStride;
         for (int64_t r = begin; r < end; ++r) {
@@ -93,10 +93,11 @@ int64_t TriangleBlock::FactorRows(int64_t p, double* values, double* negated) {
   return kernels_.factor({values + step, width, panel + step * kPanelColumns});
 }
 
-int64_t TriangleBlock::Factor(MatrixView<double> a, const BlockRange& range) {
+int64_t TriangleBlock::Factor(base::MatrixView<double> a,
+                              const BlockRange& range) {
   MOE_CHECK(range.order == StepOrder::kAscending);
   Clear(range);
-  AlignedBuffer<double> buffer(2 * kPanelColumns * kRowStride);
+  base::AlignedBuffer<double> buffer(2 * kPanelColumns * kRowStride);
   double* const values = buffer.data();
   double* const negated = values + kPanelColumns * kRowStride;
   for (int64_t p = 0; p < NumPanels(range.size()); ++p) {
@@ -121,4 +122,4 @@ int64_t TriangleBlock::Factor(MatrixView<double> a, const BlockRange& range) {
   return -1;
 }
 
-}  // namespace moe::internal
+}  // namespace moe::kernels::internal

@@ -16,7 +16,7 @@
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/solve/panel_kernels.h"
 
-namespace moe::internal {
+namespace moe::kernels::internal {
 
 // The unknowns of a block: in which order they are found, and where they are.
 enum class StepOrder { kAscending, kDescending };
@@ -39,19 +39,19 @@ class TriangleBlock {
   // Blocks are as wide as this, and the last is narrower.
   static constexpr int64_t kMaxSize = kMaxDepth;
 
-  explicit TriangleBlock(ThreadPool& pool) : pool_(pool) {}
+  explicit TriangleBlock(base::ThreadPool& pool) : pool_(pool) {}
 
   // Reads the block of the factor.
-  void Load(MatrixView<const double> factor, const BlockRange& range);
+  void Load(base::MatrixView<const double> factor, const BlockRange& range);
 
   // Factors the block of `a` in place by s_ij and L_ij of CholeskyFactor, for
   // k within the block, and keeps it as Load would. Returns the first pivot
   // that is not positive and finite, where `a` then holds what was found, or
   // -1. The order must be ascending.
-  int64_t Factor(MatrixView<double> a, const BlockRange& range);
+  int64_t Factor(base::MatrixView<double> a, const BlockRange& range);
 
   // Finds the block's unknowns in all rows of `right_sides`, in place.
-  void Solve(MatrixView<double> right_sides) const;
+  void Solve(base::MatrixView<double> right_sides) const;
 
  private:
   // The 16 steps from 16 p on, as columns of a panel of all steps.
@@ -70,12 +70,12 @@ class TriangleBlock {
 
   static constexpr int64_t kPanelSize = kMaxSize * kPanelColumns;
 
-  ThreadPool& pool_;
+  base::ThreadPool& pool_;
   const PanelKernels kernels_ = ChoosePanelKernels();
   BlockRange range_ = {0, 0, StepOrder::kAscending};
-  AlignedBuffer<double> panels_{kMaxSize / kPanelColumns * kPanelSize};
+  base::AlignedBuffer<double> panels_{kMaxSize / kPanelColumns * kPanelSize};
 };
 
-}  // namespace moe::internal
+}  // namespace moe::kernels::internal
 
 #endif  // MOE_KERNELS_SOLVE_TRIANGLE_BLOCK_H_

@@ -10,21 +10,21 @@
 #include "moe/kernels/solve/testing/solve_test_data.h"
 #include "moe/kernels/testing/kernel_test.h"
 
-namespace moe::internal {
+namespace moe::kernels::internal {
 namespace {
 
-using ::moe::testing::BitsEqual;
-using ::moe::testing::KernelMachineName;
-using ::moe::testing::KernelMachines;
-using ::moe::testing::RandomMatrix;
-using ::moe::testing::RandomTriangle;
+using ::moe::kernels::testing::BitsEqual;
+using ::moe::kernels::testing::KernelMachineName;
+using ::moe::kernels::testing::KernelMachines;
+using ::moe::kernels::testing::RandomMatrix;
+using ::moe::kernels::testing::RandomTriangle;
 using ::testing::ValuesIn;
 
-using TriangleBlockTest = ::moe::testing::KernelTest;
+using TriangleBlockTest = ::moe::kernels::testing::KernelTest;
 
 // Substitutes in unknowns [begin, end) of x, one after another.
-void SubstituteInRow(const Matrix<double>& factor, const BlockRange& range,
-                     double* x) {
+void SubstituteInRow(const base::Matrix<double>& factor,
+                     const BlockRange& range, double* x) {
   for (int64_t s = 0; s < range.size(); ++s) {
     const int64_t i = range.Index(s);
     for (int64_t r = 0; r < s; ++r) {
@@ -38,7 +38,7 @@ void SubstituteInRow(const Matrix<double>& factor, const BlockRange& range,
 }
 
 TEST_P(TriangleBlockTest, SubstitutesInEitherOrder) {
-  const Matrix<double> factor = RandomTriangle(220, 15.0, "factor");
+  const base::Matrix<double> factor = RandomTriangle(220, 15.0, "factor");
   TriangleBlock block(pool());
   for (const StepOrder order :
        {StepOrder::kAscending, StepOrder::kDescending}) {
@@ -46,8 +46,8 @@ TEST_P(TriangleBlockTest, SubstitutesInEitherOrder) {
       for (const int64_t rows : {0, 1, 5, 28, 29, 60}) {
         SCOPED_TRACE(absl::StrCat(size, " steps, ", rows, " rows"));
         const BlockRange range = {13, 13 + size, order};
-        Matrix<double> x = RandomMatrix(rows, 220, "right sides");
-        Matrix<double> want = x;
+        base::Matrix<double> x = RandomMatrix(rows, 220, "right sides");
+        base::Matrix<double> want = x;
         block.Load(factor.view(), range);
         block.Solve(x.view());
         for (int64_t r = 0; r < rows; ++r) {
@@ -62,15 +62,15 @@ TEST_P(TriangleBlockTest, SubstitutesInEitherOrder) {
 // A factored block solves as one that was loaded does.
 TEST_P(TriangleBlockTest, FactorsABlock) {
   const BlockRange range = {0, 150, StepOrder::kAscending};
-  Matrix<double> a = RandomTriangle(150, 150.0, "a");
-  Matrix<double> want = a;
+  base::Matrix<double> a = RandomTriangle(150, 150.0, "a");
+  base::Matrix<double> want = a;
   TriangleBlock factored(pool()), loaded(pool());
   ASSERT_EQ(factored.Factor(a.view(), range), -1);
   ASSERT_EQ(reference::CholeskyFactor(want), -1);
   EXPECT_TRUE(BitsEqual<double>(a.values(), want.values()));
   loaded.Load(a.view(), range);
-  Matrix<double> x = RandomMatrix(4, 150, "right sides");
-  Matrix<double> y = x;
+  base::Matrix<double> x = RandomMatrix(4, 150, "right sides");
+  base::Matrix<double> y = x;
   factored.Solve(x.view());
   loaded.Solve(y.view());
   EXPECT_TRUE(BitsEqual<double>(x.values(), y.values()));
@@ -80,4 +80,4 @@ INSTANTIATE_TEST_SUITE_P(All, TriangleBlockTest, ValuesIn(KernelMachines()),
                          KernelMachineName);
 
 }  // namespace
-}  // namespace moe::internal
+}  // namespace moe::kernels::internal

@@ -12,7 +12,7 @@
 #include "moe/kernels/solve/chain_product.h"
 #include "moe/kernels/solve/panel_kernels.h"
 
-namespace moe {
+namespace moe::kernels {
 namespace {
 
 using internal::ChainProduct;
@@ -22,8 +22,9 @@ using internal::PackRange;
 
 // Row m of A is double(w_t) * double(x_tm) of the tokens t, exact. A few tokens
 // at once, so that a cache line of the output is filled before it leaves.
-void PackWeighted(MatrixView<const float> x, absl::Span<const float> weights,
-                  const PackRange& range, double* out) {
+void PackWeighted(base::MatrixView<const float> x,
+                  absl::Span<const float> weights, const PackRange& range,
+                  double* out) {
   constexpr int64_t kTokensAtOnce = 8;
   for (int64_t k = 0; k < range.depth; k += kTokensAtOnce) {
     const int64_t count = std::min(kTokensAtOnce, range.depth - k);
@@ -39,7 +40,7 @@ void PackWeighted(MatrixView<const float> x, absl::Span<const float> weights,
 }
 
 // Step k of the panels is token k.
-void PackTokens(MatrixView<const float> x, const PackRange& range,
+void PackTokens(base::MatrixView<const float> x, const PackRange& range,
                 double* out) {
   for (int64_t k = 0; k < range.depth; ++k) {
     const float* const values = x.RowData(range.first + k);
@@ -52,9 +53,10 @@ void PackTokens(MatrixView<const float> x, const PackRange& range,
   }
 }
 
-void AddSums(MatrixView<const float> targets, MatrixView<const float> inputs,
+void AddSums(base::MatrixView<const float> targets,
+             base::MatrixView<const float> inputs,
              absl::Span<const float> weights, bool is_lower,
-             Matrix<double>& sums, ThreadPool& pool) {
+             base::Matrix<double>& sums, base::ThreadPool& pool) {
   MOE_CHECK(weights.size() == static_cast<size_t>(inputs.rows) &&
             targets.rows == inputs.rows && sums.rows() == targets.cols &&
             sums.cols() == inputs.cols);
@@ -69,17 +71,17 @@ void AddSums(MatrixView<const float> targets, MatrixView<const float> inputs,
 
 }  // namespace
 
-void AddWeightedGram(MatrixView<const float> inputs,
-                     absl::Span<const float> weights, Matrix<double>& gram,
-                     ThreadPool& pool) {
+void AddWeightedGram(base::MatrixView<const float> inputs,
+                     absl::Span<const float> weights,
+                     base::Matrix<double>& gram, base::ThreadPool& pool) {
   AddSums(inputs, inputs, weights, /*is_lower=*/true, gram, pool);
 }
 
-void AddWeightedProducts(MatrixView<const float> targets,
-                         MatrixView<const float> inputs,
-                         absl::Span<const float> weights, Matrix<double>& sums,
-                         ThreadPool& pool) {
+void AddWeightedProducts(base::MatrixView<const float> targets,
+                         base::MatrixView<const float> inputs,
+                         absl::Span<const float> weights,
+                         base::Matrix<double>& sums, base::ThreadPool& pool) {
   AddSums(targets, inputs, weights, /*is_lower=*/false, sums, pool);
 }
 
-}  // namespace moe
+}  // namespace moe::kernels

@@ -17,7 +17,7 @@
 #include "moe/base/matrix_view.h"
 #include "moe/base/thread_pool.h"
 
-namespace moe {
+namespace moe::kernels {
 
 // For inputs x [num_tokens, N] and a weight w_t for each token:
 //   gram[i][j] = fma(double(w_t) * double(x_ti), double(x_tj), gram[i][j])
@@ -25,20 +25,20 @@ namespace moe {
 // each token rounds once. `gram` is [N, N]. Only its lower triangle, j <= i, is
 // read and written. N (N + 1) num_tokens floating-point operations; at most
 // 3 MiB of memory, and 0.2 MiB for each thread.
-void AddWeightedGram(MatrixView<const float> inputs,
-                     absl::Span<const float> weights, Matrix<double>& gram,
-                     ThreadPool& pool);
+void AddWeightedGram(base::MatrixView<const float> inputs,
+                     absl::Span<const float> weights,
+                     base::Matrix<double>& gram, base::ThreadPool& pool);
 
 // For targets y [num_tokens, H], inputs x [num_tokens, N] and a weight w_t for
 // each token:
 //   sums[h][n] = fma(double(w_t) * double(y_th), double(x_tn), sums[h][n])
 // for t ascending, in double. `sums` is [H, N]. 2 H N num_tokens floating-point
 // operations; memory as above.
-void AddWeightedProducts(MatrixView<const float> targets,
-                         MatrixView<const float> inputs,
-                         absl::Span<const float> weights, Matrix<double>& sums,
-                         ThreadPool& pool);
+void AddWeightedProducts(base::MatrixView<const float> targets,
+                         base::MatrixView<const float> inputs,
+                         absl::Span<const float> weights,
+                         base::Matrix<double>& sums, base::ThreadPool& pool);
 
-}  // namespace moe
+}  // namespace moe::kernels
 
 #endif  // MOE_KERNELS_SOLVE_WEIGHTED_SUMS_H_

@@ -17,21 +17,21 @@
 #include "moe/kernels/solve/testing/solve_test_data.h"
 #include "moe/kernels/testing/kernel_test.h"
 
-namespace moe {
+namespace moe::kernels {
 namespace {
 
-using ::moe::testing::BitsEqual;
-using ::moe::testing::Digest;
-using ::moe::testing::KernelMachineName;
-using ::moe::testing::KernelMachines;
-using ::moe::testing::RandomMatrix;
-using ::moe::testing::RandomTriangle;
-using ::moe::testing::RandomWeights;
-using ::moe::testing::TestMatrix;
+using ::moe::kernels::testing::BitsEqual;
+using ::moe::kernels::testing::Digest;
+using ::moe::kernels::testing::KernelMachineName;
+using ::moe::kernels::testing::KernelMachines;
+using ::moe::kernels::testing::RandomMatrix;
+using ::moe::kernels::testing::RandomTriangle;
+using ::moe::kernels::testing::RandomWeights;
+using ::moe::kernels::testing::TestMatrix;
 using ::testing::ElementsAre;
 using ::testing::ValuesIn;
 
-using WeightedSumsTest = ::moe::testing::KernelTest;
+using WeightedSumsTest = ::moe::kernels::testing::KernelTest;
 
 struct Shape {
   int64_t tokens, targets, inputs;
@@ -55,8 +55,8 @@ TEST_P(WeightedSumsTest, ProductsHaveTheReferencesBits) {
     targets.Fill("targets");
     inputs.Fill("inputs");
     const std::vector<float> weights = RandomWeights(s.tokens, "weights");
-    Matrix<double> sums = RandomMatrix(s.targets, s.inputs, "sums");
-    Matrix<double> want = sums;
+    base::Matrix<double> sums = RandomMatrix(s.targets, s.inputs, "sums");
+    base::Matrix<double> want = sums;
     AddWeightedProducts(targets.view(), inputs.view(), weights, sums, pool());
     reference::AddWeightedProducts(targets.view(), inputs.view(), weights,
                                    want);
@@ -71,8 +71,8 @@ TEST_P(WeightedSumsTest, GramHasTheReferencesBits) {
     TestMatrix inputs(s.tokens, s.inputs, 1, 2);
     inputs.Fill("inputs");
     const std::vector<float> weights = RandomWeights(s.tokens, "weights");
-    Matrix<double> gram = RandomTriangle(s.inputs, 1.0, "gram");
-    Matrix<double> want = gram;
+    base::Matrix<double> gram = RandomTriangle(s.inputs, 1.0, "gram");
+    base::Matrix<double> want = gram;
     AddWeightedGram(inputs.view(), weights, gram, pool());
     reference::AddWeightedGram(inputs.view(), weights, want);
     EXPECT_TRUE(BitsEqual<double>(gram.values(), want.values()));
@@ -86,10 +86,10 @@ TEST_P(WeightedSumsTest, GroupingOfTokensChangesNoBit) {
   targets.Fill("targets");
   inputs.Fill("inputs");
   const std::vector<float> weights = RandomWeights(kTokens, "weights");
-  Matrix<double> gram = Matrix<double>::Zeros(kInputs, kInputs);
-  Matrix<double> sums = Matrix<double>::Zeros(kTargets, kInputs);
-  Matrix<double> want_gram = gram, want_sums = sums;
-  const MatrixView<const float> y = targets.view(), x = inputs.view();
+  base::Matrix<double> gram = base::Matrix<double>::Zeros(kInputs, kInputs);
+  base::Matrix<double> sums = base::Matrix<double>::Zeros(kTargets, kInputs);
+  base::Matrix<double> want_gram = gram, want_sums = sums;
+  const base::MatrixView<const float> y = targets.view(), x = inputs.view();
   AddWeightedGram(x, weights, want_gram, pool());
   AddWeightedProducts(y, x, weights, want_sums, pool());
   int64_t begin = 0;
@@ -112,7 +112,7 @@ TEST_P(WeightedSumsTest, NanComesOutWhereItGoesIn) {
   inputs.Fill("inputs");
   inputs.view().Row(3)[7] = std::numeric_limits<float>::quiet_NaN();
   const std::vector<float> weights = RandomWeights(5, "weights");
-  Matrix<double> gram = Matrix<double>::Zeros(20, 20);
+  base::Matrix<double> gram = base::Matrix<double>::Zeros(20, 20);
   AddWeightedGram(inputs.view(), weights, gram, pool());
   for (int64_t i = 0; i < 20; ++i) {
     for (int64_t j = 0; j <= i; ++j) {
@@ -125,10 +125,10 @@ TEST_P(WeightedSumsTest, NanComesOutWhereItGoesIn) {
 
 TEST_P(WeightedSumsTest, SubnormalsAndNegativeZeroAreKept) {
   // -0 + 2^-149 * -0 = -0; 2^-149 * 1; 2^-149 * 2^-149 = 2^-298.
-  const Matrix<float> x(1, 3, {-0.0f, 1.0f, 0x1p-149f});
-  Matrix<double> sums = Matrix<double>::Zeros(1, 3);
+  const base::Matrix<float> x(1, 3, {-0.0f, 1.0f, 0x1p-149f});
+  base::Matrix<double> sums = base::Matrix<double>::Zeros(1, 3);
   for (double& sum : sums.values()) sum = -0.0;
-  const Matrix<float> y(1, 1, {0x1p-149f});
+  const base::Matrix<float> y(1, 1, {0x1p-149f});
   AddWeightedProducts(y.view(), x.view(), {1.0f}, sums, pool());
   EXPECT_TRUE(std::signbit(sums.Row(0)[0]));
   EXPECT_THAT(sums.Row(0), ElementsAre(0.0, 0x1p-149, 0x1p-298));
@@ -140,8 +140,8 @@ TEST_P(WeightedSumsTest, Golden) {
   targets.Fill("targets");
   inputs.Fill("inputs");
   const std::vector<float> weights = RandomWeights(37, "weights");
-  Matrix<double> gram = Matrix<double>::Zeros(45, 45);
-  Matrix<double> sums = Matrix<double>::Zeros(19, 45);
+  base::Matrix<double> gram = base::Matrix<double>::Zeros(45, 45);
+  base::Matrix<double> sums = base::Matrix<double>::Zeros(19, 45);
   AddWeightedGram(inputs.view(), weights, gram, pool());
   AddWeightedProducts(targets.view(), inputs.view(), weights, sums, pool());
   EXPECT_EQ(Digest<double>(gram.values()), "7f14d8e9dfce5e18");
@@ -153,9 +153,9 @@ INSTANTIATE_TEST_SUITE_P(All, WeightedSumsTest, ValuesIn(KernelMachines()),
 
 // 2 * 3 * 3 = 18 of the first token, 0.5 * 4 * 4 = 8 of the second.
 TEST(AddWeightedGramTest, SmallSums) {
-  ThreadPool pool(1);
-  const Matrix<float> x(2, 2, {3.0f, 1.0f, 4.0f, -2.0f});
-  Matrix<double> gram = Matrix<double>::Zeros(2, 2);
+  base::ThreadPool pool(1);
+  const base::Matrix<float> x(2, 2, {3.0f, 1.0f, 4.0f, -2.0f});
+  base::Matrix<double> gram = base::Matrix<double>::Zeros(2, 2);
   AddWeightedGram(x.view(), {2.0f, 0.5f}, gram, pool);
   EXPECT_EQ(gram.Row(0)[0], 26.0);
   EXPECT_EQ(gram.Row(1)[0], 2.0);  // 2 * 1 * 3 - 0.5 * 2 * 4
@@ -164,14 +164,14 @@ TEST(AddWeightedGramTest, SmallSums) {
 }
 
 TEST(AddWeightedProductsTest, SmallSums) {
-  ThreadPool pool(1);
-  const Matrix<float> y(2, 1, {5.0f, 7.0f});
-  const Matrix<float> x(2, 2, {3.0f, 1.0f, 4.0f, -2.0f});
-  Matrix<double> sums(1, 2, {100.0, 200.0});
+  base::ThreadPool pool(1);
+  const base::Matrix<float> y(2, 1, {5.0f, 7.0f});
+  const base::Matrix<float> x(2, 2, {3.0f, 1.0f, 4.0f, -2.0f});
+  base::Matrix<double> sums(1, 2, {100.0, 200.0});
   AddWeightedProducts(y.view(), x.view(), {2.0f, 0.5f}, sums, pool);
   // 144 = 100 + 2 * 5 * 3 + 0.5 * 7 * 4; 203 = 200 + 2 * 5 * 1 - 0.5 * 7 * 2.
   EXPECT_THAT(sums.Row(0), ElementsAre(144.0, 203.0));
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::kernels

@@ -17,7 +17,7 @@
 
 #ifndef MOE_KERNELS_SUMS_ADD_FIXED_POINTS_ONCE_
 #define MOE_KERNELS_SUMS_ADD_FIXED_POINTS_ONCE_
-namespace moe::internal {
+namespace moe::kernels::internal {
 
 // Adds the values [begin, end) one by one. Returns where it stopped.
 inline int64_t AddOneByOne(const double* values, int64_t begin, int64_t end,
@@ -32,11 +32,11 @@ inline int64_t AddOneByOne(const double* values, int64_t begin, int64_t end,
   return end;
 }
 
-}  // namespace moe::internal
+}  // namespace moe::kernels::internal
 #endif  // MOE_KERNELS_SUMS_ADD_FIXED_POINTS_ONCE_
 
 HWY_BEFORE_NAMESPACE();
-namespace moe {
+namespace moe::kernels {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -128,11 +128,11 @@ int64_t AddAll(const double* values, int64_t count, int fraction_bits,
 #endif
 
 }  // namespace HWY_NAMESPACE
-}  // namespace moe
+}  // namespace moe::kernels
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace moe {
+namespace moe::kernels {
 namespace scalar {
 namespace {
 
@@ -156,5 +156,5 @@ int64_t AddFixedPoints(absl::Span<const double> values, int fraction_bits,
                                    fraction_bits, sums.data());
 }
 
-}  // namespace moe
+}  // namespace moe::kernels
 #endif  // HWY_ONCE

@@ -8,7 +8,7 @@
 #include "absl/types/span.h"
 #include "moe/kernels/sums/wide_integer.h"
 
-namespace moe {
+namespace moe::kernels {
 
 // sums[i] += ToFixedPoint(values[i], fraction_bits), for i in ascending order.
 // Stops at the first i whose value is NaN or infinite or whose sum would
@@ -18,6 +18,6 @@ namespace moe {
 int64_t AddFixedPoints(absl::Span<const double> values, int fraction_bits,
                        absl::Span<Int128> sums);
 
-}  // namespace moe
+}  // namespace moe::kernels
 
 #endif  // MOE_KERNELS_SUMS_ADD_FIXED_POINTS_H_

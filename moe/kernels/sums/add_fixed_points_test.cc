@@ -13,15 +13,15 @@
 #include "moe/kernels/sums/wide_integer.h"
 #include "moe/kernels/testing/kernel_test.h"
 
-namespace moe {
+namespace moe::kernels {
 namespace {
 
-using ::moe::testing::KernelMachineName;
-using ::moe::testing::KernelMachines;
-using ::moe::testing::UniformDouble;
+using ::moe::base::testing::UniformDouble;
+using ::moe::kernels::testing::KernelMachineName;
+using ::moe::kernels::testing::KernelMachines;
 using ::testing::ValuesIn;
 
-using AddFixedPointsTest = ::moe::testing::KernelTest;
+using AddFixedPointsTest = ::moe::kernels::testing::KernelTest;
 
 // By the definition.
 int64_t Want(const std::vector<double>& values, int fraction_bits,
@@ -45,7 +45,7 @@ void ExpectTheDefinition(const std::vector<double>& values, int fraction_bits,
   EXPECT_TRUE(got == want);
 }
 
-Int128 RandomInt128(RandomStream& stream) {
+Int128 RandomInt128(base::RandomStream& stream) {
   const auto high = static_cast<Uint128>(stream.NextUint64()) << 64;
   // With any length, so that some sums are near their range's ends.
   return static_cast<Int128>(high | stream.NextUint64()) >>
@@ -54,7 +54,7 @@ Int128 RandomInt128(RandomStream& stream) {
 
 // Exponents about the unit, signs, zeros, and every length's tail.
 TEST_P(AddFixedPointsTest, AreTheDefinition) {
-  RandomStream stream(/*seed=*/1, "fixed points");
+  base::RandomStream stream(/*seed=*/1, "fixed points");
   for (int round = 0; round < 400; ++round) {
     const auto fraction_bits = static_cast<int>(stream.UniformInt(128));
     const auto size = static_cast<size_t>(stream.UniformInt(40));
@@ -127,4 +127,4 @@ INSTANTIATE_TEST_SUITE_P(All, AddFixedPointsTest, ValuesIn(KernelMachines()),
                          KernelMachineName);
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::kernels

@@ -19,7 +19,7 @@
 #include "moe/kernels/sums/chunk_kernels.h"
 #include "moe/kernels/sums/chunked_sums.h"
 
-namespace moe {
+namespace moe::kernels {
 namespace {
 
 using internal::ChunkedSums;
@@ -77,10 +77,10 @@ CentroidSums::CentroidSums(const Options& options)
             options.num_features + 1) {}
 
 absl::Status CentroidSums::Add(int64_t first_token,
-                               MatrixView<const float> rows,
+                               base::MatrixView<const float> rows,
                                absl::Span<const int32_t> clusters,
                                absl::Span<const float> weights,
-                               ThreadPool& pool) {
+                               base::ThreadPool& pool) {
   MOE_CHECK(static_cast<int64_t>(clusters.size()) == rows.rows);
   MOE_CHECK(weights.empty() || weights.size() == clusters.size());
   MOE_RETURN_IF_ERROR(
@@ -90,7 +90,7 @@ absl::Status CentroidSums::Add(int64_t first_token,
 
 absl::Status CentroidSums::Regroup(const CentroidTokens& tokens,
                                    absl::Span<const int32_t> old_clusters,
-                                   ThreadPool& pool) {
+                                   base::ThreadPool& pool) {
   const auto [first_token, rows, clusters, weights] = tokens;
   const auto num_tokens = static_cast<size_t>(rows.rows);
   MOE_CHECK(clusters.size() == num_tokens && old_clusters.size() == num_tokens);
@@ -158,4 +158,4 @@ absl::StatusOr<CentroidSums> CentroidSums::Parse(absl::string_view bytes) {
   return CentroidSums(std::move(sums));
 }
 
-}  // namespace moe
+}  // namespace moe::kernels

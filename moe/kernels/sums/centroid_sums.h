@@ -27,7 +27,7 @@
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/sums/chunked_sums.h"
 
-namespace moe {
+namespace moe::kernels {
 
 // Range 2^63, about 9.2e18; resolution 2^-64, about 5e-20: for the coordinates
 // and weights of any model.
@@ -36,7 +36,7 @@ inline constexpr int kCentroidFractionBits = 64;
 // Tokens [first_token, first_token + num_tokens).
 struct CentroidTokens {
   int64_t first_token = 0;
-  MatrixView<const float> rows;        // [num_tokens, num_features]
+  base::MatrixView<const float> rows;  // [num_tokens, num_features]
   absl::Span<const int32_t> clusters;  // [num_tokens]
   // [num_tokens] or empty, which stands for ones.
   absl::Span<const float> weights;
@@ -69,9 +69,9 @@ class CentroidSums {
   // feature, if a number is NaN or infinite, and OutOfRange if a sum leaves its
   // range: the object is then not valid, and every later call returns the same
   // error.
-  absl::Status Add(int64_t first_token, MatrixView<const float> rows,
+  absl::Status Add(int64_t first_token, base::MatrixView<const float> rows,
                    absl::Span<const int32_t> clusters,
-                   absl::Span<const float> weights, ThreadPool& pool);
+                   absl::Span<const float> weights, base::ThreadPool& pool);
 
   // Moves tokens that were added with `old_clusters` to tokens.clusters. The
   // sums are then, to the bit, those that Add gives for tokens.clusters. A
@@ -84,7 +84,7 @@ class CentroidSums {
   // that. Errors are those of Add.
   absl::Status Regroup(const CentroidTokens& tokens,
                        absl::Span<const int32_t> old_clusters,
-                       ThreadPool& pool);
+                       base::ThreadPool& pool);
 
   // As for FeatureSums.
   absl::Status Finish();
@@ -112,6 +112,6 @@ class CentroidSums {
   internal::ChunkedSums sums_;
 };
 
-}  // namespace moe
+}  // namespace moe::kernels
 
 #endif  // MOE_KERNELS_SUMS_CENTROID_SUMS_H_

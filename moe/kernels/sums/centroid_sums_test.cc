@@ -22,24 +22,24 @@
 #include "moe/kernels/sums/token_ranges.h"
 #include "moe/kernels/testing/kernel_test.h"
 
-namespace moe {
+namespace moe::kernels {
 namespace {
 
-using ::moe::testing::BitsEqual;
-using ::moe::testing::CutIntoBatches;
-using ::moe::testing::CutIntoShards;
-using ::moe::testing::Digest;
-using ::moe::testing::KernelMachineName;
-using ::moe::testing::KernelMachines;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TestMatrix;
+using ::moe::base::testing::StatusIs;
+using ::moe::kernels::testing::BitsEqual;
+using ::moe::kernels::testing::CutIntoBatches;
+using ::moe::kernels::testing::CutIntoShards;
+using ::moe::kernels::testing::Digest;
+using ::moe::kernels::testing::KernelMachineName;
+using ::moe::kernels::testing::KernelMachines;
+using ::moe::kernels::testing::TestMatrix;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::ValuesIn;
 
 using Term = CentroidSums::Term;
-using CentroidSumsTest = ::moe::testing::KernelTest;
-using GoldenTest = ::moe::testing::KernelTest;
+using CentroidSumsTest = ::moe::kernels::testing::KernelTest;
+using GoldenTest = ::moe::kernels::testing::KernelTest;
 
 // Tokens with clusters and weights.
 struct Tokens {
@@ -47,7 +47,7 @@ struct Tokens {
       : x(num_tokens, num_features, num_features % 2, num_features % 2 * 3),
         clusters(static_cast<size_t>(num_tokens)) {
     x.Fill("x");
-    RandomStream stream(1, "clusters");
+    base::RandomStream stream(1, "clusters");
     for (int32_t& cluster : clusters) {
       cluster = static_cast<int32_t>(
           stream.UniformInt(static_cast<uint64_t>(num_clusters)));
@@ -59,7 +59,7 @@ struct Tokens {
 
   // Those from `first_token` on, of which `range` is added.
   absl::Status AddTo(CentroidSums& sums, int64_t first_token, TokenRange range,
-                     bool is_weighted, ThreadPool& pool) const {
+                     bool is_weighted, base::ThreadPool& pool) const {
     const size_t begin = static_cast<size_t>(range.begin - first_token);
     const size_t count = static_cast<size_t>(range.end - range.begin);
     return sums.Add(
@@ -110,7 +110,7 @@ TEST_P(CentroidSumsTest, BatchesAndShardsChangeNothing) {
   MOE_ASSERT_OK(tokens.AddTo(whole, kFirst, {kFirst, kFirst + kTokens},
                              /*is_weighted=*/true, pool()));
   MOE_ASSERT_OK(whole.Finish());
-  RandomStream stream(1, "cuts");
+  base::RandomStream stream(1, "cuts");
   for (int repetition = 0; repetition < 5; ++repetition) {
     CentroidSums merged(options);
     for (const TokenRange shard :
@@ -143,7 +143,7 @@ TEST_P(CentroidSumsTest, RegroupGivesWhatAddGives) {
         CentroidSums sums(options);
         MOE_ASSERT_OK(tokens.AddTo(sums, kFirst, all, is_weighted, pool()));
         MOE_ASSERT_OK(sums.Finish());
-        RandomStream stream(1, "regroup");
+        base::RandomStream stream(1, "regroup");
         // One token, none, some, all.
         for (const uint64_t one_in : {1000, 0, 20, 1}) {
           const std::vector<int32_t> old_clusters = tokens.clusters;
@@ -313,4 +313,4 @@ TEST(CentroidSumsParseTest, RefusesOtherSumsAndShapes) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::kernels

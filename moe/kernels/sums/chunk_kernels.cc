@@ -14,7 +14,7 @@
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace moe {
+namespace moe::kernels {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -163,11 +163,11 @@ void AddChunkRowsVector(ChunkTerm term, const ChunkRows& chunk, double* sums,
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace moe
+}  // namespace moe::kernels
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace moe {
+namespace moe::kernels {
 namespace {
 
 HWY_EXPORT(AddChunkRowsVector);
@@ -212,5 +212,5 @@ void AddChunkRows(ChunkTerm term, const ChunkRows& chunk, double* sums,
   }
 }
 
-}  // namespace moe
+}  // namespace moe::kernels
 #endif  // HWY_ONCE

@@ -9,7 +9,7 @@
 
 #include <cstdint>
 
-namespace moe {
+namespace moe::kernels {
 
 // What a row adds to a column's doubles.
 enum class ChunkTerm {
@@ -40,6 +40,6 @@ struct ChunkRows {
 void AddChunkRows(ChunkTerm term, const ChunkRows& chunk, double* sums,
                   int64_t sums_stride);
 
-}  // namespace moe
+}  // namespace moe::kernels
 
 #endif  // MOE_KERNELS_SUMS_CHUNK_KERNELS_H_

@@ -9,16 +9,16 @@
 #include "gtest/gtest.h"
 #include "moe/kernels/testing/kernel_test.h"
 
-namespace moe {
+namespace moe::kernels {
 namespace {
 
-using ::moe::testing::BitsEqual;
-using ::moe::testing::KernelMachineName;
-using ::moe::testing::KernelMachines;
-using ::moe::testing::TestMatrix;
+using ::moe::kernels::testing::BitsEqual;
+using ::moe::kernels::testing::KernelMachineName;
+using ::moe::kernels::testing::KernelMachines;
+using ::moe::kernels::testing::TestMatrix;
 using ::testing::ValuesIn;
 
-using ChunkKernelsTest = ::moe::testing::KernelTest;
+using ChunkKernelsTest = ::moe::kernels::testing::KernelTest;
 
 constexpr double kStart = 0.3;
 
@@ -107,4 +107,4 @@ INSTANTIATE_TEST_SUITE_P(All, ChunkKernelsTest, ValuesIn(KernelMachines()),
                          KernelMachineName);
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::kernels

@@ -29,7 +29,7 @@
 #include "moe/kernels/sums/token_ranges.h"
 #include "moe/kernels/sums/wide_integer.h"
 
-namespace moe::internal {
+namespace moe::kernels::internal {
 namespace {
 
 // The columns of a task. Fewer tasks read rows in longer runs: one task of 4096
@@ -256,7 +256,8 @@ std::vector<uint8_t> ChunkedSums::OrderByGroup(
   return order;
 }
 
-absl::Status ChunkedSums::Add(const ChunkedRows& input, ThreadPool& pool) {
+absl::Status ChunkedSums::Add(const ChunkedRows& input,
+                              base::ThreadPool& pool) {
   MOE_CHECK(input.rows.cols + (kind_->is_grouped ? 1 : 0) == num_columns());
   MOE_RETURN_IF_ERROR(status_);
   if (input.rows.rows == 0) return absl::OkStatus();
@@ -271,7 +272,7 @@ absl::Status ChunkedSums::Add(const ChunkedRows& input, ThreadPool& pool) {
 
 absl::Status ChunkedSums::Regroup(const ChunkedRows& input,
                                   absl::Span<const int32_t> old_groups,
-                                  ThreadPool& pool) {
+                                  base::ThreadPool& pool) {
   MOE_CHECK(kind_->is_grouped && input.rows.cols + 1 == num_columns());
   MOE_CHECK(input.first_token % kTokensPerChunk == 0 && open_end_ < 0);
   MOE_RETURN_IF_ERROR(status_);
@@ -370,7 +371,7 @@ ChunkTerm ChunkedSums::TermOf(const ChunkedRows& input) const {
 }
 
 absl::Status ChunkedSums::ForEachBlock(
-    const ChunkedRows& input, ThreadPool& pool,
+    const ChunkedRows& input, base::ThreadPool& pool,
     absl::FunctionRef<void(int64_t, int64_t, Problem&)> add) {
   open_.resize(static_cast<size_t>(num_groups() * parts() * num_columns()));
   const int64_t grain =
@@ -563,4 +564,4 @@ absl::StatusOr<ChunkedSums> ChunkedSums::Parse(
       ", found ", record.kind));
 }
 
-}  // namespace moe::internal
+}  // namespace moe::kernels::internal

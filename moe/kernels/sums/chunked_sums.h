@@ -25,7 +25,7 @@
 #include "moe/kernels/sums/sums_record.h"
 #include "moe/kernels/sums/wide_integer.h"
 
-namespace moe::internal {
+namespace moe::kernels::internal {
 
 // What differs between the classes. Its objects are constants.
 struct ChunkedSumsKind {
@@ -45,9 +45,9 @@ std::string FeatureName(int64_t feature);
 
 struct ChunkedRows {
   int64_t first_token = 0;
-  MatrixView<const float> rows;      // [num_tokens, num_features]
-  absl::Span<const int32_t> groups;  // [num_tokens] if is_grouped; checked.
-  absl::Span<const float> weights;   // [num_tokens], or empty for 1; finite.
+  base::MatrixView<const float> rows;  // [num_tokens, num_features]
+  absl::Span<const int32_t> groups;    // [num_tokens] if is_grouped; checked.
+  absl::Span<const float> weights;     // [num_tokens], or empty for 1; finite.
 };
 
 class ChunkedSums {
@@ -60,12 +60,13 @@ class ChunkedSums {
   // the last call nor are of new chunks. InvalidArgument if a value is NaN or
   // infinite, and OutOfRange if a sum leaves its range: the object is then not
   // valid, and every later call returns the same error.
-  absl::Status Add(const ChunkedRows& input, ThreadPool& pool);
+  absl::Status Add(const ChunkedRows& input, base::ThreadPool& pool);
   // Moves tokens from `old_groups` to those of `input`. The tokens must be
   // whole chunks that were summed and closed, here or in an object that this
   // one will be merged with. Errors as for Add.
   absl::Status Regroup(const ChunkedRows& input,
-                       absl::Span<const int32_t> old_groups, ThreadPool& pool);
+                       absl::Span<const int32_t> old_groups,
+                       base::ThreadPool& pool);
   // Closes the open chunk. More chunks may be added after it.
   absl::Status Finish();
   absl::Status Merge(const ChunkedSums& other);
@@ -139,7 +140,7 @@ class ChunkedSums {
                                   absl::Span<const int32_t> old_groups);
   // Runs `add` for blocks of columns on the threads of the pool.
   absl::Status ForEachBlock(
-      const ChunkedRows& input, ThreadPool& pool,
+      const ChunkedRows& input, base::ThreadPool& pool,
       absl::FunctionRef<void(int64_t, int64_t, Problem&)> add);
 
   // These run for a block of columns, [begin, end).
@@ -172,6 +173,6 @@ class ChunkedSums {
   std::vector<double> open_;
 };
 
-}  // namespace moe::internal
+}  // namespace moe::kernels::internal
 
 #endif  // MOE_KERNELS_SUMS_CHUNKED_SUMS_H_

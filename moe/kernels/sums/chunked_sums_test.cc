@@ -17,13 +17,13 @@
 #include "moe/kernels/sums/sums_record.h"
 #include "moe/kernels/testing/kernel_test.h"
 
-namespace moe::internal {
+namespace moe::kernels::internal {
 namespace {
 
-using ::moe::testing::KernelMachineName;
-using ::moe::testing::KernelMachines;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TestMatrix;
+using ::moe::base::testing::StatusIs;
+using ::moe::kernels::testing::KernelMachineName;
+using ::moe::kernels::testing::KernelMachines;
+using ::moe::kernels::testing::TestMatrix;
 using ::testing::HasSubstr;
 using ::testing::ValuesIn;
 
@@ -39,11 +39,11 @@ constexpr int64_t kFeatures = 600;  // More than one block, with 3 threads.
 
 ChunkedSums Plain(int bits = kBits) { return {kPlain, {bits}, kFeatures}; }
 
-using ChunkedSumsTest = ::moe::testing::KernelTest;
+using ChunkedSumsTest = ::moe::kernels::testing::KernelTest;
 
 TEST_P(ChunkedSumsTest, TokensComeInRunsThatStartAtChunks) {
   TestMatrix x(200, kFeatures);
-  const MatrixView<const float> rows = x.view();
+  const base::MatrixView<const float> rows = x.view();
   ChunkedSums sums = Plain();
   const auto add = [&](int64_t first, int64_t count) {
     return sums.Add({first, rows.Rows(0, count), {}, {}}, pool());
@@ -121,7 +121,7 @@ TEST_P(ChunkedSumsTest, NamesTheFirstSumThatLeavesItsRange) {
 
 TEST_P(ChunkedSumsTest, OverflowAcrossChunksAndMerges) {
   TestMatrix x(384, kFeatures);
-  const MatrixView<const float> rows = x.view();
+  const base::MatrixView<const float> rows = x.view();
   for (const int64_t r : {0, 128, 256}) x.view().Row(r)[9] = 0x1p26f;
   // 2^26 + 2^26 is 2^27, just out of range; -2^27 is just in it.
   ChunkedSums sums = Plain(100);
@@ -195,4 +195,4 @@ INSTANTIATE_TEST_SUITE_P(All, ChunkedSumsTest, ValuesIn(KernelMachines()),
                          KernelMachineName);
 
 }  // namespace
-}  // namespace moe::internal
+}  // namespace moe::kernels::internal

@@ -17,7 +17,7 @@
 #include "moe/kernels/sums/chunk_kernels.h"
 #include "moe/kernels/sums/chunked_sums.h"
 
-namespace moe {
+namespace moe::kernels {
 namespace {
 
 using internal::ChunkedSums;
@@ -42,8 +42,9 @@ FeatureSums::FeatureSums(const Options& options)
     : sums_(KindOf(options.term), {options.fraction_bits},
             options.num_features) {}
 
-absl::Status FeatureSums::Add(int64_t first_token, MatrixView<const float> rows,
-                              ThreadPool& pool) {
+absl::Status FeatureSums::Add(int64_t first_token,
+                              base::MatrixView<const float> rows,
+                              base::ThreadPool& pool) {
   return sums_.Add({first_token, rows, {}, {}}, pool);
 }
 
@@ -80,4 +81,4 @@ absl::StatusOr<FeatureSums> FeatureSums::Parse(absl::string_view bytes) {
   return FeatureSums(std::move(sums));
 }
 
-}  // namespace moe
+}  // namespace moe::kernels

@@ -44,7 +44,7 @@
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/sums/chunked_sums.h"
 
-namespace moe {
+namespace moe::kernels {
 
 // Range 2^47, about 1.4e14; resolution 2^-80, about 8e-25. This is enough for
 // 1e9 tokens with scores of 1e5 each, and for scores of 1e-12, of which the
@@ -71,8 +71,8 @@ class FeatureSums {
   // tokens now. InvalidArgument, with the first such token and feature, if a
   // number is NaN or infinite, and OutOfRange if a sum leaves its range: the
   // object is then not valid, and every later call returns the same error.
-  absl::Status Add(int64_t first_token, MatrixView<const float> rows,
-                   ThreadPool& pool);
+  absl::Status Add(int64_t first_token, base::MatrixView<const float> rows,
+                   base::ThreadPool& pool);
 
   // Closes the open chunk, if there is one. OutOfRange as above.
   absl::Status Finish();
@@ -101,6 +101,6 @@ class FeatureSums {
   internal::ChunkedSums sums_;
 };
 
-}  // namespace moe
+}  // namespace moe::kernels
 
 #endif  // MOE_KERNELS_SUMS_FEATURE_SUMS_H_

@@ -21,26 +21,26 @@
 #include "moe/kernels/sums/token_ranges.h"
 #include "moe/kernels/testing/kernel_test.h"
 
-namespace moe {
+namespace moe::kernels {
 namespace {
 
-using ::moe::testing::BitsEqual;
-using ::moe::testing::CutIntoBatches;
-using ::moe::testing::CutIntoShards;
-using ::moe::testing::Digest;
-using ::moe::testing::KernelMachineName;
-using ::moe::testing::KernelMachines;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TestMatrix;
+using ::moe::base::testing::StatusIs;
+using ::moe::kernels::testing::BitsEqual;
+using ::moe::kernels::testing::CutIntoBatches;
+using ::moe::kernels::testing::CutIntoShards;
+using ::moe::kernels::testing::Digest;
+using ::moe::kernels::testing::KernelMachineName;
+using ::moe::kernels::testing::KernelMachines;
+using ::moe::kernels::testing::TestMatrix;
 using ::testing::HasSubstr;
 using ::testing::ValuesIn;
 
 using Term = FeatureSums::Term;
-using FeatureSumsTest = ::moe::testing::KernelTest;
-using GoldenTest = ::moe::testing::KernelTest;
+using FeatureSumsTest = ::moe::kernels::testing::KernelTest;
+using GoldenTest = ::moe::kernels::testing::KernelTest;
 
 FeatureSums AddAll(const FeatureSums::Options& options, int64_t first_token,
-                   MatrixView<const float> rows, ThreadPool& pool) {
+                   base::MatrixView<const float> rows, base::ThreadPool& pool) {
   FeatureSums sums(options);
   MOE_EXPECT_OK(sums.Add(first_token, rows, pool));
   MOE_EXPECT_OK(sums.Finish());
@@ -87,9 +87,9 @@ TEST_P(FeatureSumsTest, BatchesAndShardsChangeNothing) {
   const FeatureSums::Options options = {33, Term::kAbsolute};
   TestMatrix x(kTokens, 33);
   x.Fill("x");
-  const MatrixView<const float> rows = x.view();
+  const base::MatrixView<const float> rows = x.view();
   const FeatureSums whole = AddAll(options, kFirst, rows, pool());
-  RandomStream stream(1, "cuts");
+  base::RandomStream stream(1, "cuts");
   for (int repetition = 0; repetition < 5; ++repetition) {
     FeatureSums merged(options);
     for (const TokenRange shard :
@@ -178,7 +178,7 @@ TEST(FeatureSumsParseTest, RefusesOtherSums) {
 }
 
 TEST(FeatureSumsDeathTest, ResultsAreOfFinishedSums) {
-  ThreadPool pool(1);
+  base::ThreadPool pool(1);
   TestMatrix x(3, 2);
   FeatureSums sums({2});
   MOE_EXPECT_OK(sums.Add(0, x.view(), pool));
@@ -189,4 +189,4 @@ TEST(FeatureSumsDeathTest, ResultsAreOfFinishedSums) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::kernels

@@ -3,7 +3,7 @@
 #include "moe/base/check.h"
 #include "moe/kernels/sums/wide_integer.h"
 
-namespace moe {
+namespace moe::kernels {
 
 double FixedPointToDouble(Int128 value, int fraction_bits) {
   MOE_CHECK(0 <= fraction_bits && fraction_bits <= kMaxFractionBits);
@@ -11,4 +11,4 @@ double FixedPointToDouble(Int128 value, int fraction_bits) {
   return value < 0 ? -magnitude : magnitude;
 }
 
-}  // namespace moe
+}  // namespace moe::kernels

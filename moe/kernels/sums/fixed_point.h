@@ -13,7 +13,7 @@
 
 #include "moe/kernels/sums/wide_integer.h"
 
-namespace moe {
+namespace moe::kernels {
 
 inline constexpr int kMaxFractionBits = 127;
 
@@ -64,6 +64,6 @@ inline bool AddFixedPoint(Int128 addend, Int128& sum) {
 // `fraction_bits` must be in [0, kMaxFractionBits].
 double FixedPointToDouble(Int128 value, int fraction_bits);
 
-}  // namespace moe
+}  // namespace moe::kernels
 
 #endif  // MOE_KERNELS_SUMS_FIXED_POINT_H_

@@ -11,17 +11,17 @@
 #include "moe/base/testing/uniform_double.h"
 #include "moe/kernels/sums/wide_integer.h"
 
-namespace moe {
+namespace moe::kernels {
 namespace {
 
-using ::moe::testing::UniformDouble;
+using ::moe::base::testing::UniformDouble;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr Int128 kLargest = static_cast<Int128>(~Uint128{0} >> 1);
 
 // std::nearbyint rounds ties to even; from 2^52 on, a double is an integer.
 TEST(ToFixedPointTest, RoundsAsNearbyint) {
-  RandomStream stream(1, "fixed point");
+  base::RandomStream stream(1, "fixed point");
   for (int i = 0; i < 300000; ++i) {
     const int bits = static_cast<int>(stream.UniformInt(128));
     const int exponent = static_cast<int>(stream.UniformInt(200)) - 70 - bits;
@@ -99,7 +99,7 @@ TEST(AddFixedPointTest, RefusesToOverflow) {
 }
 
 TEST(FixedPointToDoubleTest, RoundsAsTheCompiler) {
-  RandomStream stream(1, "back");
+  base::RandomStream stream(1, "back");
   for (int i = 0; i < 100000; ++i) {
     const Uint128 high = stream.NextUint64();
     const Int128 value =
@@ -114,7 +114,7 @@ TEST(FixedPointToDoubleTest, RoundsAsTheCompiler) {
 }
 
 TEST(FixedPointToDoubleTest, UndoesToFixedPoint) {
-  RandomStream stream(1, "round trip");
+  base::RandomStream stream(1, "round trip");
   for (int i = 0; i < 10000; ++i) {
     const double value = 2.0 * UniformDouble(stream) - 1.0;
     Int128 fixed;
@@ -124,4 +124,4 @@ TEST(FixedPointToDoubleTest, UndoesToFixedPoint) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::kernels

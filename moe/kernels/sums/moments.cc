@@ -18,7 +18,7 @@
 #include "moe/kernels/sums/chunked_sums.h"
 #include "moe/kernels/sums/wide_integer.h"
 
-namespace moe {
+namespace moe::kernels {
 namespace {
 
 using internal::ChunkedSums;
@@ -67,8 +67,9 @@ double Variance(Int128 sum, Int128 square_sum, int64_t num_tokens) {
 Moments::Moments(int64_t num_features)
     : sums_(kKind, FractionBits(), num_features) {}
 
-absl::Status Moments::Add(int64_t first_token, MatrixView<const float> rows,
-                          ThreadPool& pool) {
+absl::Status Moments::Add(int64_t first_token,
+                          base::MatrixView<const float> rows,
+                          base::ThreadPool& pool) {
   return sums_.Add({first_token, rows, {}, {}}, pool);
 }
 
@@ -117,4 +118,4 @@ absl::StatusOr<Moments> Moments::Parse(absl::string_view bytes) {
   return Moments(std::move(sums));
 }
 
-}  // namespace moe
+}  // namespace moe::kernels

@@ -23,7 +23,7 @@
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/sums/chunked_sums.h"
 
-namespace moe {
+namespace moe::kernels {
 
 class Moments {
  public:
@@ -45,8 +45,8 @@ class Moments {
   // feature, if a number is NaN or infinite, and OutOfRange if a sum leaves its
   // range: the object is then not valid, and every later call returns the same
   // error.
-  absl::Status Add(int64_t first_token, MatrixView<const float> rows,
-                   ThreadPool& pool);
+  absl::Status Add(int64_t first_token, base::MatrixView<const float> rows,
+                   base::ThreadPool& pool);
 
   // As for FeatureSums.
   absl::Status Finish();
@@ -77,6 +77,6 @@ class Moments {
   internal::ChunkedSums sums_;
 };
 
-}  // namespace moe
+}  // namespace moe::kernels
 
 #endif  // MOE_KERNELS_SUMS_MOMENTS_H_

@@ -22,26 +22,26 @@
 #include "moe/kernels/sums/wide_integer.h"
 #include "moe/kernels/testing/kernel_test.h"
 
-namespace moe {
+namespace moe::kernels {
 namespace {
 
-using ::moe::testing::BitsEqual;
-using ::moe::testing::CutIntoBatches;
-using ::moe::testing::CutIntoShards;
-using ::moe::testing::Digest;
-using ::moe::testing::KernelMachineName;
-using ::moe::testing::KernelMachines;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TestMatrix;
+using ::moe::base::testing::StatusIs;
+using ::moe::kernels::testing::BitsEqual;
+using ::moe::kernels::testing::CutIntoBatches;
+using ::moe::kernels::testing::CutIntoShards;
+using ::moe::kernels::testing::Digest;
+using ::moe::kernels::testing::KernelMachineName;
+using ::moe::kernels::testing::KernelMachines;
+using ::moe::kernels::testing::TestMatrix;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::ValuesIn;
 
-using MomentsTest = ::moe::testing::KernelTest;
-using GoldenTest = ::moe::testing::KernelTest;
+using MomentsTest = ::moe::kernels::testing::KernelTest;
+using GoldenTest = ::moe::kernels::testing::KernelTest;
 
-Moments AddAll(int64_t first_token, MatrixView<const float> rows,
-               ThreadPool& pool) {
+Moments AddAll(int64_t first_token, base::MatrixView<const float> rows,
+               base::ThreadPool& pool) {
   Moments moments(rows.cols);
   MOE_EXPECT_OK(moments.Add(first_token, rows, pool));
   MOE_EXPECT_OK(moments.Finish());
@@ -84,9 +84,9 @@ TEST_P(MomentsTest, BatchesAndShardsChangeNothing) {
   constexpr int64_t kTokens = 1500;
   TestMatrix x(kTokens, 33);
   x.Fill("x");
-  const MatrixView<const float> rows = x.view();
+  const base::MatrixView<const float> rows = x.view();
   const Moments whole = AddAll(kFirst, rows, pool());
-  RandomStream stream(1, "cuts");
+  base::RandomStream stream(1, "cuts");
   for (int repetition = 0; repetition < 5; ++repetition) {
     Moments merged(33);
     for (const TokenRange shard :
@@ -153,7 +153,7 @@ INSTANTIATE_TEST_SUITE_P(All, GoldenTest, ValuesIn(KernelMachines()),
 // sum to about 1e21, and n times that is about 1e28.
 TEST(MomentsAccuracyTest, SmallDeviationBesideALargeMean) {
   constexpr int64_t kTokens = 10'000'000;
-  RandomStream stream(1, "small deviation");
+  base::RandomStream stream(1, "small deviation");
   std::vector<float> values(kTokens);
   Int128 s1 = 0, s2 = 0;
   double naive_s1 = 0.0, naive_s2 = 0.0;
@@ -168,9 +168,9 @@ TEST(MomentsAccuracyTest, SmallDeviationBesideALargeMean) {
     naive_s1 += value;
     naive_s2 += double{value} * value;
   }
-  ThreadPool pool(2);
+  base::ThreadPool pool(2);
   const Moments moments =
-      AddAll(0, MatrixView<const float>(values.data(), kTokens, 1), pool);
+      AddAll(0, base::MatrixView<const float>(values.data(), kTokens, 1), pool);
   const double n = double{kTokens};
   const double want_mean = static_cast<double>(s1) / n / 1024.0;
   const double want_variance =
@@ -230,4 +230,4 @@ TEST(MomentsDeathTest, ThereIsNoMeanOfNothing) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::kernels

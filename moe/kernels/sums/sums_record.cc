@@ -15,7 +15,7 @@
 #include "moe/kernels/sums/token_ranges.h"
 #include "moe/kernels/sums/wide_integer.h"
 
-namespace moe {
+namespace moe::kernels {
 namespace {
 
 constexpr absl::string_view kMagic = "MOE-SUMS";
@@ -90,7 +90,7 @@ absl::Status CheckSize(const Shape& shape, uint64_t size_bytes) {
 absl::Status CheckDigest(absl::string_view bytes) {
   const absl::string_view contents =
       bytes.substr(0, bytes.size() - kDigestBytes);
-  const Sha256Digest want = Sha256Of(contents);
+  const base::Sha256Digest want = base::Sha256Of(contents);
   const absl::string_view got = bytes.substr(contents.size());
   for (size_t i = 0; i < want.size(); ++i) {
     if (static_cast<uint8_t>(got[i]) != want[i]) {
@@ -113,9 +113,9 @@ absl::Status ReadTokens(Reader& reader, uint64_t num_ranges,
                                     " of tokens: expected a start ", "after ",
                                     previous_end, ", found ", begin));
     }
-    MOE_RETURN_IF_ERROR(
-        Annotate(tokens.Insert({begin, end}),
-                 absl::StrCat("malformed sums: range ", i, " of tokens")));
+    MOE_RETURN_IF_ERROR(base::Annotate(
+        tokens.Insert({begin, end}),
+        absl::StrCat("malformed sums: range ", i, " of tokens")));
     previous_end = end;
   }
   return absl::OkStatus();
@@ -164,7 +164,7 @@ std::string FormatSumsRecord(const SumsRecord& record) {
   for (const Int128 sum : record.sums) {
     AppendUint(static_cast<Uint128>(sum), 16, out);
   }
-  for (const uint8_t byte : Sha256Of(out)) {
+  for (const uint8_t byte : base::Sha256Of(out)) {
     out.push_back(static_cast<char>(byte));
   }
   return out;
@@ -208,4 +208,4 @@ absl::StatusOr<SumsRecord> ParseSumsRecord(absl::string_view bytes) {
   return record;
 }
 
-}  // namespace moe
+}  // namespace moe::kernels

@@ -37,7 +37,7 @@
 #include "moe/kernels/sums/token_ranges.h"
 #include "moe/kernels/sums/wide_integer.h"
 
-namespace moe {
+namespace moe::kernels {
 
 inline constexpr int64_t kMaxSumsDimension = int64_t{1} << 32;
 
@@ -64,6 +64,6 @@ std::string FormatSumsRecord(const SumsRecord& record);
 // can have.
 absl::StatusOr<SumsRecord> ParseSumsRecord(absl::string_view bytes);
 
-}  // namespace moe
+}  // namespace moe::kernels
 
 #endif  // MOE_KERNELS_SUMS_SUMS_RECORD_H_

@@ -14,10 +14,10 @@
 #include "moe/base/testing/status_matchers.h"
 #include "moe/kernels/sums/wide_integer.h"
 
-namespace moe {
+namespace moe::kernels {
 namespace {
 
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::StatusIs;
 using ::testing::HasSubstr;
 
 // 2 groups, 3 columns, 2 ranges with 133 tokens.
@@ -51,8 +51,8 @@ constexpr size_t kEnd = kDigest + 32;
 
 // With the digest made right.
 std::string Seal(std::string bytes) {
-  const Sha256Digest digest =
-      Sha256Of(absl::string_view(bytes).substr(0, bytes.size() - 32));
+  const base::Sha256Digest digest =
+      base::Sha256Of(absl::string_view(bytes).substr(0, bytes.size() - 32));
   for (size_t i = 0; i < 32; ++i) {
     bytes[bytes.size() - 32 + i] = static_cast<char>(digest[i]);
   }
@@ -102,7 +102,7 @@ TEST(SumsRecordTest, HasTheBytesOfTheFormat) {
             "000000000000000000000000f0ffffff"
             "00000000000000000000000000000080");
   EXPECT_EQ(absl::BytesToHexString(bytes.substr(kDigest)),
-            HexSha256Of(bytes.substr(0, kDigest)));
+            base::HexSha256Of(bytes.substr(0, kDigest)));
 }
 
 TEST(SumsRecordTest, RoundTrip) {
@@ -230,4 +230,4 @@ TEST(SumsRecordTest, RangesOfTokensAreInTheirOnlyForm) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::kernels

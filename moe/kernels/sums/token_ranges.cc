@@ -10,7 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "moe/base/status_macros.h"
 
-namespace moe {
+namespace moe::kernels {
 namespace {
 
 int64_t FirstChunk(TokenRange range) { return range.begin / kTokensPerChunk; }
@@ -104,4 +104,4 @@ int64_t TokenRanges::size() const {
   return num_tokens;
 }
 
-}  // namespace moe
+}  // namespace moe::kernels

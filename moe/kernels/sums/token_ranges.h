@@ -14,7 +14,7 @@
 
 #include "absl/status/status.h"
 
-namespace moe {
+namespace moe::kernels {
 
 // Part of the numerics contract: a change of it changes every sum over tokens.
 inline constexpr int64_t kTokensPerChunk = 128;
@@ -57,6 +57,6 @@ class TokenRanges {
   std::vector<TokenRange> ranges_;
 };
 
-}  // namespace moe
+}  // namespace moe::kernels
 
 #endif  // MOE_KERNELS_SUMS_TOKEN_RANGES_H_

@@ -10,10 +10,10 @@
 #include "moe/base/testing/status_matchers.h"
 #include "moe/kernels/sums/testing/token_cuts.h"
 
-namespace moe {
+namespace moe::kernels {
 namespace {
 
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::StatusIs;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -78,7 +78,7 @@ TEST(TokenRangesTest, TheLargestTokens) {
 }
 
 TEST(TokenRangesTest, AnyOrderOfShardsGivesTheSame) {
-  RandomStream stream(1, "shards");
+  base::RandomStream stream(1, "shards");
   for (int repetition = 0; repetition < 50; ++repetition) {
     TokenRanges tokens;
     for (const TokenRange shard : testing::CutIntoShards(stream, {256, 5000})) {
@@ -95,4 +95,4 @@ TEST(TokenRangesTest, AnyOrderOfShardsGivesTheSame) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::kernels

@@ -6,7 +6,7 @@
 
 #include "moe/base/check.h"
 
-namespace moe {
+namespace moe::kernels {
 namespace {
 
 constexpr int kMaxExponent = 512;
@@ -126,4 +126,4 @@ double QuotientToDouble(const Uint256& numerator, Uint128 denominator,
   return RoundToDouble(quotient, rest, exponent + bit);
 }
 
-}  // namespace moe
+}  // namespace moe::kernels

@@ -10,7 +10,7 @@
 #include <array>
 #include <cstdint>
 
-namespace moe {
+namespace moe::kernels {
 
 __extension__ typedef __int128 Int128;
 __extension__ typedef unsigned __int128 Uint128;
@@ -58,6 +58,6 @@ double IntegerToDouble(Uint128 value, int exponent);
 double QuotientToDouble(const Uint256& numerator, Uint128 denominator,
                         int exponent);
 
-}  // namespace moe
+}  // namespace moe::kernels
 
 #endif  // MOE_KERNELS_SUMS_WIDE_INTEGER_H_

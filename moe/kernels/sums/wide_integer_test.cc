@@ -5,14 +5,14 @@
 #include "gtest/gtest.h"
 #include "moe/base/philox.h"
 
-namespace moe {
+namespace moe::kernels {
 namespace {
 
 constexpr Uint128 kMax = ~Uint128{0};
 
 Uint128 Power(int exponent) { return Uint128{1} << exponent; }
 
-Uint128 RandomUint128(RandomStream& stream) {
+Uint128 RandomUint128(base::RandomStream& stream) {
   const Uint128 high = stream.NextUint64();
   const Uint128 value = high << 64 | stream.NextUint64();
   return value >> stream.UniformInt(128);  // Has any length.
@@ -32,7 +32,7 @@ TEST(WideIntegerTest, MultipliesTheLargest) {
 }
 
 TEST(WideIntegerTest, MultipliesAsTheCompilerWhereItCan) {
-  RandomStream stream(1, "multiply");
+  base::RandomStream stream(1, "multiply");
   for (int i = 0; i < 10000; ++i) {
     const uint64_t a = stream.NextUint64();
     const uint64_t b = stream.NextUint64();
@@ -41,7 +41,7 @@ TEST(WideIntegerTest, MultipliesAsTheCompilerWhereItCan) {
 }
 
 TEST(WideIntegerTest, MultiplicationDistributes) {
-  RandomStream stream(1, "distribute");
+  base::RandomStream stream(1, "distribute");
   for (int i = 0; i < 10000; ++i) {
     const Uint128 a = RandomUint128(stream) >> 1;
     const Uint128 b = RandomUint128(stream) >> 1;
@@ -78,7 +78,7 @@ TEST(WideIntegerTest, ShiftsAndCountsBits) {
 }
 
 TEST(IntegerToDoubleTest, RoundsAsTheCompiler) {
-  RandomStream stream(1, "to double");
+  base::RandomStream stream(1, "to double");
   for (int i = 0; i < 100000; ++i) {
     const Uint128 value = RandomUint128(stream);
     EXPECT_EQ(IntegerToDouble(value, 0), static_cast<double>(value));
@@ -104,7 +104,7 @@ TEST(IntegerToDoubleTest, TiesGoToEven) {
 // The processor's division rounds correctly; numerator and denominator times
 // the same factor have the same quotient.
 TEST(QuotientToDoubleTest, RoundsAsTheProcessor) {
-  RandomStream stream(1, "quotient");
+  base::RandomStream stream(1, "quotient");
   for (int i = 0; i < 100000; ++i) {
     const uint64_t a = stream.NextUint64() >> (11 + stream.UniformInt(53));
     const uint64_t b =
@@ -143,4 +143,4 @@ TEST(QuotientToDoubleTest, KnownValues) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::kernels

@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <limits>
 
-namespace moe::testing {
+namespace moe::kernels::testing {
 
 struct Oracle {
   double (*wide)(double);
@@ -59,6 +59,6 @@ inline Oracle CosOracle() {
           [](long double x) { return std::cos(x); }};
 }
 
-}  // namespace moe::testing
+}  // namespace moe::kernels::testing
 
 #endif  // MOE_KERNELS_TESTING_CORRECT_ROUNDING_H_

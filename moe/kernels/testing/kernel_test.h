@@ -23,7 +23,7 @@
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/simd/simd_target.h"
 
-namespace moe::testing {
+namespace moe::kernels::testing {
 
 // A SIMD target that this machine has, and a number of threads.
 struct KernelMachine {
@@ -73,10 +73,10 @@ class KernelTest : public ::testing::TestWithParam<KernelMachine> {
   ~KernelTest() override {
     MOE_CHECK(SetSimdTarget(SupportedSimdTargets().front()).ok());
   }
-  ThreadPool& pool() { return pool_; }
+  base::ThreadPool& pool() { return pool_; }
 
  private:
-  ThreadPool pool_;
+  base::ThreadPool pool_;
 };
 
 // Runs `compute(pool)` without vectors and on one thread: what every machine is
@@ -85,7 +85,7 @@ template <typename Function>
 void OnScalar(Function compute) {
   const SimdTarget before = ActiveSimdTarget();
   MOE_CHECK(SetSimdTarget(SimdTarget::kScalar).ok());
-  ThreadPool pool(1);
+  base::ThreadPool pool(1);
   compute(pool);
   MOE_CHECK(SetSimdTarget(before).ok());
 }
@@ -112,18 +112,19 @@ class TestMatrix {
     }
   }
 
-  MatrixView<float> view() {
-    return MatrixView<float>(storage_.data() + offset_, rows_, cols_, stride_);
-  }
-  MatrixView<const float> view() const {
-    return MatrixView<const float>(storage_.data() + offset_, rows_, cols_,
+  base::MatrixView<float> view() {
+    return base::MatrixView<float>(storage_.data() + offset_, rows_, cols_,
                                    stride_);
+  }
+  base::MatrixView<const float> view() const {
+    return base::MatrixView<const float>(storage_.data() + offset_, rows_,
+                                         cols_, stride_);
   }
 
   // Numbers of magnitude up to `scale`, with a few zeros of both signs and a
   // few tiny ones among them.
   TestMatrix& Fill(absl::string_view name, float scale = 1.0f) {
-    RandomStream stream(/*seed=*/1, name);
+    base::RandomStream stream(/*seed=*/1, name);
     for (int64_t r = 0; r < rows_; ++r) {
       for (float& value : view().Row(r)) {
         value = stream.UniformSymmetric(scale);
@@ -204,12 +205,12 @@ inline ::testing::AssertionResult BitsEqual(const TestMatrix& got,
 template <typename T>
 std::string Digest(absl::Span<const T> values) {
   static_assert(std::is_trivially_copyable_v<T>);
-  return HexSha256Of(
+  return base::HexSha256Of(
              absl::string_view(reinterpret_cast<const char*>(values.data()),
                                values.size() * sizeof(T)))
       .substr(0, 16);
 }
 
-}  // namespace moe::testing
+}  // namespace moe::kernels::testing
 
 #endif  // MOE_KERNELS_TESTING_KERNEL_TEST_H_

@@ -7,7 +7,7 @@
 #include <ostream>
 #include <vector>
 
-namespace moe::testing {
+namespace moe::kernels::testing {
 
 struct RowShape {
   int64_t rows;
@@ -32,6 +32,6 @@ inline std::vector<RowShape> RowShapes() {
   return shapes;
 }
 
-}  // namespace moe::testing
+}  // namespace moe::kernels::testing
 
 #endif  // MOE_KERNELS_TESTING_ROW_SHAPES_H_

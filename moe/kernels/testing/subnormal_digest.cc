@@ -18,7 +18,7 @@
 #include "moe/kernels/rows/softmax.h"
 #include "moe/kernels/testing/kernel_test.h"
 
-namespace moe::testing {
+namespace moe::kernels::testing {
 namespace {
 
 constexpr int64_t kSize = 40;
@@ -27,7 +27,7 @@ constexpr int64_t kSize = 40;
 // subnormal in binary16, exponentials below the smallest normal float, alone
 // and in a row.
 std::string DigestOfAll() {
-  ThreadPool pool(2);
+  base::ThreadPool pool(2);
   std::vector<float> results;
   TestMatrix a(kSize, kSize), b(kSize, kSize), c(kSize, kSize);
   a.Fill("a", 0x1p-70f);
@@ -44,7 +44,7 @@ std::string DigestOfAll() {
   }
   Exp(exponents.view().Row(0), c.view().Row(0));
   keep();
-  const MatrixView<const float> weights = b.view();
+  const base::MatrixView<const float> weights = b.view();
   Gemm(a.view(), PackedMatrix::Pack(weights, pool), c.view(), pool);
   keep();
   ResidualAdd(c.view(), c.view(), c.view(), pool);
@@ -62,10 +62,10 @@ std::string DigestOfAll() {
 }
 
 }  // namespace
-}  // namespace moe::testing
+}  // namespace moe::kernels::testing
 
 int main() {
-  const absl::Status environment = moe::CheckFloatEnvironment("start");
+  const absl::Status environment = moe::base::CheckFloatEnvironment("start");
   std::printf("%s\n", environment.ok() ? "ok" : "flushes");
-  std::printf("%s\n", moe::testing::DigestOfAll().c_str());
+  std::printf("%s\n", moe::kernels::testing::DigestOfAll().c_str());
 }

@@ -23,7 +23,7 @@
 #include <ATen/ops/scaled_dot_product_attention.h>
 #endif
 
-namespace moe {
+namespace moe::model {
 namespace {
 
 #ifdef MOE_ATEN_HAS_FUSED_ATTENTION
@@ -105,4 +105,4 @@ at::Tensor AtenCausalAttention(const AtenAttentionInputs& inputs) {
   return AtenAttentionByBlocks(inputs, kMaxAttentionScores);
 }
 
-}  // namespace moe
+}  // namespace moe::model

@@ -12,7 +12,7 @@
 
 #include <cstdint>
 
-namespace moe {
+namespace moe::model {
 
 // The inputs of attention, for `num_sequences` sequences of one length:
 //   query [num_sequences, num_heads, length, head_dim]
@@ -37,6 +37,6 @@ at::Tensor AtenCausalAttention(const AtenAttentionInputs& inputs);
 at::Tensor AtenAttentionByBlocks(const AtenAttentionInputs& inputs,
                                  int64_t max_scores);
 
-}  // namespace moe
+}  // namespace moe::model
 
 #endif  // MOE_MODEL_ATEN_ATEN_ATTENTION_H_

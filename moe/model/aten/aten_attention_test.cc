@@ -13,13 +13,13 @@
 #include "moe/model/layer/attention.h"
 #include "moe/model/layer/testing/attention_reference.h"
 
-namespace moe {
+namespace moe::model {
 namespace {
 
-using ::moe::testing::ExpectClose;
-using ::moe::testing::TestMatrix;
-using ::moe::testing::ToTensor;
-using ::moe::testing::ToVector;
+using ::moe::kernels::testing::TestMatrix;
+using ::moe::model::testing::ExpectClose;
+using ::moe::model::testing::ToTensor;
+using ::moe::model::testing::ToVector;
 
 // Three sequences of 11 tokens; a group has two heads.
 constexpr int64_t kSequences = 3, kLength = 11, kHeads = 4, kGroups = 2;
@@ -97,4 +97,4 @@ TEST(AtenAttentionTest, TakesBFloat16) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::model

@@ -34,7 +34,7 @@
 #include "moe/model/layer/activation_error.h"
 #include "moe/model/layer/rotary_tables.h"
 
-namespace moe {
+namespace moe::model {
 namespace {
 
 // The rows that the MLP takes at once: enough for fast products.
@@ -131,7 +131,8 @@ at::Tensor AtenRmsNorm(const at::Tensor& x, const at::Tensor& weight,
   return x.mul(at::rsqrt(mean_square.add(epsilon))).mul_(weight);
 }
 
-int64_t AtenLayerActivations(const LlamaConfig& config, int64_t num_rows) {
+int64_t AtenLayerActivations(const checkpoint::LlamaConfig& config,
+                             int64_t num_rows) {
   const int64_t attention = 2 * config.hidden_size + 5 * config.QuerySize() +
                             2 * config.KeyValueSize();
   const int64_t mlp = 3 * (config.hidden_size + config.intermediate_size);
@@ -154,9 +155,10 @@ class AtenDecoderLayers::Impl {
   absl::Status Forward(const AtenBatch& batch, const at::Tensor& hidden);
 
  private:
-  absl::Status ReadNorm(int64_t layer, TensorKind kind, at::Tensor& out) const;
-  absl::Status ReadLinear(int64_t layer, TensorKind kind, bool has_bias,
-                          LinearWeights& out) const;
+  absl::Status ReadNorm(int64_t layer, checkpoint::TensorKind kind,
+                        at::Tensor& out) const;
+  absl::Status ReadLinear(int64_t layer, checkpoint::TensorKind kind,
+                          bool has_bias, LinearWeights& out) const;
 
   Angles AnglesFor(int64_t length);
   absl::Status AddAttention(const AtenBatch& batch, const at::Tensor& x);
@@ -165,16 +167,17 @@ class AtenDecoderLayers::Impl {
                     const at::Tensor& key, const at::Tensor& value) const;
 
   const AtenModel& model_;
-  const LlamaConfig& config_;
+  const checkpoint::LlamaConfig& config_;
   const RotaryTables& rotary_;
   const c10::Device device_;
   const c10::ScalarType product_type_;
   LayerWeights weights_;
   // The whole tables that were used so far, on the device.
-  std::map<const RopeTable*, Angles> angles_;
+  std::map<const kernels::RopeTable*, Angles> angles_;
 };
 
-absl::Status AtenDecoderLayers::Impl::ReadNorm(int64_t layer, TensorKind kind,
+absl::Status AtenDecoderLayers::Impl::ReadNorm(int64_t layer,
+                                               checkpoint::TensorKind kind,
                                                at::Tensor& out) const {
   MOE_ASSIGN_OR_RETURN(const at::Tensor stored,
                        ReadAtenWeight(model_, {kind, layer}));
@@ -182,7 +185,8 @@ absl::Status AtenDecoderLayers::Impl::ReadNorm(int64_t layer, TensorKind kind,
   return absl::OkStatus();
 }
 
-absl::Status AtenDecoderLayers::Impl::ReadLinear(int64_t layer, TensorKind kind,
+absl::Status AtenDecoderLayers::Impl::ReadLinear(int64_t layer,
+                                                 checkpoint::TensorKind kind,
                                                  bool has_bias,
                                                  LinearWeights& out) const {
   MOE_ASSIGN_OR_RETURN(const at::Tensor weight,
@@ -199,24 +203,25 @@ absl::Status AtenDecoderLayers::Impl::ReadLinear(int64_t layer, TensorKind kind,
 absl::Status AtenDecoderLayers::Impl::Read(int64_t layer) {
   weights_ = {};
   MOE_RETURN_IF_ERROR(
-      ReadNorm(layer, TensorKind::kInputNorm, weights_.input_norm));
-  MOE_RETURN_IF_ERROR(ReadNorm(layer, TensorKind::kPostAttentionNorm,
+      ReadNorm(layer, checkpoint::TensorKind::kInputNorm, weights_.input_norm));
+  MOE_RETURN_IF_ERROR(ReadNorm(layer,
+                               checkpoint::TensorKind::kPostAttentionNorm,
                                weights_.post_attention_norm));
   struct Part {
-    TensorKind kind;
+    checkpoint::TensorKind kind;
     bool has_bias;
     LinearWeights* linear;
   };
   const bool attention_bias = config_.attention_bias;
   const bool mlp_bias = config_.mlp_bias;
   for (const Part& part :
-       {Part{TensorKind::kQuery, attention_bias, &weights_.query},
-        Part{TensorKind::kKey, attention_bias, &weights_.key},
-        Part{TensorKind::kValue, attention_bias, &weights_.value},
-        Part{TensorKind::kOutput, attention_bias, &weights_.output},
-        Part{TensorKind::kMlpGate, mlp_bias, &weights_.gate},
-        Part{TensorKind::kMlpUp, mlp_bias, &weights_.up},
-        Part{TensorKind::kMlpDown, mlp_bias, &weights_.down}}) {
+       {Part{checkpoint::TensorKind::kQuery, attention_bias, &weights_.query},
+        Part{checkpoint::TensorKind::kKey, attention_bias, &weights_.key},
+        Part{checkpoint::TensorKind::kValue, attention_bias, &weights_.value},
+        Part{checkpoint::TensorKind::kOutput, attention_bias, &weights_.output},
+        Part{checkpoint::TensorKind::kMlpGate, mlp_bias, &weights_.gate},
+        Part{checkpoint::TensorKind::kMlpUp, mlp_bias, &weights_.up},
+        Part{checkpoint::TensorKind::kMlpDown, mlp_bias, &weights_.down}}) {
     MOE_RETURN_IF_ERROR(
         ReadLinear(layer, part.kind, part.has_bias, *part.linear));
   }
@@ -224,7 +229,7 @@ absl::Status AtenDecoderLayers::Impl::Read(int64_t layer) {
 }
 
 Angles AtenDecoderLayers::Impl::AnglesFor(int64_t length) {
-  const RopeTable& table = rotary_.ForLength(length);
+  const kernels::RopeTable& table = rotary_.ForLength(length);
   auto found = angles_.find(&table);
   if (found == angles_.end()) {
     const auto to_device = [&](const float* values) {
@@ -323,4 +328,4 @@ absl::Status AtenDecoderLayers::Forward(const AtenBatch& batch,
   return impl_->Forward(batch, hidden);
 }
 
-}  // namespace moe
+}  // namespace moe::model

@@ -23,7 +23,7 @@
 #include "moe/model/aten/aten_options.h"
 #include "moe/model/layer/rotary_tables.h"
 
-namespace moe {
+namespace moe::model {
 
 // The sequences [begin, end) of all. Sequence i has the rows [offsets[i],
 // offsets[i + 1]) of the hidden states.
@@ -51,7 +51,8 @@ at::Tensor AtenRmsNorm(const at::Tensor& x, const at::Tensor& weight,
 // About the number of floats that Forward takes for a batch of `num_rows`
 // tokens: 2 H + 5 Q + 2 K for each token, 3 H + 3 I for each of 1024 rows in
 // the MLP, and at most kMaxAttentionScores.
-int64_t AtenLayerActivations(const LlamaConfig& config, int64_t num_rows);
+int64_t AtenLayerActivations(const checkpoint::LlamaConfig& config,
+                             int64_t num_rows);
 
 class AtenDecoderLayers {
  public:
@@ -78,6 +79,6 @@ class AtenDecoderLayers {
   const std::unique_ptr<Impl> impl_;
 };
 
-}  // namespace moe
+}  // namespace moe::model
 
 #endif  // MOE_MODEL_ATEN_ATEN_DECODER_LAYERS_H_

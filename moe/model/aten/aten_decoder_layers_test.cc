@@ -32,22 +32,23 @@
 #include "moe/model/layer/rotary_tables.h"
 #include "moe/model/layer/testing/layer_forward.h"
 
-namespace moe {
+namespace moe::model {
 namespace {
 
-using ::moe::testing::ExpectClose;
-using ::moe::testing::ForwardLayer;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
-using ::moe::testing::TestMatrix;
-using ::moe::testing::ToTensor;
-using ::moe::testing::ToVector;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
+using ::moe::kernels::testing::TestMatrix;
+using ::moe::model::testing::ExpectClose;
+using ::moe::model::testing::ForwardLayer;
+using ::moe::model::testing::ToTensor;
+using ::moe::model::testing::ToVector;
 using ::testing::HasSubstr;
 
 // The fixture with 8 heads in 4 groups, and 16 positions.
 void WriteVariant(const std::string& rope_scaling, const TempDirectory& to) {
   const std::string from = "testdata/llama_gqa_bf16/";
-  const std::string config = ReadFile(from + "config.json", 1 << 20).value();
+  const std::string config =
+      base::ReadFile(from + "config.json", 1 << 20).value();
   const std::string changed = absl::StrReplaceAll(
       config,
       {{"\"max_position_embeddings\": 512", "\"max_position_embeddings\": 16"},
@@ -57,14 +58,15 @@ void WriteVariant(const std::string& rope_scaling, const TempDirectory& to) {
   ASSERT_NE(changed.find(rope_scaling), std::string::npos);
   to.Write("config.json", changed);
   to.Write("model.safetensors",
-           ReadFile(from + "model.safetensors", 1 << 24).value());
+           base::ReadFile(from + "model.safetensors", 1 << 24).value());
 }
 
 // Layer 1 in both numerics, on sequences some of which are longer than the 16
 // positions, and two of one length.
-void ExpectExactLayer(const Checkpoint& checkpoint, double tolerance) {
-  ThreadPool pool(1);
-  const LlamaConfig& config = *checkpoint.dense_config();
+void ExpectExactLayer(const checkpoint::Checkpoint& checkpoint,
+                      double tolerance) {
+  base::ThreadPool pool(1);
+  const checkpoint::LlamaConfig& config = *checkpoint.dense_config();
   const std::vector<int64_t> offsets = {0, 1, 21, 41, 41, 52};
   MOE_ASSERT_OK_AND_ASSIGN(const RotaryTables rotary,
                            RotaryTables::Create(config, {1, 11, 20}, pool));
@@ -102,8 +104,8 @@ TEST(AtenDecoderLayersTest, IsTheExactLayerForEveryRopeScaling) {
     SCOPED_TRACE(scaling);
     const TempDirectory directory;
     WriteVariant(scaling, directory);
-    MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint checkpoint,
-                             Checkpoint::Open(directory.path()));
+    MOE_ASSERT_OK_AND_ASSIGN(const checkpoint::Checkpoint checkpoint,
+                             checkpoint::Checkpoint::Open(directory.path()));
     ExpectExactLayer(checkpoint, kTolerance);
   }
 }
@@ -112,16 +114,16 @@ TEST(AtenDecoderLayersTest, AddsBiases) {
   const TempDirectory directory;
   MOE_ASSERT_OK_AND_ASSIGN(
       const std::string config,
-      ReadFile("testdata/llama_gqa_bf16/config.json", 1 << 20));
+      base::ReadFile("testdata/llama_gqa_bf16/config.json", 1 << 20));
   directory.Write(
       "config.json",
       absl::StrReplaceAll(
           config, {{"\"attention_bias\": false", "\"attention_bias\": true"},
                    {"\"mlp_bias\": false", "\"mlp_bias\": true"}}));
-  MOE_ASSERT_OK_AND_ASSIGN(
-      HostTensors tensors,
-      ReadSafetensorsFile("testdata/llama_gqa_bf16/model.safetensors"));
-  HostTensors biases;
+  MOE_ASSERT_OK_AND_ASSIGN(checkpoint::HostTensors tensors,
+                           checkpoint::ReadSafetensorsFile(
+                               "testdata/llama_gqa_bf16/model.safetensors"));
+  checkpoint::HostTensors biases;
   for (const auto& [name, tensor] : tensors) {
     if (name.find("_proj.weight") == std::string::npos) continue;
     // The first bytes of the weight, so that the bias has its magnitude.
@@ -131,19 +133,20 @@ TEST(AtenDecoderLayersTest, AddsBiases) {
         tensor.bytes.substr(0, static_cast<size_t>(2 * tensor.shape[0]))};
   }
   tensors.insert(biases.begin(), biases.end());
-  MOE_ASSERT_OK(WriteSafetensorsFile(directory.Path("model.safetensors"),
-                                     tensors, {}, /*overwrite=*/false));
-  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint checkpoint,
-                           Checkpoint::Open(directory.path()));
+  MOE_ASSERT_OK(checkpoint::WriteSafetensorsFile(
+      directory.Path("model.safetensors"), tensors, {}, /*overwrite=*/false));
+  MOE_ASSERT_OK_AND_ASSIGN(const checkpoint::Checkpoint checkpoint,
+                           checkpoint::Checkpoint::Open(directory.path()));
   ASSERT_TRUE(checkpoint.dense_config()->attention_bias);
   ASSERT_TRUE(checkpoint.dense_config()->mlp_bias);
   ExpectExactLayer(checkpoint, kTolerance);
 }
 
 TEST(AtenDecoderLayersTest, NamesTheActivationThatIsNotFinite) {
-  ThreadPool pool(1);
-  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint checkpoint,
-                           Checkpoint::Open("testdata/llama_gqa_bf16"));
+  base::ThreadPool pool(1);
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const checkpoint::Checkpoint checkpoint,
+      checkpoint::Checkpoint::Open("testdata/llama_gqa_bf16"));
   MOE_ASSERT_OK_AND_ASSIGN(
       const RotaryTables rotary,
       RotaryTables::Create(*checkpoint.dense_config(), {5}, pool));
@@ -173,4 +176,4 @@ TEST(CheckAtenFiniteTest, IsNotMisledByASumThatOverflows) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::model

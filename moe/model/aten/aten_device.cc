@@ -5,7 +5,7 @@
 
 #include "absl/status/status.h"
 
-namespace moe {
+namespace moe::model {
 
 absl::Status CheckDevice(AtenDevice device) {
   if (device == AtenDevice::kCpu || at::hasCUDA()) return absl::OkStatus();
@@ -16,4 +16,4 @@ absl::Status CheckDevice(AtenDevice device) {
       "CUDA, build again, and run where nvidia-smi shows a device");
 }
 
-}  // namespace moe
+}  // namespace moe::model

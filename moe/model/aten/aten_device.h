@@ -8,11 +8,11 @@
 #include "absl/status/status.h"
 #include "moe/model/aten/aten_options.h"
 
-namespace moe {
+namespace moe::model {
 
 // FailedPrecondition, with what to do, if this LibTorch cannot use the device.
 absl::Status CheckDevice(AtenDevice device);
 
-}  // namespace moe
+}  // namespace moe::model
 
 #endif  // MOE_MODEL_ATEN_ATEN_DEVICE_H_

@@ -8,10 +8,10 @@
 #include "moe/base/testing/status_matchers.h"
 #include "moe/model/aten/aten_options.h"
 
-namespace moe {
+namespace moe::model {
 namespace {
 
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::StatusIs;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
@@ -32,4 +32,4 @@ TEST(AtenDeviceTest, SaysWhatToDoWithoutCuda) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::model

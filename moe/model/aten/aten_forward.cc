@@ -12,13 +12,12 @@
 #include "moe/model/aten/aten_pass.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::model {
 
-absl::StatusOr<std::vector<float>> AtenForward(const Checkpoint& checkpoint,
-                                               const TokenSequences& sequences,
-                                               const AtenOptions& options,
-                                               const AtenLogitsTap& tap,
-                                               Progress& progress) {
+absl::StatusOr<std::vector<float>> AtenForward(
+    const checkpoint::Checkpoint& checkpoint,
+    const text::TokenSequences& sequences, const AtenOptions& options,
+    const AtenLogitsTap& tap, base::Progress& progress) {
   MOE_ASSIGN_OR_RETURN(auto* const forward,
                        MOE_TORCH_FUNCTION(llama_moe_torch_forward));
   absl::StatusOr<std::vector<float>> losses = std::vector<float>();
@@ -26,4 +25,4 @@ absl::StatusOr<std::vector<float>> AtenForward(const Checkpoint& checkpoint,
   return losses;
 }
 
-}  // namespace moe
+}  // namespace moe::model

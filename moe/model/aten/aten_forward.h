@@ -20,7 +20,7 @@
 #include "moe/model/aten/aten_options.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::model {
 
 // The loss of every token, [num_tokens]. Position t of a sequence predicts the
 // label at t + 1:
@@ -46,12 +46,11 @@ namespace moe {
 //                       memory; a sequence is too long for RotaryTables
 //   Unavailable         CUDA reports an error
 // and those of MOE_TORCH_FUNCTION, of reading and of the tap.
-absl::StatusOr<std::vector<float>> AtenForward(const Checkpoint& checkpoint,
-                                               const TokenSequences& sequences,
-                                               const AtenOptions& options,
-                                               const AtenLogitsTap& tap,
-                                               Progress& progress);
+absl::StatusOr<std::vector<float>> AtenForward(
+    const checkpoint::Checkpoint& checkpoint,
+    const text::TokenSequences& sequences, const AtenOptions& options,
+    const AtenLogitsTap& tap, base::Progress& progress);
 
-}  // namespace moe
+}  // namespace moe::model
 
 #endif  // MOE_MODEL_ATEN_ATEN_FORWARD_H_

@@ -27,10 +27,10 @@
 #include "moe/checkpoint/tensor.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::model {
 namespace {
 
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::StatusIs;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
@@ -40,27 +40,29 @@ constexpr const char* kFixtures[] = {"llama_gqa_bf16", "llama_mha_f32_sharded",
 // A fixture and what transformers computes from it in float32.
 struct Fixture {
   explicit Fixture(absl::string_view name)
-      : checkpoint(Checkpoint::Open(absl::StrCat("testdata/", name)).value()),
-        goldens(ReadSafetensorsFile(
+      : checkpoint(checkpoint::Checkpoint::Open(absl::StrCat("testdata/", name))
+                       .value()),
+        goldens(checkpoint::ReadSafetensorsFile(
                     absl::StrCat("testdata/goldens/", name, ".safetensors"))
                     .value()) {}
 
   std::vector<int32_t> Ids(int sequence) const {
-    const HostTensor& tensor =
+    const checkpoint::HostTensor& tensor =
         goldens.at(absl::StrCat("seq.", sequence, ".input_ids"));
     std::vector<int64_t> ids(static_cast<size_t>(tensor.shape[0]));
     std::memcpy(ids.data(), tensor.bytes.data(), tensor.bytes.size());
     return {ids.begin(), ids.end()};
   }
   std::vector<float> Floats(const std::string& name) const {
-    const HostTensor& tensor = goldens.at(name);
+    const checkpoint::HostTensor& tensor = goldens.at(name);
     std::vector<float> values(tensor.bytes.size() / 4);
-    WeightsToFloat(tensor.dtype, tensor.bytes, absl::MakeSpan(values));
+    checkpoint::WeightsToFloat(tensor.dtype, tensor.bytes,
+                               absl::MakeSpan(values));
     return values;
   }
 
-  Checkpoint checkpoint;
-  HostTensors goldens;
+  checkpoint::Checkpoint checkpoint;
+  checkpoint::HostTensors goldens;
 };
 
 struct Outputs {
@@ -68,10 +70,10 @@ struct Outputs {
   std::vector<float> logits;  // All sequences'.
 };
 
-absl::StatusOr<Outputs> Forward(const Checkpoint& checkpoint,
-                                const TokenSequences& sequences,
+absl::StatusOr<Outputs> Forward(const checkpoint::Checkpoint& checkpoint,
+                                const text::TokenSequences& sequences,
                                 const AtenOptions& options = {}) {
-  Progress progress(Progress::Style::kSilent, {});
+  base::Progress progress(base::Progress::Style::kSilent, {});
   Outputs outputs;
   AtenLogitsTap tap;
   tap.num_sequences = sequences.num_sequences();
@@ -125,8 +127,8 @@ void ExpectGoldens(const Fixture& fixture, int begin, int end,
   }
 }
 
-TokenSequences Together(const Fixture& fixture, int begin, int end) {
-  TokenSequences sequences;
+text::TokenSequences Together(const Fixture& fixture, int begin, int end) {
+  text::TokenSequences sequences;
   for (int s = begin; s < end; ++s) {
     sequences.Append(fixture.Ids(s), fixture.Ids(s));
   }
@@ -171,7 +173,7 @@ TEST(AtenForwardTest, TakesAnyNumberOfTokensAtOnce) {
 TEST(AtenForwardTest, SequencesOfOneLengthKeepApart) {
   const Fixture fixture("llama_headdim_f16");
   const std::vector<int32_t> story = fixture.Ids(2);
-  TokenSequences sequences, alone;
+  text::TokenSequences sequences, alone;
   for (const size_t begin : {0, 16, 32}) {
     const auto part = absl::MakeConstSpan(story).subspan(begin, 16);
     sequences.Append(part, part);
@@ -207,9 +209,9 @@ TEST(AtenForwardTest, LeavesIgnoredLabelsOut) {
   MOE_ASSERT_OK_AND_ASSIGN(
       const Outputs all, Forward(fixture.checkpoint, Together(fixture, 1, 2)));
   std::vector<int32_t> labels = ids;
-  labels[3] = kIgnoredLabel;
+  labels[3] = base::kIgnoredLabel;
   labels[8] = 7;  // A label need not be the token.
-  TokenSequences sequences;
+  text::TokenSequences sequences;
   sequences.Append(ids, labels);
   MOE_ASSERT_OK_AND_ASSIGN(const Outputs some,
                            Forward(fixture.checkpoint, sequences));
@@ -226,7 +228,7 @@ TEST(AtenForwardTest, LeavesIgnoredLabelsOut) {
 
 TEST(AtenForwardTest, TapsTheFirstSequencesOnly) {
   const Fixture fixture("llama_gqa_bf16");
-  Progress progress(Progress::Style::kSilent, {});
+  base::Progress progress(base::Progress::Style::kSilent, {});
   int64_t rows = 0;
   AtenLogitsTap tap;
   tap.num_sequences = 2;
@@ -236,7 +238,7 @@ TEST(AtenForwardTest, TapsTheFirstSequencesOnly) {
     rows += logits.rows.rows;
     return absl::OkStatus();
   };
-  const TokenSequences sequences = Together(fixture, 0, 3);
+  const text::TokenSequences sequences = Together(fixture, 0, 3);
   MOE_EXPECT_OK(
       AtenForward(fixture.checkpoint, sequences, {}, tap, progress).status());
   EXPECT_EQ(rows, 1 + 17);
@@ -250,7 +252,7 @@ TEST(AtenForwardErrorsTest, NoTokensOrForeignOnes) {
   EXPECT_THAT(Forward(fixture.checkpoint, {}).status(),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("expected at least one sequence, found ")));
-  TokenSequences sequences;
+  text::TokenSequences sequences;
   sequences.Append({1, 2}, {1, 2});
   sequences.Append({1, 512}, {1, 2});
   EXPECT_THAT(Forward(fixture.checkpoint, sequences).status(),
@@ -266,12 +268,12 @@ TEST(AtenForwardErrorsTest, NoTokensOrForeignOnes) {
 }
 
 TEST(AtenForwardErrorsTest, AWeightThatIsNotFinite) {
-  TokenSequences sequences;
+  text::TokenSequences sequences;
   sequences.Append({1, 2}, {1, 2});
   for (const char* name : {"value_nan", "value_infinity"}) {
-    MOE_ASSERT_OK_AND_ASSIGN(
-        const Checkpoint checkpoint,
-        Checkpoint::Open(absl::StrCat("testdata/malformed/", name)));
+    MOE_ASSERT_OK_AND_ASSIGN(const checkpoint::Checkpoint checkpoint,
+                             checkpoint::Checkpoint::Open(
+                                 absl::StrCat("testdata/malformed/", name)));
     EXPECT_THAT(
         Forward(checkpoint, sequences).status(),
         StatusIs(absl::StatusCode::kInvalidArgument,
@@ -282,7 +284,7 @@ TEST(AtenForwardErrorsTest, AWeightThatIsNotFinite) {
 
 TEST(AtenForwardTest, AsksTheMemoryBudget) {
   const Fixture fixture("llama_gqa_bf16");
-  const TokenSequences sequences = Together(fixture, 0, 3);
+  const text::TokenSequences sequences = Together(fixture, 0, 3);
   // The hidden states of 66 tokens; a layer's weights and the largest of them
   // as it is stored; activations of attention, of the MLP, and scores. The head
   // takes less: 2 * (512 * 128 + 66 * 512).
@@ -291,7 +293,7 @@ TEST(AtenForwardTest, AsksTheMemoryBudget) {
                               66 * (2 * 128 + 5 * 128 + 2 * 64) +  //
                               66 * 3 * (128 + 384) + 8 * 66 * 66;
   constexpr int64_t kBytes = 4 * kFloats;
-  MemoryBudget enough(kBytes), little(kBytes - 1);
+  base::MemoryBudget enough(kBytes), little(kBytes - 1);
   AtenOptions options;
   options.memory_budget = &enough;
   MOE_EXPECT_OK(Forward(fixture.checkpoint, sequences, options).status());
@@ -329,4 +331,4 @@ TEST(AtenForwardTest, CudaIsTransformers) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::model

@@ -5,7 +5,7 @@
 
 #include "moe/base/ignored_label.h"
 
-namespace moe {
+namespace moe::model {
 
 at::Tensor AtenLosses(const at::Tensor& logits, const at::Tensor& targets) {
   // x_i - m.
@@ -13,7 +13,7 @@ at::Tensor AtenLosses(const at::Tensor& logits, const at::Tensor& targets) {
   const at::Tensor label =
       shifted.gather(1, targets.clamp_min(0).unsqueeze(1)).squeeze(1);
   return shifted.exp().sum(1).log_().sub_(label).masked_fill_(
-      targets.eq(kIgnoredLabel), 0.0);
+      targets.eq(base::kIgnoredLabel), 0.0);
 }
 
-}  // namespace moe
+}  // namespace moe::model

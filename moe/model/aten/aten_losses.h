@@ -12,7 +12,7 @@
 
 #include <ATen/core/ATen_fwd.h>
 
-namespace moe {
+namespace moe::model {
 
 // The losses [num_tokens] of predicting `targets` [num_tokens], int64, from
 // `logits` [num_tokens, vocab_size], float32, on the same device. Changes the
@@ -20,6 +20,6 @@ namespace moe {
 // vocab_size). Takes as much memory again as the logits.
 at::Tensor AtenLosses(const at::Tensor& logits, const at::Tensor& targets);
 
-}  // namespace moe
+}  // namespace moe::model
 
 #endif  // MOE_MODEL_ATEN_ATEN_LOSSES_H_

@@ -15,12 +15,12 @@
 #include "moe/kernels/testing/kernel_test.h"
 #include "moe/model/aten/testing/aten_tensors.h"
 
-namespace moe {
+namespace moe::model {
 namespace {
 
-using ::moe::testing::TestMatrix;
-using ::moe::testing::ToTensor;
-using ::moe::testing::ToVector;
+using ::moe::kernels::testing::TestMatrix;
+using ::moe::model::testing::ToTensor;
+using ::moe::model::testing::ToVector;
 
 // In double.
 double Loss(const std::vector<float>& logits, size_t label) {
@@ -48,7 +48,8 @@ TEST(AtenLossesTest, KeepTheirPrecisionOverALargeVocabulary) {
 
 TEST(AtenLossesTest, LeavesIgnoredLabelsOut) {
   const at::Tensor targets =
-      ToTensor({static_cast<float>(kIgnoredLabel), 1.0f}, {2}).to(c10::kLong);
+      ToTensor({static_cast<float>(base::kIgnoredLabel), 1.0f}, {2})
+          .to(c10::kLong);
   const std::vector<float> got =
       ToVector(AtenLosses(ToTensor({1.0f, 2.0f, 0.0f, 0.0f}, {2, 2}), targets));
   EXPECT_EQ(got[0], 0.0f);
@@ -57,4 +58,4 @@ TEST(AtenLossesTest, LeavesIgnoredLabelsOut) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::model

@@ -9,16 +9,17 @@
 #include "moe/model/aten/aten_options.h"
 #include "moe/model/layer/checkpoint_weights.h"
 
-namespace moe {
+namespace moe::model {
 
 // The checkpoint must be dense and outlive the result.
-inline AtenModel AtenModelOf(const Checkpoint& checkpoint) {
+inline AtenModel AtenModelOf(const checkpoint::Checkpoint& checkpoint) {
   MOE_CHECK(checkpoint.dense_config() != nullptr);
-  return {*checkpoint.dense_config(), [&checkpoint](const TensorName& name) {
+  return {*checkpoint.dense_config(),
+          [&checkpoint](const checkpoint::TensorName& name) {
             return ReadWeight(checkpoint, name);
           }};
 }
 
-}  // namespace moe
+}  // namespace moe::model
 
 #endif  // MOE_MODEL_ATEN_ATEN_MODEL_H_

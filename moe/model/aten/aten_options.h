@@ -14,14 +14,16 @@
 #include "moe/checkpoint/tensor.h"
 #include "moe/checkpoint/tensor_name.h"
 
-namespace moe {
+namespace moe::model {
 
 // A dense model.
 struct AtenModel {
-  LlamaConfig config;
+  checkpoint::LlamaConfig config;
   // Returns the whole tensor, which must be in the checkpoint, or an error, as
   // ReadWeight of moe/model/layer/checkpoint_weights.h does.
-  std::function<absl::StatusOr<HostTensor>(const TensorName&)> read_weight;
+  std::function<absl::StatusOr<checkpoint::HostTensor>(
+      const checkpoint::TensorName&)>
+      read_weight;
 };
 
 enum class AtenDevice { kCpu, kCuda };
@@ -46,14 +48,14 @@ struct AtenOptions {
   // The memory budget of the host; may be null. The pass reserves about its
   // peak there. On the CPU this is all of its data; with CUDA it is the largest
   // weight.
-  MemoryBudget* memory_budget = nullptr;
+  base::MemoryBudget* memory_budget = nullptr;
 };
 
 // The logits of consecutive tokens of a sequence, [num_rows, vocab_size].
 struct AtenLogits {
   int64_t sequence = 0;
   int64_t first_position = 0;
-  MatrixView<const float> rows;  // Valid during the call.
+  base::MatrixView<const float> rows;  // Valid during the call.
 };
 
 // Receives the logits of the first `num_sequences` sequences: those of each
@@ -63,6 +65,6 @@ struct AtenLogitsTap {
   std::function<absl::Status(const AtenLogits&)> take;
 };
 
-}  // namespace moe
+}  // namespace moe::model
 
 #endif  // MOE_MODEL_ATEN_ATEN_OPTIONS_H_

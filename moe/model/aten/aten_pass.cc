@@ -39,7 +39,7 @@
 #include "moe/model/layer/rotary_tables.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::model {
 namespace {
 
 // 128 MiB of float32.
@@ -51,17 +51,17 @@ absl::Status CheckInVocabulary(absl::string_view what,
                                int64_t vocab_size) {
   for (size_t t = 0; t < ids.size(); ++t) {
     if (ids[t] >= 0 && ids[t] < vocab_size) continue;
-    if (what == "label" && ids[t] == kIgnoredLabel) continue;
+    if (what == "label" && ids[t] == base::kIgnoredLabel) continue;
     return absl::InvalidArgumentError(absl::StrCat(
         "sequence ", sequence, ", position ", t, ": expected a ", what,
         " from 0 to ", vocab_size - 1,
-        what == "label" ? absl::StrCat(" or ", kIgnoredLabel) : "", ", found ",
-        ids[t], "; use the tokenizer that belongs to the model"));
+        what == "label" ? absl::StrCat(" or ", base::kIgnoredLabel) : "",
+        ", found ", ids[t], "; use the tokenizer that belongs to the model"));
   }
   return absl::OkStatus();
 }
 
-absl::Status CheckSequences(const TokenSequences& sequences,
+absl::Status CheckSequences(const text::TokenSequences& sequences,
                             int64_t vocab_size) {
   if (sequences.num_sequences() == 0) {
     return absl::InvalidArgumentError(
@@ -78,18 +78,18 @@ absl::Status CheckSequences(const TokenSequences& sequences,
 }
 
 // The label that each token predicts; kIgnoredLabel if there is none.
-std::vector<int64_t> Targets(const TokenSequences& sequences) {
+std::vector<int64_t> Targets(const text::TokenSequences& sequences) {
   std::vector<int64_t> targets;
   targets.reserve(static_cast<size_t>(sequences.num_tokens()));
   for (int64_t i = 0; i < sequences.num_sequences(); ++i) {
     const absl::Span<const int32_t> labels = sequences.labels(i);
     targets.insert(targets.end(), labels.begin() + 1, labels.end());
-    targets.push_back(kIgnoredLabel);
+    targets.push_back(base::kIgnoredLabel);
   }
   return targets;
 }
 
-std::vector<int64_t> Lengths(const TokenSequences& sequences) {
+std::vector<int64_t> Lengths(const text::TokenSequences& sequences) {
   std::vector<int64_t> lengths;
   for (int64_t i = 0; i < sequences.num_sequences(); ++i) {
     lengths.push_back(static_cast<int64_t>(sequences.input_ids(i).size()));
@@ -98,13 +98,15 @@ std::vector<int64_t> Lengths(const TokenSequences& sequences) {
 }
 
 // The number of tokens whose logits are in memory at once.
-int64_t LogitsRows(const LlamaConfig& config, const AtenOptions& options) {
+int64_t LogitsRows(const checkpoint::LlamaConfig& config,
+                   const AtenOptions& options) {
   return std::clamp<int64_t>(kMaxLogits / config.vocab_size, 1,
                              options.tokens_at_once);
 }
 
 // About the most bytes of host memory that a pass needs at once.
-int64_t HostBytes(const LlamaConfig& config, const TokenSequences& sequences,
+int64_t HostBytes(const checkpoint::LlamaConfig& config,
+                  const text::TokenSequences& sequences,
                   const AtenOptions& options) {
   const int64_t hidden = config.hidden_size;
   const int64_t query = config.QuerySize(), key = config.KeyValueSize();
@@ -131,9 +133,9 @@ int64_t HostBytes(const LlamaConfig& config, const TokenSequences& sequences,
 
 class ForwardPass {
  public:
-  ForwardPass(const AtenModel& model, const TokenSequences& sequences,
+  ForwardPass(const AtenModel& model, const text::TokenSequences& sequences,
               const AtenOptions& options, const AtenLogitsTap& tap,
-              Progress& progress)
+              base::Progress& progress)
       : model_(model),
         config_(model.config),
         sequences_(sequences),
@@ -154,11 +156,11 @@ class ForwardPass {
   absl::Status ForEachBatch(const Body& body) const;
 
   const AtenModel& model_;
-  const LlamaConfig& config_;
-  const TokenSequences& sequences_;
+  const checkpoint::LlamaConfig& config_;
+  const text::TokenSequences& sequences_;
   const AtenOptions& options_;
   const AtenLogitsTap& tap_;
-  Progress& progress_;
+  base::Progress& progress_;
   const c10::Device device_;
   at::Tensor hidden_;  // [num_tokens, H], float32, on the device.
 };
@@ -180,8 +182,9 @@ absl::Status ForwardPass::ForEachBatch(const Body& body) const {
 }
 
 absl::Status ForwardPass::Embed() {
-  MOE_ASSIGN_OR_RETURN(const at::Tensor embedding,
-                       ReadAtenWeight(model_, {TensorKind::kEmbedding}));
+  MOE_ASSIGN_OR_RETURN(
+      const at::Tensor embedding,
+      ReadAtenWeight(model_, {checkpoint::TensorKind::kEmbedding}));
   hidden_ = at::empty({sequences_.num_tokens(), config_.hidden_size},
                       c10::TensorOptions(device_).dtype(c10::kFloat));
   return ForEachBatch([&](const AtenBatch& batch) {
@@ -201,7 +204,7 @@ absl::Status ForwardPass::RunLayers(const RotaryTables& rotary) {
     MOE_RETURN_IF_ERROR(ForEachBatch([&](const AtenBatch& batch) {
       const absl::Status status = layers.Forward(batch, hidden_);
       progress_.Advance(batch.NumRows());
-      return Annotate(status, absl::StrCat("layer ", layer));
+      return base::Annotate(status, absl::StrCat("layer ", layer));
     }));
   }
   return absl::OkStatus();
@@ -219,8 +222,8 @@ absl::Status ForwardPass::TapLogits(const at::Tensor& logits,
   if (end_row <= first_row) return absl::OkStatus();
   const at::Tensor host =
       logits.narrow(0, 0, end_row - first_row).to(c10::kCPU).contiguous();
-  const MatrixView<const float> rows(host.data_ptr<float>(), host.size(0),
-                                     host.size(1));
+  const base::MatrixView<const float> rows(host.data_ptr<float>(), host.size(0),
+                                           host.size(1));
   const auto after =
       std::upper_bound(offsets.begin(), offsets.end(), first_row);
   int64_t sequence = after - offsets.begin() - 1;
@@ -237,13 +240,15 @@ absl::Status ForwardPass::TapLogits(const at::Tensor& logits,
 
 absl::StatusOr<std::vector<float>> ForwardPass::Losses() {
   const c10::ScalarType type = ToScalarType(options_.products);
-  MOE_ASSIGN_OR_RETURN(const at::Tensor stored_norm,
-                       ReadAtenWeight(model_, {TensorKind::kFinalNorm}));
+  MOE_ASSIGN_OR_RETURN(
+      const at::Tensor stored_norm,
+      ReadAtenWeight(model_, {checkpoint::TensorKind::kFinalNorm}));
   const at::Tensor norm = stored_norm.to(device_).to(c10::kFloat);
-  MOE_ASSIGN_OR_RETURN(const at::Tensor stored_head,
-                       ReadAtenWeight(model_, {config_.tie_word_embeddings
-                                                   ? TensorKind::kEmbedding
-                                                   : TensorKind::kLmHead}));
+  MOE_ASSIGN_OR_RETURN(
+      const at::Tensor stored_head,
+      ReadAtenWeight(model_, {config_.tie_word_embeddings
+                                  ? checkpoint::TensorKind::kEmbedding
+                                  : checkpoint::TensorKind::kLmHead}));
   const at::Tensor head = stored_head.to(device_).to(type);
   std::vector<int64_t> targets = Targets(sequences_);
   std::vector<float> losses(targets.size());
@@ -269,7 +274,7 @@ absl::StatusOr<std::vector<float>> ForwardPass::Losses() {
 absl::StatusOr<std::vector<float>> ForwardPass::Run() {
   MOE_RETURN_IF_ERROR(CheckDevice(options_.device));
   MOE_RETURN_IF_ERROR(CheckSequences(sequences_, config_.vocab_size));
-  MemoryBudget::Reservation memory;
+  base::MemoryBudget::Reservation memory;
   if (options_.memory_budget != nullptr) {
     MOE_ASSIGN_OR_RETURN(memory,
                          options_.memory_budget->Reserve(
@@ -277,7 +282,7 @@ absl::StatusOr<std::vector<float>> ForwardPass::Run() {
                              "the forward pass of --numerics=aten, which keeps "
                              "everything in memory"));
   }
-  ThreadPool pool(options_.num_threads);
+  base::ThreadPool pool(options_.num_threads);
   MOE_ASSIGN_OR_RETURN(
       const RotaryTables rotary,
       RotaryTables::Create(config_, Lengths(sequences_), pool));
@@ -296,9 +301,9 @@ absl::StatusOr<std::vector<float>> ForwardPass::Run() {
 }  // namespace
 
 void llama_moe_torch_forward(const AtenModel& model,
-                             const TokenSequences& sequences,
+                             const text::TokenSequences& sequences,
                              const AtenOptions& options,
-                             const AtenLogitsTap& tap, Progress& progress,
+                             const AtenLogitsTap& tap, base::Progress& progress,
                              absl::StatusOr<std::vector<float>>& losses) {
   MOE_CHECK(options.num_threads > 0 && options.tokens_at_once > 0);
   MOE_CHECK(tap.num_sequences <= 0 || tap.take);
@@ -310,4 +315,4 @@ void llama_moe_torch_forward(const AtenModel& model,
   }
 }
 
-}  // namespace moe
+}  // namespace moe::model

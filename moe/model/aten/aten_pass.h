@@ -11,14 +11,14 @@
 #include "moe/model/aten/aten_options.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::model {
 
 // The losses, or the errors, of AtenForward (aten_forward.h).
 extern "C" void llama_moe_torch_forward(
-    const AtenModel& model, const TokenSequences& sequences,
-    const AtenOptions& options, const AtenLogitsTap& tap, Progress& progress,
-    absl::StatusOr<std::vector<float>>& losses);
+    const AtenModel& model, const text::TokenSequences& sequences,
+    const AtenOptions& options, const AtenLogitsTap& tap,
+    base::Progress& progress, absl::StatusOr<std::vector<float>>& losses);
 
-}  // namespace moe
+}  // namespace moe::model
 
 #endif  // MOE_MODEL_ATEN_ATEN_PASS_H_

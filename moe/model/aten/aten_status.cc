@@ -11,7 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 
-namespace moe {
+namespace moe::model {
 namespace {
 
 absl::Status OutOfMemory(absl::string_view message) {
@@ -50,4 +50,4 @@ absl::Status AtenExceptionStatus() {
   }
 }
 
-}  // namespace moe
+}  // namespace moe::model

@@ -5,7 +5,7 @@
 
 #include "absl/status/status.h"
 
-namespace moe {
+namespace moe::model {
 
 // The status of the exception that is being handled. Call it in a `catch
 // (...)`. ResourceExhausted, with what to do, if the memory of the device or
@@ -13,6 +13,6 @@ namespace moe {
 // Internal.
 absl::Status AtenExceptionStatus();
 
-}  // namespace moe
+}  // namespace moe::model
 
 #endif  // MOE_MODEL_ATEN_ATEN_STATUS_H_

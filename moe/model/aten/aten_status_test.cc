@@ -16,10 +16,10 @@
 #include "gtest/gtest.h"
 #include "moe/base/testing/status_matchers.h"
 
-namespace moe {
+namespace moe::model {
 namespace {
 
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::StatusIs;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -66,4 +66,4 @@ TEST(AtenStatusTest, TellsCudasErrorsFromOthers) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::model

@@ -10,7 +10,7 @@
 
 #include "moe/model/aten/aten_options.h"
 
-namespace moe {
+namespace moe::model {
 
 inline c10::Device ToTorchDevice(AtenDevice device) {
   return c10::Device(device == AtenDevice::kCuda ? c10::kCUDA : c10::kCPU);
@@ -20,6 +20,6 @@ inline c10::ScalarType ToScalarType(AtenProducts products) {
   return products == AtenProducts::kBFloat16 ? c10::kBFloat16 : c10::kFloat;
 }
 
-}  // namespace moe
+}  // namespace moe::model
 
 #endif  // MOE_MODEL_ATEN_ATEN_TYPES_H_

@@ -6,7 +6,7 @@
 #include "gtest/gtest.h"
 #include "moe/model/aten/aten_options.h"
 
-namespace moe {
+namespace moe::model {
 namespace {
 
 TEST(AtenTypesTest, AreLibTorchs) {
@@ -17,4 +17,4 @@ TEST(AtenTypesTest, AreLibTorchs) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::model

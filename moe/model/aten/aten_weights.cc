@@ -17,17 +17,17 @@
 #include "moe/checkpoint/tensor_name.h"
 #include "moe/model/aten/aten_options.h"
 
-namespace moe {
+namespace moe::model {
 namespace {
 
 // An open checkpoint has no other types.
-c10::ScalarType ToScalarType(Dtype dtype) {
+c10::ScalarType ToScalarType(checkpoint::Dtype dtype) {
   switch (dtype) {
-    case Dtype::kF32:
+    case checkpoint::Dtype::kF32:
       return c10::kFloat;
-    case Dtype::kBF16:
+    case checkpoint::Dtype::kBF16:
       return c10::kBFloat16;
-    case Dtype::kF16:
+    case checkpoint::Dtype::kF16:
       return c10::kHalf;
     default:
       MOE_CHECK(false);
@@ -38,13 +38,14 @@ c10::ScalarType ToScalarType(Dtype dtype) {
 }  // namespace
 
 absl::StatusOr<at::Tensor> ReadAtenWeight(const AtenModel& model,
-                                          const TensorName& name) {
-  MOE_ASSIGN_OR_RETURN(HostTensor weight, model.read_weight(name));
+                                          const checkpoint::TensorName& name) {
+  MOE_ASSIGN_OR_RETURN(checkpoint::HostTensor weight, model.read_weight(name));
   // The tensor owns the bytes.
-  const auto owner = std::make_shared<HostTensor>(std::move(weight));
+  const auto owner =
+      std::make_shared<checkpoint::HostTensor>(std::move(weight));
   return at::from_blob(
       owner->bytes.data(), owner->shape, [owner](void*) {},
       c10::TensorOptions(ToScalarType(owner->dtype)));
 }
 
-}  // namespace moe
+}  // namespace moe::model

@@ -11,13 +11,13 @@
 #include "moe/checkpoint/tensor_name.h"
 #include "moe/model/aten/aten_options.h"
 
-namespace moe {
+namespace moe::model {
 
 // The weight as it is stored, on the host, with its shape. The errors of
 // model.read_weight.
 absl::StatusOr<at::Tensor> ReadAtenWeight(const AtenModel& model,
-                                          const TensorName& name);
+                                          const checkpoint::TensorName& name);
 
-}  // namespace moe
+}  // namespace moe::model
 
 #endif  // MOE_MODEL_ATEN_ATEN_WEIGHTS_H_

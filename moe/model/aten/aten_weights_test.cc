@@ -20,11 +20,11 @@
 #include "moe/model/aten/testing/aten_tensors.h"
 #include "moe/model/layer/checkpoint_weights.h"
 
-namespace moe {
+namespace moe::model {
 namespace {
 
-using ::moe::testing::StatusIs;
-using ::moe::testing::ToVector;
+using ::moe::base::testing::StatusIs;
+using ::moe::model::testing::ToVector;
 using ::testing::HasSubstr;
 
 // The three fixtures have the three types.
@@ -37,30 +37,32 @@ TEST(AtenWeightsTest, AreTheCheckpoints) {
                            Case{"testdata/llama_mha_f32_sharded", c10::kFloat},
                            Case{"testdata/llama_headdim_f16", c10::kHalf}}) {
     SCOPED_TRACE(test.directory);
-    MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint checkpoint,
-                             Checkpoint::Open(test.directory));
-    const TensorName name = {TensorKind::kMlpUp, /*layer=*/2};
-    MOE_ASSERT_OK_AND_ASSIGN(const HostTensor want,
+    MOE_ASSERT_OK_AND_ASSIGN(const checkpoint::Checkpoint checkpoint,
+                             checkpoint::Checkpoint::Open(test.directory));
+    const checkpoint::TensorName name = {checkpoint::TensorKind::kMlpUp,
+                                         /*layer=*/2};
+    MOE_ASSERT_OK_AND_ASSIGN(const checkpoint::HostTensor want,
                              ReadWeight(checkpoint, name));
     MOE_ASSERT_OK_AND_ASSIGN(const at::Tensor got,
                              ReadAtenWeight(AtenModelOf(checkpoint), name));
     EXPECT_EQ(got.scalar_type(), test.type);
     EXPECT_EQ(got.sizes().vec(), want.shape);
     std::vector<float> values(static_cast<size_t>(got.numel()));
-    WeightsToFloat(want.dtype, want.bytes, absl::MakeSpan(values));
+    checkpoint::WeightsToFloat(want.dtype, want.bytes, absl::MakeSpan(values));
     EXPECT_EQ(ToVector(got.to(c10::kFloat)), values);
   }
 }
 
 TEST(AtenWeightsTest, RefusesAWeightThatIsNotFinite) {
-  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint checkpoint,
-                           Checkpoint::Open("testdata/malformed/value_nan"));
-  EXPECT_THAT(
-      ReadAtenWeight(AtenModelOf(checkpoint), {TensorKind::kQuery, /*layer=*/0})
-          .status(),
-      StatusIs(absl::StatusCode::kInvalidArgument,
-               HasSubstr("NaN or infinity")));
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const checkpoint::Checkpoint checkpoint,
+      checkpoint::Checkpoint::Open("testdata/malformed/value_nan"));
+  EXPECT_THAT(ReadAtenWeight(AtenModelOf(checkpoint),
+                             {checkpoint::TensorKind::kQuery, /*layer=*/0})
+                  .status(),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("NaN or infinity")));
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::model

@@ -7,7 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 
-namespace moe {
+namespace moe::model {
 
 absl::Status NonFiniteActivationError(const ActivationPosition& at) {
   // The last sequence that begins at the row or before, so not an empty one.
@@ -21,4 +21,4 @@ absl::Status NonFiniteActivationError(const ActivationPosition& at) {
       ": NaN or infinity; the weights drive float32 out of its range"));
 }
 
-}  // namespace moe
+}  // namespace moe::model

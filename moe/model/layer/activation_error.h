@@ -10,7 +10,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 
-namespace moe {
+namespace moe::model {
 
 // Feature `feature` of `num_features` in row `row` of the activation `what`.
 // Sequence i has the rows [offsets[i], offsets[i + 1]). The row belongs to one.
@@ -27,6 +27,6 @@ struct ActivationPosition {
 // feature. The caller adds the layer.
 absl::Status NonFiniteActivationError(const ActivationPosition& at);
 
-}  // namespace moe
+}  // namespace moe::model
 
 #endif  // MOE_MODEL_LAYER_ACTIVATION_ERROR_H_

@@ -7,10 +7,10 @@
 #include "gtest/gtest.h"
 #include "moe/base/testing/status_matchers.h"
 
-namespace moe {
+namespace moe::model {
 namespace {
 
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::StatusIs;
 
 TEST(ActivationErrorTest, NamesTheSequenceAndThePosition) {
   // Sequence 1 is empty.
@@ -30,4 +30,4 @@ TEST(ActivationErrorTest, NamesTheSequenceAndThePosition) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::model

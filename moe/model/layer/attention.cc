@@ -17,7 +17,7 @@
 #include "moe/kernels/rows/softmax.h"
 #include "moe/model/layer/attention_parts.h"
 
-namespace moe {
+namespace moe::model {
 namespace {
 
 using attention::ChunkRows;
@@ -35,9 +35,9 @@ struct QueryBlock {
 
 // The buffers of a thread, kept from block to block.
 struct BlockBuffers {
-  AlignedBuffer<float> query;
-  AlignedBuffer<float> scores;
-  AlignedBuffer<float> out;
+  base::AlignedBuffer<float> query;
+  base::AlignedBuffer<float> scores;
+  base::AlignedBuffer<float> out;
   std::vector<double> sum;
   std::vector<float> correction;
 };
@@ -47,7 +47,7 @@ class SequenceForward {
  public:
   SequenceForward(const AttentionInputs& inputs,
                   const AttentionOutputs& outputs, int64_t begin, int64_t end,
-                  ThreadPool& pool)
+                  base::ThreadPool& pool)
       : shape_(inputs.shape),
         num_chunks_(NumChunks(end - begin)),
         query_(inputs.query.Rows(begin, end)),
@@ -57,7 +57,7 @@ class SequenceForward {
     Pack(inputs.key.Rows(begin, end), inputs.value.Rows(begin, end), pool);
   }
 
-  void Run(int64_t query_rows, ThreadPool& pool) const {
+  void Run(int64_t query_rows, base::ThreadPool& pool) const {
     const int64_t num_blocks = (query_.rows + query_rows - 1) / query_rows;
     const auto run = [&](int64_t first, int64_t last) {
       for (int64_t i = first; i < last; ++i) {
@@ -80,48 +80,48 @@ class SequenceForward {
 
  private:
   // Element head * num_chunks + chunk is a chunk of a KV head.
-  void Pack(MatrixView<const float> key, MatrixView<const float> value,
-            ThreadPool& pool) {
+  void Pack(base::MatrixView<const float> key,
+            base::MatrixView<const float> value, base::ThreadPool& pool) {
     const int64_t count = shape_.num_key_value_heads * num_chunks_;
     keys_.resize(static_cast<size_t>(count));
     values_.resize(static_cast<size_t>(count));
     pool.ParallelFor(0, count, /*grain=*/1, [&](int64_t first, int64_t last) {
       for (int64_t i = first; i < last; ++i) {
-        const auto rows = [&](MatrixView<const float> x) {
+        const auto rows = [&](base::MatrixView<const float> x) {
           return ChunkRows(Head(x, i / num_chunks_, shape_.head_dim),
                            i % num_chunks_);
         };
         const auto at = static_cast<size_t>(i);
-        keys_[at] = PackedMatrix::Pack(rows(key), pool);
-        values_[at] = PackedMatrix::PackTransposed(rows(value), pool);
+        keys_[at] = kernels::PackedMatrix::Pack(rows(key), pool);
+        values_[at] = kernels::PackedMatrix::PackTransposed(rows(value), pool);
       }
     });
   }
 
-  void RunBlock(const QueryBlock& block, ThreadPool& pool) const {
+  void RunBlock(const QueryBlock& block, base::ThreadPool& pool) const {
     thread_local BlockBuffers buffers;
     const int64_t rows = block.end - block.begin;
     const int64_t dim = shape_.head_dim;
-    const MatrixView<float> q = SpacedRows(buffers.query, rows, dim);
-    Scale(Head(query_, block.head, dim).Rows(block.begin, block.end),
-          attention::ScoreScale(shape_), q, pool);
+    const base::MatrixView<float> q = SpacedRows(buffers.query, rows, dim);
+    kernels::Scale(Head(query_, block.head, dim).Rows(block.begin, block.end),
+                   attention::ScoreScale(shape_), q, pool);
     buffers.sum.assign(static_cast<size_t>(rows), 0.0);
     buffers.correction.resize(static_cast<size_t>(rows));
     const absl::Span<float> max = OfBlock(score_max_, block);
     std::fill(max.begin(), max.end(), -std::numeric_limits<float>::infinity());
-    const MatrixView<float> out = SpacedRows(buffers.out, rows, dim);
+    const base::MatrixView<float> out = SpacedRows(buffers.out, rows, dim);
     for (int64_t c = 0; c < NumChunks(block.end); ++c) {
       AddChunk(block, c, q, out, buffers, pool);
     }
-    FinishSoftmax(buffers.sum, out, OfBlock(inverse_sum_, block),
-                  Head(out_, block.head, dim).Rows(block.begin, block.end),
-                  pool);
+    kernels::FinishSoftmax(
+        buffers.sum, out, OfBlock(inverse_sum_, block),
+        Head(out_, block.head, dim).Rows(block.begin, block.end), pool);
   }
 
   // Adds the part of a chunk of keys, for the queries that see one of them.
-  void AddChunk(const QueryBlock& block, int64_t chunk, MatrixView<float> q,
-                MatrixView<float> out, BlockBuffers& buffers,
-                ThreadPool& pool) const {
+  void AddChunk(const QueryBlock& block, int64_t chunk,
+                base::MatrixView<float> q, base::MatrixView<float> out,
+                BlockBuffers& buffers, base::ThreadPool& pool) const {
     const int64_t first_key = chunk * kChunk;
     const int64_t num_keys = std::min(block.end - first_key, kChunk);
     const int64_t first_row = std::max<int64_t>(first_key - block.begin, 0);
@@ -131,21 +131,24 @@ class SequenceForward {
     };
     const auto packed = static_cast<size_t>(
         block.head / shape_.HeadsPerGroup() * num_chunks_ + chunk);
-    const MatrixView<float> scores =
+    const base::MatrixView<float> scores =
         SpacedRows(buffers.scores, num_rows, num_keys);
-    const MatrixView<float> o = out.Rows(first_row, out.rows);
+    const base::MatrixView<float> o = out.Rows(first_row, out.rows);
     const auto correction = seeing(buffers.correction);
     absl::Span<float> max = OfBlock(score_max_, block);
-    GemmPart(q.Rows(first_row, q.rows), {keys_[packed]}, scores,
-             GemmOutput::kOverwrite, pool);
-    SoftmaxPiece(CausalMask{block.begin + first_row - first_key + 1, num_rows},
-                 scores, {seeing(max), seeing(buffers.sum)}, correction, pool);
-    if (chunk > 0) ScaleRows(correction, o, pool);
-    GemmPart(scores, {values_[packed]}, o,
-             chunk > 0 ? GemmOutput::kAdd : GemmOutput::kOverwrite, pool);
+    kernels::GemmPart(q.Rows(first_row, q.rows), {keys_[packed]}, scores,
+                      kernels::GemmOutput::kOverwrite, pool);
+    kernels::SoftmaxPiece(
+        kernels::CausalMask{block.begin + first_row - first_key + 1, num_rows},
+        scores, {seeing(max), seeing(buffers.sum)}, correction, pool);
+    if (chunk > 0) kernels::ScaleRows(correction, o, pool);
+    kernels::GemmPart(
+        scores, {values_[packed]}, o,
+        chunk > 0 ? kernels::GemmOutput::kAdd : kernels::GemmOutput::kOverwrite,
+        pool);
   }
 
-  static absl::Span<float> OfBlock(const MatrixView<float>& statistics,
+  static absl::Span<float> OfBlock(const base::MatrixView<float>& statistics,
                                    const QueryBlock& block) {
     return statistics.Row(block.head)
         .subspan(static_cast<size_t>(block.begin),
@@ -154,19 +157,19 @@ class SequenceForward {
 
   const AttentionShape shape_;
   const int64_t num_chunks_;
-  const MatrixView<const float> query_;
-  const MatrixView<float> out_;
-  const MatrixView<float> score_max_;
-  const MatrixView<float> inverse_sum_;
-  std::vector<PackedMatrix> keys_;    // Outputs are keys.
-  std::vector<PackedMatrix> values_;  // Depth is keys.
+  const base::MatrixView<const float> query_;
+  const base::MatrixView<float> out_;
+  const base::MatrixView<float> score_max_;
+  const base::MatrixView<float> inverse_sum_;
+  std::vector<kernels::PackedMatrix> keys_;    // Outputs are keys.
+  std::vector<kernels::PackedMatrix> values_;  // Depth is keys.
 };
 
 }  // namespace
 
 void CausalAttention(const AttentionInputs& inputs,
                      const AttentionOutputs& outputs, int64_t query_rows,
-                     ThreadPool& pool) {
+                     base::ThreadPool& pool) {
   attention::CheckInputs(inputs);
   attention::CheckForward(inputs, outputs);
   MOE_CHECK(query_rows > 0);
@@ -177,4 +180,4 @@ void CausalAttention(const AttentionInputs& inputs,
       });
 }
 
-}  // namespace moe
+}  // namespace moe::model

@@ -29,7 +29,7 @@
 #include "moe/base/matrix_view.h"
 #include "moe/base/thread_pool.h"
 
-namespace moe {
+namespace moe::model {
 
 struct AttentionShape {
   int64_t num_heads = 0;
@@ -46,30 +46,31 @@ struct AttentionShape {
 struct AttentionInputs {
   AttentionShape shape;
   absl::Span<const int64_t> offsets;
-  MatrixView<const float> query;  // [num_tokens, num_heads * head_dim]
-  MatrixView<const float> key;    // [num_tokens, num_key_value_heads*head_dim]
-  MatrixView<const float> value;  // As key.
+  base::MatrixView<const float> query;  // [num_tokens, num_heads * head_dim]
+  base::MatrixView<const float>
+      key;  // [num_tokens, num_key_value_heads*head_dim]
+  base::MatrixView<const float> value;  // As key.
 };
 
 // The results of the forward, which the backward takes again.
 struct AttentionOutputs {
-  MatrixView<float> out;          // As query.
-  MatrixView<float> score_max;    // [num_heads, num_tokens]
-  MatrixView<float> inverse_sum;  // As score_max.
+  base::MatrixView<float> out;          // As query.
+  base::MatrixView<float> score_max;    // [num_heads, num_tokens]
+  base::MatrixView<float> inverse_sum;  // As score_max.
 };
 struct AttentionForward {
   AttentionForward(const AttentionOutputs& outputs)  // NOLINT: converts.
       : out(outputs.out),
         score_max(outputs.score_max),
         inverse_sum(outputs.inverse_sum) {}
-  AttentionForward(MatrixView<const float> context,
-                   MatrixView<const float> maxima,
-                   MatrixView<const float> inverses)
+  AttentionForward(base::MatrixView<const float> context,
+                   base::MatrixView<const float> maxima,
+                   base::MatrixView<const float> inverses)
       : out(context), score_max(maxima), inverse_sum(inverses) {}
 
-  MatrixView<const float> out;
-  MatrixView<const float> score_max;
-  MatrixView<const float> inverse_sum;
+  base::MatrixView<const float> out;
+  base::MatrixView<const float> score_max;
+  base::MatrixView<const float> inverse_sum;
 };
 
 // The same, owned. A walk may keep them so that the backward does not compute
@@ -97,9 +98,9 @@ struct SavedAttention {
     return {out.view(), score_max.view(), inverse_sum.view()};
   }
 
-  Matrix<float> out;
-  Matrix<float> score_max;
-  Matrix<float> inverse_sum;
+  base::Matrix<float> out;
+  base::Matrix<float> score_max;
+  base::Matrix<float> inverse_sum;
 };
 
 // For query head h, its KV head g = h / HeadsPerGroup(), and token t of a
@@ -118,13 +119,13 @@ struct SavedAttention {
 // values.
 void CausalAttention(const AttentionInputs& inputs,
                      const AttentionOutputs& outputs, int64_t query_rows,
-                     ThreadPool& pool);
+                     base::ThreadPool& pool);
 
 // Gradients with respect to the inputs, shaped as they are.
 struct AttentionGradients {
-  MatrixView<float> query;
-  MatrixView<float> key;
-  MatrixView<float> value;
+  base::MatrixView<float> query;
+  base::MatrixView<float> key;
+  base::MatrixView<float> value;
 };
 
 // Given d_out, the gradient with respect to the output, and what the forward of
@@ -141,10 +142,10 @@ struct AttentionGradients {
 // and the size of the keys for the transposed keys.
 void CausalAttentionBackward(const AttentionInputs& inputs,
                              const AttentionForward& forward,
-                             MatrixView<const float> d_out,
+                             base::MatrixView<const float> d_out,
                              const AttentionGradients& gradients,
-                             ThreadPool& pool);
+                             base::ThreadPool& pool);
 
-}  // namespace moe
+}  // namespace moe::model
 
 #endif  // MOE_MODEL_LAYER_ATTENTION_H_

@@ -25,27 +25,29 @@
 #include "moe/model/layer/layer_batch.h"
 #include "moe/model/layer/linear.h"
 
-namespace moe {
+namespace moe::model {
 namespace {
 
-Matrix<float> NormOf(const DecoderLayer& layer, const LayerBatch& batch,
-                     ThreadPool& pool) {
-  Matrix<float> norm(batch.hidden.rows, batch.hidden.cols);
-  RmsNorm(batch.hidden, layer.weights->input_norm,
-          static_cast<float>(layer.config->rms_norm_eps), norm.view(), pool);
+base::Matrix<float> NormOf(const DecoderLayer& layer, const LayerBatch& batch,
+                           base::ThreadPool& pool) {
+  base::Matrix<float> norm(batch.hidden.rows, batch.hidden.cols);
+  kernels::RmsNorm(batch.hidden, layer.weights->input_norm,
+                   static_cast<float>(layer.config->rms_norm_eps), norm.view(),
+                   pool);
   return norm;
 }
 
 AttentionProjections NewProjections(const AttentionWeights& weights,
                                     int64_t rows) {
-  return {Matrix<float>(rows, weights.query.num_outputs()),
-          Matrix<float>(rows, weights.key.num_outputs()),
-          Matrix<float>(rows, weights.value.num_outputs())};
+  return {base::Matrix<float>(rows, weights.query.num_outputs()),
+          base::Matrix<float>(rows, weights.key.num_outputs()),
+          base::Matrix<float>(rows, weights.value.num_outputs())};
 }
 
 // Fills the rows of the projections from `begin` on.
-void ProjectRows(const AttentionWeights& weights, MatrixView<const float> norm,
-                 int64_t begin, AttentionProjections& out, ThreadPool& pool) {
+void ProjectRows(const AttentionWeights& weights,
+                 base::MatrixView<const float> norm, int64_t begin,
+                 AttentionProjections& out, base::ThreadPool& pool) {
   const int64_t end = begin + norm.rows;
   ApplyLinear(weights.query, norm, out.query.view().Rows(begin, end), pool);
   ApplyLinear(weights.key, norm, out.key.view().Rows(begin, end), pool);
@@ -54,9 +56,10 @@ void ProjectRows(const AttentionWeights& weights, MatrixView<const float> norm,
 
 void RotateProjections(const DecoderLayer& layer, const LayerBatch& batch,
                        const AttentionTokens& tokens,
-                       AttentionProjections& projections, ThreadPool& pool) {
-  for (Matrix<float>* const x : {&projections.query, &projections.key}) {
-    RotateTokens(layer, batch.offsets, tokens, RopeDirection::kForward,
+                       AttentionProjections& projections,
+                       base::ThreadPool& pool) {
+  for (base::Matrix<float>* const x : {&projections.query, &projections.key}) {
+    RotateTokens(layer, batch.offsets, tokens, kernels::RopeDirection::kForward,
                  x->view(), pool);
   }
 }
@@ -65,7 +68,7 @@ void RotateProjections(const DecoderLayer& layer, const LayerBatch& batch,
 class ExpertAttention {
  public:
   ExpertAttention(const DecoderLayer& layer, const LayerBatch& batch,
-                  ThreadPool& pool)
+                  base::ThreadPool& pool)
       : layer_(layer),
         batch_(batch),
         weights_(layer.weights->attention_experts),
@@ -77,9 +80,10 @@ class ExpertAttention {
               /*num_key_value_heads=*/1, layer.config->head_dim};
   }
 
-  absl::Status Forward(const LayerTaps& taps, MatrixView<float> output) {
+  absl::Status Forward(const LayerTaps& taps, base::MatrixView<float> output) {
     MOE_CHECK(taps.saved_attention == nullptr);
-    Matrix<float> logits(batch_.hidden.rows, weights_.router.num_outputs());
+    base::Matrix<float> logits(batch_.hidden.rows,
+                               weights_.router.num_outputs());
     ApplyLinear(weights_.router, norm_.view(), logits.view(), pool_);
     MOE_RETURN_IF_ERROR(CheckActivation(batch_, "attention router logits",
                                         logits.view(), 0, pool_));
@@ -89,8 +93,8 @@ class ExpertAttention {
       MOE_RETURN_IF_ERROR(taps.routing(DecoderBlock::kAttention, experts));
     }
     const int64_t most_rows = MostRows(experts, layer_.blocks.expert_rows);
-    input_ = Matrix<float>(most_rows, batch_.hidden.cols);
-    output_ = Matrix<float>(most_rows, batch_.hidden.cols);
+    input_ = base::Matrix<float>(most_rows, batch_.hidden.cols);
+    output_ = base::Matrix<float>(most_rows, batch_.hidden.cols);
     ClearRows(output, pool_);
     for (size_t e = 0; e < experts.size(); ++e) {
       if (experts[e].rows.empty()) continue;
@@ -105,17 +109,17 @@ class ExpertAttention {
                        AttentionProjections& out) {
     MOE_RETURN_IF_ERROR(ForEachBlock(
         rows.size(), [&](int64_t begin, int64_t end) -> absl::Status {
-          const MatrixView<float> x = input_.view().Rows(0, end - begin);
-          GatherRows(norm_.view(),
-                     rows.subspan(static_cast<size_t>(begin),
-                                  static_cast<size_t>(end - begin)),
-                     x, pool_);
+          const base::MatrixView<float> x = input_.view().Rows(0, end - begin);
+          kernels::GatherRows(norm_.view(),
+                              rows.subspan(static_cast<size_t>(begin),
+                                           static_cast<size_t>(end - begin)),
+                              x, pool_);
           ProjectRows(weights_.experts[expert], x, begin, out, pool_);
           return absl::OkStatus();
         }));
     RotateProjections(layer_, batch_, tokens, out, pool_);
     const std::string of = absl::StrCat("of attention expert ", expert);
-    const auto check = [&](const char* what, const Matrix<float>& x) {
+    const auto check = [&](const char* what, const base::Matrix<float>& x) {
       return CheckActivation(batch_, absl::StrCat(what, " ", of), x.view(),
                              rows, pool_);
     };
@@ -125,7 +129,8 @@ class ExpertAttention {
   }
 
   absl::Status AddExpert(size_t expert, const ExpertTokens& chosen,
-                         const LayerTaps& taps, MatrixView<float> output) {
+                         const LayerTaps& taps,
+                         base::MatrixView<float> output) {
     const auto num_rows = static_cast<int64_t>(chosen.rows.size());
     const AttentionTokens tokens = ChosenTokens(batch_.offsets, chosen.rows);
     AttentionProjections projections =
@@ -144,10 +149,10 @@ class ExpertAttention {
         chosen.rows.size(), [&](int64_t begin, int64_t end) -> absl::Status {
           const auto first = static_cast<size_t>(begin);
           const auto count = static_cast<size_t>(end - begin);
-          const MatrixView<float> y = output_.view().Rows(0, end - begin);
+          const base::MatrixView<float> y = output_.view().Rows(0, end - begin);
           ApplyLinear(weights_.experts[expert].output,
                       attention.out.view().Rows(begin, end), y, pool_);
-          AddWeightedRows(
+          kernels::AddWeightedRows(
               y, absl::MakeConstSpan(chosen.rows).subspan(first, count),
               absl::MakeConstSpan(chosen.weights).subspan(first, count), output,
               pool_);
@@ -164,15 +169,15 @@ class ExpertAttention {
   const DecoderLayer& layer_;
   const LayerBatch& batch_;
   const ExpertWeights<AttentionWeights>& weights_;
-  const Matrix<float> norm_;
-  ThreadPool& pool_;
+  const base::Matrix<float> norm_;
+  base::ThreadPool& pool_;
   AttentionShape shape_;  // The shape of an expert.
-  Matrix<float> input_, output_;
+  base::Matrix<float> input_, output_;
 };
 
 }  // namespace
 
-AttentionShape LayerAttentionShape(const LlamaConfig& config) {
+AttentionShape LayerAttentionShape(const checkpoint::LlamaConfig& config) {
   return {config.num_attention_heads, config.num_key_value_heads,
           config.head_dim};
 }
@@ -206,17 +211,19 @@ AttentionTokens ChosenTokens(absl::Span<const int64_t> batch_offsets,
 
 void RotateTokens(const DecoderLayer& layer,
                   absl::Span<const int64_t> batch_offsets,
-                  const AttentionTokens& tokens, RopeDirection direction,
-                  MatrixView<float> x, ThreadPool& pool) {
+                  const AttentionTokens& tokens,
+                  kernels::RopeDirection direction, base::MatrixView<float> x,
+                  base::ThreadPool& pool) {
   MOE_CHECK(batch_offsets.size() == tokens.offsets.size());
   for (size_t i = 0; i + 1 < batch_offsets.size(); ++i) {
     const int64_t begin = tokens.offsets[i], end = tokens.offsets[i + 1];
     if (begin == end) continue;
-    ApplyRope(layer.rotary->ForLength(batch_offsets[i + 1] - batch_offsets[i]),
-              absl::MakeConstSpan(tokens.positions)
-                  .subspan(static_cast<size_t>(begin),
-                           static_cast<size_t>(end - begin)),
-              direction, x.Rows(begin, end), pool);
+    kernels::ApplyRope(
+        layer.rotary->ForLength(batch_offsets[i + 1] - batch_offsets[i]),
+        absl::MakeConstSpan(tokens.positions)
+            .subspan(static_cast<size_t>(begin),
+                     static_cast<size_t>(end - begin)),
+        direction, x.Rows(begin, end), pool);
   }
 }
 
@@ -224,9 +231,9 @@ absl::Status ProjectAttention(const DecoderLayer& layer,
                               const LayerBatch& batch,
                               const AttentionTokens& tokens,
                               AttentionProjections& projections,
-                              ThreadPool& pool) {
+                              base::ThreadPool& pool) {
   const AttentionWeights& weights = layer.weights->attention;
-  const Matrix<float> norm = NormOf(layer, batch, pool);
+  const base::Matrix<float> norm = NormOf(layer, batch, pool);
   projections = NewProjections(weights, batch.hidden.rows);
   ProjectRows(weights, norm.view(), 0, projections, pool);
   RotateProjections(layer, batch, tokens, projections, pool);
@@ -246,7 +253,7 @@ AttentionInputs InputsOf(const AttentionShape& shape,
 }
 
 SavedAttention Attend(const AttentionInputs& inputs, const LayerBlocks& blocks,
-                      ThreadPool& pool) {
+                      base::ThreadPool& pool) {
   SavedAttention attention(inputs.shape, inputs.query.rows);
   CausalAttention(inputs, attention.view(), blocks.query_rows, pool);
   return attention;
@@ -255,8 +262,9 @@ SavedAttention Attend(const AttentionInputs& inputs, const LayerBlocks& blocks,
 absl::Status AttentionBlockForward(const DecoderLayer& layer,
                                    const LayerBatch& batch,
                                    const LayerTaps& taps,
-                                   MatrixView<float> output, ThreadPool& pool) {
-  MOE_CHECK(SameShape(batch.hidden, output));
+                                   base::MatrixView<float> output,
+                                   base::ThreadPool& pool) {
+  MOE_CHECK(base::SameShape(batch.hidden, output));
   if (!layer.weights->attention_experts.empty()) {
     return ExpertAttention(layer, batch, pool).Forward(taps, output);
   }
@@ -279,4 +287,4 @@ absl::Status AttentionBlockForward(const DecoderLayer& layer,
   return absl::OkStatus();
 }
 
-}  // namespace moe
+}  // namespace moe::model

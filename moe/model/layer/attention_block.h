@@ -17,10 +17,10 @@
 #include "moe/model/layer/attention.h"
 #include "moe/model/layer/layer_batch.h"
 
-namespace moe {
+namespace moe::model {
 
 // The shape of a layer's dense attention, for SavedAttention::SizeBytes.
-AttentionShape LayerAttentionShape(const LlamaConfig& config);
+AttentionShape LayerAttentionShape(const checkpoint::LlamaConfig& config);
 
 // The tokens of a batch that attend to each other: all, or those that chose an
 // expert.
@@ -39,26 +39,27 @@ AttentionTokens ChosenTokens(absl::Span<const int64_t> batch_offsets,
 // tokens, with the tables for the lengths of the whole sequences.
 void RotateTokens(const DecoderLayer& layer,
                   absl::Span<const int64_t> batch_offsets,
-                  const AttentionTokens& tokens, RopeDirection direction,
-                  MatrixView<float> x, ThreadPool& pool);
+                  const AttentionTokens& tokens,
+                  kernels::RopeDirection direction, base::MatrixView<float> x,
+                  base::ThreadPool& pool);
 
 // Rotated queries and keys, and values, of a layer without attention experts.
 // InvalidArgument if one is NaN or infinite.
 struct AttentionProjections {
-  Matrix<float> query;
-  Matrix<float> key;
-  Matrix<float> value;
+  base::Matrix<float> query;
+  base::Matrix<float> key;
+  base::Matrix<float> value;
 };
 absl::Status ProjectAttention(const DecoderLayer& layer,
                               const LayerBatch& batch,
                               const AttentionTokens& tokens,
                               AttentionProjections& projections,
-                              ThreadPool& pool);
+                              base::ThreadPool& pool);
 AttentionInputs InputsOf(const AttentionShape& shape,
                          const AttentionTokens& tokens,
                          const AttentionProjections& projections);
 SavedAttention Attend(const AttentionInputs& inputs, const LayerBlocks& blocks,
-                      ThreadPool& pool);
+                      base::ThreadPool& pool);
 
 // output [T, H], for n = RMSNorm(x), without experts:
 //   o_proj(attention(rope(q), rope(k), v))
@@ -72,8 +73,9 @@ SavedAttention Attend(const AttentionInputs& inputs, const LayerBlocks& blocks,
 absl::Status AttentionBlockForward(const DecoderLayer& layer,
                                    const LayerBatch& batch,
                                    const LayerTaps& taps,
-                                   MatrixView<float> output, ThreadPool& pool);
+                                   base::MatrixView<float> output,
+                                   base::ThreadPool& pool);
 
-}  // namespace moe
+}  // namespace moe::model
 
 #endif  // MOE_MODEL_LAYER_ATTENTION_BLOCK_H_

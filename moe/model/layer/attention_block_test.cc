@@ -25,24 +25,24 @@
 #include "moe/model/layer/testing/decoder_layer_reference.h"
 #include "moe/model/layer/testing/drawn_layer.h"
 
-namespace moe {
+namespace moe::model {
 namespace {
 
-using ::moe::testing::BitsEqual;
-using ::moe::testing::Digest;
-using ::moe::testing::DrawnExperts;
-using ::moe::testing::DrawnLayer;
-using ::moe::testing::KernelMachineName;
-using ::moe::testing::KernelMachines;
-using ::moe::testing::Offsets;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TestMatrix;
-using ::moe::testing::Widen;
+using ::moe::base::testing::StatusIs;
+using ::moe::kernels::testing::BitsEqual;
+using ::moe::kernels::testing::Digest;
+using ::moe::kernels::testing::KernelMachineName;
+using ::moe::kernels::testing::KernelMachines;
+using ::moe::kernels::testing::TestMatrix;
+using ::moe::model::testing::DrawnExperts;
+using ::moe::model::testing::DrawnLayer;
+using ::moe::model::testing::Offsets;
+using ::moe::model::testing::Widen;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::ValuesIn;
 
-using AttentionBlockTest = ::moe::testing::KernelTest;
+using AttentionBlockTest = ::moe::kernels::testing::KernelTest;
 
 constexpr int64_t kHidden = 20;
 constexpr int64_t kHeadDim = 6;
@@ -58,7 +58,7 @@ DrawnExperts Experts(int64_t num_experts, int64_t top_k, double scale) {
 }
 
 TestMatrix Forward(const DecoderLayer& layer, const LayerBatch& batch,
-                   ThreadPool& pool, const LayerTaps& taps = {}) {
+                   base::ThreadPool& pool, const LayerTaps& taps = {}) {
   TestMatrix output(batch.hidden.rows, kHidden);
   MOE_EXPECT_OK(AttentionBlockForward(layer, batch, taps, output.view(), pool));
   return output;
@@ -101,7 +101,7 @@ INSTANTIATE_TEST_SUITE_P(All, AttentionBlockTest, ValuesIn(KernelMachines()),
 // Which sequences there are beside a sequence, what follows a token, and how
 // many rows of an expert are taken at once, changes nothing.
 TEST(AttentionBlockBitsTest, ASequenceIsByItself) {
-  ThreadPool pool(2);
+  base::ThreadPool pool(2);
   const std::vector<int64_t> offsets = Offsets(Lengths());
   const TestMatrix x = DrawnLayer::Draw("x", 41, kHidden);
   const DrawnLayer layer(pool, {41}, Experts(4, 2, 4.0));
@@ -133,14 +133,15 @@ struct DenseAttention {
   TestMatrix output = DrawnLayer::Draw("output", kHidden, 4 * kHeadDim);
 };
 
-Linear Pack(MatrixView<const float> weight, ThreadPool& pool) {
-  return PackLinear(WeightView(weight), {}, LayerPasses::kForward, pool);
+Linear Pack(base::MatrixView<const float> weight, base::ThreadPool& pool) {
+  return PackLinear(kernels::WeightView(weight), {}, LayerPasses::kForward,
+                    pool);
 }
 
 // Query heads [begin, end) with KV heads [kv_begin, kv_end).
 AttentionWeights HeadsOf(const DenseAttention& dense, int64_t begin,
                          int64_t end, int64_t kv_begin, int64_t kv_end,
-                         ThreadPool& pool) {
+                         base::ThreadPool& pool) {
   AttentionWeights weights;
   weights.query =
       Pack(dense.query.view().Rows(begin * kHeadDim, end * kHeadDim), pool);
@@ -148,17 +149,17 @@ AttentionWeights HeadsOf(const DenseAttention& dense, int64_t begin,
       Pack(dense.key.view().Rows(kv_begin * kHeadDim, kv_end * kHeadDim), pool);
   weights.value = Pack(
       dense.value.view().Rows(kv_begin * kHeadDim, kv_end * kHeadDim), pool);
-  const MatrixView<const float> output = dense.output.view();
-  weights.output =
-      Pack(MatrixView<const float>(output.data + begin * kHeadDim, output.rows,
-                                   (end - begin) * kHeadDim, output.stride),
-           pool);
+  const base::MatrixView<const float> output = dense.output.view();
+  weights.output = Pack(
+      base::MatrixView<const float>(output.data + begin * kHeadDim, output.rows,
+                                    (end - begin) * kHeadDim, output.stride),
+      pool);
   return weights;
 }
 
 // A router of zeros gives every expert the same weight, 1 with this scale.
 TEST(AttentionBlockIdentityTest, AllExpertsOfEqualWeightsAreDenseAttention) {
-  ThreadPool pool(2);
+  base::ThreadPool pool(2);
   const std::vector<int64_t> offsets = Offsets(Lengths());
   const TestMatrix x = DrawnLayer::Draw("x", 41, kHidden);
   DrawnLayer layer(pool, {27});
@@ -195,7 +196,7 @@ TEST(AttentionTokensTest, StandWhereTheyStood) {
 }
 
 TEST(RotateTokensTest, TurnsByThePosition) {
-  ThreadPool pool(1);
+  base::ThreadPool pool(1);
   const DrawnLayer layer(pool, {9});
   const std::vector<int64_t> offsets = {0, 2, 9};
   TestMatrix all = DrawnLayer::Draw("all", 9, 2 * kHeadDim);
@@ -205,9 +206,9 @@ TEST(RotateTokensTest, TurnsByThePosition) {
     chosen.view().RowData(1)[i] = all.view().RowData(7)[i];
   }
   RotateTokens(layer.View(), offsets, AllTokens(offsets),
-               RopeDirection::kForward, all.view(), pool);
+               kernels::RopeDirection::kForward, all.view(), pool);
   RotateTokens(layer.View(), offsets, ChosenTokens(offsets, {1, 7}),
-               RopeDirection::kForward, chosen.view(), pool);
+               kernels::RopeDirection::kForward, chosen.view(), pool);
   EXPECT_EQ(chosen.view().Row(0), all.view().Row(1));
   EXPECT_EQ(chosen.view().Row(1), all.view().Row(7));
 }
@@ -215,9 +216,9 @@ TEST(RotateTokensTest, TurnsByThePosition) {
 // Dynamic scaling has a table for each length: that of the sequence counts, not
 // the number of its tokens that chose an expert.
 TEST(RotateTokensTest, TakesTheTableOfTheWholeSequence) {
-  ThreadPool pool(1);
+  base::ThreadPool pool(1);
   DrawnLayer layer(pool, {9});
-  layer.config.rope.type = RopeType::kDynamic;
+  layer.config.rope.type = checkpoint::RopeType::kDynamic;
   layer.config.max_position_embeddings = 3;
   layer.rotary = RotaryTables::Create(layer.config, {2, 7}, pool).value();
   const std::vector<int64_t> offsets = {0, 2, 9};
@@ -225,14 +226,14 @@ TEST(RotateTokensTest, TakesTheTableOfTheWholeSequence) {
   TestMatrix chosen(1, 2 * kHeadDim);
   std::copy_n(all.view().RowData(7), 2 * kHeadDim, chosen.view().RowData(0));
   RotateTokens(layer.View(), offsets, AllTokens(offsets),
-               RopeDirection::kForward, all.view(), pool);
+               kernels::RopeDirection::kForward, all.view(), pool);
   RotateTokens(layer.View(), offsets, ChosenTokens(offsets, {7}),
-               RopeDirection::kForward, chosen.view(), pool);
+               kernels::RopeDirection::kForward, chosen.view(), pool);
   EXPECT_EQ(chosen.view().Row(0), all.view().Row(7));
 }
 
 TEST(AttentionBlockErrorsTest, NameTheExpertAndTheToken) {
-  ThreadPool pool(2);
+  base::ThreadPool pool(2);
   const std::vector<int64_t> offsets = Offsets(Lengths());
   const TestMatrix x = DrawnLayer::Draw("x", 41, kHidden);
   DrawnLayer layer(pool, {27}, Experts(4, 2, 4.0));
@@ -260,4 +261,4 @@ TEST(AttentionBlockErrorsTest, NameTheExpertAndTheToken) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::model

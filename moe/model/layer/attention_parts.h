@@ -18,11 +18,11 @@
 #include "moe/kernels/gemm/packed_matrix.h"
 #include "moe/model/layer/attention.h"
 
-namespace moe::attention {
+namespace moe::model::attention {
 
 // The size of a chunk of keys, and in the backward of queries: the chains of a
 // product are cut at its multiples.
-inline constexpr int64_t kChunk = PackedMatrix::kDepthBlock;
+inline constexpr int64_t kChunk = kernels::PackedMatrix::kDepthBlock;
 
 inline int64_t NumChunks(int64_t num_tokens) {
   return (num_tokens + kChunk - 1) / kChunk;
@@ -30,19 +30,21 @@ inline int64_t NumChunks(int64_t num_tokens) {
 
 // Columns [begin, end).
 template <typename T>
-MatrixView<T> Cols(const MatrixView<T>& x, int64_t begin, int64_t end) {
-  return MatrixView<T>(x.data + begin, x.rows, end - begin, x.stride);
+base::MatrixView<T> Cols(const base::MatrixView<T>& x, int64_t begin,
+                         int64_t end) {
+  return base::MatrixView<T>(x.data + begin, x.rows, end - begin, x.stride);
 }
 
 // The columns of one head.
 template <typename T>
-MatrixView<T> Head(const MatrixView<T>& x, int64_t head, int64_t head_dim) {
+base::MatrixView<T> Head(const base::MatrixView<T>& x, int64_t head,
+                         int64_t head_dim) {
   return Cols(x, head * head_dim, (head + 1) * head_dim);
 }
 
 // The rows of chunk `chunk`.
 template <typename T>
-MatrixView<T> ChunkRows(const MatrixView<T>& x, int64_t chunk) {
+base::MatrixView<T> ChunkRows(const base::MatrixView<T>& x, int64_t chunk) {
   return x.Rows(chunk * kChunk, std::min((chunk + 1) * kChunk, x.rows));
 }
 
@@ -51,10 +53,11 @@ inline float ScoreScale(const AttentionShape& shape) {
 }
 
 // A matrix with rows kGemmRowStride apart, which a product reads in place.
-inline MatrixView<float> SpacedRows(AlignedBuffer<float>& buffer, int64_t rows,
-                                    int64_t cols) {
-  const int64_t stride = cols <= kChunk ? kGemmRowStride : cols;
-  return MatrixView<float>(buffer.Reserve(rows * stride), rows, cols, stride);
+inline base::MatrixView<float> SpacedRows(base::AlignedBuffer<float>& buffer,
+                                          int64_t rows, int64_t cols) {
+  const int64_t stride = cols <= kChunk ? kernels::kGemmRowStride : cols;
+  return base::MatrixView<float>(buffer.Reserve(rows * stride), rows, cols,
+                                 stride);
 }
 
 inline void CheckInputs(const AttentionInputs& in) {
@@ -64,7 +67,7 @@ inline void CheckInputs(const AttentionInputs& in) {
             shape.num_heads % shape.num_key_value_heads == 0);
   MOE_CHECK(in.query.cols == shape.QuerySize() &&
             in.key.cols == shape.KeyValueSize() &&
-            SameShape(in.key, in.value) && in.key.rows == in.query.rows);
+            base::SameShape(in.key, in.value) && in.key.rows == in.query.rows);
   MOE_CHECK(!in.offsets.empty() && in.offsets.front() == 0 &&
             in.offsets.back() == in.query.rows &&
             std::is_sorted(in.offsets.begin(), in.offsets.end()));
@@ -72,16 +75,16 @@ inline void CheckInputs(const AttentionInputs& in) {
 
 inline void CheckForward(const AttentionInputs& in,
                          const AttentionForward& forward) {
-  MOE_CHECK(SameShape(in.query, forward.out) &&
+  MOE_CHECK(base::SameShape(in.query, forward.out) &&
             forward.score_max.rows == in.shape.num_heads &&
             forward.score_max.cols == in.query.rows &&
-            SameShape(forward.score_max, forward.inverse_sum));
+            base::SameShape(forward.score_max, forward.inverse_sum));
 }
 
 // Calls body(begin, end) with the rows of each sequence, in parallel if there
 // are many sequences.
 template <typename Body>
-void ForEachSequence(absl::Span<const int64_t> offsets, ThreadPool& pool,
+void ForEachSequence(absl::Span<const int64_t> offsets, base::ThreadPool& pool,
                      const Body& body) {
   const auto num_sequences = static_cast<int64_t>(offsets.size()) - 1;
   const auto run = [&](int64_t first, int64_t last) {
@@ -97,6 +100,6 @@ void ForEachSequence(absl::Span<const int64_t> offsets, ThreadPool& pool,
   }
 }
 
-}  // namespace moe::attention
+}  // namespace moe::model::attention
 
 #endif  // MOE_MODEL_LAYER_ATTENTION_PARTS_H_

@@ -15,17 +15,17 @@
 #include "moe/kernels/testing/kernel_test.h"
 #include "moe/model/layer/testing/attention_reference.h"
 
-namespace moe {
+namespace moe::model {
 namespace {
 
-using ::moe::testing::BitsEqual;
-using ::moe::testing::Digest;
-using ::moe::testing::KernelMachineName;
-using ::moe::testing::KernelMachines;
-using ::moe::testing::TestMatrix;
+using ::moe::kernels::testing::BitsEqual;
+using ::moe::kernels::testing::Digest;
+using ::moe::kernels::testing::KernelMachineName;
+using ::moe::kernels::testing::KernelMachines;
+using ::moe::kernels::testing::TestMatrix;
 using ::testing::ValuesIn;
 
-using AttentionTest = ::moe::testing::KernelTest;
+using AttentionTest = ::moe::kernels::testing::KernelTest;
 
 constexpr int64_t kQueryRows = 128;
 
@@ -55,7 +55,7 @@ struct Case {
   AttentionOutputs Outputs() {
     return {out.view(), score_max.view(), inverse_sum.view()};
   }
-  Case& Run(ThreadPool& pool, int64_t query_rows = kQueryRows) {
+  Case& Run(base::ThreadPool& pool, int64_t query_rows = kQueryRows) {
     CausalAttention(Inputs(), Outputs(), query_rows, pool);
     CausalAttentionBackward(Inputs(), Outputs(), d_out.view(),
                             {d_query.view(), d_key.view(), d_value.view()},
@@ -119,15 +119,15 @@ INSTANTIATE_TEST_SUITE_P(All, AttentionTest, ValuesIn(KernelMachines()),
                          KernelMachineName);
 
 TEST(AttentionBitsTest, ASequenceAloneAndItsBeginningHaveTheSameBits) {
-  ThreadPool pool(2);
+  base::ThreadPool pool(2);
   Case all = LongCase();
   all.Run(pool);
   const int64_t begin = all.offsets[1];  // The 600 tokens.
   for (const int64_t length : {1, 255, 256, 257, 599, 600}) {
     const std::vector<int64_t> offsets = {0, length};
-    const MatrixView<const float> query = all.query.view();
-    const MatrixView<const float> key = all.key.view();
-    const MatrixView<const float> value = all.value.view();
+    const base::MatrixView<const float> query = all.query.view();
+    const base::MatrixView<const float> key = all.key.view();
+    const base::MatrixView<const float> value = all.value.view();
     const AttentionInputs inputs = {
         all.shape, offsets, query.Rows(begin, begin + length),
         key.Rows(begin, begin + length), value.Rows(begin, begin + length)};
@@ -144,7 +144,7 @@ TEST(AttentionBitsTest, ASequenceAloneAndItsBeginningHaveTheSameBits) {
 // Products that underflow to -0 meet a masked zero in one block and none in
 // another.
 TEST(AttentionBitsTest, TheSignOfZeroDoesNotShowTheBlocks) {
-  ThreadPool pool(1);
+  base::ThreadPool pool(1);
   Case c({1, 1, 2}, {40});
   for (int64_t t = 0; t < 40; ++t) {
     // Scores are 0, so that token t gives each of its keys 1 / (t + 1): of the
@@ -166,7 +166,7 @@ TEST(AttentionBitsTest, TheSignOfZeroDoesNotShowTheBlocks) {
 }
 
 TEST(AttentionMathTest, IsTheFormula) {
-  ThreadPool pool(2);
+  base::ThreadPool pool(2);
   for (Case c : {LongCase(), ManyCase()}) {
     CausalAttention(c.Inputs(), c.Outputs(), kQueryRows, pool);
     EXPECT_TRUE(c.out.PaddingIsUntouched());
@@ -213,7 +213,7 @@ void ExpectSlopes(const Case& c,
 
 // Products over a head's features are then cut too.
 TEST(AttentionMathTest, HeadsLongerThanABlockOfDepth) {
-  ThreadPool pool(2);
+  base::ThreadPool pool(2);
   Case c({2, 1, 300}, {40});
   c.query.Fill("query", 0.2f);
   c.Run(pool);
@@ -230,7 +230,7 @@ TEST(AttentionMathTest, HeadsLongerThanABlockOfDepth) {
 }
 
 TEST(AttentionMathTest, BackwardIsTheDerivative) {
-  ThreadPool pool(2);
+  base::ThreadPool pool(2);
   Case small({4, 2, 6}, {3, 1, 9, 2});
   small.Run(pool);
   using Inputs = reference::AttentionInputs;
@@ -247,7 +247,7 @@ TEST(AttentionMathTest, BackwardIsTheDerivative) {
 
 // Two tokens of one head of size 1, q = k = 0: token 1 takes the mean.
 TEST(AttentionMathTest, ByHand) {
-  ThreadPool pool(1);
+  base::ThreadPool pool(1);
   Case c({1, 1, 1}, {2});
   c.query.view().Row(0)[0] = c.query.view().Row(1)[0] = 0.0f;
   c.key.view().Row(0)[0] = c.key.view().Row(1)[0] = 0.0f;
@@ -264,4 +264,4 @@ TEST(AttentionMathTest, ByHand) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::model

@@ -17,29 +17,31 @@
 #include "moe/checkpoint/tensor_name.h"
 #include "moe/kernels/gemm/packed_matrix.h"
 
-namespace moe {
+namespace moe::model {
 
 // The location of a tensor, which must be there.
-TensorLocation LocateWeight(const Checkpoint& checkpoint,
-                            const TensorName& name);
+checkpoint::TensorLocation LocateWeight(
+    const checkpoint::Checkpoint& checkpoint,
+    const checkpoint::TensorName& name);
 
 // The whole tensor. The errors of reading; InvalidArgument, with the file, the
 // tensor and the element, for a weight that is NaN or infinite. Several threads
 // may call it at once.
-absl::StatusOr<HostTensor> ReadWeight(const Checkpoint& checkpoint,
-                                      const TensorName& name);
+absl::StatusOr<checkpoint::HostTensor> ReadWeight(
+    const checkpoint::Checkpoint& checkpoint,
+    const checkpoint::TensorName& name);
 
 // The same for the rows [begin, end) of a matrix.
-absl::StatusOr<HostTensor> ReadWeightRows(const Checkpoint& checkpoint,
-                                          const TensorName& name, int64_t begin,
-                                          int64_t end);
+absl::StatusOr<checkpoint::HostTensor> ReadWeightRows(
+    const checkpoint::Checkpoint& checkpoint,
+    const checkpoint::TensorName& name, int64_t begin, int64_t end);
 
 // A view of a matrix for packing. The tensor must outlive it.
-WeightView ViewWeight(const HostTensor& matrix);
+kernels::WeightView ViewWeight(const checkpoint::HostTensor& matrix);
 
 // The values, upcast exactly.
-std::vector<float> ToFloats(const HostTensor& tensor);
+std::vector<float> ToFloats(const checkpoint::HostTensor& tensor);
 
-}  // namespace moe
+}  // namespace moe::model
 
 #endif  // MOE_MODEL_LAYER_CHECKPOINT_WEIGHTS_H_

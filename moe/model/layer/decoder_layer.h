@@ -32,7 +32,7 @@
 #include "moe/model/layer/layer_batch.h"
 #include "moe/model/layer/mlp_block.h"
 
-namespace moe {
+namespace moe::model {
 
 // The stages of a forward, in their order. A stage that adds a block's output
 // shows its parts to the taps, adds them, shows the sum to the taps, and adds
@@ -51,7 +51,7 @@ struct LayerForward {
   BlockOutput mlp;
   // First h, then y: [T, H], which may be x. A forward that starts after
   // kAddAttention finds h here and does not read x.
-  MatrixView<float> hidden;
+  base::MatrixView<float> hidden;
   // A walk that holds back a block's output, until it has that of all tokens,
   // runs some of the stages at a time.
   LayerStage first = LayerStage::kAttention;
@@ -63,17 +63,18 @@ struct LayerForward {
 // chooses k, also T * A floats and T * k * 16 bytes.
 absl::Status DecoderLayerForward(const DecoderLayer& layer,
                                  const LayerBatch& batch, const LayerTaps& taps,
-                                 const LayerForward& forward, ThreadPool& pool);
+                                 const LayerForward& forward,
+                                 base::ThreadPool& pool);
 
 // Receives the gradient of the loss with respect to a [rows, I], for
 // consecutive rows of the MLP.
 using ActivationGradientTap = std::function<absl::Status(
-    const MlpRows& rows, MatrixView<const float> d_activation)>;
+    const MlpRows& rows, base::MatrixView<const float> d_activation)>;
 
 struct LayerGradients {
-  MatrixView<const float> dy;  // [T, H], with respect to y.
-  MatrixView<float> dx;        // [T, H], with respect to x; may be dy.
-  ActivationGradientTap tap;   // May be empty.
+  base::MatrixView<const float> dy;  // [T, H], with respect to y.
+  base::MatrixView<float> dx;        // [T, H], with respect to x; may be dy.
+  ActivationGradientTap tap;         // May be empty.
   // From a forward of the same batch whose taps changed nothing. If null, the
   // backward computes it again, with the same bits.
   const SavedAttention* saved_attention = nullptr;
@@ -90,8 +91,8 @@ struct LayerGradients {
 absl::Status DecoderLayerBackward(const DecoderLayer& layer,
                                   const LayerBatch& batch,
                                   const LayerGradients& gradients,
-                                  ThreadPool& pool);
+                                  base::ThreadPool& pool);
 
-}  // namespace moe
+}  // namespace moe::model
 
 #endif  // MOE_MODEL_LAYER_DECODER_LAYER_H_

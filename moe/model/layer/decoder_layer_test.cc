@@ -32,23 +32,23 @@
 #include "moe/model/layer/testing/drawn_layer.h"
 #include "moe/model/layer/testing/layer_forward.h"
 
-namespace moe {
+namespace moe::model {
 namespace {
 
-using ::moe::testing::BitsEqual;
-using ::moe::testing::Digest;
-using ::moe::testing::DrawnLayer;
-using ::moe::testing::ForwardLayer;
-using ::moe::testing::KernelMachineName;
-using ::moe::testing::KernelMachines;
-using ::moe::testing::Offsets;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TestMatrix;
-using ::moe::testing::Widen;
+using ::moe::base::testing::StatusIs;
+using ::moe::kernels::testing::BitsEqual;
+using ::moe::kernels::testing::Digest;
+using ::moe::kernels::testing::KernelMachineName;
+using ::moe::kernels::testing::KernelMachines;
+using ::moe::kernels::testing::TestMatrix;
+using ::moe::model::testing::DrawnLayer;
+using ::moe::model::testing::ForwardLayer;
+using ::moe::model::testing::Offsets;
+using ::moe::model::testing::Widen;
 using ::testing::HasSubstr;
 using ::testing::ValuesIn;
 
-using DecoderLayerTest = ::moe::testing::KernelTest;
+using DecoderLayerTest = ::moe::kernels::testing::KernelTest;
 
 // Everything that both passes give.
 struct Results {
@@ -75,7 +75,7 @@ struct Results {
       d_activation;
 };
 
-void Copy(MatrixView<const float> from, MatrixView<float> to) {
+void Copy(base::MatrixView<const float> from, base::MatrixView<float> to) {
   for (int64_t r = 0; r < from.rows; ++r) {
     for (int64_t c = 0; c < from.cols; ++c)
       to.RowData(r)[c] = from.RowData(r)[c];
@@ -83,14 +83,14 @@ void Copy(MatrixView<const float> from, MatrixView<float> to) {
 }
 
 auto CopyTo(TestMatrix& out) {
-  return [&out](MatrixView<const float> x) {
+  return [&out](base::MatrixView<const float> x) {
     Copy(x, out.view());
     return absl::OkStatus();
   };
 }
 
 Results RunBoth(const DecoderLayer& layer, const LayerBatch& batch,
-                MatrixView<const float> dy, ThreadPool& pool) {
+                base::MatrixView<const float> dy, base::ThreadPool& pool) {
   Results out(batch.hidden.rows);
   LayerTaps taps;
   taps.attention_output = CopyTo(out.attention_output);
@@ -105,7 +105,7 @@ Results RunBoth(const DecoderLayer& layer, const LayerBatch& batch,
   LayerGradients gradients;
   gradients.dy = dy;
   gradients.dx = out.dx.view();
-  gradients.tap = [&](const MlpRows& rows, MatrixView<const float> da) {
+  gradients.tap = [&](const MlpRows& rows, base::MatrixView<const float> da) {
     const int64_t begin = rows.first_row, end = begin + da.rows;
     EXPECT_EQ(rows.input.rows, da.rows);
     Copy(rows.activation, out.activation.view().Rows(begin, end));
@@ -160,7 +160,7 @@ void ExpectNear(const TestMatrix& got, const std::vector<double>& want,
 }
 
 TEST(DecoderLayerMathTest, ForwardIsTheFormula) {
-  ThreadPool pool(2);
+  base::ThreadPool pool(2);
   const DrawnLayer layer(pool, {9});
   const std::vector<int64_t> offsets = Offsets(Lengths());
   TestMatrix x = DrawnLayer::Draw("x", 17, 20);
@@ -202,7 +202,7 @@ std::vector<double> Slopes(const DrawnLayer& layer,
 }
 
 TEST(DecoderLayerMathTest, BackwardIsTheDerivative) {
-  ThreadPool pool(2);
+  base::ThreadPool pool(2);
   const DrawnLayer layer(pool, {9});
   const std::vector<int64_t> offsets = Offsets({1, 7, 4});
   TestMatrix x = DrawnLayer::Draw("x", 12, 20);
@@ -217,7 +217,7 @@ TEST(DecoderLayerMathTest, BackwardIsTheDerivative) {
 }
 
 TEST(DecoderLayerBitsTest, ASequenceAloneHasTheBitsOfTheBatch) {
-  ThreadPool pool(2);
+  base::ThreadPool pool(2);
   const DrawnLayer layer(pool, {9});
   const std::vector<int64_t> offsets = Offsets(Lengths());
   TestMatrix x = DrawnLayer::Draw("x", 17, 20);
@@ -240,7 +240,7 @@ TEST(DecoderLayerBitsTest, ASequenceAloneHasTheBitsOfTheBatch) {
 }
 
 TEST(DecoderLayerBitsTest, WorksInPlace) {
-  ThreadPool pool(2);
+  base::ThreadPool pool(2);
   const DrawnLayer layer(pool, {9});
   const std::vector<int64_t> offsets = Offsets(Lengths());
   TestMatrix x = DrawnLayer::Draw("x", 17, 20);
@@ -257,7 +257,7 @@ TEST(DecoderLayerBitsTest, WorksInPlace) {
 
 // As a walk runs them that holds both blocks' outputs back.
 TEST(DecoderLayerBitsTest, StagesApartAreTheWhole) {
-  ThreadPool pool(2);
+  base::ThreadPool pool(2);
   const DrawnLayer layer(pool, {9});
   const std::vector<int64_t> offsets = Offsets(Lengths());
   TestMatrix x = DrawnLayer::Draw("x", 17, 20), whole(17, 20), y(17, 20);
@@ -283,7 +283,7 @@ TEST(DecoderLayerBitsTest, StagesApartAreTheWhole) {
 
 // A backward that has the attention does not attend: what it is given shows.
 TEST(DecoderLayerBitsTest, TakesTheSavedAttention) {
-  ThreadPool pool(1);
+  base::ThreadPool pool(1);
   const DrawnLayer layer(pool, {9});
   const std::vector<int64_t> offsets = {0, 5};
   TestMatrix x = DrawnLayer::Draw("x", 5, 20), y(5, 20), dx(5, 20);
@@ -305,7 +305,7 @@ TEST(DecoderLayerBitsTest, TakesTheSavedAttention) {
 
 // LayerPasses::kBackward has no forward product of down.
 TEST(DecoderLayerBitsTest, TheBackwardNeedsNoForwardOfDown) {
-  ThreadPool pool(2);
+  base::ThreadPool pool(2);
   DrawnLayer layer(pool, {9});
   const std::vector<int64_t> offsets = Offsets(Lengths());
   TestMatrix x = DrawnLayer::Draw("x", 17, 20);
@@ -313,18 +313,18 @@ TEST(DecoderLayerBitsTest, TheBackwardNeedsNoForwardOfDown) {
   const Results want =
       RunBoth(layer.View(), {offsets, x.view()}, dy.view(), pool);
   TestMatrix out(17, 20);
-  layer.weights.mlp.down.forward = PackedMatrix();
+  layer.weights.mlp.down.forward = kernels::PackedMatrix();
   MOE_ASSERT_OK(DecoderLayerBackward(layer.View(), {offsets, x.view()},
                                      {dy.view(), out.view(), nullptr}, pool));
   EXPECT_TRUE(BitsEqual(out, want.dx));
 }
 
 TEST(DecoderLayerTapsTest, MayChangeTheBlocksOutputs) {
-  ThreadPool pool(1);
+  base::ThreadPool pool(1);
   const DrawnLayer layer(pool, {9});
   const std::vector<int64_t> offsets = {0, 3};
   TestMatrix x = DrawnLayer::Draw("x", 3, 20), y(3, 20);
-  const auto clear = [](MatrixView<float> out) {
+  const auto clear = [](base::MatrixView<float> out) {
     for (int64_t r = 0; r < out.rows; ++r) {
       for (float& value : out.Row(r)) value = 0.0f;
     }
@@ -341,7 +341,7 @@ TEST(DecoderLayerTapsTest, MayChangeTheBlocksOutputs) {
 }
 
 TEST(DecoderLayerTapsTest, TheirErrorsEndThePass) {
-  ThreadPool pool(1);
+  base::ThreadPool pool(1);
   const DrawnLayer layer(pool, {9});
   const std::vector<int64_t> offsets = {0, 3};
   TestMatrix x = DrawnLayer::Draw("x", 3, 20), y(3, 20);
@@ -368,7 +368,7 @@ TEST(DecoderLayerTapsTest, TheirErrorsEndThePass) {
 }
 
 TEST(DecoderLayerErrorsTest, NamesTheActivationThatIsNotFinite) {
-  ThreadPool pool(2);
+  base::ThreadPool pool(2);
   DrawnLayer layer(pool, {9});
   const std::vector<int64_t> offsets = Offsets(Lengths());
   TestMatrix x = DrawnLayer::Draw("x", 17, 20), y(17, 20);
@@ -401,25 +401,27 @@ TEST(DecoderLayerErrorsTest, NamesTheActivationThatIsNotFinite) {
 
 // One layer at a time from the hidden states of transformers to the next ones.
 TEST(DecoderLayerGoldenTest, IsTransformers) {
-  ThreadPool pool(2);
+  base::ThreadPool pool(2);
   for (const char* name :
        {"llama_gqa_bf16", "llama_mha_f32_sharded", "llama_headdim_f16"}) {
-    MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint checkpoint,
-                             Checkpoint::Open(absl::StrCat("testdata/", name)));
-    MOE_ASSERT_OK_AND_ASSIGN(HostTensors goldens,
-                             ReadSafetensorsFile(absl::StrCat(
+    MOE_ASSERT_OK_AND_ASSIGN(
+        const checkpoint::Checkpoint checkpoint,
+        checkpoint::Checkpoint::Open(absl::StrCat("testdata/", name)));
+    MOE_ASSERT_OK_AND_ASSIGN(checkpoint::HostTensors goldens,
+                             checkpoint::ReadSafetensorsFile(absl::StrCat(
                                  "testdata/goldens/", name, ".safetensors")));
-    const LlamaConfig& config = *checkpoint.dense_config();
+    const checkpoint::LlamaConfig& config = *checkpoint.dense_config();
     MOE_ASSERT_OK_AND_ASSIGN(const RotaryTables rotary,
                              RotaryTables::Create(config, {48}, pool));
     // All sequences in one batch.
     const auto hidden = [&](int64_t layer) {
       std::vector<float> values;
       for (const int s : {0, 1, 2}) {
-        const HostTensor& tensor =
+        const checkpoint::HostTensor& tensor =
             goldens.at(absl::StrCat("seq.", s, ".hidden.", layer));
         std::vector<float> part(tensor.bytes.size() / 4);
-        WeightsToFloat(tensor.dtype, tensor.bytes, absl::MakeSpan(part));
+        checkpoint::WeightsToFloat(tensor.dtype, tensor.bytes,
+                                   absl::MakeSpan(part));
         values.insert(values.end(), part.begin(), part.end());
       }
       return values;
@@ -432,7 +434,7 @@ TEST(DecoderLayerGoldenTest, IsTransformers) {
           ReadDecoderLayerWeights(checkpoint, layer, LayerPasses::kForward,
                                   pool));
       std::vector<float> state = hidden(layer);
-      const MatrixView<float> x(state.data(), 66, config.hidden_size);
+      const base::MatrixView<float> x(state.data(), 66, config.hidden_size);
       MOE_ASSERT_OK(ForwardLayer({&config, &weights, &rotary, {}}, {offsets, x},
                                  {}, x, pool));
       const std::vector<float> want = hidden(layer + 1);
@@ -452,4 +454,4 @@ TEST(DecoderLayerGoldenTest, IsTransformers) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::model

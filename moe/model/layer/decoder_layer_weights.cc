@@ -20,62 +20,68 @@
 #include "moe/model/layer/checkpoint_weights.h"
 #include "moe/model/layer/linear.h"
 
-namespace moe {
+namespace moe::model {
 namespace {
 
-constexpr std::array<TensorKind, 2> kNorms = {TensorKind::kInputNorm,
-                                              TensorKind::kPostAttentionNorm};
-constexpr std::array<TensorKind, 4> kAttention = {
-    TensorKind::kQuery, TensorKind::kKey, TensorKind::kValue,
-    TensorKind::kOutput};
+constexpr std::array<checkpoint::TensorKind, 2> kNorms = {
+    checkpoint::TensorKind::kInputNorm,
+    checkpoint::TensorKind::kPostAttentionNorm};
+constexpr std::array<checkpoint::TensorKind, 4> kAttention = {
+    checkpoint::TensorKind::kQuery, checkpoint::TensorKind::kKey,
+    checkpoint::TensorKind::kValue, checkpoint::TensorKind::kOutput};
 // Gate, up and down.
-using MlpKinds = std::array<TensorKind, 3>;
-constexpr MlpKinds kDenseMlp = {TensorKind::kMlpGate, TensorKind::kMlpUp,
-                                TensorKind::kMlpDown};
-constexpr MlpKinds kContractMlp = {TensorKind::kContractGate,
-                                   TensorKind::kContractUp,
-                                   TensorKind::kContractDown};
-constexpr MlpKinds kExpertMlp = {TensorKind::kExpertGate, TensorKind::kExpertUp,
-                                 TensorKind::kExpertDown};
-constexpr MlpKinds kResidualMlp = {TensorKind::kResidualGate,
-                                   TensorKind::kResidualUp,
-                                   TensorKind::kResidualDown};
+using MlpKinds = std::array<checkpoint::TensorKind, 3>;
+constexpr MlpKinds kDenseMlp = {checkpoint::TensorKind::kMlpGate,
+                                checkpoint::TensorKind::kMlpUp,
+                                checkpoint::TensorKind::kMlpDown};
+constexpr MlpKinds kContractMlp = {checkpoint::TensorKind::kContractGate,
+                                   checkpoint::TensorKind::kContractUp,
+                                   checkpoint::TensorKind::kContractDown};
+constexpr MlpKinds kExpertMlp = {checkpoint::TensorKind::kExpertGate,
+                                 checkpoint::TensorKind::kExpertUp,
+                                 checkpoint::TensorKind::kExpertDown};
+constexpr MlpKinds kResidualMlp = {checkpoint::TensorKind::kResidualGate,
+                                   checkpoint::TensorKind::kResidualUp,
+                                   checkpoint::TensorKind::kResidualDown};
 
-TensorName WeightName(TensorKind kind, int64_t layer, int64_t expert = -1) {
+checkpoint::TensorName WeightName(checkpoint::TensorKind kind, int64_t layer,
+                                  int64_t expert = -1) {
   return {kind, layer, expert, /*is_bias=*/false};
 }
 
-TensorName BiasOf(TensorName weight) {
+checkpoint::TensorName BiasOf(checkpoint::TensorName weight) {
   weight.is_bias = true;
   return weight;
 }
 
 template <typename Kinds>
 void AddNames(const Kinds& kinds, int64_t layer, int64_t expert,
-              std::vector<TensorName>& names) {
-  for (const TensorKind kind : kinds) {
+              std::vector<checkpoint::TensorName>& names) {
+  for (const checkpoint::TensorKind kind : kinds) {
     names.push_back(WeightName(kind, layer, expert));
   }
 }
 
 template <typename Kinds>
-void AddExpertNames(TensorKind router, const Kinds& kinds, int64_t num_experts,
-                    int64_t layer, std::vector<TensorName>& names) {
+void AddExpertNames(checkpoint::TensorKind router, const Kinds& kinds,
+                    int64_t num_experts, int64_t layer,
+                    std::vector<checkpoint::TensorName>& names) {
   names.push_back(WeightName(router, layer));
   for (int64_t e = 0; e < num_experts; ++e) AddNames(kinds, layer, e, names);
 }
 
 // The weights of a layer's linear layers, in the order in which they are read.
-std::vector<TensorName> LinearNames(const Checkpoint& checkpoint,
-                                    int64_t layer) {
-  MOE_CHECK(layer >= 0 &&
-            layer < DecoderConfig(checkpoint.config()).num_hidden_layers);
-  const MoeConfig* const moe = checkpoint.moe_config();
+std::vector<checkpoint::TensorName> LinearNames(
+    const checkpoint::Checkpoint& checkpoint, int64_t layer) {
+  MOE_CHECK(
+      layer >= 0 &&
+      layer < checkpoint::DecoderConfig(checkpoint.config()).num_hidden_layers);
+  const checkpoint::MoeConfig* const moe = checkpoint.moe_config();
   const bool has_experts = moe != nullptr && !moe->IsContractLayer(layer);
-  std::vector<TensorName> names;
+  std::vector<checkpoint::TensorName> names;
   if (has_experts && moe->use_attn_moe) {
-    AddExpertNames(TensorKind::kAttentionRouter, kAttention, moe->attn_experts,
-                   layer, names);
+    AddExpertNames(checkpoint::TensorKind::kAttentionRouter, kAttention,
+                   moe->attn_experts, layer, names);
   } else {
     AddNames(kAttention, layer, /*expert=*/-1, names);
   }
@@ -84,8 +90,8 @@ std::vector<TensorName> LinearNames(const Checkpoint& checkpoint,
              names);
     return names;
   }
-  AddExpertNames(TensorKind::kRouter, kExpertMlp, moe->num_local_experts, layer,
-                 names);
+  AddExpertNames(checkpoint::TensorKind::kRouter, kExpertMlp,
+                 moe->num_local_experts, layer, names);
   if (moe->intermediate_size_residual.has_value()) {
     AddNames(kResidualMlp, layer, /*expert=*/-1, names);
   }
@@ -94,7 +100,7 @@ std::vector<TensorName> LinearNames(const Checkpoint& checkpoint,
 
 // The weights of the expert of `name`, or those for every token.
 template <typename Weights>
-Weights& WeightsOf(const TensorName& name, Weights& every_tokens,
+Weights& WeightsOf(const checkpoint::TensorName& name, Weights& every_tokens,
                    ExpertWeights<Weights>& experts) {
   if (name.expert < 0) return every_tokens;
   const auto expert = static_cast<size_t>(name.expert);
@@ -103,7 +109,8 @@ Weights& WeightsOf(const TensorName& name, Weights& every_tokens,
 }
 
 // Where a weight belongs.
-Linear& LinearOf(DecoderLayerWeights& weights, const TensorName& name) {
+Linear& LinearOf(DecoderLayerWeights& weights,
+                 const checkpoint::TensorName& name) {
   const auto attention = [&]() -> AttentionWeights& {
     return WeightsOf(name, weights.attention, weights.attention_experts);
   };
@@ -111,32 +118,32 @@ Linear& LinearOf(DecoderLayerWeights& weights, const TensorName& name) {
     return WeightsOf(name, weights.mlp, weights.mlp_experts);
   };
   switch (name.kind) {
-    case TensorKind::kAttentionRouter:
+    case checkpoint::TensorKind::kAttentionRouter:
       return weights.attention_experts.router;
-    case TensorKind::kQuery:
+    case checkpoint::TensorKind::kQuery:
       return attention().query;
-    case TensorKind::kKey:
+    case checkpoint::TensorKind::kKey:
       return attention().key;
-    case TensorKind::kValue:
+    case checkpoint::TensorKind::kValue:
       return attention().value;
-    case TensorKind::kOutput:
+    case checkpoint::TensorKind::kOutput:
       return attention().output;
-    case TensorKind::kRouter:
+    case checkpoint::TensorKind::kRouter:
       return weights.mlp_experts.router;
-    case TensorKind::kMlpGate:
-    case TensorKind::kContractGate:
-    case TensorKind::kExpertGate:
-    case TensorKind::kResidualGate:
+    case checkpoint::TensorKind::kMlpGate:
+    case checkpoint::TensorKind::kContractGate:
+    case checkpoint::TensorKind::kExpertGate:
+    case checkpoint::TensorKind::kResidualGate:
       return mlp().gate;
-    case TensorKind::kMlpUp:
-    case TensorKind::kContractUp:
-    case TensorKind::kExpertUp:
-    case TensorKind::kResidualUp:
+    case checkpoint::TensorKind::kMlpUp:
+    case checkpoint::TensorKind::kContractUp:
+    case checkpoint::TensorKind::kExpertUp:
+    case checkpoint::TensorKind::kResidualUp:
       return mlp().up;
-    case TensorKind::kMlpDown:
-    case TensorKind::kContractDown:
-    case TensorKind::kExpertDown:
-    case TensorKind::kResidualDown:
+    case checkpoint::TensorKind::kMlpDown:
+    case checkpoint::TensorKind::kContractDown:
+    case checkpoint::TensorKind::kExpertDown:
+    case checkpoint::TensorKind::kResidualDown:
       return mlp().down;
     default:
       MOE_CHECK(false);
@@ -145,12 +152,15 @@ Linear& LinearOf(DecoderLayerWeights& weights, const TensorName& name) {
 }
 
 // An open checkpoint has exactly the biases of its configuration.
-bool HasTensor(const Checkpoint& checkpoint, const TensorName& name) {
-  return checkpoint.tensors().Find(FormatTensorName(name)).tensor != nullptr;
+bool HasTensor(const checkpoint::Checkpoint& checkpoint,
+               const checkpoint::TensorName& name) {
+  return checkpoint.tensors().Find(checkpoint::FormatTensorName(name)).tensor !=
+         nullptr;
 }
 
-absl::StatusOr<LinearTensors> ReadLinear(const Checkpoint& checkpoint,
-                                         const TensorName& name) {
+absl::StatusOr<LinearTensors> ReadLinear(
+    const checkpoint::Checkpoint& checkpoint,
+    const checkpoint::TensorName& name) {
   LinearTensors tensors;
   tensors.name = name;
   if (HasTensor(checkpoint, BiasOf(name))) {
@@ -160,15 +170,17 @@ absl::StatusOr<LinearTensors> ReadLinear(const Checkpoint& checkpoint,
   return tensors;
 }
 
-absl::Status ReadNorms(const Checkpoint& checkpoint, int64_t layer,
+absl::Status ReadNorms(const checkpoint::Checkpoint& checkpoint, int64_t layer,
                        DecoderLayerTensors& tensors) {
   MOE_ASSIGN_OR_RETURN(
       tensors.input_norm,
-      ReadWeight(checkpoint, WeightName(TensorKind::kInputNorm, layer)));
+      ReadWeight(checkpoint,
+                 WeightName(checkpoint::TensorKind::kInputNorm, layer)));
   MOE_ASSIGN_OR_RETURN(
       tensors.post_attention_norm,
-      ReadWeight(checkpoint,
-                 WeightName(TensorKind::kPostAttentionNorm, layer)));
+      ReadWeight(
+          checkpoint,
+          WeightName(checkpoint::TensorKind::kPostAttentionNorm, layer)));
   return absl::OkStatus();
 }
 
@@ -179,27 +191,29 @@ void PackNorms(const DecoderLayerTensors& tensors,
 }
 
 // The backward computes the forward again up to the input of down.
-LayerPasses PassesOf(TensorKind kind, LayerPasses passes) {
-  return passes == LayerPasses::kBackward && kind != TensorKind::kMlpDown
+LayerPasses PassesOf(checkpoint::TensorKind kind, LayerPasses passes) {
+  return passes == LayerPasses::kBackward &&
+                 kind != checkpoint::TensorKind::kMlpDown
              ? LayerPasses::kForwardAndBackward
              : passes;
 }
 
 void PackPart(const LinearTensors& tensors, LayerPasses passes,
-              ThreadPool& pool, DecoderLayerWeights& weights) {
+              base::ThreadPool& pool, DecoderLayerWeights& weights) {
   LinearOf(weights, tensors.name) =
       PackLinear(ViewWeight(tensors.weight), ToFloats(tensors.bias),
                  PassesOf(tensors.name.kind, passes), pool);
 }
 
 template <typename Add>
-void ForEachStoredTensor(const Checkpoint& checkpoint, int64_t layer,
-                         const Add& add) {
-  const auto visit = [&](const TensorName& name) {
-    add(NumBytes(LocateWeight(checkpoint, name).tensor->spec));
+void ForEachStoredTensor(const checkpoint::Checkpoint& checkpoint,
+                         int64_t layer, const Add& add) {
+  const auto visit = [&](const checkpoint::TensorName& name) {
+    add(checkpoint::NumBytes(LocateWeight(checkpoint, name).tensor->spec));
   };
-  for (const TensorKind norm : kNorms) visit(WeightName(norm, layer));
-  for (const TensorName& name : LinearNames(checkpoint, layer)) {
+  for (const checkpoint::TensorKind norm : kNorms)
+    visit(WeightName(norm, layer));
+  for (const checkpoint::TensorName& name : LinearNames(checkpoint, layer)) {
     visit(name);
     if (HasTensor(checkpoint, BiasOf(name))) visit(BiasOf(name));
   }
@@ -232,10 +246,10 @@ int64_t DecoderLayerWeights::size_bytes() const {
 }
 
 absl::StatusOr<DecoderLayerTensors> ReadDecoderLayerTensors(
-    const Checkpoint& checkpoint, int64_t layer) {
+    const checkpoint::Checkpoint& checkpoint, int64_t layer) {
   DecoderLayerTensors tensors;
   MOE_RETURN_IF_ERROR(ReadNorms(checkpoint, layer, tensors));
-  for (const TensorName& name : LinearNames(checkpoint, layer)) {
+  for (const checkpoint::TensorName& name : LinearNames(checkpoint, layer)) {
     MOE_ASSIGN_OR_RETURN(LinearTensors linear, ReadLinear(checkpoint, name));
     tensors.linears.push_back(std::move(linear));
   }
@@ -243,7 +257,8 @@ absl::StatusOr<DecoderLayerTensors> ReadDecoderLayerTensors(
 }
 
 DecoderLayerWeights PackDecoderLayer(DecoderLayerTensors tensors,
-                                     LayerPasses passes, ThreadPool& pool) {
+                                     LayerPasses passes,
+                                     base::ThreadPool& pool) {
   DecoderLayerWeights weights;
   PackNorms(tensors, weights);
   for (LinearTensors& linear : tensors.linears) {
@@ -253,13 +268,13 @@ DecoderLayerWeights PackDecoderLayer(DecoderLayerTensors tensors,
 }
 
 absl::StatusOr<DecoderLayerWeights> ReadDecoderLayerWeights(
-    const Checkpoint& checkpoint, int64_t layer, LayerPasses passes,
-    ThreadPool& pool) {
+    const checkpoint::Checkpoint& checkpoint, int64_t layer, LayerPasses passes,
+    base::ThreadPool& pool) {
   DecoderLayerTensors tensors;
   DecoderLayerWeights weights;
   MOE_RETURN_IF_ERROR(ReadNorms(checkpoint, layer, tensors));
   PackNorms(tensors, weights);
-  for (const TensorName& name : LinearNames(checkpoint, layer)) {
+  for (const checkpoint::TensorName& name : LinearNames(checkpoint, layer)) {
     MOE_ASSIGN_OR_RETURN(const LinearTensors linear,
                          ReadLinear(checkpoint, name));
     PackPart(linear, passes, pool, weights);
@@ -267,29 +282,33 @@ absl::StatusOr<DecoderLayerWeights> ReadDecoderLayerWeights(
   return weights;
 }
 
-int64_t PackedLayerBytes(const Checkpoint& checkpoint, int64_t layer,
-                         LayerPasses passes) {
+int64_t PackedLayerBytes(const checkpoint::Checkpoint& checkpoint,
+                         int64_t layer, LayerPasses passes) {
   constexpr int64_t kFloatBytes = sizeof(float);
   int64_t bytes = 0;
-  for (const TensorKind norm : kNorms) {
-    const TensorLocation at = LocateWeight(checkpoint, WeightName(norm, layer));
+  for (const checkpoint::TensorKind norm : kNorms) {
+    const checkpoint::TensorLocation at =
+        LocateWeight(checkpoint, WeightName(norm, layer));
     bytes += at.tensor->spec.shape[0] * kFloatBytes;
   }
-  for (const TensorName& name : LinearNames(checkpoint, layer)) {
-    const Shape& shape = LocateWeight(checkpoint, name).tensor->spec.shape;
+  for (const checkpoint::TensorName& name : LinearNames(checkpoint, layer)) {
+    const checkpoint::Shape& shape =
+        LocateWeight(checkpoint, name).tensor->spec.shape;
     bytes += PackedLinearBytes(shape[0], shape[1], PassesOf(name.kind, passes));
     if (HasTensor(checkpoint, BiasOf(name))) bytes += shape[0] * kFloatBytes;
   }
   return bytes;
 }
 
-int64_t StoredLayerBytes(const Checkpoint& checkpoint, int64_t layer) {
+int64_t StoredLayerBytes(const checkpoint::Checkpoint& checkpoint,
+                         int64_t layer) {
   int64_t sum = 0;
   ForEachStoredTensor(checkpoint, layer, [&](int64_t bytes) { sum += bytes; });
   return sum;
 }
 
-int64_t LargestLayerTensorBytes(const Checkpoint& checkpoint, int64_t layer) {
+int64_t LargestLayerTensorBytes(const checkpoint::Checkpoint& checkpoint,
+                                int64_t layer) {
   int64_t largest = 0;
   ForEachStoredTensor(checkpoint, layer, [&](int64_t bytes) {
     largest = std::max(largest, bytes);
@@ -297,4 +316,4 @@ int64_t LargestLayerTensorBytes(const Checkpoint& checkpoint, int64_t layer) {
   return largest;
 }
 
-}  // namespace moe
+}  // namespace moe::model

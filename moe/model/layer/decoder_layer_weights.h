@@ -14,7 +14,7 @@
 #include "moe/checkpoint/tensor_name.h"
 #include "moe/model/layer/linear.h"
 
-namespace moe {
+namespace moe::model {
 
 // Notation as in moe/checkpoint/tensor_set.h. For an attention expert, Q and K
 // are the sizes of its own queries and keys.
@@ -59,41 +59,44 @@ struct DecoderLayerWeights {
 
 // The same weights as they are stored.
 struct LinearTensors {
-  TensorName name;  // The weight's.
-  HostTensor weight;
-  HostTensor bias;  // Empty if there is none.
+  checkpoint::TensorName name;  // The weight's.
+  checkpoint::HostTensor weight;
+  checkpoint::HostTensor bias;  // Empty if there is none.
 };
 struct DecoderLayerTensors {
-  HostTensor input_norm;
-  HostTensor post_attention_norm;
+  checkpoint::HostTensor input_norm;
+  checkpoint::HostTensor post_attention_norm;
   std::vector<LinearTensors> linears;
 };
 
 // Reads layer `layer`. The errors of ReadWeight. Several threads may call it at
 // once.
 absl::StatusOr<DecoderLayerTensors> ReadDecoderLayerTensors(
-    const Checkpoint& checkpoint, int64_t layer);
+    const checkpoint::Checkpoint& checkpoint, int64_t layer);
 
 // Upcasts exactly and packs for DecoderLayerForward, DecoderLayerBackward, or
 // both. The backward alone needs every weight packed both ways, except that of
 // down, whose forward product it does not compute again. Frees each tensor as
 // soon as it is packed.
 DecoderLayerWeights PackDecoderLayer(DecoderLayerTensors tensors,
-                                     LayerPasses passes, ThreadPool& pool);
+                                     LayerPasses passes,
+                                     base::ThreadPool& pool);
 
 // Reads and packs one tensor after the other, so that only one stored tensor is
 // in memory beside the result.
 absl::StatusOr<DecoderLayerWeights> ReadDecoderLayerWeights(
-    const Checkpoint& checkpoint, int64_t layer, LayerPasses passes,
-    ThreadPool& pool);
+    const checkpoint::Checkpoint& checkpoint, int64_t layer, LayerPasses passes,
+    base::ThreadPool& pool);
 
 // The bytes of the weights of a layer, packed and as they are stored.
-int64_t PackedLayerBytes(const Checkpoint& checkpoint, int64_t layer,
-                         LayerPasses passes);
-int64_t StoredLayerBytes(const Checkpoint& checkpoint, int64_t layer);
+int64_t PackedLayerBytes(const checkpoint::Checkpoint& checkpoint,
+                         int64_t layer, LayerPasses passes);
+int64_t StoredLayerBytes(const checkpoint::Checkpoint& checkpoint,
+                         int64_t layer);
 // The bytes of the largest tensor of the layer, as it is stored.
-int64_t LargestLayerTensorBytes(const Checkpoint& checkpoint, int64_t layer);
+int64_t LargestLayerTensorBytes(const checkpoint::Checkpoint& checkpoint,
+                                int64_t layer);
 
-}  // namespace moe
+}  // namespace moe::model
 
 #endif  // MOE_MODEL_LAYER_DECODER_LAYER_WEIGHTS_H_

@@ -30,34 +30,38 @@
 #include "moe/kernels/testing/kernel_test.h"
 #include "moe/model/layer/linear.h"
 
-namespace moe {
+namespace moe::model {
 namespace {
 
-using ::moe::testing::BitsEqual;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::StatusIs;
+using ::moe::kernels::testing::BitsEqual;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-std::vector<float> TensorOf(const Checkpoint& checkpoint,
+std::vector<float> TensorOf(const checkpoint::Checkpoint& checkpoint,
                             const std::string& name) {
-  const TensorLocation at = checkpoint.tensors().Find(name);
-  const HostTensor tensor = at.shard->ReadTensor(*at.tensor).value();
-  std::vector<float> values(tensor.bytes.size() /
-                            static_cast<size_t>(DtypeSize(tensor.dtype)));
-  WeightsToFloat(tensor.dtype, tensor.bytes, absl::MakeSpan(values));
+  const checkpoint::TensorLocation at = checkpoint.tensors().Find(name);
+  const checkpoint::HostTensor tensor =
+      at.shard->ReadTensor(*at.tensor).value();
+  std::vector<float> values(
+      tensor.bytes.size() /
+      static_cast<size_t>(checkpoint::DtypeSize(tensor.dtype)));
+  checkpoint::WeightsToFloat(tensor.dtype, tensor.bytes,
+                             absl::MakeSpan(values));
   return values;
 }
 
 // The weight, column by column: the layer's output for unit vectors. In the
 // other direction, row by row.
-std::vector<float> Unpacked(const PackedMatrix& packed, ThreadPool& pool) {
-  Matrix<float> units(packed.depth(), packed.depth());
+std::vector<float> Unpacked(const kernels::PackedMatrix& packed,
+                            base::ThreadPool& pool) {
+  base::Matrix<float> units(packed.depth(), packed.depth());
   for (int64_t i = 0; i < packed.depth(); ++i) {
     for (float& value : units.view().Row(i)) value = 0.0f;
     units.view().Row(i)[static_cast<size_t>(i)] = 1.0f;
   }
-  Matrix<float> columns(packed.depth(), packed.num_outputs());
-  Gemm(units.view(), packed, columns.view(), pool);
+  base::Matrix<float> columns(packed.depth(), packed.num_outputs());
+  kernels::Gemm(units.view(), packed, columns.view(), pool);
   std::vector<float> values;
   for (int64_t i = 0; i < columns.rows(); ++i) {
     const absl::Span<const float> row = columns.view().Row(i);
@@ -67,13 +71,13 @@ std::vector<float> Unpacked(const PackedMatrix& packed, ThreadPool& pool) {
 }
 
 TEST(DecoderLayerWeightsTest, AreTheCheckpoints) {
-  ThreadPool pool(2);
+  base::ThreadPool pool(2);
   for (const char* directory :
        {"testdata/llama_gqa_bf16", "testdata/llama_mha_f32_sharded",
         "testdata/llama_headdim_f16"}) {
     SCOPED_TRACE(directory);
-    MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint checkpoint,
-                             Checkpoint::Open(directory));
+    MOE_ASSERT_OK_AND_ASSIGN(const checkpoint::Checkpoint checkpoint,
+                             checkpoint::Checkpoint::Open(directory));
     MOE_ASSERT_OK_AND_ASSIGN(
         const DecoderLayerWeights weights,
         ReadDecoderLayerWeights(checkpoint, 1, LayerPasses::kForwardAndBackward,
@@ -110,9 +114,10 @@ TEST(DecoderLayerWeightsTest, AreTheCheckpoints) {
 }
 
 TEST(DecoderLayerWeightsTest, ForwardAloneTakesHalfTheMemory) {
-  ThreadPool pool(1);
-  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint checkpoint,
-                           Checkpoint::Open("testdata/llama_gqa_bf16"));
+  base::ThreadPool pool(1);
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const checkpoint::Checkpoint checkpoint,
+      checkpoint::Checkpoint::Open("testdata/llama_gqa_bf16"));
   MOE_ASSERT_OK_AND_ASSIGN(
       const DecoderLayerWeights weights,
       ReadDecoderLayerWeights(checkpoint, 0, LayerPasses::kForward, pool));
@@ -123,11 +128,11 @@ TEST(DecoderLayerWeightsTest, ForwardAloneTakesHalfTheMemory) {
 }
 
 TEST(DecoderLayerWeightsTest, TheirSizesAreKnownBefore) {
-  ThreadPool pool(1);
+  base::ThreadPool pool(1);
   for (const char* directory :
        {"testdata/llama_gqa_bf16", "testdata/llama_headdim_f16"}) {
-    MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint checkpoint,
-                             Checkpoint::Open(directory));
+    MOE_ASSERT_OK_AND_ASSIGN(const checkpoint::Checkpoint checkpoint,
+                             checkpoint::Checkpoint::Open(directory));
     for (const LayerPasses passes :
          {LayerPasses::kForward, LayerPasses::kBackward,
           LayerPasses::kForwardAndBackward}) {
@@ -137,17 +142,19 @@ TEST(DecoderLayerWeightsTest, TheirSizesAreKnownBefore) {
       EXPECT_EQ(PackedLayerBytes(checkpoint, 0, passes), weights.size_bytes());
     }
   }
-  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint checkpoint,
-                           Checkpoint::Open("testdata/llama_gqa_bf16"));
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const checkpoint::Checkpoint checkpoint,
+      checkpoint::Checkpoint::Open("testdata/llama_gqa_bf16"));
   EXPECT_EQ(StoredLayerBytes(checkpoint, 3),
             2 * (256 + 2 * 128 * 128 + 2 * 64 * 128 + 3 * 384 * 128));
   EXPECT_EQ(LargestLayerTensorBytes(checkpoint, 3), 2 * 384 * 128);
 }
 
 TEST(DecoderLayerWeightsTest, ReadingApartFromPackingIsTheSame) {
-  ThreadPool pool(2);
-  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint checkpoint,
-                           Checkpoint::Open("testdata/llama_mha_f32_sharded"));
+  base::ThreadPool pool(2);
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const checkpoint::Checkpoint checkpoint,
+      checkpoint::Checkpoint::Open("testdata/llama_mha_f32_sharded"));
   MOE_ASSERT_OK_AND_ASSIGN(DecoderLayerTensors tensors,
                            ReadDecoderLayerTensors(checkpoint, 2));
   const DecoderLayerWeights apart =
@@ -170,9 +177,10 @@ TEST(DecoderLayerWeightsTest, ReadingApartFromPackingIsTheSame) {
 // Both products of every weight but down's, whose forward the backward does not
 // compute again.
 TEST(DecoderLayerWeightsTest, BackwardAloneIsWithoutTheForwardOfDown) {
-  ThreadPool pool(1);
-  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint checkpoint,
-                           Checkpoint::Open("testdata/llama_gqa_bf16"));
+  base::ThreadPool pool(1);
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const checkpoint::Checkpoint checkpoint,
+      checkpoint::Checkpoint::Open("testdata/llama_gqa_bf16"));
   MOE_ASSERT_OK_AND_ASSIGN(
       const DecoderLayerWeights weights,
       ReadDecoderLayerWeights(checkpoint, 0, LayerPasses::kBackward, pool));
@@ -186,11 +194,11 @@ TEST(DecoderLayerWeightsTest, BackwardAloneIsWithoutTheForwardOfDown) {
 // The last of the two malformed kinds that only a step that computes looks
 // for.
 TEST(DecoderLayerWeightsTest, NamesAWeightThatIsNotFinite) {
-  ThreadPool pool(1);
+  base::ThreadPool pool(1);
   for (const char* name : {"value_nan", "value_infinity"}) {
-    MOE_ASSERT_OK_AND_ASSIGN(
-        const Checkpoint checkpoint,
-        Checkpoint::Open(absl::StrCat("testdata/malformed/", name)));
+    MOE_ASSERT_OK_AND_ASSIGN(const checkpoint::Checkpoint checkpoint,
+                             checkpoint::Checkpoint::Open(
+                                 absl::StrCat("testdata/malformed/", name)));
     EXPECT_THAT(
         ReadDecoderLayerWeights(checkpoint, 0, LayerPasses::kForward, pool),
         StatusIs(absl::StatusCode::kInvalidArgument,
@@ -202,34 +210,34 @@ TEST(DecoderLayerWeightsTest, NamesAWeightThatIsNotFinite) {
 
 // The smallest checkpoint, with biases added.
 TEST(DecoderLayerWeightsTest, ReadsBiases) {
-  const testing::TempDirectory directory;
+  const base::testing::TempDirectory directory;
   MOE_ASSERT_OK_AND_ASSIGN(
       const std::string config,
-      ReadFile("testdata/malformed/valid/config.json", 1 << 20));
+      base::ReadFile("testdata/malformed/valid/config.json", 1 << 20));
   directory.Write(
       "config.json",
       absl::StrReplaceAll(config, {{"\"hidden_act\"",
                                     "\"attention_bias\": true, \"mlp_bias\": "
                                     "true, \"hidden_act\""}}));
-  MOE_ASSERT_OK_AND_ASSIGN(
-      HostTensors tensors,
-      ReadSafetensorsFile("testdata/malformed/valid/model.safetensors"));
-  HostTensors biases;
+  MOE_ASSERT_OK_AND_ASSIGN(checkpoint::HostTensors tensors,
+                           checkpoint::ReadSafetensorsFile(
+                               "testdata/malformed/valid/model.safetensors"));
+  checkpoint::HostTensors biases;
   for (const auto& [name, tensor] : tensors) {
     const bool has_bias = name.find("_proj.weight") != std::string::npos;
     if (!has_bias) continue;
-    HostTensor bias{Dtype::kF32, {tensor.shape[0]}, ""};
+    checkpoint::HostTensor bias{checkpoint::Dtype::kF32, {tensor.shape[0]}, ""};
     bias.bytes.assign(static_cast<size_t>(4 * tensor.shape[0]), '\0');
     bias.bytes[3] = static_cast<char>(0x3f);  // 0.5 in front, then zeros.
     biases[absl::StrReplaceAll(name, {{"weight", "bias"}})] = bias;
   }
   ASSERT_EQ(biases.size(), 7);
   tensors.insert(biases.begin(), biases.end());
-  MOE_ASSERT_OK(WriteSafetensorsFile(directory.Path("model.safetensors"),
-                                     tensors, {}, /*overwrite=*/false));
-  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint checkpoint,
-                           Checkpoint::Open(directory.path()));
-  ThreadPool pool(1);
+  MOE_ASSERT_OK(checkpoint::WriteSafetensorsFile(
+      directory.Path("model.safetensors"), tensors, {}, /*overwrite=*/false));
+  MOE_ASSERT_OK_AND_ASSIGN(const checkpoint::Checkpoint checkpoint,
+                           checkpoint::Checkpoint::Open(directory.path()));
+  base::ThreadPool pool(1);
   MOE_ASSERT_OK_AND_ASSIGN(
       const DecoderLayerWeights weights,
       ReadDecoderLayerWeights(checkpoint, 0, LayerPasses::kForward, pool));
@@ -279,8 +287,9 @@ std::map<std::string, const Linear*> LinearsByName(
   return linears;
 }
 
-void ExpectTensors(const Checkpoint& checkpoint, const std::string& tensor,
-                   const Linear& linear, ThreadPool& pool) {
+void ExpectTensors(const checkpoint::Checkpoint& checkpoint,
+                   const std::string& tensor, const Linear& linear,
+                   base::ThreadPool& pool) {
   const std::vector<float> columns = Unpacked(linear.forward, pool);
   const std::vector<float> want = TensorOf(checkpoint, tensor + ".weight");
   const auto rows = static_cast<size_t>(linear.forward.num_outputs());
@@ -295,13 +304,13 @@ void ExpectTensors(const Checkpoint& checkpoint, const std::string& tensor,
 
 // Every tensor of the layer but the norms is in its place, and nothing else.
 TEST(DecoderLayerWeightsTest, PutsExpertsWhereTheyBelong) {
-  ThreadPool pool(1);
+  base::ThreadPool pool(1);
   for (const char* name : {"vanilla", "residual", "contract", "attention",
                            "aligned", "attention_from_dense", "biases"}) {
     MOE_ASSERT_OK_AND_ASSIGN(
-        const Checkpoint checkpoint,
-        Checkpoint::Open(absl::StrCat("testdata/moe/", name)));
-    const MoeConfig& config = *checkpoint.moe_config();
+        const checkpoint::Checkpoint checkpoint,
+        checkpoint::Checkpoint::Open(absl::StrCat("testdata/moe/", name)));
+    const checkpoint::MoeConfig& config = *checkpoint.moe_config();
     for (int64_t layer = 0; layer < config.decoder.num_hidden_layers; ++layer) {
       SCOPED_TRACE(absl::StrCat(name, ", layer ", layer));
       MOE_ASSERT_OK_AND_ASSIGN(
@@ -316,11 +325,12 @@ TEST(DecoderLayerWeightsTest, PutsExpertsWhereTheyBelong) {
         num_tensors += linear->bias.empty() ? 1 : 2;
       }
       int64_t want_tensors = 0, want_bytes = 0;
-      for (const SafetensorsTensor& tensor :
+      for (const checkpoint::SafetensorsTensor& tensor :
            checkpoint.tensors().shards()[0].tensors()) {
-        if (ParseTensorName(tensor.spec.name)->layer != layer) continue;
+        if (checkpoint::ParseTensorName(tensor.spec.name)->layer != layer)
+          continue;
         ++want_tensors;
-        want_bytes += NumBytes(tensor.spec);
+        want_bytes += checkpoint::NumBytes(tensor.spec);
       }
       EXPECT_EQ(num_tensors, want_tensors);
       EXPECT_EQ(StoredLayerBytes(checkpoint, layer), want_bytes);
@@ -329,4 +339,4 @@ TEST(DecoderLayerWeightsTest, PutsExpertsWhereTheyBelong) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::model

@@ -13,24 +13,25 @@
 #include "moe/kernels/rows/softmax.h"
 #include "moe/kernels/rows/top_k.h"
 
-namespace moe {
+namespace moe::model {
 
-RoutingOptions MlpRoutingOptions(const MoeConfig& config) {
+RoutingOptions MlpRoutingOptions(const checkpoint::MoeConfig& config) {
   return {config.num_experts_per_tok, config.scale_factor};
 }
 
-RoutingOptions AttentionRoutingOptions(const MoeConfig& config) {
+RoutingOptions AttentionRoutingOptions(const checkpoint::MoeConfig& config) {
   return {config.top_k_attn, config.scale_factor_attn};
 }
 
 std::vector<ExpertTokens> RouteTokens(const RoutingOptions& options,
-                                      MatrixView<float> logits,
-                                      ThreadPool& pool) {
+                                      base::MatrixView<float> logits,
+                                      base::ThreadPool& pool) {
   MOE_CHECK(options.top_k > 0 && options.top_k <= logits.cols);
-  Softmax(logits, /*scale=*/1.0f, CausalMask(), logits, pool);
+  kernels::Softmax(logits, /*scale=*/1.0f, kernels::CausalMask(), logits, pool);
   std::vector<int32_t> chosen(static_cast<size_t>(logits.rows * options.top_k));
-  const MatrixView<int32_t> experts(chosen.data(), logits.rows, options.top_k);
-  TopK(logits, experts, pool);
+  const base::MatrixView<int32_t> experts(chosen.data(), logits.rows,
+                                          options.top_k);
+  kernels::TopK(logits, experts, pool);
   std::vector<ExpertTokens> tokens(static_cast<size_t>(logits.cols));
   for (int64_t t = 0; t < logits.rows; ++t) {
     const absl::Span<int32_t> row = experts.Row(t);
@@ -48,4 +49,4 @@ std::vector<ExpertTokens> RouteTokens(const RoutingOptions& options,
   return tokens;
 }
 
-}  // namespace moe
+}  // namespace moe::model

@@ -13,7 +13,7 @@
 #include "moe/base/thread_pool.h"
 #include "moe/checkpoint/moe_config.h"
 
-namespace moe {
+namespace moe::model {
 
 struct RoutingOptions {
   int64_t top_k = 1;
@@ -21,8 +21,8 @@ struct RoutingOptions {
 };
 
 // For the MLPs and the attention of layers with experts.
-RoutingOptions MlpRoutingOptions(const MoeConfig& config);
-RoutingOptions AttentionRoutingOptions(const MoeConfig& config);
+RoutingOptions MlpRoutingOptions(const checkpoint::MoeConfig& config);
+RoutingOptions AttentionRoutingOptions(const checkpoint::MoeConfig& config);
 
 // The tokens of an expert.
 struct ExpertTokens {
@@ -38,9 +38,9 @@ struct ExpertTokens {
 // double. A token's experts and weights depend on its own logits alone. Logits
 // must be finite. The result has an element for each expert.
 std::vector<ExpertTokens> RouteTokens(const RoutingOptions& options,
-                                      MatrixView<float> logits,
-                                      ThreadPool& pool);
+                                      base::MatrixView<float> logits,
+                                      base::ThreadPool& pool);
 
-}  // namespace moe
+}  // namespace moe::model
 
 #endif  // MOE_MODEL_LAYER_EXPERT_ROUTING_H_

@@ -14,25 +14,26 @@
 #include "moe/checkpoint/moe_config.h"
 #include "moe/kernels/testing/kernel_test.h"
 
-namespace moe {
+namespace moe::model {
 namespace {
 
-using ::moe::testing::KernelMachineName;
-using ::moe::testing::KernelMachines;
-using ::moe::testing::TestMatrix;
+using ::moe::kernels::testing::KernelMachineName;
+using ::moe::kernels::testing::KernelMachines;
+using ::moe::kernels::testing::TestMatrix;
 using ::testing::ElementsAre;
 using ::testing::FloatEq;
 using ::testing::IsEmpty;
 using ::testing::ValuesIn;
 
-using ExpertRoutingTest = ::moe::testing::KernelTest;
+using ExpertRoutingTest = ::moe::kernels::testing::KernelTest;
 
 std::vector<ExpertTokens> Route(const RoutingOptions& options,
                                 std::vector<float> logits, int64_t num_experts,
-                                ThreadPool& pool) {
+                                base::ThreadPool& pool) {
   const auto num_tokens = static_cast<int64_t>(logits.size()) / num_experts;
   return RouteTokens(
-      options, MatrixView<float>(logits.data(), num_tokens, num_experts), pool);
+      options, base::MatrixView<float>(logits.data(), num_tokens, num_experts),
+      pool);
 }
 
 TEST_P(ExpertRoutingTest, WeighsTheChosen) {
@@ -120,7 +121,7 @@ INSTANTIATE_TEST_SUITE_P(All, ExpertRoutingTest, ValuesIn(KernelMachines()),
                          KernelMachineName);
 
 TEST(RoutingOptionsTest, AreTheConfigurations) {
-  MoeConfig config;
+  checkpoint::MoeConfig config;
   config.num_experts_per_tok = 2;
   config.scale_factor = 4.0;
   config.top_k_attn = 3;
@@ -132,4 +133,4 @@ TEST(RoutingOptionsTest, AreTheConfigurations) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::model

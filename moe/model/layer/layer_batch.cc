@@ -15,34 +15,37 @@
 #include "moe/kernels/rows/parallel_rows.h"
 #include "moe/model/layer/activation_error.h"
 
-namespace moe {
+namespace moe::model {
 
 absl::Status CheckActivation(const LayerBatch& batch, absl::string_view what,
-                             MatrixView<const float> x, int64_t first_row,
-                             ThreadPool& pool) {
-  const std::optional<MatrixPosition> bad = FindNonFinite(x, pool);
+                             base::MatrixView<const float> x, int64_t first_row,
+                             base::ThreadPool& pool) {
+  const std::optional<kernels::MatrixPosition> bad =
+      kernels::FindNonFinite(x, pool);
   if (!bad.has_value()) return absl::OkStatus();
   return NonFiniteActivationError({what, batch.offsets, first_row + bad->row,
                                    bad->col, x.cols, batch.first_sequence});
 }
 
 absl::Status CheckActivation(const LayerBatch& batch, absl::string_view what,
-                             MatrixView<const float> x,
-                             absl::Span<const int64_t> rows, ThreadPool& pool) {
+                             base::MatrixView<const float> x,
+                             absl::Span<const int64_t> rows,
+                             base::ThreadPool& pool) {
   MOE_CHECK(static_cast<int64_t>(rows.size()) == x.rows);
-  const std::optional<MatrixPosition> bad = FindNonFinite(x, pool);
+  const std::optional<kernels::MatrixPosition> bad =
+      kernels::FindNonFinite(x, pool);
   if (!bad.has_value()) return absl::OkStatus();
   return NonFiniteActivationError({what, batch.offsets,
                                    rows[static_cast<size_t>(bad->row)],
                                    bad->col, x.cols, batch.first_sequence});
 }
 
-void ClearRows(MatrixView<float> x, ThreadPool& pool) {
-  ParallelRows(x.rows, x.cols, pool, [x](int64_t begin, int64_t end) {
+void ClearRows(base::MatrixView<float> x, base::ThreadPool& pool) {
+  kernels::ParallelRows(x.rows, x.cols, pool, [x](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
       std::fill_n(x.RowData(t), x.cols, 0.0f);
     }
   });
 }
 
-}  // namespace moe
+}  // namespace moe::model

@@ -24,7 +24,7 @@
 #include "moe/model/layer/expert_routing.h"
 #include "moe/model/layer/rotary_tables.h"
 
-namespace moe {
+namespace moe::model {
 
 // The numbers of rows that are computed at once: memory against overhead. No
 // bit depends on them.
@@ -36,7 +36,7 @@ struct LayerBlocks {
 
 // Notation as in moe/checkpoint/tensor_set.h; T rows of all sequences.
 struct DecoderLayer {
-  const LlamaConfig* config = nullptr;
+  const checkpoint::LlamaConfig* config = nullptr;
   const DecoderLayerWeights* weights = nullptr;
   const RotaryTables* rotary = nullptr;
   LayerBlocks blocks;
@@ -49,7 +49,7 @@ struct DecoderLayer {
 // positions 0, 1, ... Offsets start with 0, ascend, and end with T.
 struct LayerBatch {
   absl::Span<const int64_t> offsets;
-  MatrixView<const float> hidden;  // x [T, H].
+  base::MatrixView<const float> hidden;  // x [T, H].
   // The number of the first sequence in messages.
   int64_t first_sequence = 0;
 };
@@ -57,11 +57,12 @@ struct LayerBatch {
 // InvalidArgument if an element of the activation `what` is NaN or infinite.
 // Row i of `x` belongs to row first_row + i, or rows[i], of the batch.
 absl::Status CheckActivation(const LayerBatch& batch, absl::string_view what,
-                             MatrixView<const float> x, int64_t first_row,
-                             ThreadPool& pool);
+                             base::MatrixView<const float> x, int64_t first_row,
+                             base::ThreadPool& pool);
 absl::Status CheckActivation(const LayerBatch& batch, absl::string_view what,
-                             MatrixView<const float> x,
-                             absl::Span<const int64_t> rows, ThreadPool& pool);
+                             base::MatrixView<const float> x,
+                             absl::Span<const int64_t> rows,
+                             base::ThreadPool& pool);
 
 // The two blocks of a layer. Each has a residual connection around it.
 enum class DecoderBlock { kAttention, kMlp };
@@ -69,15 +70,15 @@ enum class DecoderBlock { kAttention, kMlp };
 // The output of a block before it is added to the hidden state: the sum of two
 // parts if the block has a residual expert.
 struct BlockOutput {
-  MatrixView<float> output;    // [T, H]
-  MatrixView<float> residual;  // [T, H], or no rows if there is none.
+  base::MatrixView<float> output;    // [T, H]
+  base::MatrixView<float> residual;  // [T, H], or no rows if there is none.
 };
 
 // Rows [first_row, first_row + activation.rows) of a dense MLP.
 struct MlpRows {
   int64_t first_row = 0;
-  MatrixView<const float> input;       // m [rows, H].
-  MatrixView<const float> activation;  // a [rows, I].
+  base::MatrixView<const float> input;       // m [rows, H].
+  base::MatrixView<const float> activation;  // a [rows, I].
 };
 
 // Inputs of a block's last product: contexts of o_proj, or activations of
@@ -92,7 +93,7 @@ struct BlockFeatures {
   // What the block multiplies the expert's output for each row with. Empty for
   // expert -1.
   absl::Span<const float> weights = {};
-  MatrixView<const float> features;  // [rows, columns of the matrix]
+  base::MatrixView<const float> features;  // [rows, columns of the matrix]
 };
 
 // Functions that see a forward pass and may change a block's output before it
@@ -102,13 +103,15 @@ struct LayerTaps {
   // For a block with experts: the tokens of each expert.
   std::function<absl::Status(DecoderBlock, const std::vector<ExpertTokens>&)>
       routing;
-  std::function<absl::Status(MatrixView<const float>)> mlp_input;  // m [T, H]
+  std::function<absl::Status(base::MatrixView<const float>)>
+      mlp_input;  // m [T, H]
   // All features of the block, part by part.
   std::function<absl::Status(const BlockFeatures&)> features;
   // The parts, then their sum.
   std::function<absl::Status(DecoderBlock, const BlockOutput&)> block_parts;
-  std::function<absl::Status(MatrixView<float>)> attention_output;  // [T, H]
-  std::function<absl::Status(MatrixView<float>)> mlp_output;        // [T, H]
+  std::function<absl::Status(base::MatrixView<float>)>
+      attention_output;                                             // [T, H]
+  std::function<absl::Status(base::MatrixView<float>)> mlp_output;  // [T, H]
   // If not null, receives what DecoderLayerBackward can reuse. Only for layers
   // without experts.
   SavedAttention* saved_attention = nullptr;
@@ -139,8 +142,8 @@ inline int64_t MostRows(absl::Span<const ExpertTokens> experts,
 }
 
 // Sets every element to +0.
-void ClearRows(MatrixView<float> x, ThreadPool& pool);
+void ClearRows(base::MatrixView<float> x, base::ThreadPool& pool);
 
-}  // namespace moe
+}  // namespace moe::model
 
 #endif  // MOE_MODEL_LAYER_LAYER_BATCH_H_

@@ -14,18 +14,18 @@
 #include "moe/kernels/testing/kernel_test.h"
 #include "moe/model/layer/expert_routing.h"
 
-namespace moe {
+namespace moe::model {
 namespace {
 
-using ::moe::testing::StatusIs;
-using ::moe::testing::TestMatrix;
+using ::moe::base::testing::StatusIs;
+using ::moe::kernels::testing::TestMatrix;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Pair;
 
 TEST(CheckActivationTest, NamesTheTokenOfTheRow) {
-  ThreadPool pool(1);
+  base::ThreadPool pool(1);
   const std::vector<int64_t> offsets = {0, 2, 9};
   const LayerBatch batch = {offsets, {}, /*first_sequence=*/10};
   TestMatrix x(3, 4);
@@ -75,7 +75,7 @@ TEST(MostRowsTest, IsOfTheLargestExpert) {
 }
 
 TEST(ClearRowsTest, LeavesNothing) {
-  ThreadPool pool(2);
+  base::ThreadPool pool(2);
   TestMatrix x(40, 1000, 3, 5);
   x.Fill("x");
   ClearRows(x.view(), pool);
@@ -87,4 +87,4 @@ TEST(ClearRowsTest, LeavesNothing) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::model

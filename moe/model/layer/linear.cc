@@ -13,7 +13,7 @@
 #include "moe/kernels/rows/elementwise.h"
 #include "moe/kernels/rows/parallel_rows.h"
 
-namespace moe {
+namespace moe::model {
 
 int64_t Linear::size_bytes() const {
   return forward.size_bytes() + backward.size_bytes() +
@@ -22,7 +22,7 @@ int64_t Linear::size_bytes() const {
 
 int64_t PackedLinearBytes(int64_t out, int64_t in, LayerPasses passes) {
   const auto packed = [](int64_t num_outputs, int64_t depth) {
-    constexpr int64_t kPanel = PackedMatrix::kPanelCols;
+    constexpr int64_t kPanel = kernels::PackedMatrix::kPanelCols;
     return (num_outputs + kPanel - 1) / kPanel * kPanel * depth *
            static_cast<int64_t>(sizeof(float));
   };
@@ -30,26 +30,26 @@ int64_t PackedLinearBytes(int64_t out, int64_t in, LayerPasses passes) {
          (passes == LayerPasses::kForward ? 0 : packed(in, out));
 }
 
-Linear PackLinear(const WeightView& weight, std::vector<float> bias,
-                  LayerPasses passes, ThreadPool& pool) {
+Linear PackLinear(const kernels::WeightView& weight, std::vector<float> bias,
+                  LayerPasses passes, base::ThreadPool& pool) {
   MOE_CHECK(bias.empty() || static_cast<int64_t>(bias.size()) == weight.rows);
   Linear linear;
   if (passes != LayerPasses::kBackward) {
-    linear.forward = PackedMatrix::Pack(weight, pool);
+    linear.forward = kernels::PackedMatrix::Pack(weight, pool);
   }
   if (passes != LayerPasses::kForward) {
-    linear.backward = PackedMatrix::PackTransposed(weight, pool);
+    linear.backward = kernels::PackedMatrix::PackTransposed(weight, pool);
   }
   linear.bias = std::move(bias);
   return linear;
 }
 
-void ApplyLinear(const Linear& linear, MatrixView<const float> x,
-                 MatrixView<float> y, ThreadPool& pool) {
-  Gemm(x, linear.forward, y, pool);
+void ApplyLinear(const Linear& linear, base::MatrixView<const float> x,
+                 base::MatrixView<float> y, base::ThreadPool& pool) {
+  kernels::Gemm(x, linear.forward, y, pool);
   if (linear.bias.empty()) return;
   const float* const bias = linear.bias.data();
-  ParallelRows(y.rows, y.cols, pool, [&](int64_t begin, int64_t end) {
+  kernels::ParallelRows(y.rows, y.cols, pool, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
       float* const row = y.RowData(t);
       for (int64_t i = 0; i < y.cols; ++i) row[i] += bias[i];
@@ -57,16 +57,16 @@ void ApplyLinear(const Linear& linear, MatrixView<const float> x,
   });
 }
 
-void ApplyLinearBackward(const Linear& linear, MatrixView<const float> dy,
-                         MatrixView<float> dx, ThreadPool& pool) {
-  Gemm(dy, linear.backward, dx, pool);
+void ApplyLinearBackward(const Linear& linear, base::MatrixView<const float> dy,
+                         base::MatrixView<float> dx, base::ThreadPool& pool) {
+  kernels::Gemm(dy, linear.backward, dx, pool);
 }
 
-void AddLinearBackward(const Linear& linear, MatrixView<const float> dy,
-                       MatrixView<float> dx, ThreadPool& pool) {
-  Matrix<float> product(dx.rows, dx.cols);
+void AddLinearBackward(const Linear& linear, base::MatrixView<const float> dy,
+                       base::MatrixView<float> dx, base::ThreadPool& pool) {
+  base::Matrix<float> product(dx.rows, dx.cols);
   ApplyLinearBackward(linear, dy, product.view(), pool);
-  ResidualAdd(dx, product.view(), dx, pool);
+  kernels::ResidualAdd(dx, product.view(), dx, pool);
 }
 
-}  // namespace moe
+}  // namespace moe::model

@@ -13,17 +13,17 @@
 #include "moe/kernels/gemm/testing/gemm_reference.h"
 #include "moe/kernels/testing/kernel_test.h"
 
-namespace moe {
+namespace moe::model {
 namespace {
 
-using ::moe::testing::BitsEqual;
-using ::moe::testing::KernelMachineName;
-using ::moe::testing::KernelMachines;
-using ::moe::testing::TestMatrix;
+using ::moe::kernels::testing::BitsEqual;
+using ::moe::kernels::testing::KernelMachineName;
+using ::moe::kernels::testing::KernelMachines;
+using ::moe::kernels::testing::TestMatrix;
 using ::testing::ElementsAre;
 using ::testing::ValuesIn;
 
-using LinearTest = ::moe::testing::KernelTest;
+using LinearTest = ::moe::kernels::testing::KernelTest;
 
 TEST_P(LinearTest, IsTheProductsOfTheContractThenTheBias) {
   const int64_t num_tokens = 37, in = 300, out = 45;
@@ -33,10 +33,11 @@ TEST_P(LinearTest, IsTheProductsOfTheContractThenTheBias) {
   x.Fill("x");
   dy.Fill("dy");
   bias.Fill("bias");
-  const Linear linear = PackLinear(WeightView(weight.view()), bias.Values(),
-                                   LayerPasses::kForwardAndBackward, pool());
+  const Linear linear =
+      PackLinear(kernels::WeightView(weight.view()), bias.Values(),
+                 LayerPasses::kForwardAndBackward, pool());
   ApplyLinear(linear, x.view(), y.view(), pool());
-  reference::Gemm(x.view(), weight.view(), want.view());
+  kernels::reference::Gemm(x.view(), weight.view(), want.view());
   for (int64_t t = 0; t < num_tokens; ++t) {
     for (int64_t i = 0; i < out; ++i) {
       want.view().RowData(t)[i] += bias.view().RowData(0)[i];
@@ -46,7 +47,7 @@ TEST_P(LinearTest, IsTheProductsOfTheContractThenTheBias) {
 
   TestMatrix dx(num_tokens, in), want_dx(num_tokens, in);
   ApplyLinearBackward(linear, dy.view(), dx.view(), pool());
-  reference::GemmTransposed(dy.view(), weight.view(), want_dx.view());
+  kernels::reference::GemmTransposed(dy.view(), weight.view(), want_dx.view());
   EXPECT_TRUE(BitsEqual(dx, want_dx));
   AddLinearBackward(linear, dy.view(), dx.view(), pool());
   for (int64_t t = 0; t < num_tokens; ++t) {
@@ -59,13 +60,15 @@ INSTANTIATE_TEST_SUITE_P(All, LinearTest, ValuesIn(KernelMachines()),
                          KernelMachineName);
 
 TEST(LinearByHandTest, ForwardOnlyWithoutABias) {
-  ThreadPool pool(1);
+  base::ThreadPool pool(1);
   const std::vector<float> weight = {1, 2, 3, 4, 5, 6};  // [3, 2]
   const std::vector<float> x = {10, 1};
-  const Linear linear = PackLinear(MatrixView<const float>(weight.data(), 3, 2),
-                                   {}, LayerPasses::kForward, pool);
-  Matrix<float> y(1, 3);
-  ApplyLinear(linear, MatrixView<const float>(x.data(), 1, 2), y.view(), pool);
+  const Linear linear =
+      PackLinear(base::MatrixView<const float>(weight.data(), 3, 2), {},
+                 LayerPasses::kForward, pool);
+  base::Matrix<float> y(1, 3);
+  ApplyLinear(linear, base::MatrixView<const float>(x.data(), 1, 2), y.view(),
+              pool);
   // 10 + 2, 30 + 4, 50 + 6.
   EXPECT_THAT(y.view().Row(0), ElementsAre(12, 34, 56));
   EXPECT_EQ(linear.size_bytes(), linear.forward.size_bytes());
@@ -73,13 +76,14 @@ TEST(LinearByHandTest, ForwardOnlyWithoutABias) {
 }
 
 TEST(LinearByHandTest, BackwardOnly) {
-  ThreadPool pool(1);
+  base::ThreadPool pool(1);
   const std::vector<float> weight = {1, 2, 3, 4, 5, 6};  // [3, 2]
   const std::vector<float> dy = {100, 10, 1};
-  const Linear linear = PackLinear(MatrixView<const float>(weight.data(), 3, 2),
-                                   {}, LayerPasses::kBackward, pool);
-  Matrix<float> dx(1, 2);
-  ApplyLinearBackward(linear, MatrixView<const float>(dy.data(), 1, 3),
+  const Linear linear =
+      PackLinear(base::MatrixView<const float>(weight.data(), 3, 2), {},
+                 LayerPasses::kBackward, pool);
+  base::Matrix<float> dx(1, 2);
+  ApplyLinearBackward(linear, base::MatrixView<const float>(dy.data(), 1, 3),
                       dx.view(), pool);
   EXPECT_THAT(dx.view().Row(0), ElementsAre(135, 246));
   EXPECT_EQ(linear.size_bytes(), linear.backward.size_bytes());
@@ -87,4 +91,4 @@ TEST(LinearByHandTest, BackwardOnly) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::model

@@ -23,15 +23,15 @@
 #include "moe/model/layer/layer_batch.h"
 #include "moe/model/layer/linear.h"
 
-namespace moe {
+namespace moe::model {
 namespace {
 
 // The MLP of a layer over a batch. `input` is m.
 class MlpPass {
  public:
   MlpPass(const DecoderLayer& layer, const LayerBatch& batch,
-          MatrixView<const float> input, const LayerTaps& taps,
-          ThreadPool& pool)
+          base::MatrixView<const float> input, const LayerTaps& taps,
+          base::ThreadPool& pool)
       : layer_(layer),
         batch_(batch),
         weights_(*layer.weights),
@@ -41,13 +41,13 @@ class MlpPass {
 
   // `what` is the name of the activation in messages.
   absl::Status EveryToken(absl::string_view what,
-                          MatrixView<float> output) const {
+                          base::MatrixView<float> output) const {
     const int64_t most_rows = std::min(layer_.blocks.mlp_rows, input_.rows);
     ActivationBuffers buffers(weights_.mlp, most_rows);
     for (int64_t begin = 0; begin < input_.rows; begin += most_rows) {
       const int64_t end = std::min(begin + most_rows, input_.rows);
-      const MatrixView<const float> m = input_.Rows(begin, end);
-      const MatrixView<float> a =
+      const base::MatrixView<const float> m = input_.Rows(begin, end);
+      const base::MatrixView<float> a =
           MlpActivation(weights_.mlp, m, buffers, pool_);
       MOE_RETURN_IF_ERROR(CheckActivation(batch_, what, a, begin, pool_));
       if (taps_.features) {
@@ -59,9 +59,9 @@ class MlpPass {
     return absl::OkStatus();
   }
 
-  absl::Status Experts(MatrixView<float> output) const {
+  absl::Status Experts(base::MatrixView<float> output) const {
     const Linear& router = weights_.mlp_experts.router;
-    Matrix<float> logits(input_.rows, router.num_outputs());
+    base::Matrix<float> logits(input_.rows, router.num_outputs());
     ApplyLinear(router, input_, logits.view(), pool_);
     MOE_RETURN_IF_ERROR(
         CheckActivation(batch_, "router logits", logits.view(), 0, pool_));
@@ -85,14 +85,14 @@ class MlpPass {
         : input(rows, hidden_size),
           activation(weights, rows),
           output(rows, hidden_size) {}
-    Matrix<float> input;
+    base::Matrix<float> input;
     ActivationBuffers activation;
-    Matrix<float> output;
+    base::Matrix<float> output;
   };
 
   absl::Status AddExpert(size_t expert, const ExpertTokens& chosen,
                          ExpertBuffers& buffers,
-                         MatrixView<float> output) const {
+                         base::MatrixView<float> output) const {
     const MlpWeights& weights = weights_.mlp_experts.experts[expert];
     const std::string what = absl::StrCat("MLP activation of expert ", expert);
     return ForEachEvenBlock(
@@ -102,9 +102,10 @@ class MlpPass {
           const auto count = static_cast<size_t>(end - begin);
           const auto rows =
               absl::MakeConstSpan(chosen.rows).subspan(first, count);
-          const MatrixView<float> m = buffers.input.view().Rows(0, end - begin);
-          GatherRows(input_, rows, m, pool_);
-          const MatrixView<float> a =
+          const base::MatrixView<float> m =
+              buffers.input.view().Rows(0, end - begin);
+          kernels::GatherRows(input_, rows, m, pool_);
+          const base::MatrixView<float> a =
               MlpActivation(weights, m, buffers.activation, pool_);
           const auto routing =
               absl::MakeConstSpan(chosen.weights).subspan(first, count);
@@ -116,10 +117,10 @@ class MlpPass {
                                 .weights = routing,
                                 .features = a}));
           }
-          const MatrixView<float> y =
+          const base::MatrixView<float> y =
               buffers.output.view().Rows(0, end - begin);
           ApplyLinear(weights.down, a, y, pool_);
-          AddWeightedRows(y, rows, routing, output, pool_);
+          kernels::AddWeightedRows(y, rows, routing, output, pool_);
           return absl::OkStatus();
         });
   }
@@ -127,33 +128,36 @@ class MlpPass {
   const DecoderLayer& layer_;
   const LayerBatch& batch_;
   const DecoderLayerWeights& weights_;
-  const MatrixView<const float> input_;
+  const base::MatrixView<const float> input_;
   const LayerTaps& taps_;
-  ThreadPool& pool_;
+  base::ThreadPool& pool_;
 };
 
 }  // namespace
 
-MatrixView<float> MlpActivation(const MlpWeights& weights,
-                                MatrixView<const float> m,
-                                ActivationBuffers& buffers, ThreadPool& pool) {
-  const MatrixView<float> gate = buffers.gate.view().Rows(0, m.rows);
-  const MatrixView<float> up = buffers.up.view().Rows(0, m.rows);
+base::MatrixView<float> MlpActivation(const MlpWeights& weights,
+                                      base::MatrixView<const float> m,
+                                      ActivationBuffers& buffers,
+                                      base::ThreadPool& pool) {
+  const base::MatrixView<float> gate = buffers.gate.view().Rows(0, m.rows);
+  const base::MatrixView<float> up = buffers.up.view().Rows(0, m.rows);
   ApplyLinear(weights.gate, m, gate, pool);
   ApplyLinear(weights.up, m, up, pool);
-  SwiGlu(gate, up, gate, pool);
+  kernels::SwiGlu(gate, up, gate, pool);
   return gate;
 }
 
 absl::Status MlpBlockForward(const DecoderLayer& layer, const LayerBatch& batch,
                              const LayerTaps& taps, const BlockOutput& out,
-                             ThreadPool& pool) {
+                             base::ThreadPool& pool) {
   const DecoderLayerWeights& weights = *layer.weights;
-  MOE_CHECK(SameShape(batch.hidden, out.output) &&
-            (!weights.has_residual() || SameShape(batch.hidden, out.residual)));
-  Matrix<float> input(batch.hidden.rows, batch.hidden.cols);
-  RmsNorm(batch.hidden, weights.post_attention_norm,
-          static_cast<float>(layer.config->rms_norm_eps), input.view(), pool);
+  MOE_CHECK(
+      base::SameShape(batch.hidden, out.output) &&
+      (!weights.has_residual() || base::SameShape(batch.hidden, out.residual)));
+  base::Matrix<float> input(batch.hidden.rows, batch.hidden.cols);
+  kernels::RmsNorm(batch.hidden, weights.post_attention_norm,
+                   static_cast<float>(layer.config->rms_norm_eps), input.view(),
+                   pool);
   if (taps.mlp_input) MOE_RETURN_IF_ERROR(taps.mlp_input(input.view()));
   const MlpPass pass(layer, batch, input.view(), taps, pool);
   if (weights.mlp_experts.empty()) {
@@ -164,4 +168,4 @@ absl::Status MlpBlockForward(const DecoderLayer& layer, const LayerBatch& batch,
   return pass.EveryToken("MLP activation of the residual expert", out.residual);
 }
 
-}  // namespace moe
+}  // namespace moe::model

@@ -13,7 +13,7 @@
 #include "moe/model/layer/decoder_layer_weights.h"
 #include "moe/model/layer/layer_batch.h"
 
-namespace moe {
+namespace moe::model {
 
 // For the rows h of `batch.hidden`, with m = RMSNorm(h) and
 // mlp(m) = down(silu(gate(m)) * up(m)), without experts:
@@ -26,7 +26,7 @@ namespace moe {
 // read once for many tokens.
 absl::Status MlpBlockForward(const DecoderLayer& layer, const LayerBatch& batch,
                              const LayerTaps& taps, const BlockOutput& out,
-                             ThreadPool& pool);
+                             base::ThreadPool& pool);
 
 // The memory of MlpActivation for up to `rows` rows of an MLP, or of several
 // ones of the same size.
@@ -34,15 +34,16 @@ struct ActivationBuffers {
   ActivationBuffers(const MlpWeights& weights, int64_t rows)
       : gate(rows, weights.gate.num_outputs()),
         up(rows, weights.up.num_outputs()) {}
-  Matrix<float> gate, up;
+  base::Matrix<float> gate, up;
 };
 
 // a = silu(gate(m)) * up(m) [rows, I] for m [rows, H], as MlpBlockForward
 // computes it, in the buffer of gate. The caller checks that it is finite.
-MatrixView<float> MlpActivation(const MlpWeights& weights,
-                                MatrixView<const float> m,
-                                ActivationBuffers& buffers, ThreadPool& pool);
+base::MatrixView<float> MlpActivation(const MlpWeights& weights,
+                                      base::MatrixView<const float> m,
+                                      ActivationBuffers& buffers,
+                                      base::ThreadPool& pool);
 
-}  // namespace moe
+}  // namespace moe::model
 
 #endif  // MOE_MODEL_LAYER_MLP_BLOCK_H_

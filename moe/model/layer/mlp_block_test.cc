@@ -22,23 +22,23 @@
 #include "moe/model/layer/testing/decoder_layer_reference.h"
 #include "moe/model/layer/testing/drawn_layer.h"
 
-namespace moe {
+namespace moe::model {
 namespace {
 
-using ::moe::testing::BitsEqual;
-using ::moe::testing::Digest;
-using ::moe::testing::DrawnExperts;
-using ::moe::testing::DrawnLayer;
-using ::moe::testing::KernelMachineName;
-using ::moe::testing::KernelMachines;
-using ::moe::testing::Offsets;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TestMatrix;
-using ::moe::testing::Widen;
+using ::moe::base::testing::StatusIs;
+using ::moe::kernels::testing::BitsEqual;
+using ::moe::kernels::testing::Digest;
+using ::moe::kernels::testing::KernelMachineName;
+using ::moe::kernels::testing::KernelMachines;
+using ::moe::kernels::testing::TestMatrix;
+using ::moe::model::testing::DrawnExperts;
+using ::moe::model::testing::DrawnLayer;
+using ::moe::model::testing::Offsets;
+using ::moe::model::testing::Widen;
 using ::testing::HasSubstr;
 using ::testing::ValuesIn;
 
-using MlpBlockTest = ::moe::testing::KernelTest;
+using MlpBlockTest = ::moe::kernels::testing::KernelTest;
 
 constexpr int64_t kHidden = 20;
 
@@ -58,8 +58,9 @@ DrawnExperts Residual() {
   return experts;
 }
 
-Linear Pack(MatrixView<const float> weight, ThreadPool& pool) {
-  return PackLinear(WeightView(weight), {}, LayerPasses::kForward, pool);
+Linear Pack(base::MatrixView<const float> weight, base::ThreadPool& pool) {
+  return PackLinear(kernels::WeightView(weight), {}, LayerPasses::kForward,
+                    pool);
 }
 
 // With 36 neurons.
@@ -78,7 +79,7 @@ struct Outputs {
 };
 
 Outputs Forward(const DecoderLayer& layer, const LayerBatch& batch,
-                ThreadPool& pool, const LayerTaps& taps = {}) {
+                base::ThreadPool& pool, const LayerTaps& taps = {}) {
   Outputs out(batch.hidden.rows, layer.weights->has_residual());
   MOE_EXPECT_OK(MlpBlockForward(layer, batch, taps, out.view(), pool));
   return out;
@@ -131,7 +132,7 @@ INSTANTIATE_TEST_SUITE_P(All, MlpBlockTest, ValuesIn(KernelMachines()),
 // Which tokens there are beside a token, and how many rows of an expert are
 // taken at once, changes nothing.
 TEST(MlpBlockBitsTest, ATokenIsByItself) {
-  ThreadPool pool(2);
+  base::ThreadPool pool(2);
   const TestMatrix x = DrawnLayer::Draw("x", 41, kHidden);
   const std::vector<int64_t> all = {0, 41}, one = {0, 1};
   const DrawnLayer layer(pool, {41}, Residual());
@@ -153,14 +154,14 @@ TEST(MlpBlockBitsTest, ATokenIsByItself) {
 
 // What the block multiplies with down is MlpActivation of the same rows.
 TEST(MlpActivationTest, IsThatOfTheBlock) {
-  ThreadPool pool(2);
+  base::ThreadPool pool(2);
   const TestMatrix x = DrawnLayer::Draw("x", 41, kHidden);
   const std::vector<int64_t> offsets = {0, 41};
   const DrawnLayer layer(pool, {41}, Residual());
   const DecoderLayerWeights& weights = layer.weights;
   TestMatrix input(41, kHidden);
   LayerTaps taps;
-  taps.mlp_input = [&](MatrixView<const float> m) {
+  taps.mlp_input = [&](base::MatrixView<const float> m) {
     for (int64_t t = 0; t < m.rows; ++t) {
       std::copy_n(m.RowData(t), kHidden, input.view().RowData(t));
     }
@@ -173,7 +174,7 @@ TEST(MlpActivationTest, IsThatOfTheBlock) {
             ? weights.mlp_experts.experts[static_cast<size_t>(part.expert)]
             : weights.mlp;
     ActivationBuffers buffers(mlp, 41);
-    const MatrixView<float> all =
+    const base::MatrixView<float> all =
         MlpActivation(mlp, input.view(), buffers, pool);
     for (int64_t i = 0; i < part.features.rows; ++i) {
       const int64_t row =
@@ -187,20 +188,21 @@ TEST(MlpActivationTest, IsThatOfTheBlock) {
 
 // Neurons [begin, end) of an MLP.
 MlpWeights NeuronsOf(const DenseMlp& dense, int64_t begin, int64_t end,
-                     ThreadPool& pool) {
+                     base::ThreadPool& pool) {
   MlpWeights weights;
   weights.gate = Pack(dense.gate.view().Rows(begin, end), pool);
   weights.up = Pack(dense.up.view().Rows(begin, end), pool);
-  const MatrixView<const float> down = dense.down.view();
-  weights.down = Pack(MatrixView<const float>(down.data + begin, down.rows,
-                                              end - begin, down.stride),
-                      pool);
+  const base::MatrixView<const float> down = dense.down.view();
+  weights.down =
+      Pack(base::MatrixView<const float>(down.data + begin, down.rows,
+                                         end - begin, down.stride),
+           pool);
   return weights;
 }
 
 // Four experts that have the neurons of a dense MLP, and its router.
 void SplitInFour(const DenseMlp& dense, const TestMatrix& router,
-                 ThreadPool& pool, DecoderLayerWeights& weights) {
+                 base::ThreadPool& pool, DecoderLayerWeights& weights) {
   weights.mlp = {};
   weights.mlp_experts.router = Pack(router.view(), pool);
   weights.mlp_experts.experts.clear();
@@ -211,7 +213,7 @@ void SplitInFour(const DenseMlp& dense, const TestMatrix& router,
 }
 
 TEST(MlpBlockIdentityTest, AllExpertsOfEqualWeightsAreTheDenseMlp) {
-  ThreadPool pool(2);
+  base::ThreadPool pool(2);
   const std::vector<int64_t> offsets = {0, 41};
   const TestMatrix x = DrawnLayer::Draw("x", 41, kHidden);
   DrawnLayer layer(pool, {41});
@@ -228,7 +230,7 @@ TEST(MlpBlockIdentityTest, AllExpertsOfEqualWeightsAreTheDenseMlp) {
 // With top_k = E the weights are the softmax itself: the sum over experts of
 // p_e mlp_e(m), each expert by itself as a dense MLP.
 TEST(MlpBlockIdentityTest, AllExpertsAreWeighedByTheSoftmax) {
-  ThreadPool pool(2);
+  base::ThreadPool pool(2);
   const std::vector<int64_t> offsets = {0, 41};
   const TestMatrix x = DrawnLayer::Draw("x", 41, kHidden);
   const TestMatrix router = DrawnLayer::Draw("the router", 4, kHidden);
@@ -236,7 +238,7 @@ TEST(MlpBlockIdentityTest, AllExpertsAreWeighedByTheSoftmax) {
   const DenseMlp dense;
   TestMatrix norm(41, kHidden);
   LayerTaps taps;
-  taps.mlp_input = [&](MatrixView<const float> m) {
+  taps.mlp_input = [&](base::MatrixView<const float> m) {
     for (int64_t t = 0; t < 41; ++t) {
       std::copy_n(m.RowData(t), kHidden, norm.view().RowData(t));
     }
@@ -266,7 +268,7 @@ TEST(MlpBlockIdentityTest, AllExpertsAreWeighedByTheSoftmax) {
 }
 
 TEST(MlpBlockTapsTest, SeeWhoGoesWhere) {
-  ThreadPool pool(1);
+  base::ThreadPool pool(1);
   const std::vector<int64_t> offsets = Offsets(Lengths());
   const TestMatrix x = DrawnLayer::Draw("x", 41, kHidden);
   const DrawnLayer layer(pool, {27}, Vanilla());
@@ -293,7 +295,7 @@ TEST(MlpBlockTapsTest, SeeWhoGoesWhere) {
 }
 
 TEST(MlpBlockErrorsTest, NameTheExpertAndTheToken) {
-  ThreadPool pool(2);
+  base::ThreadPool pool(2);
   const std::vector<int64_t> offsets = Offsets(Lengths());
   const TestMatrix x = DrawnLayer::Draw("x", 41, kHidden);
   DrawnLayer layer(pool, {27}, Residual());
@@ -322,4 +324,4 @@ TEST(MlpBlockErrorsTest, NameTheExpertAndTheToken) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::model

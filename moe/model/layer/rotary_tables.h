@@ -21,7 +21,7 @@
 #include "moe/checkpoint/llama_config.h"
 #include "moe/kernels/rows/rope.h"
 
-namespace moe {
+namespace moe::model {
 
 // Frequencies [head_dim / 2] for a sequence of `sequence_length` tokens:
 //   default  f_i = 1 / theta^(2i / head_dim)
@@ -40,7 +40,7 @@ namespace moe {
 // InvalidArgument if a frequency is not finite and positive, or the type is
 // dynamic and head_dim 2.
 absl::StatusOr<std::vector<float>> ScaledRopeFrequencies(
-    const LlamaConfig& config, int64_t sequence_length);
+    const checkpoint::LlamaConfig& config, int64_t sequence_length);
 
 class RotaryTables {
  public:
@@ -50,23 +50,24 @@ class RotaryTables {
   // ResourceExhausted, with the longest length that is possible, if an angle
   // exceeds kMaxAngle (a million positions if the largest frequency is 1).
   static absl::StatusOr<RotaryTables> Create(
-      const LlamaConfig& config, absl::Span<const int64_t> sequence_lengths,
-      ThreadPool& pool);
+      const checkpoint::LlamaConfig& config,
+      absl::Span<const int64_t> sequence_lengths, base::ThreadPool& pool);
 
   // The table for a sequence of that length. It must be one of the lengths
   // given to Create or, for a table that several share, shorter than one of
   // them.
-  const RopeTable& ForLength(int64_t sequence_length) const;
+  const kernels::RopeTable& ForLength(int64_t sequence_length) const;
 
  private:
-  RotaryTables(int64_t shared_length, std::map<int64_t, RopeTable> tables)
+  RotaryTables(int64_t shared_length,
+               std::map<int64_t, kernels::RopeTable> tables)
       : shared_length_(shared_length), tables_(std::move(tables)) {}
 
   // Sequences up to this length use the table with key 0.
   int64_t shared_length_;
-  std::map<int64_t, RopeTable> tables_;
+  std::map<int64_t, kernels::RopeTable> tables_;
 };
 
-}  // namespace moe
+}  // namespace moe::model
 
 #endif  // MOE_MODEL_LAYER_ROTARY_TABLES_H_

@@ -13,15 +13,16 @@
 #include "moe/checkpoint/llama_config.h"
 #include "moe/kernels/math/float_math.h"
 
-namespace moe {
+namespace moe::model {
 namespace {
 
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::StatusIs;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-LlamaConfig Config(RopeType type, double theta, int64_t head_dim) {
-  LlamaConfig config;
+checkpoint::LlamaConfig Config(checkpoint::RopeType type, double theta,
+                               int64_t head_dim) {
+  checkpoint::LlamaConfig config;
   config.head_dim = head_dim;
   config.max_position_embeddings = 64;
   config.rope.type = type;
@@ -30,7 +31,7 @@ LlamaConfig Config(RopeType type, double theta, int64_t head_dim) {
 }
 
 // Two roundings more or less, and a pow that may be off by a unit.
-void ExpectFrequencies(const LlamaConfig& config, int64_t length,
+void ExpectFrequencies(const checkpoint::LlamaConfig& config, int64_t length,
                        absl::Span<const double> want) {
   MOE_ASSERT_OK_AND_ASSIGN(const std::vector<float> got,
                            ScaledRopeFrequencies(config, length));
@@ -42,19 +43,21 @@ void ExpectFrequencies(const LlamaConfig& config, int64_t length,
 
 // The wanted numbers are those of transformers 5.23 (ROPE_INIT_FUNCTIONS).
 TEST(ScaledRopeFrequenciesTest, Default) {
-  ExpectFrequencies(Config(RopeType::kDefault, 500000.0, 8), 10,
+  ExpectFrequencies(Config(checkpoint::RopeType::kDefault, 500000.0, 8), 10,
                     {1.0, 0.0376060307, 0.00141421345, 5.31829573e-05});
 }
 
 TEST(ScaledRopeFrequenciesTest, Linear) {
-  LlamaConfig config = Config(RopeType::kLinear, 10000.0, 8);
+  checkpoint::LlamaConfig config =
+      Config(checkpoint::RopeType::kLinear, 10000.0, 8);
   config.rope.factor = 3.0;
   ExpectFrequencies(config, 10,
                     {0.333333343, 0.0333333351, 0.00333333318, 0.000333333359});
 }
 
 TEST(ScaledRopeFrequenciesTest, DynamicChangesBeyondTheTrainedLength) {
-  LlamaConfig config = Config(RopeType::kDynamic, 10000.0, 8);
+  checkpoint::LlamaConfig config =
+      Config(checkpoint::RopeType::kDynamic, 10000.0, 8);
   config.rope.factor = 2.5;
   const std::vector<double> trained = {1.0, 0.100000001, 0.00999999978,
                                        0.00100000005};
@@ -65,7 +68,8 @@ TEST(ScaledRopeFrequenciesTest, DynamicChangesBeyondTheTrainedLength) {
 }
 
 TEST(ScaledRopeFrequenciesTest, Llama3) {
-  LlamaConfig config = Config(RopeType::kLlama3, 10000.0, 16);
+  checkpoint::LlamaConfig config =
+      Config(checkpoint::RopeType::kLlama3, 10000.0, 16);
   config.rope.factor = 8.0;
   config.rope.low_freq_factor = 1.0;
   config.rope.high_freq_factor = 4.0;
@@ -80,12 +84,15 @@ TEST(ScaledRopeFrequenciesTest, Llama3) {
 
 TEST(ScaledRopeFrequenciesTest, RefusesWhatHasNoFrequencies) {
   EXPECT_THAT(
-      ScaledRopeFrequencies(Config(RopeType::kDynamic, 1e4, 2), 100),
+      ScaledRopeFrequencies(Config(checkpoint::RopeType::kDynamic, 1e4, 2),
+                            100),
       StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("head_dim 2")));
-  EXPECT_THAT(ScaledRopeFrequencies(Config(RopeType::kDefault, 1e300, 8), 100),
+  EXPECT_THAT(ScaledRopeFrequencies(
+                  Config(checkpoint::RopeType::kDefault, 1e300, 8), 100),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("range of float, found 1e+300")));
-  LlamaConfig config = Config(RopeType::kLinear, 1e4, 8);
+  checkpoint::LlamaConfig config =
+      Config(checkpoint::RopeType::kLinear, 1e4, 8);
   config.rope.factor = 1e50;
   EXPECT_THAT(
       ScaledRopeFrequencies(config, 100),
@@ -93,21 +100,22 @@ TEST(ScaledRopeFrequenciesTest, RefusesWhatHasNoFrequencies) {
 }
 
 TEST(RotaryTablesTest, OneTableServesAllLengths) {
-  ThreadPool pool(2);
+  base::ThreadPool pool(2);
   MOE_ASSERT_OK_AND_ASSIGN(
       const RotaryTables tables,
-      RotaryTables::Create(Config(RopeType::kDefault, 1e4, 8), {3, 200, 7},
-                           pool));
+      RotaryTables::Create(Config(checkpoint::RopeType::kDefault, 1e4, 8),
+                           {3, 200, 7}, pool));
   EXPECT_EQ(&tables.ForLength(3), &tables.ForLength(200));
   EXPECT_EQ(tables.ForLength(1).num_positions(), 200);
   EXPECT_EQ(tables.ForLength(1).head_dim(), 8);
   // Angle 199 * 0.1 in float.
-  EXPECT_EQ(tables.ForLength(7).Cos(199)[1], Cos(199.0f * 0.1f));
+  EXPECT_EQ(tables.ForLength(7).Cos(199)[1], kernels::Cos(199.0f * 0.1f));
 }
 
 TEST(RotaryTablesTest, DynamicHasATableForEachLongSequence) {
-  ThreadPool pool(2);
-  LlamaConfig config = Config(RopeType::kDynamic, 10000.0, 8);
+  base::ThreadPool pool(2);
+  checkpoint::LlamaConfig config =
+      Config(checkpoint::RopeType::kDynamic, 10000.0, 8);
   config.rope.factor = 2.5;
   MOE_ASSERT_OK_AND_ASSIGN(
       const RotaryTables tables,
@@ -117,15 +125,17 @@ TEST(RotaryTablesTest, DynamicHasATableForEachLongSequence) {
   EXPECT_EQ(tables.ForLength(100).num_positions(), 100);
   MOE_ASSERT_OK_AND_ASSIGN(const std::vector<float> frequencies,
                            ScaledRopeFrequencies(config, 100));
-  EXPECT_EQ(tables.ForLength(100).Sin(99)[3], Sin(99.0f * frequencies[3]));
+  EXPECT_EQ(tables.ForLength(100).Sin(99)[3],
+            kernels::Sin(99.0f * frequencies[3]));
 }
 
 TEST(RotaryTablesTest, RefusesWhatIsOutOfReach) {
-  ThreadPool pool(1);
-  const LlamaConfig config = Config(RopeType::kDefault, 1e4, 2);
+  base::ThreadPool pool(1);
+  const checkpoint::LlamaConfig config =
+      Config(checkpoint::RopeType::kDefault, 1e4, 2);
   // The angle of position 2^20 is kMaxAngle.
   EXPECT_THAT(RotaryTables::Create(config, {(1 << 20) + 1}, pool),
-              testing::IsOk());
+              base::testing::IsOk());
   EXPECT_THAT(RotaryTables::Create(config, {5, (1 << 20) + 2}, pool),
               StatusIs(absl::StatusCode::kResourceExhausted,
                        AllOf(HasSubstr("found 1048578"),
@@ -133,4 +143,4 @@ TEST(RotaryTablesTest, RefusesWhatIsOutOfReach) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::model

@@ -14,14 +14,15 @@
 #include "moe/kernels/gemm/gemm.h"
 #include "moe/kernels/gemm/packed_matrix.h"
 
-namespace moe {
+namespace moe::model {
 
-absl::Status TopExperts(MatrixView<const float> x, const PackedMatrix& router,
+absl::Status TopExperts(base::MatrixView<const float> x,
+                        const kernels::PackedMatrix& router,
                         int64_t first_token, absl::Span<int32_t> experts,
-                        ThreadPool& pool) {
+                        base::ThreadPool& pool) {
   MOE_CHECK(x.rows == static_cast<int64_t>(experts.size()));
-  Matrix<float> scores(x.rows, router.num_outputs());
-  Gemm(x, router, scores.view(), pool);
+  base::Matrix<float> scores(x.rows, router.num_outputs());
+  kernels::Gemm(x, router, scores.view(), pool);
   for (int64_t t = 0; t < x.rows; ++t) {
     const absl::Span<const float> row = scores.view().Row(t);
     for (size_t e = 0; e < row.size(); ++e) {
@@ -37,4 +38,4 @@ absl::Status TopExperts(MatrixView<const float> x, const PackedMatrix& router,
   return absl::OkStatus();
 }
 
-}  // namespace moe
+}  // namespace moe::model

@@ -14,7 +14,7 @@
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/gemm/packed_matrix.h"
 
-namespace moe {
+namespace moe::model {
 
 // experts[t] = argmax_e x_t . router_e, ties to the lowest e, for x [T, H] and
 // the router's packed weights [E, H]. The products are those of Gemm, so that a
@@ -22,10 +22,11 @@ namespace moe {
 //
 // InvalidArgument, with token and expert, if a product is NaN or infinite. Row
 // t is token `first_token` + t.
-absl::Status TopExperts(MatrixView<const float> x, const PackedMatrix& router,
+absl::Status TopExperts(base::MatrixView<const float> x,
+                        const kernels::PackedMatrix& router,
                         int64_t first_token, absl::Span<int32_t> experts,
-                        ThreadPool& pool);
+                        base::ThreadPool& pool);
 
-}  // namespace moe
+}  // namespace moe::model
 
 #endif  // MOE_MODEL_LAYER_TOP_EXPERT_H_

@@ -12,25 +12,26 @@
 #include "moe/base/thread_pool.h"
 #include "moe/kernels/gemm/packed_matrix.h"
 
-namespace moe {
+namespace moe::model {
 namespace {
 
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::StatusIs;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 absl::Status TopExpertsOf(const std::vector<float>& x,
                           const std::vector<float>& router,
                           std::vector<int32_t>& experts) {
-  ThreadPool pool(2);
+  base::ThreadPool pool(2);
   const auto rows_of = [](const std::vector<float>& values) {
     return static_cast<int64_t>(values.size()) / 2;
   };
   experts.resize(x.size() / 2);
   return TopExperts(
-      MatrixView<const float>(x.data(), rows_of(x), 2, 2),
-      PackedMatrix::Pack(
-          MatrixView<const float>(router.data(), rows_of(router), 2, 2), pool),
+      base::MatrixView<const float>(x.data(), rows_of(x), 2, 2),
+      kernels::PackedMatrix::Pack(
+          base::MatrixView<const float>(router.data(), rows_of(router), 2, 2),
+          pool),
       /*first_token=*/100, absl::MakeSpan(experts), pool);
 }
 
@@ -52,4 +53,4 @@ TEST(TopExpertsTest, RefusesProductsThatAreNotFinite) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::model

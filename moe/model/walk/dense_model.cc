@@ -9,10 +9,11 @@
 #include "moe/base/status_macros.h"
 #include "moe/checkpoint/checkpoint.h"
 
-namespace moe {
+namespace moe::model {
 
 absl::StatusOr<DenseModel> DenseModel::Open(absl::string_view directory) {
-  MOE_ASSIGN_OR_RETURN(Checkpoint checkpoint, Checkpoint::Open(directory));
+  MOE_ASSIGN_OR_RETURN(checkpoint::Checkpoint checkpoint,
+                       checkpoint::Checkpoint::Open(directory));
   if (checkpoint.dense_config() == nullptr) {
     return absl::InvalidArgumentError(absl::StrCat(
         directory,
@@ -22,4 +23,4 @@ absl::StatusOr<DenseModel> DenseModel::Open(absl::string_view directory) {
   return DenseModel(std::move(checkpoint));
 }
 
-}  // namespace moe
+}  // namespace moe::model

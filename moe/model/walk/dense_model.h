@@ -11,7 +11,7 @@
 #include "moe/checkpoint/checkpoint.h"
 #include "moe/model/walk/model.h"
 
-namespace moe {
+namespace moe::model {
 
 class DenseModel : public Model {
  public:
@@ -19,9 +19,10 @@ class DenseModel : public Model {
   static absl::StatusOr<DenseModel> Open(absl::string_view directory);
 
  private:
-  explicit DenseModel(Checkpoint checkpoint) : Model(std::move(checkpoint)) {}
+  explicit DenseModel(checkpoint::Checkpoint checkpoint)
+      : Model(std::move(checkpoint)) {}
 };
 
-}  // namespace moe
+}  // namespace moe::model
 
 #endif  // MOE_MODEL_WALK_DENSE_MODEL_H_

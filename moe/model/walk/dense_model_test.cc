@@ -6,12 +6,12 @@
 #include "moe/base/testing/status_matchers.h"
 #include "moe/model/walk/testing/walk_fixture.h"
 
-namespace moe {
+namespace moe::model {
 namespace {
 
-using ::moe::testing::FixturePath;
-using ::moe::testing::MoeFixturePath;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::StatusIs;
+using ::moe::model::testing::FixturePath;
+using ::moe::model::testing::MoeFixturePath;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
@@ -32,4 +32,4 @@ TEST(DenseModelTest, RefusesExperts) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::model

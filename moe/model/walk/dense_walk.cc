@@ -17,10 +17,10 @@
 #include "moe/model/walk/walk_tap.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::model {
 
 absl::StatusOr<HiddenStates> WalkForward(Model& model,
-                                         const TokenSequences& sequences,
+                                         const text::TokenSequences& sequences,
                                          const WalkOptions& options,
                                          WalkTap* tap,
                                          const WalkResources& resources) {
@@ -49,9 +49,9 @@ absl::StatusOr<HiddenStates> WalkForward(Model& model,
         model, plan, options,
         {layer, weights, &hidden, &hidden, tap, {}, &held}, resources));
   }
-  MOE_RETURN_IF_ERROR(CheckFloatEnvironment("the forward walk"));
+  MOE_RETURN_IF_ERROR(base::CheckFloatEnvironment("the forward walk"));
   resources.progress.Finish();
   return hidden;
 }
 
-}  // namespace moe
+}  // namespace moe::model

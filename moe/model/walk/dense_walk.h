@@ -20,7 +20,7 @@
 #include "moe/model/walk/walk_tap.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::model {
 
 // Walks through all layers. Returns the hidden states [T, H] after the last
 // one, before the final norm. `tap` may be null.
@@ -33,11 +33,11 @@ namespace moe {
 // operations for the products with weights, and 4 Q (t + 1) for the attention
 // of token t of a sequence.
 absl::StatusOr<HiddenStates> WalkForward(Model& model,
-                                         const TokenSequences& sequences,
+                                         const text::TokenSequences& sequences,
                                          const WalkOptions& options,
                                          WalkTap* tap,
                                          const WalkResources& resources);
 
-}  // namespace moe
+}  // namespace moe::model
 
 #endif  // MOE_MODEL_WALK_DENSE_WALK_H_

@@ -32,7 +32,7 @@
 #include "moe/model/walk/weighted_sequences.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::model {
 namespace {
 
 constexpr LayerPasses kPasses = LayerPasses::kBackward;
@@ -88,7 +88,7 @@ class BackwardWalk {
       layer->resize(plan_.groups.size());
       for (size_t g = 0; g < plan_.groups.size(); ++g) {
         const int64_t num_tokens = plan_.groups[g].num_tokens();
-        std::optional<MemoryBudget::Reservation> reservation =
+        std::optional<base::MemoryBudget::Reservation> reservation =
             resources_.budget.TryReserve(
                 SavedAttention::SizeBytes(shape, num_tokens));
         if (!reservation.has_value()) continue;
@@ -126,7 +126,7 @@ class BackwardWalk {
   // head uses the memory in which layers work.
   absl::StatusOr<std::vector<float>> LossAndItsGradient() {
     const int64_t work_bytes = plan_.work.num_bytes();
-    plan_.work = MemoryBudget::Reservation();
+    plan_.work = base::MemoryBudget::Reservation();
     std::vector<float> losses(static_cast<size_t>(sequences_.num_tokens()));
     {
       MOE_ASSIGN_OR_RETURN(
@@ -135,7 +135,7 @@ class BackwardWalk {
                              resources_.budget, resources_.pool));
       MOE_RETURN_IF_ERROR(FillGradient(head, absl::MakeSpan(losses)));
     }
-    gradient_buffer_ = Matrix<float>();
+    gradient_buffer_ = base::Matrix<float>();
     MOE_ASSIGN_OR_RETURN(plan_.work,
                          resources_.budget.Reserve(work_bytes, "activations"));
     MOE_RETURN_IF_ERROR(CheckLosses(sequences_, losses));
@@ -153,7 +153,7 @@ class BackwardWalk {
       const auto at = static_cast<size_t>(begin);
       const auto count = static_cast<size_t>(end - begin);
       head.SetPlace(sequences_.offsets(), begin);
-      MOE_ASSIGN_OR_RETURN(const MatrixView<float> rows,
+      MOE_ASSIGN_OR_RETURN(const base::MatrixView<float> rows,
                            Gradient().Load(begin, end, gradient_buffer_));
       MOE_RETURN_IF_ERROR(head.LossesAndGradient(
           rows, absl::MakeConstSpan(targets).subspan(at, count),
@@ -185,11 +185,11 @@ class BackwardWalk {
       MOE_ASSIGN_OR_RETURN(const DecoderLayerWeights* const weights,
                            stream.Next());
       for (size_t g = 0; g < plan_.groups.size(); ++g) {
-        MOE_RETURN_IF_ERROR(Annotate(LayerUp(layer, *weights, g),
-                                     absl::StrCat("layer ", layer)));
+        MOE_RETURN_IF_ERROR(base::Annotate(LayerUp(layer, *weights, g),
+                                           absl::StrCat("layer ", layer)));
       }
     }
-    MOE_RETURN_IF_ERROR(CheckFloatEnvironment("the walk back"));
+    MOE_RETURN_IF_ERROR(base::CheckFloatEnvironment("the walk back"));
     resources_.progress.Finish();
     return absl::OkStatus();
   }
@@ -200,9 +200,9 @@ class BackwardWalk {
     std::optional<SavedAttention>& saved =
         saved_attention_[static_cast<size_t>(layer)][group_index];
     const int64_t begin = group.first_token, end = group.end_token();
-    MOE_ASSIGN_OR_RETURN(const MatrixView<float> x,
+    MOE_ASSIGN_OR_RETURN(const base::MatrixView<float> x,
                          Input(layer).Load(begin, end, input_buffer_));
-    MOE_ASSIGN_OR_RETURN(const MatrixView<float> gradient,
+    MOE_ASSIGN_OR_RETURN(const base::MatrixView<float> gradient,
                          Gradient().Load(begin, end, gradient_buffer_));
     LayerGradients gradients;
     gradients.dy = gradient;
@@ -210,7 +210,7 @@ class BackwardWalk {
     if (saved.has_value()) gradients.saved_attention = &*saved;
     if (tap_) {
       gradients.tap = [&](const MlpRows& rows,
-                          MatrixView<const float> d_activation) {
+                          base::MatrixView<const float> d_activation) {
         return tap_({layer, begin + rows.first_row, rows.input, rows.activation,
                      d_activation});
       };
@@ -226,7 +226,7 @@ class BackwardWalk {
 
   DenseModel& model_;
   const WeightedSequences& all_;
-  const TokenSequences& sequences_;
+  const text::TokenSequences& sequences_;
   const WalkOptions& options_;
   const GradientTap& tap_;
   const WalkResources& resources_;
@@ -235,8 +235,8 @@ class BackwardWalk {
   std::vector<HiddenStates> inputs_;
   // [layer][group]
   std::vector<std::vector<std::optional<SavedAttention>>> saved_attention_;
-  std::vector<MemoryBudget::Reservation> saved_attention_bytes_;
-  Matrix<float> input_buffer_, gradient_buffer_;
+  std::vector<base::MemoryBudget::Reservation> saved_attention_bytes_;
+  base::Matrix<float> input_buffer_, gradient_buffer_;
 };
 
 }  // namespace
@@ -252,4 +252,4 @@ absl::StatusOr<std::vector<float>> WalkBack(DenseModel& model,
       .Run();
 }
 
-}  // namespace moe
+}  // namespace moe::model

@@ -24,15 +24,16 @@
 #include "moe/model/walk/walk_options.h"
 #include "moe/model/walk/weighted_sequences.h"
 
-namespace moe {
+namespace moe::model {
 
 // The tokens [first_token, first_token + activation.rows) of all, in one layer.
 struct GradientRows {
   int64_t layer = 0;
   int64_t first_token = 0;
-  MatrixView<const float> mlp_input;     // [rows, H]
-  MatrixView<const float> activation;    // a [rows, I], the input of down_proj.
-  MatrixView<const float> d_activation;  // dLoss/da [rows, I]
+  base::MatrixView<const float> mlp_input;  // [rows, H]
+  base::MatrixView<const float>
+      activation;  // a [rows, I], the input of down_proj.
+  base::MatrixView<const float> d_activation;  // dLoss/da [rows, I]
 };
 
 // Called for all tokens of a layer, in ascending order; layers in descending
@@ -56,6 +57,6 @@ absl::StatusOr<std::vector<float>> WalkBack(DenseModel& model,
                                             const GradientTap& tap,
                                             const WalkResources& resources);
 
-}  // namespace moe
+}  // namespace moe::model
 
 #endif  // MOE_MODEL_WALK_DENSE_WALK_BACK_H_

@@ -32,21 +32,21 @@
 #include "moe/text/dataset/token_batches.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::model {
 namespace {
 
-using ::moe::testing::Digest;
-using ::moe::testing::EightSequences;
-using ::moe::testing::FixtureNames;
-using ::moe::testing::FixturePath;
-using ::moe::testing::GoldenRows;
-using ::moe::testing::Goldens;
-using ::moe::testing::GoldenSequences;
-using ::moe::testing::Int64sOf;
-using ::moe::testing::KernelMachineName;
-using ::moe::testing::KernelMachines;
-using ::moe::testing::StatusIs;
-using ::moe::testing::WalkMachine;
+using ::moe::base::testing::StatusIs;
+using ::moe::kernels::testing::Digest;
+using ::moe::kernels::testing::KernelMachineName;
+using ::moe::kernels::testing::KernelMachines;
+using ::moe::model::testing::EightSequences;
+using ::moe::model::testing::FixtureNames;
+using ::moe::model::testing::FixturePath;
+using ::moe::model::testing::GoldenRows;
+using ::moe::model::testing::Goldens;
+using ::moe::model::testing::GoldenSequences;
+using ::moe::model::testing::Int64sOf;
+using ::moe::model::testing::WalkMachine;
 using ::testing::ElementsAre;
 using ::testing::ValuesIn;
 
@@ -67,13 +67,13 @@ struct Gradients {
   }
 };
 
-void Append(MatrixView<const float> rows, std::vector<float>& all) {
+void Append(base::MatrixView<const float> rows, std::vector<float>& all) {
   for (int64_t r = 0; r < rows.rows; ++r) {
     all.insert(all.end(), rows.Row(r).begin(), rows.Row(r).end());
   }
 }
 
-absl::Status TryCollect(DenseModel& model, const TokenBatches& batches,
+absl::Status TryCollect(DenseModel& model, const text::TokenBatches& batches,
                         const WalkOptions& options,
                         const WalkResources& resources, Gradients& all) {
   int64_t last_layer = model.config().num_hidden_layers;
@@ -95,7 +95,7 @@ absl::Status TryCollect(DenseModel& model, const TokenBatches& batches,
   return absl::OkStatus();
 }
 
-Gradients Collect(DenseModel& model, const TokenBatches& batches,
+Gradients Collect(DenseModel& model, const text::TokenBatches& batches,
                   const WalkOptions& options, const WalkResources& resources) {
   Gradients all;
   MOE_EXPECT_OK(TryCollect(model, batches, options, resources, all));
@@ -113,11 +113,11 @@ double LargestError(absl::Span<const float> got, absl::Span<const float> want) {
 }
 
 // The golden sequences with the labels that their gradients are of.
-TokenSequences LabelledSequences(const HostTensors& goldens,
-                                 const HostTensors& gradients,
-                                 absl::string_view prefix) {
-  const TokenSequences plain = GoldenSequences(goldens);
-  TokenSequences sequences;
+text::TokenSequences LabelledSequences(const checkpoint::HostTensors& goldens,
+                                       const checkpoint::HostTensors& gradients,
+                                       absl::string_view prefix) {
+  const text::TokenSequences plain = GoldenSequences(goldens);
+  text::TokenSequences sequences;
   for (int64_t s = 0; s < 3; ++s) {
     sequences.Append(
         plain.input_ids(s),
@@ -128,14 +128,16 @@ TokenSequences LabelledSequences(const HostTensors& goldens,
 
 TEST(WalkBackTest, GradientsAreThoseOfAutograd) {
   for (const std::string& name : FixtureNames()) {
-    const HostTensors goldens = Goldens(name);
-    const HostTensors gradients = Goldens(absl::StrCat(name, "_gradients"));
+    const checkpoint::HostTensors goldens = Goldens(name);
+    const checkpoint::HostTensors gradients =
+        Goldens(absl::StrCat(name, "_gradients"));
     WalkMachine machine;
     MOE_ASSERT_OK_AND_ASSIGN(DenseModel model,
                              DenseModel::Open(FixturePath(name)));
     for (const char* prefix : {"", "masked."}) {
-      const TokenBatches batches(LabelledSequences(goldens, gradients, prefix),
-                                 /*batch_size=*/3);
+      const text::TokenBatches batches(
+          LabelledSequences(goldens, gradients, prefix),
+          /*batch_size=*/3);
       const Gradients got = Collect(model, batches, {}, machine.resources());
       for (const auto& [layer, rows] : got.d_activation) {
         std::vector<float> want;
@@ -162,7 +164,7 @@ TEST(WalkBackTest, GradientsAreThoseOfAutograd) {
 
 TEST(WalkBackTest, LossesAreTheForwards) {
   const std::string name = "llama_gqa_bf16";
-  const TokenBatches batches(EightSequences(name), /*batch_size=*/3);
+  const text::TokenBatches batches(EightSequences(name), /*batch_size=*/3);
   WalkMachine machine;
   MOE_ASSERT_OK_AND_ASSIGN(DenseModel model,
                            DenseModel::Open(FixturePath(name)));
@@ -188,14 +190,14 @@ TEST(WalkBackTest, ABatchIsOneMean) {
   WalkMachine machine;
   MOE_ASSERT_OK_AND_ASSIGN(DenseModel model,
                            DenseModel::Open(FixturePath(name)));
-  const TokenSequences eight = EightSequences(name);
-  TokenSequences two;
+  const text::TokenSequences eight = EightSequences(name);
+  text::TokenSequences two;
   for (const int64_t s : {0, 3})
     two.Append(eight.input_ids(s), eight.labels(s));
   const Gradients apart =
-      Collect(model, TokenBatches(two, 1), {}, machine.resources());
+      Collect(model, text::TokenBatches(two, 1), {}, machine.resources());
   const Gradients together =
-      Collect(model, TokenBatches(two, 2), {}, machine.resources());
+      Collect(model, text::TokenBatches(two, 2), {}, machine.resources());
   const int64_t cols = model.config().intermediate_size;
   for (const auto& [layer, rows] : apart.d_activation) {
     std::vector<float> scaled = rows;
@@ -212,11 +214,11 @@ TEST(WalkBackTest, ABatchWithoutLabelsHasZeros) {
   WalkMachine machine;
   MOE_ASSERT_OK_AND_ASSIGN(DenseModel model,
                            DenseModel::Open(FixturePath(name)));
-  TokenSequences sequences;
-  sequences.Append({5, 6, 7}, {5, kIgnoredLabel, kIgnoredLabel});
+  text::TokenSequences sequences;
+  sequences.Append({5, 6, 7}, {5, base::kIgnoredLabel, base::kIgnoredLabel});
   sequences.Append({8}, {8});
   const Gradients got =
-      Collect(model, TokenBatches(sequences, 2), {}, machine.resources());
+      Collect(model, text::TokenBatches(sequences, 2), {}, machine.resources());
   EXPECT_THAT(got.losses, ElementsAre(0, 0, 0, 0));
   for (const auto& [layer, rows] : got.d_activation) {
     EXPECT_EQ(rows.size(), 4 * 160);
@@ -224,14 +226,14 @@ TEST(WalkBackTest, ABatchWithoutLabelsHasZeros) {
   }
 }
 
-using WalkBackBitsTest = ::moe::testing::KernelTest;
+using WalkBackBitsTest = ::moe::kernels::testing::KernelTest;
 
 TEST_P(WalkBackBitsTest, AreTheSameOnEveryMachine) {
   const std::string name = "llama_headdim_f16";
   WalkMachine machine;
   MOE_ASSERT_OK_AND_ASSIGN(DenseModel model,
                            DenseModel::Open(FixturePath(name)));
-  const TokenBatches batches(EightSequences(name), /*batch_size=*/3);
+  const text::TokenBatches batches(EightSequences(name), /*batch_size=*/3);
   // Computed on the first machine: pins the bits everywhere.
   EXPECT_EQ(Digest<float>(Collect(model, batches, {},
                                   {machine.budget, pool(), machine.progress})
@@ -244,7 +246,7 @@ INSTANTIATE_TEST_SUITE_P(All, WalkBackBitsTest, ValuesIn(KernelMachines()),
 
 TEST(WalkBackMemoryTest, BitsAreTheSameFromOneLayerToUnlimited) {
   const std::string name = "llama_headdim_f16";
-  const TokenBatches batches(EightSequences(name), /*batch_size=*/3);
+  const text::TokenBatches batches(EightSequences(name), /*batch_size=*/3);
   WalkMachine unlimited;
   MOE_ASSERT_OK_AND_ASSIGN(DenseModel model,
                            DenseModel::Open(FixturePath(name)));
@@ -288,7 +290,7 @@ TEST(WalkBackErrorsTest, TheTapsEndTheWalk) {
   WalkMachine machine;
   MOE_ASSERT_OK_AND_ASSIGN(DenseModel model,
                            DenseModel::Open(FixturePath(name)));
-  const TokenBatches batches(EightSequences(name), /*batch_size=*/3);
+  const text::TokenBatches batches(EightSequences(name), /*batch_size=*/3);
   const GradientTap tap = [](const GradientRows& rows) {
     return rows.layer == 1 ? absl::DataLossError("the tap's")
                            : absl::OkStatus();
@@ -300,4 +302,4 @@ TEST(WalkBackErrorsTest, TheTapsEndTheWalk) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::model

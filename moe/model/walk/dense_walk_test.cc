@@ -29,30 +29,30 @@
 #include "moe/model/walk/walk_tap.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::model {
 namespace {
 
-using ::moe::testing::Digest;
-using ::moe::testing::EightSequences;
-using ::moe::testing::FixtureNames;
-using ::moe::testing::FixturePath;
-using ::moe::testing::GoldenRows;
-using ::moe::testing::Goldens;
-using ::moe::testing::GoldenSequences;
-using ::moe::testing::KernelMachineName;
-using ::moe::testing::KernelMachines;
-using ::moe::testing::RelativeError;
-using ::moe::testing::SmallestBudget;
-using ::moe::testing::StatusIs;
-using ::moe::testing::WalkMachine;
+using ::moe::base::testing::StatusIs;
+using ::moe::kernels::testing::Digest;
+using ::moe::kernels::testing::KernelMachineName;
+using ::moe::kernels::testing::KernelMachines;
+using ::moe::model::testing::EightSequences;
+using ::moe::model::testing::FixtureNames;
+using ::moe::model::testing::FixturePath;
+using ::moe::model::testing::GoldenRows;
+using ::moe::model::testing::Goldens;
+using ::moe::model::testing::GoldenSequences;
+using ::moe::model::testing::RelativeError;
+using ::moe::model::testing::SmallestBudget;
+using ::moe::model::testing::WalkMachine;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::ValuesIn;
 
 std::vector<float> AllRows(HiddenStates& states) {
-  Matrix<float> buffer;
-  const MatrixView<const float> rows =
+  base::Matrix<float> buffer;
+  const base::MatrixView<const float> rows =
       states.Load(0, states.num_tokens(), buffer).value();
   return {rows.data, rows.data + rows.rows * rows.cols};
 }
@@ -67,15 +67,15 @@ class RecordingTap : public WalkTap {
     return absl::OkStatus();
   }
   absl::Status OnAttentionOutput(const TapContext& context,
-                                 MatrixView<float> output) override {
+                                 base::MatrixView<float> output) override {
     return Record(0, context, output);
   }
   absl::Status OnMlpInput(const TapContext& context,
-                          MatrixView<const float> input) override {
+                          base::MatrixView<const float> input) override {
     return Record(1, context, input);
   }
   absl::Status OnMlpOutput(const TapContext& context,
-                           MatrixView<float> output) override {
+                           base::MatrixView<float> output) override {
     return Record(2, context, output);
   }
   absl::Status OnLayerEnd(int64_t layer) override {
@@ -98,7 +98,7 @@ class RecordingTap : public WalkTap {
 
  private:
   absl::Status Record(size_t what, const TapContext& context,
-                      MatrixView<const float> rows) {
+                      base::MatrixView<const float> rows) {
     EXPECT_EQ(rows.rows, context.group.num_tokens());
     events.push_back(absl::StrCat(what, " of ", context.layer, " from ",
                                   context.group.first_token));
@@ -112,7 +112,7 @@ class RecordingTap : public WalkTap {
 
 // Taps and the last hidden states.
 std::vector<float> WalkValues(DenseModel& model,
-                              const TokenSequences& sequences,
+                              const text::TokenSequences& sequences,
                               const WalkOptions& options,
                               const WalkResources& resources) {
   RecordingTap tap;
@@ -127,7 +127,7 @@ std::vector<float> WalkValues(DenseModel& model,
 
 TEST(DenseWalkTest, HiddenStatesAreTransformers) {
   for (const std::string& name : FixtureNames()) {
-    const HostTensors goldens = Goldens(name);
+    const checkpoint::HostTensors goldens = Goldens(name);
     WalkMachine machine;
     MOE_ASSERT_OK_AND_ASSIGN(DenseModel model,
                              DenseModel::Open(FixturePath(name)));
@@ -171,7 +171,7 @@ TEST(DenseWalkTest, TapsSeeLayersThenGroupsInOrder) {
   EXPECT_EQ(tap.events.back(), "end 2");
 }
 
-using DenseWalkBitsTest = ::moe::testing::KernelTest;
+using DenseWalkBitsTest = ::moe::kernels::testing::KernelTest;
 
 TEST_P(DenseWalkBitsTest, AreTheSameOnEveryMachine) {
   const std::string name = "llama_headdim_f16";
@@ -193,7 +193,7 @@ TEST(DenseWalkTest, BitsDoNotDependOnWhichSequencesGoTogether) {
   WalkMachine machine;
   MOE_ASSERT_OK_AND_ASSIGN(DenseModel model,
                            DenseModel::Open(FixturePath(name)));
-  const TokenSequences sequences = EightSequences(name);
+  const text::TokenSequences sequences = EightSequences(name);
   const std::vector<float> want =
       WalkValues(model, sequences, {}, machine.resources());
   for (const int64_t tokens_at_once : {1, 50, 100}) {
@@ -208,7 +208,7 @@ TEST(DenseWalkTest, BitsDoNotDependOnWhichSequencesGoTogether) {
   for (const int64_t count : {1, 3}) {
     std::vector<float> apart;
     for (int64_t s = 0; s < sequences.num_sequences(); s += count) {
-      TokenSequences part;
+      text::TokenSequences part;
       for (int64_t i = s; i < std::min(s + count, sequences.num_sequences());
            ++i) {
         part.Append(sequences.input_ids(i), sequences.labels(i));
@@ -225,7 +225,7 @@ TEST(DenseWalkTest, BitsDoNotDependOnWhichSequencesGoTogether) {
 
 TEST(DenseWalkMemoryTest, BitsAreTheSameFromOneLayerToUnlimited) {
   const std::string name = "llama_headdim_f16";
-  const TokenSequences sequences = EightSequences(name);
+  const text::TokenSequences sequences = EightSequences(name);
   WalkMachine unlimited;
   MOE_ASSERT_OK_AND_ASSIGN(DenseModel model,
                            DenseModel::Open(FixturePath(name)));
@@ -257,7 +257,7 @@ TEST(DenseWalkMemoryTest, BitsAreTheSameFromOneLayerToUnlimited) {
 
 TEST(DenseWalkMemoryTest, KeptWeightsServeTheNextWalk) {
   const std::string name = "llama_gqa_bf16";
-  const TokenSequences sequences = EightSequences(name);
+  const text::TokenSequences sequences = EightSequences(name);
   WalkMachine machine;
   MOE_ASSERT_OK_AND_ASSIGN(DenseModel model,
                            DenseModel::Open(FixturePath(name)));
@@ -289,7 +289,7 @@ TEST(DenseWalkMemoryTest, KeepsNothingForASingleWalk) {
 class FailingTap : public WalkTap {
  public:
   absl::Status OnMlpInput(const TapContext& context,
-                          MatrixView<const float>) override {
+                          base::MatrixView<const float>) override {
     return context.layer == 1 ? absl::DataLossError("the tap's")
                               : absl::OkStatus();
   }
@@ -304,12 +304,12 @@ TEST(DenseWalkErrorsTest, AreNamed) {
                           machine.resources())
                   .status(),
               StatusIs(absl::StatusCode::kDataLoss, "layer 1: the tap's"));
-  EXPECT_THAT(
-      WalkForward(model, TokenSequences(), {}, nullptr, machine.resources())
-          .status(),
-      StatusIs(absl::StatusCode::kInvalidArgument,
-               HasSubstr("dataset: expected at least one sequence")));
-  TokenSequences foreign;
+  EXPECT_THAT(WalkForward(model, text::TokenSequences(), {}, nullptr,
+                          machine.resources())
+                  .status(),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("dataset: expected at least one sequence")));
+  text::TokenSequences foreign;
   foreign.Append({1, 2}, {1, 2});
   foreign.Append({1, 2, 512}, {1, 2, 512});
   EXPECT_THAT(
@@ -326,7 +326,7 @@ TEST(DenseWalkErrorsTest, NameTheWeightThatIsNotFinite) {
     MOE_ASSERT_OK_AND_ASSIGN(
         DenseModel model,
         DenseModel::Open(absl::StrCat("testdata/malformed/", name)));
-    TokenSequences sequences;
+    text::TokenSequences sequences;
     sequences.Append({1, 2}, {1, 2});
     EXPECT_THAT(
         WalkForward(model, sequences, {}, nullptr, machine.resources())
@@ -338,14 +338,14 @@ TEST(DenseWalkErrorsTest, NameTheWeightThatIsNotFinite) {
 
 // A checkpoint whose second layer drives float32 out of its range.
 TEST(DenseWalkErrorsTest, NameTheActivationThatOverflows) {
-  const testing::TempDirectory directory;
+  const base::testing::TempDirectory directory;
   const std::string from = FixturePath("llama_gqa_bf16");
   directory.Write(
       "config.json",
-      ReadFile(absl::StrCat(from, "/config.json"), 1 << 20).value());
-  MOE_ASSERT_OK_AND_ASSIGN(
-      HostTensors tensors,
-      ReadSafetensorsFile(absl::StrCat(from, "/model.safetensors")));
+      base::ReadFile(absl::StrCat(from, "/config.json"), 1 << 20).value());
+  MOE_ASSERT_OK_AND_ASSIGN(checkpoint::HostTensors tensors,
+                           checkpoint::ReadSafetensorsFile(
+                               absl::StrCat(from, "/model.safetensors")));
   for (const char* part : {"gate", "up"}) {
     // Every weight 2^120.
     std::string& bytes =
@@ -356,8 +356,8 @@ TEST(DenseWalkErrorsTest, NameTheActivationThatOverflows) {
       bytes[i + 1] = static_cast<char>(0x7b);
     }
   }
-  MOE_ASSERT_OK(WriteSafetensorsFile(directory.Path("model.safetensors"),
-                                     tensors, {}, /*overwrite=*/false));
+  MOE_ASSERT_OK(checkpoint::WriteSafetensorsFile(
+      directory.Path("model.safetensors"), tensors, {}, /*overwrite=*/false));
   WalkMachine machine;
   MOE_ASSERT_OK_AND_ASSIGN(DenseModel model,
                            DenseModel::Open(directory.path()));
@@ -372,4 +372,4 @@ TEST(DenseWalkErrorsTest, NameTheActivationThatOverflows) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::model

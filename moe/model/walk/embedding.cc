@@ -18,14 +18,15 @@
 #include "moe/checkpoint/tensor_name.h"
 #include "moe/model/layer/checkpoint_weights.h"
 
-namespace moe {
+namespace moe::model {
 
-absl::Status EmbedTokens(const Checkpoint& checkpoint,
+absl::Status EmbedTokens(const checkpoint::Checkpoint& checkpoint,
                          absl::Span<const int32_t> input_ids,
-                         MatrixView<float> out) {
+                         base::MatrixView<float> out) {
   MOE_CHECK(out.rows == static_cast<int64_t>(input_ids.size()));
-  const TensorName name = {TensorKind::kEmbedding, /*layer=*/-1, /*expert=*/-1,
-                           /*is_bias=*/false};
+  const checkpoint::TensorName name = {checkpoint::TensorKind::kEmbedding,
+                                       /*layer=*/-1, /*expert=*/-1,
+                                       /*is_bias=*/false};
   // Reads each row once, in the order of the file.
   std::vector<size_t> tokens(input_ids.size());
   std::iota(tokens.begin(), tokens.end(), size_t{0});
@@ -40,11 +41,11 @@ absl::Status EmbedTokens(const Checkpoint& checkpoint,
       continue;
     }
     const int32_t id = input_ids[tokens[i]];
-    MOE_ASSIGN_OR_RETURN(const HostTensor stored,
+    MOE_ASSIGN_OR_RETURN(const checkpoint::HostTensor stored,
                          ReadWeightRows(checkpoint, name, id, int64_t{id} + 1));
-    WeightsToFloat(stored.dtype, stored.bytes, row);
+    checkpoint::WeightsToFloat(stored.dtype, stored.bytes, row);
   }
   return absl::OkStatus();
 }
 
-}  // namespace moe
+}  // namespace moe::model

@@ -16,27 +16,29 @@
 #include "moe/kernels/testing/kernel_test.h"
 #include "moe/model/layer/checkpoint_weights.h"
 
-namespace moe {
+namespace moe::model {
 namespace {
 
-using ::moe::testing::BitsEqual;
+using ::moe::kernels::testing::BitsEqual;
 
 TEST(EmbedTokensTest, IsTransformers) {
   for (const char* name :
        {"llama_gqa_bf16", "llama_mha_f32_sharded", "llama_headdim_f16"}) {
-    MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint checkpoint,
-                             Checkpoint::Open(absl::StrCat("testdata/", name)));
-    MOE_ASSERT_OK_AND_ASSIGN(HostTensors goldens,
-                             ReadSafetensorsFile(absl::StrCat(
+    MOE_ASSERT_OK_AND_ASSIGN(
+        const checkpoint::Checkpoint checkpoint,
+        checkpoint::Checkpoint::Open(absl::StrCat("testdata/", name)));
+    MOE_ASSERT_OK_AND_ASSIGN(checkpoint::HostTensors goldens,
+                             checkpoint::ReadSafetensorsFile(absl::StrCat(
                                  "testdata/goldens/", name, ".safetensors")));
-    const HostTensor& ids = goldens.at("seq.2.input_ids");
+    const checkpoint::HostTensor& ids = goldens.at("seq.2.input_ids");
     std::vector<int32_t> input_ids;
     for (int64_t t = 0; t < ids.shape[0]; ++t) {
       int64_t id = 0;
       std::memcpy(&id, ids.bytes.data() + 8 * t, sizeof(id));
       input_ids.push_back(static_cast<int32_t>(id));
     }
-    Matrix<float> out(ids.shape[0], checkpoint.dense_config()->hidden_size);
+    base::Matrix<float> out(ids.shape[0],
+                            checkpoint.dense_config()->hidden_size);
     MOE_ASSERT_OK(EmbedTokens(checkpoint, input_ids, out.view()));
     const std::vector<float> want = ToFloats(goldens.at("seq.2.hidden.0"));
     for (int64_t t = 0; t < out.rows(); ++t) {
@@ -49,11 +51,12 @@ TEST(EmbedTokensTest, IsTransformers) {
 }
 
 TEST(EmbedTokensTest, OfNothingIsNothing) {
-  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint checkpoint,
-                           Checkpoint::Open("testdata/llama_gqa_bf16"));
-  Matrix<float> out(0, 128);
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const checkpoint::Checkpoint checkpoint,
+      checkpoint::Checkpoint::Open("testdata/llama_gqa_bf16"));
+  base::Matrix<float> out(0, 128);
   MOE_EXPECT_OK(EmbedTokens(checkpoint, {}, out.view()));
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::model

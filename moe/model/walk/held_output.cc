@@ -9,7 +9,7 @@
 #include "moe/model/walk/hidden_states.h"
 #include "moe/model/walk/sequence_groups.h"
 
-namespace moe {
+namespace moe::model {
 
 absl::Status HeldOutput::Create(Part& part) {
   if (part.states.num_tokens() == num_tokens_) return absl::OkStatus();
@@ -52,4 +52,4 @@ absl::Status HeldOutput::Store(const SequenceGroup& group,
   return residual_.states.Store(group.first_token, rows.residual);
 }
 
-}  // namespace moe
+}  // namespace moe::model

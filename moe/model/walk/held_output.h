@@ -16,15 +16,15 @@
 #include "moe/model/walk/hidden_states.h"
 #include "moe/model/walk/sequence_groups.h"
 
-namespace moe {
+namespace moe::model {
 
 // Takes memory at its first use: from what is left of the budget, or else a
 // file in `spill_directory`.
 class HeldOutput {
  public:
   // For outputs [num_tokens, hidden_size]. The budget must outlive the object.
-  HeldOutput(int64_t num_tokens, int64_t hidden_size, MemoryBudget& budget,
-             absl::string_view spill_directory)
+  HeldOutput(int64_t num_tokens, int64_t hidden_size,
+             base::MemoryBudget& budget, absl::string_view spill_directory)
       : num_tokens_(num_tokens),
         hidden_size_(hidden_size),
         budget_(budget),
@@ -41,18 +41,18 @@ class HeldOutput {
  private:
   struct Part {
     HiddenStates states;
-    Matrix<float> buffer;
+    base::Matrix<float> buffer;
   };
   absl::Status Create(Part& part);
 
   const int64_t num_tokens_;
   const int64_t hidden_size_;
-  MemoryBudget& budget_;
+  base::MemoryBudget& budget_;
   const std::string spill_directory_;
   Part output_;
   Part residual_;
 };
 
-}  // namespace moe
+}  // namespace moe::model
 
 #endif  // MOE_MODEL_WALK_HELD_OUTPUT_H_

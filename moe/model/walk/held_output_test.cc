@@ -13,13 +13,13 @@
 #include "moe/model/layer/layer_batch.h"
 #include "moe/model/walk/sequence_groups.h"
 
-namespace moe {
+namespace moe::model {
 namespace {
 
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::StatusIs;
 using ::testing::Each;
 
-void Fill(MatrixView<float> rows, float value) {
+void Fill(base::MatrixView<float> rows, float value) {
   for (int64_t t = 0; t < rows.rows; ++t) {
     for (float& element : rows.Row(t)) element = value;
   }
@@ -27,10 +27,10 @@ void Fill(MatrixView<float> rows, float value) {
 
 // In memory, or spilled.
 TEST(HeldOutputTest, KeepsBothPartsOfEveryGroup) {
-  const testing::TempDirectory directory;
+  const base::testing::TempDirectory directory;
   const std::vector<SequenceGroup> groups = {{0, 0, {0, 2}}, {1, 2, {0, 3}}};
   for (const int64_t limit : {int64_t{2 * 5 * 4 * 4}, int64_t{0}}) {
-    MemoryBudget budget(limit);
+    base::MemoryBudget budget(limit);
     HeldOutput held(5, 4, budget, directory.path());
     EXPECT_EQ(budget.reserved_bytes(), 0);
     for (const SequenceGroup& group : groups) {
@@ -57,7 +57,7 @@ TEST(HeldOutputTest, KeepsBothPartsOfEveryGroup) {
 }
 
 TEST(HeldOutputTest, TakesNothingForAResidualThatIsNotThere) {
-  MemoryBudget budget;
+  base::MemoryBudget budget;
   HeldOutput held(5, 4, budget, "/nowhere");
   const SequenceGroup group = {0, 0, {0, 5}};
   MOE_ASSERT_OK_AND_ASSIGN(const BlockOutput out,
@@ -68,11 +68,11 @@ TEST(HeldOutputTest, TakesNothingForAResidualThatIsNotThere) {
 }
 
 TEST(HeldOutputTest, NeedsAPlaceToSpillTo) {
-  MemoryBudget budget(0);
+  base::MemoryBudget budget(0);
   HeldOutput held(5, 4, budget, "/nowhere");
   EXPECT_THAT(held.Prepare({0, 0, {0, 5}}, /*has_residual=*/false),
               StatusIs(absl::StatusCode::kNotFound, ::testing::_));
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::model

@@ -20,7 +20,7 @@
 #include "moe/base/status_macros.h"
 #include "moe/base/thread_pool.h"
 
-namespace moe {
+namespace moe::model {
 namespace {
 
 int64_t NumBytes(int64_t num_tokens, int64_t hidden_size) {
@@ -30,38 +30,38 @@ int64_t NumBytes(int64_t num_tokens, int64_t hidden_size) {
 }  // namespace
 
 absl::StatusOr<HiddenStates> HiddenStates::Create(
-    int64_t num_tokens, int64_t hidden_size, MemoryBudget& budget,
+    int64_t num_tokens, int64_t hidden_size, base::MemoryBudget& budget,
     absl::string_view spill_directory) {
   HiddenStates states;
   states.num_tokens_ = num_tokens;
   states.hidden_size_ = hidden_size;
   const int64_t num_bytes = NumBytes(num_tokens, hidden_size);
-  std::optional<MemoryBudget::Reservation> reservation =
+  std::optional<base::MemoryBudget::Reservation> reservation =
       budget.TryReserve(num_bytes);
   if (reservation.has_value()) {
     states.reservation_ = std::move(*reservation);
-    states.values_ = Matrix<float>(num_tokens, hidden_size);
+    states.values_ = base::Matrix<float>(num_tokens, hidden_size);
     return states;
   }
   MOE_ASSIGN_OR_RETURN(
-      states.file_,
-      SpillFile::Create(spill_directory, static_cast<uint64_t>(num_bytes)));
+      states.file_, base::SpillFile::Create(spill_directory,
+                                            static_cast<uint64_t>(num_bytes)));
   return states;
 }
 
-MatrixView<float> HiddenStates::Prepare(int64_t begin, int64_t end,
-                                        Matrix<float>& buffer) {
+base::MatrixView<float> HiddenStates::Prepare(int64_t begin, int64_t end,
+                                              base::Matrix<float>& buffer) {
   if (!is_spilled()) return values_.view().Rows(begin, end);
   MOE_CHECK(0 <= begin && begin <= end && end <= num_tokens_);
   if (buffer.rows() < end - begin || buffer.cols() != hidden_size_) {
-    buffer = Matrix<float>(end - begin, hidden_size_);
+    buffer = base::Matrix<float>(end - begin, hidden_size_);
   }
   return buffer.view().Rows(0, end - begin);
 }
 
-absl::StatusOr<MatrixView<float>> HiddenStates::Load(int64_t begin, int64_t end,
-                                                     Matrix<float>& buffer) {
-  const MatrixView<float> rows = Prepare(begin, end, buffer);
+absl::StatusOr<base::MatrixView<float>> HiddenStates::Load(
+    int64_t begin, int64_t end, base::Matrix<float>& buffer) {
+  const base::MatrixView<float> rows = Prepare(begin, end, buffer);
   if (!is_spilled()) return rows;
   MOE_RETURN_IF_ERROR(file_->Read(
       static_cast<uint64_t>(NumBytes(begin, hidden_size_)),
@@ -71,11 +71,12 @@ absl::StatusOr<MatrixView<float>> HiddenStates::Load(int64_t begin, int64_t end,
 }
 
 absl::Status HiddenStates::ForEachBlock(
-    int64_t rows_at_once, Matrix<float>& buffer,
-    absl::FunctionRef<absl::Status(int64_t, MatrixView<const float>)> body) {
+    int64_t rows_at_once, base::Matrix<float>& buffer,
+    absl::FunctionRef<absl::Status(int64_t, base::MatrixView<const float>)>
+        body) {
   for (int64_t begin = 0; begin < num_tokens_; begin += rows_at_once) {
     const int64_t end = std::min(begin + rows_at_once, num_tokens_);
-    MOE_ASSIGN_OR_RETURN(const MatrixView<float> rows,
+    MOE_ASSIGN_OR_RETURN(const base::MatrixView<float> rows,
                          Load(begin, end, buffer));
     MOE_RETURN_IF_ERROR(body(begin, rows));
   }
@@ -83,15 +84,16 @@ absl::Status HiddenStates::ForEachBlock(
 }
 
 absl::Status HiddenStates::ForEachBlockInParallel(
-    int64_t rows_at_once, ThreadPool& pool,
-    absl::FunctionRef<absl::Status(int64_t, MatrixView<const float>)> body) {
+    int64_t rows_at_once, base::ThreadPool& pool,
+    absl::FunctionRef<absl::Status(int64_t, base::MatrixView<const float>)>
+        body) {
   const int64_t num_blocks = (num_tokens_ + rows_at_once - 1) / rows_at_once;
   std::vector<absl::Status> statuses(static_cast<size_t>(num_blocks));
   const auto run = [&](int64_t block) -> absl::Status {
-    thread_local Matrix<float> buffer;
+    thread_local base::Matrix<float> buffer;
     const int64_t begin = block * rows_at_once;
     MOE_ASSIGN_OR_RETURN(
-        const MatrixView<float> rows,
+        const base::MatrixView<float> rows,
         Load(begin, std::min(begin + rows_at_once, num_tokens_), buffer));
     return body(begin, rows);
   };
@@ -104,7 +106,8 @@ absl::Status HiddenStates::ForEachBlockInParallel(
   return absl::OkStatus();
 }
 
-absl::Status HiddenStates::Store(int64_t begin, MatrixView<const float> rows) {
+absl::Status HiddenStates::Store(int64_t begin,
+                                 base::MatrixView<const float> rows) {
   MOE_CHECK(0 <= begin && begin + rows.rows <= num_tokens_ &&
             rows.cols == hidden_size_ && rows.stride == hidden_size_);
   if (!is_spilled()) {
@@ -119,11 +122,11 @@ absl::Status HiddenStates::Store(int64_t begin, MatrixView<const float> rows) {
 }
 
 absl::Status HiddenStates::StoreCopy(int64_t begin,
-                                     MatrixView<const float> rows,
-                                     Matrix<float>& buffer) {
+                                     base::MatrixView<const float> rows,
+                                     base::Matrix<float>& buffer) {
   MOE_CHECK(rows.cols == hidden_size_);
   if (is_spilled() && rows.stride == hidden_size_) return Store(begin, rows);
-  const MatrixView<float> out = Prepare(begin, begin + rows.rows, buffer);
+  const base::MatrixView<float> out = Prepare(begin, begin + rows.rows, buffer);
   for (int64_t r = 0; r < rows.rows; ++r) {
     const absl::Span<const float> row = rows.Row(r);
     std::copy(row.begin(), row.end(), out.RowData(r));
@@ -131,4 +134,4 @@ absl::Status HiddenStates::StoreCopy(int64_t begin,
   return Store(begin, out);
 }
 
-}  // namespace moe
+}  // namespace moe::model

@@ -20,7 +20,7 @@
 #include "moe/base/spill_file.h"
 #include "moe/base/thread_pool.h"
 
-namespace moe {
+namespace moe::model {
 
 class HiddenStates {
  public:
@@ -30,7 +30,7 @@ class HiddenStates {
   // room, else in a file in `spill_directory`. The errors of SpillFile.
   static absl::StatusOr<HiddenStates> Create(int64_t num_tokens,
                                              int64_t hidden_size,
-                                             MemoryBudget& budget,
+                                             base::MemoryBudget& budget,
                                              absl::string_view spill_directory);
 
   int64_t num_tokens() const { return num_tokens_; }
@@ -39,36 +39,39 @@ class HiddenStates {
 
   // The rows [begin, end): in place, or a copy in `buffer`, which grows as
   // needed. Call Store to keep changes.
-  absl::StatusOr<MatrixView<float>> Load(int64_t begin, int64_t end,
-                                         Matrix<float>& buffer);
+  absl::StatusOr<base::MatrixView<float>> Load(int64_t begin, int64_t end,
+                                               base::Matrix<float>& buffer);
   // The same without the values. The caller fills the rows.
-  MatrixView<float> Prepare(int64_t begin, int64_t end, Matrix<float>& buffer);
+  base::MatrixView<float> Prepare(int64_t begin, int64_t end,
+                                  base::Matrix<float>& buffer);
   // Calls `body` with every block of `rows_at_once` rows, ascending, and the
   // number of its first row. Returns the first error. `buffer` as for Load.
   absl::Status ForEachBlock(
-      int64_t rows_at_once, Matrix<float>& buffer,
-      absl::FunctionRef<absl::Status(int64_t, MatrixView<const float>)> body);
+      int64_t rows_at_once, base::Matrix<float>& buffer,
+      absl::FunctionRef<absl::Status(int64_t, base::MatrixView<const float>)>
+          body);
   // The same on the threads of the pool, in any order. Each thread keeps its
   // own buffer, so that `body` must not call this again. Returns the error of
   // the first block that has one.
   absl::Status ForEachBlockInParallel(
-      int64_t rows_at_once, ThreadPool& pool,
-      absl::FunctionRef<absl::Status(int64_t, MatrixView<const float>)> body);
+      int64_t rows_at_once, base::ThreadPool& pool,
+      absl::FunctionRef<absl::Status(int64_t, base::MatrixView<const float>)>
+          body);
   // Keeps `rows`, which Load or Prepare returned for the rows from `begin` on.
-  absl::Status Store(int64_t begin, MatrixView<const float> rows);
+  absl::Status Store(int64_t begin, base::MatrixView<const float> rows);
   // Keeps a copy of any `rows` as the rows from `begin` on. `buffer` as for
   // Load.
-  absl::Status StoreCopy(int64_t begin, MatrixView<const float> rows,
-                         Matrix<float>& buffer);
+  absl::Status StoreCopy(int64_t begin, base::MatrixView<const float> rows,
+                         base::Matrix<float>& buffer);
 
  private:
   int64_t num_tokens_ = 0;
   int64_t hidden_size_ = 0;
-  MemoryBudget::Reservation reservation_;
-  Matrix<float> values_;
-  std::optional<SpillFile> file_;
+  base::MemoryBudget::Reservation reservation_;
+  base::Matrix<float> values_;
+  std::optional<base::SpillFile> file_;
 };
 
-}  // namespace moe
+}  // namespace moe::model
 
 #endif  // MOE_MODEL_WALK_HIDDEN_STATES_H_

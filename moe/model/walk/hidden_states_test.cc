@@ -16,16 +16,16 @@
 #include "moe/base/testing/temp_directory.h"
 #include "moe/base/thread_pool.h"
 
-namespace moe {
+namespace moe::model {
 namespace {
 
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::StatusIs;
 using ::testing::HasSubstr;
 
 // Row r, column c holds 10 r + c.
 void Fill(HiddenStates& states, int64_t begin, int64_t end) {
-  Matrix<float> buffer;
-  const MatrixView<float> rows = states.Prepare(begin, end, buffer);
+  base::Matrix<float> buffer;
+  const base::MatrixView<float> rows = states.Prepare(begin, end, buffer);
   for (int64_t r = 0; r < rows.rows; ++r) {
     for (int64_t c = 0; c < rows.cols; ++c) {
       rows.RowData(r)[c] = static_cast<float>(10 * (begin + r) + c);
@@ -35,8 +35,8 @@ void Fill(HiddenStates& states, int64_t begin, int64_t end) {
 }
 
 void ExpectFilled(HiddenStates& states, int64_t begin, int64_t end) {
-  Matrix<float> buffer;
-  MOE_ASSERT_OK_AND_ASSIGN(const MatrixView<float> rows,
+  base::Matrix<float> buffer;
+  MOE_ASSERT_OK_AND_ASSIGN(const base::MatrixView<float> rows,
                            states.Load(begin, end, buffer));
   ASSERT_EQ(rows.rows, end - begin);
   for (int64_t r = 0; r < rows.rows; ++r) {
@@ -47,10 +47,10 @@ void ExpectFilled(HiddenStates& states, int64_t begin, int64_t end) {
 }
 
 TEST(HiddenStatesTest, SpillWhereTheBudgetEndsAndComeBackTheSame) {
-  const testing::TempDirectory directory;
+  const base::testing::TempDirectory directory;
   // 5 tokens of 3 floats take 60 bytes.
   for (const int64_t limit : {59, 60}) {
-    MemoryBudget budget(limit);
+    base::MemoryBudget budget(limit);
     MOE_ASSERT_OK_AND_ASSIGN(
         HiddenStates states,
         HiddenStates::Create(5, 3, budget, directory.path()));
@@ -68,49 +68,49 @@ TEST(HiddenStatesTest, SpillWhereTheBudgetEndsAndComeBackTheSame) {
 }
 
 TEST(HiddenStatesTest, ChangesAreKeptByStore) {
-  const testing::TempDirectory directory;
-  MemoryBudget budget(0);
+  const base::testing::TempDirectory directory;
+  base::MemoryBudget budget(0);
   MOE_ASSERT_OK_AND_ASSIGN(
       HiddenStates states,
       HiddenStates::Create(5, 3, budget, directory.path()));
   Fill(states, 0, 5);
-  Matrix<float> buffer;
-  MOE_ASSERT_OK_AND_ASSIGN(const MatrixView<float> rows,
+  base::Matrix<float> buffer;
+  MOE_ASSERT_OK_AND_ASSIGN(const base::MatrixView<float> rows,
                            states.Load(1, 2, buffer));
   rows.RowData(0)[2] = -7.0f;
   MOE_ASSERT_OK(states.Store(1, rows));
-  Matrix<float> other;
-  MOE_ASSERT_OK_AND_ASSIGN(const MatrixView<float> again,
+  base::Matrix<float> other;
+  MOE_ASSERT_OK_AND_ASSIGN(const base::MatrixView<float> again,
                            states.Load(0, 3, other));
   EXPECT_EQ(again.RowData(1)[2], -7.0f);
   EXPECT_EQ(again.RowData(2)[0], 20.0f);
 }
 
 TEST(HiddenStatesTest, KeepACopyOfAnyRows) {
-  const testing::TempDirectory directory;
-  MemoryBudget nothing(0), unlimited;
+  const base::testing::TempDirectory directory;
+  base::MemoryBudget nothing(0), unlimited;
   // Two rows of three, five apart.
   const std::vector<float> values = {20, 21, 22, -1, -1, 30, 31, 32};
   const std::vector<float> dense = {20, 21, 22, 30, 31, 32};
-  for (MemoryBudget* const budget : {&nothing, &unlimited}) {
+  for (base::MemoryBudget* const budget : {&nothing, &unlimited}) {
     MOE_ASSERT_OK_AND_ASSIGN(
         HiddenStates states,
         HiddenStates::Create(5, 3, *budget, directory.path()));
     Fill(states, 0, 2);
     Fill(states, 4, 5);
-    Matrix<float> buffer;
+    base::Matrix<float> buffer;
     MOE_EXPECT_OK(states.StoreCopy(
-        2, MatrixView<const float>(values.data(), 2, 3, 5), buffer));
+        2, base::MatrixView<const float>(values.data(), 2, 3, 5), buffer));
     ExpectFilled(states, 0, 5);
     Fill(states, 0, 5);
     MOE_EXPECT_OK(states.StoreCopy(
-        2, MatrixView<const float>(dense.data(), 2, 3), buffer));
+        2, base::MatrixView<const float>(dense.data(), 2, 3), buffer));
     ExpectFilled(states, 0, 5);
   }
 }
 
 TEST(HiddenStatesTest, NeedADirectoryToSpillTo) {
-  MemoryBudget budget(0);
+  base::MemoryBudget budget(0);
   EXPECT_THAT(
       HiddenStates::Create(5, 3, budget, "/nowhere/at/all").status(),
       StatusIs(absl::StatusCode::kNotFound, HasSubstr("/nowhere/at/all")));
@@ -118,17 +118,17 @@ TEST(HiddenStatesTest, NeedADirectoryToSpillTo) {
 
 // Rows of blocks, summed: 10 r + c.
 TEST(HiddenStatesTest, BlocksCoverAllRowsOnce) {
-  const testing::TempDirectory directory;
-  MemoryBudget nothing(0), unlimited;
-  ThreadPool pool(3);
-  for (MemoryBudget* const budget : {&nothing, &unlimited}) {
+  const base::testing::TempDirectory directory;
+  base::MemoryBudget nothing(0), unlimited;
+  base::ThreadPool pool(3);
+  for (base::MemoryBudget* const budget : {&nothing, &unlimited}) {
     MOE_ASSERT_OK_AND_ASSIGN(
         HiddenStates states,
         HiddenStates::Create(23, 4, *budget, directory.path()));
     Fill(states, 0, 23);
     std::vector<std::atomic<int>> visits(23);
     const auto visit = [&](int64_t first,
-                           MatrixView<const float> rows) -> absl::Status {
+                           base::MatrixView<const float> rows) -> absl::Status {
       EXPECT_EQ(first % 5, 0);
       EXPECT_EQ(rows.rows, first == 20 ? 3 : 5);
       for (int64_t r = 0; r < rows.rows; ++r) {
@@ -137,7 +137,7 @@ TEST(HiddenStatesTest, BlocksCoverAllRowsOnce) {
       }
       return absl::OkStatus();
     };
-    Matrix<float> buffer;
+    base::Matrix<float> buffer;
     MOE_EXPECT_OK(states.ForEachBlock(5, buffer, visit));
     MOE_EXPECT_OK(states.ForEachBlockInParallel(5, pool, visit));
     for (const std::atomic<int>& count : visits) EXPECT_EQ(count, 2);
@@ -145,17 +145,17 @@ TEST(HiddenStatesTest, BlocksCoverAllRowsOnce) {
 }
 
 TEST(HiddenStatesTest, TheFirstBlocksErrorIsGiven) {
-  MemoryBudget unlimited;
-  ThreadPool pool(3);
+  base::MemoryBudget unlimited;
+  base::ThreadPool pool(3);
   MOE_ASSERT_OK_AND_ASSIGN(HiddenStates states,
                            HiddenStates::Create(23, 4, unlimited, ""));
   Fill(states, 0, 23);
   const auto fail = [&](int64_t first,
-                        MatrixView<const float>) -> absl::Status {
+                        base::MatrixView<const float>) -> absl::Status {
     if (first < 10) return absl::OkStatus();
     return absl::InternalError(absl::StrCat("at ", first));
   };
-  Matrix<float> buffer;
+  base::Matrix<float> buffer;
   EXPECT_THAT(states.ForEachBlock(5, buffer, fail),
               StatusIs(absl::StatusCode::kInternal, HasSubstr("at 10")));
   EXPECT_THAT(states.ForEachBlockInParallel(5, pool, fail),
@@ -163,4 +163,4 @@ TEST(HiddenStatesTest, TheFirstBlocksErrorIsGiven) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::model

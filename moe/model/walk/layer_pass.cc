@@ -27,7 +27,7 @@
 #include "moe/model/walk/walk_tap.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::model {
 namespace {
 
 LayerTaps TapsOf(WalkTap* tap, const TapContext& context) {
@@ -37,7 +37,7 @@ LayerTaps TapsOf(WalkTap* tap, const TapContext& context) {
                                 const std::vector<ExpertTokens>& experts) {
     return tap->OnRouting(context, block, experts);
   };
-  taps.mlp_input = [tap, context](MatrixView<const float> input) {
+  taps.mlp_input = [tap, context](base::MatrixView<const float> input) {
     return tap->OnMlpInput(context, input);
   };
   taps.features = [tap, context](const BlockFeatures& features) {
@@ -47,20 +47,21 @@ LayerTaps TapsOf(WalkTap* tap, const TapContext& context) {
                                     const BlockOutput& out) {
     return tap->OnBlockParts(context, block, out);
   };
-  taps.attention_output = [tap, context](MatrixView<float> output) {
+  taps.attention_output = [tap, context](base::MatrixView<float> output) {
     return tap->OnAttentionOutput(context, output);
   };
-  taps.mlp_output = [tap, context](MatrixView<float> output) {
+  taps.mlp_output = [tap, context](base::MatrixView<float> output) {
     return tap->OnMlpOutput(context, output);
   };
   return taps;
 }
 
 // The rows of a group in a buffer that grows as needed.
-MatrixView<float> GroupRows(const SequenceGroup& group, int64_t hidden_size,
-                            Matrix<float>& buffer) {
+base::MatrixView<float> GroupRows(const SequenceGroup& group,
+                                  int64_t hidden_size,
+                                  base::Matrix<float>& buffer) {
   if (buffer.rows() < group.num_tokens()) {
-    buffer = Matrix<float>(group.num_tokens(), hidden_size);
+    buffer = base::Matrix<float>(group.num_tokens(), hidden_size);
   }
   return buffer.view().Rows(0, group.num_tokens());
 }
@@ -99,7 +100,7 @@ class ForwardStep {
     const SequenceGroup& sequences;
     LayerTaps taps;
 
-    LayerBatch Batch(MatrixView<const float> hidden) const {
+    LayerBatch Batch(base::MatrixView<const float> hidden) const {
       return {sequences.offsets, hidden, sequences.first_sequence};
     }
   };
@@ -119,25 +120,27 @@ class ForwardStep {
           step_.saved_attention[g].has_value()) {
         group.taps.saved_attention = &*step_.saved_attention[g];
       }
-      MOE_RETURN_IF_ERROR(
-          Annotate((this->*body)(group), absl::StrCat("layer ", step_.layer)));
+      MOE_RETURN_IF_ERROR(base::Annotate((this->*body)(group),
+                                         absl::StrCat("layer ", step_.layer)));
     }
     return absl::OkStatus();
   }
 
-  absl::StatusOr<MatrixView<float>> LoadInput(const SequenceGroup& group) {
+  absl::StatusOr<base::MatrixView<float>> LoadInput(
+      const SequenceGroup& group) {
     return step_.input->Load(group.first_token, group.end_token(),
                              input_buffer_);
   }
 
-  absl::Status Forward(const Group& group, MatrixView<const float> x,
+  absl::Status Forward(const Group& group, base::MatrixView<const float> x,
                        const LayerForward& forward) {
     return DecoderLayerForward(layer_, group.Batch(x), group.taps, forward,
                                resources_.pool);
   }
 
   absl::Status SurveyAttention(const Group& group) {
-    MOE_ASSIGN_OR_RETURN(const MatrixView<float> x, LoadInput(group.sequences));
+    MOE_ASSIGN_OR_RETURN(const base::MatrixView<float> x,
+                         LoadInput(group.sequences));
     LayerForward forward;
     forward.last = LayerStage::kAttention;
     MOE_ASSIGN_OR_RETURN(
@@ -156,7 +159,7 @@ class ForwardStep {
   }
 
   absl::Status ShowOutput(const SequenceGroup& rows,
-                          MatrixView<const float> hidden) {
+                          base::MatrixView<const float> hidden) {
     return step_.tap == nullptr
                ? absl::OkStatus()
                : step_.tap->OnLayerOutput({step_.layer, rows}, hidden);
@@ -164,7 +167,7 @@ class ForwardStep {
 
   absl::Status ThroughTheLayer(const Group& group) {
     const SequenceGroup& rows = group.sequences;
-    MOE_ASSIGN_OR_RETURN(const MatrixView<float> x, LoadInput(rows));
+    MOE_ASSIGN_OR_RETURN(const base::MatrixView<float> x, LoadInput(rows));
     LayerForward forward;
     forward.hidden =
         step_.output == step_.input
@@ -224,17 +227,18 @@ class ForwardStep {
   const bool has_residual_;
   const bool surveys_attention_;
   const bool surveys_mlp_;
-  Matrix<float> input_buffer_, output_buffer_;
-  Matrix<float> block_buffer_, residual_buffer_;
+  base::Matrix<float> input_buffer_, output_buffer_;
+  base::Matrix<float> block_buffer_, residual_buffer_;
 };
 
 }  // namespace
 
-absl::Status EmbedSequences(const Model& model, const TokenSequences& sequences,
+absl::Status EmbedSequences(const Model& model,
+                            const text::TokenSequences& sequences,
                             const WalkPlan& plan, HiddenStates& hidden) {
-  Matrix<float> buffer;
+  base::Matrix<float> buffer;
   for (const SequenceGroup& group : plan.groups) {
-    const MatrixView<float> rows =
+    const base::MatrixView<float> rows =
         hidden.Prepare(group.first_token, group.end_token(), buffer);
     MOE_RETURN_IF_ERROR(EmbedTokens(
         model.checkpoint(),
@@ -251,7 +255,8 @@ DecoderLayer LayerOf(const Model& model, const WalkPlan& plan,
                      const WalkOptions& options) {
   DecoderLayer layer = {&model.config(), &weights, &plan.rotary,
                         options.blocks};
-  if (const MoeConfig* const moe = model.moe_config(); moe != nullptr) {
+  if (const checkpoint::MoeConfig* const moe = model.moe_config();
+      moe != nullptr) {
     layer.attention_routing = AttentionRoutingOptions(*moe);
     layer.mlp_routing = MlpRoutingOptions(*moe);
   }
@@ -270,4 +275,4 @@ absl::Status StepForward(const Model& model, const WalkPlan& plan,
                              : step.tap->OnLayerEnd(step.layer);
 }
 
-}  // namespace moe
+}  // namespace moe::model

@@ -20,10 +20,11 @@
 #include "moe/model/walk/walk_tap.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::model {
 
 // Fills `hidden` with the input embedding of every token.
-absl::Status EmbedSequences(const Model& model, const TokenSequences& sequences,
+absl::Status EmbedSequences(const Model& model,
+                            const text::TokenSequences& sequences,
                             const WalkPlan& plan, HiddenStates& hidden);
 
 struct LayerStep {
@@ -48,6 +49,6 @@ absl::Status StepForward(const Model& model, const WalkPlan& plan,
                          const WalkOptions& options, const LayerStep& step,
                          const WalkResources& resources);
 
-}  // namespace moe
+}  // namespace moe::model
 
 #endif  // MOE_MODEL_WALK_LAYER_PASS_H_

@@ -16,10 +16,10 @@
 #include "moe/model/layer/linear.h"
 #include "moe/model/walk/model.h"
 
-namespace moe {
+namespace moe::model {
 
 absl::StatusOr<LayerWeightMemory> LayerWeightMemory::Reserve(
-    const Model& model, LayerPasses passes, MemoryBudget& budget) {
+    const Model& model, LayerPasses passes, base::MemoryBudget& budget) {
   LayerWeightMemory memory;
   if (model.keeps(passes)) return memory;
   // Layers may be stored in different types, and only some may have experts.
@@ -38,9 +38,9 @@ absl::StatusOr<LayerWeightMemory> LayerWeightMemory::Reserve(
   return memory;
 }
 
-void LayerWeightMemory::AddNextLayer(MemoryBudget& budget) {
+void LayerWeightMemory::AddNextLayer(base::MemoryBudget& budget) {
   if (next_layer_bytes_ == 0) return;
-  std::optional<MemoryBudget::Reservation> next =
+  std::optional<base::MemoryBudget::Reservation> next =
       budget.TryReserve(next_layer_bytes_);
   if (!next.has_value()) return;
   next_layer_ = std::move(*next);
@@ -50,7 +50,7 @@ void LayerWeightMemory::AddNextLayer(MemoryBudget& budget) {
 LayerWeightStream::LayerWeightStream(Model& model, LayerPasses passes,
                                      LayerOrder order,
                                      const LayerWeightMemory& memory,
-                                     ThreadPool& pool)
+                                     base::ThreadPool& pool)
     : model_(model),
       passes_(passes),
       order_(order),
@@ -68,7 +68,7 @@ void LayerWeightStream::StartReading() {
       num_given_ == model_.config().num_hidden_layers) {
     return;
   }
-  const Checkpoint& checkpoint = model_.checkpoint();
+  const checkpoint::Checkpoint& checkpoint = model_.checkpoint();
   const int64_t layer = NextLayer();
   // If no thread can start, the layer is read when it is needed.
   reading_ = std::async(std::launch::async | std::launch::deferred,
@@ -95,4 +95,4 @@ absl::StatusOr<const DecoderLayerWeights*> LayerWeightStream::Next() {
   return &*weights_;
 }
 
-}  // namespace moe
+}  // namespace moe::model

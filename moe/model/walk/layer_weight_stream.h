@@ -25,7 +25,7 @@
 #include "moe/model/layer/linear.h"
 #include "moe/model/walk/model.h"
 
-namespace moe {
+namespace moe::model {
 
 enum class LayerOrder { kFirstToLast, kLastToFirst };
 
@@ -37,18 +37,18 @@ class LayerWeightMemory {
   // there is no room.
   static absl::StatusOr<LayerWeightMemory> Reserve(const Model& model,
                                                    LayerPasses passes,
-                                                   MemoryBudget& budget);
+                                                   base::MemoryBudget& budget);
 
   // Reserves room for the tensors of the next layer, too, if there is any.
-  void AddNextLayer(MemoryBudget& budget);
+  void AddNextLayer(base::MemoryBudget& budget);
   bool has_next_layer() const { return has_next_layer_; }
   // Without the next layer.
   int64_t num_bytes() const { return layer_.num_bytes(); }
 
  private:
-  MemoryBudget::Reservation layer_;
+  base::MemoryBudget::Reservation layer_;
   int64_t next_layer_bytes_ = 0;  // 0 if the model keeps its weights.
-  MemoryBudget::Reservation next_layer_;
+  base::MemoryBudget::Reservation next_layer_;
   bool has_next_layer_ = false;
 };
 
@@ -56,7 +56,7 @@ class LayerWeightStream {
  public:
   // `model`, `memory` and `pool` must outlive the stream.
   LayerWeightStream(Model& model, LayerPasses passes, LayerOrder order,
-                    const LayerWeightMemory& memory, ThreadPool& pool);
+                    const LayerWeightMemory& memory, base::ThreadPool& pool);
 
   // The weights of the next layer, valid until the next call. Call it at most
   // once for each layer of the model. The errors of ReadWeight.
@@ -70,13 +70,13 @@ class LayerWeightStream {
   const LayerPasses passes_;
   const LayerOrder order_;
   const LayerWeightMemory& memory_;
-  ThreadPool& pool_;
+  base::ThreadPool& pool_;
   int64_t num_given_ = 0;
   std::optional<DecoderLayerWeights> weights_;
   // The next layer, if it is being read. The destructor waits for it.
   std::future<absl::StatusOr<DecoderLayerTensors>> reading_;
 };
 
-}  // namespace moe
+}  // namespace moe::model
 
 #endif  // MOE_MODEL_WALK_LAYER_WEIGHT_STREAM_H_

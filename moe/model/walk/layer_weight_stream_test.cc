@@ -16,18 +16,18 @@
 #include "moe/model/walk/dense_model.h"
 #include "moe/model/walk/testing/walk_fixture.h"
 
-namespace moe {
+namespace moe::model {
 namespace {
 
-using ::moe::testing::FixturePath;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::StatusIs;
+using ::moe::model::testing::FixturePath;
 using ::testing::HasSubstr;
 
 // The norms tell layers apart.
 std::vector<std::vector<float>> NormsOfStream(DenseModel& model,
                                               LayerOrder order,
                                               const LayerWeightMemory& memory) {
-  ThreadPool pool(2);
+  base::ThreadPool pool(2);
   LayerWeightStream stream(model, LayerPasses::kForward, order, memory, pool);
   std::vector<std::vector<float>> norms;
   for (int64_t i = 0; i < model.config().num_hidden_layers; ++i) {
@@ -39,7 +39,7 @@ std::vector<std::vector<float>> NormsOfStream(DenseModel& model,
 }
 
 TEST(LayerWeightStreamTest, GivesEveryLayerInOrder) {
-  ThreadPool pool(1);
+  base::ThreadPool pool(1);
   MOE_ASSERT_OK_AND_ASSIGN(DenseModel model,
                            DenseModel::Open(FixturePath("llama_gqa_bf16")));
   std::vector<std::vector<float>> want;
@@ -51,7 +51,7 @@ TEST(LayerWeightStreamTest, GivesEveryLayerInOrder) {
   }
   const std::vector<std::vector<float>> backward(want.rbegin(), want.rend());
   // Layer by layer, alone and with the next one; then kept by the model.
-  MemoryBudget budget;
+  base::MemoryBudget budget;
   for (const bool has_next_layer : {false, true}) {
     MOE_ASSERT_OK_AND_ASSIGN(
         LayerWeightMemory memory,
@@ -78,19 +78,19 @@ TEST(LayerWeightStreamTest, TakesWhatTheBudgetHas) {
       PackedLayerBytes(model.checkpoint(), 0, LayerPasses::kForward);
   const int64_t stored = StoredLayerBytes(model.checkpoint(), 0);
   const int64_t largest = LargestLayerTensorBytes(model.checkpoint(), 0);
-  MemoryBudget too_small(layer + largest - 1);
+  base::MemoryBudget too_small(layer + largest - 1);
   EXPECT_THAT(
       LayerWeightMemory::Reserve(model, LayerPasses::kForward, too_small)
           .status(),
       StatusIs(absl::StatusCode::kResourceExhausted,
                HasSubstr("the weights of one decoder layer")));
-  MemoryBudget one_layer(layer + stored - 1);
+  base::MemoryBudget one_layer(layer + stored - 1);
   MOE_ASSERT_OK_AND_ASSIGN(
       LayerWeightMemory alone,
       LayerWeightMemory::Reserve(model, LayerPasses::kForward, one_layer));
   alone.AddNextLayer(one_layer);
   EXPECT_FALSE(alone.has_next_layer());
-  MemoryBudget two(layer + stored);
+  base::MemoryBudget two(layer + stored);
   MOE_ASSERT_OK_AND_ASSIGN(
       LayerWeightMemory with_next,
       LayerWeightMemory::Reserve(model, LayerPasses::kForward, two));
@@ -99,8 +99,8 @@ TEST(LayerWeightStreamTest, TakesWhatTheBudgetHas) {
 }
 
 TEST(LayerWeightStreamTest, AnErrorOfTheReadingThreadIsTheCallers) {
-  ThreadPool pool(1);
-  MemoryBudget budget;
+  base::ThreadPool pool(1);
+  base::MemoryBudget budget;
   MOE_ASSERT_OK_AND_ASSIGN(DenseModel model,
                            DenseModel::Open("testdata/malformed/value_nan"));
   MOE_ASSERT_OK_AND_ASSIGN(
@@ -115,4 +115,4 @@ TEST(LayerWeightStreamTest, AnErrorOfTheReadingThreadIsTheCallers) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::model

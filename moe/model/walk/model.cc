@@ -22,16 +22,17 @@
 #include "moe/model/layer/decoder_layer_weights.h"
 #include "moe/model/layer/linear.h"
 
-namespace moe {
+namespace moe::model {
 
 absl::StatusOr<Model> Model::Open(absl::string_view directory) {
-  MOE_ASSIGN_OR_RETURN(Checkpoint checkpoint, Checkpoint::Open(directory));
+  MOE_ASSIGN_OR_RETURN(checkpoint::Checkpoint checkpoint,
+                       checkpoint::Checkpoint::Open(directory));
   return Model(std::move(checkpoint));
 }
 
-TensorName Model::OutputEmbedding() const {
-  return {config().tie_word_embeddings ? TensorKind::kEmbedding
-                                       : TensorKind::kLmHead,
+checkpoint::TensorName Model::OutputEmbedding() const {
+  return {config().tie_word_embeddings ? checkpoint::TensorKind::kEmbedding
+                                       : checkpoint::TensorKind::kLmHead,
           /*layer=*/-1, /*expert=*/-1, /*is_bias=*/false};
 }
 
@@ -41,8 +42,8 @@ int64_t Model::PackedOutputBytes(LayerPasses passes) const {
 
 int64_t Model::KeptBytes(LayerPasses passes) const {
   // The largest tensor as it is stored is in memory while it is packed.
-  int64_t largest =
-      NumBytes(LocateWeight(checkpoint_, OutputEmbedding()).tensor->spec);
+  int64_t largest = checkpoint::NumBytes(
+      LocateWeight(checkpoint_, OutputEmbedding()).tensor->spec);
   int64_t layers = 0;
   for (int64_t layer = 0; layer < config().num_hidden_layers; ++layer) {
     largest = std::max(largest, LargestLayerTensorBytes(checkpoint_, layer));
@@ -57,7 +58,7 @@ bool Model::keeps(LayerPasses passes) const {
           kept_->passes == LayerPasses::kForwardAndBackward);
 }
 
-bool Model::Keep(LayerPasses passes, MemoryBudget& budget) {
+bool Model::Keep(LayerPasses passes, base::MemoryBudget& budget) {
   if (keeps(passes)) return true;
   // A backward walk starts with a forward one, and a model that had a forward
   // walk may have another.
@@ -65,7 +66,7 @@ bool Model::Keep(LayerPasses passes, MemoryBudget& budget) {
     passes = LayerPasses::kForwardAndBackward;
   }
   const int64_t num_bytes = KeptBytes(passes);
-  std::optional<MemoryBudget::Reservation> reservation =
+  std::optional<base::MemoryBudget::Reservation> reservation =
       budget.TryReserve(num_bytes - (kept_.has_value() ? kept_->num_bytes : 0));
   if (!reservation.has_value()) return false;
   if (!kept_.has_value()) kept_.emplace();
@@ -79,8 +80,8 @@ bool Model::Keep(LayerPasses passes, MemoryBudget& budget) {
   return true;
 }
 
-absl::StatusOr<const DecoderLayerWeights*> Model::KeptLayer(int64_t layer,
-                                                            ThreadPool& pool) {
+absl::StatusOr<const DecoderLayerWeights*> Model::KeptLayer(
+    int64_t layer, base::ThreadPool& pool) {
   MOE_CHECK(kept_.has_value() && layer >= 0 &&
             layer < config().num_hidden_layers);
   std::optional<DecoderLayerWeights>& weights =
@@ -92,14 +93,14 @@ absl::StatusOr<const DecoderLayerWeights*> Model::KeptLayer(int64_t layer,
   return &*weights;
 }
 
-absl::StatusOr<const Linear*> Model::KeptOutput(ThreadPool& pool) {
+absl::StatusOr<const Linear*> Model::KeptOutput(base::ThreadPool& pool) {
   MOE_CHECK(kept_.has_value());
   if (!kept_->output.has_value()) {
-    MOE_ASSIGN_OR_RETURN(const HostTensor tensor,
+    MOE_ASSIGN_OR_RETURN(const checkpoint::HostTensor tensor,
                          ReadWeight(checkpoint_, OutputEmbedding()));
     kept_->output = PackLinear(ViewWeight(tensor), {}, kept_->passes, pool);
   }
   return &*kept_->output;
 }
 
-}  // namespace moe
+}  // namespace moe::model

@@ -30,14 +30,14 @@
 #include "moe/model/layer/decoder_layer_weights.h"
 #include "moe/model/layer/linear.h"
 
-namespace moe {
+namespace moe::model {
 
 namespace internal {
 
 // What a model keeps from walk to walk.
 struct KeptWeights {
   LayerPasses passes = LayerPasses::kForward;
-  std::vector<MemoryBudget::Reservation> reservations;
+  std::vector<base::MemoryBudget::Reservation> reservations;
   int64_t num_bytes = 0;  // The sum of them.
   std::vector<std::optional<DecoderLayerWeights>> layers;
   std::optional<Linear> output;
@@ -50,23 +50,25 @@ class Model {
   // Errors of Checkpoint::Open.
   static absl::StatusOr<Model> Open(absl::string_view directory);
 
-  const Checkpoint& checkpoint() const { return checkpoint_; }
+  const checkpoint::Checkpoint& checkpoint() const { return checkpoint_; }
   // The configuration that a dense model and one with experts share.
-  const LlamaConfig& config() const {
-    return DecoderConfig(checkpoint_.config());
+  const checkpoint::LlamaConfig& config() const {
+    return checkpoint::DecoderConfig(checkpoint_.config());
   }
   // Null for a dense model.
-  const MoeConfig* moe_config() const { return checkpoint_.moe_config(); }
+  const checkpoint::MoeConfig* moe_config() const {
+    return checkpoint_.moe_config();
+  }
 
   // The output embedding [V, H]: lm_head, or the input embedding if the two are
   // tied.
-  TensorName OutputEmbedding() const;
+  checkpoint::TensorName OutputEmbedding() const;
   int64_t PackedOutputBytes(LayerPasses passes) const;
 
   // Keeps all weights for `passes` from now on, if the budget has room. Returns
   // whether they are kept. If there is no room, what is kept for other passes
   // stays. The budget must outlive the model.
-  bool Keep(LayerPasses passes, MemoryBudget& budget);
+  bool Keep(LayerPasses passes, base::MemoryBudget& budget);
   // Frees what is kept.
   void Forget() { kept_.reset(); }
   bool keeps(LayerPasses passes) const;
@@ -74,20 +76,21 @@ class Model {
   // Only if keeps(): the kept weights, which are read and packed at their first
   // use. The errors of ReadWeight. Valid until the next call of Keep or Forget.
   absl::StatusOr<const DecoderLayerWeights*> KeptLayer(int64_t layer,
-                                                       ThreadPool& pool);
+                                                       base::ThreadPool& pool);
   // The output embedding, as a linear layer.
-  absl::StatusOr<const Linear*> KeptOutput(ThreadPool& pool);
+  absl::StatusOr<const Linear*> KeptOutput(base::ThreadPool& pool);
 
  protected:
-  explicit Model(Checkpoint checkpoint) : checkpoint_(std::move(checkpoint)) {}
+  explicit Model(checkpoint::Checkpoint checkpoint)
+      : checkpoint_(std::move(checkpoint)) {}
 
  private:
   int64_t KeptBytes(LayerPasses passes) const;
 
-  Checkpoint checkpoint_;
+  checkpoint::Checkpoint checkpoint_;
   std::optional<internal::KeptWeights> kept_;
 };
 
-}  // namespace moe
+}  // namespace moe::model
 
 #endif  // MOE_MODEL_WALK_MODEL_H_

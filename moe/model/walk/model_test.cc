@@ -14,12 +14,12 @@
 #include "moe/model/layer/linear.h"
 #include "moe/model/walk/testing/walk_fixture.h"
 
-namespace moe {
+namespace moe::model {
 namespace {
 
-using ::moe::testing::FixturePath;
-using ::moe::testing::MoeFixturePath;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::StatusIs;
+using ::moe::model::testing::FixturePath;
+using ::moe::model::testing::MoeFixturePath;
 using ::testing::HasSubstr;
 
 TEST(ModelTest, KeepsAllOrNothing) {
@@ -30,11 +30,11 @@ TEST(ModelTest, KeepsAllOrNothing) {
   // Four layers, the output embedding, and it once more as it is stored.
   const int64_t all = 4 * layer + 512 * 128 * (4 + 2);
   EXPECT_EQ(model.PackedOutputBytes(LayerPasses::kForward), 512 * 128 * 4);
-  MemoryBudget too_small(all - 1);
+  base::MemoryBudget too_small(all - 1);
   EXPECT_FALSE(model.Keep(LayerPasses::kForward, too_small));
   EXPECT_FALSE(model.keeps(LayerPasses::kForward));
   EXPECT_EQ(too_small.reserved_bytes(), 0);
-  MemoryBudget enough(all);
+  base::MemoryBudget enough(all);
   EXPECT_TRUE(model.Keep(LayerPasses::kForward, enough));
   EXPECT_TRUE(model.keeps(LayerPasses::kForward));
   EXPECT_FALSE(model.keeps(LayerPasses::kForwardAndBackward));
@@ -49,8 +49,8 @@ TEST(ModelTest, KeepsAllOrNothing) {
 }
 
 TEST(ModelTest, ReadsALayerOnce) {
-  ThreadPool pool(1);
-  MemoryBudget budget;
+  base::ThreadPool pool(1);
+  base::MemoryBudget budget;
   MOE_ASSERT_OK_AND_ASSIGN(Model model,
                            Model::Open(FixturePath("llama_mha_f32_sharded")));
   ASSERT_TRUE(model.Keep(LayerPasses::kForwardAndBackward, budget));
@@ -71,10 +71,10 @@ TEST(ModelTest, ReadsALayerOnce) {
 TEST(ModelTest, OutputEmbeddingMayBeTheInputs) {
   MOE_ASSERT_OK_AND_ASSIGN(const Model tied,
                            Model::Open(FixturePath("llama_mha_f32_sharded")));
-  EXPECT_EQ(tied.OutputEmbedding().kind, TensorKind::kEmbedding);
+  EXPECT_EQ(tied.OutputEmbedding().kind, checkpoint::TensorKind::kEmbedding);
   MOE_ASSERT_OK_AND_ASSIGN(const Model untied,
                            Model::Open(FixturePath("llama_gqa_bf16")));
-  EXPECT_EQ(untied.OutputEmbedding().kind, TensorKind::kLmHead);
+  EXPECT_EQ(untied.OutputEmbedding().kind, checkpoint::TensorKind::kLmHead);
 }
 
 // Contract layers take other memory than those with experts.
@@ -90,10 +90,10 @@ TEST(ModelTest, KeepsExpertsToo) {
   // The output embedding, and the largest tensor as it is stored, a contract
   // layer's [64, 32] or the embedding itself.
   const int64_t all = packed + 2 * 64 * 32 * 4;
-  MemoryBudget too_small(all - 1), enough(all);
+  base::MemoryBudget too_small(all - 1), enough(all);
   EXPECT_FALSE(model.Keep(LayerPasses::kForward, too_small));
   ASSERT_TRUE(model.Keep(LayerPasses::kForward, enough));
-  ThreadPool pool(1);
+  base::ThreadPool pool(1);
   for (int64_t layer = 0; layer < 4; ++layer) {
     MOE_ASSERT_OK_AND_ASSIGN(const DecoderLayerWeights* const weights,
                              model.KeptLayer(layer, pool));
@@ -110,4 +110,4 @@ TEST(ModelTest, NeedsACheckpoint) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::model

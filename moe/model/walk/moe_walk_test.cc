@@ -39,29 +39,29 @@
 #include "moe/model/walk/walk_tap.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::model {
 namespace {
 
-using ::moe::testing::Digest;
-using ::moe::testing::EightSequences;
-using ::moe::testing::GoldenRows;
-using ::moe::testing::GoldenSequences;
-using ::moe::testing::Int64sOf;
-using ::moe::testing::KernelMachineName;
-using ::moe::testing::KernelMachines;
-using ::moe::testing::MoeFixtureNames;
-using ::moe::testing::MoeFixturePath;
-using ::moe::testing::MoeGoldens;
-using ::moe::testing::RelativeError;
-using ::moe::testing::SmallestBudget;
-using ::moe::testing::StatusIs;
-using ::moe::testing::WalkMachine;
+using ::moe::base::testing::StatusIs;
+using ::moe::kernels::testing::Digest;
+using ::moe::kernels::testing::KernelMachineName;
+using ::moe::kernels::testing::KernelMachines;
+using ::moe::model::testing::EightSequences;
+using ::moe::model::testing::GoldenRows;
+using ::moe::model::testing::GoldenSequences;
+using ::moe::model::testing::Int64sOf;
+using ::moe::model::testing::MoeFixtureNames;
+using ::moe::model::testing::MoeFixturePath;
+using ::moe::model::testing::MoeGoldens;
+using ::moe::model::testing::RelativeError;
+using ::moe::model::testing::SmallestBudget;
+using ::moe::model::testing::WalkMachine;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::ValuesIn;
 
-std::vector<float> ValuesOf(MatrixView<const float> rows) {
+std::vector<float> ValuesOf(base::MatrixView<const float> rows) {
   std::vector<float> values;
   for (int64_t r = 0; r < rows.rows; ++r) {
     values.insert(values.end(), rows.Row(r).begin(), rows.Row(r).end());
@@ -70,7 +70,7 @@ std::vector<float> ValuesOf(MatrixView<const float> rows) {
 }
 
 std::vector<float> AllRows(HiddenStates& states) {
-  Matrix<float> buffer;
+  base::Matrix<float> buffer;
   return ValuesOf(states.Load(0, states.num_tokens(), buffer).value());
 }
 
@@ -99,7 +99,7 @@ class LoadTap : public WalkTap {
 TEST(MoeWalkTest, IsTheTravellingModelCode) {
   for (const std::string& name : MoeFixtureNames()) {
     SCOPED_TRACE(name);
-    const HostTensors goldens = MoeGoldens(name);
+    const checkpoint::HostTensors goldens = MoeGoldens(name);
     WalkMachine machine;
     MOE_ASSERT_OK_AND_ASSIGN(Model model, Model::Open(MoeFixturePath(name)));
     LoadTap tap;
@@ -119,11 +119,11 @@ TEST(MoeWalkTest, IsTheTravellingModelCode) {
                              OutputHead::Create(model, LayerPasses::kForward,
                                                 machine.budget, machine.pool));
     const std::vector<float> want = GoldenRows(goldens, "logits");
-    Matrix<float> buffer;
-    MOE_ASSERT_OK_AND_ASSIGN(const MatrixView<float> rows,
+    base::Matrix<float> buffer;
+    MOE_ASSERT_OK_AND_ASSIGN(const base::MatrixView<float> rows,
                              hidden.Load(0, hidden.num_tokens(), buffer));
     MOE_ASSERT_OK(head.Logits(rows, [&](int64_t first_row,
-                                        MatrixView<float> logits) {
+                                        base::MatrixView<float> logits) {
       const std::vector<float> got = ValuesOf(logits);
       const auto first = static_cast<size_t>(first_row * logits.cols);
       double worst = 0.0;
@@ -138,9 +138,10 @@ TEST(MoeWalkTest, IsTheTravellingModelCode) {
   }
 }
 
-using MoeWalkBitsTest = ::moe::testing::KernelTest;
+using MoeWalkBitsTest = ::moe::kernels::testing::KernelTest;
 
-std::vector<float> WalkValues(Model& model, const TokenSequences& sequences,
+std::vector<float> WalkValues(Model& model,
+                              const text::TokenSequences& sequences,
                               const WalkOptions& options,
                               const WalkResources& resources) {
   absl::StatusOr<HiddenStates> hidden =
@@ -174,7 +175,7 @@ TEST(MoeWalkTest, BitsDoNotDependOnWhichSequencesGoTogether) {
     SCOPED_TRACE(name);
     WalkMachine machine;
     MOE_ASSERT_OK_AND_ASSIGN(Model model, Model::Open(MoeFixturePath(name)));
-    const TokenSequences sequences = EightSequences(MoeGoldens(name));
+    const text::TokenSequences sequences = EightSequences(MoeGoldens(name));
     const std::vector<float> want =
         WalkValues(model, sequences, {}, machine.resources());
     for (const int64_t tokens_at_once : {1, 50, 100}) {
@@ -187,7 +188,7 @@ TEST(MoeWalkTest, BitsDoNotDependOnWhichSequencesGoTogether) {
     // In walks of their own.
     std::vector<float> apart;
     for (int64_t s = 0; s < sequences.num_sequences(); ++s) {
-      TokenSequences one;
+      text::TokenSequences one;
       one.Append(sequences.input_ids(s), sequences.labels(s));
       const std::vector<float> rows =
           WalkValues(model, one, {}, machine.resources());
@@ -198,7 +199,7 @@ TEST(MoeWalkTest, BitsDoNotDependOnWhichSequencesGoTogether) {
 }
 
 void ExpectSameBitsForAllBudgets(const std::string& name) {
-  const TokenSequences sequences = EightSequences(MoeGoldens(name));
+  const text::TokenSequences sequences = EightSequences(MoeGoldens(name));
   const int64_t smallest = SmallestBudget([&](int64_t budget_bytes) {
     WalkMachine machine(2, budget_bytes);
     Model model = Model::Open(MoeFixturePath(name)).value();
@@ -237,7 +238,7 @@ struct Change {
 class FeatureRange {
  public:
   void Add(const BlockOutput& out) {
-    for (const MatrixView<float>& rows : {out.output, out.residual}) {
+    for (const base::MatrixView<float>& rows : {out.output, out.residual}) {
       if (rows.rows > 0 && smallest_.empty()) {
         smallest_.assign(static_cast<size_t>(rows.cols), 1e30f);
         largest_.assign(static_cast<size_t>(rows.cols), -1e30f);
@@ -263,7 +264,7 @@ class FeatureRange {
   std::vector<float> smallest_, largest_;
 };
 
-void Apply(const Change& change, MatrixView<float> rows) {
+void Apply(const Change& change, base::MatrixView<float> rows) {
   for (int64_t t = 0; t < rows.rows; ++t) {
     for (size_t i = 0; i < change.scale.size(); ++i) {
       float& y = rows.Row(t)[i];
@@ -323,7 +324,7 @@ bool Everywhere(ChangingTap::Place) { return true; }
 // What comes of changing block after block, each in a walk of its own that
 // looks at that block alone: the tap keeps what it has found before.
 std::vector<float> ChangeInManyWalks(Model& model,
-                                     const TokenSequences& sequences,
+                                     const text::TokenSequences& sequences,
                                      const WalkResources& resources) {
   ChangingTap::Place current;
   ChangingTap tap([&](ChangingTap::Place place) { return place == current; });
@@ -345,7 +346,7 @@ TEST(SurveyTest, ChangesEveryBlockInOneWalkAsInManyWalks) {
     SCOPED_TRACE(name);
     WalkMachine machine;
     MOE_ASSERT_OK_AND_ASSIGN(Model model, Model::Open(MoeFixturePath(name)));
-    const TokenSequences sequences = EightSequences(MoeGoldens(name));
+    const text::TokenSequences sequences = EightSequences(MoeGoldens(name));
     const std::vector<float> want =
         ChangeInManyWalks(model, sequences, machine.resources());
     EXPECT_NE(want, WalkValues(model, sequences, {}, machine.resources()));
@@ -365,7 +366,7 @@ TEST(SurveyTest, MayBeOfADenseModel) {
   WalkMachine machine;
   MOE_ASSERT_OK_AND_ASSIGN(
       Model model, Model::Open(testing::FixturePath("llama_headdim_f16")));
-  const TokenSequences sequences = EightSequences("llama_headdim_f16");
+  const text::TokenSequences sequences = EightSequences("llama_headdim_f16");
   const std::vector<float> want =
       ChangeInManyWalks(model, sequences, machine.resources());
   ChangingTap tap(Everywhere);
@@ -377,7 +378,7 @@ TEST(SurveyTest, MayBeOfADenseModel) {
 
 // Outputs that are held back are spilled where there is no room for them.
 TEST(SurveyTest, BitsDoNotDependOnTheBudget) {
-  const TokenSequences sequences = EightSequences(MoeGoldens("residual"));
+  const text::TokenSequences sequences = EightSequences(MoeGoldens("residual"));
   const auto run = [&](int64_t budget_bytes) -> absl::StatusOr<std::string> {
     WalkMachine machine(2, budget_bytes);
     MOE_ASSIGN_OR_RETURN(Model model, Model::Open(MoeFixturePath("residual")));
@@ -388,7 +389,7 @@ TEST(SurveyTest, BitsDoNotDependOnTheBudget) {
     return Digest<float>(AllRows(hidden));
   };
   MOE_ASSERT_OK_AND_ASSIGN(const std::string want,
-                           run(MemoryBudget::kUnlimited));
+                           run(base::MemoryBudget::kUnlimited));
   const int64_t smallest = SmallestBudget(
       [&](int64_t budget_bytes) { return run(budget_bytes).status(); });
   for (int64_t budget = smallest; budget < 4 * smallest;
@@ -427,14 +428,14 @@ class PartsTap : public WalkTap {
       EXPECT_EQ(out.residual.rows, 0);
       return absl::OkStatus();
     }
-    EXPECT_TRUE(SameShape(out.output, out.residual));
+    EXPECT_TRUE(base::SameShape(out.output, out.residual));
     want_ = ValuesOf(out.output);
     const std::vector<float> residual = ValuesOf(out.residual);
     for (size_t i = 0; i < want_.size(); ++i) want_[i] += residual[i];
     return absl::OkStatus();
   }
   absl::Status OnMlpOutput(const TapContext&,
-                           MatrixView<float> output) override {
+                           base::MatrixView<float> output) override {
     EXPECT_EQ(ValuesOf(output), want_);
     ++num_outputs;
     return absl::OkStatus();
@@ -468,7 +469,7 @@ class LayerOutputTap : public WalkTap {
     return absl::OkStatus();
   }
   absl::Status OnLayerOutput(const TapContext& context,
-                             MatrixView<const float> hidden) override {
+                             base::MatrixView<const float> hidden) override {
     EXPECT_EQ(hidden.rows, context.group.num_tokens());
     EXPECT_EQ(context.group.first_token * hidden.cols, outputs.back().size());
     const std::vector<float> values = ValuesOf(hidden);
@@ -483,7 +484,7 @@ class LayerOutputTap : public WalkTap {
 };
 
 TEST(MoeWalkTest, ShowsTheHiddenStatesAfterEachLayer) {
-  const HostTensors goldens = MoeGoldens("residual");
+  const checkpoint::HostTensors goldens = MoeGoldens("residual");
   for (const bool surveys : {false, true}) {
     WalkMachine machine;
     MOE_ASSERT_OK_AND_ASSIGN(Model model,
@@ -502,18 +503,20 @@ TEST(MoeWalkTest, ShowsTheHiddenStatesAfterEachLayer) {
 }
 
 // A copy of a fixture with one tensor changed.
-absl::Status WalkAfter(absl::string_view name,
-                       absl::FunctionRef<void(HostTensors&)> change) {
-  const testing::TempDirectory directory;
+absl::Status WalkAfter(
+    absl::string_view name,
+    absl::FunctionRef<void(checkpoint::HostTensors&)> change) {
+  const base::testing::TempDirectory directory;
   const std::string from = MoeFixturePath(name);
   directory.Write(
       "config.json",
-      ReadFile(absl::StrCat(from, "/config.json"), 1 << 20).value());
-  HostTensors tensors =
-      ReadSafetensorsFile(absl::StrCat(from, "/model.safetensors")).value();
+      base::ReadFile(absl::StrCat(from, "/config.json"), 1 << 20).value());
+  checkpoint::HostTensors tensors =
+      checkpoint::ReadSafetensorsFile(absl::StrCat(from, "/model.safetensors"))
+          .value();
   change(tensors);
-  MOE_RETURN_IF_ERROR(WriteSafetensorsFile(directory.Path("model.safetensors"),
-                                           tensors, {}, /*overwrite=*/false));
+  MOE_RETURN_IF_ERROR(checkpoint::WriteSafetensorsFile(
+      directory.Path("model.safetensors"), tensors, {}, /*overwrite=*/false));
   MOE_ASSIGN_OR_RETURN(Model model, Model::Open(directory.path()));
   WalkMachine machine;
   return WalkForward(model, GoldenSequences(MoeGoldens(name)), {}, nullptr,
@@ -522,8 +525,8 @@ absl::Status WalkAfter(absl::string_view name,
 }
 
 TEST(MoeWalkErrorsTest, NameTheTensor) {
-  const auto set_first = [](HostTensors& tensors, const std::string& name,
-                            float value) {
+  const auto set_first = [](checkpoint::HostTensors& tensors,
+                            const std::string& name, float value) {
     std::memcpy(tensors.at(name).bytes.data(), &value, sizeof(value));
   };
   const std::string layer = "model.layers.1.";
@@ -534,16 +537,20 @@ TEST(MoeWalkErrorsTest, NameTheTensor) {
         layer + "self_attn.o_proj.3.bias"}) {
     EXPECT_THAT(
         WalkAfter("aligned",
-                  [&](HostTensors& tensors) { set_first(tensors, name, NAN); }),
+                  [&](checkpoint::HostTensors& tensors) {
+                    set_first(tensors, name, NAN);
+                  }),
         StatusIs(absl::StatusCode::kInvalidArgument,
                  AllOf(HasSubstr(absl::StrCat("tensor ", name, ", element 0")),
                        HasSubstr("NaN or infinity"))));
     EXPECT_THAT(WalkAfter("aligned",
-                          [&](HostTensors& tensors) { tensors.erase(name); }),
+                          [&](checkpoint::HostTensors& tensors) {
+                            tensors.erase(name);
+                          }),
                 StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(name)));
     EXPECT_THAT(WalkAfter("aligned",
-                          [&](HostTensors& tensors) {
-                            HostTensor& tensor = tensors.at(name);
+                          [&](checkpoint::HostTensors& tensors) {
+                            checkpoint::HostTensor& tensor = tensors.at(name);
                             tensor.shape.back() *= 2;
                             tensor.bytes += std::string(tensor.bytes);
                           }),
@@ -551,7 +558,7 @@ TEST(MoeWalkErrorsTest, NameTheTensor) {
   }
   // Finite, and yet out of range after a product.
   EXPECT_THAT(WalkAfter("aligned",
-                        [&](HostTensors& tensors) {
+                        [&](checkpoint::HostTensors& tensors) {
                           const std::string name =
                               layer + "block_sparse_moe.gate.weight";
                           const float value = 3e38f;
@@ -566,4 +573,4 @@ TEST(MoeWalkErrorsTest, NameTheTensor) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::model

@@ -28,7 +28,7 @@
 #include "moe/model/layer/linear.h"
 #include "moe/model/walk/model.h"
 
-namespace moe {
+namespace moe::model {
 
 class OutputHead {
  public:
@@ -38,14 +38,15 @@ class OutputHead {
   // LeastBytes: the logits of 16 tokens and a panel of the embedding. The
   // arguments must outlive the object.
   static absl::StatusOr<OutputHead> Create(Model& model, LayerPasses passes,
-                                           MemoryBudget& budget,
-                                           ThreadPool& pool);
+                                           base::MemoryBudget& budget,
+                                           base::ThreadPool& pool);
 
   // The best number of tokens for a call: the object has room for so many.
   int64_t tokens_at_once() const { return tokens_at_once_; }
 
   // The smallest budget for which Create finds room.
-  static int64_t LeastBytes(const LlamaConfig& config, LayerPasses passes);
+  static int64_t LeastBytes(const checkpoint::LlamaConfig& config,
+                            LayerPasses passes);
 
   // Says for messages which tokens the next rows are: those from `first_token`
   // on, where sequence i has the tokens [offsets[i], offsets[i + 1]). Without a
@@ -57,52 +58,53 @@ class OutputHead {
 
   // Receives the logits [num_rows, V] of rows from first_row on. It may change
   // them.
-  using LogitsTap =
-      std::function<absl::Status(int64_t first_row, MatrixView<float> logits)>;
+  using LogitsTap = std::function<absl::Status(int64_t first_row,
+                                               base::MatrixView<float> logits)>;
 
   // Passes the logits of `hidden` [num_tokens, H] to the tap, a few rows at a
   // time, ascending. Here and below: InvalidArgument, with sequence, position
   // and token of the vocabulary, for a logit that is NaN or infinite.
-  absl::Status Logits(MatrixView<const float> hidden, const LogitsTap& tap);
+  absl::Status Logits(base::MatrixView<const float> hidden,
+                      const LogitsTap& tap);
 
   // losses[t] is that of targets[t]; +0 for kIgnoredLabel.
-  absl::Status Losses(MatrixView<const float> hidden,
+  absl::Status Losses(base::MatrixView<const float> hidden,
                       absl::Span<const int32_t> targets,
                       absl::Span<float> losses);
 
   // The same. Also stores the gradient of sum_t scales[t] losses[t] with
   // respect to `hidden` in d_hidden, which may be `hidden`.
-  absl::Status LossesAndGradient(MatrixView<const float> hidden,
+  absl::Status LossesAndGradient(base::MatrixView<const float> hidden,
                                  absl::Span<const int32_t> targets,
                                  absl::Span<const float> scales,
                                  absl::Span<float> losses,
-                                 MatrixView<float> d_hidden);
+                                 base::MatrixView<float> d_hidden);
 
  private:
   static constexpr int64_t kOneSequence[] = {0};
 
-  OutputHead(Model& model, MemoryBudget& budget, ThreadPool& pool)
+  OutputHead(Model& model, base::MemoryBudget& budget, base::ThreadPool& pool)
       : model_(model), budget_(budget), pool_(pool) {}
 
   absl::Status Plan(LayerPasses passes);
   absl::Status PlanBlocks(LayerPasses passes);
   absl::Status PackBlock(int64_t begin, int64_t end,
-                         PackedMatrix& packed) const;
+                         kernels::PackedMatrix& packed) const;
   absl::Status PackTransposedBlock(int64_t begin, int64_t end,
-                                   PackedMatrix& packed) const;
+                                   kernels::PackedMatrix& packed) const;
   // logits = normed W^T.
-  absl::Status Multiply(MatrixView<const float> normed,
-                        MatrixView<float> logits) const;
+  absl::Status Multiply(base::MatrixView<const float> normed,
+                        base::MatrixView<float> logits) const;
   absl::Status CheckLogits(int64_t first_row,
-                           MatrixView<const float> logits) const;
+                           base::MatrixView<const float> logits) const;
   // d_normed = d_logits W.
-  absl::Status MultiplyBackward(MatrixView<const float> d_logits,
-                                MatrixView<float> d_normed) const;
+  absl::Status MultiplyBackward(base::MatrixView<const float> d_logits,
+                                base::MatrixView<float> d_normed) const;
 
   Model& model_;
-  MemoryBudget& budget_;
-  ThreadPool& pool_;
-  MemoryBudget::Reservation reservation_;
+  base::MemoryBudget& budget_;
+  base::ThreadPool& pool_;
+  base::MemoryBudget::Reservation reservation_;
   std::vector<float> norm_;  // [H]
   float epsilon_ = 0.0f;
   int64_t tokens_at_once_ = 0;
@@ -115,6 +117,6 @@ class OutputHead {
   int64_t first_token_ = 0;
 };
 
-}  // namespace moe
+}  // namespace moe::model
 
 #endif  // MOE_MODEL_WALK_OUTPUT_HEAD_H_

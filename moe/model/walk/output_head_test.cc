@@ -23,17 +23,17 @@
 #include "moe/model/walk/testing/walk_fixture.h"
 #include "moe/model/walk/token_losses.h"
 
-namespace moe {
+namespace moe::model {
 namespace {
 
-using ::moe::testing::BitsEqual;
-using ::moe::testing::FixtureNames;
-using ::moe::testing::FixturePath;
-using ::moe::testing::GoldenRows;
-using ::moe::testing::Goldens;
-using ::moe::testing::GoldenSequences;
-using ::moe::testing::StatusIs;
-using ::moe::testing::WalkMachine;
+using ::moe::base::testing::StatusIs;
+using ::moe::kernels::testing::BitsEqual;
+using ::moe::model::testing::FixtureNames;
+using ::moe::model::testing::FixturePath;
+using ::moe::model::testing::GoldenRows;
+using ::moe::model::testing::Goldens;
+using ::moe::model::testing::GoldenSequences;
+using ::moe::model::testing::WalkMachine;
 using ::testing::HasSubstr;
 
 // The last hidden states of a fixture's goldens, and what they predict.
@@ -45,14 +45,14 @@ struct HeadInput {
     const int64_t last = model.config().num_hidden_layers;
     hidden = GoldenRows(goldens, absl::StrCat("hidden.", last));
   }
-  MatrixView<const float> rows() const {
+  base::MatrixView<const float> rows() const {
     const int64_t cols = model.config().hidden_size;
-    return MatrixView<const float>(hidden.data(),
-                                   static_cast<int64_t>(targets.size()), cols);
+    return base::MatrixView<const float>(
+        hidden.data(), static_cast<int64_t>(targets.size()), cols);
   }
 
   DenseModel model;
-  HostTensors goldens;
+  checkpoint::HostTensors goldens;
   std::vector<int32_t> targets;
   std::vector<float> hidden;
 };
@@ -60,7 +60,7 @@ struct HeadInput {
 std::vector<float> AllLogits(OutputHead& head, const HeadInput& input) {
   std::vector<float> all;
   MOE_EXPECT_OK(head.Logits(input.rows(), [&](int64_t first_row,
-                                              MatrixView<float> logits) {
+                                              base::MatrixView<float> logits) {
     EXPECT_EQ(first_row * logits.cols, static_cast<int64_t>(all.size()));
     all.insert(all.end(), logits.data, logits.data + logits.rows * logits.cols);
     return absl::OkStatus();
@@ -95,7 +95,7 @@ std::vector<float> HeadValues(HeadInput& input, WalkMachine& machine) {
   MOE_EXPECT_OK(
       head->Losses(input.rows(), input.targets, absl::MakeSpan(losses)));
   values.insert(values.end(), losses.begin(), losses.end());
-  Matrix<float> gradient(input.rows().rows, input.rows().cols);
+  base::Matrix<float> gradient(input.rows().rows, input.rows().cols);
   std::vector<float> again(input.targets.size());
   const std::vector<float> scales(input.targets.size(), 0.5f);
   MOE_EXPECT_OK(head->LossesAndGradient(input.rows(), input.targets, scales,
@@ -163,7 +163,7 @@ TEST(OutputHeadTest, NamesTheLogitThatIsNotFinite) {
 // by nothing that the code under test has.
 TEST(OutputHeadTest, GradientIsTheSlope) {
   HeadInput input("llama_mha_f32_sharded");
-  input.targets[20] = kIgnoredLabel;
+  input.targets[20] = base::kIgnoredLabel;
   WalkMachine machine;
   MOE_ASSERT_OK_AND_ASSIGN(
       OutputHead head,
@@ -178,7 +178,7 @@ TEST(OutputHeadTest, GradientIsTheSlope) {
     return sum;
   };
   std::vector<float> losses(input.targets.size());
-  Matrix<float> gradient(input.rows().rows, input.rows().cols);
+  base::Matrix<float> gradient(input.rows().rows, input.rows().cols);
   const std::vector<float> scales(input.targets.size(), 0.25f);
   MOE_ASSERT_OK(head.LossesAndGradient(input.rows(), input.targets, scales,
                                        absl::MakeSpan(losses),
@@ -202,4 +202,4 @@ TEST(OutputHeadTest, GradientIsTheSlope) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::model

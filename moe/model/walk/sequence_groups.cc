@@ -8,7 +8,7 @@
 #include "absl/types/span.h"
 #include "moe/base/check.h"
 
-namespace moe {
+namespace moe::model {
 
 std::vector<SequenceGroup> GroupSequences(absl::Span<const int64_t> offsets,
                                           int64_t tokens_at_once) {
@@ -34,4 +34,4 @@ int64_t LongestSequence(absl::Span<const int64_t> offsets) {
   return longest;
 }
 
-}  // namespace moe
+}  // namespace moe::model

@@ -12,7 +12,7 @@
 
 #include "absl/types/span.h"
 
-namespace moe {
+namespace moe::model {
 
 struct SequenceGroup {
   int64_t first_sequence = 0;
@@ -34,6 +34,6 @@ std::vector<SequenceGroup> GroupSequences(absl::Span<const int64_t> offsets,
 // The length of the longest sequence; 0 if there is none.
 int64_t LongestSequence(absl::Span<const int64_t> offsets);
 
-}  // namespace moe
+}  // namespace moe::model
 
 #endif  // MOE_MODEL_WALK_SEQUENCE_GROUPS_H_

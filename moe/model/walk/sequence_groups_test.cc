@@ -6,7 +6,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace moe {
+namespace moe::model {
 namespace {
 
 using ::testing::ElementsAre;
@@ -42,4 +42,4 @@ TEST(LongestSequenceTest, IsTheLongest) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::model

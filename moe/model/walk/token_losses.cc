@@ -26,20 +26,20 @@
 #include "moe/model/walk/walk_options.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::model {
 
-std::vector<int32_t> PredictedLabels(const TokenSequences& sequences) {
+std::vector<int32_t> PredictedLabels(const text::TokenSequences& sequences) {
   std::vector<int32_t> targets;
   targets.reserve(static_cast<size_t>(sequences.num_tokens()));
   for (int64_t s = 0; s < sequences.num_sequences(); ++s) {
     const absl::Span<const int32_t> labels = sequences.labels(s);
     targets.insert(targets.end(), labels.begin() + 1, labels.end());
-    targets.push_back(kIgnoredLabel);
+    targets.push_back(base::kIgnoredLabel);
   }
   return targets;
 }
 
-absl::Status CheckLosses(const TokenSequences& sequences,
+absl::Status CheckLosses(const text::TokenSequences& sequences,
                          absl::Span<const float> losses) {
   const auto bad = std::find_if(losses.begin(), losses.end(),
                                 [](float x) { return !std::isfinite(x); });
@@ -55,10 +55,9 @@ absl::Status CheckLosses(const TokenSequences& sequences,
       ": NaN or infinity; the weights drive float32 out of its range"));
 }
 
-absl::StatusOr<std::vector<float>> TokenLosses(Model& model,
-                                               const TokenSequences& sequences,
-                                               HiddenStates& hidden,
-                                               const WalkResources& resources) {
+absl::StatusOr<std::vector<float>> TokenLosses(
+    Model& model, const text::TokenSequences& sequences, HiddenStates& hidden,
+    const WalkResources& resources) {
   MOE_CHECK(hidden.num_tokens() == sequences.num_tokens());
   MOE_ASSIGN_OR_RETURN(OutputHead head,
                        OutputHead::Create(model, LayerPasses::kForward,
@@ -66,13 +65,13 @@ absl::StatusOr<std::vector<float>> TokenLosses(Model& model,
   const std::vector<int32_t> targets = PredictedLabels(sequences);
   std::vector<float> losses(targets.size());
   resources.progress.Start("loss", sequences.num_tokens(), "tokens");
-  Matrix<float> buffer;
+  base::Matrix<float> buffer;
   for (int64_t begin = 0; begin < hidden.num_tokens();
        begin += head.tokens_at_once()) {
     const int64_t end =
         std::min(begin + head.tokens_at_once(), hidden.num_tokens());
     head.SetPlace(sequences.offsets(), begin);
-    MOE_ASSIGN_OR_RETURN(const MatrixView<float> rows,
+    MOE_ASSIGN_OR_RETURN(const base::MatrixView<float> rows,
                          hidden.Load(begin, end, buffer));
     const auto first = static_cast<size_t>(begin);
     const auto count = static_cast<size_t>(end - begin);
@@ -82,30 +81,30 @@ absl::StatusOr<std::vector<float>> TokenLosses(Model& model,
     resources.progress.Advance(end - begin);
   }
   MOE_RETURN_IF_ERROR(CheckLosses(sequences, losses));
-  MOE_RETURN_IF_ERROR(CheckFloatEnvironment("the loss"));
+  MOE_RETURN_IF_ERROR(base::CheckFloatEnvironment("the loss"));
   resources.progress.Finish();
   return losses;
 }
 
 absl::StatusOr<MeanLoss> MeanOfLosses(absl::Span<const float> losses,
                                       absl::Span<const int32_t> targets,
-                                      ThreadPool& pool) {
+                                      base::ThreadPool& pool) {
   MOE_CHECK(losses.size() == targets.size());
   MeanLoss result;
-  result.num_predicted_tokens =
-      std::count_if(targets.begin(), targets.end(),
-                    [](int32_t target) { return target != kIgnoredLabel; });
+  result.num_predicted_tokens = std::count_if(
+      targets.begin(), targets.end(),
+      [](int32_t target) { return target != base::kIgnoredLabel; });
   if (result.num_predicted_tokens == 0) {
     return absl::InvalidArgumentError(
         "labels: expected at least one token that predicts a label, found "
         "none; "
         "use sequences of two tokens or more whose labels are not all ignored");
   }
-  FeatureSums sums({.num_features = 1});
+  kernels::FeatureSums sums({.num_features = 1});
   MOE_RETURN_IF_ERROR(
       sums.Add(/*first_token=*/0,
-               MatrixView<const float>(losses.data(),
-                                       static_cast<int64_t>(losses.size()), 1),
+               base::MatrixView<const float>(
+                   losses.data(), static_cast<int64_t>(losses.size()), 1),
                pool));
   MOE_RETURN_IF_ERROR(sums.Finish());
   result.mean =
@@ -113,4 +112,4 @@ absl::StatusOr<MeanLoss> MeanOfLosses(absl::Span<const float> losses,
   return result;
 }
 
-}  // namespace moe
+}  // namespace moe::model

@@ -15,23 +15,22 @@
 #include "moe/model/walk/walk_options.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::model {
 
 // The label that each token predicts: that of the next token of its sequence,
 // and kIgnoredLabel at the end. [num_tokens]
-std::vector<int32_t> PredictedLabels(const TokenSequences& sequences);
+std::vector<int32_t> PredictedLabels(const text::TokenSequences& sequences);
 
 // losses[t] is the cross entropy of token t's logits and the label that it
 // predicts; +0 for kIgnoredLabel. `hidden` is the result of WalkForward. The
 // errors of OutputHead and HiddenStates; InvalidArgument, with sequence and
 // position, for a loss that is NaN or infinite.
-absl::StatusOr<std::vector<float>> TokenLosses(Model& model,
-                                               const TokenSequences& sequences,
-                                               HiddenStates& hidden,
-                                               const WalkResources& resources);
+absl::StatusOr<std::vector<float>> TokenLosses(
+    Model& model, const text::TokenSequences& sequences, HiddenStates& hidden,
+    const WalkResources& resources);
 
 // InvalidArgument for the first loss that is NaN or infinite.
-absl::Status CheckLosses(const TokenSequences& sequences,
+absl::Status CheckLosses(const text::TokenSequences& sequences,
                          absl::Span<const float> losses);
 
 struct MeanLoss {
@@ -44,8 +43,8 @@ struct MeanLoss {
 // `targets` must have the same size. InvalidArgument if there is no such token.
 absl::StatusOr<MeanLoss> MeanOfLosses(absl::Span<const float> losses,
                                       absl::Span<const int32_t> targets,
-                                      ThreadPool& pool);
+                                      base::ThreadPool& pool);
 
-}  // namespace moe
+}  // namespace moe::model
 
 #endif  // MOE_MODEL_WALK_TOKEN_LOSSES_H_

@@ -23,29 +23,29 @@
 #include "moe/model/walk/walk_options.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::model {
 namespace {
 
-using ::moe::testing::FixtureNames;
-using ::moe::testing::FixturePath;
-using ::moe::testing::Goldens;
-using ::moe::testing::GoldenSequences;
-using ::moe::testing::StatusIs;
-using ::moe::testing::WalkMachine;
+using ::moe::base::testing::StatusIs;
+using ::moe::model::testing::FixtureNames;
+using ::moe::model::testing::FixturePath;
+using ::moe::model::testing::Goldens;
+using ::moe::model::testing::GoldenSequences;
+using ::moe::model::testing::WalkMachine;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 TEST(PredictedLabelsTest, AreTheNextOnesOfTheSequence) {
-  TokenSequences sequences;
-  sequences.Append({5, 6, 7}, {5, kIgnoredLabel, 7});
+  text::TokenSequences sequences;
+  sequences.Append({5, 6, 7}, {5, base::kIgnoredLabel, 7});
   sequences.Append({8}, {8});
   sequences.Append({9, 10}, {9, 10});
   EXPECT_THAT(PredictedLabels(sequences),
-              ElementsAre(kIgnoredLabel, 7, kIgnoredLabel, kIgnoredLabel, 10,
-                          kIgnoredLabel));
+              ElementsAre(base::kIgnoredLabel, 7, base::kIgnoredLabel,
+                          base::kIgnoredLabel, 10, base::kIgnoredLabel));
 }
 
-double GoldenLoss(const HostTensors& goldens) {
+double GoldenLoss(const checkpoint::HostTensors& goldens) {
   double loss = 0.0;
   std::memcpy(&loss, goldens.at("loss").bytes.data(), sizeof(loss));
   return loss;
@@ -53,8 +53,8 @@ double GoldenLoss(const HostTensors& goldens) {
 
 TEST(TokenLossesTest, AreTransformers) {
   for (const std::string& name : FixtureNames()) {
-    const HostTensors goldens = Goldens(name);
-    const TokenSequences sequences = GoldenSequences(goldens);
+    const checkpoint::HostTensors goldens = Goldens(name);
+    const text::TokenSequences sequences = GoldenSequences(goldens);
     WalkMachine machine;
     MOE_ASSERT_OK_AND_ASSIGN(DenseModel model,
                              DenseModel::Open(FixturePath(name)));
@@ -86,20 +86,20 @@ TEST(TokenLossesTest, AreTransformers) {
 }
 
 TEST(MeanOfLossesTest, CountsWhatIsPredicted) {
-  ThreadPool pool(1);
+  base::ThreadPool pool(1);
   MOE_ASSERT_OK_AND_ASSIGN(
       const MeanLoss mean,
-      MeanOfLosses({1.0f, 0.0f, 2.5f}, {4, kIgnoredLabel, 7}, pool));
+      MeanOfLosses({1.0f, 0.0f, 2.5f}, {4, base::kIgnoredLabel, 7}, pool));
   EXPECT_EQ(mean.num_predicted_tokens, 2);
   EXPECT_EQ(mean.mean, 1.75);  // (1 + 2.5) / 2
   EXPECT_THAT(
-      MeanOfLosses({0.0f}, {kIgnoredLabel}, pool).status(),
+      MeanOfLosses({0.0f}, {base::kIgnoredLabel}, pool).status(),
       StatusIs(absl::StatusCode::kInvalidArgument,
                HasSubstr("expected at least one token that predicts a label")));
 }
 
 TEST(CheckLossesTest, NamesSequenceAndPosition) {
-  TokenSequences sequences;
+  text::TokenSequences sequences;
   sequences.Append({5, 6, 7}, {5, 6, 7});
   sequences.Append({9, 10}, {9, 10});
   std::vector<float> losses(5, 1.0f);
@@ -111,4 +111,4 @@ TEST(CheckLossesTest, NamesSequenceAndPosition) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::model

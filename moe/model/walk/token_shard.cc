@@ -11,16 +11,16 @@
 #include "moe/kernels/sums/token_ranges.h"
 #include "moe/model/walk/shard_options.pb.h"
 
-namespace moe {
+namespace moe::model {
 
 absl::Status ValidateShardOptions(const ShardOptions& options) {
   const int64_t num_shards = NumShards(options);
-  MOE_RETURN_IF_ERROR(CheckField(num_shards >= 1 && num_shards <= kMaxShards,
-                                 "num_shards", num_shards,
-                                 absl::StrCat("1 to ", kMaxShards)));
-  return CheckField(options.shard() >= 0 && options.shard() < num_shards,
-                    "shard", options.shard(),
-                    absl::StrCat("0 to ", num_shards - 1));
+  MOE_RETURN_IF_ERROR(base::CheckField(
+      num_shards >= 1 && num_shards <= kMaxShards, "num_shards", num_shards,
+      absl::StrCat("1 to ", kMaxShards)));
+  return base::CheckField(options.shard() >= 0 && options.shard() < num_shards,
+                          "shard", options.shard(),
+                          absl::StrCat("0 to ", num_shards - 1));
 }
 
 int64_t NumShards(const ShardOptions& options) {
@@ -31,10 +31,10 @@ TokenShard ShardOf(absl::Span<const int64_t> offsets,
                    const ShardOptions& options) {
   const int64_t num_tokens = offsets.back();
   const int64_t num_chunks =
-      (num_tokens + kTokensPerChunk - 1) / kTokensPerChunk;
+      (num_tokens + kernels::kTokensPerChunk - 1) / kernels::kTokensPerChunk;
   const auto token_at = [&](int64_t shard) {
     const int64_t chunk = num_chunks * shard / NumShards(options);
-    return std::min(chunk * kTokensPerChunk, num_tokens);
+    return std::min(chunk * kernels::kTokensPerChunk, num_tokens);
   };
   TokenShard part;
   part.tokens = {token_at(options.shard()), token_at(options.shard() + 1)};
@@ -49,4 +49,4 @@ TokenShard ShardOf(absl::Span<const int64_t> offsets,
   return part;
 }
 
-}  // namespace moe
+}  // namespace moe::model

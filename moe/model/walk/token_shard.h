@@ -14,7 +14,7 @@
 #include "moe/kernels/sums/token_ranges.h"
 #include "moe/model/walk/shard_options.pb.h"
 
-namespace moe {
+namespace moe::model {
 
 inline constexpr int64_t kMaxShards = 1000000;
 
@@ -26,7 +26,7 @@ int64_t NumShards(const ShardOptions& options);
 struct TokenShard {
   // The shard's own tokens, numbered among all; empty if there are more shards
   // than chunks.
-  TokenRange tokens;
+  kernels::TokenRange tokens;
   // The sequences [first_sequence, end_sequence) have tokens of the shard.
   int64_t first_sequence = 0;
   int64_t end_sequence = 0;
@@ -37,6 +37,6 @@ struct TokenShard {
 TokenShard ShardOf(absl::Span<const int64_t> offsets,
                    const ShardOptions& options);
 
-}  // namespace moe
+}  // namespace moe::model
 
 #endif  // MOE_MODEL_WALK_TOKEN_SHARD_H_

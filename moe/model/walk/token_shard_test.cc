@@ -10,10 +10,10 @@
 #include "moe/kernels/sums/token_ranges.h"
 #include "moe/model/walk/shard_options.pb.h"
 
-namespace moe {
+namespace moe::model {
 namespace {
 
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::StatusIs;
 using ::testing::HasSubstr;
 
 ShardOptions Options(int64_t num_shards, int64_t shard) {
@@ -40,11 +40,11 @@ TEST(TokenShardTest, CutsAtChunksAndTakesWholeSequences) {
   // 5 chunks: 0..128..256..384..512..600.
   const std::vector<int64_t> offsets = {0, 128, 130, 300, 384, 600};
   const TokenShard first = ShardOf(offsets, Options(2, 0));  // Chunks 0 and 1.
-  EXPECT_EQ(first.tokens, (TokenRange{0, 256}));
+  EXPECT_EQ(first.tokens, (kernels::TokenRange{0, 256}));
   EXPECT_EQ(first.first_sequence, 0);
   EXPECT_EQ(first.end_sequence, 3);
   const TokenShard second = ShardOf(offsets, Options(2, 1));
-  EXPECT_EQ(second.tokens, (TokenRange{256, 600}));
+  EXPECT_EQ(second.tokens, (kernels::TokenRange{256, 600}));
   EXPECT_EQ(second.first_sequence, 2);
   EXPECT_EQ(second.end_sequence, 5);
   // A cut that is a sequence's end, too.
@@ -81,4 +81,4 @@ TEST(TokenShardTest, EveryTokenIsInOneShard) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::model

@@ -12,7 +12,7 @@
 #include "moe/base/thread_pool.h"
 #include "moe/model/layer/decoder_layer.h"
 
-namespace moe {
+namespace moe::model {
 
 struct WalkOptions {
   // The most tokens that go through a layer together. There are fewer if the
@@ -27,17 +27,17 @@ struct WalkOptions {
   // if the budget has room for them.
   bool reads_ahead = true;
   // Where hidden states go that the memory budget has no room for.
-  std::string spill_directory = SpillDirectory();
+  std::string spill_directory = base::SpillDirectory();
 };
 
 // What a walk uses. All must outlive it. The budget must outlive its result and
 // the model, too.
 struct WalkResources {
-  MemoryBudget& budget;
-  ThreadPool& pool;
-  Progress& progress;
+  base::MemoryBudget& budget;
+  base::ThreadPool& pool;
+  base::Progress& progress;
 };
 
-}  // namespace moe
+}  // namespace moe::model
 
 #endif  // MOE_MODEL_WALK_WALK_OPTIONS_H_

@@ -31,7 +31,7 @@
 #include "moe/model/walk/walk_options.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::model {
 namespace {
 
 std::vector<int64_t> Lengths(absl::Span<const int64_t> offsets) {
@@ -42,28 +42,27 @@ std::vector<int64_t> Lengths(absl::Span<const int64_t> offsets) {
   return lengths;
 }
 
-absl::StatusOr<RotaryTables> CreateTables(const LlamaConfig& config,
+absl::StatusOr<RotaryTables> CreateTables(const checkpoint::LlamaConfig& config,
                                           absl::Span<const int64_t> offsets,
-                                          ThreadPool& pool) {
+                                          base::ThreadPool& pool) {
   const std::vector<int64_t> lengths = Lengths(offsets);
   absl::StatusOr<RotaryTables> tables =
       RotaryTables::Create(config, lengths, pool);
   if (tables.ok()) return tables;
   const auto longest = std::max_element(lengths.begin(), lengths.end());
-  return Annotate(tables.status(),
-                  absl::StrCat("sequence ", longest - lengths.begin(), " of ",
-                               *longest, " tokens"));
+  return base::Annotate(tables.status(),
+                        absl::StrCat("sequence ", longest - lengths.begin(),
+                                     " of ", *longest, " tokens"));
 }
 
 // Returns the most tokens at once for which there is room, up to what the
 // options allow, and reserves that room.
-absl::StatusOr<int64_t> ReserveWork(const CheckpointConfig& config,
-                                    LayerPasses passes, int64_t longest,
-                                    const WalkOptions& options,
-                                    const WalkResources& resources,
-                                    MemoryBudget::Reservation& reservation) {
+absl::StatusOr<int64_t> ReserveWork(
+    const checkpoint::CheckpointConfig& config, LayerPasses passes,
+    int64_t longest, const WalkOptions& options, const WalkResources& resources,
+    base::MemoryBudget::Reservation& reservation) {
   const int64_t head_bytes =
-      OutputHead::LeastBytes(DecoderConfig(config), passes);
+      OutputHead::LeastBytes(checkpoint::DecoderConfig(config), passes);
   const auto bytes_for = [&](int64_t num_tokens) {
     return std::max(head_bytes, LayerWorkBytes(config, passes,
                                                {num_tokens, longest,
@@ -71,7 +70,7 @@ absl::StatusOr<int64_t> ReserveWork(const CheckpointConfig& config,
                                                 options.blocks}));
   };
   for (int64_t tokens = options.tokens_at_once; tokens > longest; tokens /= 2) {
-    std::optional<MemoryBudget::Reservation> work =
+    std::optional<base::MemoryBudget::Reservation> work =
         resources.budget.TryReserve(bytes_for(tokens));
     if (!work.has_value()) continue;
     reservation = std::move(*work);
@@ -86,11 +85,12 @@ absl::StatusOr<int64_t> ReserveWork(const CheckpointConfig& config,
 }
 
 // `what` is "token id" or "label". Labels may be kIgnoredLabel.
-absl::Status CheckIds(const LlamaConfig& config, absl::string_view what,
-                      int64_t sequence, absl::Span<const int32_t> ids) {
+absl::Status CheckIds(const checkpoint::LlamaConfig& config,
+                      absl::string_view what, int64_t sequence,
+                      absl::Span<const int32_t> ids) {
   for (size_t t = 0; t < ids.size(); ++t) {
     if (ids[t] >= 0 && ids[t] < config.vocab_size) continue;
-    if (what == "label" && ids[t] == kIgnoredLabel) continue;
+    if (what == "label" && ids[t] == base::kIgnoredLabel) continue;
     return absl::InvalidArgumentError(absl::StrCat(
         "sequence ", sequence, ", position ", t, ": ", what, ": expected 0 to ",
         config.vocab_size - 1, ", the rows of the model's embedding, found ",
@@ -102,7 +102,8 @@ absl::Status CheckIds(const LlamaConfig& config, absl::string_view what,
 // The memory that experts add: the output of a residual expert; logits; for
 // each choice a row's number and a weight, in vectors that grow by doubling,
 // and an index; and the rows of an expert: input, activations and output.
-int64_t ExpertWorkFloats(const MoeConfig& config, const LayerWork& work) {
+int64_t ExpertWorkFloats(const checkpoint::MoeConfig& config,
+                         const LayerWork& work) {
   const int64_t h = config.decoder.hidden_size;
   constexpr int64_t kChoiceFloats = 2 * (2 + 1) + 1;
   const int64_t mlp =
@@ -119,17 +120,17 @@ int64_t ExpertWorkFloats(const MoeConfig& config, const LayerWork& work) {
 }
 
 absl::StatusOr<WalkPlan> TryPlan(const Model& model,
-                                 const TokenSequences& sequences,
+                                 const text::TokenSequences& sequences,
                                  LayerPasses passes, const WalkOptions& options,
                                  const WalkResources& resources) {
-  const LlamaConfig& config = model.config();
+  const checkpoint::LlamaConfig& config = model.config();
   MOE_ASSIGN_OR_RETURN(
       RotaryTables rotary,
       CreateTables(config, sequences.offsets(), resources.pool));
   MOE_ASSIGN_OR_RETURN(
       LayerWeightMemory weights,
       LayerWeightMemory::Reserve(model, passes, resources.budget));
-  MemoryBudget::Reservation work;
+  base::MemoryBudget::Reservation work;
   MOE_ASSIGN_OR_RETURN(const int64_t tokens_at_once,
                        ReserveWork(model.checkpoint().config(), passes,
                                    LongestSequence(sequences.offsets()),
@@ -142,8 +143,8 @@ absl::StatusOr<WalkPlan> TryPlan(const Model& model,
 
 }  // namespace
 
-absl::Status CheckSequences(const LlamaConfig& config,
-                            const TokenSequences& sequences) {
+absl::Status CheckSequences(const checkpoint::LlamaConfig& config,
+                            const text::TokenSequences& sequences) {
   if (sequences.num_sequences() == 0) {
     return absl::InvalidArgumentError(
         "dataset: expected at least one sequence, found no sequence");
@@ -156,23 +157,25 @@ absl::Status CheckSequences(const LlamaConfig& config,
   return absl::OkStatus();
 }
 
-int64_t LayerWorkBytes(const CheckpointConfig& any_config, LayerPasses passes,
-                       const LayerWork& work) {
-  const LlamaConfig& config = DecoderConfig(any_config);
+int64_t LayerWorkBytes(const checkpoint::CheckpointConfig& any_config,
+                       LayerPasses passes, const LayerWork& work) {
+  const checkpoint::LlamaConfig& config = checkpoint::DecoderConfig(any_config);
   const int64_t h = config.hidden_size, i = config.intermediate_size;
   const int64_t q = config.QuerySize(), k = config.KeyValueSize();
   const int64_t mlp_rows = std::min(work.blocks.mlp_rows, work.num_tokens);
   const bool is_backward = passes != LayerPasses::kForward;
-  constexpr int64_t kDepth = PackedMatrix::kDepthBlock;
+  constexpr int64_t kDepth = kernels::PackedMatrix::kDepthBlock;
   // For each token: a hidden state that is loaded, activations, the statistics
   // of the attention, packed keys and values; then for each row of the MLP.
   int64_t token_floats = 3 * h + 2 * q + 4 * k + 2 * config.num_attention_heads;
   int64_t mlp_floats = 2 * i;
   // For each thread: queries, scores, outputs, and rows of a product's operand.
-  int64_t thread_floats = (3 * work.blocks.query_rows + 224) * kGemmRowStride;
+  int64_t thread_floats =
+      (3 * work.blocks.query_rows + 224) * kernels::kGemmRowStride;
   int64_t sequence_floats = 0;
   int64_t expert_floats = 0;
-  if (const auto* moe = std::get_if<MoeConfig>(&any_config); moe != nullptr) {
+  if (const auto* moe = std::get_if<checkpoint::MoeConfig>(&any_config);
+      moe != nullptr) {
     expert_floats = ExpertWorkFloats(*moe, work);
   }
   if (is_backward) {
@@ -182,19 +185,20 @@ int64_t LayerWorkBytes(const CheckpointConfig& any_config, LayerPasses passes,
     mlp_floats += 2 * i + 2 * h;
     thread_floats += 900 * kDepth + 5 * kDepth * config.head_dim;
     sequence_floats =
-        (work.longest / kDepth + 1) * config.head_dim * kGemmRowStride;
+        (work.longest / kDepth + 1) * config.head_dim * kernels::kGemmRowStride;
   }
   return static_cast<int64_t>(sizeof(float)) *
          (work.num_tokens * token_floats + mlp_rows * mlp_floats +
           work.num_threads * thread_floats + sequence_floats + expert_floats);
 }
 
-absl::StatusOr<WalkPlan> PlanWalk(Model& model, const TokenSequences& sequences,
+absl::StatusOr<WalkPlan> PlanWalk(Model& model,
+                                  const text::TokenSequences& sequences,
                                   LayerPasses passes,
                                   const WalkOptions& options,
                                   const WalkResources& resources) {
   // The contract also covers what a walk computes outside of the pool.
-  SetFloatEnvironment();
+  base::SetFloatEnvironment();
   MOE_RETURN_IF_ERROR(CheckSequences(model.config(), sequences));
   absl::StatusOr<WalkPlan> plan =
       TryPlan(model, sequences, passes, options, resources);
@@ -205,7 +209,7 @@ absl::StatusOr<WalkPlan> PlanWalk(Model& model, const TokenSequences& sequences,
 
 absl::Status KeepWeightsIfTheyFit(Model& model, LayerPasses passes,
                                   const WalkOptions& options,
-                                  MemoryBudget& budget, WalkPlan& plan) {
+                                  base::MemoryBudget& budget, WalkPlan& plan) {
   if (model.keeps(passes) || !options.keep_weights) return absl::OkStatus();
   plan.weights = LayerWeightMemory();
   model.Keep(passes, budget);
@@ -215,4 +219,4 @@ absl::Status KeepWeightsIfTheyFit(Model& model, LayerPasses passes,
   return absl::OkStatus();
 }
 
-}  // namespace moe
+}  // namespace moe::model

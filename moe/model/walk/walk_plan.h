@@ -21,12 +21,12 @@
 #include "moe/model/walk/walk_options.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::model {
 
 // InvalidArgument if there is no sequence, or (with sequence and position) if
 // the embedding has no row for a token id or for a label that is not ignored.
-absl::Status CheckSequences(const LlamaConfig& config,
-                            const TokenSequences& sequences);
+absl::Status CheckSequences(const checkpoint::LlamaConfig& config,
+                            const text::TokenSequences& sequences);
 
 // The most memory that a decoder layer takes beside weights and hidden states,
 // for `num_tokens` tokens at once of sequences with at most `longest` tokens.
@@ -36,14 +36,14 @@ struct LayerWork {
   int num_threads = 1;
   LayerBlocks blocks;
 };
-int64_t LayerWorkBytes(const CheckpointConfig& config, LayerPasses passes,
-                       const LayerWork& work);
+int64_t LayerWorkBytes(const checkpoint::CheckpointConfig& config,
+                       LayerPasses passes, const LayerWork& work);
 
 struct WalkPlan {
   RotaryTables rotary;
   std::vector<SequenceGroup> groups;
   // For the activations of a group, or for the output head while no layer runs.
-  MemoryBudget::Reservation work;
+  base::MemoryBudget::Reservation work;
   LayerWeightMemory weights;
 };
 
@@ -51,7 +51,8 @@ struct WalkPlan {
 // ResourceExhausted if the budget has no room for one sequence at a time and
 // the weights of one layer. If necessary, frees what the model has kept for
 // other walks.
-absl::StatusOr<WalkPlan> PlanWalk(Model& model, const TokenSequences& sequences,
+absl::StatusOr<WalkPlan> PlanWalk(Model& model,
+                                  const text::TokenSequences& sequences,
                                   LayerPasses passes,
                                   const WalkOptions& options,
                                   const WalkResources& resources);
@@ -61,8 +62,8 @@ absl::StatusOr<WalkPlan> PlanWalk(Model& model, const TokenSequences& sequences,
 // have taken their memory. Does nothing if the options do not ask for it.
 absl::Status KeepWeightsIfTheyFit(Model& model, LayerPasses passes,
                                   const WalkOptions& options,
-                                  MemoryBudget& budget, WalkPlan& plan);
+                                  base::MemoryBudget& budget, WalkPlan& plan);
 
-}  // namespace moe
+}  // namespace moe::model
 
 #endif  // MOE_MODEL_WALK_WALK_PLAN_H_

@@ -15,18 +15,18 @@
 #include "moe/model/walk/walk_options.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::model {
 namespace {
 
-using ::moe::testing::FixturePath;
-using ::moe::testing::MoeFixturePath;
-using ::moe::testing::StatusIs;
-using ::moe::testing::WalkMachine;
+using ::moe::base::testing::StatusIs;
+using ::moe::model::testing::FixturePath;
+using ::moe::model::testing::MoeFixturePath;
+using ::moe::model::testing::WalkMachine;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-TokenSequences SequencesOf(const std::vector<size_t>& lengths) {
-  TokenSequences sequences;
+text::TokenSequences SequencesOf(const std::vector<size_t>& lengths) {
+  text::TokenSequences sequences;
   for (const size_t length : lengths) {
     const std::vector<int32_t> ids(length, 1);
     sequences.Append(ids, ids);
@@ -37,7 +37,8 @@ TokenSequences SequencesOf(const std::vector<size_t>& lengths) {
 TEST(PlanWalkTest, TakesFewerTokensAtOnceWhereTheBudgetIsSmall) {
   MOE_ASSERT_OK_AND_ASSIGN(DenseModel model,
                            DenseModel::Open(FixturePath("llama_gqa_bf16")));
-  const TokenSequences sequences = SequencesOf({500, 500, 1000, 24, 2000});
+  const text::TokenSequences sequences =
+      SequencesOf({500, 500, 1000, 24, 2000});
   WalkMachine unlimited;
   MOE_ASSERT_OK_AND_ASSIGN(const WalkPlan all,
                            PlanWalk(model, sequences, LayerPasses::kForward, {},
@@ -60,8 +61,8 @@ TEST(PlanWalkTest, TakesFewerTokensAtOnceWhereTheBudgetIsSmall) {
 TEST(CheckSequencesTest, LooksAtIdsAndLabels) {
   MOE_ASSERT_OK_AND_ASSIGN(const DenseModel model,
                            DenseModel::Open(FixturePath("llama_gqa_bf16")));
-  TokenSequences sequences;
-  sequences.Append({1, 511}, {kIgnoredLabel, 511});
+  text::TokenSequences sequences;
+  sequences.Append({1, 511}, {base::kIgnoredLabel, 511});
   MOE_EXPECT_OK(CheckSequences(model.config(), sequences));
   sequences.Append({1, 2}, {1, 512});
   EXPECT_THAT(
@@ -69,7 +70,7 @@ TEST(CheckSequencesTest, LooksAtIdsAndLabels) {
       StatusIs(absl::StatusCode::kInvalidArgument,
                HasSubstr("sequence 1, position 1: label: expected 0 to 511, "
                          "the rows of the model's embedding, found 512")));
-  TokenSequences foreign;
+  text::TokenSequences foreign;
   foreign.Append({1, -1}, {1, 1});
   EXPECT_THAT(
       CheckSequences(model.config(), foreign),
@@ -120,8 +121,9 @@ TEST(LayerWorkBytesTest, GrowWithTokensThreadsAndPasses) {
 
 TEST(LayerWorkBytesTest, CountExperts) {
   const LayerPasses forward = LayerPasses::kForward;
-  MOE_ASSERT_OK_AND_ASSIGN(const Checkpoint checkpoint,
-                           Checkpoint::Open(MoeFixturePath("biases")));
+  MOE_ASSERT_OK_AND_ASSIGN(
+      const checkpoint::Checkpoint checkpoint,
+      checkpoint::Checkpoint::Open(MoeFixturePath("biases")));
   const auto experts = [&](int64_t num_tokens) {
     const LayerWork work = {num_tokens, 100, 1, {}};
     return LayerWorkBytes(checkpoint.config(), forward, work) -
@@ -136,4 +138,4 @@ TEST(LayerWorkBytesTest, CountExperts) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::model

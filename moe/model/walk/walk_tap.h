@@ -13,7 +13,7 @@
 #include "moe/model/layer/layer_batch.h"
 #include "moe/model/walk/sequence_groups.h"
 
-namespace moe {
+namespace moe::model {
 
 // The rows of a tap's matrices are the tokens [group.first_token,
 // group.end_token()) of all.
@@ -41,7 +41,8 @@ class WalkTap {
   virtual bool Surveys(int64_t /*layer*/, DecoderBlock) const { return false; }
 
   // The MLP's input: the output of post_attention_layernorm.
-  virtual absl::Status OnMlpInput(const TapContext&, MatrixView<const float>) {
+  virtual absl::Status OnMlpInput(const TapContext&,
+                                  base::MatrixView<const float>) {
     return absl::OkStatus();
   }
   // The inputs of a block's last product, part by part.
@@ -70,20 +71,21 @@ class WalkTap {
   }
   // The whole output of the block [num_tokens, H], before it is added to the
   // hidden state. It may be changed.
-  virtual absl::Status OnAttentionOutput(const TapContext&, MatrixView<float>) {
+  virtual absl::Status OnAttentionOutput(const TapContext&,
+                                         base::MatrixView<float>) {
     return absl::OkStatus();
   }
-  virtual absl::Status OnMlpOutput(const TapContext&, MatrixView<float>) {
+  virtual absl::Status OnMlpOutput(const TapContext&, base::MatrixView<float>) {
     return absl::OkStatus();
   }
   // The hidden state after the layer [num_tokens, H].
   virtual absl::Status OnLayerOutput(const TapContext&,
-                                     MatrixView<const float>) {
+                                     base::MatrixView<const float>) {
     return absl::OkStatus();
   }
   virtual absl::Status OnLayerEnd(int64_t) { return absl::OkStatus(); }
 };
 
-}  // namespace moe
+}  // namespace moe::model
 
 #endif  // MOE_MODEL_WALK_WALK_TAP_H_

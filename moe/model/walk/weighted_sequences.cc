@@ -11,7 +11,7 @@
 #include "moe/text/dataset/token_batches.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::model {
 namespace {
 
 void Append(const WeightedSequences& all, int64_t s, WeightedSequences& out) {
@@ -19,20 +19,20 @@ void Append(const WeightedSequences& all, int64_t s, WeightedSequences& out) {
   out.weights.push_back(all.weights[static_cast<size_t>(s)]);
 }
 
-std::vector<float> EqualWeights(const TokenSequences& sequences) {
+std::vector<float> EqualWeights(const text::TokenSequences& sequences) {
   return std::vector<float>(static_cast<size_t>(sequences.num_sequences()),
                             1.0f);
 }
 
 }  // namespace
 
-WeightedSequences WeighByBatch(const TokenBatches& batches) {
+WeightedSequences WeighByBatch(const text::TokenBatches& batches) {
   WeightedSequences all{batches.sequences(), {}};
   for (int64_t b = 0; b < batches.num_batches(); ++b) {
-    const TokenBatches::Batch batch = batches.batch(b);
+    const text::TokenBatches::Batch batch = batches.batch(b);
     int64_t num_labels = 0;
     for (int64_t s = batch.begin; s < batch.end; ++s) {
-      num_labels += NumPredictedTokens(batches.labels(s));
+      num_labels += text::NumPredictedTokens(batches.labels(s));
     }
     all.weights.resize(
         static_cast<size_t>(batch.end),
@@ -42,7 +42,7 @@ WeightedSequences WeighByBatch(const TokenBatches& batches) {
 }
 
 WeightedSequences InCanonicalOrder(const WeightedSequences& all) {
-  const TokenSequences& sequences = all.sequences;
+  const text::TokenSequences& sequences = all.sequences;
   std::vector<int64_t> order(all.weights.size());
   std::iota(order.begin(), order.end(), int64_t{0});
   const auto key = [&](int64_t s) {
@@ -63,13 +63,14 @@ WeightedSequences SubRange(const WeightedSequences& all, int64_t begin,
   return part;
 }
 
-TokenSequences InCanonicalOrder(const TokenSequences& all) {
+text::TokenSequences InCanonicalOrder(const text::TokenSequences& all) {
   return InCanonicalOrder(WeightedSequences{all, EqualWeights(all)}).sequences;
 }
 
-TokenSequences SubRange(const TokenSequences& all, int64_t begin, int64_t end) {
+text::TokenSequences SubRange(const text::TokenSequences& all, int64_t begin,
+                              int64_t end) {
   return SubRange(WeightedSequences{all, EqualWeights(all)}, begin, end)
       .sequences;
 }
 
-}  // namespace moe
+}  // namespace moe::model

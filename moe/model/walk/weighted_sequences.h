@@ -9,12 +9,12 @@
 #include "moe/text/dataset/token_batches.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::model {
 
 // Loss = sum over sequences s of weights[s] times the sum of the cross
 // entropies of its predicted tokens.
 struct WeightedSequences {
-  TokenSequences sequences;
+  text::TokenSequences sequences;
   std::vector<float> weights;  // [num_sequences]
 
   friend bool operator==(const WeightedSequences&,
@@ -25,7 +25,7 @@ struct WeightedSequences {
 // batch has no labels. The loss is then the sum of the mean losses of the
 // batches. The labels that count are those that are not ignored, without the
 // first of each sequence.
-WeightedSequences WeighByBatch(const TokenBatches& batches);
+WeightedSequences WeighByBatch(const text::TokenBatches& batches);
 
 // The same sequences in ascending order of input ids, then labels, then weight.
 // With it, sums over chunks of tokens do not depend on the order in which the
@@ -37,9 +37,10 @@ WeightedSequences SubRange(const WeightedSequences& all, int64_t begin,
                            int64_t end);
 
 // The same for sequences without weights.
-TokenSequences InCanonicalOrder(const TokenSequences& all);
-TokenSequences SubRange(const TokenSequences& all, int64_t begin, int64_t end);
+text::TokenSequences InCanonicalOrder(const text::TokenSequences& all);
+text::TokenSequences SubRange(const text::TokenSequences& all, int64_t begin,
+                              int64_t end);
 
-}  // namespace moe
+}  // namespace moe::model
 
 #endif  // MOE_MODEL_WALK_WEIGHTED_SEQUENCES_H_

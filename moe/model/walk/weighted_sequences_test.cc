@@ -10,26 +10,26 @@
 #include "moe/text/dataset/token_batches.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::model {
 namespace {
 
 using ::testing::ElementsAre;
 
 TEST(WeightedSequencesTest, ABatchSharesOneMean) {
-  TokenSequences sequences;
-  const int32_t no = kIgnoredLabel;
+  text::TokenSequences sequences;
+  const int32_t no = base::kIgnoredLabel;
   sequences.Append({1, 2, 3}, {1, 2, 3});    // 2 labels
   sequences.Append({1, 2, 3}, {no, no, 3});  // 1
   sequences.Append({4}, {4});                // 0: a batch of two
   sequences.Append({4, 5}, {4, no});         // 0
   sequences.Append({5, 6, 7}, {no, 6, 7});   // 2: the last batch
-  const WeightedSequences all = WeighByBatch(TokenBatches(sequences, 2));
+  const WeightedSequences all = WeighByBatch(text::TokenBatches(sequences, 2));
   EXPECT_EQ(all.sequences, sequences);
   EXPECT_THAT(all.weights, ElementsAre(1.0f / 3, 1.0f / 3, 0.0f, 0.0f, 0.5f));
 }
 
 TEST(WeightedSequencesTest, CanonicalOrderIsThatOfWhatTheyAre) {
-  TokenSequences sequences;
+  text::TokenSequences sequences;
   sequences.Append({2, 1}, {2, 1});
   sequences.Append({1, 9}, {1, 9});
   sequences.Append({1}, {1});
@@ -53,7 +53,7 @@ TEST(WeightedSequencesTest, CanonicalOrderIsThatOfWhatTheyAre) {
 }
 
 TEST(WeightedSequencesTest, SubRange) {
-  TokenSequences sequences;
+  text::TokenSequences sequences;
   sequences.Append({1}, {1});
   sequences.Append({2}, {2});
   sequences.Append({3}, {3});
@@ -66,4 +66,4 @@ TEST(WeightedSequencesTest, SubRange) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::model

@@ -22,18 +22,19 @@
 #include "moe/convert/mlp_options.pb.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe::testing {
+namespace moe::reconstruct::testing {
 namespace {
 
 constexpr int64_t kResidualSize = 32;
 constexpr int64_t kVocabulary = 512;
 
-GateWeights Gates(const ConvertedCase& c, const LlamaConfig& config) {
-  GateWeights gates;
+checkpoint::GateWeights Gates(const ConvertedCase& c,
+                              const checkpoint::LlamaConfig& config) {
+  checkpoint::GateWeights gates;
   for (int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
-    Matrix<float> gate =
-        Matrix<float>::Zeros(c.num_experts, config.hidden_size);
-    RandomStream stream(7, absl::StrCat("gates/", layer));
+    base::Matrix<float> gate =
+        base::Matrix<float>::Zeros(c.num_experts, config.hidden_size);
+    base::RandomStream stream(7, absl::StrCat("gates/", layer));
     for (float& value : gate.values()) {
       value = c.flat ? 0.0f : stream.UniformSymmetric(0.5f);
     }
@@ -42,18 +43,19 @@ GateWeights Gates(const ConvertedCase& c, const LlamaConfig& config) {
   return gates;
 }
 
-NeuronIndices Indices(const ConvertedCase& c, const LlamaConfig& config) {
+checkpoint::NeuronIndices Indices(const ConvertedCase& c,
+                                  const checkpoint::LlamaConfig& config) {
   const int64_t first = c.residual ? kResidualSize : 0;
   const int64_t size = (config.intermediate_size - first) / c.num_experts;
-  LayerNeuronIndices layer;
-  layer.experts = Matrix<int64_t>(c.num_experts, size);
+  checkpoint::LayerNeuronIndices layer;
+  layer.experts = base::Matrix<int64_t>(c.num_experts, size);
   int64_t next = first;
   for (int64_t& index : layer.experts.values()) index = next++;
   if (c.residual) {
     layer.residual.emplace();
     for (int64_t i = 0; i < first; ++i) layer.residual->push_back(i);
   }
-  NeuronIndices indices;
+  checkpoint::NeuronIndices indices;
   indices.layers.assign(static_cast<size_t>(config.num_hidden_layers), layer);
   return indices;
 }
@@ -61,9 +63,10 @@ NeuronIndices Indices(const ConvertedCase& c, const LlamaConfig& config) {
 }  // namespace
 
 void WriteConverted(const ConvertedCase& c, const std::string& to) {
-  const Checkpoint dense = Checkpoint::Open(c.dense).value();
-  const GateWeights gates = Gates(c, *dense.dense_config());
-  const NeuronIndices indices = Indices(c, *dense.dense_config());
+  const checkpoint::Checkpoint dense =
+      checkpoint::Checkpoint::Open(c.dense).value();
+  const checkpoint::GateWeights gates = Gates(c, *dense.dense_config());
+  const checkpoint::NeuronIndices indices = Indices(c, *dense.dense_config());
   MlpConversionOptions options;
   options.set_kind(c.residual ? MlpConversionOptions::RESIDUAL
                               : MlpConversionOptions::VANILLA);
@@ -71,16 +74,17 @@ void WriteConverted(const ConvertedCase& c, const std::string& to) {
   options.set_top_k(c.top_k);
   options.set_scale_factor(c.scale_factor);
   options.set_num_moe_contract_layers(c.num_contract);
-  ThreadPool pool(1);
-  Progress progress(Progress::Style::kSilent, {});
-  MOE_CHECK(ConvertMlp(dense, options, {&gates, "gates", &indices, "indices"},
-                       {to}, {pool, progress})
+  base::ThreadPool pool(1);
+  base::Progress progress(base::Progress::Style::kSilent, {});
+  MOE_CHECK(convert::ConvertMlp(dense, options,
+                                {&gates, "gates", &indices, "indices"}, {to},
+                                {pool, progress})
                 .ok());
 }
 
-TokenSequences DrawnSequences(int64_t num_sequences) {
-  TokenSequences sequences;
-  RandomStream stream(11, "tokens");
+text::TokenSequences DrawnSequences(int64_t num_sequences) {
+  text::TokenSequences sequences;
+  base::RandomStream stream(11, "tokens");
   for (int64_t s = 0; s < num_sequences; ++s) {
     std::vector<int32_t> ids(2 + stream.UniformInt(47));
     for (int32_t& id : ids) {
@@ -91,4 +95,4 @@ TokenSequences DrawnSequences(int64_t num_sequences) {
   return sequences;
 }
 
-}  // namespace moe::testing
+}  // namespace moe::reconstruct::testing

@@ -10,7 +10,7 @@
 #include "moe/convert/mlp_options.pb.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe::testing {
+namespace moe::reconstruct::testing {
 
 // Weights in F32: 3 layers, hidden size 64, 160 neurons.
 inline constexpr char kDenseF32[] = "testdata/llama_mha_f32_sharded";
@@ -34,8 +34,8 @@ struct ConvertedCase {
 void WriteConverted(const ConvertedCase& c, const std::string& to);
 
 // Sequences of 2 to 48 ids of the fixtures' vocabulary, the same every time.
-TokenSequences DrawnSequences(int64_t num_sequences = 24);
+text::TokenSequences DrawnSequences(int64_t num_sequences = 24);
 
-}  // namespace moe::testing
+}  // namespace moe::reconstruct::testing
 
 #endif  // MOE_RECONSTRUCT_TESTING_CONVERTED_CASE_H_

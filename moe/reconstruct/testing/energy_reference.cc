@@ -14,17 +14,17 @@
 #include "moe/base/philox.h"
 #include "moe/reconstruct/energy_split_options.pb.h"
 
-namespace moe::reference {
+namespace moe::reconstruct::reference {
 namespace {
 
 using Choice = std::vector<int64_t>;  // The experts of a token, best first.
 
 template <typename T>
-T& At(Matrix<T>& matrix, int64_t row, int64_t col) {
+T& At(base::Matrix<T>& matrix, int64_t row, int64_t col) {
   return matrix.view().RowData(row)[col];
 }
 template <typename T>
-T At(const Matrix<T>& matrix, int64_t row, int64_t col) {
+T At(const base::Matrix<T>& matrix, int64_t row, int64_t col) {
   return matrix.view().RowData(row)[col];
 }
 template <typename T>
@@ -46,8 +46,9 @@ Choice Largest(const std::vector<T>& values, int64_t count) {
   return order;
 }
 
-std::vector<Choice> ChooseByLogits(const Matrix<float>& x,
-                                   const Matrix<float>& router, int64_t top_k) {
+std::vector<Choice> ChooseByLogits(const base::Matrix<float>& x,
+                                   const base::Matrix<float>& router,
+                                   int64_t top_k) {
   std::vector<Choice> chosen;
   for (int64_t t = 0; t < x.rows(); ++t) {
     std::vector<float> logits(static_cast<size_t>(router.rows()));
@@ -66,7 +67,7 @@ std::vector<Choice> ChooseByLogits(const Matrix<float>& x,
 // The assignment of least cost, by trying all.
 class Assignments {
  public:
-  Assignments(const Matrix<float>& costs, int64_t expert_size)
+  Assignments(const base::Matrix<float>& costs, int64_t expert_size)
       : costs_(costs),
         room_(static_cast<size_t>(costs.cols()), expert_size),
         current_(static_cast<size_t>(costs.rows())) {}
@@ -95,7 +96,7 @@ class Assignments {
     }
   }
 
-  const Matrix<float>& costs_;
+  const base::Matrix<float>& costs_;
   std::vector<int64_t> room_;
   Choice current_, best_;
   double least_ = std::numeric_limits<double>::infinity();
@@ -157,7 +158,7 @@ class Split {
 
   void Factor() {
     const int64_t size = hidden_size();
-    factor_ = Matrix<double>::Zeros(size, size);
+    factor_ = base::Matrix<double>::Zeros(size, size);
     for (int64_t t = 0; t < num_tokens(); ++t) {
       for (int64_t i = 0; i < size; ++i) {
         for (int64_t j = 0; j < size; ++j) {
@@ -184,8 +185,9 @@ class Split {
     }
   }
 
-  Matrix<int64_t> AssignNeurons() const {
-    Matrix<float> costs(static_cast<int64_t>(routed_.size()), num_experts());
+  base::Matrix<int64_t> AssignNeurons() const {
+    base::Matrix<float> costs(static_cast<int64_t>(routed_.size()),
+                              num_experts());
     for (int64_t i = 0; i < costs.rows(); ++i) {
       for (int64_t e = 0; e < num_experts(); ++e) {
         double affinity = 0.0;
@@ -200,7 +202,7 @@ class Split {
       }
     }
     const Choice expert_of = Assignments(costs, expert_size_).Best();
-    Matrix<int64_t> experts(num_experts(), expert_size_);
+    base::Matrix<int64_t> experts(num_experts(), expert_size_);
     std::vector<int64_t> filled(static_cast<size_t>(num_experts()));
     for (int64_t i = 0; i < costs.rows(); ++i) {
       const int64_t e = At(expert_of, i);
@@ -209,8 +211,8 @@ class Split {
     return experts;
   }
 
-  Matrix<float> EnergyOf(const Matrix<int64_t>& experts) const {
-    Matrix<float> sums(num_tokens(), num_experts());
+  base::Matrix<float> EnergyOf(const base::Matrix<int64_t>& experts) const {
+    base::Matrix<float> sums(num_tokens(), num_experts());
     for (int64_t t = 0; t < num_tokens(); ++t) {
       for (int64_t e = 0; e < num_experts(); ++e) {
         double sum = 0.0;
@@ -222,8 +224,8 @@ class Split {
   }
 
   // [T, E].
-  Matrix<float> Targets(const Matrix<float>& sums) const {
-    Matrix<float> targets(num_tokens(), num_experts());
+  base::Matrix<float> Targets(const base::Matrix<float>& sums) const {
+    base::Matrix<float> targets(num_tokens(), num_experts());
     for (int64_t t = 0; t < num_tokens(); ++t) {
       double total = 0.0;
       for (int64_t e = 0; e < num_experts(); ++e) {
@@ -239,7 +241,8 @@ class Split {
   }
 
   // A router's row for the targets of expert e.
-  std::vector<double> Solve(const Matrix<float>& targets, int64_t e) const {
+  std::vector<double> Solve(const base::Matrix<float>& targets,
+                            int64_t e) const {
     const int64_t size = hidden_size();
     std::vector<double> x(static_cast<size_t>(size));
     for (int64_t i = 0; i < size; ++i) {
@@ -282,7 +285,7 @@ class Split {
     return std::sqrt(sum / static_cast<double>(num_tokens() * num_experts()));
   }
 
-  double EnergyOfChoice(const Matrix<float>& sums, bool is_oracle) const {
+  double EnergyOfChoice(const base::Matrix<float>& sums, bool is_oracle) const {
     double total = 0.0;
     for (int64_t t = 0; t < num_tokens(); ++t) {
       std::vector<float> of_token;
@@ -302,10 +305,10 @@ class Split {
   }
 
   void Iterate(int64_t iteration) {
-    Matrix<int64_t> experts = AssignNeurons();
-    const Matrix<float> sums = EnergyOf(experts);
-    const Matrix<float> targets = Targets(sums);
-    Matrix<float> router(num_experts(), hidden_size());
+    base::Matrix<int64_t> experts = AssignNeurons();
+    const base::Matrix<float> sums = EnergyOf(experts);
+    const base::Matrix<float> targets = Targets(sums);
+    base::Matrix<float> router(num_experts(), hidden_size());
     std::vector<std::vector<double>> rows;
     for (int64_t e = 0; e < num_experts(); ++e) {
       rows.push_back(Solve(targets, e));
@@ -341,26 +344,27 @@ class Split {
   const EnergyCase& layer_;
   const EnergySplitOptions& options_;
   const int64_t expert_size_;
-  Matrix<float> energies_;
+  base::Matrix<float> energies_;
   Choice routed_;
-  Matrix<double> factor_;
+  base::Matrix<double> factor_;
   std::vector<Choice> chosen_;
   EnergyResult result_;
 };
 
-void Fill(RandomStream& stream, float scale, Matrix<float>& matrix) {
+void Fill(base::RandomStream& stream, float scale,
+          base::Matrix<float>& matrix) {
   for (float& value : matrix.values()) value = stream.UniformSymmetric(scale);
 }
 
 }  // namespace
 
 EnergyCase DrawEnergyCase(const EnergyCaseSize& size, absl::string_view name) {
-  RandomStream stream(/*seed=*/1, name);
-  EnergyCase layer = {Matrix<float>(size.num_tokens, size.hidden_size),
-                      Matrix<float>(size.num_tokens, size.num_neurons),
+  base::RandomStream stream(/*seed=*/1, name);
+  EnergyCase layer = {base::Matrix<float>(size.num_tokens, size.hidden_size),
+                      base::Matrix<float>(size.num_tokens, size.num_neurons),
                       {},
                       {},
-                      Matrix<float>(size.num_experts, size.hidden_size)};
+                      base::Matrix<float>(size.num_experts, size.hidden_size)};
   Fill(stream, 1.0f, layer.inputs);
   Fill(stream, 1.0f, layer.activations);
   Fill(stream, 1.0f, layer.start);
@@ -383,4 +387,4 @@ EnergyResult SplitByEnergy(const EnergyCase& layer,
   return Split(layer, options, expert_size).Run();
 }
 
-}  // namespace moe::reference
+}  // namespace moe::reconstruct::reference

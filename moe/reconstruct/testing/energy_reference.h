@@ -11,15 +11,15 @@
 #include "moe/base/matrix.h"
 #include "moe/reconstruct/energy_split_options.pb.h"
 
-namespace moe::reference {
+namespace moe::reconstruct::reference {
 
 // What a layer is split by.
 struct EnergyCase {
-  Matrix<float> inputs;              // x [T, H]; H is at most 256.
-  Matrix<float> activations;         // h [T, I]
+  base::Matrix<float> inputs;        // x [T, H]; H is at most 256.
+  base::Matrix<float> activations;   // h [T, I]
   std::vector<float> weights;        // w [T]
   std::vector<double> column_norms;  // |d_n|^2 [I]
-  Matrix<float> start;               // [E, H]
+  base::Matrix<float> start;         // [E, H]
 };
 
 struct EnergyCaseSize {
@@ -33,8 +33,8 @@ struct EnergyCaseSize {
 EnergyCase DrawEnergyCase(const EnergyCaseSize& size, absl::string_view name);
 
 struct EnergyResult {
-  Matrix<float> router;  // [E, H]
-  Matrix<int64_t> experts;
+  base::Matrix<float> router;  // [E, H]
+  base::Matrix<int64_t> experts;
   std::vector<int64_t> shared;
   std::vector<double> captured;
   int64_t best_iteration = 0;
@@ -49,6 +49,6 @@ EnergyResult SplitByEnergy(const EnergyCase& layer,
                            const EnergySplitOptions& options,
                            int64_t expert_size);
 
-}  // namespace moe::reference
+}  // namespace moe::reconstruct::reference
 
 #endif  // MOE_RECONSTRUCT_TESTING_ENERGY_REFERENCE_H_

@@ -11,28 +11,28 @@
 #include "moe/model/layer/layer_batch.h"
 #include "moe/model/walk/walk_tap.h"
 
-namespace moe::testing {
+namespace moe::reconstruct::testing {
 
-class GatheringTap : public WalkTap {
+class GatheringTap : public model::WalkTap {
  public:
   absl::Status OnLayerStart(int64_t) override {
     layers.emplace_back();
     return absl::OkStatus();
   }
-  absl::Status OnMlpInput(const TapContext&,
-                          MatrixView<const float> rows) override {
+  absl::Status OnMlpInput(const model::TapContext&,
+                          base::MatrixView<const float> rows) override {
     Append(rows, layers.back().inputs);
     return absl::OkStatus();
   }
-  absl::Status OnFeatures(const TapContext&,
-                          const BlockFeatures& features) override {
-    if (features.block == DecoderBlock::kMlp) {
+  absl::Status OnFeatures(const model::TapContext&,
+                          const model::BlockFeatures& features) override {
+    if (features.block == model::DecoderBlock::kMlp) {
       Append(features.features, layers.back().activations);
     }
     return absl::OkStatus();
   }
-  absl::Status OnLayerOutput(const TapContext&,
-                             MatrixView<const float> rows) override {
+  absl::Status OnLayerOutput(const model::TapContext&,
+                             base::MatrixView<const float> rows) override {
     for (int64_t r = 0; r < rows.rows; ++r) {
       double norm = 0.0;
       for (const float x : rows.Row(r)) norm += double{x} * double{x};
@@ -49,13 +49,14 @@ class GatheringTap : public WalkTap {
   std::vector<Layer> layers;
 
  private:
-  static void Append(MatrixView<const float> rows, std::vector<float>& to) {
+  static void Append(base::MatrixView<const float> rows,
+                     std::vector<float>& to) {
     for (int64_t r = 0; r < rows.rows; ++r) {
       to.insert(to.end(), rows.Row(r).begin(), rows.Row(r).end());
     }
   }
 };
 
-}  // namespace moe::testing
+}  // namespace moe::reconstruct::testing
 
 #endif  // MOE_RECONSTRUCT_TESTING_GATHERING_TAP_H_

@@ -12,13 +12,13 @@
 #include "moe/checkpoint/artifact/neuron_indices.h"
 #include "moe/split/split_options.pb.h"
 
-namespace moe::reference {
+namespace moe::split::reference {
 namespace {
 
 using Lists = std::vector<std::vector<int64_t>>;
 
 // The scores such that larger is better.
-std::vector<std::vector<double>> Goodness(const Matrix<float>& scores,
+std::vector<std::vector<double>> Goodness(const base::Matrix<float>& scores,
                                           SplitCriterion::Value criterion) {
   std::vector<std::vector<double>> goodness;
   for (int64_t e = 0; e < scores.rows(); ++e) {
@@ -105,9 +105,9 @@ std::set<int64_t> AllNeurons(int64_t count) {
   return all;
 }
 
-Matrix<int64_t> ToMatrix(const Lists& lists) {
-  Matrix<int64_t> matrix(static_cast<int64_t>(lists.size()),
-                         static_cast<int64_t>(lists.front().size()));
+base::Matrix<int64_t> ToMatrix(const Lists& lists) {
+  base::Matrix<int64_t> matrix(static_cast<int64_t>(lists.size()),
+                               static_cast<int64_t>(lists.front().size()));
   for (size_t e = 0; e < lists.size(); ++e) {
     std::copy(lists[e].begin(), lists[e].end(),
               matrix.Row(static_cast<int64_t>(e)).begin());
@@ -117,9 +117,9 @@ Matrix<int64_t> ToMatrix(const Lists& lists) {
 
 }  // namespace
 
-LayerNeuronIndices SplitNeurons(const Matrix<float>& scores,
-                                const VanillaSplitOptions& options,
-                                int64_t expert_size) {
+checkpoint::LayerNeuronIndices SplitNeurons(const base::Matrix<float>& scores,
+                                            const VanillaSplitOptions& options,
+                                            int64_t expert_size) {
   const auto goodness = Goodness(scores, options.criterion());
   const std::set<int64_t> left = AllNeurons(scores.cols());
   if (options.share_neurons()) {
@@ -130,9 +130,9 @@ LayerNeuronIndices SplitNeurons(const Matrix<float>& scores,
   return {ToMatrix(experts), {}};
 }
 
-LayerNeuronIndices SplitNeuronsWithResidual(const Matrix<float>& scores,
-                                            const ResidualSplitOptions& options,
-                                            int64_t expert_size) {
+checkpoint::LayerNeuronIndices SplitNeuronsWithResidual(
+    const base::Matrix<float>& scores, const ResidualSplitOptions& options,
+    int64_t expert_size) {
   const auto goodness = Goodness(scores, options.criterion());
   std::set<int64_t> left = AllNeurons(scores.cols());
   std::vector<int64_t> residual =
@@ -144,4 +144,4 @@ LayerNeuronIndices SplitNeuronsWithResidual(const Matrix<float>& scores,
   return {ToMatrix(experts), std::move(residual)};
 }
 
-}  // namespace moe::reference
+}  // namespace moe::split::reference

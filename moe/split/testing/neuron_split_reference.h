@@ -9,15 +9,15 @@
 #include "moe/checkpoint/artifact/neuron_indices.h"
 #include "moe/split/split_options.pb.h"
 
-namespace moe::reference {
+namespace moe::split::reference {
 
-LayerNeuronIndices SplitNeurons(const Matrix<float>& scores,
-                                const VanillaSplitOptions& options,
-                                int64_t expert_size);
-LayerNeuronIndices SplitNeuronsWithResidual(const Matrix<float>& scores,
-                                            const ResidualSplitOptions& options,
+checkpoint::LayerNeuronIndices SplitNeurons(const base::Matrix<float>& scores,
+                                            const VanillaSplitOptions& options,
                                             int64_t expert_size);
+checkpoint::LayerNeuronIndices SplitNeuronsWithResidual(
+    const base::Matrix<float>& scores, const ResidualSplitOptions& options,
+    int64_t expert_size);
 
-}  // namespace moe::reference
+}  // namespace moe::split::reference
 
 #endif  // MOE_SPLIT_TESTING_NEURON_SPLIT_REFERENCE_H_

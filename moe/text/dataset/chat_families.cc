@@ -5,7 +5,7 @@
 #include "absl/strings/string_view.h"
 #include "moe/text/dataset/dataset_options.pb.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
 // The system turn stands in the first user turn, and white space is taken from
@@ -148,4 +148,4 @@ std::vector<absl::string_view> TemplateTokens(
   }
 }
 
-}  // namespace moe
+}  // namespace moe::text

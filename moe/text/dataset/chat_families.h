@@ -13,7 +13,7 @@
 #include "absl/strings/string_view.h"
 #include "moe/text/dataset/dataset_options.pb.h"
 
-namespace moe {
+namespace moe::text {
 
 // Empty for kinds that are no such family: AUTO, NONE, LLAMA3, CHATML,
 // CHECKPOINT.
@@ -24,6 +24,6 @@ absl::string_view FamilyTemplate(TokenizeOptions::ChatTemplate kind);
 std::vector<absl::string_view> TemplateTokens(
     TokenizeOptions::ChatTemplate kind);
 
-}  // namespace moe
+}  // namespace moe::text
 
 #endif  // MOE_TEXT_DATASET_CHAT_FAMILIES_H_

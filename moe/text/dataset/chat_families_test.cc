@@ -11,10 +11,10 @@
 #include "moe/text/dataset/record.h"
 #include "moe/text/dataset/rendered_chat.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::StatusIs;
 using ::testing::HasSubstr;
 
 absl::StatusOr<RenderedChat> Render(TokenizeOptions::ChatTemplate kind,
@@ -105,4 +105,4 @@ TEST(ChatFamiliesTest, OtherKindsAreNoFamilies) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::text

@@ -26,7 +26,7 @@
 #include "moe/text/jinja/python_string.h"
 #include "moe/text/tokenizer/tokenizer.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
 constexpr std::array<Role, 3> kRoles = {Role::kSystem, Role::kUser,
@@ -158,7 +158,7 @@ absl::Status ChatTemplate::ChooseTemplate(const ChatTemplateSource& source) {
     }
   }
   renderer_ = *std::move(renderer);
-  Sha256 sha;
+  base::Sha256 sha;
   sha.Update(text);
   for (const auto& [name, token] : source.special_tokens) {
     sha.Update(absl::StrCat("\n", name, " ", token.size(), " ", token));
@@ -270,7 +270,7 @@ absl::Status ChatTemplate::AppendTurn(const Turn& turn,
   const size_t num_labelled = ids.size() -
                               std::min(num_header_ids, ids.size()) +
                               (end_of_turn_.has_value() ? 1 : 0);
-  out.labels.resize(out.input_ids.size(), kIgnoredLabel);
+  out.labels.resize(out.input_ids.size(), base::kIgnoredLabel);
   if (turn.role != Role::kAssistant) return absl::OkStatus();
   std::copy_n(out.input_ids.end() - static_cast<ptrdiff_t>(num_labelled),
               num_labelled,
@@ -305,7 +305,7 @@ absl::StatusOr<EncodedConversation> ChatTemplate::EncodeRendered(
                        EncodeSpans(*tokenizer_, chat.text, chat.spans));
   EncodedConversation out;
   out.input_ids = std::move(encoded.ids);
-  out.labels.assign(out.input_ids.size(), kIgnoredLabel);
+  out.labels.assign(out.input_ids.size(), base::kIgnoredLabel);
   for (const Span& span : encoded.tokens) {
     std::copy(out.input_ids.begin() + static_cast<ptrdiff_t>(span.first),
               out.input_ids.begin() + static_cast<ptrdiff_t>(span.second),
@@ -339,8 +339,8 @@ absl::StatusOr<EncodedConversation> ChatTemplate::Encode(
     if (kind_ == TokenizeOptions::CHATML) Append(after_turn_, out.input_ids);
     is_first = false;
   }
-  out.labels.resize(out.input_ids.size(), kIgnoredLabel);
+  out.labels.resize(out.input_ids.size(), base::kIgnoredLabel);
   return out;
 }
 
-}  // namespace moe
+}  // namespace moe::text

@@ -59,7 +59,7 @@
 #include "moe/text/dataset/rendered_chat.h"
 #include "moe/text/tokenizer/tokenizer.h"
 
-namespace moe {
+namespace moe::text {
 
 struct EncodedConversation {
   std::vector<int32_t> input_ids;
@@ -138,6 +138,6 @@ class ChatTemplate {
   Header header_[kNumRoles];
 };
 
-}  // namespace moe
+}  // namespace moe::text
 
 #endif  // MOE_TEXT_DATASET_CHAT_TEMPLATE_H_

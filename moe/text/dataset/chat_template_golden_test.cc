@@ -23,7 +23,7 @@
 #include "moe/text/dataset/record.h"
 #include "moe/text/tokenizer/tokenizer.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
 class ChatTemplateGoldenTest : public ::testing::Test {
@@ -38,7 +38,7 @@ class ChatTemplateGoldenTest : public ::testing::Test {
     return *tokenizer;
   }
 
-  void Check(const Json& golden) {
+  void Check(const base::Json& golden) {
     const Tokenizer& tokenizer = Named(golden["tokenizer"].get<std::string>());
     MOE_ASSERT_OK_AND_ASSIGN(
         const auto kind,
@@ -52,7 +52,7 @@ class ChatTemplateGoldenTest : public ::testing::Test {
     EXPECT_EQ(automatic.kind(), kind);
     MOE_ASSERT_OK_AND_ASSIGN(
         const Record record,
-        ParseRecord(Json{{"messages", golden["messages"]}}.dump(),
+        ParseRecord(base::Json{{"messages", golden["messages"]}}.dump(),
                     tokenizer.vocab_size()));
     MOE_ASSERT_OK_AND_ASSIGN(const EncodedConversation encoded,
                              chat.Encode(std::get<Conversation>(record)));
@@ -74,7 +74,8 @@ TEST_F(ChatTemplateGoldenTest, IdsAndLabelsAreThoseOfTransformers) {
     MOE_ASSERT_OK_AND_ASSIGN(const std::optional<Line> line, reader.Next());
     if (!line.has_value()) break;
     SCOPED_TRACE(line->text);
-    MOE_ASSERT_OK_AND_ASSIGN(const Json golden, ParseJson(line->text));
+    MOE_ASSERT_OK_AND_ASSIGN(const base::Json golden,
+                             base::ParseJson(line->text));
     Check(golden);
     ++num_cases;
   }
@@ -100,14 +101,14 @@ TEST_F(ChatTemplateGoldenTest, LabelsOfThreeTurnsDecodeToTheAssistantsTexts) {
                              chat.Encode(conversation));
     std::vector<int32_t> labelled;
     for (const int32_t label : encoded.labels) {
-      if (label != kIgnoredLabel) labelled.push_back(label);
+      if (label != base::kIgnoredLabel) labelled.push_back(label);
     }
     EXPECT_THAT(
         tokenizer.Decode(labelled, false),
-        ::moe::testing::IsOkAndHolds(absl::StrCat(
+        ::moe::base::testing::IsOkAndHolds(absl::StrCat(
             "It is 1, \"one\".", end, "2\n\nZo\xc3\xab!", end, "three", end)));
   }
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::text

@@ -16,7 +16,7 @@
 #include "moe/text/tokenizer/config_tokens.h"
 #include "moe/text/tokenizer/tokenizer_config.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
 constexpr uint64_t kMaxFileBytes = uint64_t{16} << 20;
@@ -24,7 +24,7 @@ constexpr uint64_t kMaxFileBytes = uint64_t{16} << 20;
 // Nothing if there is no such file.
 absl::StatusOr<std::optional<std::string>> ReadIfThere(
     const std::string& path) {
-  absl::StatusOr<std::string> text = ReadFile(path, kMaxFileBytes);
+  absl::StatusOr<std::string> text = base::ReadFile(path, kMaxFileBytes);
   if (text.ok()) return std::optional<std::string>(*std::move(text));
   if (absl::IsNotFound(text.status())) return std::nullopt;
   return text.status();
@@ -34,17 +34,18 @@ absl::StatusOr<std::optional<std::string>> ReadIfThere(
 absl::StatusOr<std::optional<std::string>> TemplateOf(absl::string_view text) {
   constexpr char kField[] = "chat_template";
   // It may have more fields than an object of a configuration.
-  MOE_ASSIGN_OR_RETURN(const SortedJson document, ParseSortedJson(text));
+  MOE_ASSIGN_OR_RETURN(const base::SortedJson document,
+                       base::ParseSortedJson(text));
   const auto found = document.find(kField);
   if (found == document.end() || found->is_null()) return std::nullopt;
   if (found->is_string()) {
     return std::optional<std::string>(found->get<std::string>());
   }
   if (found->is_array()) {
-    for (const SortedJson& named : *found) {
+    for (const base::SortedJson& named : *found) {
       if (!named.is_object() || !named.contains("template")) continue;
       if (named.value("name", "") != "default") continue;
-      const SortedJson& value = named["template"];
+      const base::SortedJson& value = named["template"];
       if (value.is_string()) {
         return std::optional<std::string>(value.get<std::string>());
       }
@@ -90,12 +91,12 @@ absl::StatusOr<ChatTemplateSource> LoadChatTemplate(
   MOE_ASSIGN_OR_RETURN(const std::optional<std::string> config_text,
                        ReadIfThere(config_path));
   if (config_text.has_value()) {
-    MOE_RETURN_IF_ERROR(
-        Annotate(MergeTokenizerConfig(*config_text, &config), config_path));
+    MOE_RETURN_IF_ERROR(base::Annotate(
+        MergeTokenizerConfig(*config_text, &config), config_path));
     if (!text.has_value()) {
       absl::StatusOr<std::optional<std::string>> found =
           TemplateOf(*config_text);
-      if (!found.ok()) return Annotate(found.status(), config_path);
+      if (!found.ok()) return base::Annotate(found.status(), config_path);
       text = *std::move(found);
     }
   }
@@ -103,9 +104,9 @@ absl::StatusOr<ChatTemplateSource> LoadChatTemplate(
                        ReadIfThere(map_path));
   if (map.has_value()) {
     MOE_RETURN_IF_ERROR(
-        Annotate(MergeSpecialTokensMap(*map, &config), map_path));
+        base::Annotate(MergeSpecialTokensMap(*map, &config), map_path));
   }
   return ChatTemplateSource{std::move(text), NamedTokens(config)};
 }
 
-}  // namespace moe
+}  // namespace moe::text

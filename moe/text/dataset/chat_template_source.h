@@ -9,7 +9,7 @@
 
 #include "absl/status/statusor.h"
 
-namespace moe {
+namespace moe::text {
 
 struct ChatTemplateSource {
   // In Jinja; nothing where the checkpoint has none.
@@ -27,6 +27,6 @@ struct ChatTemplateSource {
 absl::StatusOr<ChatTemplateSource> LoadChatTemplate(
     const std::string& directory);
 
-}  // namespace moe
+}  // namespace moe::text
 
 #endif  // MOE_TEXT_DATASET_CHAT_TEMPLATE_SOURCE_H_

@@ -8,11 +8,11 @@
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/testing/temp_directory.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -59,4 +59,4 @@ TEST(ChatTemplateSourceTest, OfAListItTakesTheDefault) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::text

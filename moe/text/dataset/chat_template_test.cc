@@ -17,13 +17,13 @@
 #include "moe/text/dataset/record.h"
 #include "moe/text/dataset/testing/byte_tokenizer.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
-using ::moe::testing::ByteTokenizer;
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::kTwoLineBreaks;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::StatusIs;
+using ::moe::text::testing::ByteTokenizer;
+using ::moe::text::testing::kTwoLineBreaks;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -40,7 +40,7 @@ absl::StatusOr<Encoded> Describe(const Tokenizer& tokenizer,
   MOE_ASSIGN_OR_RETURN(out.text, tokenizer.Decode(encoded.input_ids, false));
   std::vector<int32_t> run;
   for (size_t i = 0; i <= encoded.labels.size(); ++i) {
-    if (i < encoded.labels.size() && encoded.labels[i] != kIgnoredLabel) {
+    if (i < encoded.labels.size() && encoded.labels[i] != base::kIgnoredLabel) {
       EXPECT_EQ(encoded.labels[i], encoded.input_ids[i]);
       run.push_back(encoded.labels[i]);
     } else if (!run.empty()) {
@@ -106,7 +106,7 @@ TEST(ChatTemplateTest, Llama3GivesTheseIds) {
       encoded.input_ids,
       ElementsAre(257, 258, 'u', 's', 'e', 'r', 259, 256, 'a', 260, 258, 'a',
                   's', 's', 'i', 's', 't', 'a', 'n', 't', 259, 256, 'b', 260));
-  std::vector<int32_t> want(24, kIgnoredLabel);
+  std::vector<int32_t> want(24, base::kIgnoredLabel);
   want[22] = 'b';
   want[23] = 260;
   EXPECT_EQ(encoded.labels, want);
@@ -291,7 +291,7 @@ TEST(ChatTemplateTest, WithoutAnyTemplateConversationsAreRefused) {
   EXPECT_THAT(malformed.Encode(conversation).status().message(),
               HasSubstr("the checkpoint's chat template: line 1: "));
   EXPECT_THAT(Encode(tokenizer, TokenizeOptions::NONE, conversation).status(),
-              ::moe::testing::IsOk());
+              ::moe::base::testing::IsOk());
 }
 
 TEST(ChatTemplateTest, MissingTokensAreNamed) {
@@ -348,4 +348,4 @@ TEST(ChatTemplateTest, SpecialTokensInTextsDoNotMoveLabels) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::text

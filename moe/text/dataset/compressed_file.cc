@@ -23,7 +23,7 @@
 #include "moe/base/sha256.h"
 #include "moe/base/status_macros.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
 constexpr size_t kInputBytes = size_t{64} << 10;
@@ -48,7 +48,7 @@ bool IsBlank(absl::string_view text) {
 
 // The file's bytes, one buffer at a time.
 struct CompressedFileReader::Input {
-  explicit Input(RandomAccessFile opened)
+  explicit Input(base::RandomAccessFile opened)
       : file(std::move(opened)), buffer(kInputBytes, '\0') {}
 
   // Makes sure that there are unread bytes, unless the file is at its end.
@@ -76,11 +76,11 @@ struct CompressedFileReader::Input {
                                             file.size_bytes()));
   }
 
-  RandomAccessFile file;
+  base::RandomAccessFile file;
   std::string buffer;
   absl::string_view unread;  // Into `buffer`.
   uint64_t position = 0;     // Where `unread` ends.
-  Sha256 digest;
+  base::Sha256 digest;
 };
 
 class CompressedFileReader::Decoder {
@@ -209,7 +209,8 @@ CompressedFileReader::~CompressedFileReader() = default;
 
 absl::StatusOr<std::unique_ptr<CompressedFileReader>>
 CompressedFileReader::Open(absl::string_view path) {
-  MOE_ASSIGN_OR_RETURN(RandomAccessFile file, RandomAccessFile::Open(path));
+  MOE_ASSIGN_OR_RETURN(base::RandomAccessFile file,
+                       base::RandomAccessFile::Open(path));
   // The constructor is private.
   std::unique_ptr<CompressedFileReader> reader(
       new CompressedFileReader(std::make_unique<Input>(std::move(file))));
@@ -336,4 +337,4 @@ bool LineReader::TakeLine(Line& line) {
   return is_there;
 }
 
-}  // namespace moe
+}  // namespace moe::text

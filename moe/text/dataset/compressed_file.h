@@ -22,7 +22,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 
-namespace moe {
+namespace moe::text {
 
 class CompressedFileReader {
  public:
@@ -146,6 +146,6 @@ class LineReader {
   size_t max_line_bytes_;
 };
 
-}  // namespace moe
+}  // namespace moe::text
 
 #endif  // MOE_TEXT_DATASET_COMPRESSED_FILE_H_

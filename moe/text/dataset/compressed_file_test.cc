@@ -19,15 +19,15 @@
 #include "moe/base/testing/temp_directory.h"
 #include "moe/text/dataset/testing/compress.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
-using ::moe::testing::GzipOf;
-using ::moe::testing::IsOk;
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
-using ::moe::testing::ZstdOf;
+using ::moe::base::testing::IsOk;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
+using ::moe::text::testing::GzipOf;
+using ::moe::text::testing::ZstdOf;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::EndsWith;
@@ -149,7 +149,7 @@ TEST(CompressedFileTest, KnowsTheFilesDigestAtTheEnd) {
   while (size > 0) {
     MOE_ASSERT_OK_AND_ASSIGN(size, reader->Read(absl::MakeSpan(piece)));
   }
-  EXPECT_EQ(reader->HexDigest(), HexSha256Of(bytes));
+  EXPECT_EQ(reader->HexDigest(), base::HexSha256Of(bytes));
   EXPECT_EQ(reader->position_bytes(), bytes.size());
 }
 
@@ -294,4 +294,4 @@ TEST(LineReaderTest, DamageNamesTheLine) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::text

@@ -19,7 +19,7 @@
 #include "moe/base/random_access_file.h"
 #include "moe/base/status_macros.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
 // Files that libraries and people put beside data.
@@ -89,7 +89,7 @@ DatasetFiles Choose(absl::string_view directory,
 
 absl::StatusOr<DatasetFiles> ListDirectoryFiles(absl::string_view directory) {
   MOE_ASSIGN_OR_RETURN(const std::vector<std::string> names,
-                       ListDirectory(directory));
+                       base::ListDirectory(directory));
   for (const auto ends : {kJsonEnds, kOtherEnds}) {
     DatasetFiles files = Choose(directory, names, ends);
     if (!files.paths.empty()) return files;
@@ -121,8 +121,8 @@ absl::StatusOr<DatasetFiles> ListDatasetFiles(absl::string_view path) {
 }
 
 absl::StatusOr<bool> IsSafetensorsFile(absl::string_view path) {
-  MOE_ASSIGN_OR_RETURN(const RandomAccessFile file,
-                       RandomAccessFile::Open(path));
+  MOE_ASSIGN_OR_RETURN(const base::RandomAccessFile file,
+                       base::RandomAccessFile::Open(path));
   // The file starts with the header's length in 8 bytes, which is under 2^27,
   // so the upper bytes are zero. The header starts with a brace.
   std::string start(std::min<uint64_t>(9, file.size_bytes()), '\0');
@@ -131,4 +131,4 @@ absl::StatusOr<bool> IsSafetensorsFile(absl::string_view path) {
          start.size() == 9;
 }
 
-}  // namespace moe
+}  // namespace moe::text

@@ -9,7 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-namespace moe {
+namespace moe::text {
 
 struct DatasetFiles {
   // In the order in which they are read.
@@ -32,6 +32,6 @@ absl::StatusOr<DatasetFiles> ListDatasetFiles(absl::string_view path);
 // files cannot start like that. Errors of RandomAccessFile.
 absl::StatusOr<bool> IsSafetensorsFile(absl::string_view path);
 
-}  // namespace moe
+}  // namespace moe::text
 
 #endif  // MOE_TEXT_DATASET_DATASET_FILES_H_

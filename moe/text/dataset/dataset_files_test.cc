@@ -11,14 +11,14 @@
 #include "moe/checkpoint/safetensors_file.h"
 #include "moe/text/dataset/testing/compress.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
-using ::moe::testing::GzipOf;
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
-using ::moe::testing::ZstdOf;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
+using ::moe::text::testing::GzipOf;
+using ::moe::text::testing::ZstdOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -94,7 +94,8 @@ TEST(DatasetFilesTest, NothingThereIsAnError) {
 TEST(DatasetFilesTest, TellsSafetensorsByContent) {
   const TempDirectory directory;
   const std::string path = directory.Path("a.jsonl");
-  MOE_ASSERT_OK(WriteSafetensorsFile(path, {}, {{"k", "v"}}, false));
+  MOE_ASSERT_OK(
+      checkpoint::WriteSafetensorsFile(path, {}, {{"k", "v"}}, false));
   EXPECT_THAT(IsSafetensorsFile(path), IsOkAndHolds(true));
   for (const absl::string_view text :
        {absl::string_view(""), absl::string_view("{}"),
@@ -109,4 +110,4 @@ TEST(DatasetFilesTest, TellsSafetensorsByContent) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::text

@@ -14,7 +14,7 @@
 #include "moe/text/dataset/dataset_options.pb.h"
 #include "moe/text/tokenizer/tokenizer.h"
 
-namespace moe {
+namespace moe::text {
 
 int64_t ModelMaxLength(const TokenizeOptions& options) {
   return options.has_model_max_length() ? options.model_max_length()
@@ -61,4 +61,4 @@ absl::StatusOr<TokenizeOptions::ChatTemplate> ParseChatTemplateName(
       absl::StrJoin(ChatTemplateNames(), ", "), ", found \"", name, "\""));
 }
 
-}  // namespace moe
+}  // namespace moe::text

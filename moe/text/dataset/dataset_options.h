@@ -12,7 +12,7 @@
 #include "moe/text/dataset/dataset_options.pb.h"
 #include "moe/text/tokenizer/tokenizer.h"
 
-namespace moe {
+namespace moe::text {
 
 inline constexpr int64_t kDefaultModelMaxLength = 2048;
 
@@ -32,6 +32,6 @@ std::vector<std::string> ChatTemplateNames();
 absl::StatusOr<TokenizeOptions::ChatTemplate> ParseChatTemplateName(
     absl::string_view name);
 
-}  // namespace moe
+}  // namespace moe::text
 
 #endif  // MOE_TEXT_DATASET_DATASET_OPTIONS_H_

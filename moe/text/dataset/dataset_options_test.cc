@@ -11,20 +11,20 @@
 #include "moe/base/testing/status_matchers.h"
 #include "moe/text/dataset/dataset_options.pb.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
-using ::moe::testing::IsOk;
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::IsOk;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::StatusIs;
 using ::testing::Eq;
 using ::testing::HasSubstr;
 
 constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
 
 TEST(DatasetOptionsTest, DefaultsAreValid) {
-  EXPECT_THAT(CheckOptions(TokenizeOptions()), IsOk());
-  EXPECT_THAT(CheckOptions(BatchOptions()), IsOk());
+  EXPECT_THAT(base::CheckOptions(TokenizeOptions()), IsOk());
+  EXPECT_THAT(base::CheckOptions(BatchOptions()), IsOk());
   EXPECT_EQ(ModelMaxLength({}), 2048);
   EXPECT_EQ(BatchOptions().batch_size(), 1);
 }
@@ -43,27 +43,27 @@ TEST(DatasetOptionsTest, EveryBadFieldIsNamed) {
   TokenizeOptions tokenize;
   tokenize.set_model_max_length(0);
   EXPECT_THAT(
-      CheckOptions(tokenize),
+      base::CheckOptions(tokenize),
       StatusIs(kInvalid, Eq("model_max_length: expected 1 or more, found 0")));
   tokenize.set_model_max_length(1);
-  EXPECT_THAT(CheckOptions(tokenize), IsOk());
+  EXPECT_THAT(base::CheckOptions(tokenize), IsOk());
   tokenize.set_chat_template(static_cast<TokenizeOptions::ChatTemplate>(99));
   EXPECT_THAT(
-      CheckOptions(tokenize),
+      base::CheckOptions(tokenize),
       StatusIs(kInvalid, ::testing::AllOf(HasSubstr("chat_template: expected"),
                                           HasSubstr("found 99"))));
   BatchOptions batch;
   batch.set_seed(-1);
-  EXPECT_THAT(CheckOptions(batch),
+  EXPECT_THAT(base::CheckOptions(batch),
               StatusIs(kInvalid, Eq("seed: expected 0 or more, found -1")));
   batch.set_seed(0);
   batch.set_max_steps(0);
-  EXPECT_THAT(CheckOptions(batch),
+  EXPECT_THAT(base::CheckOptions(batch),
               StatusIs(kInvalid, Eq("max_steps: expected 1 or more, found 0")));
   batch.set_max_steps(1);
   batch.set_batch_size(-3);
   EXPECT_THAT(
-      CheckOptions(batch),
+      base::CheckOptions(batch),
       StatusIs(kInvalid, Eq("batch_size: expected 1 or more, found -3")));
 }
 
@@ -89,4 +89,4 @@ TEST(DatasetOptionsTest, TemplateNamesAreReadAsTheyAreWritten) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::text

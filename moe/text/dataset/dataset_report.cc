@@ -14,7 +14,7 @@
 #include "moe/base/json.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
 struct Count {
@@ -72,12 +72,13 @@ std::string FormatDatasetReport(const DatasetReport& report) {
   if (!report.files_passed_over.empty()) {
     absl::StrAppend(
         &text, "files passed over: ",
-        EscapeControl(absl::StrJoin(report.files_passed_over, ", ")), "\n");
+        base::EscapeControl(absl::StrJoin(report.files_passed_over, ", ")),
+        "\n");
   }
   if (report.bad_lines.empty()) return text;
   absl::StrAppend(&text, "bad lines:\n");
   for (const std::string& line : report.bad_lines) {
-    absl::StrAppend(&text, "  ", EscapeControl(line), "\n");
+    absl::StrAppend(&text, "  ", base::EscapeControl(line), "\n");
   }
   const int64_t num_listed = static_cast<int64_t>(report.bad_lines.size());
   if (report.num_bad_lines > num_listed) {
@@ -87,8 +88,8 @@ std::string FormatDatasetReport(const DatasetReport& report) {
   return text;
 }
 
-Json DatasetReportToJson(const DatasetReport& report) {
-  Json json = Json::object();
+base::Json DatasetReportToJson(const DatasetReport& report) {
+  base::Json json = base::Json::object();
   for (const Count& count : Counts(report)) {
     json[std::string(count.field)] = count.value;
   }
@@ -97,4 +98,4 @@ Json DatasetReportToJson(const DatasetReport& report) {
   return json;
 }
 
-}  // namespace moe
+}  // namespace moe::text

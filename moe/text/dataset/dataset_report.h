@@ -11,7 +11,7 @@
 #include "moe/base/json.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::text {
 
 // The report counts all bad lines, and lists at most this many.
 inline constexpr size_t kMaxListedBadLines = 20;
@@ -49,8 +49,8 @@ void CountTokens(const TokenSequences& sequences, DatasetReport& report);
 std::string FormatDatasetReport(const DatasetReport& report);
 
 // Every field, under its name.
-Json DatasetReportToJson(const DatasetReport& report);
+base::Json DatasetReportToJson(const DatasetReport& report);
 
-}  // namespace moe
+}  // namespace moe::text
 
 #endif  // MOE_TEXT_DATASET_DATASET_REPORT_H_

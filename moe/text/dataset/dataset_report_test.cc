@@ -6,7 +6,7 @@
 #include "gtest/gtest.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
 using ::testing::AllOf;
@@ -62,7 +62,7 @@ TEST(DatasetReportTest, JsonHasEveryField) {
   DatasetReport report;
   report.num_lines = 3;
   report.bad_lines = {"f:1: x"};
-  const Json json = DatasetReportToJson(report);
+  const base::Json json = DatasetReportToJson(report);
   EXPECT_EQ(json["num_lines"], 3);
   EXPECT_EQ(json["num_bad_lines"], 0);
   EXPECT_EQ(json["bad_lines"][0], "f:1: x");
@@ -70,4 +70,4 @@ TEST(DatasetReportTest, JsonHasEveryField) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::text

@@ -10,7 +10,7 @@
 #include "absl/types/span.h"
 #include "moe/text/tokenizer/tokenizer.h"
 
-namespace moe {
+namespace moe::text {
 
 absl::Status CheckVocabularyFits(int64_t vocab_size, int64_t embedding_rows) {
   if (vocab_size <= embedding_rows) return absl::OkStatus();
@@ -47,4 +47,4 @@ absl::Status CheckTokensFit(absl::Span<const int32_t> ids,
       ") and save_pretrained), or take the token out of the text"));
 }
 
-}  // namespace moe
+}  // namespace moe::text

@@ -9,7 +9,7 @@
 #include "absl/types/span.h"
 #include "moe/text/tokenizer/tokenizer.h"
 
-namespace moe {
+namespace moe::text {
 
 // InvalidArgument, with both numbers, if a vocabulary has ids without a row in
 // the model's embedding. More rows than ids are fine: some embeddings are
@@ -27,6 +27,6 @@ absl::Status CheckTokenizerFits(const Tokenizer& tokenizer,
 absl::Status CheckTokensFit(absl::Span<const int32_t> ids,
                             const Tokenizer* tokenizer, int64_t embedding_rows);
 
-}  // namespace moe
+}  // namespace moe::text
 
 #endif  // MOE_TEXT_DATASET_EMBEDDING_ROWS_H_

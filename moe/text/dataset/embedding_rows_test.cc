@@ -6,12 +6,12 @@
 #include "moe/base/testing/status_matchers.h"
 #include "moe/text/dataset/testing/byte_tokenizer.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
-using ::moe::testing::ByteTokenizer;
-using ::moe::testing::IsOk;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::IsOk;
+using ::moe::base::testing::StatusIs;
+using ::moe::text::testing::ByteTokenizer;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
@@ -54,4 +54,4 @@ TEST(CheckTokensFitTest, SaysWhichTokenAndWhatToDo) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::text

@@ -11,7 +11,7 @@
 #include "moe/text/dataset/record.h"
 #include "moe/text/tokenizer/tokenizer.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
 absl::StatusOr<EncodedRecord> EncodeWhole(const RecordEncoder& encoder,
@@ -57,4 +57,4 @@ absl::StatusOr<EncodedRecord> EncodeRecord(const RecordEncoder& encoder,
   return out;
 }
 
-}  // namespace moe
+}  // namespace moe::text

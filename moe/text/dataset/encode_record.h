@@ -11,7 +11,7 @@
 #include "moe/text/dataset/record.h"
 #include "moe/text/tokenizer/tokenizer.h"
 
-namespace moe {
+namespace moe::text {
 
 struct EncodedRecord {
   std::vector<int32_t> input_ids;
@@ -41,6 +41,6 @@ struct RecordEncoder {
 absl::StatusOr<EncodedRecord> EncodeRecord(const RecordEncoder& encoder,
                                            Record record);
 
-}  // namespace moe
+}  // namespace moe::text
 
 #endif  // MOE_TEXT_DATASET_ENCODE_RECORD_H_

@@ -12,11 +12,11 @@
 #include "moe/text/dataset/record.h"
 #include "moe/text/dataset/testing/byte_tokenizer.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
-using ::moe::testing::ByteTokenizer;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::StatusIs;
+using ::moe::text::testing::ByteTokenizer;
 using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -55,7 +55,7 @@ TEST_F(EncodeRecordTest, ASequenceThatLosesItsLabelsIsKept) {
                                            {Role::kAssistant, "b"}}}));
   EXPECT_THAT(encoded.input_ids,
               ElementsAre(257, 258, 'u', 's', 'e', 'r', 259, 256));
-  EXPECT_THAT(encoded.labels, Each(kIgnoredLabel));
+  EXPECT_THAT(encoded.labels, Each(base::kIgnoredLabel));
   EXPECT_EQ(encoded.labels.size(), 8);
   EXPECT_EQ(encoded.num_truncated_tokens, 16);  // 24 - 8
 }
@@ -94,4 +94,4 @@ TEST_F(EncodeRecordTest, TextWantsATokenizer) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::text

@@ -23,7 +23,7 @@
 #include "moe/text/dataset/token_sequences.h"
 #include "moe/text/dataset/tokenize_dataset.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
 absl::Status CheckTokenizer(const DatasetRequest& request) {
@@ -119,7 +119,7 @@ absl::StatusOr<TokenizedDataset> ReadArtifactDataset(
     const DatasetRequest& request) {
   MOE_ASSIGN_OR_RETURN(TokenArtifact artifact, ReadTokenArtifact(request.path));
   MOE_RETURN_IF_ERROR(
-      Annotate(CheckArtifactOptions(request, artifact), request.path));
+      base::Annotate(CheckArtifactOptions(request, artifact), request.path));
   const int64_t max_length = ModelMaxLength(request.tokenize);
   if (max_length < artifact.info.model_max_length) {
     Truncate(max_length, artifact.dataset.sequences, artifact.dataset.report);
@@ -128,8 +128,8 @@ absl::StatusOr<TokenizedDataset> ReadArtifactDataset(
 }
 
 absl::StatusOr<TokenizedDataset> ReadLines(const DatasetRequest& request,
-                                           ThreadPool& pool,
-                                           Progress& progress) {
+                                           base::ThreadPool& pool,
+                                           base::Progress& progress) {
   TokenizeRequest lines;
   lines.path = request.path;
   lines.tokenizer = request.tokenizer;
@@ -156,10 +156,10 @@ absl::StatusOr<bool> IsArtifact(const std::string& path) {
 }  // namespace
 
 absl::StatusOr<LoadedDataset> LoadDataset(const DatasetRequest& request,
-                                          ThreadPool& pool,
-                                          Progress& progress) {
-  MOE_RETURN_IF_ERROR(CheckOptions(request.tokenize));
-  MOE_RETURN_IF_ERROR(CheckOptions(request.batch));
+                                          base::ThreadPool& pool,
+                                          base::Progress& progress) {
+  MOE_RETURN_IF_ERROR(base::CheckOptions(request.tokenize));
+  MOE_RETURN_IF_ERROR(base::CheckOptions(request.batch));
   MOE_RETURN_IF_ERROR(CheckTokenizer(request));
   MOE_ASSIGN_OR_RETURN(const bool is_artifact, IsArtifact(request.path));
   MOE_ASSIGN_OR_RETURN(TokenizedDataset dataset,
@@ -172,4 +172,4 @@ absl::StatusOr<LoadedDataset> LoadDataset(const DatasetRequest& request,
   return loaded;
 }
 
-}  // namespace moe
+}  // namespace moe::text

@@ -25,7 +25,7 @@
 #include "moe/text/dataset/token_batches.h"
 #include "moe/text/tokenizer/tokenizer.h"
 
-namespace moe {
+namespace moe::text {
 
 struct DatasetRequest {
   // A file of rows, a directory of such files, or a token artifact; the content
@@ -63,8 +63,9 @@ struct LoadedDataset {
 // TokenizeDataset, ReadTokenArtifact. Memory: 8 bytes a token of the dataset
 // and 8 a token that is drawn.
 absl::StatusOr<LoadedDataset> LoadDataset(const DatasetRequest& request,
-                                          ThreadPool& pool, Progress& progress);
+                                          base::ThreadPool& pool,
+                                          base::Progress& progress);
 
-}  // namespace moe
+}  // namespace moe::text
 
 #endif  // MOE_TEXT_DATASET_LOAD_DATASET_H_

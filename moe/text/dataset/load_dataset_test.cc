@@ -20,17 +20,17 @@
 #include "moe/text/dataset/token_artifact.h"
 #include "moe/text/dataset/tokenize_dataset.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
-using ::moe::testing::ByteTokenizer;
-using ::moe::testing::GzipOf;
-using ::moe::testing::IsOk;
-using ::moe::testing::RunLoadDataset;
-using ::moe::testing::RunTokenizeDataset;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
-using ::moe::testing::ZstdOf;
+using ::moe::base::testing::IsOk;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
+using ::moe::text::testing::ByteTokenizer;
+using ::moe::text::testing::GzipOf;
+using ::moe::text::testing::RunLoadDataset;
+using ::moe::text::testing::RunTokenizeDataset;
+using ::moe::text::testing::ZstdOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -106,7 +106,7 @@ TEST_F(LoadDatasetTest, CompressedFilesGiveTheSameBatches) {
       RunLoadDataset(Request(absl::StrCat(kStories, "/text.jsonl"))));
   MOE_ASSERT_OK_AND_ASSIGN(
       const std::string text,
-      ReadFile(absl::StrCat(kStories, "/text.jsonl"), 1 << 20));
+      base::ReadFile(absl::StrCat(kStories, "/text.jsonl"), 1 << 20));
   for (const std::string& bytes : {GzipOf(text), ZstdOf(text)}) {
     MOE_ASSERT_OK_AND_ASSIGN(
         const LoadedDataset compressed,
@@ -281,4 +281,4 @@ TEST_F(LoadDatasetTest, InvalidRequestsAreRefused) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::text

@@ -17,7 +17,7 @@
 #include "moe/base/json.h"
 #include "moe/base/status_macros.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
 struct NamedRole {
@@ -69,10 +69,11 @@ constexpr Form kForms[] = {{"conversations", {}},
                            {"prompt", {"completion", "response"}, true}};
 
 // Cut short.
-std::string Shown(const Json& value) {
+std::string Shown(const base::Json& value) {
   constexpr size_t kMaxShown = 60;
   if (value.is_structured()) return absl::StrCat("a JSON ", value.type_name());
-  std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  std::string text =
+      value.dump(-1, ' ', false, base::Json::error_handler_t::replace);
   if (text.size() > kMaxShown) text = text.substr(0, kMaxShown) + "...";
   return text;
 }
@@ -84,7 +85,7 @@ std::string Either(const std::array<absl::string_view, 2>& keys) {
 
 // The one of the keys that the turn has, whatever is under it.
 absl::StatusOr<absl::string_view> KeyOf(
-    const Json& turn, const std::array<absl::string_view, 2>& keys) {
+    const base::Json& turn, const std::array<absl::string_view, 2>& keys) {
   const bool has_first = turn.contains(std::string(keys[0]));
   if (has_first && turn.contains(std::string(keys[1]))) {
     return absl::InvalidArgumentError(
@@ -96,9 +97,9 @@ absl::StatusOr<absl::string_view> KeyOf(
       absl::StrCat("expected the field ", Either(keys), ", found neither"));
 }
 
-absl::StatusOr<std::string> ParseRole(const Json& turn) {
+absl::StatusOr<std::string> ParseRole(const base::Json& turn) {
   MOE_ASSIGN_OR_RETURN(const absl::string_view key, KeyOf(turn, kSpeakerKeys));
-  const Json& value = turn[std::string(key)];
+  const base::Json& value = turn[std::string(key)];
   if (!value.is_string()) {
     return absl::InvalidArgumentError(
         absl::StrCat(key, ": expected a string, found ", Shown(value)));
@@ -115,25 +116,25 @@ absl::StatusOr<std::string> ParseRole(const Json& turn) {
 }
 
 // One of a content's parts.
-absl::StatusOr<std::string> ParsePart(const Json& part) {
+absl::StatusOr<std::string> ParsePart(const base::Json& part) {
   if (part.is_string()) return part.get<std::string>();
   if (!part.is_object()) {
     return absl::InvalidArgumentError(
         absl::StrCat("expected a part of type \"text\", found ", Shown(part)));
   }
   MOE_ASSIGN_OR_RETURN(const std::string type,
-                       GetOr<std::string>(part, "type", "text"));
+                       base::GetOr<std::string>(part, "type", "text"));
   if (type != "text") {
     return absl::InvalidArgumentError(
         absl::StrCat("expected a part of type \"text\", found a part of type ",
-                     Shown(Json(type))));
+                     Shown(base::Json(type))));
   }
-  return Get<std::string>(part, "text");
+  return base::Get<std::string>(part, "text");
 }
 
 // A text, or a list of parts.
 absl::StatusOr<std::string> ParseContent(absl::string_view field,
-                                         const Json& value) {
+                                         const base::Json& value) {
   if (value.is_string()) return value.get<std::string>();
   if (!value.is_array()) {
     return absl::InvalidArgumentError(
@@ -143,7 +144,7 @@ absl::StatusOr<std::string> ParseContent(absl::string_view field,
   for (size_t i = 0; i < value.size(); ++i) {
     const absl::StatusOr<std::string> part = ParsePart(value[i]);
     if (!part.ok()) {
-      return Annotate(part.status(), absl::StrCat(field, "[", i, "]"));
+      return base::Annotate(part.status(), absl::StrCat(field, "[", i, "]"));
     }
     text += *part;
   }
@@ -151,9 +152,10 @@ absl::StatusOr<std::string> ParseContent(absl::string_view field,
 }
 
 // What is under a field that may be absent.
-absl::StatusOr<std::string> ContentOr(const Json& row, absl::string_view field,
+absl::StatusOr<std::string> ContentOr(const base::Json& row,
+                                      absl::string_view field,
                                       absl::string_view otherwise) {
-  const Json* const value = FindField(row, field);
+  const base::Json* const value = base::FindField(row, field);
   if (value == nullptr) return std::string(otherwise);
   return ParseContent(field, *value);
 }
@@ -161,15 +163,16 @@ absl::StatusOr<std::string> ContentOr(const Json& row, absl::string_view field,
 // The text of a function_call, {"name": ..., "arguments": ...}, as the
 // tool_calls of a message.
 absl::StatusOr<std::string> ToolCallsOf(const std::string& text) {
-  MOE_ASSIGN_OR_RETURN(const Json call, ParseJson(text));
-  Json calls = Json::array();
-  for (const Json& one : call.is_array() ? call : Json::array({call})) {
+  MOE_ASSIGN_OR_RETURN(const base::Json call, base::ParseJson(text));
+  base::Json calls = base::Json::array();
+  for (const base::Json& one :
+       call.is_array() ? call : base::Json::array({call})) {
     calls.push_back({{"type", "function"}, {"function", one}});
   }
   return calls.dump();
 }
 
-absl::StatusOr<Turn> ParseTurn(const Json& json) {
+absl::StatusOr<Turn> ParseTurn(const base::Json& json) {
   if (!json.is_object()) {
     return absl::InvalidArgumentError(
         absl::StrCat("expected an object with ", Either(kSpeakerKeys), " and ",
@@ -178,7 +181,7 @@ absl::StatusOr<Turn> ParseTurn(const Json& json) {
   Turn turn;
   MOE_ASSIGN_OR_RETURN(const std::string role, ParseRole(json));
   turn.role = *RoleOf(role);
-  const Json* const tool_calls = FindField(json, "tool_calls");
+  const base::Json* const tool_calls = base::FindField(json, "tool_calls");
   if (tool_calls != nullptr && !tool_calls->empty()) {
     turn.tool_calls = tool_calls->dump();
     const absl::StatusOr<absl::string_view> key = KeyOf(json, kTextKeys);
@@ -188,14 +191,14 @@ absl::StatusOr<Turn> ParseTurn(const Json& json) {
   MOE_ASSIGN_OR_RETURN(turn.text, ParseContent(key, json[std::string(key)]));
   if (role == kFunctionCall) {
     absl::StatusOr<std::string> calls = ToolCallsOf(turn.text);
-    if (!calls.ok()) return Annotate(calls.status(), key);
+    if (!calls.ok()) return base::Annotate(calls.status(), key);
     turn.tool_calls = *std::move(calls);
     turn.text.clear();
   }
   return turn;
 }
 
-absl::Status CheckArray(absl::string_view field, const Json& value,
+absl::Status CheckArray(absl::string_view field, const base::Json& value,
                         absl::string_view of) {
   if (!value.is_array()) {
     return absl::InvalidArgumentError(
@@ -205,13 +208,13 @@ absl::Status CheckArray(absl::string_view field, const Json& value,
   return absl::OkStatus();
 }
 
-absl::Status AddTurns(absl::string_view field, const Json& list,
+absl::Status AddTurns(absl::string_view field, const base::Json& list,
                       Conversation& conversation) {
   MOE_RETURN_IF_ERROR(CheckArray(field, list, "turns"));
   for (size_t i = 0; i < list.size(); ++i) {
     absl::StatusOr<Turn> turn = ParseTurn(list[i]);
     if (!turn.ok()) {
-      return Annotate(turn.status(), absl::StrCat(field, "[", i, "]"));
+      return base::Annotate(turn.status(), absl::StrCat(field, "[", i, "]"));
     }
     conversation.turns.push_back(*std::move(turn));
   }
@@ -230,16 +233,16 @@ absl::StatusOr<Record> CheckAssistant(absl::string_view field,
 }
 
 absl::StatusOr<Record> ParseConversation(absl::string_view field,
-                                         const Json& list) {
+                                         const base::Json& list) {
   Conversation conversation;
   MOE_RETURN_IF_ERROR(AddTurns(field, list, conversation));
   return CheckAssistant(field, std::move(conversation));
 }
 
 // A text is a turn of that role; a list has turns of its own.
-absl::Status AddText(const Json& row, absl::string_view field, Role role,
+absl::Status AddText(const base::Json& row, absl::string_view field, Role role,
                      Conversation& conversation) {
-  const Json& value = row[std::string(field)];
+  const base::Json& value = row[std::string(field)];
   const bool has_turns =
       value.is_array() && !value.empty() && value[0].is_object() &&
       (value[0].contains("role") || value[0].contains("from"));
@@ -250,7 +253,7 @@ absl::Status AddText(const Json& row, absl::string_view field, Role role,
 }
 
 // An instruction or a prompt, and what answers it.
-absl::StatusOr<Record> ParsePair(const Json& row, absl::string_view field,
+absl::StatusOr<Record> ParsePair(const base::Json& row, absl::string_view field,
                                  absl::string_view answer) {
   Conversation conversation;
   MOE_ASSIGN_OR_RETURN(std::string system, ContentOr(row, "system", ""));
@@ -269,7 +272,7 @@ absl::StatusOr<Record> ParsePair(const Json& row, absl::string_view field,
 }
 
 // An integer of [0, vocab_size).
-std::optional<int32_t> ParseId(const Json& value, int64_t vocab_size) {
+std::optional<int32_t> ParseId(const base::Json& value, int64_t vocab_size) {
   // The parser makes every integer that is not negative an unsigned one.
   if (!value.is_number_unsigned()) return std::nullopt;
   const uint64_t id = value.get<uint64_t>();
@@ -279,29 +282,29 @@ std::optional<int32_t> ParseId(const Json& value, int64_t vocab_size) {
 
 // Integers of [0, vocab_size), and kIgnoredLabel if it is allowed.
 absl::StatusOr<std::vector<int32_t>> ParseIds(absl::string_view field,
-                                              const Json& list,
+                                              const base::Json& list,
                                               int64_t vocab_size,
                                               bool allow_ignored) {
   MOE_RETURN_IF_ERROR(CheckArray(field, list, "token ids"));
   std::vector<int32_t> ids;
   ids.reserve(list.size());
-  for (const Json& json : list) {
+  for (const base::Json& json : list) {
     const std::optional<int32_t> id = ParseId(json, vocab_size);
-    const bool is_ignored =
-        allow_ignored && json.is_number_integer() && json == kIgnoredLabel;
+    const bool is_ignored = allow_ignored && json.is_number_integer() &&
+                            json == base::kIgnoredLabel;
     if (!id.has_value() && !is_ignored) {
       return absl::InvalidArgumentError(absl::StrCat(
           field, "[", ids.size(), "]: expected a token id from 0 to ",
           vocab_size - 1, allow_ignored ? ", or -100" : "", ", found ",
           Shown(json)));
     }
-    ids.push_back(id.value_or(kIgnoredLabel));
+    ids.push_back(id.value_or(base::kIgnoredLabel));
   }
   return ids;
 }
 
 // Leaves out the tokens whose mask is 0.
-absl::Status ApplyMask(const Json& mask, TokenIds& tokens) {
+absl::Status ApplyMask(const base::Json& mask, TokenIds& tokens) {
   constexpr char kField[] = "attention_mask";
   MOE_RETURN_IF_ERROR(CheckArray(kField, mask, "0 and 1"));
   if (mask.size() != tokens.input_ids.size()) {
@@ -326,12 +329,13 @@ absl::Status ApplyMask(const Json& mask, TokenIds& tokens) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<Record> ParseTokenIds(const Json& row, int64_t vocab_size) {
+absl::StatusOr<Record> ParseTokenIds(const base::Json& row,
+                                     int64_t vocab_size) {
   TokenIds tokens;
   MOE_ASSIGN_OR_RETURN(tokens.input_ids, ParseIds("input_ids", row["input_ids"],
                                                   vocab_size, false));
   tokens.labels = tokens.input_ids;
-  const Json* const labels = FindField(row, "labels");
+  const base::Json* const labels = base::FindField(row, "labels");
   if (labels != nullptr) {
     MOE_ASSIGN_OR_RETURN(tokens.labels,
                          ParseIds("labels", *labels, vocab_size, true));
@@ -341,21 +345,21 @@ absl::StatusOr<Record> ParseTokenIds(const Json& row, int64_t vocab_size) {
         "labels: expected ", tokens.input_ids.size(),
         " entries, as in input_ids, found ", tokens.labels.size()));
   }
-  const Json* const mask = FindField(row, "attention_mask");
+  const base::Json* const mask = base::FindField(row, "attention_mask");
   if (mask != nullptr) MOE_RETURN_IF_ERROR(ApplyMask(*mask, tokens));
   return Record(std::move(tokens));
 }
 
 // The second field that a form has; empty where the row lacks it.
-absl::string_view SecondField(const Json& row, const Form& form) {
+absl::string_view SecondField(const base::Json& row, const Form& form) {
   for (const absl::string_view with : form.with) {
-    if (FindField(row, with) != nullptr) return with;
+    if (base::FindField(row, with) != nullptr) return with;
   }
   return "";
 }
 
-bool HasForm(const Json& row, const Form& form) {
-  const Json* const value = FindField(row, form.field);
+bool HasForm(const base::Json& row, const Form& form) {
+  const base::Json* const value = base::FindField(row, form.field);
   if (value == nullptr) return false;
   if (!form.with[0].empty()) return !SecondField(row, form).empty();
   // Words that say many things are turns where they are a list.
@@ -369,7 +373,7 @@ std::string FormName(const Form& form) {
              : absl::StrCat("\"", form.field, "\" with \"", form.with[0], "\"");
 }
 
-absl::StatusOr<const Form*> FormOf(const Json& row) {
+absl::StatusOr<const Form*> FormOf(const base::Json& row) {
   const Form* found = nullptr;
   for (const Form& form : kForms) {
     if (!HasForm(row, form)) continue;
@@ -400,8 +404,9 @@ absl::StatusOr<const Form*> FormOf(const Json& row) {
       ", found none", null_field, "; name another with --text_column"));
 }
 
-absl::StatusOr<Record> ParseText(const Json& row, absl::string_view field) {
-  MOE_ASSIGN_OR_RETURN(std::string text, Get<std::string>(row, field));
+absl::StatusOr<Record> ParseText(const base::Json& row,
+                                 absl::string_view field) {
+  MOE_ASSIGN_OR_RETURN(std::string text, base::Get<std::string>(row, field));
   return Record(PlainText{std::move(text)});
 }
 
@@ -440,7 +445,7 @@ bool IsEmpty(const Record& record) {
 
 absl::StatusOr<Record> ParseRecord(absl::string_view row, int64_t vocab_size,
                                    absl::string_view text_column) {
-  MOE_ASSIGN_OR_RETURN(const Json json, ParseJsonObject(row));
+  MOE_ASSIGN_OR_RETURN(const base::Json json, base::ParseJsonObject(row));
   if (!text_column.empty()) return ParseText(json, text_column);
   MOE_ASSIGN_OR_RETURN(const Form* const form, FormOf(json));
   if (form->field == "text") return ParseText(json, form->field);
@@ -451,4 +456,4 @@ absl::StatusOr<Record> ParseRecord(absl::string_view row, int64_t vocab_size,
   return ParseConversation(form->field, json[std::string(form->field)]);
 }
 
-}  // namespace moe
+}  // namespace moe::text

@@ -39,7 +39,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-namespace moe {
+namespace moe::text {
 
 enum class Role { kSystem, kUser, kAssistant, kTool };
 
@@ -91,6 +91,6 @@ bool IsEmpty(const Record& record);
 absl::StatusOr<Record> ParseRecord(absl::string_view row, int64_t vocab_size,
                                    absl::string_view text_column = "");
 
-}  // namespace moe
+}  // namespace moe::text
 
 #endif  // MOE_TEXT_DATASET_RECORD_H_

@@ -9,11 +9,11 @@
 #include "gtest/gtest.h"
 #include "moe/base/testing/status_matchers.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::StatusIs;
 using ::testing::HasSubstr;
 
 constexpr int64_t kVocabSize = 100;
@@ -262,4 +262,4 @@ TEST(RecordTest, NestingIsBounded) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::text

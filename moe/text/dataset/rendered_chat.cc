@@ -19,7 +19,7 @@
 #include "moe/text/jinja/template.h"
 #include "moe/text/jinja/value.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
 using jinja::Value;
@@ -33,7 +33,8 @@ absl::StatusOr<Value> MessageOf(const Turn& turn) {
   }
   message.emplace_back(
       "content", turn.text.empty() ? Value(Value::None{}) : Value(turn.text));
-  MOE_ASSIGN_OR_RETURN(const Json calls, ParseJson(turn.tool_calls));
+  MOE_ASSIGN_OR_RETURN(const base::Json calls,
+                       base::ParseJson(turn.tool_calls));
   MOE_ASSIGN_OR_RETURN(Value value, Value::FromJson(calls));
   message.emplace_back("tool_calls", std::move(value));
   return Value::FromDict(std::move(message));
@@ -213,4 +214,4 @@ absl::StatusOr<RenderedChat> ChatRenderer::Render(
   return chat;
 }
 
-}  // namespace moe
+}  // namespace moe::text

@@ -25,7 +25,7 @@
 #include "moe/text/jinja/template.h"
 #include "moe/text/jinja/value.h"
 
-namespace moe {
+namespace moe::text {
 
 struct RenderedChat {
   std::string text;
@@ -62,6 +62,6 @@ class ChatRenderer {
   jinja::Value::Dict variables_;  // All but the messages.
 };
 
-}  // namespace moe
+}  // namespace moe::text
 
 #endif  // MOE_TEXT_DATASET_RENDERED_CHAT_H_

@@ -11,10 +11,10 @@
 #include "moe/base/testing/status_matchers.h"
 #include "moe/text/dataset/record.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::StatusIs;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Pair;
@@ -152,4 +152,4 @@ TEST(RenderedChatTest, SaysWhatTheTemplateSays) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::text

@@ -24,7 +24,7 @@
 #include "moe/text/dataset/compressed_file.h"
 #include "moe/text/dataset/dataset_options.pb.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
 enum class RowFormat { kJsonLines, kJsonArray, kCsv, kTsv, kText };
@@ -218,7 +218,7 @@ class TableReader : public RowReader {
       return absl::InvalidArgumentError(
           "the table: expected a line with the columns' names, found none");
     }
-    MOE_RETURN_IF_ERROR(Annotate(header->status, "the table's header"));
+    MOE_RETURN_IF_ERROR(base::Annotate(header->status, "the table's header"));
     MOE_RETURN_IF_ERROR(reader->ChooseColumn(header->fields, text_column));
     return std::unique_ptr<RowReader>(std::move(reader));
   }
@@ -479,7 +479,7 @@ absl::Status CheckFormat(absl::string_view name, absl::string_view start) {
 
 bool StartsWithJsonObject(absl::string_view text) {
   const absl::string_view line = text.substr(0, text.find('\n'));
-  return absl::StartsWith(text, "{") && ParseJsonObject(line).ok();
+  return absl::StartsWith(text, "{") && base::ParseJsonObject(line).ok();
 }
 
 RowFormat FormatOf(absl::string_view name, absl::string_view start) {
@@ -527,16 +527,16 @@ absl::StatusOr<std::unique_ptr<RowReader>> OpenAs(
 absl::StatusOr<std::unique_ptr<RowReader>> RowReader::Open(
     const std::string& path, const TokenizeOptions& options,
     size_t max_row_bytes) {
-  std::string name = absl::AsciiStrToLower(SplitPath(path).name);
+  std::string name = absl::AsciiStrToLower(base::SplitPath(path).name);
   absl::string_view plain = name;
   if (!absl::ConsumeSuffix(&plain, ".gz")) absl::ConsumeSuffix(&plain, ".zst");
   MOE_ASSIGN_OR_RETURN(const std::string start, ReadStart(path));
-  MOE_RETURN_IF_ERROR(Annotate(CheckFormat(plain, start), path));
+  MOE_RETURN_IF_ERROR(base::Annotate(CheckFormat(plain, start), path));
   absl::StatusOr<std::unique_ptr<RowReader>> reader =
       OpenAs(FormatOf(plain, start), path, options, max_row_bytes);
   const bool names_path = absl::StrContains(reader.status().message(), path);
   if (reader.ok() || names_path) return reader;
-  return Annotate(reader.status(), path);
+  return base::Annotate(reader.status(), path);
 }
 
 absl::Status RowTooLong(absl::string_view what, size_t max_row_bytes) {
@@ -545,4 +545,4 @@ absl::Status RowTooLong(absl::string_view what, size_t max_row_bytes) {
                    " bytes, found more"));
 }
 
-}  // namespace moe
+}  // namespace moe::text

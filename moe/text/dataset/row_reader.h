@@ -28,7 +28,7 @@
 #include "moe/text/dataset/compressed_file.h"
 #include "moe/text/dataset/dataset_options.pb.h"
 
-namespace moe {
+namespace moe::text {
 
 struct Row {
   std::string text;
@@ -64,6 +64,6 @@ class RowReader {
 // ResourceExhausted: a "line", "element", ... has more than `max_row_bytes`.
 absl::Status RowTooLong(absl::string_view what, size_t max_row_bytes);
 
-}  // namespace moe
+}  // namespace moe::text
 
 #endif  // MOE_TEXT_DATASET_ROW_READER_H_

@@ -17,7 +17,7 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   constexpr size_t kMaxRowBytes = 200;
-  static const auto& directory = *new moe::testing::TempDirectory();
+  static const auto& directory = *new moe::base::testing::TempDirectory();
   const absl::string_view bytes(reinterpret_cast<const char*>(data), size);
   for (const char* name : {"a.json", "a.csv", "a.tsv", "a.txt", "a"}) {
     const std::string path = directory.Write(name, bytes);
@@ -25,12 +25,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
          {moe::TokenizeOptions::WHOLE_FILE, moe::TokenizeOptions::BLANK_LINE}) {
       moe::TokenizeOptions options;
       options.set_split_documents(split);
-      const absl::StatusOr<std::unique_ptr<moe::RowReader>> reader =
-          moe::RowReader::Open(path, options, kMaxRowBytes);
+      const absl::StatusOr<std::unique_ptr<moe::text::RowReader>> reader =
+          moe::text::RowReader::Open(path, options, kMaxRowBytes);
       if (!reader.ok()) continue;
       int64_t line = 0;
       while (true) {
-        const absl::StatusOr<std::optional<moe::Row>> row = (*reader)->Next();
+        const absl::StatusOr<std::optional<moe::text::Row>> row =
+            (*reader)->Next();
         if (!row.ok() || !row->has_value()) break;
         MOE_CHECK((*row)->text.size() <= kMaxRowBytes);
         MOE_CHECK((*row)->line >= line);

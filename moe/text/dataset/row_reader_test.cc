@@ -11,13 +11,13 @@
 #include "moe/text/dataset/testing/compress.h"
 #include "moe/text/dataset/testing/read_rows.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
-using ::moe::testing::GzipOf;
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::ReadRowsTest;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::StatusIs;
+using ::moe::text::testing::GzipOf;
+using ::moe::text::testing::ReadRowsTest;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -187,4 +187,4 @@ TEST_F(TableReaderTest, WhatIsWrongWithATable) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::text

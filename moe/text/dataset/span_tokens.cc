@@ -16,7 +16,7 @@
 #include "moe/text/jinja/python_string.h"
 #include "moe/text/tokenizer/tokenizer.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
 // The token ranges, if the parts of the text have the tokens of the whole.
@@ -174,4 +174,4 @@ absl::StatusOr<size_t> EndOfTurn(const Tokenizer& tokenizer,
   return is_special && absl::StartsWith(next, shown) ? end + shown.size() : end;
 }
 
-}  // namespace moe
+}  // namespace moe::text

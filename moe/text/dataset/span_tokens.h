@@ -13,7 +13,7 @@
 #include "absl/types/span.h"
 #include "moe/text/tokenizer/tokenizer.h"
 
-namespace moe {
+namespace moe::text {
 
 // [begin, end) of bytes, or of tokens.
 using Span = std::pair<size_t, size_t>;
@@ -43,6 +43,6 @@ absl::StatusOr<size_t> EndOfTurn(const Tokenizer& tokenizer,
                                  absl::string_view text, size_t end,
                                  absl::string_view eos_token);
 
-}  // namespace moe
+}  // namespace moe::text
 
 #endif  // MOE_TEXT_DATASET_SPAN_TOKENS_H_

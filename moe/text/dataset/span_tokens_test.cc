@@ -15,10 +15,10 @@
 #include "moe/base/testing/status_matchers.h"
 #include "moe/text/tokenizer/tokenizer.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
-using ::moe::testing::IsOkAndHolds;
+using ::moe::base::testing::IsOkAndHolds;
 
 // The text of a span's tokens.
 std::string TextOf(const Tokenizer& tokenizer, const SpanTokens& encoded,
@@ -110,4 +110,4 @@ TEST(EndOfTurnTest, IsASpecialTokenDirectlyBehind) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::text

@@ -10,10 +10,10 @@
 #include "moe/text/dataset/testing/run_dataset.h"
 #include "moe/text/tokenizer/tokenizer.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
-using ::moe::testing::RunLoadDataset;
+using ::moe::text::testing::RunLoadDataset;
 
 TEST(StoriesTest, BatchesAreThoseOfAnIndependentComputation) {
   MOE_ASSERT_OK_AND_ASSIGN(const std::unique_ptr<Tokenizer> tokenizer,
@@ -41,4 +41,4 @@ TEST(StoriesTest, BatchesAreThoseOfAnIndependentComputation) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::text

@@ -26,7 +26,7 @@
 #include "moe/text/dataset/token_sequences.h"
 #include "moe/text/dataset/tokenize_dataset.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
 static_assert(std::endian::native == std::endian::little,
@@ -47,7 +47,7 @@ absl::string_view BytesOf(absl::Span<const T> values) {
 }
 
 std::string TokensDigest(const TokenSequences& sequences) {
-  Sha256 digest;
+  base::Sha256 digest;
   digest.Update(BytesOf(sequences.input_ids()));
   digest.Update(BytesOf(sequences.labels()));
   digest.Update(BytesOf(sequences.offsets()));
@@ -82,43 +82,44 @@ std::vector<NumberField> NumberFields(TokenArtifactInfo& info,
 }
 
 std::string FormatSources(const std::vector<DatasetSource>& sources) {
-  Json list = Json::array();
+  base::Json list = base::Json::array();
   for (const DatasetSource& source : sources) {
     list.push_back({{"name", source.name},
                     {"size_bytes", source.size_bytes},
                     {"sha256", source.digest}});
   }
-  return list.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return list.dump(-1, ' ', false, base::Json::error_handler_t::replace);
 }
 
 absl::StatusOr<std::vector<DatasetSource>> ParseSources(
     absl::string_view text) {
-  MOE_ASSIGN_OR_RETURN(const Json list, ParseJson(text));
+  MOE_ASSIGN_OR_RETURN(const base::Json list, base::ParseJson(text));
   if (!list.is_array()) {
     return absl::InvalidArgumentError(
         absl::StrCat("expected an array, found a JSON ", list.type_name()));
   }
   std::vector<DatasetSource> sources;
-  for (const Json& json : list) {
+  for (const base::Json& json : list) {
     if (!json.is_object()) {
       return absl::InvalidArgumentError(absl::StrCat(
           "expected an array of objects, found a JSON ", json.type_name()));
     }
     DatasetSource source;
-    MOE_ASSIGN_OR_RETURN(source.name, Get<std::string>(json, "name"));
-    MOE_ASSIGN_OR_RETURN(const int64_t size, Get<int64_t>(json, "size_bytes"));
+    MOE_ASSIGN_OR_RETURN(source.name, base::Get<std::string>(json, "name"));
+    MOE_ASSIGN_OR_RETURN(const int64_t size,
+                         base::Get<int64_t>(json, "size_bytes"));
     source.size_bytes = static_cast<uint64_t>(size);
-    MOE_ASSIGN_OR_RETURN(source.digest, Get<std::string>(json, "sha256"));
+    MOE_ASSIGN_OR_RETURN(source.digest, base::Get<std::string>(json, "sha256"));
     sources.push_back(std::move(source));
   }
   return sources;
 }
 
-SafetensorsMetadata ToMetadata(const TokenArtifact& artifact) {
+checkpoint::SafetensorsMetadata ToMetadata(const TokenArtifact& artifact) {
   TokenArtifactInfo info = artifact.info;
   DatasetReport report = artifact.dataset.report;
   CountTokens(artifact.dataset.sequences, report);
-  SafetensorsMetadata metadata = {
+  checkpoint::SafetensorsMetadata metadata = {
       {"artifact", kTokenArtifactName},
       {"format_version", std::string(kFormatVersion)},
       {"tool_version", info.tool_version},
@@ -140,8 +141,8 @@ SafetensorsMetadata ToMetadata(const TokenArtifact& artifact) {
   return metadata;
 }
 
-absl::StatusOr<std::string> Field(const SafetensorsMetadata& metadata,
-                                  const std::string& name) {
+absl::StatusOr<std::string> Field(
+    const checkpoint::SafetensorsMetadata& metadata, const std::string& name) {
   const auto found = metadata.find(name);
   if (found != metadata.end()) return found->second;
   return absl::InvalidArgumentError(
@@ -154,7 +155,7 @@ absl::Status WrongField(absl::string_view name, absl::string_view value,
       "metadata: ", name, ": expected ", expected, ", found \"", value, "\""));
 }
 
-absl::Status CheckKind(const SafetensorsMetadata& metadata) {
+absl::Status CheckKind(const checkpoint::SafetensorsMetadata& metadata) {
   const auto kind = metadata.find("artifact");
   if (kind == metadata.end() || kind->second != kTokenArtifactName) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -172,7 +173,7 @@ absl::Status CheckKind(const SafetensorsMetadata& metadata) {
                    version, "\"; tokenize the dataset again"));
 }
 
-absl::Status ReadFields(const SafetensorsMetadata& metadata,
+absl::Status ReadFields(const checkpoint::SafetensorsMetadata& metadata,
                         TokenArtifact& artifact) {
   TokenArtifactInfo& info = artifact.info;
   MOE_ASSIGN_OR_RETURN(info.tool_version, Field(metadata, "tool_version"));
@@ -207,24 +208,27 @@ absl::Status ReadFields(const SafetensorsMetadata& metadata,
   }
   MOE_ASSIGN_OR_RETURN(const std::string sources, Field(metadata, "sources"));
   absl::StatusOr<std::vector<DatasetSource>> parsed = ParseSources(sources);
-  if (!parsed.ok()) return Annotate(parsed.status(), "metadata: sources");
+  if (!parsed.ok()) return base::Annotate(parsed.status(), "metadata: sources");
   artifact.dataset.sources = *std::move(parsed);
   return absl::OkStatus();
 }
 
 // A vector of that type, read from the file.
 template <typename T>
-absl::StatusOr<std::vector<T>> ReadVector(const SafetensorsFile& file,
-                                          const char* name, Dtype dtype) {
-  const SafetensorsTensor* const tensor = file.Find(name);
+absl::StatusOr<std::vector<T>> ReadVector(
+    const checkpoint::SafetensorsFile& file, const char* name,
+    checkpoint::Dtype dtype) {
+  const checkpoint::SafetensorsTensor* const tensor = file.Find(name);
   if (tensor == nullptr) {
     return absl::InvalidArgumentError(
         absl::StrCat(name, ": expected the tensor, found none"));
   }
   if (tensor->spec.dtype != dtype || tensor->spec.shape.size() != 1) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        name, ": expected ", DtypeName(dtype), " with one dimension, found ",
-        DtypeName(tensor->spec.dtype), " ", FormatShape(tensor->spec.shape)));
+    return absl::InvalidArgumentError(
+        absl::StrCat(name, ": expected ", checkpoint::DtypeName(dtype),
+                     " with one dimension, found ",
+                     checkpoint::DtypeName(tensor->spec.dtype), " ",
+                     checkpoint::FormatShape(tensor->spec.shape)));
   }
   std::vector<T> values(static_cast<size_t>(tensor->spec.shape[0]));
   MOE_RETURN_IF_ERROR(
@@ -234,14 +238,17 @@ absl::StatusOr<std::vector<T>> ReadVector(const SafetensorsFile& file,
   return values;
 }
 
-absl::StatusOr<TokenSequences> ReadSequences(const SafetensorsFile& file,
-                                             int64_t vocab_size) {
-  MOE_ASSIGN_OR_RETURN(std::vector<int32_t> input_ids,
-                       ReadVector<int32_t>(file, kInputIds, Dtype::kI32));
-  MOE_ASSIGN_OR_RETURN(std::vector<int32_t> labels,
-                       ReadVector<int32_t>(file, kLabels, Dtype::kI32));
-  MOE_ASSIGN_OR_RETURN(std::vector<int64_t> offsets,
-                       ReadVector<int64_t>(file, kOffsets, Dtype::kI64));
+absl::StatusOr<TokenSequences> ReadSequences(
+    const checkpoint::SafetensorsFile& file, int64_t vocab_size) {
+  MOE_ASSIGN_OR_RETURN(
+      std::vector<int32_t> input_ids,
+      ReadVector<int32_t>(file, kInputIds, checkpoint::Dtype::kI32));
+  MOE_ASSIGN_OR_RETURN(
+      std::vector<int32_t> labels,
+      ReadVector<int32_t>(file, kLabels, checkpoint::Dtype::kI32));
+  MOE_ASSIGN_OR_RETURN(
+      std::vector<int64_t> offsets,
+      ReadVector<int64_t>(file, kOffsets, checkpoint::Dtype::kI64));
   if (file.tensors().size() > 3) {
     return absl::InvalidArgumentError(
         absl::StrCat("expected the tensors ", kInputIds, ", ", kLabels, " and ",
@@ -252,7 +259,7 @@ absl::StatusOr<TokenSequences> ReadSequences(const SafetensorsFile& file,
 }
 
 // Checks the tokens against the metadata.
-absl::Status CheckTokens(const SafetensorsMetadata& metadata,
+absl::Status CheckTokens(const checkpoint::SafetensorsMetadata& metadata,
                          const TokenArtifact& artifact) {
   MOE_ASSIGN_OR_RETURN(const std::string want,
                        Field(metadata, "tokens_digest"));
@@ -274,7 +281,8 @@ absl::Status CheckTokens(const SafetensorsMetadata& metadata,
   return absl::OkStatus();
 }
 
-absl::StatusOr<TokenArtifact> FromFile(const SafetensorsFile& file) {
+absl::StatusOr<TokenArtifact> FromFile(
+    const checkpoint::SafetensorsFile& file) {
   MOE_RETURN_IF_ERROR(CheckKind(file.metadata()));
   TokenArtifact artifact;
   MOE_RETURN_IF_ERROR(ReadFields(file.metadata(), artifact));
@@ -290,16 +298,19 @@ absl::StatusOr<TokenArtifact> FromFile(const SafetensorsFile& file) {
 absl::Status WriteTokenArtifact(const TokenArtifact& artifact,
                                 absl::string_view path, bool overwrite) {
   const TokenSequences& sequences = artifact.dataset.sequences;
-  const std::vector<TensorSpec> specs = InReferenceOrder(
-      {{kInputIds, Dtype::kI32, {sequences.num_tokens()}},
-       {kLabels, Dtype::kI32, {sequences.num_tokens()}},
-       {kOffsets, Dtype::kI64, {sequences.num_sequences() + 1}}});
-  return WriteFileAtomically(
-      path, overwrite, [&](WritableFile& file) -> absl::Status {
-        MOE_ASSIGN_OR_RETURN(
-            SafetensorsWriter writer,
-            SafetensorsWriter::Create(file, specs, ToMetadata(artifact)));
-        for (const TensorSpec& spec : specs) {
+  const std::vector<checkpoint::TensorSpec> specs =
+      checkpoint::InReferenceOrder(
+          {{kInputIds, checkpoint::Dtype::kI32, {sequences.num_tokens()}},
+           {kLabels, checkpoint::Dtype::kI32, {sequences.num_tokens()}},
+           {kOffsets,
+            checkpoint::Dtype::kI64,
+            {sequences.num_sequences() + 1}}});
+  return base::WriteFileAtomically(
+      path, overwrite, [&](base::WritableFile& file) -> absl::Status {
+        MOE_ASSIGN_OR_RETURN(checkpoint::SafetensorsWriter writer,
+                             checkpoint::SafetensorsWriter::Create(
+                                 file, specs, ToMetadata(artifact)));
+        for (const checkpoint::TensorSpec& spec : specs) {
           MOE_RETURN_IF_ERROR(writer.Append(
               spec.name == kOffsets  ? BytesOf(sequences.offsets())
               : spec.name == kLabels ? BytesOf(sequences.labels())
@@ -310,11 +321,12 @@ absl::Status WriteTokenArtifact(const TokenArtifact& artifact,
 }
 
 absl::StatusOr<TokenArtifact> ReadTokenArtifact(absl::string_view path) {
-  MOE_ASSIGN_OR_RETURN(const SafetensorsFile file, SafetensorsFile::Open(path));
+  MOE_ASSIGN_OR_RETURN(const checkpoint::SafetensorsFile file,
+                       checkpoint::SafetensorsFile::Open(path));
   absl::StatusOr<TokenArtifact> artifact = FromFile(file);
   if (artifact.ok()) return artifact;
-  return Annotate(artifact.status(),
-                  absl::StrCat(path, ": as ", kTokenArtifactName));
+  return base::Annotate(artifact.status(),
+                        absl::StrCat(path, ": as ", kTokenArtifactName));
 }
 
-}  // namespace moe
+}  // namespace moe::text

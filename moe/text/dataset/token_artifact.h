@@ -36,7 +36,7 @@
 #include "moe/text/dataset/token_sequences.h"
 #include "moe/text/dataset/tokenize_dataset.h"
 
-namespace moe {
+namespace moe::text {
 
 inline constexpr char kTokenArtifactName[] = "tokens";
 
@@ -70,6 +70,6 @@ absl::Status WriteTokenArtifact(const TokenArtifact& artifact,
 // version; DataLoss if the tokens are not those that were written.
 absl::StatusOr<TokenArtifact> ReadTokenArtifact(absl::string_view path);
 
-}  // namespace moe
+}  // namespace moe::text
 
 #endif  // MOE_TEXT_DATASET_TOKEN_ARTIFACT_H_

@@ -20,11 +20,11 @@
 #include "moe/checkpoint/tensor.h"
 #include "moe/text/dataset/dataset_options.pb.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -70,14 +70,17 @@ TEST(TokenArtifactTest, HasTheStatedForm) {
   const TempDirectory directory;
   const std::string path = directory.Path("t.safetensors");
   MOE_ASSERT_OK(WriteTokenArtifact(Example(), path, false));
-  MOE_ASSERT_OK_AND_ASSIGN(const SafetensorsFile file,
-                           SafetensorsFile::Open(path));
+  MOE_ASSERT_OK_AND_ASSIGN(const checkpoint::SafetensorsFile file,
+                           checkpoint::SafetensorsFile::Open(path));
   ASSERT_EQ(file.tensors().size(), 3);
-  EXPECT_EQ(file.tensors()[0].spec, (TensorSpec{"offsets", Dtype::kI64, {3}}));
-  EXPECT_EQ(file.tensors()[1].spec,
-            (TensorSpec{"input_ids", Dtype::kI32, {4}}));
-  EXPECT_EQ(file.tensors()[2].spec, (TensorSpec{"labels", Dtype::kI32, {4}}));
-  const SafetensorsMetadata& metadata = file.metadata();
+  EXPECT_EQ(file.tensors()[0].spec,
+            (checkpoint::TensorSpec{"offsets", checkpoint::Dtype::kI64, {3}}));
+  EXPECT_EQ(
+      file.tensors()[1].spec,
+      (checkpoint::TensorSpec{"input_ids", checkpoint::Dtype::kI32, {4}}));
+  EXPECT_EQ(file.tensors()[2].spec,
+            (checkpoint::TensorSpec{"labels", checkpoint::Dtype::kI32, {4}}));
+  const checkpoint::SafetensorsMetadata& metadata = file.metadata();
   EXPECT_EQ(metadata.at("artifact"), "tokens");
   EXPECT_EQ(metadata.at("format_version"), "1");
   EXPECT_EQ(metadata.at("step"), "tokenize");
@@ -94,16 +97,16 @@ TEST(TokenArtifactTest, BytesAreAFunctionOfTheTokens) {
   MOE_ASSERT_OK(WriteTokenArtifact(Example(), directory.Path("a"), false));
   MOE_ASSERT_OK(WriteTokenArtifact(Example(), directory.Path("b"), false));
   MOE_ASSERT_OK_AND_ASSIGN(const std::string a,
-                           ReadFile(directory.Path("a"), 1 << 20));
+                           base::ReadFile(directory.Path("a"), 1 << 20));
   MOE_ASSERT_OK_AND_ASSIGN(const std::string b,
-                           ReadFile(directory.Path("b"), 1 << 20));
+                           base::ReadFile(directory.Path("b"), 1 << 20));
   EXPECT_EQ(a, b);
   // Read and written again, it is the same.
   MOE_ASSERT_OK_AND_ASSIGN(const TokenArtifact read,
                            ReadTokenArtifact(directory.Path("a")));
   MOE_ASSERT_OK(WriteTokenArtifact(read, directory.Path("c"), false));
   MOE_ASSERT_OK_AND_ASSIGN(const std::string c,
-                           ReadFile(directory.Path("c"), 1 << 20));
+                           base::ReadFile(directory.Path("c"), 1 << 20));
   EXPECT_EQ(a, c);
 }
 
@@ -119,24 +122,28 @@ TEST(TokenArtifactTest, ReplacesOnRequestOnly) {
 // Writes the example with a change, which its own digest does not know of.
 class BadArtifactTest : public ::testing::Test {
  protected:
-  using Change = std::function<void(HostTensors&, SafetensorsMetadata&)>;
+  using Change = std::function<void(checkpoint::HostTensors&,
+                                    checkpoint::SafetensorsMetadata&)>;
 
   absl::Status Read(const Change& change) const {
     const std::string path = directory_.Path("t");
     MOE_EXPECT_OK(WriteTokenArtifact(Example(), path, true));
-    const SafetensorsMetadata original =
-        SafetensorsFile::Open(path).value().metadata();
-    SafetensorsMetadata metadata = original;
-    HostTensors tensors = ReadSafetensorsFile(path).value();
+    const checkpoint::SafetensorsMetadata original =
+        checkpoint::SafetensorsFile::Open(path).value().metadata();
+    checkpoint::SafetensorsMetadata metadata = original;
+    checkpoint::HostTensors tensors =
+        checkpoint::ReadSafetensorsFile(path).value();
     change(tensors, metadata);
-    MOE_EXPECT_OK(WriteSafetensorsFile(path, tensors, metadata, true));
+    MOE_EXPECT_OK(
+        checkpoint::WriteSafetensorsFile(path, tensors, metadata, true));
     return ReadTokenArtifact(path).status();
   }
 
   // With this value in a field of the metadata.
   absl::Status ReadWith(const std::string& field,
                         const std::string& value) const {
-    return Read([&](HostTensors&, SafetensorsMetadata& metadata) {
+    return Read([&](checkpoint::HostTensors&,
+                    checkpoint::SafetensorsMetadata& metadata) {
       metadata[field] = value;
     });
   }
@@ -145,7 +152,8 @@ class BadArtifactTest : public ::testing::Test {
   template <typename T>
   absl::Status ReadWith(const std::string& tensor, size_t index,
                         T value) const {
-    return Read([&](HostTensors& tensors, SafetensorsMetadata&) {
+    return Read([&](checkpoint::HostTensors& tensors,
+                    checkpoint::SafetensorsMetadata&) {
       tensors[tensor].bytes.replace(index * sizeof(T), sizeof(T),
                                     reinterpret_cast<const char*>(&value),
                                     sizeof(T));
@@ -162,9 +170,8 @@ TEST_F(BadArtifactTest, EveryFieldIsChecked) {
                AllOf(StartsWith(directory_.Path("t") + ": as tokens: "),
                      HasSubstr("found the artifact \"gate_weights\""))));
   EXPECT_THAT(
-      Read([](HostTensors&, SafetensorsMetadata& metadata) {
-        metadata.clear();
-      }),
+      Read([](checkpoint::HostTensors&,
+              checkpoint::SafetensorsMetadata& metadata) { metadata.clear(); }),
       StatusIs(kInvalid, HasSubstr("found a file that names no artifact")));
   EXPECT_THAT(
       ReadWith("format_version", "2"),
@@ -205,12 +212,13 @@ TEST_F(BadArtifactTest, EveryFieldIsChecked) {
 TEST_F(BadArtifactTest, MissingFieldsAreNamed) {
   const std::string path = directory_.Path("whole");
   MOE_ASSERT_OK(WriteTokenArtifact(Example(), path, false));
-  const SafetensorsMetadata metadata =
-      SafetensorsFile::Open(path).value().metadata();
+  const checkpoint::SafetensorsMetadata metadata =
+      checkpoint::SafetensorsFile::Open(path).value().metadata();
   for (const auto& [name, value] : metadata) {
     // Without the first it is another file; nothing depends on the second.
     if (name == "artifact" || name == "step") continue;
-    EXPECT_THAT(Read([&](HostTensors&, SafetensorsMetadata& changed) {
+    EXPECT_THAT(Read([&](checkpoint::HostTensors&,
+                         checkpoint::SafetensorsMetadata& changed) {
                   changed.erase(name);
                 }),
                 StatusIs(kInvalid, HasSubstr("expected the field \"" + name +
@@ -219,28 +227,29 @@ TEST_F(BadArtifactTest, MissingFieldsAreNamed) {
 }
 
 TEST_F(BadArtifactTest, EveryTensorIsChecked) {
-  const HostTensor other = {Dtype::kI32, {1}, std::string(4, '\0')};
+  const checkpoint::HostTensor other = {
+      checkpoint::Dtype::kI32, {1}, std::string(4, '\0')};
   EXPECT_THAT(
-      Read([&](HostTensors& tensors, SafetensorsMetadata&) {
-        tensors["other"] = other;
-      }),
+      Read([&](checkpoint::HostTensors& tensors,
+               checkpoint::SafetensorsMetadata&) { tensors["other"] = other; }),
       StatusIs(kInvalid, HasSubstr("expected the tensors input_ids, labels and "
                                    "offsets, found 4 tensors")));
   for (const std::string name : {"input_ids", "labels", "offsets"}) {
     EXPECT_THAT(
-        Read([&](HostTensors& tensors, SafetensorsMetadata&) {
-          tensors.erase(name);
-        }),
+        Read([&](checkpoint::HostTensors& tensors,
+                 checkpoint::SafetensorsMetadata&) { tensors.erase(name); }),
         StatusIs(kInvalid,
                  HasSubstr(name + ": expected the tensor, found none")));
     EXPECT_THAT(
-        Read([&](HostTensors& tensors, SafetensorsMetadata&) {
-          tensors[name].dtype = Dtype::kF32;
+        Read([&](checkpoint::HostTensors& tensors,
+                 checkpoint::SafetensorsMetadata&) {
+          tensors[name].dtype = checkpoint::Dtype::kF32;
           tensors[name].bytes.resize(
               static_cast<size_t>(4 * tensors[name].shape[0]));
         }),
         StatusIs(kInvalid, HasSubstr(" with one dimension, found F32")));
-    EXPECT_THAT(Read([&](HostTensors& tensors, SafetensorsMetadata&) {
+    EXPECT_THAT(Read([&](checkpoint::HostTensors& tensors,
+                         checkpoint::SafetensorsMetadata&) {
                   tensors[name].shape.push_back(1);
                 }),
                 StatusIs(kInvalid, HasSubstr("with one dimension")));
@@ -270,7 +279,8 @@ TEST_F(BadArtifactTest, EveryValueIsChecked) {
 TEST_F(BadArtifactTest, TruncatedFilesAreFound) {
   const std::string path = directory_.Path("t");
   MOE_ASSERT_OK(WriteTokenArtifact(Example(), path, false));
-  MOE_ASSERT_OK_AND_ASSIGN(const std::string bytes, ReadFile(path, 1 << 20));
+  MOE_ASSERT_OK_AND_ASSIGN(const std::string bytes,
+                           base::ReadFile(path, 1 << 20));
   EXPECT_THAT(
       ReadTokenArtifact(
           directory_.Write("u", bytes.substr(0, bytes.size() - 1)))
@@ -279,4 +289,4 @@ TEST_F(BadArtifactTest, TruncatedFilesAreFound) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::text

@@ -20,19 +20,19 @@
 #include "moe/text/dataset/dataset_options.pb.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
 static_assert(std::endian::native == std::endian::little,
               "digests are over little-endian integers, and so is this code");
 
 template <typename T>
-void Update(absl::Span<const T> values, Sha256& digest) {
+void Update(absl::Span<const T> values, base::Sha256& digest) {
   digest.Update(absl::string_view(reinterpret_cast<const char*>(values.data()),
                                   values.size() * sizeof(T)));
 }
 
-void Update(int64_t value, Sha256& digest) {
+void Update(int64_t value, base::Sha256& digest) {
   Update(absl::Span<const int64_t>(&value, 1), digest);
 }
 
@@ -56,7 +56,7 @@ TokenBatches::Batch TokenBatches::batch(int64_t b) const {
 }
 
 std::string TokenBatches::Digest() const {
-  Sha256 digest;
+  base::Sha256 digest;
   Update(num_batches(), digest);
   for (int64_t b = 0; b < num_batches(); ++b) {
     const auto [begin, end] = batch(b);
@@ -75,9 +75,9 @@ std::vector<int64_t> DrawSequences(int64_t num_sequences,
   std::vector<int64_t> order(static_cast<size_t>(num_sequences));
   std::iota(order.begin(), order.end(), 0);
   if (!options.no_shuffle()) {
-    RandomStream stream(static_cast<uint64_t>(options.seed()),
-                        "dataset/shuffle");
-    Shuffle(stream, absl::MakeSpan(order));
+    base::RandomStream stream(static_cast<uint64_t>(options.seed()),
+                              "dataset/shuffle");
+    base::Shuffle(stream, absl::MakeSpan(order));
   }
   order.resize(
       static_cast<size_t>(std::min(num_sequences, MaxSequences(options))));
@@ -86,7 +86,7 @@ std::vector<int64_t> DrawSequences(int64_t num_sequences,
 
 absl::StatusOr<TokenBatches> MakeBatches(TokenSequences sequences,
                                          const BatchOptions& options) {
-  MOE_RETURN_IF_ERROR(CheckOptions(options));
+  MOE_RETURN_IF_ERROR(base::CheckOptions(options));
   if (options.no_shuffle() &&
       sequences.num_sequences() <= MaxSequences(options)) {
     return TokenBatches(std::move(sequences), options.batch_size());
@@ -98,4 +98,4 @@ absl::StatusOr<TokenBatches> MakeBatches(TokenSequences sequences,
   return TokenBatches(std::move(drawn), options.batch_size());
 }
 
-}  // namespace moe
+}  // namespace moe::text

@@ -16,7 +16,7 @@
 #include "moe/text/dataset/dataset_options.pb.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::text {
 
 class TokenBatches {
  public:
@@ -74,6 +74,6 @@ std::vector<int64_t> DrawSequences(int64_t num_sequences,
 absl::StatusOr<TokenBatches> MakeBatches(TokenSequences sequences,
                                          const BatchOptions& options);
 
-}  // namespace moe
+}  // namespace moe::text
 
 #endif  // MOE_TEXT_DATASET_TOKEN_BATCHES_H_

@@ -14,10 +14,10 @@
 #include "moe/text/dataset/dataset_options.pb.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::StatusIs;
 using ::testing::ElementsAre;
 
 TokenSequences Example() {
@@ -145,4 +145,4 @@ TEST(MakeBatchesTest, RefusesInvalidOptions) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::text

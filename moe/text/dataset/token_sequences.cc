@@ -15,14 +15,14 @@
 #include "moe/base/status_macros.h"
 #include "moe/text/dataset/record.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
 absl::Status CheckIds(absl::string_view name, absl::Span<const int32_t> ids,
                       int64_t vocab_size, bool allow_ignored) {
   for (size_t i = 0; i < ids.size(); ++i) {
     if (ids[i] >= 0 && ids[i] < vocab_size) continue;
-    if (allow_ignored && ids[i] == kIgnoredLabel) continue;
+    if (allow_ignored && ids[i] == base::kIgnoredLabel) continue;
     return absl::InvalidArgumentError(absl::StrCat(
         name, "[", i, "]: expected a token id from 0 to ", vocab_size - 1,
         allow_ignored ? ", or -100" : "", ", found ", ids[i]));
@@ -99,7 +99,7 @@ absl::Span<const int32_t> TokenSequences::labels(int64_t i) const {
 int64_t NumPredictedTokens(absl::Span<const int32_t> labels) {
   if (labels.empty()) return 0;
   return static_cast<int64_t>(labels.size()) - 1 -
-         std::count(labels.begin() + 1, labels.end(), kIgnoredLabel);
+         std::count(labels.begin() + 1, labels.end(), base::kIgnoredLabel);
 }
 
-}  // namespace moe
+}  // namespace moe::text

@@ -15,7 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 
-namespace moe {
+namespace moe::text {
 
 class TokenSequences {
  public:
@@ -65,6 +65,6 @@ class TokenSequences {
 // token but the first of a sequence, of those whose label is not ignored.
 int64_t NumPredictedTokens(absl::Span<const int32_t> labels);
 
-}  // namespace moe
+}  // namespace moe::text
 
 #endif  // MOE_TEXT_DATASET_TOKEN_SEQUENCES_H_

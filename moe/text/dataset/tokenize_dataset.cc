@@ -32,7 +32,7 @@
 #include "moe/text/dataset/token_sequences.h"
 #include "moe/text/tokenizer/unicode.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
 // What is read before the threads set to work: enough to keep them busy.
@@ -106,7 +106,7 @@ absl::Status CheckHoldsLines(const std::string& path) {
 class DatasetTokenizer {
  public:
   DatasetTokenizer(const TokenizeRequest& request, const RecordEncoder& encoder,
-                   ThreadPool& pool, Progress& progress)
+                   base::ThreadPool& pool, base::Progress& progress)
       : request_(request),
         encoder_(encoder),
         pool_(pool),
@@ -128,7 +128,7 @@ class DatasetTokenizer {
     std::optional<std::string> digest = file.HexDigest();
     if (digest.has_value()) {
       result_.sources.push_back(
-          {SplitPath(path).name, file.size_bytes(), *std::move(digest)});
+          {base::SplitPath(path).name, file.size_bytes(), *std::move(digest)});
     }
     return absl::OkStatus();
   }
@@ -184,10 +184,10 @@ class DatasetTokenizer {
       }
       const absl::Status status = CutMessage(records[k].status());
       const auto in = [&](absl::string_view file) {
-        return Annotate(status, absl::StrCat(file, ":", rows[k].line));
+        return base::Annotate(status, absl::StrCat(file, ":", rows[k].line));
       };
       if (!request_.options.skip_bad_lines()) return in(path);
-      result_.report.AddBadLine(in(SplitPath(path).name));
+      result_.report.AddBadLine(in(base::SplitPath(path).name));
     }
     return absl::OkStatus();
   }
@@ -208,16 +208,16 @@ class DatasetTokenizer {
 
   const TokenizeRequest& request_;
   const RecordEncoder encoder_;
-  ThreadPool& pool_;
-  Progress& progress_;
+  base::ThreadPool& pool_;
+  base::Progress& progress_;
   TokenizedDataset result_;
 };
 
 absl::StatusOr<int64_t> TotalBytes(const std::vector<std::string>& paths) {
   uint64_t total = 0;
   for (const std::string& path : paths) {
-    MOE_ASSIGN_OR_RETURN(const RandomAccessFile file,
-                         RandomAccessFile::Open(path));
+    MOE_ASSIGN_OR_RETURN(const base::RandomAccessFile file,
+                         base::RandomAccessFile::Open(path));
     total += file.size_bytes();
   }
   return static_cast<int64_t>(total);
@@ -243,8 +243,8 @@ absl::Status CheckNotEmpty(const TokenizeRequest& request,
 
 absl::StatusOr<TokenizedDataset> ReadFiles(const TokenizeRequest& request,
                                            const RecordEncoder& encoder,
-                                           ThreadPool& pool,
-                                           Progress& progress) {
+                                           base::ThreadPool& pool,
+                                           base::Progress& progress) {
   MOE_ASSIGN_OR_RETURN(const DatasetFiles files,
                        ListDatasetFiles(request.path));
   MOE_ASSIGN_OR_RETURN(const int64_t total_bytes, TotalBytes(files.paths));
@@ -264,9 +264,9 @@ absl::StatusOr<TokenizedDataset> ReadFiles(const TokenizeRequest& request,
 }  // namespace
 
 absl::StatusOr<TokenizedDataset> TokenizeDataset(const TokenizeRequest& request,
-                                                 ThreadPool& pool,
-                                                 Progress& progress) {
-  MOE_RETURN_IF_ERROR(CheckOptions(request.options));
+                                                 base::ThreadPool& pool,
+                                                 base::Progress& progress) {
+  MOE_RETURN_IF_ERROR(base::CheckOptions(request.options));
   RecordEncoder encoder;
   encoder.tokenizer = request.tokenizer;
   encoder.model_max_length = ModelMaxLength(request.options);
@@ -289,4 +289,4 @@ absl::StatusOr<TokenizedDataset> TokenizeDataset(const TokenizeRequest& request,
   return dataset;
 }
 
-}  // namespace moe
+}  // namespace moe::text

@@ -24,7 +24,7 @@
 #include "moe/text/dataset/token_sequences.h"
 #include "moe/text/tokenizer/tokenizer.h"
 
-namespace moe {
+namespace moe::text {
 
 struct TokenizeRequest {
   // A file or a directory: see ListDatasetFiles.
@@ -72,9 +72,9 @@ struct TokenizedDataset {
 // compressed data are damaged, is an error in any case; so is a dataset
 // without one row that serves, InvalidArgument.
 absl::StatusOr<TokenizedDataset> TokenizeDataset(const TokenizeRequest& request,
-                                                 ThreadPool& pool,
-                                                 Progress& progress);
+                                                 base::ThreadPool& pool,
+                                                 base::Progress& progress);
 
-}  // namespace moe
+}  // namespace moe::text
 
 #endif  // MOE_TEXT_DATASET_TOKENIZE_DATASET_H_

@@ -19,16 +19,16 @@
 #include "moe/text/dataset/testing/compress.h"
 #include "moe/text/dataset/testing/run_dataset.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
-using ::moe::testing::ByteTokenizer;
-using ::moe::testing::GzipOf;
-using ::moe::testing::IsOk;
-using ::moe::testing::RunTokenizeDataset;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
-using ::moe::testing::ZstdOf;
+using ::moe::base::testing::IsOk;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
+using ::moe::text::testing::ByteTokenizer;
+using ::moe::text::testing::GzipOf;
+using ::moe::text::testing::RunTokenizeDataset;
+using ::moe::text::testing::ZstdOf;
 using ::testing::ElementsAre;
 using ::testing::Eq;
 using ::testing::HasSubstr;
@@ -64,7 +64,7 @@ TEST_F(TokenizeDatasetTest, ReadsEveryFileAndForm) {
   ASSERT_EQ(dataset.sources.size(), 3);
   EXPECT_EQ(dataset.sources[1].name, "2.jsonl.gz");
   EXPECT_EQ(dataset.sources[1].digest,
-            HexSha256Of(GzipOf("{\"input_ids\": [1, 2]}\n")));
+            base::HexSha256Of(GzipOf("{\"input_ids\": [1, 2]}\n")));
   EXPECT_EQ(dataset.report.num_lines, 3);
   EXPECT_EQ(dataset.report.num_sequences, 3);
   EXPECT_EQ(dataset.report.num_tokens, 7);
@@ -265,4 +265,4 @@ TEST_F(TokenizeDatasetTest, ALineWithATokenBeyondTheEmbeddingIsBad) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::text

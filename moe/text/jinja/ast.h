@@ -11,7 +11,7 @@
 
 #include "moe/text/jinja/value.h"
 
-namespace moe::jinja {
+namespace moe::text::jinja {
 
 // Counts a level of nesting while it lives.
 class Level {
@@ -91,6 +91,6 @@ struct Statement {
   Block else_body;
 };
 
-}  // namespace moe::jinja
+}  // namespace moe::text::jinja
 
 #endif  // MOE_TEXT_JINJA_AST_H_

@@ -18,7 +18,7 @@
 #include "moe/text/jinja/python_string.h"
 #include "moe/text/jinja/value.h"
 
-namespace moe::jinja {
+namespace moe::text::jinja {
 namespace {
 
 using Made = absl::StatusOr<Value>;
@@ -370,4 +370,4 @@ absl::StatusOr<bool> ApplyTest(const std::string& name, const Value& input,
       absl::StrCat("the test \"", name.substr(0, 60), "\" is not supported"));
 }
 
-}  // namespace moe::jinja
+}  // namespace moe::text::jinja

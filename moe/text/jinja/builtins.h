@@ -18,7 +18,7 @@
 #include "absl/strings/string_view.h"
 #include "moe/text/jinja/value.h"
 
-namespace moe::jinja {
+namespace moe::text::jinja {
 
 class Budget {
  public:
@@ -98,6 +98,6 @@ absl::StatusOr<Value> MakeString(std::string text, Budget& budget);
 // The error for the use of an undefined value.
 absl::Status IsUndefinedError(const Value& value);
 
-}  // namespace moe::jinja
+}  // namespace moe::text::jinja
 
 #endif  // MOE_TEXT_JINJA_BUILTINS_H_

@@ -20,7 +20,7 @@
 #include "moe/text/jinja/lexer.h"
 #include "moe/text/jinja/value.h"
 
-namespace moe::jinja {
+namespace moe::text::jinja {
 namespace {
 
 using Kind = Expression::Kind;
@@ -476,4 +476,4 @@ ExpressionParser::Made ExpressionParser::ParseTest(ExpressionPtr operand) {
   return Make(Kind::kUnary, line, "not", Operands(std::move(test)));
 }
 
-}  // namespace moe::jinja
+}  // namespace moe::text::jinja

@@ -15,7 +15,7 @@
 #include "moe/text/jinja/ast.h"
 #include "moe/text/jinja/lexer.h"
 
-namespace moe::jinja {
+namespace moe::text::jinja {
 
 // Deeper than any chat template nests (some twenty).
 inline constexpr int kMaxNesting = 100;
@@ -76,6 +76,6 @@ class ExpressionParser {
   int depth_ = 0;
 };
 
-}  // namespace moe::jinja
+}  // namespace moe::text::jinja
 
 #endif  // MOE_TEXT_JINJA_EXPRESSION_PARSER_H_

@@ -22,7 +22,7 @@
 #include "moe/text/jinja/python_string.h"
 #include "moe/text/jinja/value.h"
 
-namespace moe::jinja {
+namespace moe::text::jinja {
 namespace {
 
 using Made = absl::StatusOr<Value>;
@@ -442,4 +442,4 @@ absl::StatusOr<Value> ApplyFilter(const std::string& name, const Value& input,
       absl::StrCat("the filter \"", name.substr(0, 60), "\" is not supported"));
 }
 
-}  // namespace moe::jinja
+}  // namespace moe::text::jinja

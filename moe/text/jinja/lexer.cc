@@ -18,7 +18,7 @@
 #include "moe/text/jinja/python_string.h"
 #include "moe/text/tokenizer/unicode.h"
 
-namespace moe::jinja {
+namespace moe::text::jinja {
 namespace {
 
 bool IsNameStart(char c) { return absl::ascii_isalpha(c) || c == '_'; }
@@ -295,4 +295,4 @@ absl::StatusOr<std::vector<Token>> Lex(absl::string_view text) {
   return Lexer(std::move(normalized)).Run();
 }
 
-}  // namespace moe::jinja
+}  // namespace moe::text::jinja

@@ -15,7 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-namespace moe::jinja {
+namespace moe::text::jinja {
 
 struct Token {
   enum class Kind {
@@ -43,6 +43,6 @@ absl::Status AtLine(int line, absl::string_view what);
 // for a character that begins no token.
 absl::StatusOr<std::vector<Token>> Lex(absl::string_view text);
 
-}  // namespace moe::jinja
+}  // namespace moe::text::jinja
 
 #endif  // MOE_TEXT_JINJA_LEXER_H_

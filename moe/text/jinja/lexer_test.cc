@@ -8,10 +8,10 @@
 #include "gtest/gtest.h"
 #include "moe/base/testing/status_matchers.h"
 
-namespace moe::jinja {
+namespace moe::text::jinja {
 namespace {
 
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::StatusIs;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -71,4 +71,4 @@ TEST(LexerTest, RefusesWhatHasNoEnd) {
 }
 
 }  // namespace
-}  // namespace moe::jinja
+}  // namespace moe::text::jinja

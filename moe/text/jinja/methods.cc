@@ -20,7 +20,7 @@
 #include "moe/text/jinja/python_string.h"
 #include "moe/text/jinja/value.h"
 
-namespace moe::jinja {
+namespace moe::text::jinja {
 namespace {
 
 using Made = absl::StatusOr<Value>;
@@ -294,4 +294,4 @@ absl::StatusOr<Value> CallMethod(const std::string& name, const Value& self,
   return method->call(self, bound, budget);
 }
 
-}  // namespace moe::jinja
+}  // namespace moe::text::jinja

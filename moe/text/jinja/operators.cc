@@ -18,7 +18,7 @@
 #include "moe/text/jinja/python_string.h"
 #include "moe/text/jinja/value.h"
 
-namespace moe::jinja {
+namespace moe::text::jinja {
 namespace {
 
 absl::Status CannotApply(absl::string_view name, const Value& left,
@@ -259,4 +259,4 @@ absl::StatusOr<Value> Slice(const Value& value, const Value& start,
   return MakeList(std::move(taken), budget);
 }
 
-}  // namespace moe::jinja
+}  // namespace moe::text::jinja

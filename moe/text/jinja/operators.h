@@ -10,7 +10,7 @@
 #include "moe/text/jinja/builtins.h"
 #include "moe/text/jinja/value.h"
 
-namespace moe::jinja {
+namespace moe::text::jinja {
 
 // left name right, for + - * / // % ** and ~. InvalidArgument if the operator
 // does not take the two kinds, for division by 0, and for whole numbers beyond
@@ -27,6 +27,6 @@ absl::StatusOr<Value> Slice(const Value& value, const Value& start,
                             const Value& stop, const Value& step,
                             Budget& budget);
 
-}  // namespace moe::jinja
+}  // namespace moe::text::jinja
 
 #endif  // MOE_TEXT_JINJA_OPERATORS_H_

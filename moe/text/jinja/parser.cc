@@ -16,7 +16,7 @@
 #include "moe/text/jinja/expression_parser.h"
 #include "moe/text/jinja/lexer.h"
 
-namespace moe::jinja {
+namespace moe::text::jinja {
 namespace {
 
 using Kind = Statement::Kind;
@@ -227,4 +227,4 @@ absl::StatusOr<Block> ParseTemplate(absl::string_view text) {
   return Parser(std::move(tokens)).ParseBlock({});
 }
 
-}  // namespace moe::jinja
+}  // namespace moe::text::jinja

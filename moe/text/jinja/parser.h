@@ -10,12 +10,12 @@
 #include "absl/strings/string_view.h"
 #include "moe/text/jinja/ast.h"
 
-namespace moe::jinja {
+namespace moe::text::jinja {
 
 // InvalidArgument or Unimplemented, with the line, if the text is not a
 // template of this language or nests deeper than 100.
 absl::StatusOr<Block> ParseTemplate(absl::string_view text);
 
-}  // namespace moe::jinja
+}  // namespace moe::text::jinja
 
 #endif  // MOE_TEXT_JINJA_PARSER_H_

@@ -9,11 +9,11 @@
 #include "moe/base/testing/status_matchers.h"
 #include "moe/text/jinja/ast.h"
 
-namespace moe::jinja {
+namespace moe::text::jinja {
 namespace {
 
-using ::moe::testing::IsOk;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::IsOk;
+using ::moe::base::testing::StatusIs;
 using ::testing::HasSubstr;
 
 std::string Repeated(const char* text, int times) {
@@ -83,4 +83,4 @@ TEST(ParserTest, NestsNoDeeperThanTheLimit) {
 }
 
 }  // namespace
-}  // namespace moe::jinja
+}  // namespace moe::text::jinja

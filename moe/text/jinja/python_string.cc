@@ -20,7 +20,7 @@
 #include "moe/base/status_macros.h"
 #include "moe/text/tokenizer/unicode.h"
 
-namespace moe::jinja {
+namespace moe::text::jinja {
 namespace {
 
 bool IsLetter(char32_t c) {
@@ -302,4 +302,4 @@ std::string JsonQuoted(absl::string_view text, bool ensure_ascii) {
   return out + "\"";
 }
 
-}  // namespace moe::jinja
+}  // namespace moe::text::jinja

@@ -16,7 +16,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-namespace moe::jinja {
+namespace moe::text::jinja {
 
 // str.isspace() of one character.
 bool IsSpace(char32_t code_point);
@@ -58,6 +58,6 @@ std::string PythonQuoted(absl::string_view text);
 // json.dumps() of a text.
 std::string JsonQuoted(absl::string_view text, bool ensure_ascii);
 
-}  // namespace moe::jinja
+}  // namespace moe::text::jinja
 
 #endif  // MOE_TEXT_JINJA_PYTHON_STRING_H_

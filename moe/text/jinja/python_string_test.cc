@@ -8,11 +8,11 @@
 #include "gtest/gtest.h"
 #include "moe/base/testing/status_matchers.h"
 
-namespace moe::jinja {
+namespace moe::text::jinja {
 namespace {
 
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::StatusIs;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
@@ -79,4 +79,4 @@ TEST(CountCharactersTest, CountsCodePoints) {
 }
 
 }  // namespace
-}  // namespace moe::jinja
+}  // namespace moe::text::jinja

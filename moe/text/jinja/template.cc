@@ -21,7 +21,7 @@
 #include "moe/text/jinja/value.h"
 #include "moe/text/tokenizer/unicode.h"
 
-namespace moe::jinja {
+namespace moe::text::jinja {
 namespace {
 
 constexpr int64_t kMaxSteps = 20'000'000;
@@ -46,7 +46,7 @@ constexpr int kMaxDepth = 400;
 
 // Adds the line to a message that does not have it yet.
 absl::Status Located(const absl::Status& status, int line) {
-  return Annotate(status, absl::StrCat("line ", line));
+  return base::Annotate(status, absl::StrCat("line ", line));
 }
 
 template <typename T>
@@ -519,4 +519,4 @@ absl::StatusOr<Rendered> Template::Render(const Value::Dict& variables,
       .Run(*block_);
 }
 
-}  // namespace moe::jinja
+}  // namespace moe::text::jinja

@@ -27,7 +27,7 @@
 #include "moe/text/jinja/ast.h"
 #include "moe/text/jinja/value.h"
 
-namespace moe::jinja {
+namespace moe::text::jinja {
 
 // A hundred times the longest chat template in use.
 inline constexpr size_t kMaxTemplateBytes = size_t{1} << 20;
@@ -62,6 +62,6 @@ class Template {
   bool has_generation_;
 };
 
-}  // namespace moe::jinja
+}  // namespace moe::text::jinja
 
 #endif  // MOE_TEXT_JINJA_TEMPLATE_H_

@@ -14,10 +14,10 @@
 
 namespace {
 
-const moe::jinja::Value::Dict& Variables() {
-  static const auto& variables = *new moe::jinja::Value(
-      moe::jinja::Value::FromJson(
-          moe::ParseJson(
+const moe::text::jinja::Value::Dict& Variables() {
+  static const auto& variables = *new moe::text::jinja::Value(
+      moe::text::jinja::Value::FromJson(
+          moe::base::ParseJson(
               R"({"messages": [{"role": "system", "content": " Be kind. "},
                   {"role": "user", "content": "a\nb"},
                   {"role": "assistant", "content": "x",
@@ -30,10 +30,10 @@ const moe::jinja::Value::Dict& Variables() {
 }
 
 void Check(absl::string_view text) {
-  const absl::StatusOr<moe::jinja::Template> parsed =
-      moe::jinja::Template::Parse(text);
+  const absl::StatusOr<moe::text::jinja::Template> parsed =
+      moe::text::jinja::Template::Parse(text);
   if (!parsed.ok()) return;
-  const absl::StatusOr<moe::jinja::Rendered> rendered =
+  const absl::StatusOr<moe::text::jinja::Rendered> rendered =
       parsed->Render(Variables());
   if (!rendered.ok()) return;
   for (const auto& [begin, end] : rendered->generated) {

@@ -16,11 +16,11 @@
 #include "moe/base/testing/status_matchers.h"
 #include "moe/text/jinja/value.h"
 
-namespace moe::jinja {
+namespace moe::text::jinja {
 namespace {
 
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::StatusIs;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Pair;
@@ -36,13 +36,13 @@ absl::StatusOr<std::string> Render(const std::string& text,
 TEST(TemplateTest, RendersAsTransformersDoes) {
   MOE_ASSERT_OK_AND_ASSIGN(
       const std::string file,
-      ReadFile("testdata/chat_templates/jinja.jsonl", uint64_t{1} << 20));
+      base::ReadFile("testdata/chat_templates/jinja.jsonl", uint64_t{1} << 20));
   const std::vector<std::string> lines = absl::StrSplit(file, '\n');
-  MOE_ASSERT_OK_AND_ASSIGN(const Json json, ParseJson(lines[0]));
+  MOE_ASSERT_OK_AND_ASSIGN(const base::Json json, base::ParseJson(lines[0]));
   MOE_ASSERT_OK_AND_ASSIGN(const Value variables, Value::FromJson(json));
   int num_cases = 0;
   for (size_t i = 1; i < lines.size() && !lines[i].empty(); ++i) {
-    MOE_ASSERT_OK_AND_ASSIGN(const Json pair, ParseJson(lines[i]));
+    MOE_ASSERT_OK_AND_ASSIGN(const base::Json pair, base::ParseJson(lines[i]));
     EXPECT_THAT(Render(pair[0].get<std::string>(), variables.dict()),
                 IsOkAndHolds(pair[1].get<std::string>()))
         << lines[i];
@@ -137,4 +137,4 @@ TEST(TemplateTest, ADateIsUndefinedWhereTheTemplateAsks) {
 }
 
 }  // namespace
-}  // namespace moe::jinja
+}  // namespace moe::text::jinja

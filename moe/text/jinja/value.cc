@@ -16,7 +16,7 @@
 #include "moe/base/status_macros.h"
 #include "moe/text/jinja/python_string.h"
 
-namespace moe::jinja {
+namespace moe::text::jinja {
 namespace {
 
 absl::Status TooDeep() {
@@ -146,7 +146,7 @@ absl::StatusOr<Value> Value::FromDict(Dict items) {
   return value;
 }
 
-absl::StatusOr<Value> Value::FromJson(const Json& json) {
+absl::StatusOr<Value> Value::FromJson(const base::Json& json) {
   if (json.is_null()) return Value(None{});
   if (json.is_boolean()) return Value(json.get<bool>());
   if (json.is_string()) return Value(json.get<std::string>());
@@ -159,7 +159,7 @@ absl::StatusOr<Value> Value::FromJson(const Json& json) {
   if (json.is_number()) return Value(json.get<int64_t>());
   if (json.is_array()) {
     List items;
-    for (const Json& item : json) {
+    for (const base::Json& item : json) {
       MOE_ASSIGN_OR_RETURN(Value value, FromJson(item));
       items.push_back(std::move(value));
     }
@@ -275,4 +275,4 @@ absl::StatusOr<std::string> ToJson(const Value& value, const JsonStyle& style) {
   return WriteJson(value, style, 0);
 }
 
-}  // namespace moe::jinja
+}  // namespace moe::text::jinja

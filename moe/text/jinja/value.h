@@ -21,7 +21,7 @@
 #include "absl/strings/string_view.h"
 #include "moe/base/json.h"
 
-namespace moe::jinja {
+namespace moe::text::jinja {
 
 struct Statement;
 
@@ -65,7 +65,7 @@ class Value {
   // namespace.
   static absl::StatusOr<Value> FromList(List items);
   static absl::StatusOr<Value> FromDict(Dict items);
-  static absl::StatusOr<Value> FromJson(const Json& json);
+  static absl::StatusOr<Value> FromJson(const base::Json& json);
 
   bool IsUndefined() const { return Is<Undefined>(); }
   bool IsNone() const { return Is<None>(); }
@@ -142,6 +142,6 @@ struct JsonStyle {
 // InvalidArgument for a value that JSON cannot express.
 absl::StatusOr<std::string> ToJson(const Value& value, const JsonStyle& style);
 
-}  // namespace moe::jinja
+}  // namespace moe::text::jinja
 
 #endif  // MOE_TEXT_JINJA_VALUE_H_

@@ -11,14 +11,14 @@
 #include "moe/base/json.h"
 #include "moe/base/testing/status_matchers.h"
 
-namespace moe::jinja {
+namespace moe::text::jinja {
 namespace {
 
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::StatusIs;
 
 Value Of(const char* json) {
-  return Value::FromJson(ParseJson(json).value()).value();
+  return Value::FromJson(base::ParseJson(json).value()).value();
 }
 
 TEST(ValueTest, WritesAsPythonDoes) {
@@ -62,9 +62,9 @@ TEST(ValueTest, NestsNoDeeperThanTheLimit) {
 }
 
 TEST(ValueTest, NumbersBeyond64BitsAreRefused) {
-  EXPECT_THAT(Value::FromJson(Json(UINT64_MAX)),
+  EXPECT_THAT(Value::FromJson(base::Json(UINT64_MAX)),
               StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
 }  // namespace
-}  // namespace moe::jinja
+}  // namespace moe::text::jinja

@@ -18,7 +18,7 @@
 #include "moe/text/tokenizer/pattern.h"
 #include "moe/text/tokenizer/unicode.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
 // \w of the Rust library `regex` (UTS #18, annex C), which the tokenizers
@@ -194,4 +194,4 @@ absl::Status AddedTokenMatcher::Encode(
   return absl::OkStatus();
 }
 
-}  // namespace moe
+}  // namespace moe::text

@@ -22,7 +22,7 @@
 #include "absl/types/span.h"
 #include "moe/text/tokenizer/pattern.h"
 
-namespace moe {
+namespace moe::text {
 
 struct AddedToken {
   int32_t id = 0;
@@ -116,6 +116,6 @@ class AddedTokenMatcher {
   std::optional<Pattern> word_character_;  // If a token is a single word.
 };
 
-}  // namespace moe
+}  // namespace moe::text
 
 #endif  // MOE_TEXT_TOKENIZER_ADDED_TOKENS_H_

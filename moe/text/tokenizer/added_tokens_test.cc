@@ -10,10 +10,10 @@
 #include "gtest/gtest.h"
 #include "moe/base/testing/status_matchers.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::StatusIs;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -115,4 +115,4 @@ TEST(AddedTokenBudgetTest, BoundsTheBytesOfAll) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::text

@@ -18,7 +18,7 @@
 #include "moe/text/tokenizer/byte_alphabet.h"
 #include "moe/text/tokenizer/unicode.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
 // Up to this number of symbols, a search for the first merge after each join is
@@ -294,4 +294,4 @@ std::optional<int32_t> BpeModel::TokenToId(absl::string_view token) const {
   return found->second;
 }
 
-}  // namespace moe
+}  // namespace moe::text

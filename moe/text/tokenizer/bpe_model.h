@@ -21,7 +21,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-namespace moe {
+namespace moe::text {
 
 struct BpeSpec {
   // Tokens and their ids, in any order. Ids need not be contiguous.
@@ -117,6 +117,6 @@ class BpeModel {
   std::array<Start, 256> starts_;
 };
 
-}  // namespace moe
+}  // namespace moe::text
 
 #endif  // MOE_TEXT_TOKENIZER_BPE_MODEL_H_

@@ -14,10 +14,10 @@
 #include "moe/base/testing/status_matchers.h"
 #include "moe/text/tokenizer/testing/slow_bpe.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::StatusIs;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -172,4 +172,4 @@ TEST(BpeModelTest, AWordOfAMegabyte) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::text

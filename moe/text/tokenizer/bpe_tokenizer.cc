@@ -21,7 +21,7 @@
 #include "moe/text/tokenizer/token_id.h"
 #include "moe/text/tokenizer/unicode.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
 // BpeModel counts a word's characters in 31 bits, and a normalizer may make a
@@ -224,4 +224,4 @@ std::optional<int32_t> BpeTokenizer::TokenToId(absl::string_view token) const {
   return parts_.model.TokenToId(token);
 }
 
-}  // namespace moe
+}  // namespace moe::text

@@ -30,7 +30,7 @@
 #include "moe/text/tokenizer/tokenizer.h"
 #include "moe/text/tokenizer/word_cache.h"
 
-namespace moe {
+namespace moe::text {
 
 struct BpeTokenizerParts {
   BpeModel model;
@@ -110,6 +110,6 @@ class BpeTokenizer final : public Tokenizer {
   mutable std::vector<std::unique_ptr<Scratch>> free_;  // Under mutex_.
 };
 
-}  // namespace moe
+}  // namespace moe::text
 
 #endif  // MOE_TEXT_TOKENIZER_BPE_TOKENIZER_H_

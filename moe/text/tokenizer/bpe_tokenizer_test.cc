@@ -14,20 +14,20 @@
 #include "moe/base/testing/status_matchers.h"
 #include "moe/text/tokenizer/tokenizer_json.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::StatusIs;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 std::unique_ptr<BpeTokenizer> Load(const std::string& name,
                                    const TokenizerNames& names = {}) {
-  const std::string text =
-      ReadFile(absl::StrCat("testdata/tokenizers/", name, "/tokenizer.json"),
-               1 << 20)
-          .value();
+  const std::string text = base::ReadFile(absl::StrCat("testdata/tokenizers/",
+                                                       name, "/tokenizer.json"),
+                                          1 << 20)
+                               .value();
   return ParseTokenizerJson(text, names).value();
 }
 
@@ -48,7 +48,7 @@ TEST(BpeTokenizerTest, SpecialTokensByName) {
 
 TEST(BpeTokenizerTest, NamesHaveToBeTokens) {
   const std::string text =
-      ReadFile("testdata/tokenizers/llama3_style/tokenizer.json", 1 << 20)
+      base::ReadFile("testdata/tokenizers/llama3_style/tokenizer.json", 1 << 20)
           .value();
   EXPECT_THAT(
       ParseTokenizerJson(text, {"<nothing>", std::nullopt, ""}),
@@ -100,4 +100,4 @@ TEST(BpeTokenizerTest, ThreadsGetTheSame) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::text

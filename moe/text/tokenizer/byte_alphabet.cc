@@ -9,7 +9,7 @@
 #include "absl/strings/string_view.h"
 #include "moe/text/tokenizer/unicode.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
 // One more than the last character: the 68 hidden bytes follow U+00FF.
@@ -71,4 +71,4 @@ std::optional<std::string> FromByteAlphabet(absl::string_view text) {
   return bytes;
 }
 
-}  // namespace moe
+}  // namespace moe::text

@@ -15,7 +15,7 @@
 
 #include "absl/strings/string_view.h"
 
-namespace moe {
+namespace moe::text {
 
 // The character of a byte.
 char32_t CharacterOfByte(uint8_t byte);
@@ -30,6 +30,6 @@ std::string ToByteAlphabet(absl::string_view bytes);
 // does not have.
 std::optional<std::string> FromByteAlphabet(absl::string_view text);
 
-}  // namespace moe
+}  // namespace moe::text
 
 #endif  // MOE_TEXT_TOKENIZER_BYTE_ALPHABET_H_

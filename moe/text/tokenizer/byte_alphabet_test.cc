@@ -6,7 +6,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
 using ::testing::Eq;
@@ -43,4 +43,4 @@ TEST(ByteAlphabetTest, RefusesOthers) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::text

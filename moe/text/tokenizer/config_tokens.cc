@@ -19,7 +19,7 @@
 #include "moe/text/tokenizer/bpe_model.h"
 #include "moe/text/tokenizer/tokenizer_config.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
 constexpr char kEndOfText[] = "<|endoftext|>";
@@ -204,10 +204,11 @@ class TokenAdder {
     const auto slot = static_cast<size_t>(id);
     if (!in_model.has_value() && slot < model_.tokens().size() &&
         model_.tokens()[slot].has_value()) {
-      SayNotice(absl::StrCat("the special token \"", token.content,
-                             "\" is left out: another token of tokenizer.json "
-                             "has its id, ",
-                             id, "; add the token to tokenizer.json"));
+      base::SayNotice(
+          absl::StrCat("the special token \"", token.content,
+                       "\" is left out: another token of tokenizer.json "
+                       "has its id, ",
+                       id, "; add the token to tokenizer.json"));
       return;
     }
     CheckId(token, id);
@@ -240,10 +241,10 @@ class TokenAdder {
 
   static void CheckId(const AddedToken& token, int32_t id) {
     if (token.id < 0 || token.id == id) return;
-    SayNotice(absl::StrCat("the files beside tokenizer.json give the token \"",
-                           token.content, "\" the id ", token.id,
-                           ", but it gets the id ", id,
-                           ", as in transformers 4.57"));
+    base::SayNotice(
+        absl::StrCat("the files beside tokenizer.json give the token \"",
+                     token.content, "\" the id ", token.id,
+                     ", but it gets the id ", id, ", as in transformers 4.57"));
   }
 
   const BpeModel& model_;
@@ -274,4 +275,4 @@ std::string AddConfigTokens(const TokenizerConfig& config,
   return adder.TakeChanges();
 }
 
-}  // namespace moe
+}  // namespace moe::text

@@ -30,7 +30,7 @@
 #include "moe/text/tokenizer/bpe_model.h"
 #include "moe/text/tokenizer/tokenizer_config.h"
 
-namespace moe {
+namespace moe::text {
 
 // The defaults of a class of transformers 4.57 for what tokenizer_config.json
 // does not say. A name is empty if the class has none.
@@ -58,6 +58,6 @@ std::string AddConfigTokens(const TokenizerConfig& config,
                             const BpeModel& model,
                             std::vector<AddedToken>* tokens);
 
-}  // namespace moe
+}  // namespace moe::text
 
 #endif  // MOE_TEXT_TOKENIZER_CONFIG_TOKENS_H_

@@ -12,10 +12,10 @@
 #include "moe/text/tokenizer/bpe_model.h"
 #include "moe/text/tokenizer/tokenizer_config.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
-using ::moe::testing::IsOk;
+using ::moe::base::testing::IsOk;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -180,4 +180,4 @@ TEST_F(AddConfigTokensTest, AHoleInTheVocabularyIsNotTakenTwice) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::text

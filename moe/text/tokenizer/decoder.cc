@@ -23,7 +23,7 @@
 #include "moe/text/tokenizer/pattern.h"
 #include "moe/text/tokenizer/unicode.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
 constexpr char kReplacement[] = "\xEF\xBF\xBD";
@@ -151,4 +151,4 @@ absl::StatusOr<std::string> Decoder::Run(std::vector<std::string> tokens,
   return absl::StrJoin(tokens, "");
 }
 
-}  // namespace moe
+}  // namespace moe::text

@@ -16,7 +16,7 @@
 #include "moe/text/tokenizer/normalizer.h"
 #include "moe/text/tokenizer/pattern.h"
 
-namespace moe {
+namespace moe::text {
 
 // A run of tokens <0xNN> becomes the text of its bytes, or a U+FFFD for each of
 // them if they are not UTF-8.
@@ -57,6 +57,6 @@ class Decoder {
   std::vector<DecoderStep> steps_;
 };
 
-}  // namespace moe
+}  // namespace moe::text
 
 #endif  // MOE_TEXT_TOKENIZER_DECODER_H_

@@ -8,11 +8,11 @@
 #include "gtest/gtest.h"
 #include "moe/base/testing/status_matchers.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::StatusIs;
 
 constexpr char kR[] = "\uFFFD";
 
@@ -70,4 +70,4 @@ TEST(DecoderTest, GrowthIsBounded) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::text

@@ -16,14 +16,14 @@
 namespace {
 
 struct Loaded {
-  std::unique_ptr<moe::Tokenizer> tokenizer;
+  std::unique_ptr<moe::text::Tokenizer> tokenizer;
   bool is_exact;  // Decoding gives back every text.
 };
 
 std::vector<Loaded> LoadAll() {
   std::vector<Loaded> all;
   const auto load = [&all](const char* directory, bool is_exact) {
-    all.push_back({moe::LoadTokenizer(directory).value(), is_exact});
+    all.push_back({moe::text::LoadTokenizer(directory).value(), is_exact});
   };
   load("testdata/tokenizers/gpt2_style", false);  // Strips around tokens.
   load("testdata/tokenizers/llama3_style", true);
@@ -47,7 +47,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
     const std::string decoded =
         loaded.tokenizer->Decode(ids, /*skip_special_tokens=*/false).value();
-    if (loaded.is_exact) MOE_CHECK(decoded == moe::ReplaceIllFormedUtf8(text));
+    if (loaded.is_exact)
+      MOE_CHECK(decoded == moe::text::ReplaceIllFormedUtf8(text));
     (void)loaded.tokenizer->Decode(ids, /*skip_special_tokens=*/true).value();
   }
   return 0;

@@ -17,16 +17,16 @@
 #include "moe/base/status_macros.h"
 #include "moe/text/tokenizer/unicode.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
 constexpr size_t kMaxShownBytes = 60;
 
-std::string Shown(const SortedJson& value) {
+std::string Shown(const base::SortedJson& value) {
   if (value.is_object()) return absl::StrCat("an object of ", value.size());
   if (value.is_array()) return absl::StrCat("an array of ", value.size());
   std::string text =
-      value.dump(-1, ' ', false, SortedJson::error_handler_t::replace);
+      value.dump(-1, ' ', false, base::SortedJson::error_handler_t::replace);
   if (text.size() > kMaxShownBytes) {
     text = absl::StrCat(text.substr(0, kMaxShownBytes), "...");
   }
@@ -86,7 +86,7 @@ absl::StatusOr<std::vector<JsonNode>> JsonNode::Items() const {
   if (!value_->is_array()) return WrongType("an array");
   std::vector<JsonNode> items;
   items.reserve(value_->size());
-  for (const SortedJson& item : *value_) {
+  for (const base::SortedJson& item : *value_) {
     items.push_back(JsonNode(&item, absl::StrCat(path_, "/", items.size())));
   }
   return items;
@@ -187,4 +187,4 @@ absl::StatusOr<std::optional<std::string>> JsonNode::FindString(
   return node->AsString();
 }
 
-}  // namespace moe
+}  // namespace moe::text

@@ -15,15 +15,15 @@
 #include "absl/types/span.h"
 #include "moe/base/json.h"
 
-namespace moe {
+namespace moe::text {
 
 // Refers to a document, which must outlive it. All errors are InvalidArgument
 // with the place (as /model/merges/3), what is expected and what was found.
 class JsonNode {
  public:
-  explicit JsonNode(const SortedJson& root) : JsonNode(&root, "") {}
+  explicit JsonNode(const base::SortedJson& root) : JsonNode(&root, "") {}
 
-  const SortedJson& value() const { return *value_; }
+  const base::SortedJson& value() const { return *value_; }
   // A JSON Pointer (RFC 6901), but with names as they are; "/" for the
   // document.
   std::string path() const { return path_.empty() ? "/" : path_; }
@@ -67,10 +67,10 @@ class JsonNode {
                            absl::string_view implemented) const;
 
  private:
-  JsonNode(const SortedJson* value, std::string path)
+  JsonNode(const base::SortedJson* value, std::string path)
       : value_(value), path_(std::move(path)) {}
 
-  const SortedJson* value_;
+  const base::SortedJson* value_;
   std::string path_;
 };
 
@@ -79,6 +79,6 @@ struct JsonNode::Choice {
   JsonNode value;
 };
 
-}  // namespace moe
+}  // namespace moe::text
 
 #endif  // MOE_TEXT_TOKENIZER_JSON_NODE_H_

@@ -10,17 +10,17 @@
 #include "moe/base/json.h"
 #include "moe/base/testing/status_matchers.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
-using ::moe::testing::IsOk;
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::IsOk;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::StatusIs;
 using ::testing::HasSubstr;
 
 TEST(JsonNodeTest, ReadsAndSaysWhere) {
-  const SortedJson document =
-      ParseSortedJson(
+  const base::SortedJson document =
+      base::ParseSortedJson(
           R"({"a":{"b":[1,"x",-3,true,null,"é"]},"n":null,"big":18446744073709551615})")
           .value();
   const JsonNode root(document);
@@ -50,7 +50,8 @@ TEST(JsonNodeTest, ReadsAndSaysWhere) {
 }
 
 TEST(JsonNodeTest, AbsentAndNullAreAlike) {
-  const SortedJson document = ParseSortedJson(R"({"n":null,"t":true})").value();
+  const base::SortedJson document =
+      base::ParseSortedJson(R"({"n":null,"t":true})").value();
   const JsonNode root(document);
   EXPECT_THAT(root.Get("n"),
               StatusIs(absl::StatusCode::kInvalidArgument,
@@ -65,7 +66,8 @@ TEST(JsonNodeTest, AbsentAndNullAreAlike) {
 }
 
 TEST(JsonNodeTest, NullMayMatter) {
-  const SortedJson document = ParseSortedJson(R"({"n":null})").value();
+  const base::SortedJson document =
+      base::ParseSortedJson(R"({"n":null})").value();
   const JsonNode root(document);
   EXPECT_THAT(root.FindEvenNull("n").value()->AsString(),
               StatusIs(absl::StatusCode::kInvalidArgument,
@@ -74,8 +76,8 @@ TEST(JsonNodeTest, NullMayMatter) {
 }
 
 TEST(JsonNodeTest, Choices) {
-  const SortedJson document =
-      ParseSortedJson(R"({"one":{"A":7},"none":{},"two":{"A":1,"B":2}})")
+  const base::SortedJson document =
+      base::ParseSortedJson(R"({"one":{"A":7},"none":{},"two":{"A":1,"B":2}})")
           .value();
   const JsonNode root(document);
   MOE_ASSERT_OK_AND_ASSIGN(const JsonNode one, root.Get("one"));
@@ -96,7 +98,8 @@ TEST(JsonNodeTest, Choices) {
 }
 
 TEST(JsonNodeTest, OnlyKnownFields) {
-  const SortedJson document = ParseSortedJson(R"({"a":1,"b":2})").value();
+  const base::SortedJson document =
+      base::ParseSortedJson(R"({"a":1,"b":2})").value();
   const JsonNode root(document);
   MOE_EXPECT_OK(root.OnlyFields({"a", "b", "c"}));
   EXPECT_THAT(root.OnlyFields({"a", "c"}),
@@ -108,7 +111,7 @@ TEST(JsonNodeTest, OnlyKnownFields) {
 // A name of 100,000 bytes over as many items would take 10 GB.
 TEST(JsonNodeTest, PathsAreShort) {
   const std::string name(100'000, 'n');
-  SortedJson document;
+  base::SortedJson document;
   document[name] = std::vector<int>(100'000);
   MOE_ASSERT_OK_AND_ASSIGN(const JsonNode list, JsonNode(document).Get(name));
   EXPECT_EQ(list.path(), absl::StrCat("/", std::string(60, 'n'), "..."));
@@ -120,7 +123,7 @@ TEST(JsonNodeTest, PathsAreShort) {
 }
 
 TEST(JsonNodeTest, UnknownTypes) {
-  const SortedJson document = ParseSortedJson(R"({"t":1})").value();
+  const base::SortedJson document = base::ParseSortedJson(R"({"t":1})").value();
   EXPECT_THAT(JsonNode(document).UnknownType("Foo", "A, B"),
               StatusIs(absl::StatusCode::kUnimplemented,
                        HasSubstr("/: expected one of A, B, found \"Foo\", "
@@ -128,4 +131,4 @@ TEST(JsonNodeTest, UnknownTypes) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::text

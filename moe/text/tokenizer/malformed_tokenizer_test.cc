@@ -13,7 +13,7 @@
 #include "moe/base/testing/status_matchers.h"
 #include "moe/text/tokenizer/tokenizer_json.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
 using ::testing::HasSubstr;
@@ -27,9 +27,9 @@ struct Case {
 };
 
 std::vector<Case> ReadCases() {
-  const Json document =
-      ParseJsonObject(
-          ReadFile(absl::StrCat(kCorpus, "/cases.json"), 1 << 20).value())
+  const base::Json document =
+      base::ParseJsonObject(
+          base::ReadFile(absl::StrCat(kCorpus, "/cases.json"), 1 << 20).value())
           .value();
   std::vector<Case> cases;
   for (const auto& [name, fields] : document.items()) {
@@ -42,7 +42,8 @@ class MalformedTokenizerTest : public ::testing::TestWithParam<Case> {};
 
 TEST_P(MalformedTokenizerTest, GivesTheRightError) {
   const std::string text =
-      ReadFile(absl::StrCat(kCorpus, "/", GetParam().name, ".json"), 1 << 20)
+      base::ReadFile(absl::StrCat(kCorpus, "/", GetParam().name, ".json"),
+                     1 << 20)
           .value();
   const absl::Status status = ParseTokenizerJson(text, {}).status();
   EXPECT_EQ(absl::StatusCodeToString(status.code()), GetParam().code) << status;
@@ -61,4 +62,4 @@ TEST(MalformedTokenizerCorpusTest, IsWhole) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::text

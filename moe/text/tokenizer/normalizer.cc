@@ -14,7 +14,7 @@
 #include "moe/text/tokenizer/pattern.h"
 #include "moe/text/tokenizer/unicode.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
 // Runs a step.
@@ -110,4 +110,4 @@ absl::StatusOr<std::string> Normalizer::Run(absl::string_view text,
   return current;
 }
 
-}  // namespace moe
+}  // namespace moe::text

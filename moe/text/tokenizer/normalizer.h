@@ -18,7 +18,7 @@
 #include "moe/text/tokenizer/pattern.h"
 #include "moe/text/tokenizer/unicode.h"
 
-namespace moe {
+namespace moe::text {
 
 struct LowercaseStep {};
 struct PrependStep {
@@ -65,6 +65,6 @@ class Normalizer {
   std::vector<NormalizerStep> steps_;
 };
 
-}  // namespace moe
+}  // namespace moe::text
 
 #endif  // MOE_TEXT_TOKENIZER_NORMALIZER_H_

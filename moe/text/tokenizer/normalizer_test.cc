@@ -9,11 +9,11 @@
 #include "gtest/gtest.h"
 #include "moe/base/testing/status_matchers.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::StatusIs;
 
 absl::StatusOr<std::string> RunSteps(std::vector<NormalizerStep> steps,
                                      absl::string_view text) {
@@ -63,4 +63,4 @@ TEST(NormalizerTest, KnowsWhatKeepsTheBeginning) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::text

@@ -19,7 +19,7 @@
 #include "moe/text/tokenizer/regex_translation.h"
 #include "moe/text/tokenizer/unicode.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
 // As Oniguruma's own limit on retries in a match.
@@ -157,4 +157,4 @@ absl::Status Pattern::ForEachMatch(
   }
 }
 
-}  // namespace moe
+}  // namespace moe::text

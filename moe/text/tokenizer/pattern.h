@@ -17,7 +17,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-namespace moe {
+namespace moe::text {
 
 // The memory that one thread needs to match any Pattern.
 class RegexScratch {
@@ -68,6 +68,6 @@ class Pattern {
   std::shared_ptr<const Code> code_;
 };
 
-}  // namespace moe
+}  // namespace moe::text
 
 #endif  // MOE_TEXT_TOKENIZER_PATTERN_H_

@@ -11,11 +11,11 @@
 #include "gtest/gtest.h"
 #include "moe/base/testing/status_matchers.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
-using ::moe::testing::IsOk;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::IsOk;
+using ::moe::base::testing::StatusIs;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -142,4 +142,4 @@ TEST(RegexTest, WhatPcre2RefusesIsMalformed) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::text

@@ -17,7 +17,7 @@
 #include "moe/text/tokenizer/json_node.h"
 #include "moe/text/tokenizer/tokenizer_json_parts.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
 // The special tokens of the pieces up to the first text.
@@ -198,4 +198,4 @@ absl::StatusOr<PostProcessor> ParsePostProcessor(const JsonNode& node,
   return found.has_value() ? *std::move(found) : PostProcessor::Identity();
 }
 
-}  // namespace moe
+}  // namespace moe::text

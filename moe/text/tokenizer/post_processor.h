@@ -14,7 +14,7 @@
 #include "absl/status/statusor.h"
 #include "moe/text/tokenizer/json_node.h"
 
-namespace moe {
+namespace moe::text {
 
 // Where the ids of the text itself stand.
 struct TextPlace {};
@@ -52,6 +52,6 @@ class PostProcessor {
 absl::StatusOr<PostProcessor> ParsePostProcessor(const JsonNode& node,
                                                  int64_t vocab_size);
 
-}  // namespace moe
+}  // namespace moe::text
 
 #endif  // MOE_TEXT_TOKENIZER_POST_PROCESSOR_H_

@@ -12,10 +12,10 @@
 #include "moe/base/testing/status_matchers.h"
 #include "moe/text/tokenizer/json_node.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::StatusIs;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -56,18 +56,18 @@ constexpr char kTemplate[] = R"({"type":"TemplateProcessing",
     "special_tokens":{"<s>":{"id":"any","ids":[3,4],"tokens":["one"]},
                       "<t>":{"id":"<t>","ids":[4294967295],"tokens":[]}}})";
 
-absl::StatusOr<PostProcessor> Parse(const SortedJson& document) {
+absl::StatusOr<PostProcessor> Parse(const base::SortedJson& document) {
   return ParsePostProcessor(JsonNode(document), 5);
 }
 
 // The template with another value at a place, or without what is there.
 absl::StatusOr<PostProcessor> With(const char* place, absl::string_view value) {
-  SortedJson document = ParseSortedJson(kTemplate).value();
-  const SortedJson::json_pointer pointer(place);
+  base::SortedJson document = base::ParseSortedJson(kTemplate).value();
+  const base::SortedJson::json_pointer pointer(place);
   if (value.empty()) {
     document.at(pointer.parent_pointer()).erase(pointer.back());
   } else {
-    document[pointer] = ParseSortedJson(value).value();
+    document[pointer] = base::ParseSortedJson(value).value();
   }
   return Parse(document);
 }
@@ -80,7 +80,7 @@ auto IsRefusal(absl::string_view message) {
 // What the package takes: pairs may name unknown tokens, ids that are not used
 // may be any, and there may be other numbers of ids and tokens.
 TEST(PostProcessorJsonTest, TakesATemplate) {
-  const SortedJson document = ParseSortedJson(kTemplate).value();
+  const base::SortedJson document = base::ParseSortedJson(kTemplate).value();
   MOE_ASSERT_OK_AND_ASSIGN(const PostProcessor processor, Parse(document));
   EXPECT_THAT(processor.Run({1}, true), ElementsAre(3, 4, 1));
   MOE_EXPECT_OK(With("/pair", "[]"));
@@ -89,10 +89,11 @@ TEST(PostProcessorJsonTest, TakesATemplate) {
 }
 
 TEST(PostProcessorJsonTest, TheOneTemplateOfASequence) {
-  SortedJson sequence = ParseSortedJson(R"({"type":"Sequence","processors":[
+  base::SortedJson sequence =
+      base::ParseSortedJson(R"({"type":"Sequence","processors":[
       {"type":"ByteLevel","add_prefix_space":true,"trim_offsets":true}]})")
-                            .value();
-  sequence["processors"].push_back(ParseSortedJson(kTemplate).value());
+          .value();
+  sequence["processors"].push_back(base::ParseSortedJson(kTemplate).value());
   MOE_ASSERT_OK_AND_ASSIGN(const PostProcessor processor, Parse(sequence));
   EXPECT_THAT(processor.Run({1}, true), ElementsAre(3, 4, 1));
   sequence["processors"][0].erase("trim_offsets");
@@ -145,4 +146,4 @@ TEST(PostProcessorJsonTest, RefusesWhatIsUnknown) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::text

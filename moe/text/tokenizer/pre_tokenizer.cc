@@ -16,7 +16,7 @@
 #include "moe/text/tokenizer/pattern.h"
 #include "moe/text/tokenizer/unicode.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
 // A part of a text, which is a match or lies between matches.
@@ -262,4 +262,4 @@ absl::Status PreTokenizer::ForEachWord(
   return Run{steps_, scratch, use}.From(0, text, is_first);
 }
 
-}  // namespace moe
+}  // namespace moe::text

@@ -20,7 +20,7 @@
 #include "absl/strings/string_view.h"
 #include "moe/text/tokenizer/pattern.h"
 
-namespace moe {
+namespace moe::text {
 
 // What happens to the matches when a text is split at them.
 enum class SplitBehavior {
@@ -88,6 +88,6 @@ class PreTokenizer {
   std::vector<PreTokenizerStep> steps_;
 };
 
-}  // namespace moe
+}  // namespace moe::text
 
 #endif  // MOE_TEXT_TOKENIZER_PRE_TOKENIZER_H_

@@ -8,11 +8,11 @@
 #include "gtest/gtest.h"
 #include "moe/base/testing/status_matchers.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
-using ::moe::testing::IsOk;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::IsOk;
+using ::moe::base::testing::StatusIs;
 using ::testing::ElementsAre;
 
 std::vector<std::string> Words(std::vector<PreTokenizerStep> steps,
@@ -110,4 +110,4 @@ TEST(PreTokenizerTest, AnErrorOfMatchingIsOurs) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::text

@@ -17,7 +17,7 @@
 #include "moe/base/status_macros.h"
 #include "moe/text/tokenizer/unicode.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
 // White_Space, inside a class. PCRE2's own \s also has U+180E.
@@ -438,4 +438,4 @@ std::string QuoteForRegex(absl::string_view text) {
   return quoted;
 }
 
-}  // namespace moe
+}  // namespace moe::text

@@ -15,7 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-namespace moe {
+namespace moe::text {
 
 // A pattern for pcre2_compile with PCRE2_UTF, PCRE2_UCP, PCRE2_MULTILINE and
 // line feed as the newline. `pattern` is well-formed UTF-8.
@@ -31,6 +31,6 @@ absl::StatusOr<std::string> TranslateRegex(absl::string_view pattern);
 // A pattern that matches exactly `text`.
 std::string QuoteForRegex(absl::string_view text);
 
-}  // namespace moe
+}  // namespace moe::text
 
 #endif  // MOE_TEXT_TOKENIZER_REGEX_TRANSLATION_H_

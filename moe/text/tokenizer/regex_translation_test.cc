@@ -7,12 +7,12 @@
 #include "gtest/gtest.h"
 #include "moe/base/testing/status_matchers.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
-using ::moe::testing::IsOk;
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::IsOk;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::StatusIs;
 using ::testing::HasSubstr;
 
 TEST(RegexTranslationTest, SpellsOutWhatDiffers) {
@@ -76,4 +76,4 @@ TEST(RegexTranslationTest, Quotes) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::text

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-namespace moe {
+namespace moe::text {
 namespace {
 
 // A serialized ModelProto with normalizer_spec (3) with add_dummy_prefix (3)
@@ -95,4 +95,4 @@ bool SentencePieceModel::Decode(const std::vector<int32_t>& ids,
 #pragma GCC diagnostic pop
 }
 
-}  // namespace moe
+}  // namespace moe::text

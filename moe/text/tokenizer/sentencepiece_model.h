@@ -14,7 +14,7 @@
 #include <string_view>
 #include <vector>
 
-namespace moe {
+namespace moe::text {
 
 // Immutable; may be used by several threads at once.
 class SentencePieceModel {
@@ -55,6 +55,6 @@ class SentencePieceModel {
   std::unique_ptr<Library> library_;
 };
 
-}  // namespace moe
+}  // namespace moe::text
 
 #endif  // MOE_TEXT_TOKENIZER_SENTENCEPIECE_MODEL_H_

@@ -8,13 +8,14 @@
 #include "moe/base/random_access_file.h"
 #include "moe/base/testing/status_matchers.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
 using Prefix = SentencePieceModel::Prefix;
 
 std::string ModelBytes() {
-  return ReadFile("testdata/tokenizers/sentencepiece/tokenizer.model", 1 << 20)
+  return base::ReadFile("testdata/tokenizers/sentencepiece/tokenizer.model",
+                        1 << 20)
       .value();
 }
 
@@ -59,4 +60,4 @@ TEST(SentencePieceModelTest, WhatIsNoModelIsAnError) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::text

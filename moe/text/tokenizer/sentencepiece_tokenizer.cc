@@ -21,7 +21,7 @@
 #include "moe/text/tokenizer/token_id.h"
 #include "moe/text/tokenizer/unicode.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
 constexpr char kMark[] = "\xE2\x96\x81";  // U+2581, which stands for a space.
@@ -298,4 +298,4 @@ std::optional<int32_t> SentencePieceTokenizer::TokenToId(
   return id;
 }
 
-}  // namespace moe
+}  // namespace moe::text

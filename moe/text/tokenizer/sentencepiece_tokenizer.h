@@ -30,7 +30,7 @@
 #include "moe/text/tokenizer/tokenizer.h"
 #include "moe/text/tokenizer/tokenizer_config.h"
 
-namespace moe {
+namespace moe::text {
 
 class SentencePieceTokenizer final : public Tokenizer {
  public:
@@ -84,6 +84,6 @@ class SentencePieceTokenizer final : public Tokenizer {
   std::string changes_;  // What AddSpecial changed, for the digest.
 };
 
-}  // namespace moe
+}  // namespace moe::text
 
 #endif  // MOE_TEXT_TOKENIZER_SENTENCEPIECE_TOKENIZER_H_

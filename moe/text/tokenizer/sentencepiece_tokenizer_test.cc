@@ -10,17 +10,18 @@
 #include "moe/base/random_access_file.h"
 #include "moe/base/testing/status_matchers.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::StatusIs;
 using ::testing::HasSubstr;
 
 absl::StatusOr<std::unique_ptr<SentencePieceTokenizer>> Load(
     const TokenizerConfig& config) {
   const std::string bytes =
-      ReadFile("testdata/tokenizers/sentencepiece/tokenizer.model", 1 << 20)
+      base::ReadFile("testdata/tokenizers/sentencepiece/tokenizer.model",
+                     1 << 20)
           .value();
   return SentencePieceTokenizer::Create(bytes, config, "digest");
 }
@@ -125,4 +126,4 @@ TEST(SentencePieceTokenizerTest, Refuses) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::text

@@ -18,7 +18,7 @@
 #include "moe/text/tokenizer/tokenizer.h"
 #include "moe/text/tokenizer/tokenizer_config.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
 using Ids = std::vector<int32_t>;
@@ -44,7 +44,7 @@ std::string Names(const Ids& ids, const TextEndsInput& input) {
 void SayDifference(const TextEnd& end, const Ids& by_config, bool class_counts,
                    const TextEndsInput& input) {
   const std::string& name = input.config->tokenizer_class;
-  SayNotice(absl::StrCat(
+  base::SayNotice(absl::StrCat(
       "tokenizer_config.json (tokenizer_class ", name.empty() ? "none" : name,
       ", add_", end.name, "_token ",
       !end.configured.has_value() ? "not set"
@@ -123,4 +123,4 @@ absl::StatusOr<PostProcessor> ChooseTextEnds(const PostProcessor& of_file,
   return PostProcessor(std::move(pieces));
 }
 
-}  // namespace moe
+}  // namespace moe::text

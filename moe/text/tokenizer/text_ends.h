@@ -23,7 +23,7 @@
 #include "moe/text/tokenizer/tokenizer.h"
 #include "moe/text/tokenizer/tokenizer_config.h"
 
-namespace moe {
+namespace moe::text {
 
 struct TextEndsInput {
   const TokenizerConfig* config;
@@ -42,6 +42,6 @@ absl::StatusOr<PostProcessor> ChooseTextEnds(const PostProcessor& of_file,
 // not have.
 absl::Status CheckTextEnds(const TextEnds& asked, bool has_bos, bool has_eos);
 
-}  // namespace moe
+}  // namespace moe::text
 
 #endif  // MOE_TEXT_TOKENIZER_TEXT_ENDS_H_

@@ -12,11 +12,11 @@
 #include "moe/text/tokenizer/tokenizer.h"
 #include "moe/text/tokenizer/tokenizer_config.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
-using ::moe::testing::IsOk;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::IsOk;
+using ::moe::base::testing::StatusIs;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -131,4 +131,4 @@ TEST(CheckTextEndsTest, ATokenThatIsAskedForIsThere) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::text

@@ -10,7 +10,7 @@
 #include "absl/types/span.h"
 #include "moe/base/sha256.h"
 
-namespace moe {
+namespace moe::text {
 
 absl::Status CheckTokenIds(absl::Span<const int32_t> ids, int64_t vocab_size) {
   for (size_t i = 0; i < ids.size(); ++i) {
@@ -24,10 +24,10 @@ absl::Status CheckTokenIds(absl::Span<const int32_t> ids, int64_t vocab_size) {
 
 std::string DigestWith(std::string digest, absl::string_view changes) {
   if (changes.empty()) return digest;
-  Sha256 sha;
+  base::Sha256 sha;
   sha.Update(digest);
   sha.Update(changes);
   return sha.HexDigest();
 }
 
-}  // namespace moe
+}  // namespace moe::text

@@ -10,7 +10,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 
-namespace moe {
+namespace moe::text {
 
 // InvalidArgument, with the index and the value, for the first of `ids` that
 // lies outside [0, vocab_size).
@@ -20,6 +20,6 @@ absl::Status CheckTokenIds(absl::Span<const int32_t> ids, int64_t vocab_size);
 // `changes` says; `digest` itself if `changes` is empty.
 std::string DigestWith(std::string digest, absl::string_view changes);
 
-}  // namespace moe
+}  // namespace moe::text
 
 #endif  // MOE_TEXT_TOKENIZER_TOKEN_ID_H_

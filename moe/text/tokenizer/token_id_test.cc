@@ -6,10 +6,10 @@
 #include "gtest/gtest.h"
 #include "moe/base/testing/status_matchers.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::StatusIs;
 
 TEST(CheckTokenIdsTest, NamesTheFirstOutsideOfTheVocabulary) {
   MOE_EXPECT_OK(CheckTokenIds({}, 0));
@@ -23,4 +23,4 @@ TEST(CheckTokenIdsTest, NamesTheFirstOutsideOfTheVocabulary) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::text

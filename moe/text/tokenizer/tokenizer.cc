@@ -19,7 +19,7 @@
 #include "moe/text/tokenizer/tokenizer_config.h"
 #include "moe/text/tokenizer/tokenizer_json.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
 // Four times the largest tokenizer.json in use (256,000 tokens: 34 MB).
@@ -29,7 +29,7 @@ constexpr uint64_t kMaxConfigBytes = uint64_t{16} << 20;
 // The file's text; none if the file does not exist.
 absl::StatusOr<std::optional<std::string>> ReadIfThere(const std::string& path,
                                                        uint64_t max_bytes) {
-  absl::StatusOr<std::string> text = ReadFile(path, max_bytes);
+  absl::StatusOr<std::string> text = base::ReadFile(path, max_bytes);
   if (text.ok()) return std::optional<std::string>(*std::move(text));
   if (absl::IsNotFound(text.status())) return std::nullopt;
   return text.status();
@@ -42,24 +42,24 @@ absl::Status MergeFile(const std::string& path,
   MOE_ASSIGN_OR_RETURN(const std::optional<std::string> text,
                        ReadIfThere(path, kMaxConfigBytes));
   if (!text.has_value()) return absl::OkStatus();
-  return Annotate(merge(*text, config), path);
+  return base::Annotate(merge(*text, config), path);
 }
 
 // Writes lengths before texts, so that no two lists of texts give the same
 // bytes.
-void UpdateWith(absl::string_view text, Sha256* sha) {
+void UpdateWith(absl::string_view text, base::Sha256* sha) {
   sha->Update(absl::StrCat(text.size(), ":"));
   sha->Update(text);
 }
 
-void UpdateWith(const std::optional<std::string>& text, Sha256* sha) {
+void UpdateWith(const std::optional<std::string>& text, base::Sha256* sha) {
   sha->Update(text.has_value() ? "1" : "0");
   if (text.has_value()) UpdateWith(absl::string_view(*text), sha);
 }
 
 std::string DigestOfJson(absl::string_view text,
                          const TokenizerConfig& config) {
-  Sha256 sha;
+  base::Sha256 sha;
   sha.Update("tokenizer.json\n");
   UpdateWith(text, &sha);
   UpdateWith(config.bos_token, &sha);
@@ -72,7 +72,7 @@ std::string DigestOfJson(absl::string_view text,
 
 std::string DigestOfModel(absl::string_view model,
                           const TokenizerConfig& config) {
-  Sha256 sha;
+  base::Sha256 sha;
   sha.Update("tokenizer.model\n");
   UpdateWith(model, &sha);
   UpdateWith(config.bos_token, &sha);
@@ -92,7 +92,7 @@ std::string DigestOfModel(absl::string_view model,
 template <typename T>
 absl::StatusOr<std::unique_ptr<Tokenizer>> AtPath(
     absl::StatusOr<std::unique_ptr<T>> tokenizer, absl::string_view path) {
-  if (!tokenizer.ok()) return Annotate(tokenizer.status(), path);
+  if (!tokenizer.ok()) return base::Annotate(tokenizer.status(), path);
   return std::unique_ptr<Tokenizer>(*std::move(tokenizer));
 }
 
@@ -100,8 +100,8 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> AtPath(
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizer(const std::string& dir,
                                                          const TextEnds& ends) {
-  MOE_RETURN_IF_ERROR(
-      Annotate(ListDirectory(dir).status(), "the directory of a tokenizer"));
+  MOE_RETURN_IF_ERROR(base::Annotate(base::ListDirectory(dir).status(),
+                                     "the directory of a tokenizer"));
   TokenizerConfig config;
   MOE_RETURN_IF_ERROR(MergeFile(absl::StrCat(dir, "/tokenizer_config.json"),
                                 MergeTokenizerConfig, &config));
@@ -142,10 +142,10 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizer(const std::string& dir,
                                             DigestOfModel(*model, config)),
              model_path));
   MOE_RETURN_IF_ERROR(
-      Annotate(CheckTextEnds(ends, tokenizer->bos_id().has_value(),
-                             tokenizer->eos_id().has_value()),
-               model_path));
+      base::Annotate(CheckTextEnds(ends, tokenizer->bos_id().has_value(),
+                                   tokenizer->eos_id().has_value()),
+                     model_path));
   return tokenizer;
 }
 
-}  // namespace moe
+}  // namespace moe::text

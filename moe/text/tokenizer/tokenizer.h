@@ -21,7 +21,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 
-namespace moe {
+namespace moe::text {
 
 // Several threads may make const calls at once. Results are a function of the
 // tokenizer's files and of the arguments alone.
@@ -79,6 +79,6 @@ struct TextEnds {
 absl::StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizer(
     const std::string& dir, const TextEnds& ends = {});
 
-}  // namespace moe
+}  // namespace moe::text
 
 #endif  // MOE_TEXT_TOKENIZER_TOKENIZER_H_

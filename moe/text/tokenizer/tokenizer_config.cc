@@ -19,7 +19,7 @@
 #include "moe/text/tokenizer/added_tokens.h"
 #include "moe/text/tokenizer/json_node.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
 constexpr int64_t kMaxId = std::numeric_limits<int32_t>::max();
@@ -167,14 +167,15 @@ absl::Status MergeAddedTokensDecoder(const JsonNode& root,
                                    " with other flags; remove one of the "
                                    "two"));
   }
-  return Annotate(CheckBudget(*config), decoder->path());
+  return base::Annotate(CheckBudget(*config), decoder->path());
 }
 
 }  // namespace
 
 absl::Status MergeTokenizerConfig(absl::string_view text,
                                   TokenizerConfig* config) {
-  MOE_ASSIGN_OR_RETURN(const SortedJson document, ParseSortedJson(text));
+  MOE_ASSIGN_OR_RETURN(const base::SortedJson document,
+                       base::ParseSortedJson(text));
   const JsonNode root(document);
   MOE_RETURN_IF_ERROR(ReadNamedTokens(root, config));
   MOE_RETURN_IF_ERROR(ReadAdditionalTokens(root, config));
@@ -197,7 +198,8 @@ absl::Status MergeTokenizerConfig(absl::string_view text,
 
 absl::Status MergeSpecialTokensMap(absl::string_view text,
                                    TokenizerConfig* config) {
-  MOE_ASSIGN_OR_RETURN(const SortedJson document, ParseSortedJson(text));
+  MOE_ASSIGN_OR_RETURN(const base::SortedJson document,
+                       base::ParseSortedJson(text));
   const JsonNode root(document);
   TokenizerConfig map;
   MOE_RETURN_IF_ERROR(ReadNamedTokens(root, &map));
@@ -223,7 +225,8 @@ absl::Status MergeSpecialTokensMap(absl::string_view text,
 }
 
 absl::Status MergeAddedTokens(absl::string_view text, TokenizerConfig* config) {
-  MOE_ASSIGN_OR_RETURN(const SortedJson document, ParseSortedJson(text));
+  MOE_ASSIGN_OR_RETURN(const base::SortedJson document,
+                       base::ParseSortedJson(text));
   const JsonNode root(document);
   if (!document.is_object()) return root.WrongType("an object");
   absl::flat_hash_map<std::string, size_t> known = KnownTokens(*config);
@@ -242,4 +245,4 @@ absl::Status MergeAddedTokens(absl::string_view text, TokenizerConfig* config) {
   return CheckBudget(*config);
 }
 
-}  // namespace moe
+}  // namespace moe::text

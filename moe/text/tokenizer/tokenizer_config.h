@@ -15,7 +15,7 @@
 #include "absl/strings/string_view.h"
 #include "moe/text/tokenizer/added_tokens.h"
 
-namespace moe {
+namespace moe::text {
 
 // The fields that name one special token, in the order in which transformers
 // adds the tokens.
@@ -72,6 +72,6 @@ absl::Status MergeSpecialTokensMap(absl::string_view text,
 // does not have yet.
 absl::Status MergeAddedTokens(absl::string_view text, TokenizerConfig* config);
 
-}  // namespace moe
+}  // namespace moe::text
 
 #endif  // MOE_TEXT_TOKENIZER_TOKENIZER_CONFIG_H_

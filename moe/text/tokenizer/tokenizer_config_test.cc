@@ -9,11 +9,11 @@
 #include "gtest/gtest.h"
 #include "moe/base/testing/status_matchers.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
-using ::moe::testing::IsOk;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::IsOk;
+using ::moe::base::testing::StatusIs;
 using ::testing::HasSubstr;
 using ::testing::Optional;
 
@@ -167,4 +167,4 @@ TEST(TokenizerConfigTest, ManyAddedTokens) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::text

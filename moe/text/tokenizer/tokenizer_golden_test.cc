@@ -15,10 +15,10 @@
 #include "moe/base/testing/status_matchers.h"
 #include "moe/text/tokenizer/tokenizer.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
-using ::moe::testing::IsOkAndHolds;
+using ::moe::base::testing::IsOkAndHolds;
 
 // Releases of Abseil differ in what HexStringToBytes gives.
 std::string FromHex(const std::string& hex) {
@@ -37,16 +37,17 @@ TEST_P(TokenizerGoldenTest, IsTheSameIdForId) {
   const std::string name = GetParam();
   const std::unique_ptr<Tokenizer> tokenizer =
       LoadTokenizer(absl::StrCat("testdata/tokenizers/", name)).value();
-  const Json goldens =
-      ParseJson(
-          ReadFile(absl::StrCat("testdata/tokenizers/goldens/", name, ".json"),
-                   1 << 20)
+  const base::Json goldens =
+      base::ParseJson(
+          base::ReadFile(
+              absl::StrCat("testdata/tokenizers/goldens/", name, ".json"),
+              1 << 20)
               .value())
           .value();
   ASSERT_GE(goldens.size(), 200u);
   // Twice: the second time from the cache.
   for (int round = 0; round < 2; ++round) {
-    for (const Json& golden : goldens) {
+    for (const base::Json& golden : goldens) {
       const std::string text = golden.contains("text")
                                    ? golden["text"].get<std::string>()
                                    : FromHex(golden["hex"].get<std::string>());
@@ -81,4 +82,4 @@ INSTANTIATE_TEST_SUITE_P(All, TokenizerGoldenTest,
                          CaseName);
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::text

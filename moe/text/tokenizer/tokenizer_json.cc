@@ -31,7 +31,7 @@
 #include "moe/text/tokenizer/tokenizer_config.h"
 #include "moe/text/tokenizer/tokenizer_json_parts.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
 absl::Status CheckVersion(const JsonNode& root) {
@@ -56,7 +56,8 @@ absl::Status CheckFields(const JsonNode& root) {
   return absl::OkStatus();
 }
 
-void TakeAddPrefixSpace(const TokenizerNames& names, SortedJson* document) {
+void TakeAddPrefixSpace(const TokenizerNames& names,
+                        base::SortedJson* document) {
   if (!names.add_prefix_space.has_value() || !document->is_object()) return;
   const auto found = document->find("pre_tokenizer");
   if (found == document->end() || !found->is_object()) return;
@@ -166,7 +167,7 @@ absl::StatusOr<PostProcessor> MakePostProcessor(const JsonNode& root,
 absl::StatusOr<std::unique_ptr<BpeTokenizer>> ParseTokenizerJson(
     absl::string_view text, const TokenizerNames& names,
     const TokenizerConfig& config, const TextEnds& ends) {
-  MOE_ASSIGN_OR_RETURN(SortedJson document, ParseSortedJson(text));
+  MOE_ASSIGN_OR_RETURN(base::SortedJson document, base::ParseSortedJson(text));
   TakeAddPrefixSpace(names, &document);
   const JsonNode root(document);
   MOE_RETURN_IF_ERROR(CheckFields(root));
@@ -181,7 +182,7 @@ absl::StatusOr<std::unique_ptr<BpeTokenizer>> ParseTokenizerJson(
   MOE_ASSIGN_OR_RETURN(BpeSpec spec, ParseBpe(model_node));
   spec.words_are_bytes = parsed.words_are_bytes;
   absl::StatusOr<BpeModel> model = BpeModel::Create(spec);
-  if (!model.ok()) return Annotate(model.status(), model_node.path());
+  if (!model.ok()) return base::Annotate(model.status(), model_node.path());
   MOE_ASSIGN_OR_RETURN(std::vector<AddedToken> added,
                        FindAddedTokens(root, *model));
   std::string changes = AddConfigTokens(config, *model, &added);
@@ -201,4 +202,4 @@ absl::StatusOr<std::unique_ptr<BpeTokenizer>> ParseTokenizerJson(
       all_names);
 }
 
-}  // namespace moe
+}  // namespace moe::text

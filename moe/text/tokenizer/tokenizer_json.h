@@ -11,7 +11,7 @@
 #include "moe/text/tokenizer/tokenizer.h"
 #include "moe/text/tokenizer/tokenizer_config.h"
 
-namespace moe {
+namespace moe::text {
 
 // The tokenizer that the text of a tokenizer.json describes, with the tokens of
 // `config` (AddConfigTokens) and the ends of texts that ChooseTextEnds gives.
@@ -23,6 +23,6 @@ absl::StatusOr<std::unique_ptr<BpeTokenizer>> ParseTokenizerJson(
     absl::string_view text, const TokenizerNames& names,
     const TokenizerConfig& config = {}, const TextEnds& ends = {});
 
-}  // namespace moe
+}  // namespace moe::text
 
 #endif  // MOE_TEXT_TOKENIZER_TOKENIZER_JSON_H_

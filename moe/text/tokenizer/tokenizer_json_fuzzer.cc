@@ -22,8 +22,8 @@ constexpr absl::string_view kText =
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const absl::string_view text(reinterpret_cast<const char*>(data), size);
-  const absl::StatusOr<std::unique_ptr<moe::BpeTokenizer>> tokenizer =
-      moe::ParseTokenizerJson(text, {});
+  const absl::StatusOr<std::unique_ptr<moe::text::BpeTokenizer>> tokenizer =
+      moe::text::ParseTokenizerJson(text, {});
   if (!tokenizer.ok()) return 0;
   for (const bool special : {false, true}) {
     const absl::StatusOr<std::vector<int32_t>> ids =

@@ -28,7 +28,7 @@
 #include "moe/text/tokenizer/pre_tokenizer.h"
 #include "moe/text/tokenizer/unicode.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
 constexpr char kNormalizers[] =
@@ -108,7 +108,7 @@ absl::Status ParseSequence(const JsonNode& node, absl::string_view field,
 template <typename T>
 absl::StatusOr<T> At(const JsonNode& node, absl::StatusOr<T> result) {
   if (result.ok()) return result;
-  return Annotate(result.status(), node.path());
+  return base::Annotate(result.status(), node.path());
 }
 
 // {"String": …} or {"Regex": …}.
@@ -527,10 +527,10 @@ absl::StatusOr<std::vector<AddedToken>> ParseAddedTokens(
       }
     }
     const absl::Status status = budget.Spend(token.content);
-    if (!status.ok()) return Annotate(status, item.path());
+    if (!status.ok()) return base::Annotate(status, item.path());
     tokens.push_back(std::move(token));
   }
   return tokens;
 }
 
-}  // namespace moe
+}  // namespace moe::text

@@ -21,7 +21,7 @@
 #include "moe/text/tokenizer/normalizer.h"
 #include "moe/text/tokenizer/pre_tokenizer.h"
 
-namespace moe {
+namespace moe::text {
 
 // More steps than any file has. The steps run nested.
 inline constexpr size_t kMaxTokenizerSteps = 64;
@@ -64,6 +64,6 @@ absl::StatusOr<BpeSpec> ParseBpe(const JsonNode& node);
 absl::StatusOr<std::vector<AddedToken>> ParseAddedTokens(const JsonNode& node,
                                                          const BpeModel& model);
 
-}  // namespace moe
+}  // namespace moe::text
 
 #endif  // MOE_TEXT_TOKENIZER_TOKENIZER_JSON_PARTS_H_

@@ -13,11 +13,11 @@
 #include "moe/base/testing/status_matchers.h"
 #include "moe/text/tokenizer/json_node.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
-using ::moe::testing::IsOk;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::IsOk;
+using ::moe::base::testing::StatusIs;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -27,7 +27,7 @@ using ::testing::HasSubstr;
 
 TEST(TokenizerJsonPartsTest, ALastByteLevelLeavesBytes) {
   const auto parse = [](absl::string_view text) {
-    const SortedJson document = ParseSortedJson(text).value();
+    const base::SortedJson document = base::ParseSortedJson(text).value();
     return ParsePreTokenizer(JsonNode(document)).value();
   };
   constexpr char kByteLevel[] =
@@ -45,13 +45,13 @@ TEST(TokenizerJsonPartsTest, AddedTokensGetTheIdsOfThePackage) {
   BpeSpec spec;
   spec.vocab = {{"a", 0}, {"b", 1}, {"c", 5}};  // Three tokens, so 3 is next.
   const BpeModel model = BpeModel::Create(spec).value();
-  const SortedJson document = ParseSortedJson(R"([
+  const base::SortedJson document = base::ParseSortedJson(R"([
         {"id":77,"content":"x","single_word":false,"lstrip":false,"rstrip":false,"normalized":true,"special":false},
         {"id":5,"content":"c","single_word":false,"lstrip":true,"rstrip":false,"normalized":false,"special":true},
         {"id":8,"content":"","single_word":false,"lstrip":true,"rstrip":false,"normalized":false,"special":true},
         {"id":77,"content":"x","single_word":false,"lstrip":false,"rstrip":false,"normalized":true,"special":false},
         {"id":9,"content":"y","single_word":false,"lstrip":false,"rstrip":false,"normalized":false,"special":false}])")
-                                  .value();
+                                        .value();
   MOE_ASSERT_OK_AND_ASSIGN(const std::vector<AddedToken> tokens,
                            ParseAddedTokens(JsonNode(document), model));
   std::vector<int32_t> ids;
@@ -63,8 +63,8 @@ TEST(TokenizerJsonPartsTest, AddedTokensGetTheIdsOfThePackage) {
 
 TEST(TokenizerJsonPartsTest, MergesInBothForms) {
   for (const absl::string_view merges : {R"(["a b"])", R"([["a","b"]])"}) {
-    const SortedJson document =
-        ParseSortedJson(
+    const base::SortedJson document =
+        base::ParseSortedJson(
             absl::StrCat(R"({"vocab":{"a":0,"b":1,"ab":2},"merges":)", merges,
                          R"(,"continuing_subword_prefix":"","dropout":0.0})"))
             .value();
@@ -79,8 +79,8 @@ TEST(TokenizerJsonPartsTest, RefusesAnAddedTokenThatIsTooLong) {
   BpeSpec spec;
   spec.vocab = {{"a", 0}};
   const BpeModel model = BpeModel::Create(spec).value();
-  const SortedJson document =
-      ParseSortedJson(
+  const base::SortedJson document =
+      base::ParseSortedJson(
           absl::StrCat(R"([{"id":1,"content":")", std::string(5000, 'x'),
                        R"(","single_word":false,"lstrip":false,)",
                        R"("rstrip":false,"normalized":false,"special":true}])"))
@@ -94,8 +94,8 @@ TEST(TokenizerJsonPartsTest, RefusesAnAddedTokenThatIsTooLong) {
 
 TEST(TokenizerJsonPartsTest, APatternIsOneOfTwo) {
   const auto parse = [](absl::string_view pattern) {
-    const SortedJson document =
-        ParseSortedJson(
+    const base::SortedJson document =
+        base::ParseSortedJson(
             absl::StrCat(R"({"type":"Replace","content":"","pattern":)",
                          pattern, "}"))
             .value();
@@ -123,7 +123,7 @@ auto IsRefusal(absl::string_view place) {
 
 TEST(ParseByteLevelTest, TwoFieldsMustBeThere) {
   const auto parse = [](absl::string_view text) {
-    const SortedJson document = ParseSortedJson(text).value();
+    const base::SortedJson document = base::ParseSortedJson(text).value();
     return ParseByteLevel(JsonNode(document));
   };
   MOE_ASSERT_OK_AND_ASSIGN(
@@ -141,7 +141,7 @@ TEST(ParseByteLevelTest, TwoFieldsMustBeThere) {
 }
 
 absl::Status Truncation(absl::string_view text) {
-  const SortedJson document = ParseSortedJson(text).value();
+  const base::SortedJson document = base::ParseSortedJson(text).value();
   return CheckTruncation(JsonNode(document));
 }
 
@@ -172,21 +172,22 @@ TEST(CheckTruncationTest, HoldsEachField) {
 }
 
 TEST(CheckPaddingTest, HoldsEachField) {
-  const SortedJson good = ParseSortedJson(
-                              R"({"strategy":{"Fixed":8},"direction":"Right",
+  const base::SortedJson good =
+      base::ParseSortedJson(
+          R"({"strategy":{"Fixed":8},"direction":"Right",
           "pad_to_multiple_of":null,"pad_id":0,"pad_type_id":0,
           "pad_token":"a"})")
-                              .value();
+          .value();
   MOE_EXPECT_OK(CheckPadding(JsonNode(good)));
   for (const char* field :
        {"strategy", "direction", "pad_id", "pad_type_id", "pad_token"}) {
-    SortedJson bad = good;
+    base::SortedJson bad = good;
     bad.erase(field);
     EXPECT_THAT(CheckPadding(JsonNode(bad)), IsRefusal(field));
   }
   const auto with = [&good](const char* field, absl::string_view value) {
-    SortedJson changed = good;
-    changed[field] = ParseSortedJson(value).value();
+    base::SortedJson changed = good;
+    changed[field] = base::ParseSortedJson(value).value();
     return CheckPadding(JsonNode(changed));
   };
   MOE_EXPECT_OK(with("strategy", R"("BatchLongest")"));
@@ -202,4 +203,4 @@ TEST(CheckPaddingTest, HoldsEachField) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::text

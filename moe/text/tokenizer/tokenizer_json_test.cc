@@ -11,12 +11,12 @@
 #include "moe/base/testing/status_matchers.h"
 #include "moe/text/tokenizer/bpe_tokenizer.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
-using ::moe::testing::IsOk;
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::StatusIs;
+using ::moe::base::testing::IsOk;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::StatusIs;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -70,4 +70,4 @@ TEST(TokenizerJsonTest, FirstMetaspaceOnlyWhereFirstCanBeTold) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::text

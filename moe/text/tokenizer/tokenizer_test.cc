@@ -12,13 +12,13 @@
 #include "moe/base/testing/status_matchers.h"
 #include "moe/base/testing/temp_directory.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
-using ::moe::testing::IsOk;
-using ::moe::testing::IsOkAndHolds;
-using ::moe::testing::StatusIs;
-using ::moe::testing::TempDirectory;
+using ::moe::base::testing::IsOk;
+using ::moe::base::testing::IsOkAndHolds;
+using ::moe::base::testing::StatusIs;
+using ::moe::base::testing::TempDirectory;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -95,7 +95,8 @@ TEST(TokenizerTest, ModelsOfSentencePiece) {
   const TempDirectory directory;
   directory.Write(
       "tokenizer.model",
-      ReadFile("testdata/tokenizers/sentencepiece/tokenizer.model", 1 << 20)
+      base::ReadFile("testdata/tokenizers/sentencepiece/tokenizer.model",
+                     1 << 20)
           .value());
   MOE_ASSERT_OK_AND_ASSIGN(auto tokenizer, LoadTokenizer(directory.path()));
   EXPECT_EQ(tokenizer->vocab_size(), 2000);
@@ -191,4 +192,4 @@ TEST(TokenizerTest, ErrorsSayWhichFile) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::text

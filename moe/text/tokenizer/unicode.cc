@@ -14,7 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
 constexpr absl::string_view kReplacement = "\xEF\xBF\xBD";
@@ -227,4 +227,4 @@ std::string Lowercase(absl::string_view text) {
   return lower;
 }
 
-}  // namespace moe
+}  // namespace moe::text

@@ -15,7 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-namespace moe {
+namespace moe::text {
 
 // Whether the bytes are UTF-8 (Unicode 15, table 3-7: no surrogates, nothing
 // overlong, nothing above U+10FFFF). 8 ASCII bytes a step.
@@ -60,6 +60,6 @@ absl::StatusOr<std::string> Normalize(absl::string_view text, NormalForm form);
 // Each code point's lower-case mapping, by itself: sigma is never final.
 std::string Lowercase(absl::string_view text);
 
-}  // namespace moe
+}  // namespace moe::text
 
 #endif  // MOE_TEXT_TOKENIZER_UNICODE_H_

@@ -6,10 +6,10 @@
 #include "gtest/gtest.h"
 #include "moe/base/testing/status_matchers.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
-using ::moe::testing::IsOkAndHolds;
+using ::moe::base::testing::IsOkAndHolds;
 
 TEST(UnicodeTest, WhiteSpaceIsTheProperty) {
   int num = 0;
@@ -102,4 +102,4 @@ TEST(Utf8Test, ReadsWhatItWrites) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::text

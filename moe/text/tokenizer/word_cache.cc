@@ -9,7 +9,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
 uint64_t Load64(const char* data) {
@@ -90,4 +90,4 @@ void WordCache::Put(absl::string_view word, const Place& place,
   std::copy(ids.begin(), ids.end(), entry.ids);
 }
 
-}  // namespace moe
+}  // namespace moe::text

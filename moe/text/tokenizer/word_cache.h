@@ -16,7 +16,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 
-namespace moe {
+namespace moe::text {
 
 // Used by one thread at a time.
 class WordCache {
@@ -58,6 +58,6 @@ class WordCache {
   std::unique_ptr<Entry[]> entries_;
 };
 
-}  // namespace moe
+}  // namespace moe::text
 
 #endif  // MOE_TEXT_TOKENIZER_WORD_CACHE_H_

@@ -7,7 +7,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace moe {
+namespace moe::text {
 namespace {
 
 using ::testing::ElementsAre;
@@ -84,4 +84,4 @@ TEST(WordCacheTest, ManyWordsNeverGiveAnothersIds) {
 }
 
 }  // namespace
-}  // namespace moe
+}  // namespace moe::text

@@ -14,7 +14,7 @@
 namespace moe::cli::testing {
 
 inline std::string FileText(const std::string& path) {
-  return ReadFile(path, uint64_t{1} << 30).value();
+  return base::ReadFile(path, uint64_t{1} << 30).value();
 }
 
 // Sorted; none where there is no such directory.

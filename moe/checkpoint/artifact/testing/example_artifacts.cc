@@ -11,7 +11,7 @@
 #include "moe/checkpoint/artifact/neuron_indices.h"
 #include "moe/checkpoint/artifact/scale_factors.h"
 
-namespace moe::testing {
+namespace moe::checkpoint::testing {
 
 GateWeights ExampleGateWeights() {
   GateWeights gates;
@@ -26,7 +26,7 @@ ImportanceScores ExampleImportanceScores(bool token_count) {
   ImportanceScores scores;
   for (int64_t i = 0; i < 2; ++i) {
     LayerImportanceScores layer;
-    layer.scores = Matrix<float>(2, 4);
+    layer.scores = base::Matrix<float>(2, 4);
     for (int64_t c = 0; c < 2; ++c) {
       for (int64_t n = 0; n < 4; ++n) {
         layer.scores.Row(c)[static_cast<size_t>(n)] =
@@ -42,8 +42,8 @@ ImportanceScores ExampleImportanceScores(bool token_count) {
 NeuronIndices ExampleNeuronIndices(bool residual) {
   NeuronIndices indices;
   indices.layers.resize(2);
-  indices.layers[0].experts = Matrix<int64_t>(2, 2, {5, 0, 4, 1});
-  indices.layers[1].experts = Matrix<int64_t>(2, 2, {0, 1, 2, 3});
+  indices.layers[0].experts = base::Matrix<int64_t>(2, 2, {5, 0, 4, 1});
+  indices.layers[1].experts = base::Matrix<int64_t>(2, 2, {0, 1, 2, 3});
   if (residual) {
     indices.layers[0].residual = {2, 3};
     indices.layers[1].residual = {5, 4};
@@ -77,4 +77,4 @@ ScaleFactors ExampleScaleFactors() {
   return factors;
 }
 
-}  // namespace moe::testing
+}  // namespace moe::checkpoint::testing

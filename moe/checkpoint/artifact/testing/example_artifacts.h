@@ -10,7 +10,7 @@
 #include "moe/checkpoint/artifact/neuron_indices.h"
 #include "moe/checkpoint/artifact/scale_factors.h"
 
-namespace moe::testing {
+namespace moe::checkpoint::testing {
 
 // Two layers [2, 3].
 GateWeights ExampleGateWeights();
@@ -28,6 +28,6 @@ Distribution ExampleDistribution();
 // Layer 1 of two only, both parts. Hidden size 2.
 ScaleFactors ExampleScaleFactors();
 
-}  // namespace moe::testing
+}  // namespace moe::checkpoint::testing
 
 #endif  // MOE_CHECKPOINT_ARTIFACT_TESTING_EXAMPLE_ARTIFACTS_H_

@@ -11,7 +11,7 @@
 #include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/tensor.h"
 
-namespace moe::testing {
+namespace moe::checkpoint::testing {
 
 // Nested dictionaries and lists, and a small tensor of every dtype.
 inline PtValue SamplePtValue() {
@@ -36,6 +36,6 @@ inline PtValue SamplePtValue() {
   return {std::move(dict)};
 }
 
-}  // namespace moe::testing
+}  // namespace moe::checkpoint::testing
 
 #endif  // MOE_CHECKPOINT_ARTIFACT_TESTING_SAMPLE_PT_VALUE_H_

@@ -24,7 +24,7 @@
 #include "moe/experiment/text_proto.h"
 #include "moe/kernels/numerics_contract.h"
 
-namespace moe::testing {
+namespace moe::experiment::testing {
 namespace {
 
 constexpr absl::string_view kSpec = R"pb(
@@ -200,7 +200,7 @@ StepLock Describe(const PlannedStep& step) {
                    : input.source == InputSource::kModel ? "config.json"
                                                          : "e")}));
   }
-  const std::vector<std::string> arguments = ArgumentsOf(step.request);
+  const std::vector<std::string> arguments = steps::ArgumentsOf(step.request);
   lock.mutable_arguments()->Add(arguments.begin(), arguments.end());
   return lock;
 }
@@ -258,7 +258,7 @@ void SmallExperiment::WriteStep(const ExperimentStep& step,
                                 const std::vector<Metric>& metrics) {
   const PlannedStep planned = Plan(spec_, step.name());
   StepRecord record;
-  record.set_numerics_contract(kNumericsContractVersion);
+  record.set_numerics_contract(kernels::kNumericsContractVersion);
   StepLock& lock = *record.mutable_step();
   lock = Describe(planned);
   const std::string directory = absl::StrCat(results(), "/", step.name());
@@ -276,7 +276,7 @@ void SmallExperiment::WriteStep(const ExperimentStep& step,
 }
 
 ExperimentLock SmallExperiment::Lock() const {
-  Progress progress{Progress::Style::kSilent, {}};
+  base::Progress progress{base::Progress::Style::kSilent, {}};
   absl::StatusOr<ExperimentLock> lock = LockOfSteps(spec_, results(), progress);
   MOE_CHECK(lock.ok());
   *lock->add_model() = InputFile("config.json");
@@ -284,9 +284,9 @@ ExperimentLock SmallExperiment::Lock() const {
   return *lock;
 }
 
-Json SmallExperiment::Report(
+base::Json SmallExperiment::Report(
     const std::optional<ExperimentLock>& pinned) const {
-  const absl::StatusOr<Json> report =
+  const absl::StatusOr<base::Json> report =
       ExperimentReportToJson({spec_,
                               results(),
                               Lock(),
@@ -297,4 +297,4 @@ Json SmallExperiment::Report(
   return *report;
 }
 
-}  // namespace moe::testing
+}  // namespace moe::experiment::testing

@@ -14,7 +14,7 @@
 #include "moe/experiment/experiment_lock.pb.h"
 #include "moe/experiment/experiment_spec.pb.h"
 
-namespace moe::testing {
+namespace moe::experiment::testing {
 
 // Router, scores, neurons, mlp, reference, aligned, and evaluations of the
 // dense model, of mlp and of aligned, on one dataset.
@@ -31,7 +31,7 @@ class SmallExperiment {
   // data's files are those that steps read.
   ExperimentLock Lock() const;
   // ExperimentReportToJson.
-  Json Report(const std::optional<ExperimentLock>& pinned) const;
+  base::Json Report(const std::optional<ExperimentLock>& pinned) const;
 
   ExperimentSpec& spec() { return spec_; }
   std::string results() const { return directory_.path(); }
@@ -40,10 +40,10 @@ class SmallExperiment {
   void WriteStep(const ExperimentStep& step, absl::string_view report,
                  const std::vector<Metric>& metrics);
 
-  TempDirectory directory_;
+  base::testing::TempDirectory directory_;
   ExperimentSpec spec_;
 };
 
-}  // namespace moe::testing
+}  // namespace moe::experiment::testing
 
 #endif  // MOE_EXPERIMENT_REPORT_SMALL_EXPERIMENT_TEST_HELPER_H_

@@ -9,7 +9,7 @@
 #include "moe/base/check.h"
 #include "moe/base/matrix_view.h"
 
-namespace moe::reference {
+namespace moe::kernels::reference {
 namespace {
 
 // Part of the contract. Repeated here, so that a change elsewhere shows.
@@ -30,8 +30,8 @@ float Dot(const float* a, const float* b, int64_t depth) {
 
 }  // namespace
 
-void Gemm(MatrixView<const float> a, MatrixView<const float> b,
-          MatrixView<float> c) {
+void Gemm(base::MatrixView<const float> a, base::MatrixView<const float> b,
+          base::MatrixView<float> c) {
   MOE_CHECK(a.cols == b.cols && a.rows == c.rows && b.rows == c.cols);
   for (int64_t m = 0; m < c.rows; ++m) {
     for (int64_t n = 0; n < c.cols; ++n) {
@@ -40,8 +40,9 @@ void Gemm(MatrixView<const float> a, MatrixView<const float> b,
   }
 }
 
-void GemmTransposed(MatrixView<const float> a, MatrixView<const float> b,
-                    MatrixView<float> c) {
+void GemmTransposed(base::MatrixView<const float> a,
+                    base::MatrixView<const float> b,
+                    base::MatrixView<float> c) {
   MOE_CHECK(a.cols == b.rows && a.rows == c.rows && b.cols == c.cols);
   std::vector<float> column(static_cast<size_t>(b.rows));
   for (int64_t n = 0; n < c.cols; ++n) {
@@ -54,4 +55,4 @@ void GemmTransposed(MatrixView<const float> a, MatrixView<const float> b,
   }
 }
 
-}  // namespace moe::reference
+}  // namespace moe::kernels::reference

@@ -5,16 +5,16 @@
 
 #include "moe/base/matrix_view.h"
 
-namespace moe::reference {
+namespace moe::kernels::reference {
 
 // C[M, N] = A[M, K] B[N, K]^T.
-void Gemm(MatrixView<const float> a, MatrixView<const float> b,
-          MatrixView<float> c);
+void Gemm(base::MatrixView<const float> a, base::MatrixView<const float> b,
+          base::MatrixView<float> c);
 
 // C[M, N] = A[M, K] B[K, N].
-void GemmTransposed(MatrixView<const float> a, MatrixView<const float> b,
-                    MatrixView<float> c);
+void GemmTransposed(base::MatrixView<const float> a,
+                    base::MatrixView<const float> b, base::MatrixView<float> c);
 
-}  // namespace moe::reference
+}  // namespace moe::kernels::reference
 
 #endif  // MOE_KERNELS_GEMM_TESTING_GEMM_REFERENCE_H_

@@ -9,10 +9,11 @@
 #include "moe/base/matrix.h"
 #include "moe/base/matrix_view.h"
 
-namespace moe::reference {
+namespace moe::kernels::reference {
 
-void AddWeightedGram(MatrixView<const float> inputs,
-                     absl::Span<const float> weights, Matrix<double>& gram) {
+void AddWeightedGram(base::MatrixView<const float> inputs,
+                     absl::Span<const float> weights,
+                     base::Matrix<double>& gram) {
   MOE_CHECK(gram.rows() == inputs.cols && gram.cols() == inputs.cols);
   for (int64_t i = 0; i < inputs.cols; ++i) {
     for (int64_t j = 0; j <= i; ++j) {
@@ -26,10 +27,10 @@ void AddWeightedGram(MatrixView<const float> inputs,
   }
 }
 
-void AddWeightedProducts(MatrixView<const float> targets,
-                         MatrixView<const float> inputs,
+void AddWeightedProducts(base::MatrixView<const float> targets,
+                         base::MatrixView<const float> inputs,
                          absl::Span<const float> weights,
-                         Matrix<double>& sums) {
+                         base::Matrix<double>& sums) {
   MOE_CHECK(sums.rows() == targets.cols && sums.cols() == inputs.cols);
   for (int64_t h = 0; h < targets.cols; ++h) {
     for (int64_t n = 0; n < inputs.cols; ++n) {
@@ -43,7 +44,7 @@ void AddWeightedProducts(MatrixView<const float> targets,
   }
 }
 
-int64_t CholeskyFactor(Matrix<double>& a) {
+int64_t CholeskyFactor(base::Matrix<double>& a) {
   MOE_CHECK(a.rows() == a.cols());
   for (int64_t i = 0; i < a.rows(); ++i) {
     double* const row = a.view().RowData(i);
@@ -64,7 +65,8 @@ int64_t CholeskyFactor(Matrix<double>& a) {
   return -1;
 }
 
-void SolveCholesky(const Matrix<double>& factor, Matrix<double>& right_sides) {
+void SolveCholesky(const base::Matrix<double>& factor,
+                   base::Matrix<double>& right_sides) {
   const int64_t n = factor.rows();
   MOE_CHECK(factor.cols() == n && right_sides.cols() == n);
   const auto element = [&](int64_t i, int64_t k) {
@@ -87,4 +89,4 @@ void SolveCholesky(const Matrix<double>& factor, Matrix<double>& right_sides) {
   }
 }
 
-}  // namespace moe::reference
+}  // namespace moe::kernels::reference

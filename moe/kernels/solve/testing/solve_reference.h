@@ -9,21 +9,24 @@
 #include "moe/base/matrix.h"
 #include "moe/base/matrix_view.h"
 
-namespace moe::reference {
+namespace moe::kernels::reference {
 
-void AddWeightedGram(MatrixView<const float> inputs,
-                     absl::Span<const float> weights, Matrix<double>& gram);
+void AddWeightedGram(base::MatrixView<const float> inputs,
+                     absl::Span<const float> weights,
+                     base::Matrix<double>& gram);
 
-void AddWeightedProducts(MatrixView<const float> targets,
-                         MatrixView<const float> inputs,
-                         absl::Span<const float> weights, Matrix<double>& sums);
+void AddWeightedProducts(base::MatrixView<const float> targets,
+                         base::MatrixView<const float> inputs,
+                         absl::Span<const float> weights,
+                         base::Matrix<double>& sums);
 
 // Returns the first pivot that is not positive and finite, or -1. What it found
 // there is in `a`.
-int64_t CholeskyFactor(Matrix<double>& a);
+int64_t CholeskyFactor(base::Matrix<double>& a);
 
-void SolveCholesky(const Matrix<double>& factor, Matrix<double>& right_sides);
+void SolveCholesky(const base::Matrix<double>& factor,
+                   base::Matrix<double>& right_sides);
 
-}  // namespace moe::reference
+}  // namespace moe::kernels::reference
 
 #endif  // MOE_KERNELS_SOLVE_TESTING_SOLVE_REFERENCE_H_

@@ -8,7 +8,7 @@
 #include "moe/base/matrix_view.h"
 #include "moe/kernels/sums/wide_integer.h"
 
-namespace moe::reference {
+namespace moe::kernels::reference {
 namespace {
 
 // Part of the contract. Repeated here, so that a change elsewhere shows.
@@ -67,7 +67,7 @@ constexpr int kSquareBits = 72;
 
 }  // namespace
 
-std::vector<double> FeatureSums(MatrixView<const float> rows,
+std::vector<double> FeatureSums(base::MatrixView<const float> rows,
                                 int64_t first_token, bool is_absolute,
                                 int fraction_bits) {
   std::vector<double> sums;
@@ -84,7 +84,8 @@ std::vector<double> FeatureSums(MatrixView<const float> rows,
   return sums;
 }
 
-MeanAndVariance Moments(MatrixView<const float> rows, int64_t first_token) {
+MeanAndVariance Moments(base::MatrixView<const float> rows,
+                        int64_t first_token) {
   MeanAndVariance result;
   const Uint128 n = static_cast<Uint128>(rows.rows);
   for (int64_t c = 0; c < rows.cols; ++c) {
@@ -107,7 +108,8 @@ MeanAndVariance Moments(MatrixView<const float> rows, int64_t first_token) {
   return result;
 }
 
-ClusterSums CentroidSums(MatrixView<const float> rows, int64_t first_token,
+ClusterSums CentroidSums(base::MatrixView<const float> rows,
+                         int64_t first_token,
                          absl::Span<const int32_t> clusters,
                          absl::Span<const float> weights, int64_t num_clusters,
                          bool is_absolute, int fraction_bits) {
@@ -138,4 +140,4 @@ ClusterSums CentroidSums(MatrixView<const float> rows, int64_t first_token,
   return result;
 }
 
-}  // namespace moe::reference
+}  // namespace moe::kernels::reference

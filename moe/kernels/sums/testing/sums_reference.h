@@ -9,10 +9,10 @@
 #include "absl/types/span.h"
 #include "moe/base/matrix_view.h"
 
-namespace moe::reference {
+namespace moe::kernels::reference {
 
 // Row r is token first_token + r, and the first token is at a chunk's border.
-std::vector<double> FeatureSums(MatrixView<const float> rows,
+std::vector<double> FeatureSums(base::MatrixView<const float> rows,
                                 int64_t first_token, bool is_absolute,
                                 int fraction_bits);
 
@@ -20,7 +20,8 @@ struct MeanAndVariance {
   std::vector<double> means;
   std::vector<double> variances;
 };
-MeanAndVariance Moments(MatrixView<const float> rows, int64_t first_token);
+MeanAndVariance Moments(base::MatrixView<const float> rows,
+                        int64_t first_token);
 
 struct ClusterSums {
   std::vector<double> sums;  // [num_clusters, num_features]
@@ -28,11 +29,12 @@ struct ClusterSums {
   std::vector<int64_t> counts;
 };
 // `weights` may be empty.
-ClusterSums CentroidSums(MatrixView<const float> rows, int64_t first_token,
+ClusterSums CentroidSums(base::MatrixView<const float> rows,
+                         int64_t first_token,
                          absl::Span<const int32_t> clusters,
                          absl::Span<const float> weights, int64_t num_clusters,
                          bool is_absolute, int fraction_bits);
 
-}  // namespace moe::reference
+}  // namespace moe::kernels::reference
 
 #endif  // MOE_KERNELS_SUMS_TESTING_SUMS_REFERENCE_H_

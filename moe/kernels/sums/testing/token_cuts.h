@@ -11,10 +11,10 @@
 #include "moe/base/philox.h"
 #include "moe/kernels/sums/token_ranges.h"
 
-namespace moe::testing {
+namespace moe::kernels::testing {
 
 // Batches of 1 to 300 tokens, in order.
-inline std::vector<TokenRange> CutIntoBatches(RandomStream& stream,
+inline std::vector<TokenRange> CutIntoBatches(base::RandomStream& stream,
                                               TokenRange range) {
   std::vector<TokenRange> batches;
   while (range.begin < range.end) {
@@ -28,7 +28,7 @@ inline std::vector<TokenRange> CutIntoBatches(RandomStream& stream,
 }
 
 // Shards of 1 to 3 chunks, in random order.
-inline std::vector<TokenRange> CutIntoShards(RandomStream& stream,
+inline std::vector<TokenRange> CutIntoShards(base::RandomStream& stream,
                                              TokenRange range) {
   std::vector<TokenRange> shards;
   while (range.begin < range.end) {
@@ -38,10 +38,10 @@ inline std::vector<TokenRange> CutIntoShards(RandomStream& stream,
     shards.push_back({range.begin, end});
     range.begin = end;
   }
-  Shuffle(stream, absl::MakeSpan(shards));
+  base::Shuffle(stream, absl::MakeSpan(shards));
   return shards;
 }
 
-}  // namespace moe::testing
+}  // namespace moe::kernels::testing
 
 #endif  // MOE_KERNELS_SUMS_TESTING_TOKEN_CUTS_H_

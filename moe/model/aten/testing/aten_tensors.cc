@@ -14,7 +14,7 @@
 #include "gtest/gtest.h"
 #include "moe/base/check.h"
 
-namespace moe::testing {
+namespace moe::model::testing {
 
 at::Tensor ToTensor(const std::vector<float>& values,
                     const std::vector<int64_t>& shape) {
@@ -38,4 +38,4 @@ void ExpectClose(const std::vector<float>& got, const std::vector<double>& want,
   }
 }
 
-}  // namespace moe::testing
+}  // namespace moe::model::testing

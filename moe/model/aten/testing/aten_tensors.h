@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace moe::testing {
+namespace moe::model::testing {
 
 // A copy, row-major, of as many values as the shape has elements.
 at::Tensor ToTensor(const std::vector<float>& values,
@@ -21,6 +21,6 @@ std::vector<float> ToVector(const at::Tensor& tensor);
 void ExpectClose(const std::vector<float>& got, const std::vector<double>& want,
                  double tolerance);
 
-}  // namespace moe::testing
+}  // namespace moe::model::testing
 
 #endif  // MOE_MODEL_ATEN_TESTING_ATEN_TENSORS_H_

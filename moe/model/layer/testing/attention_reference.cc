@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace moe::reference {
+namespace moe::model::reference {
 namespace {
 
 // Adds the output of one token of a sequence that begins at row `begin`, for
@@ -51,4 +51,4 @@ std::vector<double> CausalAttention(const AttentionInputs& in) {
   return out;
 }
 
-}  // namespace moe::reference
+}  // namespace moe::model::reference

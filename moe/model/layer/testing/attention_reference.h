@@ -8,7 +8,7 @@
 
 #include "moe/model/layer/attention.h"
 
-namespace moe::reference {
+namespace moe::model::reference {
 
 struct AttentionInputs {
   AttentionShape shape;
@@ -21,6 +21,6 @@ struct AttentionInputs {
 // [num_tokens, num_heads * head_dim].
 std::vector<double> CausalAttention(const AttentionInputs& inputs);
 
-}  // namespace moe::reference
+}  // namespace moe::model::reference
 
 #endif  // MOE_MODEL_LAYER_TESTING_ATTENTION_REFERENCE_H_

@@ -10,7 +10,7 @@
 #include "moe/model/layer/attention.h"
 #include "moe/model/layer/testing/attention_reference.h"
 
-namespace moe::reference {
+namespace moe::model::reference {
 namespace {
 
 std::vector<double> Norm(const std::vector<double>& x,
@@ -132,7 +132,7 @@ Projections Project(const DecoderLayer& layer, const AttentionWeights& weights,
 std::vector<double> DenseAttention(const DecoderLayer& layer,
                                    const std::vector<int64_t>& offsets,
                                    const std::vector<double>& norm) {
-  const LlamaConfig& config = layer.config;
+  const checkpoint::LlamaConfig& config = layer.config;
   const Projections all = Project(layer, layer.attention, offsets, norm);
   AttentionInputs in;
   in.shape = {config.num_attention_heads, config.num_key_value_heads,
@@ -275,4 +275,4 @@ LayerOutput DecoderLayerForward(const DecoderLayer& layer,
   return out;
 }
 
-}  // namespace moe::reference
+}  // namespace moe::model::reference

@@ -12,7 +12,7 @@
 
 #include "moe/checkpoint/llama_config.h"
 
-namespace moe::reference {
+namespace moe::model::reference {
 
 struct Linear {
   std::vector<double> weight;  // [out, in], row-major, as all matrices here.
@@ -36,7 +36,7 @@ struct Experts {
 };
 
 struct DecoderLayer {
-  LlamaConfig config;
+  checkpoint::LlamaConfig config;
   std::vector<double> frequencies;  // RoPE's, [head_dim / 2].
   std::vector<double> input_norm;
   std::vector<double> post_attention_norm;
@@ -71,6 +71,6 @@ std::map<size_t, double> Route(const Linear& router, int64_t top_k,
 LayerOutput DecoderLayerForward(const DecoderLayer& layer,
                                 const LayerInput& input);
 
-}  // namespace moe::reference
+}  // namespace moe::model::reference
 
 #endif  // MOE_MODEL_LAYER_TESTING_DECODER_LAYER_REFERENCE_H_

@@ -22,7 +22,7 @@
 #include "moe/model/layer/rotary_tables.h"
 #include "moe/model/layer/testing/decoder_layer_reference.h"
 
-namespace moe::testing {
+namespace moe::model::testing {
 
 inline std::vector<double> Widen(const std::vector<float>& values) {
   return {values.begin(), values.end()};
@@ -48,7 +48,7 @@ struct DrawnExperts {
 
 // Hidden size 20, intermediate size 37, 4 heads of size 6, 2 KV heads, biases.
 struct DrawnLayer {
-  DrawnLayer(ThreadPool& pool, absl::Span<const int64_t> lengths,
+  DrawnLayer(base::ThreadPool& pool, absl::Span<const int64_t> lengths,
              const DrawnExperts& drawn = {})
       : config(SmallConfig()),
         rotary(RotaryTables::Create(config, lengths, pool).value()),
@@ -64,8 +64,9 @@ struct DrawnLayer {
     AddMlp(pool);
   }
 
-  static TestMatrix Draw(absl::string_view name, int64_t rows, int64_t cols) {
-    return TestMatrix(rows, cols).Fill(name);
+  static kernels::testing::TestMatrix Draw(absl::string_view name, int64_t rows,
+                                           int64_t cols) {
+    return kernels::testing::TestMatrix(rows, cols).Fill(name);
   }
 
   DecoderLayer View(const LayerBlocks& blocks = {}) const {
@@ -77,15 +78,15 @@ struct DrawnLayer {
             experts.mlp_routing};
   }
 
-  LlamaConfig config;
+  checkpoint::LlamaConfig config;
   RotaryTables rotary;
   DrawnExperts experts;
   DecoderLayerWeights weights;
   reference::DecoderLayer want;
 
  private:
-  static LlamaConfig SmallConfig() {
-    LlamaConfig config;
+  static checkpoint::LlamaConfig SmallConfig() {
+    checkpoint::LlamaConfig config;
     config.hidden_size = 20;
     config.intermediate_size = 37;
     config.num_attention_heads = 4;
@@ -94,30 +95,33 @@ struct DrawnLayer {
     config.rms_norm_eps = 1e-5;
     config.attention_bias = true;
     config.mlp_bias = true;
-    config.rope.type = RopeType::kLinear;
+    config.rope.type = checkpoint::RopeType::kLinear;
     config.rope.factor = 2.0;
     return config;
   }
 
   static void Add(const std::string& name, int64_t out, int64_t in,
-                  ThreadPool& pool, Linear& linear, reference::Linear& wide) {
-    TestMatrix weight = Draw(name, out, in);
+                  base::ThreadPool& pool, Linear& linear,
+                  reference::Linear& wide) {
+    kernels::testing::TestMatrix weight = Draw(name, out, in);
     const std::vector<float> bias = Draw(name + ".bias", 1, out).Values();
-    linear = PackLinear(WeightView(weight.view()), bias,
+    linear = PackLinear(kernels::WeightView(weight.view()), bias,
                         LayerPasses::kForwardAndBackward, pool);
     wide = {Widen(weight.Values()), Widen(bias)};
   }
 
-  void AddRouter(const std::string& name, int64_t num_experts, ThreadPool& pool,
-                 Linear& linear, reference::Linear& wide) const {
-    TestMatrix weight = Draw(name, num_experts, config.hidden_size);
-    linear =
-        PackLinear(WeightView(weight.view()), {}, LayerPasses::kForward, pool);
+  void AddRouter(const std::string& name, int64_t num_experts,
+                 base::ThreadPool& pool, Linear& linear,
+                 reference::Linear& wide) const {
+    kernels::testing::TestMatrix weight =
+        Draw(name, num_experts, config.hidden_size);
+    linear = PackLinear(kernels::WeightView(weight.view()), {},
+                        LayerPasses::kForward, pool);
     wide = {Widen(weight.Values()), {}};
   }
 
   void AddAttentionWeights(const std::string& suffix, int64_t query_size,
-                           int64_t key_size, ThreadPool& pool,
+                           int64_t key_size, base::ThreadPool& pool,
                            AttentionWeights& got,
                            reference::AttentionWeights& wide) const {
     const int64_t h = config.hidden_size;
@@ -127,15 +131,16 @@ struct DrawnLayer {
     Add("output" + suffix, h, query_size, pool, got.output, wide.output);
   }
 
-  void AddMlpWeights(const std::string& suffix, int64_t size, ThreadPool& pool,
-                     MlpWeights& got, reference::MlpWeights& wide) const {
+  void AddMlpWeights(const std::string& suffix, int64_t size,
+                     base::ThreadPool& pool, MlpWeights& got,
+                     reference::MlpWeights& wide) const {
     const int64_t h = config.hidden_size;
     Add("gate" + suffix, size, h, pool, got.gate, wide.gate);
     Add("up" + suffix, size, h, pool, got.up, wide.up);
     Add("down" + suffix, h, size, pool, got.down, wide.down);
   }
 
-  void AddAttention(ThreadPool& pool) {
+  void AddAttention(base::ThreadPool& pool) {
     const int64_t count = experts.num_attention_experts;
     if (count == 0) {
       AddAttentionWeights("", config.QuerySize(), config.KeyValueSize(), pool,
@@ -156,7 +161,7 @@ struct DrawnLayer {
     wide.scale = experts.attention_routing.scale;
   }
 
-  void AddMlp(ThreadPool& pool) {
+  void AddMlp(base::ThreadPool& pool) {
     if (experts.num_experts == 0 || experts.has_residual) {
       AddMlpWeights("", config.intermediate_size, pool, weights.mlp, want.mlp);
     }
@@ -175,6 +180,6 @@ struct DrawnLayer {
   }
 };
 
-}  // namespace moe::testing
+}  // namespace moe::model::testing
 
 #endif  // MOE_MODEL_LAYER_TESTING_DRAWN_LAYER_H_

@@ -11,14 +11,16 @@
 #include "moe/model/layer/decoder_layer_weights.h"
 #include "moe/model/layer/layer_batch.h"
 
-namespace moe::testing {
+namespace moe::model::testing {
 
 // All stages of DecoderLayerForward. y [T, H] may be batch.hidden.
 inline absl::Status ForwardLayer(const DecoderLayer& layer,
                                  const LayerBatch& batch, const LayerTaps& taps,
-                                 MatrixView<float> y, ThreadPool& pool) {
-  Matrix<float> output(y.rows, y.cols);
-  Matrix<float> residual(layer.weights->has_residual() ? y.rows : 0, y.cols);
+                                 base::MatrixView<float> y,
+                                 base::ThreadPool& pool) {
+  base::Matrix<float> output(y.rows, y.cols);
+  base::Matrix<float> residual(layer.weights->has_residual() ? y.rows : 0,
+                               y.cols);
   LayerForward forward;
   forward.attention = {output.view(), {}};
   forward.mlp = {output.view(), residual.view()};
@@ -26,6 +28,6 @@ inline absl::Status ForwardLayer(const DecoderLayer& layer,
   return DecoderLayerForward(layer, batch, taps, forward, pool);
 }
 
-}  // namespace moe::testing
+}  // namespace moe::model::testing
 
 #endif  // MOE_MODEL_LAYER_TESTING_LAYER_FORWARD_H_

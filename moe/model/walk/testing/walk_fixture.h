@@ -27,7 +27,7 @@
 #include "moe/model/walk/walk_options.h"
 #include "moe/text/dataset/token_sequences.h"
 
-namespace moe::testing {
+namespace moe::model::testing {
 
 inline const std::vector<std::string>& FixtureNames() {
   static const auto& names = *new std::vector<std::string>{
@@ -48,8 +48,8 @@ inline std::string FixturePath(absl::string_view name) {
   return absl::StrCat("testdata/", name);
 }
 
-inline HostTensors Goldens(absl::string_view name) {
-  return ReadSafetensorsFile(
+inline checkpoint::HostTensors Goldens(absl::string_view name) {
+  return checkpoint::ReadSafetensorsFile(
              absl::StrCat("testdata/goldens/", name, ".safetensors"))
       .value();
 }
@@ -58,13 +58,13 @@ inline std::string MoeFixturePath(absl::string_view name) {
   return absl::StrCat("testdata/moe/", name);
 }
 
-inline HostTensors MoeGoldens(absl::string_view name) {
-  return ReadSafetensorsFile(
+inline checkpoint::HostTensors MoeGoldens(absl::string_view name) {
+  return checkpoint::ReadSafetensorsFile(
              absl::StrCat("testdata/moe/goldens/", name, ".safetensors"))
       .value();
 }
 
-inline std::vector<int32_t> Int64sOf(const HostTensor& tensor) {
+inline std::vector<int32_t> Int64sOf(const checkpoint::HostTensor& tensor) {
   std::vector<int32_t> values;
   for (size_t at = 0; at < tensor.bytes.size(); at += sizeof(int64_t)) {
     int64_t value = 0;
@@ -75,8 +75,9 @@ inline std::vector<int32_t> Int64sOf(const HostTensor& tensor) {
 }
 
 // The three sequences of the goldens, every token labelled.
-inline TokenSequences GoldenSequences(const HostTensors& goldens) {
-  TokenSequences sequences;
+inline text::TokenSequences GoldenSequences(
+    const checkpoint::HostTensors& goldens) {
+  text::TokenSequences sequences;
   for (const int s : {0, 1, 2}) {
     const std::vector<int32_t> ids =
         Int64sOf(goldens.at(absl::StrCat("seq.", s, ".input_ids")));
@@ -86,9 +87,10 @@ inline TokenSequences GoldenSequences(const HostTensors& goldens) {
 }
 
 // 8 sequences of 1 to 48 tokens.
-inline TokenSequences EightSequences(const HostTensors& goldens) {
-  const TokenSequences three = GoldenSequences(goldens);
-  TokenSequences eight;
+inline text::TokenSequences EightSequences(
+    const checkpoint::HostTensors& goldens) {
+  const text::TokenSequences three = GoldenSequences(goldens);
+  text::TokenSequences eight;
   for (const int64_t length : {48, 1, 17, 30, 2, 5, 16, 47}) {
     const absl::Span<const int32_t> ids =
         three.input_ids(2).first(static_cast<size_t>(length));
@@ -96,12 +98,12 @@ inline TokenSequences EightSequences(const HostTensors& goldens) {
   }
   return eight;
 }
-inline TokenSequences EightSequences(absl::string_view name) {
+inline text::TokenSequences EightSequences(absl::string_view name) {
   return EightSequences(Goldens(name));
 }
 
 // seq.S.NAME of the three sequences, one after another.
-inline std::vector<float> GoldenRows(const HostTensors& goldens,
+inline std::vector<float> GoldenRows(const checkpoint::HostTensors& goldens,
                                      absl::string_view name) {
   std::vector<float> rows;
   for (const int s : {0, 1, 2}) {
@@ -126,16 +128,16 @@ inline double RelativeError(absl::Span<const float> got,
 // A pool, a budget and a progress that says nothing.
 struct WalkMachine {
   explicit WalkMachine(int num_threads = 2,
-                       int64_t budget_bytes = MemoryBudget::kUnlimited)
+                       int64_t budget_bytes = base::MemoryBudget::kUnlimited)
       : budget(budget_bytes),
         pool(num_threads),
-        progress(Progress::Style::kSilent, {}) {}
+        progress(base::Progress::Style::kSilent, {}) {}
 
   WalkResources resources() { return {budget, pool, progress}; }
 
-  MemoryBudget budget;
-  ThreadPool pool;
-  Progress progress;
+  base::MemoryBudget budget;
+  base::ThreadPool pool;
+  base::Progress progress;
 };
 
 // The smallest budget that `run` has room in, by what its errors ask for.
@@ -159,6 +161,6 @@ inline int64_t SmallestBudget(
   }
 }
 
-}  // namespace moe::testing
+}  // namespace moe::model::testing
 
 #endif  // MOE_MODEL_WALK_TESTING_WALK_FIXTURE_H_

@@ -15,15 +15,16 @@
 #include "absl/types/span.h"
 #include "moe/base/sha256.h"
 
-namespace moe::testing {
+namespace moe::text::testing {
 
 ByteTokenizer::ByteTokenizer(std::vector<std::string> special_tokens,
                              std::string bos, bool add_bos)
     : special_tokens_(std::move(special_tokens)),
       bos_(std::move(bos)),
       add_bos_(add_bos),
-      digest_(HexSha256Of(absl::StrCat(absl::StrJoin(special_tokens_, " "),
-                                       add_bos_ ? " adds " : " has ", bos_))) {}
+      digest_(base::HexSha256Of(
+          absl::StrCat(absl::StrJoin(special_tokens_, " "),
+                       add_bos_ ? " adds " : " has ", bos_))) {}
 
 ByteTokenizer ByteTokenizer::Llama3() {
   return ByteTokenizer({"<|begin_of_text|>", "<|start_header_id|>",
@@ -90,4 +91,4 @@ std::optional<int32_t> ByteTokenizer::TokenToId(absl::string_view token) const {
 
 std::optional<int32_t> ByteTokenizer::bos_id() const { return TokenToId(bos_); }
 
-}  // namespace moe::testing
+}  // namespace moe::text::testing

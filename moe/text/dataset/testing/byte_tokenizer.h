@@ -14,7 +14,7 @@
 #include "absl/types/span.h"
 #include "moe/text/tokenizer/tokenizer.h"
 
-namespace moe::testing {
+namespace moe::text::testing {
 
 // The id of "\n\n", which is taken wherever it fits, from the left.
 inline constexpr int32_t kTwoLineBreaks = 256;
@@ -52,6 +52,6 @@ class ByteTokenizer : public Tokenizer {
   std::string digest_;
 };
 
-}  // namespace moe::testing
+}  // namespace moe::text::testing
 
 #endif  // MOE_TEXT_DATASET_TESTING_BYTE_TOKENIZER_H_

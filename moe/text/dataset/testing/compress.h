@@ -11,7 +11,7 @@
 #include "absl/strings/string_view.h"
 #include "moe/base/check.h"
 
-namespace moe::testing {
+namespace moe::text::testing {
 
 // One gzip member.
 inline std::string GzipOf(absl::string_view text) {
@@ -52,6 +52,6 @@ inline std::string ZstdOf(absl::string_view text, int window_log = 0) {
   return out;
 }
 
-}  // namespace moe::testing
+}  // namespace moe::text::testing
 
 #endif  // MOE_TEXT_DATASET_TESTING_COMPRESS_H_

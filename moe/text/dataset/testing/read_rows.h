@@ -19,7 +19,7 @@
 #include "moe/text/dataset/dataset_options.pb.h"
 #include "moe/text/dataset/row_reader.h"
 
-namespace moe::testing {
+namespace moe::text::testing {
 
 class ReadRowsTest : public ::testing::Test {
  protected:
@@ -47,10 +47,10 @@ class ReadRowsTest : public ::testing::Test {
   TokenizeOptions options_;
 
  private:
-  const TempDirectory directory_;
+  const base::testing::TempDirectory directory_;
   bool last_is_text_ = false;
 };
 
-}  // namespace moe::testing
+}  // namespace moe::text::testing
 
 #endif  // MOE_TEXT_DATASET_TESTING_READ_ROWS_H_

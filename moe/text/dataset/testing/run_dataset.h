@@ -10,22 +10,22 @@
 #include "moe/text/dataset/load_dataset.h"
 #include "moe/text/dataset/tokenize_dataset.h"
 
-namespace moe::testing {
+namespace moe::text::testing {
 
 inline absl::StatusOr<TokenizedDataset> RunTokenizeDataset(
     const TokenizeRequest& request, int num_threads = 2) {
-  ThreadPool pool(num_threads);
-  Progress progress(Progress::Style::kSilent, {});
+  base::ThreadPool pool(num_threads);
+  base::Progress progress(base::Progress::Style::kSilent, {});
   return TokenizeDataset(request, pool, progress);
 }
 
 inline absl::StatusOr<LoadedDataset> RunLoadDataset(
     const DatasetRequest& request, int num_threads = 2) {
-  ThreadPool pool(num_threads);
-  Progress progress(Progress::Style::kSilent, {});
+  base::ThreadPool pool(num_threads);
+  base::Progress progress(base::Progress::Style::kSilent, {});
   return LoadDataset(request, pool, progress);
 }
 
-}  // namespace moe::testing
+}  // namespace moe::text::testing
 
 #endif  // MOE_TEXT_DATASET_TESTING_RUN_DATASET_H_

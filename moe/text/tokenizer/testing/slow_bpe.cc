@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-namespace moe::testing {
+namespace moe::text::testing {
 
 std::vector<std::string> SlowBpe(
     std::vector<std::string> symbols,
@@ -26,4 +26,4 @@ std::vector<std::string> SlowBpe(
   return symbols;
 }
 
-}  // namespace moe::testing
+}  // namespace moe::text::testing

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-namespace moe::testing {
+namespace moe::text::testing {
 
 // The tokens of a word that is given as its characters. Takes the square of
 // their number, times the number of merges.
@@ -17,6 +17,6 @@ std::vector<std::string> SlowBpe(
     std::vector<std::string> symbols,
     const std::vector<std::pair<std::string, std::string>>& merges);
 
-}  // namespace moe::testing
+}  // namespace moe::text::testing
 
 #endif  // MOE_TEXT_TOKENIZER_TESTING_SLOW_BPE_H_
