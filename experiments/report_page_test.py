@@ -230,6 +230,25 @@ def little(report: dict) -> None:
         report[name] = []
 
 
+def narrow(report: dict) -> None:
+    shares = {
+        "kept_share": 0.75,
+        "largest_kept_share": 0.5,
+        "least_kept_share": 0.25,
+        "largest_removed_share": 0.125,
+    }
+    report["neuron_removals"] = [
+        {
+            "step": "narrow",
+            "command": "remove_neurons",
+            "options": {"num_neurons": 4},
+            "intermediate_size": 8,
+            "kept_share": 0.75,
+            "layers": [{"layer": 0, **shares}],
+        }
+    ]
+
+
 def hostile(report: dict) -> None:
     report["experiment"] = report["description"] = _HOSTILE
     report["steps"][0]["name"] = report["inputs"]["model"]["name"] = _HOSTILE
@@ -455,6 +474,18 @@ class ReportPageTest(unittest.TestCase):
         # No block has experts.
         self.assertEqual(len(self.section("worse", "reconstruction")["captions"]), 1)
 
+    def test_shows_what_was_removed(self):
+        removal = self.section("narrow", "removal")
+        self.assertIn("narrow keeps 4 of 8 neurons in each MLP", removal["text"])
+        self.assertIn("0.7500 of the energy in the mean", removal["text"])
+        self.assertEqual(
+            removal["captions"], ["narrow: share of the energy that the kept neurons have"]
+        )
+        self.assertEqual(removal["points"], ["kept, layer 0: 0.75"])
+        self.assertEqual(
+            removal["rows"][1:], [["0", "0.7500", "0.5000", "0.2500", "0.1250"]]
+        )
+
     # ---- Provenance ----
 
     def test_says_step_by_step_whether_the_lock_holds(self):
@@ -507,7 +538,7 @@ def main() -> int:
     made = subprocess.run([arguments.pages], capture_output=True, check=True, text=True)
     pages = json.loads(made.stdout)
     base = report_in(pages["none"])
-    for change in (worse, little, hostile, no_numbers):
+    for change in (worse, little, narrow, hostile, no_numbers):
         pages[change.__name__] = with_report(pages["none"], changed(base, change))
     with tempfile.TemporaryDirectory() as directory:
         browser = Browser(arguments.browser, pathlib.Path(directory))
