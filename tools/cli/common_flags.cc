@@ -29,20 +29,20 @@ void AddJson(FlagSet& flags, bool* value) {
 }
 
 void AddMemoryBudget(FlagSet& flags, std::string* value) {
-  flags.AddString({.names = {"memory_budget"},
-                   .what = "memory for weights and activations, such as 2GiB; "
-                           "the rest is read again or spilled to TMPDIR; three "
-                           "quarters of what is available where it is not "
-                           "given. No result depends on it"},
-                  value);
+  flags.AddString(
+      {.names = {"memory_budget"},
+       .what = "memory for weights and activations, such as 2GiB; what "
+               "does not fit is read again or spilled to TMPDIR; "
+               "without this flag, three quarters of what is "
+               "available. No result depends on it"},
+      value);
 }
 
 void AddShardFlags(FlagSet& flags, ShardFlags* values) {
-  flags.AddInt(
-      {.names = {"shards"},
-       .what = "share the tokens out among so many runs, each of which "
-               "writes a part; needs --shard"},
-      {.min = 1, .max = model::kMaxShards}, &values->num_shards);
+  flags.AddInt({.names = {"shards"},
+                .what = "divide the tokens among this many runs, each of which "
+                        "writes a part; needs --shard"},
+               {.min = 1, .max = model::kMaxShards}, &values->num_shards);
   flags.AddInt(
       {.names = {"shard"}, .what = "which part to make: 0 to --shards less 1"},
       {.min = 0, .max = model::kMaxShards - 1}, &values->shard);
