@@ -233,7 +233,7 @@ TEST(PlanStepsTest, TakesAnActivationRateSplitForRouterAndNeurons) {
             "--chat_template=auto --model_max_length=64 --seed=3 "
             "--max_steps=8 --num_experts=8 --num_shared_neurons=64 --top_k=2 "
             "--activated_neurons=10 --iterations=4 "
-            "--router_scale=0.0009765625");
+            "--router_scale=0.015625");
   EXPECT_EQ(Inputs(steps[3]),
             "model_path=tiny "
             "gate_weights_file=neurons/gate_weights.safetensors "
@@ -332,7 +332,7 @@ TEST(PlanStepsTest, TakesAnEnergySplitForRouterAndNeurons) {
   EXPECT_EQ(Arguments(steps[2]),
             "--chat_template=auto --model_max_length=64 --seed=3 "
             "--max_steps=8 --num_experts=8 --num_shared_neurons=64 --top_k=2 "
-            "--iterations=6 --ridge=0.1 --router_spread=0.00390625");
+            "--iterations=6 --ridge=0.1 --router_spread=0.0625");
   EXPECT_EQ(Inputs(steps[3]),
             "model_path=tiny "
             "gate_weights_file=neurons/gate_weights.safetensors "

@@ -171,7 +171,7 @@ TEST(SplitLayerByEnergyTest, APowerOfTwoScalesTheRouterAlone) {
   EnergySplitOptions options = Options(6, 0, 2);
   options.set_router_spread(1.0);
   MOE_ASSERT_OK_AND_ASSIGN(const EnergyLayer whole, Split(layer, options));
-  options.clear_router_spread();
+  options.set_router_spread(0x1p-8);
   MOE_ASSERT_OK_AND_ASSIGN(const EnergyLayer scaled, Split(layer, options));
   for (size_t i = 0; i < whole.router.values().size(); ++i) {
     EXPECT_EQ(scaled.router.values()[i], whole.router.values()[i] * 0x1p-8f);
