@@ -17,6 +17,30 @@ _ABSEIL = ["@com_google_absl//absl/" + target for target in [
 def _unique(labels):
     return {label: None for label in labels}.keys()
 
+# So many files are compiled together.
+_GROUP = 8
+
+# #line keeps the places of messages.
+_JOIN = "for file in $(SRCS); do printf '#line 1 \"%s\"\\n' $$file; cat $$file; done > $@"
+
+def _groups(name, srcs):
+    """`srcs` in generated sources of up to _GROUP of them each; returns these.
+
+    Most of a compilation's time goes to headers, which the files of a room share. The names in
+    their unnamed namespaces therefore have to differ within a room.
+    """
+    count = (len(srcs) + _GROUP - 1) // _GROUP
+    groups = []
+    for i in range(count):
+        groups.append("%s_group_%d.cc" % (name, i))
+        native.genrule(
+            name = "%s_group_%d" % (name, i),
+            srcs = srcs[len(srcs) * i // count:len(srcs) * (i + 1) // count],
+            outs = [groups[-1]],
+            cmd = _JOIN,
+        )
+    return groups
+
 def room_library(name, srcs = [], hdrs = [], deps = [], **kwargs):
     """A cc_library that may use Abseil."""
     cc_library(name = name, srcs = srcs, hdrs = hdrs, deps = _unique(_ABSEIL + deps), **kwargs)
@@ -73,6 +97,8 @@ def room(
         proto_deps = [],
         exclude = [],
         srcs = [],
+        alone = [],
+        plugin_srcs = [],
         testing_deps = [],
         test_deps = [],
         test_data = [],
@@ -90,6 +116,10 @@ def room(
       proto_deps: see room_protos.
       exclude: files that are in another target of the folder.
       srcs: generated sources beside the folder's.
+      alone: sources that are compiled on their own: those of Highway's targets, and
+        those whose headers do not go with others'.
+      plugin_srcs: sources that //moe/torch_plugin needs. They are a group of their own, as a
+        group is linked whole, and others bring generated protocol buffers.
       testing_deps: of `testing`, beside the library.
       test_deps: of the tests, beside the library and `testing`.
       test_data: see room_tests.
@@ -98,9 +128,15 @@ def room(
       special_tests: see room_tests.
       **kwargs: attributes of the library.
     """
+    not_of_group = exclude + alone + plugin_srcs + ["*_fuzzer.cc", "*_main.cc", "*_test.cc"]
+    files = native.glob(["*.cc"], exclude = not_of_group)
     room_library(
         name = name,
-        srcs = native.glob(["*.cc"], exclude = exclude + ["*_fuzzer.cc", "*_main.cc", "*_test.cc"]) + srcs,
+        srcs = alone + srcs + select({
+            "//moe:file_by_file": plugin_srcs + files,
+            "//conditions:default": _groups(name + "_plugin", plugin_srcs) +
+                                    _groups(name, files),
+        }),
         hdrs = native.glob(["*.h"], exclude = exclude),
         deps = deps + room_protos(name, proto_deps),
         **kwargs

@@ -29,17 +29,17 @@
 namespace moe::base {
 namespace {
 
-absl::Status ErrnoStatus(absl::string_view doing, absl::string_view path) {
-  return moe::base::ErrnoStatus(errno, absl::StrCat(doing, " ", path));
+absl::Status LastError(absl::string_view doing, absl::string_view path) {
+  return ErrnoStatus(errno, absl::StrCat(doing, " ", path));
 }
 
 absl::Status RemoveTree(const std::string& path) {
   if (::unlink(path.c_str()) == 0) return absl::OkStatus();
   // EISDIR by Linux, EPERM by POSIX.
-  if (errno != EISDIR && errno != EPERM) return ErrnoStatus("removing", path);
+  if (errno != EISDIR && errno != EPERM) return LastError("removing", path);
   if (::rmdir(path.c_str()) == 0) return absl::OkStatus();
   if (errno != ENOTEMPTY && errno != EEXIST) {
-    return ErrnoStatus("removing", path);
+    return LastError("removing", path);
   }
   // All names are read before the first file is removed. So one descriptor is
   // enough for any depth.
@@ -48,7 +48,7 @@ absl::Status RemoveTree(const std::string& path) {
   for (const std::string& name : names) {
     MOE_RETURN_IF_ERROR(RemoveTree(absl::StrCat(path, "/", name)));
   }
-  if (::rmdir(path.c_str()) != 0) return ErrnoStatus("removing", path);
+  if (::rmdir(path.c_str()) != 0) return LastError("removing", path);
   return absl::OkStatus();
 }
 
@@ -88,14 +88,14 @@ class PosixWritableFile : public WritableFile {
 
   absl::Status Sync() override {
     MOE_RETURN_IF_ERROR(Flush());
-    if (::fsync(descriptor_.get()) != 0) return ErrnoStatus("syncing", path_);
+    if (::fsync(descriptor_.get()) != 0) return LastError("syncing", path_);
     return absl::OkStatus();
   }
 
   absl::Status Close() override {
     MOE_RETURN_IF_ERROR(Flush());
     if (::close(descriptor_.Release()) != 0) {
-      return ErrnoStatus("closing", path_);
+      return LastError("closing", path_);
     }
     return absl::OkStatus();
   }
@@ -113,7 +113,7 @@ class PosixWritableFile : public WritableFile {
       const ssize_t put =
           ::write(descriptor_.get(), bytes.data(), bytes.size());
       if (put < 0 && errno == EINTR) continue;
-      if (put < 0) return ErrnoStatus("writing", path_);
+      if (put < 0) return LastError("writing", path_);
       bytes.remove_prefix(static_cast<size_t>(put));
       written_bytes_ += put;
     }
@@ -151,7 +151,7 @@ class PosixPathLock : public PathLock {
 absl::StatusOr<ScopedDescriptor> OpenDirectory(absl::string_view path) {
   ScopedDescriptor descriptor(
       ::open(std::string(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (descriptor.get() < 0) return ErrnoStatus("opening directory", path);
+  if (descriptor.get() < 0) return LastError("opening directory", path);
   return descriptor;
 }
 
@@ -166,7 +166,7 @@ absl::Status RenameWithFlags(absl::string_view from, absl::string_view to,
     return absl::UnimplementedError(
         absl::StrCat(doing, " ", to, ": not supported by this file system"));
   }
-  return ErrnoStatus(doing, absl::StrCat(from, " -> ", to));
+  return LastError(doing, absl::StrCat(from, " -> ", to));
 }
 
 class PosixFileSystemImpl : public FileSystem {
@@ -177,7 +177,7 @@ class PosixFileSystemImpl : public FileSystem {
     std::string name(path);
     ScopedDescriptor descriptor(
         ::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
-    if (descriptor.get() < 0) return ErrnoStatus("creating", path);
+    if (descriptor.get() < 0) return LastError("creating", path);
     // Without locks, no other process takes the file for abandoned either.
     ::flock(descriptor.get(), LOCK_EX | LOCK_NB);
     return std::make_unique<PosixWritableFile>(std::move(name),
@@ -187,7 +187,7 @@ class PosixFileSystemImpl : public FileSystem {
   absl::Status CreateDirectory(absl::string_view path) override {
     const MutationSection section;
     if (::mkdir(std::string(path).c_str(), 0777) != 0) {
-      return ErrnoStatus("creating directory", path);
+      return LastError("creating directory", path);
     }
     return absl::OkStatus();
   }
@@ -196,7 +196,7 @@ class PosixFileSystemImpl : public FileSystem {
       absl::string_view path) override {
     ScopedDescriptor descriptor(
         ::open(std::string(path).c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
-    if (descriptor.get() < 0) return ErrnoStatus("opening", path);
+    if (descriptor.get() < 0) return LastError("opening", path);
     if (::flock(descriptor.get(), LOCK_EX | LOCK_NB) != 0) {
       if (errno == EWOULDBLOCK) return std::unique_ptr<PathLock>();
       if (errno == ENOLCK || errno == EOPNOTSUPP || errno == ENOSYS ||
@@ -204,7 +204,7 @@ class PosixFileSystemImpl : public FileSystem {
         return absl::UnimplementedError(
             absl::StrCat("locking ", path, ": no locks on this file system"));
       }
-      return ErrnoStatus("locking", path);
+      return LastError("locking", path);
     }
     return std::make_unique<PosixPathLock>(std::move(descriptor));
   }
@@ -213,7 +213,7 @@ class PosixFileSystemImpl : public FileSystem {
                            absl::string_view to) override {
     const MutationSection section;
     if (::rename(std::string(from).c_str(), std::string(to).c_str()) != 0) {
-      return ErrnoStatus("renaming", absl::StrCat(from, " -> ", to));
+      return LastError("renaming", absl::StrCat(from, " -> ", to));
     }
     return absl::OkStatus();
   }
@@ -247,7 +247,7 @@ class PosixFileSystemImpl : public FileSystem {
     if (errno == ENOTEMPTY || errno == EEXIST) {
       return absl::FailedPreconditionError(absl::StrCat(path, " is not empty"));
     }
-    return ErrnoStatus("removing", path);
+    return LastError("removing", path);
   }
 
   absl::Status SyncDirectory(absl::string_view path) override {
@@ -255,7 +255,7 @@ class PosixFileSystemImpl : public FileSystem {
                          OpenDirectory(path));
     // Some network file systems do not sync directories, and say so.
     if (::fsync(descriptor.get()) != 0 && errno != EINVAL && errno != ENOTSUP) {
-      return ErrnoStatus("syncing", path);
+      return LastError("syncing", path);
     }
     return absl::OkStatus();
   }
@@ -263,7 +263,7 @@ class PosixFileSystemImpl : public FileSystem {
   absl::StatusOr<uint64_t> FreeBytes(absl::string_view path) override {
     struct statvfs info;
     if (::statvfs(std::string(path).c_str(), &info) != 0) {
-      return ErrnoStatus("asking for the free space of", path);
+      return LastError("asking for the free space of", path);
     }
     return uint64_t{info.f_bavail} * uint64_t{info.f_frsize};
   }
@@ -295,7 +295,7 @@ absl::StatusOr<std::vector<std::string>> ListDirectory(absl::string_view path) {
   }
   if (error) {
     errno = error.value();
-    return ErrnoStatus("listing", path);
+    return LastError("listing", path);
   }
   std::sort(names.begin(), names.end());
   return names;

@@ -24,16 +24,15 @@
 namespace moe::checkpoint {
 namespace {
 
-constexpr uint64_t kLengthBytes = 8;
-
 absl::StatusOr<SafetensorsHeader> ReadHeader(
     const base::RandomAccessFile& file) {
-  std::string length(std::min(kLengthBytes, file.size_bytes()), '\0');
+  std::string length(std::min(kSafetensorsLengthBytes, file.size_bytes()),
+                     '\0');
   MOE_RETURN_IF_ERROR(file.Read(0, absl::MakeSpan(length)));
   MOE_ASSIGN_OR_RETURN(const uint64_t header_bytes,
                        ParseSafetensorsHeaderSize(length, file.size_bytes()));
   std::string json(header_bytes, '\0');
-  MOE_RETURN_IF_ERROR(file.Read(kLengthBytes, absl::MakeSpan(json)));
+  MOE_RETURN_IF_ERROR(file.Read(kSafetensorsLengthBytes, absl::MakeSpan(json)));
   return ParseSafetensorsHeader(json, file.size_bytes());
 }
 

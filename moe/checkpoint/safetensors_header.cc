@@ -24,8 +24,6 @@ namespace moe::checkpoint {
 namespace {
 
 constexpr char kMetadataKey[] = "__metadata__";
-constexpr uint64_t kLengthBytes = 8;
-
 absl::Status Malformed(absl::string_view what) {
   return absl::InvalidArgumentError(
       absl::StrCat("malformed safetensors header: ", what));
@@ -327,7 +325,7 @@ void AppendJsonString(absl::string_view text, std::string& out) {
 
 absl::StatusOr<uint64_t> ParseSafetensorsHeaderSize(
     absl::string_view first_bytes, uint64_t file_size_bytes) {
-  if (first_bytes.size() < kLengthBytes) {
+  if (first_bytes.size() < kSafetensorsLengthBytes) {
     return absl::DataLossError(absl::StrCat(
         "truncated: expected 8 bytes of length at the start, found ",
         first_bytes.size(), " bytes"));
@@ -342,11 +340,11 @@ absl::StatusOr<uint64_t> ParseSafetensorsHeaderSize(
         " bytes, found the length ", header_bytes,
         " at offset 0; give the path of a safetensors file"));
   }
-  if (header_bytes > file_size_bytes - kLengthBytes) {
+  if (header_bytes > file_size_bytes - kSafetensorsLengthBytes) {
     return absl::DataLossError(
         absl::StrCat("truncated: expected ", header_bytes,
                      " bytes of header at offset 8, found ",
-                     file_size_bytes - kLengthBytes));
+                     file_size_bytes - kSafetensorsLengthBytes));
   }
   return header_bytes;
 }
@@ -361,7 +359,7 @@ absl::StatusOr<SafetensorsHeader> ParseSafetensorsHeader(
       base::SortedJson::sax_parse(json.begin(), json.end(), &handler);
   if (!parsed) return handler.TakeStatus();
   SafetensorsHeader header = handler.TakeHeader();
-  header.data_offset = kLengthBytes + json.size();
+  header.data_offset = kSafetensorsLengthBytes + json.size();
   MOE_RETURN_IF_ERROR(CheckTensors(header, file_size_bytes));
   return header;
 }

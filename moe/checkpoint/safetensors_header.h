@@ -29,6 +29,8 @@
 
 namespace moe::checkpoint {
 
+// A file starts with the header's length n in so many bytes.
+inline constexpr uint64_t kSafetensorsLengthBytes = 8;
 // The reference implementation's limit on n.
 inline constexpr uint64_t kMaxSafetensorsHeaderBytes = 100'000'000;
 

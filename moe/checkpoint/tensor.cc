@@ -39,6 +39,10 @@ absl::StatusOr<int64_t> NumElements(absl::Span<const int64_t> shape) {
   return empty ? 0 : product;
 }
 
+std::string FormatSpec(const TensorSpec& spec) {
+  return absl::StrCat(DtypeName(spec.dtype), " ", FormatShape(spec.shape));
+}
+
 absl::Status ValidateTensorSpec(const TensorSpec& spec) {
   const absl::StatusOr<int64_t> num_elements = NumElements(spec.shape);
   if (!num_elements.ok()) {

@@ -31,6 +31,9 @@ struct TensorSpec {
   friend bool operator==(const TensorSpec&, const TensorSpec&) = default;
 };
 
+// "BF16 [8, 576]".
+std::string FormatSpec(const TensorSpec& spec);
+
 // InvalidArgument, with the name, unless the dimensions are not negative and
 // the bytes that the elements take fit 63 bits.
 absl::Status ValidateTensorSpec(const TensorSpec& spec);

@@ -51,10 +51,6 @@ std::string DescribeSizes(const LlamaConfig& config) {
                       config.head_dim);
 }
 
-std::string Describe(const TensorSpec& spec) {
-  return absl::StrCat(DtypeName(spec.dtype), " ", FormatShape(spec.shape));
-}
-
 // How the two differ; empty if they are the same.
 absl::StatusOr<std::string> DifferenceOf(const TensorLocation& head,
                                          const TensorLocation& embedding) {
@@ -62,7 +58,7 @@ absl::StatusOr<std::string> DifferenceOf(const TensorLocation& head,
   const TensorSpec& a = head.tensor->spec;
   const TensorSpec& b = embedding.tensor->spec;
   if (a.dtype != b.dtype || a.shape != b.shape) {
-    return absl::StrCat(Describe(a), " for ", Describe(b));
+    return absl::StrCat(FormatSpec(a), " for ", FormatSpec(b));
   }
   const uint64_t size_bytes = head.tensor->end - head.tensor->begin;
   std::string ours;
@@ -205,7 +201,7 @@ namespace {
 
 // The last part of a name: of GPTQ and AWQ; bitsandbytes; compressed-tensors,
 // FP8 and their kind; HQQ and quanto.
-constexpr char kParts[] =
+constexpr char kKnownParts[] =
     "qweight qzeros scales g_idx SCB absmax quant_map nested_absmax "
     "nested_quant_map weight_format weight_scale weight_scale_inv "
     "weight_scale_2 input_scale input_scale_inv activation_scale weight_packed "
@@ -213,8 +209,8 @@ constexpr char kParts[] =
     "v_scale W_q weight_qtype _data _scale weight_blocks";
 
 bool IsQuantizationPart(absl::string_view part) {
-  static const auto* const parts =
-      new absl::flat_hash_set<absl::string_view>(absl::StrSplit(kParts, ' '));
+  static const auto* const parts = new absl::flat_hash_set<absl::string_view>(
+      absl::StrSplit(kKnownParts, ' '));
   return parts->contains(part);
 }
 

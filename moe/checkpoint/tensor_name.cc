@@ -42,7 +42,7 @@ struct Part {
   absl::string_view after;
 };
 
-constexpr std::array<Part, 23> kParts = {{
+constexpr std::array<Part, 23> kNameParts = {{
     {TensorKind::kEmbedding, false, Experts::kNever, "model.embed_tokens", ""},
     {TensorKind::kFinalNorm, false, Experts::kNever, "model.norm", ""},
     {TensorKind::kLmHead, false, Experts::kNever, "lm_head", ""},
@@ -126,7 +126,7 @@ std::optional<TensorName> ParseTensorName(absl::string_view text) {
     if (!layer.has_value()) return std::nullopt;
     name.layer = *layer;
   }
-  for (const Part& part : kParts) {
+  for (const Part& part : kNameParts) {
     if (part.in_layer == in_layer && Matches(part, text, &name.expert)) {
       name.kind = part.kind;
       return name;
@@ -136,7 +136,7 @@ std::optional<TensorName> ParseTensorName(absl::string_view text) {
 }
 
 std::string FormatTensorName(const TensorName& name) {
-  const Part& part = kParts[static_cast<size_t>(name.kind)];
+  const Part& part = kNameParts[static_cast<size_t>(name.kind)];
   MOE_CHECK(part.kind == name.kind);
   MOE_CHECK(part.in_layer == (name.layer >= 0));
   MOE_CHECK(part.experts == Experts::kOptional ||

@@ -60,7 +60,7 @@ const StatusNames& NamesOf(TensorStatus status) {
 }
 
 // A multiple of every element's size.
-constexpr uint64_t kPieceBytes = uint64_t{1} << 20;
+constexpr uint64_t kComparedBytes = uint64_t{1} << 20;
 constexpr uint64_t kMaxConfigBytes = uint64_t{16} << 20;
 
 // Positions of a tensor in A and B; nothing where it is missing.
@@ -118,8 +118,8 @@ absl::Status VisitPieces(const TensorSource& a, const TensorSource& b,
   const uint64_t size_bytes =
       static_cast<uint64_t>(checkpoint::NumBytes(*job.diff.a));
   std::array<std::string, 2> pieces;
-  for (uint64_t begin = 0; begin < size_bytes; begin += kPieceBytes) {
-    const uint64_t piece_bytes = std::min(kPieceBytes, size_bytes - begin);
+  for (uint64_t begin = 0; begin < size_bytes; begin += kComparedBytes) {
+    const uint64_t piece_bytes = std::min(kComparedBytes, size_bytes - begin);
     for (std::string& piece : pieces) piece.resize(piece_bytes);
     MOE_RETURN_IF_ERROR(
         a.Read(*job.positions.a, begin, absl::MakeSpan(pieces[0])));
@@ -306,11 +306,6 @@ checkpoint::Shape IndexOf(int64_t position, absl::Span<const int64_t> shape) {
   return index;
 }
 
-std::string FormatSpec(const checkpoint::TensorSpec& spec) {
-  return absl::StrCat(checkpoint::DtypeName(spec.dtype), " ",
-                      checkpoint::FormatShape(spec.shape));
-}
-
 // The distances that bucket `i` counts.
 std::pair<uint64_t, uint64_t> BucketRange(size_t i) {
   if (i == 0) return {0, 0};
@@ -363,15 +358,17 @@ std::string FormatTensor(const TensorDiff& tensor) {
       absl::StrFormat("  %-9s  %s  ", TensorStatusName(tensor.status),
                       base::EscapeControl(tensor.name));
   if (tensor.elements.has_value()) {
-    return absl::StrCat(text, FormatSpec(*tensor.a), "\n",
+    return absl::StrCat(text, checkpoint::FormatSpec(*tensor.a), "\n",
                         FormatElements(*tensor.elements, *tensor.a));
   }
   if (tensor.a.has_value() && tensor.b.has_value()) {
-    return absl::StrCat(text, "A ", FormatSpec(*tensor.a), ", B ",
-                        FormatSpec(*tensor.b), "\n");
+    return absl::StrCat(text, "A ", checkpoint::FormatSpec(*tensor.a), ", B ",
+                        checkpoint::FormatSpec(*tensor.b), "\n");
   }
   return absl::StrCat(
-      text, FormatSpec(tensor.a.has_value() ? *tensor.a : *tensor.b), "\n");
+      text,
+      checkpoint::FormatSpec(tensor.a.has_value() ? *tensor.a : *tensor.b),
+      "\n");
 }
 
 std::string FormatConfig(const CheckpointDiff& diff) {

@@ -33,7 +33,7 @@ namespace moe::evaluate {
 namespace {
 
 // A multiple of every element's size.
-constexpr uint64_t kPieceBytes = uint64_t{4} << 20;
+constexpr uint64_t kReadBytes = uint64_t{4} << 20;
 
 int64_t NumParameters(const checkpoint::TensorSpec& spec) {
   return checkpoint::NumBytes(spec) / checkpoint::DtypeSize(spec.dtype);
@@ -164,8 +164,8 @@ absl::Status CheckTensorFinite(const TensorSource& source, size_t tensor,
   const uint64_t size_bytes =
       static_cast<uint64_t>(checkpoint::NumBytes(entry.spec));
   std::string piece;
-  for (uint64_t begin = 0; begin < size_bytes; begin += kPieceBytes) {
-    piece.resize(std::min(kPieceBytes, size_bytes - begin));
+  for (uint64_t begin = 0; begin < size_bytes; begin += kReadBytes) {
+    piece.resize(std::min(kReadBytes, size_bytes - begin));
     MOE_RETURN_IF_ERROR(source.Read(tensor, begin, absl::MakeSpan(piece)));
     const std::optional<int64_t> found = FindNonFinite(entry.spec.dtype, piece);
     if (found.has_value()) {

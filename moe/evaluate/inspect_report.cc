@@ -215,13 +215,9 @@ std::string Numbers(const NumberedTensors& group) {
                                    : absl::StrCat(group.first, "-", group.last);
 }
 
-std::string FormatSpec(const checkpoint::TensorSpec& spec) {
-  return absl::StrCat(checkpoint::DtypeName(spec.dtype), " ",
-                      checkpoint::FormatShape(spec.shape));
-}
-
 std::string NameAndSpec(const checkpoint::TensorSpec& spec) {
-  return absl::StrCat(base::EscapeControl(spec.name), "  ", FormatSpec(spec));
+  return absl::StrCat(base::EscapeControl(spec.name), "  ",
+                      checkpoint::FormatSpec(spec));
 }
 
 std::string FileName(const SourceFile& file) {

@@ -64,7 +64,7 @@ struct SplitMemory {
 };
 
 // What is split, how, and with what.
-struct SplitJob {
+struct EnergySplitJob {
   EnergyWalk walk;
   const EnergySplitOptions& options;
   const SplitMemory& memory;
@@ -73,7 +73,7 @@ struct SplitJob {
 // Gathers a layer's tokens, and splits it at its end.
 class EnergySplitTap : public model::WalkTap {
  public:
-  EnergySplitTap(const SplitJob& job, EnergySplit& split)
+  EnergySplitTap(const EnergySplitJob& job, EnergySplit& split)
       : job_(job), split_(split), energies_(job.walk) {}
 
   absl::Status OnLayerStart(int64_t) override {
@@ -144,7 +144,7 @@ class EnergySplitTap : public model::WalkTap {
                              std::move(made.loads), elapsed_sec});
   }
 
-  const SplitJob& job_;
+  const EnergySplitJob& job_;
   EnergySplit& split_;
   LayerEnergies energies_;
   std::optional<model::HiddenStates> inputs_;
@@ -175,7 +175,7 @@ absl::StatusOr<EnergySplit> SplitByEnergy(
       const SplitMemory memory,
       SplitMemory::Reserve(model.config(), num_tokens, options, resources));
   EnergySplit split;
-  const SplitJob job = {
+  const EnergySplitJob job = {
       {model, num_tokens, walk_options, resources}, options, memory};
   EnergySplitTap tap(job, split);
   MOE_RETURN_IF_ERROR(base::Annotate(

@@ -72,7 +72,7 @@ int64_t RouterBytes(const checkpoint::LlamaConfig& config, int64_t num_tokens,
 }
 
 // What is split, how, and with what.
-struct SplitJob {
+struct RateSplitJob {
   const model::DenseModel& model;
   const ActivationRateSplitOptions& options;
   const model::WalkOptions& walk_options;
@@ -82,7 +82,7 @@ struct SplitJob {
 // Gathers what a layer's tokens activate, and splits it at its end.
 class RateSplitTap : public model::WalkTap {
  public:
-  RateSplitTap(const SplitJob& job, int64_t num_tokens,
+  RateSplitTap(const RateSplitJob& job, int64_t num_tokens,
                ActivationRateSplit& split)
       : job_(job),
         split_(split),
@@ -165,7 +165,7 @@ class RateSplitTap : public model::WalkTap {
     split_.neuron_indices.layers.push_back(std::move(made.indices));
   }
 
-  const SplitJob& job_;
+  const RateSplitJob& job_;
   ActivationRateSplit& split_;
   base::Matrix<int32_t> activated_;  // [T, K_a]
   std::optional<model::HiddenStates> inputs_;
@@ -211,7 +211,7 @@ absl::StatusOr<ActivationRateSplit> SplitByActivationRate(
               RouterBytes(model.config(), num_tokens, options),
           "the activation rate split of a layer"));
   ActivationRateSplit split;
-  const SplitJob job = {model, options, walk_options, resources};
+  const RateSplitJob job = {model, options, walk_options, resources};
   RateSplitTap tap(job, num_tokens, split);
   MOE_RETURN_IF_ERROR(base::Annotate(
       model::WalkForward(model, model::InCanonicalOrder(sequences),

@@ -36,7 +36,7 @@
 namespace moe::steps {
 namespace {
 
-constexpr char kReferenceFlag[] = "reference_distribution_file";
+constexpr char kReferenceDistributionFlag[] = "reference_distribution_file";
 
 // Beside the checkpoint, in which every file is the model's.
 ArtifactOutput FactorsOutput(const AlignedOutput& output) {
@@ -59,7 +59,7 @@ convert::ConversionOutput CheckpointOutputOf(const AlignedOutput& output) {
 absl::StatusOr<checkpoint::Distribution> CheckAndReadReference(
     const StepRequest& request) {
   const auto& output = request.OutputAs<AlignedOutput>();
-  const std::string reference_path = request.Path(kReferenceFlag);
+  const std::string reference_path = request.Path(kReferenceDistributionFlag);
   MOE_RETURN_IF_ERROR(
       CheckArtifactOutput<checkpoint::ScaleFactors>(FactorsOutput(output)));
   MOE_ASSIGN_OR_RETURN(
@@ -79,7 +79,7 @@ absl::StatusOr<checkpoint::Distribution> CheckAndReadReference(
 absl::StatusOr<base::Json> ReportOf(const StepRequest& request,
                                     const align::Alignment& alignment,
                                     const convert::WrittenCheckpoint& written) {
-  const std::string reference_path = request.Path(kReferenceFlag);
+  const std::string reference_path = request.Path(kReferenceDistributionFlag);
   base::Json report = base::Json::object();
   report["checkpoint"] =
       base::SplitPath(request.OutputAs<AlignedOutput>().save_path()).name;
@@ -95,7 +95,7 @@ absl::StatusOr<base::Json> ReportOf(const StepRequest& request,
 // What --json prints: the report, with paths as they were given.
 base::Json WithPaths(base::Json report, const StepRequest& request) {
   report["checkpoint"] = request.OutputAs<AlignedOutput>().save_path();
-  report["reference_distribution"] = request.Path(kReferenceFlag);
+  report["reference_distribution"] = request.Path(kReferenceDistributionFlag);
   return report;
 }
 
@@ -142,7 +142,7 @@ absl::StatusOr<StepOutcome> Align(const StepRequest& request,
       const align::Alignment alignment,
       align::AlignModel(session->model(),
                         {session->sequences(), reference,
-                         request.Path(kReferenceFlag), options},
+                         request.Path(kReferenceDistributionFlag), options},
                         SingleWalk(), session->resources()));
   MOE_ASSIGN_OR_RETURN(const WrittenAlignment written,
                        WriteAlignment(request, *session, alignment));
@@ -156,7 +156,7 @@ absl::StatusOr<StepOutcome> Align(const StepRequest& request,
 }
 
 // The walk, and the conversion after it.
-void Cost(const CostedStep& step, CostModel& model) {
+void CostAlignment(const CostedStep& step, CostModel& model) {
   model.share(step.name) = model.share(step.reads.at(kModelPathFlag));
   model.Walk(step.reads.at(kDatasetFlag), model.share(step.name));
   model.Convert();
@@ -186,7 +186,7 @@ StepKind AlignmentKind() {
        .field = "checkpoint",
        .made = OutputKind::kCheckpoint,
        .what = "directory of a checkpoint with experts"},
-      {.flag = kReferenceFlag,
+      {.flag = kReferenceDistributionFlag,
        .source = StepInputKind::kMade,
        .field = "distribution",
        .made = OutputKind::kDistribution,
@@ -197,7 +197,7 @@ StepKind AlignmentKind() {
   kind.options = std::make_shared<AlignOptions>();
   kind.output = std::make_shared<AlignedOutput>();
   kind.run = Align;
-  kind.cost = Cost;
+  kind.cost = CostAlignment;
   return kind;
 }
 

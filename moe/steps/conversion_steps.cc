@@ -41,7 +41,6 @@ namespace {
 
 using ::google::protobuf::Message;
 
-constexpr char kGatesFlag[] = "gate_weights_file";
 constexpr char kIndicesFlag[] = "neuron_indices_file";
 constexpr char kAttentionGatesFlag[] = "attn_gate_weights_file";
 

@@ -26,8 +26,8 @@
 namespace moe::steps {
 namespace {
 
-absl::StatusOr<StepOutcome> Run(const StepRequest& request,
-                                base::Progress& progress) {
+absl::StatusOr<StepOutcome> RunEnergySplit(const StepRequest& request,
+                                           base::Progress& progress) {
   const auto& options = request.OptionsAs<EnergySplitOptions>();
   MOE_RETURN_IF_ERROR(CheckRouterAndNeuronsOutput(request));
   MOE_ASSIGN_OR_RETURN(const std::unique_ptr<WalkSession> session,
@@ -44,14 +44,14 @@ absl::StatusOr<StepOutcome> Run(const StepRequest& request,
                     reconstruct::FormatEnergySplitReport(split))});
 }
 
-absl::Status Validate(const google::protobuf::Message& options) {
+absl::Status ValidateEnergySplit(const google::protobuf::Message& options) {
   return reconstruct::ValidateEnergySplitOptions(
       static_cast<const EnergySplitOptions&>(options));
 }
 
 // A walk; for every layer the sums of x x^T; and for every iteration the
 // affinities, the experts' energies, the right sides and the logits.
-void Cost(const CostedStep& step, CostModel& model) {
+void CostEnergySplit(const CostedStep& step, CostModel& model) {
   const auto& options = step.OptionsAs<EnergySplitOptions>();
   const std::string& dataset = step.reads.at(kDatasetFlag);
   const auto hidden = static_cast<double>(model.config().hidden_size);
@@ -90,9 +90,9 @@ StepKind EnergySplitKind() {
   kind.made = OutputKind::kRouterAndNeurons;
   kind.options = std::make_shared<EnergySplitOptions>();
   kind.output = std::make_shared<ArtifactOutput>();
-  kind.validate = Validate;
-  kind.run = Run;
-  kind.cost = Cost;
+  kind.validate = ValidateEnergySplit;
+  kind.run = RunEnergySplit;
+  kind.cost = CostEnergySplit;
   return kind;
 }
 

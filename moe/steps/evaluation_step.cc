@@ -50,7 +50,7 @@ namespace {
 
 // What the report says that it is of.
 constexpr char kReportName[] = "evaluation";
-constexpr char kReferenceFlag[] = "reference_model_path";
+constexpr char kReferenceModelFlag[] = "reference_model_path";
 
 bool IsExact(const StepRequest& request) {
   return request.OptionsAs<EvaluateOptions>().numerics() ==
@@ -192,7 +192,7 @@ std::string FormatDivergence(
     const std::optional<evaluate::ReferenceDivergence>& found) {
   if (!found.has_value()) return "";
   return absl::StrCat(
-      FormatLine("reference", request.Path(kReferenceFlag)),
+      FormatLine("reference", request.Path(kReferenceModelFlag)),
       FormatLine("KL divergence", absl::StrFormat("%.6g nats", found->mean)),
       FormatLine("at 50, 90, 99 %",
                  absl::StrFormat("%.4g, %.4g, %.4g", found->median,
@@ -259,9 +259,9 @@ absl::StatusOr<StepOutcome> Evaluate(const StepRequest& request,
   MOE_ASSIGN_OR_RETURN(const std::unique_ptr<AnyWalkSession> session,
                        AnyWalkSession::Open(request, progress));
   std::optional<model::Model> reference;
-  if (!request.Path(kReferenceFlag).empty()) {
+  if (!request.Path(kReferenceModelFlag).empty()) {
     MOE_ASSIGN_OR_RETURN(reference,
-                         model::Model::Open(request.Path(kReferenceFlag)));
+                         model::Model::Open(request.Path(kReferenceModelFlag)));
   }
   model::Model* const reference_model =
       reference.has_value() ? &*reference : nullptr;
@@ -286,11 +286,11 @@ absl::StatusOr<StepOutcome> Evaluate(const StepRequest& request,
                      Table(request, session->dataset(), evaluation, timing)};
 }
 
-void Cost(const CostedStep& step, CostModel& model) {
+void CostEvaluation(const CostedStep& step, CostModel& model) {
   const std::string& dataset = step.reads.at(kDatasetFlag);
   model.Walk(dataset, model.share(step.reads.at(kModelPathFlag)));
   model.step().flops += model.HeadFlops(dataset);
-  const auto reference = step.reads.find(kReferenceFlag);
+  const auto reference = step.reads.find(kReferenceModelFlag);
   if (reference == step.reads.end()) return;
   model.Walk(dataset, model.share(reference->second));
   model.step().flops += 2 * model.HeadFlops(dataset);
@@ -316,7 +316,7 @@ StepKind EvaluationKind() {
   kind.field = "evaluate";
   kind.inputs = {ModelInput("directory of a checkpoint, dense or with experts"),
                  DatasetInput(),
-                 {.flag = kReferenceFlag,
+                 {.flag = kReferenceModelFlag,
                   .source = StepInputKind::kModel,
                   .field = "reference",
                   .what = "checkpoint that the predictions are compared with, "
@@ -330,7 +330,7 @@ StepKind EvaluationKind() {
         static_cast<const EvaluateOptions&>(options));
   };
   kind.run = Evaluate;
-  kind.cost = Cost;
+  kind.cost = CostEvaluation;
   kind.is_helper = true;
   return kind;
 }

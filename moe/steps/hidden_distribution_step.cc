@@ -49,7 +49,7 @@ struct DistributionStep {
   }
 };
 
-void Cost(const CostedStep& step, CostModel& model) {
+void CostHiddenDistribution(const CostedStep& step, CostModel& model) {
   model.Walk(step.reads.at(kDatasetFlag),
              model.share(step.reads.at(kModelPathFlag)));
   model.Writes(model.DistributionBytes());
@@ -71,7 +71,7 @@ StepKind HiddenDistributionKind() {
   kind.made = OutputKind::kDistribution;
   kind.output = std::make_shared<ArtifactOutput>();
   kind.run = RunSharded<DistributionStep>;
-  kind.cost = Cost;
+  kind.cost = CostHiddenDistribution;
   kind.can_shard = true;
   return kind;
 }

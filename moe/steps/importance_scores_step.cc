@@ -29,8 +29,6 @@
 namespace moe::steps {
 namespace {
 
-constexpr char kGatesFlag[] = "gate_weights_file";
-
 struct ImportanceStep {
   using Artifact = checkpoint::ImportanceScores;
   using Sums = split::ImportanceSums;
@@ -86,7 +84,7 @@ struct ImportanceStep {
 
 // Down, each layer again, and back: 4 walks forward and 3 heads. All layers'
 // hidden states are kept.
-void Cost(const CostedStep& step, CostModel& model) {
+void CostImportanceScores(const CostedStep& step, CostModel& model) {
   const std::string& dataset = step.reads.at(kDatasetFlag);
   const int64_t num_clusters = model.num_clusters(step.reads.at(kGatesFlag));
   model.Walk(dataset, ActiveShare());
@@ -120,7 +118,7 @@ StepKind ImportanceScoresKind() {
   kind.made = OutputKind::kImportanceScores;
   kind.output = std::make_shared<ArtifactOutput>();
   kind.run = RunSharded<ImportanceStep>;
-  kind.cost = Cost;
+  kind.cost = CostImportanceScores;
   kind.can_shard = true;
   return kind;
 }

@@ -30,7 +30,7 @@ namespace moe::steps {
 namespace {
 
 // All that can be wrong before the dataset is read and the model walked.
-absl::Status CheckRequest(const StepRequest& request) {
+absl::Status CheckRemoval(const StepRequest& request) {
   const auto& options = request.OptionsAs<NeuronRemovalOptions>();
   MOE_RETURN_IF_ERROR(CheckReportOutput(request));
   MOE_ASSIGN_OR_RETURN(const model::DenseModel dense,
@@ -46,7 +46,7 @@ absl::Status CheckRequest(const StepRequest& request) {
 absl::StatusOr<StepOutcome> Remove(const StepRequest& request,
                                    base::Progress& progress) {
   const auto& options = request.OptionsAs<NeuronRemovalOptions>();
-  MOE_RETURN_IF_ERROR(CheckRequest(request));
+  MOE_RETURN_IF_ERROR(CheckRemoval(request));
   MOE_ASSIGN_OR_RETURN(const std::unique_ptr<WalkSession> session,
                        WalkSession::Open(request, progress));
   const model::WalkResources resources = session->resources();
@@ -77,7 +77,7 @@ absl::StatusOr<StepOutcome> Remove(const StepRequest& request,
 }
 
 // A walk and the writing. Most of the memory is the energies of all tokens.
-void Cost(const CostedStep& step, CostModel& model) {
+void CostNeuronRemoval(const CostedStep& step, CostModel& model) {
   const std::string& dataset = step.reads.at(kDatasetFlag);
   const auto neurons = static_cast<double>(model.config().intermediate_size);
   const auto num_neurons =
@@ -112,7 +112,7 @@ StepKind NeuronRemovalKind() {
   kind.options = std::make_shared<NeuronRemovalOptions>();
   kind.output = std::make_shared<ReportedCheckpointOutput>();
   kind.run = Remove;
-  kind.cost = Cost;
+  kind.cost = CostNeuronRemoval;
   return kind;
 }
 

@@ -26,8 +26,8 @@
 namespace moe::steps {
 namespace {
 
-absl::StatusOr<StepOutcome> Run(const StepRequest& request,
-                                base::Progress& progress) {
+absl::StatusOr<StepOutcome> RunRateSplit(const StepRequest& request,
+                                         base::Progress& progress) {
   const auto& options = request.OptionsAs<ActivationRateSplitOptions>();
   MOE_RETURN_IF_ERROR(CheckRouterAndNeuronsOutput(request));
   MOE_ASSIGN_OR_RETURN(const std::unique_ptr<WalkSession> session,
@@ -44,14 +44,14 @@ absl::StatusOr<StepOutcome> Run(const StepRequest& request,
                     reconstruct::FormatActivationRateSplitReport(split))});
 }
 
-absl::Status Validate(const google::protobuf::Message& options) {
+absl::Status ValidateRateSplit(const google::protobuf::Message& options) {
   return reconstruct::ValidateActivationRateSplitOptions(
       static_cast<const ActivationRateSplitOptions&>(options));
 }
 
 // A walk; for every layer the logits; and for every iteration the products of
 // activation vectors and centroids.
-void Cost(const CostedStep& step, CostModel& model) {
+void CostRateSplit(const CostedStep& step, CostModel& model) {
   const auto& options = step.OptionsAs<ActivationRateSplitOptions>();
   const std::string& dataset = step.reads.at(kDatasetFlag);
   const auto hidden = static_cast<double>(model.config().hidden_size);
@@ -90,9 +90,9 @@ StepKind ActivationRateSplitKind() {
   kind.made = OutputKind::kRouterAndNeurons;
   kind.options = std::make_shared<ActivationRateSplitOptions>();
   kind.output = std::make_shared<ArtifactOutput>();
-  kind.validate = Validate;
-  kind.run = Run;
-  kind.cost = Cost;
+  kind.validate = ValidateRateSplit;
+  kind.run = RunRateSplit;
+  kind.cost = CostRateSplit;
   return kind;
 }
 

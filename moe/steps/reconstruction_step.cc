@@ -35,7 +35,7 @@ namespace {
 constexpr char kDenseFlag[] = "dense_model_path";
 
 // All that can be wrong before the dataset is read and the models walked.
-absl::Status CheckRequest(const StepRequest& request) {
+absl::Status CheckReconstruction(const StepRequest& request) {
   MOE_RETURN_IF_ERROR(CheckReportOutput(request));
   MOE_ASSIGN_OR_RETURN(
       const checkpoint::Checkpoint from,
@@ -52,7 +52,7 @@ absl::Status CheckRequest(const StepRequest& request) {
 absl::StatusOr<StepOutcome> Reconstruct(const StepRequest& request,
                                         base::Progress& progress) {
   const auto& options = request.OptionsAs<ReconstructOptions>();
-  MOE_RETURN_IF_ERROR(CheckRequest(request));
+  MOE_RETURN_IF_ERROR(CheckReconstruction(request));
   MOE_ASSIGN_OR_RETURN(const std::unique_ptr<AnyWalkSession> session,
                        AnyWalkSession::Open(request, progress));
   MOE_ASSIGN_OR_RETURN(model::Model dense,
@@ -86,7 +86,7 @@ absl::StatusOr<StepOutcome> Reconstruct(const StepRequest& request,
 // sums over products of features take as much as two walks at most; energies
 // take the gate and up products of all neurons. Most of the memory is the sums
 // over products, in double.
-void Cost(const CostedStep& step, CostModel& model) {
+void CostReconstruction(const CostedStep& step, CostModel& model) {
   const std::string& dataset = step.reads.at(kDatasetFlag);
   const ActiveShare share = model.share(step.reads.at(kModelPathFlag));
   model.share(step.name) = share;
@@ -141,7 +141,7 @@ StepKind ReconstructionKind() {
         static_cast<const ReconstructOptions&>(options));
   };
   kind.run = Reconstruct;
-  kind.cost = Cost;
+  kind.cost = CostReconstruction;
   return kind;
 }
 

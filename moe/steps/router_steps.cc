@@ -48,8 +48,8 @@ absl::StatusOr<Finished<checkpoint::GateWeights>> Make(
 }
 
 template <typename Options>
-absl::StatusOr<StepOutcome> Run(const StepRequest& request,
-                                base::Progress& progress) {
+absl::StatusOr<StepOutcome> RunRouterStep(const StepRequest& request,
+                                          base::Progress& progress) {
   const auto& output = request.OutputAs<ArtifactOutput>();
   MOE_RETURN_IF_ERROR(CheckArtifactOutput<checkpoint::GateWeights>(output));
   MOE_ASSIGN_OR_RETURN(const std::unique_ptr<WalkSession> session,
@@ -108,7 +108,7 @@ StepKind HiddenClusteringKind() {
       "clusters of bounded size; the centroids are the router's weights.";
   kind.field = "hidden_clustering";
   kind.options = std::make_shared<ClusteringOptions>();
-  kind.run = Run<ClusteringOptions>;
+  kind.run = RunRouterStep<ClusteringOptions>;
   kind.cost = ClusterCost;
   return kind;
 }
@@ -122,7 +122,7 @@ StepKind RandomSelectionKind() {
       "are the router's weights.";
   kind.field = "random_selection";
   kind.options = std::make_shared<RandomSelectionOptions>();
-  kind.run = Run<RandomSelectionOptions>;
+  kind.run = RunRouterStep<RandomSelectionOptions>;
   kind.cost = SelectCost;
   return kind;
 }

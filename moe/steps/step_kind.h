@@ -33,6 +33,7 @@ inline constexpr char kToolVersion[] = "0.1.0";
 // The flags of inputs that many steps have.
 inline constexpr char kModelPathFlag[] = "model_path";
 inline constexpr char kDatasetFlag[] = "dataset_dir_or_path";
+inline constexpr char kGatesFlag[] = "gate_weights_file";
 // What --dataset_dir_or_path takes besides a token artifact.
 inline constexpr char kDatasetKinds[] =
     "JSON lines, a JSON array, CSV, TSV or text, plain or compressed by gzip "

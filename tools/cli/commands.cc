@@ -63,7 +63,7 @@ void AddInput(FlagSet& set, const steps::StepInputKind& input,
   set.AddString(spec, path);
 }
 
-CommandAction Declare(FlagSet& set, const steps::StepKind& kind) {
+CommandAction DeclareStep(FlagSet& set, const steps::StepKind& kind) {
   const auto flags = std::make_shared<StepFlags>(kind);
   for (const steps::StepInputKind& input : kind.inputs) {
     AddInput(set, input, &flags->paths[input.flag]);
@@ -118,7 +118,7 @@ Command StepCommand(const steps::StepKind& kind) {
           .section = kind.is_helper ? CommandSection::kHelper
                                     : CommandSection::kPipeline,
           .notes = Notes(kind),
-          .declare = [&kind](FlagSet& set) { return Declare(set, kind); }};
+          .declare = [&kind](FlagSet& set) { return DeclareStep(set, kind); }};
 }
 
 std::vector<Command> AllCommands() {

@@ -109,7 +109,7 @@ void DeclareInputs(FlagSet& set, ReportFlags* flags) {
                 &flags->experiment.dataset);
 }
 
-CommandAction Declare(FlagSet& set) {
+CommandAction DeclareReport(FlagSet& set) {
   const auto flags = std::make_shared<ReportFlags>();
   DeclareInputs(set, flags.get());
   set.AddString({.names = {"target"},
@@ -139,7 +139,7 @@ Command ReportCommand() {
               "the same with every digit. run\nwrites both to "
               "SAVE_PATH/report. Reads every file of the results again. Exit "
               "status: 0, whatever\nthe report says; 2 on an error.\n",
-          .declare = Declare};
+          .declare = DeclareReport};
 }
 
 }  // namespace moe::cli

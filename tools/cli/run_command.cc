@@ -120,7 +120,7 @@ absl::StatusOr<int> Run(const RunFlags& flags, CommandContext& context) {
   return verdict.Passed() ? kSuccess : kDiffers;
 }
 
-CommandAction Declare(FlagSet& set) {
+CommandAction DeclareRun(FlagSet& set) {
   const auto flags = std::make_shared<RunFlags>();
   AddExperimentFlags(set, &flags->experiment);
   set.AddString({.names = {"save_path"},
@@ -155,7 +155,7 @@ Command RunCommand() {
           "report.json beside it, come last. Exit status: 0; 1 if the results "
           "are not those of --lock, or do not\nmeet the spec's criteria; "
           "2 on an error.\n",
-      .declare = Declare};
+      .declare = DeclareRun};
 }
 
 }  // namespace moe::cli

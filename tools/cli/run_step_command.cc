@@ -125,7 +125,7 @@ absl::StatusOr<int> Run(const RunStepFlags& flags, CommandContext& context) {
   return kSuccess;
 }
 
-CommandAction Declare(FlagSet& set) {
+CommandAction DeclareRunStep(FlagSet& set) {
   const auto flags = std::make_shared<RunStepFlags>();
   AddExperimentFlags(set, &flags->experiment);
   set.AddString(
@@ -175,7 +175,7 @@ Command RunStepCommand() {
               "Replaces what is at --save_path, and writes a record beside it: "
               "SAVE_PATH.record.textproto. A\npart has no record. Prints "
               "nothing. Exit status: 0, or 2 on an error.\n",
-          .declare = Declare};
+          .declare = DeclareRunStep};
 }
 
 }  // namespace moe::cli

@@ -138,7 +138,7 @@ absl::StatusOr<int> Run(const TokenizeFlags& flags, CommandContext& context) {
   return kSuccess;
 }
 
-CommandAction Declare(FlagSet& set) {
+CommandAction DeclareTokenize(FlagSet& set) {
   const auto flags = std::make_shared<TokenizeFlags>();
   set.AddString(
       {.names = {"model_path", "model_name_or_path", "tokenizer_path"},
@@ -180,7 +180,7 @@ Command TokenizeCommand() {
           "--dataset_dir_or_path takes it. MOE_NUM_THREADS sets\nthe number "
           "of threads, which the result does not depend on. Exit status: 0, or "
           "2 on an\nerror.\n",
-      .declare = Declare};
+      .declare = DeclareTokenize};
 }
 
 }  // namespace moe::cli

@@ -71,7 +71,7 @@ absl::StatusOr<int> Run(const VerifyFlags& flags, CommandContext& context) {
   return verdict.Passed() ? kSuccess : kDiffers;
 }
 
-CommandAction Declare(FlagSet& set) {
+CommandAction DeclareVerify(FlagSet& set) {
   const auto flags = std::make_shared<VerifyFlags>();
   AddExperimentFlags(set, &flags->experiment);
   set.AddString({.names = {"results"},
@@ -99,7 +99,7 @@ Command VerifyCommand() {
               "Reads every file of the results, the model and the data again. "
               "Exit status: 0; 1 if they are not\nas pinned, or do not meet "
               "the spec's criteria; 2 on an error.\n",
-          .declare = Declare};
+          .declare = DeclareVerify};
 }
 
 }  // namespace moe::cli

@@ -25,7 +25,7 @@ constexpr absl::string_view kNumber = ".number";
 constexpr absl::string_view kMean = ".mean";
 constexpr absl::string_view kVariance = ".variance";
 
-absl::StatusOr<LayerMoments> TakeLayer(TensorTaker& taker, int64_t index) {
+absl::StatusOr<LayerMoments> TakeMoments(TensorTaker& taker, int64_t index) {
   LayerMoments layer;
   for (const auto& [part, moments] : layer.Named()) {
     const std::string name = LayerTensorName(index, part);
@@ -55,7 +55,7 @@ absl::StatusOr<FeatureMoments> MomentsAt(const PtCursor& at) {
   return moments;
 }
 
-absl::StatusOr<LayerMoments> LayerAt(const PtCursor& at) {
+absl::StatusOr<LayerMoments> LayerMomentsAt(const PtCursor& at) {
   MOE_RETURN_IF_ERROR(at.OnlyKeys({"attn", "mlp"}));
   LayerMoments layer;
   for (const auto& [part, moments] : layer.Named()) {
@@ -111,7 +111,7 @@ absl::StatusOr<Distribution> Distribution::FromTensors(
     const HostTensors& tensors) {
   Distribution distribution;
   MOE_ASSIGN_OR_RETURN(distribution.layers,
-                       TakeLayers<LayerMoments>(tensors, TakeLayer));
+                       TakeLayers<LayerMoments>(tensors, TakeMoments));
   return distribution;
 }
 
@@ -136,7 +136,7 @@ PtValue Distribution::ToPt() const {
 absl::StatusOr<Distribution> Distribution::FromPt(const PtValue& value) {
   Distribution distribution;
   MOE_ASSIGN_OR_RETURN(distribution.layers,
-                       LayersAt<LayerMoments>(value, LayerAt));
+                       LayersAt<LayerMoments>(value, LayerMomentsAt));
   return distribution;
 }
 

@@ -19,12 +19,12 @@
 namespace moe::checkpoint {
 namespace {
 
-absl::StatusOr<base::Matrix<float>> TakeLayer(TensorTaker& taker,
-                                              int64_t layer) {
+absl::StatusOr<base::Matrix<float>> TakeGate(TensorTaker& taker,
+                                             int64_t layer) {
   return taker.Take(LayerTensorName(layer), ReadMatrix<float>);
 }
 
-absl::StatusOr<base::Matrix<float>> LayerAt(const PtCursor& at) {
+absl::StatusOr<base::Matrix<float>> GateAt(const PtCursor& at) {
   MOE_ASSIGN_OR_RETURN(const HostTensor* tensor, at.Tensor());
   return ReadMatrix<float>(*tensor, at.path());
 }
@@ -43,7 +43,7 @@ absl::StatusOr<GateWeights> GateWeights::FromTensors(
     const HostTensors& tensors) {
   GateWeights gates;
   MOE_ASSIGN_OR_RETURN(gates.layers,
-                       TakeLayers<base::Matrix<float>>(tensors, TakeLayer));
+                       TakeLayers<base::Matrix<float>>(tensors, TakeGate));
   return gates;
 }
 
@@ -58,7 +58,7 @@ PtValue GateWeights::ToPt() const {
 absl::StatusOr<GateWeights> GateWeights::FromPt(const PtValue& value) {
   GateWeights gates;
   MOE_ASSIGN_OR_RETURN(gates.layers,
-                       LayersAt<base::Matrix<float>>(value, LayerAt));
+                       LayersAt<base::Matrix<float>>(value, GateAt));
   return gates;
 }
 

@@ -23,8 +23,8 @@ namespace {
 
 constexpr absl::string_view kTokenCount = "token_count";
 
-absl::StatusOr<LayerImportanceScores> TakeLayer(TensorTaker& taker,
-                                                int64_t index) {
+absl::StatusOr<LayerImportanceScores> TakeScores(TensorTaker& taker,
+                                                 int64_t index) {
   LayerImportanceScores layer;
   MOE_ASSIGN_OR_RETURN(layer.scores,
                        taker.Take(LayerTensorName(index), ReadMatrix<float>));
@@ -36,7 +36,7 @@ absl::StatusOr<LayerImportanceScores> TakeLayer(TensorTaker& taker,
   return layer;
 }
 
-absl::StatusOr<LayerImportanceScores> LayerAt(const PtCursor& at) {
+absl::StatusOr<LayerImportanceScores> ScoresAt(const PtCursor& at) {
   MOE_ASSIGN_OR_RETURN(const std::vector<PtCursor> clusters,
                        at.Numbered("clusters"));
   LayerImportanceScores layer;
@@ -94,7 +94,7 @@ absl::StatusOr<ImportanceScores> ImportanceScores::FromTensors(
     const HostTensors& tensors) {
   ImportanceScores scores;
   MOE_ASSIGN_OR_RETURN(scores.layers,
-                       TakeLayers<LayerImportanceScores>(tensors, TakeLayer));
+                       TakeLayers<LayerImportanceScores>(tensors, TakeScores));
   return scores;
 }
 
@@ -115,7 +115,7 @@ absl::StatusOr<ImportanceScores> ImportanceScores::FromPt(
     const PtValue& value) {
   ImportanceScores scores;
   MOE_ASSIGN_OR_RETURN(scores.layers,
-                       LayersAt<LayerImportanceScores>(value, LayerAt));
+                       LayersAt<LayerImportanceScores>(value, ScoresAt));
   return scores;
 }
 

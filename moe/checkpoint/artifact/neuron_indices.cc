@@ -27,8 +27,8 @@ constexpr absl::string_view kResidual = "residual";
 
 PtKey ResidualKey() { return std::string(kResidual); }
 
-absl::StatusOr<LayerNeuronIndices> TakeLayer(TensorTaker& taker,
-                                             int64_t index) {
+absl::StatusOr<LayerNeuronIndices> TakeIndices(TensorTaker& taker,
+                                               int64_t index) {
   LayerNeuronIndices layer;
   MOE_ASSIGN_OR_RETURN(
       layer.experts,
@@ -62,7 +62,7 @@ absl::StatusOr<base::Matrix<int64_t>> ExpertsAt(
   return neurons;
 }
 
-absl::StatusOr<LayerNeuronIndices> ResidualLayerAt(const PtCursor& at) {
+absl::StatusOr<LayerNeuronIndices> ResidualIndicesAt(const PtCursor& at) {
   LayerNeuronIndices layer;
   MOE_ASSIGN_OR_RETURN(const PtCursor residual, at.At(ResidualKey()));
   MOE_ASSIGN_OR_RETURN(layer.residual, residual.Ints());
@@ -80,8 +80,8 @@ absl::StatusOr<LayerNeuronIndices> ResidualLayerAt(const PtCursor& at) {
   return layer;
 }
 
-absl::StatusOr<LayerNeuronIndices> LayerAt(const PtCursor& at) {
-  if (at.Dict().ok()) return ResidualLayerAt(at);
+absl::StatusOr<LayerNeuronIndices> IndicesAt(const PtCursor& at) {
+  if (at.Dict().ok()) return ResidualIndicesAt(at);
   LayerNeuronIndices layer;
   MOE_ASSIGN_OR_RETURN(const std::vector<PtCursor> experts, at.Items());
   MOE_ASSIGN_OR_RETURN(layer.experts, ExpertsAt(experts));
@@ -207,7 +207,7 @@ absl::StatusOr<NeuronIndices> NeuronIndices::FromTensors(
     const HostTensors& tensors) {
   NeuronIndices indices;
   MOE_ASSIGN_OR_RETURN(indices.layers,
-                       TakeLayers<LayerNeuronIndices>(tensors, TakeLayer));
+                       TakeLayers<LayerNeuronIndices>(tensors, TakeIndices));
   MOE_RETURN_IF_ERROR(CheckOneKind(indices.layers));
   return indices;
 }
@@ -240,7 +240,7 @@ PtValue NeuronIndices::ToPt() const {
 absl::StatusOr<NeuronIndices> NeuronIndices::FromPt(const PtValue& value) {
   NeuronIndices indices;
   MOE_ASSIGN_OR_RETURN(indices.layers,
-                       LayersAt<LayerNeuronIndices>(value, LayerAt));
+                       LayersAt<LayerNeuronIndices>(value, IndicesAt));
   MOE_RETURN_IF_ERROR(CheckOneKind(indices.layers));
   return indices;
 }

@@ -38,8 +38,8 @@ auto Fields(Factor& factor) {
                     std::pair(kBias, &factor.scale_bias)};
 }
 
-absl::StatusOr<LayerParts<ScaleFactor>> TakeLayer(TensorTaker& taker,
-                                                  int64_t index) {
+absl::StatusOr<LayerParts<ScaleFactor>> TakeFactors(TensorTaker& taker,
+                                                    int64_t index) {
   LayerParts<ScaleFactor> layer;
   for (const auto& [part, factor] : layer.Named()) {
     if (!taker.Has(FieldName(index, part, kMagnitude)) &&
@@ -64,7 +64,7 @@ absl::StatusOr<ScaleFactor> FactorAt(const PtCursor& at) {
   return factor;
 }
 
-absl::StatusOr<LayerParts<ScaleFactor>> LayerAt(const PtCursor& at) {
+absl::StatusOr<LayerParts<ScaleFactor>> FactorsAt(const PtCursor& at) {
   MOE_RETURN_IF_ERROR(at.OnlyKeys({"attn", "mlp"}));
   LayerParts<ScaleFactor> layer;
   for (const auto& [part, factor] : layer.Named()) {
@@ -111,7 +111,7 @@ absl::StatusOr<ScaleFactors> ScaleFactors::FromTensors(
   ScaleFactors factors;
   for (const int64_t index : taker.Layers()) {
     MOE_ASSIGN_OR_RETURN(LayerParts<ScaleFactor> layer,
-                         TakeLayer(taker, index));
+                         TakeFactors(taker, index));
     if (!layer.empty()) factors.layers.emplace(index, std::move(layer));
   }
   MOE_RETURN_IF_ERROR(taker.Finish());
@@ -146,7 +146,7 @@ absl::StatusOr<ScaleFactors> ScaleFactors::FromPt(const PtValue& value) {
                                      FormatPtKey(entry.key)));
     }
     MOE_ASSIGN_OR_RETURN(const PtCursor at, root.At(entry.key));
-    MOE_ASSIGN_OR_RETURN(LayerParts<ScaleFactor> layer, LayerAt(at));
+    MOE_ASSIGN_OR_RETURN(LayerParts<ScaleFactor> layer, FactorsAt(at));
     if (!layer.empty()) factors.layers.emplace(*index, std::move(layer));
   }
   return factors;

@@ -28,21 +28,25 @@ using internal::ChunkedSumsKind;
 constexpr int64_t kMaxClusters = int64_t{1} << 24;
 
 // The weights are the last column.
-std::string SumName(int64_t group, int64_t column, int64_t num_columns) {
+std::string CentroidSumName(int64_t group, int64_t column,
+                            int64_t num_columns) {
   return absl::StrCat(
       "cluster ", group, ": the sum of ",
       column == num_columns - 1 ? "weights" : internal::FeatureName(column));
 }
 
-constexpr ChunkedSumsKind kValueKind = {4, ChunkTerm::kValue, true, &SumName};
-constexpr ChunkedSumsKind kAbsoluteKind = {5, ChunkTerm::kAbsolute, true,
-                                           &SumName};
+constexpr ChunkedSumsKind kCentroidValueKind = {4, ChunkTerm::kValue, true,
+                                                &CentroidSumName};
+constexpr ChunkedSumsKind kCentroidAbsoluteKind = {5, ChunkTerm::kAbsolute,
+                                                   true, &CentroidSumName};
 
-const ChunkedSumsKind& KindOf(CentroidSums::Term term) {
-  return term == CentroidSums::Term::kAbsolute ? kAbsoluteKind : kValueKind;
+const ChunkedSumsKind& CentroidKindOf(CentroidSums::Term term) {
+  return term == CentroidSums::Term::kAbsolute ? kCentroidAbsoluteKind
+                                               : kCentroidValueKind;
 }
 
-std::vector<int32_t> FractionBits(const CentroidSums::Options& options) {
+std::vector<int32_t> CentroidFractionBits(
+    const CentroidSums::Options& options) {
   MOE_CHECK(0 <= options.num_clusters && options.num_clusters <= kMaxClusters);
   MOE_CHECK(options.num_features >= 0);
   return std::vector<int32_t>(static_cast<size_t>(options.num_clusters),
@@ -73,7 +77,7 @@ absl::Status CheckTokens(int64_t first_token,
 }  // namespace
 
 CentroidSums::CentroidSums(const Options& options)
-    : sums_(KindOf(options.term), FractionBits(options),
+    : sums_(CentroidKindOf(options.term), CentroidFractionBits(options),
             options.num_features + 1) {}
 
 absl::Status CentroidSums::Add(int64_t first_token,
@@ -137,8 +141,8 @@ std::vector<int64_t> CentroidSums::Counts() const {
 }
 
 absl::StatusOr<CentroidSums> CentroidSums::Parse(absl::string_view bytes) {
-  const std::array<const ChunkedSumsKind*, 2> kinds = {&kValueKind,
-                                                       &kAbsoluteKind};
+  const std::array<const ChunkedSumsKind*, 2> kinds = {&kCentroidValueKind,
+                                                       &kCentroidAbsoluteKind};
   MOE_ASSIGN_OR_RETURN(ChunkedSums sums, ChunkedSums::Parse(bytes, kinds));
   const std::vector<int32_t>& bits = sums.record().fraction_bits;
   if (sums.num_columns() < 1 || sums.num_groups() > kMaxClusters) {

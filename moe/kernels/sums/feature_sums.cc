@@ -23,23 +23,25 @@ namespace {
 using internal::ChunkedSums;
 using internal::ChunkedSumsKind;
 
-std::string SumName(int64_t /*group*/, int64_t column,
-                    int64_t /*num_columns*/) {
+std::string FeatureSumName(int64_t /*group*/, int64_t column,
+                           int64_t /*num_columns*/) {
   return absl::StrCat("the sum of ", internal::FeatureName(column));
 }
 
-constexpr ChunkedSumsKind kValueKind = {1, ChunkTerm::kValue, false, &SumName};
-constexpr ChunkedSumsKind kAbsoluteKind = {2, ChunkTerm::kAbsolute, false,
-                                           &SumName};
+constexpr ChunkedSumsKind kFeatureValueKind = {1, ChunkTerm::kValue, false,
+                                               &FeatureSumName};
+constexpr ChunkedSumsKind kFeatureAbsoluteKind = {2, ChunkTerm::kAbsolute,
+                                                  false, &FeatureSumName};
 
-const ChunkedSumsKind& KindOf(FeatureSums::Term term) {
-  return term == FeatureSums::Term::kAbsolute ? kAbsoluteKind : kValueKind;
+const ChunkedSumsKind& FeatureKindOf(FeatureSums::Term term) {
+  return term == FeatureSums::Term::kAbsolute ? kFeatureAbsoluteKind
+                                              : kFeatureValueKind;
 }
 
 }  // namespace
 
 FeatureSums::FeatureSums(const Options& options)
-    : sums_(KindOf(options.term), {options.fraction_bits},
+    : sums_(FeatureKindOf(options.term), {options.fraction_bits},
             options.num_features) {}
 
 absl::Status FeatureSums::Add(int64_t first_token,
@@ -65,14 +67,15 @@ std::vector<double> FeatureSums::Sums() const {
 }
 
 FeatureSums::Options FeatureSums::options() const {
-  return {sums_.num_columns(),
-          &sums_.kind() == &kAbsoluteKind ? Term::kAbsolute : Term::kValue,
-          sums_.record().fraction_bits[0]};
+  return {
+      sums_.num_columns(),
+      &sums_.kind() == &kFeatureAbsoluteKind ? Term::kAbsolute : Term::kValue,
+      sums_.record().fraction_bits[0]};
 }
 
 absl::StatusOr<FeatureSums> FeatureSums::Parse(absl::string_view bytes) {
-  const std::array<const ChunkedSumsKind*, 2> kinds = {&kValueKind,
-                                                       &kAbsoluteKind};
+  const std::array<const ChunkedSumsKind*, 2> kinds = {&kFeatureValueKind,
+                                                       &kFeatureAbsoluteKind};
   MOE_ASSIGN_OR_RETURN(ChunkedSums sums, ChunkedSums::Parse(bytes, kinds));
   if (sums.num_groups() != 1) {
     return absl::InvalidArgumentError(absl::StrCat(

@@ -32,15 +32,17 @@ constexpr int64_t kSquareGroup = 1;
 static_assert(2 * Moments::kSumFractionBits - Moments::kSquareFractionBits ==
               64);
 
-std::string SumName(int64_t group, int64_t column, int64_t /*num_columns*/) {
+std::string MomentSumName(int64_t group, int64_t column,
+                          int64_t /*num_columns*/) {
   return absl::StrCat(
       group == kSumGroup ? "the sum of " : "the sum of squares of ",
       internal::FeatureName(column));
 }
 
-constexpr ChunkedSumsKind kKind = {3, ChunkTerm::kMoments, false, &SumName};
+constexpr ChunkedSumsKind kMomentKind = {3, ChunkTerm::kMoments, false,
+                                         &MomentSumName};
 
-std::vector<int32_t> FractionBits() {
+std::vector<int32_t> MomentFractionBits() {
   return {Moments::kSumFractionBits, Moments::kSquareFractionBits};
 }
 
@@ -65,7 +67,7 @@ double Variance(Int128 sum, Int128 square_sum, int64_t num_tokens) {
 }  // namespace
 
 Moments::Moments(int64_t num_features)
-    : sums_(kKind, FractionBits(), num_features) {}
+    : sums_(kMomentKind, MomentFractionBits(), num_features) {}
 
 absl::Status Moments::Add(int64_t first_token,
                           base::MatrixView<const float> rows,
@@ -101,18 +103,19 @@ std::vector<double> Moments::Variances() const {
 }
 
 absl::StatusOr<Moments> Moments::Parse(absl::string_view bytes) {
-  const std::array<const ChunkedSumsKind*, 1> kinds = {&kKind};
+  const std::array<const ChunkedSumsKind*, 1> kinds = {&kMomentKind};
   MOE_ASSIGN_OR_RETURN(ChunkedSums sums, ChunkedSums::Parse(bytes, kinds));
-  if (sums.record().fraction_bits != FractionBits()) {
+  if (sums.record().fraction_bits != MomentFractionBits()) {
     return absl::InvalidArgumentError(absl::StrCat(
         "malformed moments: expected 2 groups with ", kSumFractionBits, " and ",
         kSquareFractionBits, " fraction bits, found others"));
   }
   for (int64_t c = 0; c < sums.num_columns(); ++c) {
     if (sums.sum(kSquareGroup, c) < 0) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "malformed moments: ", SumName(kSquareGroup, c, sums.num_columns()),
-          ": expected 0 or more, found less"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("malformed moments: ",
+                       MomentSumName(kSquareGroup, c, sums.num_columns()),
+                       ": expected 0 or more, found less"));
     }
   }
   return Moments(std::move(sums));

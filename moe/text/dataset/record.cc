@@ -27,21 +27,21 @@ struct NamedRole {
 
 constexpr absl::string_view kFunctionCall = "function_call";
 
-constexpr NamedRole kRoles[] = {{"system", Role::kSystem},
-                                {"developer", Role::kSystem},
-                                {"user", Role::kUser},
-                                {"human", Role::kUser},
-                                {"prompter", Role::kUser},
-                                {"assistant", Role::kAssistant},
-                                {"gpt", Role::kAssistant},
-                                {"chatgpt", Role::kAssistant},
-                                {"model", Role::kAssistant},
-                                {"bot", Role::kAssistant},
-                                {kFunctionCall, Role::kAssistant},
-                                {"tool", Role::kTool},
-                                {"function", Role::kTool},
-                                {"observation", Role::kTool},
-                                {"ipython", Role::kTool}};
+constexpr NamedRole kNamedRoles[] = {{"system", Role::kSystem},
+                                     {"developer", Role::kSystem},
+                                     {"user", Role::kUser},
+                                     {"human", Role::kUser},
+                                     {"prompter", Role::kUser},
+                                     {"assistant", Role::kAssistant},
+                                     {"gpt", Role::kAssistant},
+                                     {"chatgpt", Role::kAssistant},
+                                     {"model", Role::kAssistant},
+                                     {"bot", Role::kAssistant},
+                                     {kFunctionCall, Role::kAssistant},
+                                     {"tool", Role::kTool},
+                                     {"function", Role::kTool},
+                                     {"observation", Role::kTool},
+                                     {"ipython", Role::kTool}};
 
 // The keys of the two common forms of turns.
 constexpr std::array<absl::string_view, 2> kSpeakerKeys = {"role", "from"};
@@ -108,7 +108,7 @@ absl::StatusOr<std::string> ParseRole(const base::Json& turn) {
   if (RoleOf(name).has_value()) return name;
   return absl::InvalidArgumentError(
       absl::StrCat(key, ": expected one of ",
-                   absl::StrJoin(kRoles, ", ",
+                   absl::StrJoin(kNamedRoles, ", ",
                                  [](std::string* out, const NamedRole& named) {
                                    absl::StrAppend(out, "\"", named.name, "\"");
                                  }),
@@ -427,7 +427,7 @@ absl::string_view RoleName(Role role) {
 }
 
 std::optional<Role> RoleOf(absl::string_view name) {
-  for (const NamedRole& named : kRoles) {
+  for (const NamedRole& named : kNamedRoles) {
     if (named.name == name) return named.role;
   }
   return std::nullopt;

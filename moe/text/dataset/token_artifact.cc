@@ -224,11 +224,9 @@ absl::StatusOr<std::vector<T>> ReadVector(
         absl::StrCat(name, ": expected the tensor, found none"));
   }
   if (tensor->spec.dtype != dtype || tensor->spec.shape.size() != 1) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(name, ": expected ", checkpoint::DtypeName(dtype),
-                     " with one dimension, found ",
-                     checkpoint::DtypeName(tensor->spec.dtype), " ",
-                     checkpoint::FormatShape(tensor->spec.shape)));
+    return absl::InvalidArgumentError(absl::StrCat(
+        name, ": expected ", checkpoint::DtypeName(dtype),
+        " with one dimension, found ", checkpoint::FormatSpec(tensor->spec)));
   }
   std::vector<T> values(static_cast<size_t>(tensor->spec.shape[0]));
   MOE_RETURN_IF_ERROR(

@@ -23,11 +23,11 @@
 namespace moe::text::jinja {
 namespace {
 
-using Kind = Expression::Kind;
+using ExpressionKind = Expression::Kind;
 
 // Binary operators of one precedence.
 struct BinaryLevel {
-  Kind kind;
+  ExpressionKind kind;
   Token::Kind token;
   absl::string_view names[4];
 };
@@ -35,12 +35,12 @@ struct BinaryLevel {
 // From the loosest to the tightest. "not" and comparisons bind tighter than
 // "and" and looser than "+".
 constexpr BinaryLevel kLevels[] = {
-    {Kind::kOr, Token::Kind::kName, {"or"}},
-    {Kind::kAnd, Token::Kind::kName, {"and"}},
-    {Kind::kBinary, Token::Kind::kOperator, {"+", "-"}},
-    {Kind::kBinary, Token::Kind::kOperator, {"~"}},
-    {Kind::kBinary, Token::Kind::kOperator, {"*", "/", "//", "%"}},
-    {Kind::kBinary, Token::Kind::kOperator, {"**"}},
+    {ExpressionKind::kOr, Token::Kind::kName, {"or"}},
+    {ExpressionKind::kAnd, Token::Kind::kName, {"and"}},
+    {ExpressionKind::kBinary, Token::Kind::kOperator, {"+", "-"}},
+    {ExpressionKind::kBinary, Token::Kind::kOperator, {"~"}},
+    {ExpressionKind::kBinary, Token::Kind::kOperator, {"*", "/", "//", "%"}},
+    {ExpressionKind::kBinary, Token::Kind::kOperator, {"**"}},
 };
 constexpr size_t kOrLevel = 0;
 constexpr size_t kAndLevel = 1;
@@ -147,7 +147,7 @@ absl::Status ExpressionParser::CheckDepth() const {
 }
 
 ExpressionParser::Made ExpressionParser::Make(
-    Kind kind, int line, std::string text,
+    ExpressionKind kind, int line, std::string text,
     std::vector<ExpressionPtr> operands) {
   auto node = std::make_unique<Expression>();
   node->kind = kind;
@@ -172,7 +172,7 @@ ExpressionParser::Made ExpressionParser::ParseTuple() {
     MOE_ASSIGN_OR_RETURN(ExpressionPtr item, Parse());
     items.push_back(std::move(item));
   }
-  return Make(Kind::kList, line, "", std::move(items));
+  return Make(ExpressionKind::kList, line, "", std::move(items));
 }
 
 ExpressionParser::Made ExpressionParser::Parse(bool with_condition) {
@@ -189,8 +189,8 @@ ExpressionParser::Made ExpressionParser::Parse(bool with_condition) {
       MOE_ASSIGN_OR_RETURN(otherwise, Parse());
     }
     operands.push_back(std::move(otherwise));
-    MOE_ASSIGN_OR_RETURN(
-        value, Make(Kind::kConditional, line, "", std::move(operands)));
+    MOE_ASSIGN_OR_RETURN(value, Make(ExpressionKind::kConditional, line, "",
+                                     std::move(operands)));
   }
   return value;
 }
@@ -219,7 +219,8 @@ ExpressionParser::Made ExpressionParser::ParseNot() {
   MOE_RETURN_IF_ERROR(CheckDepth());
   const int line = Take().line;
   MOE_ASSIGN_OR_RETURN(ExpressionPtr operand, ParseNot());
-  return Make(Kind::kUnary, line, "not", Operands(std::move(operand)));
+  return Make(ExpressionKind::kUnary, line, "not",
+              Operands(std::move(operand)));
 }
 
 ExpressionParser::Made ExpressionParser::ParseComparison() {
@@ -241,8 +242,8 @@ ExpressionParser::Made ExpressionParser::ParseComparison() {
     operands.push_back(std::move(operand));
   }
   if (operators.empty()) return std::move(operands[0]);
-  MOE_ASSIGN_OR_RETURN(ExpressionPtr node,
-                       Make(Kind::kComparison, line, "", std::move(operands)));
+  MOE_ASSIGN_OR_RETURN(ExpressionPtr node, Make(ExpressionKind::kComparison,
+                                                line, "", std::move(operands)));
   node->operators = std::move(operators);
   return node;
 }
@@ -254,8 +255,8 @@ ExpressionParser::Made ExpressionParser::ParseUnary(bool with_filters) {
     MOE_RETURN_IF_ERROR(CheckDepth());
     const Token sign = Take();
     MOE_ASSIGN_OR_RETURN(ExpressionPtr operand, ParseUnary(false));
-    MOE_ASSIGN_OR_RETURN(node, Make(Kind::kUnary, sign.line, sign.text,
-                                    Operands(std::move(operand))));
+    MOE_ASSIGN_OR_RETURN(node, Make(ExpressionKind::kUnary, sign.line,
+                                    sign.text, Operands(std::move(operand))));
   } else {
     MOE_ASSIGN_OR_RETURN(node, ParsePrimary());
   }
@@ -281,8 +282,8 @@ ExpressionParser::Made ExpressionParser::ParsePrimary() {
       break;
   }
   if (SkipOperator("(")) return ParseParentheses();
-  if (SkipOperator("[")) return ParseLiteral(Kind::kList, "]");
-  if (SkipOperator("{")) return ParseLiteral(Kind::kDict, "}");
+  if (SkipOperator("[")) return ParseLiteral(ExpressionKind::kList, "]");
+  if (SkipOperator("{")) return ParseLiteral(ExpressionKind::kDict, "}");
   return Unexpected("an expression");
 }
 
@@ -302,7 +303,7 @@ ExpressionParser::Made ExpressionParser::ParseName() {
   if (name.text == "none" || name.text == "None") {
     return Literal(Value(Value::None{}), name.line);
   }
-  return Make(Kind::kName, name.line, name.text, {});
+  return Make(ExpressionKind::kName, name.line, name.text, {});
 }
 
 ExpressionParser::Made ExpressionParser::ParseNumber() {
@@ -324,13 +325,13 @@ ExpressionParser::Made ExpressionParser::ParseNumber() {
 
 ExpressionParser::Made ExpressionParser::ParseParentheses() {
   const int line = token().line;
-  if (SkipOperator(")")) return Make(Kind::kList, line, "", {});
+  if (SkipOperator(")")) return Make(ExpressionKind::kList, line, "", {});
   MOE_ASSIGN_OR_RETURN(ExpressionPtr inner, ParseTuple());
   MOE_RETURN_IF_ERROR(ExpectOperator(")"));
   return inner;
 }
 
-ExpressionParser::Made ExpressionParser::ParseLiteral(Kind kind,
+ExpressionParser::Made ExpressionParser::ParseLiteral(ExpressionKind kind,
                                                       absl::string_view close) {
   const int line = token().line;
   std::vector<ExpressionPtr> items;
@@ -339,7 +340,7 @@ ExpressionParser::Made ExpressionParser::ParseLiteral(Kind kind,
     if (IsOperator(close)) break;
     MOE_ASSIGN_OR_RETURN(ExpressionPtr item, Parse());
     items.push_back(std::move(item));
-    if (kind == Kind::kList) continue;
+    if (kind == ExpressionKind::kList) continue;
     MOE_RETURN_IF_ERROR(ExpectOperator(":"));
     MOE_ASSIGN_OR_RETURN(ExpressionPtr value, Parse());
     items.push_back(std::move(value));
@@ -355,12 +356,12 @@ ExpressionParser::Made ExpressionParser::ParsePostfix(ExpressionPtr operand) {
       if (token().kind == Token::Kind::kInteger) {
         MOE_ASSIGN_OR_RETURN(ExpressionPtr index, ParseNumber());
         MOE_ASSIGN_OR_RETURN(
-            operand, Make(Kind::kItem, line, "",
+            operand, Make(ExpressionKind::kItem, line, "",
                           Operands(std::move(operand), std::move(index))));
         continue;
       }
       MOE_ASSIGN_OR_RETURN(std::string name, ExpectName());
-      MOE_ASSIGN_OR_RETURN(operand, Make(Kind::kAttribute, line, name,
+      MOE_ASSIGN_OR_RETURN(operand, Make(ExpressionKind::kAttribute, line, name,
                                          Operands(std::move(operand))));
     } else if (SkipOperator("[")) {
       MOE_ASSIGN_OR_RETURN(operand, ParseSubscript(std::move(operand)));
@@ -388,13 +389,13 @@ ExpressionParser::Made ExpressionParser::ParseSubscript(ExpressionPtr operand) {
   if (!is_slice && operands[1] == nullptr) return Unexpected("an index");
   MOE_RETURN_IF_ERROR(ExpectOperator("]"));
   if (is_slice) operands.resize(4);
-  return Make(is_slice ? Kind::kSlice : Kind::kItem, line, "",
-              std::move(operands));
+  return Make(is_slice ? ExpressionKind::kSlice : ExpressionKind::kItem, line,
+              "", std::move(operands));
 }
 
 ExpressionParser::Made ExpressionParser::ParseCall(ExpressionPtr callee,
                                                    int line) {
-  MOE_ASSIGN_OR_RETURN(ExpressionPtr call, Make(Kind::kCall, line, "",
+  MOE_ASSIGN_OR_RETURN(ExpressionPtr call, Make(ExpressionKind::kCall, line, "",
                                                 Operands(std::move(callee))));
   MOE_RETURN_IF_ERROR(ParseArguments(*call));
   return call;
@@ -437,7 +438,7 @@ ExpressionParser::Made ExpressionParser::ParseFilters(ExpressionPtr operand) {
     const int line = token().line;
     if (SkipOperator("|")) {
       MOE_ASSIGN_OR_RETURN(std::string name, ExpectName());
-      MOE_ASSIGN_OR_RETURN(operand, Make(Kind::kFilter, line, name,
+      MOE_ASSIGN_OR_RETURN(operand, Make(ExpressionKind::kFilter, line, name,
                                          Operands(std::move(operand))));
       if (SkipOperator("(")) MOE_RETURN_IF_ERROR(ParseArguments(*operand));
     } else if (SkipName("is")) {
@@ -454,8 +455,9 @@ ExpressionParser::Made ExpressionParser::ParseTest(ExpressionPtr operand) {
   const int line = token().line;
   const bool is_negated = SkipName("not");
   MOE_ASSIGN_OR_RETURN(std::string name, ExpectName());
-  MOE_ASSIGN_OR_RETURN(ExpressionPtr test, Make(Kind::kTest, line, name,
-                                                Operands(std::move(operand))));
+  MOE_ASSIGN_OR_RETURN(
+      ExpressionPtr test,
+      Make(ExpressionKind::kTest, line, name, Operands(std::move(operand))));
   const Token::Kind kind = token().kind;
   const bool has_operand =
       (kind == Token::Kind::kName && !IsName("else") && !IsName("or") &&
@@ -469,11 +471,11 @@ ExpressionParser::Made ExpressionParser::ParseTest(ExpressionPtr operand) {
     MOE_ASSIGN_OR_RETURN(argument, ParsePostfix(std::move(argument)));
     std::vector<ExpressionPtr> operands =
         Operands(std::move(test->operands[0]), std::move(argument));
-    MOE_ASSIGN_OR_RETURN(test,
-                         Make(Kind::kTest, line, name, std::move(operands)));
+    MOE_ASSIGN_OR_RETURN(
+        test, Make(ExpressionKind::kTest, line, name, std::move(operands)));
   }
   if (!is_negated) return test;
-  return Make(Kind::kUnary, line, "not", Operands(std::move(test)));
+  return Make(ExpressionKind::kUnary, line, "not", Operands(std::move(test)));
 }
 
 }  // namespace moe::text::jinja

@@ -165,7 +165,7 @@ absl::StatusOr<Value> Add(const Value& left, const Value& right,
   return MakeList(std::move(items), budget);
 }
 
-absl::StatusOr<std::optional<int64_t>> Bound(const Value& value) {
+absl::StatusOr<std::optional<int64_t>> SliceBound(const Value& value) {
   if (value.IsUndefined() || value.IsNone()) return std::nullopt;
   if (value.IsInt()) return value.int_value();
   return absl::InvalidArgumentError(absl::StrCat(
@@ -239,9 +239,9 @@ absl::StatusOr<Value> Slice(const Value& value, const Value& start,
     return CannotApply("[:]", value, value);
   }
   MOE_ASSIGN_OR_RETURN(const Value::List items, Iterate(value, budget));
-  MOE_ASSIGN_OR_RETURN(const std::optional<int64_t> from, Bound(start));
-  MOE_ASSIGN_OR_RETURN(const std::optional<int64_t> to, Bound(stop));
-  MOE_ASSIGN_OR_RETURN(const std::optional<int64_t> by, Bound(step));
+  MOE_ASSIGN_OR_RETURN(const std::optional<int64_t> from, SliceBound(start));
+  MOE_ASSIGN_OR_RETURN(const std::optional<int64_t> to, SliceBound(stop));
+  MOE_ASSIGN_OR_RETURN(const std::optional<int64_t> by, SliceBound(step));
   const int64_t size = static_cast<int64_t>(items.size());
   if (by == 0) return absl::InvalidArgumentError("a slice's step is 0");
   const int64_t stride = std::clamp(by.value_or(1), -size - 1, size + 1);

@@ -19,8 +19,8 @@
 namespace moe::text::jinja {
 namespace {
 
-using Kind = Statement::Kind;
-using Made = absl::StatusOr<std::unique_ptr<Statement>>;
+using StatementKind = Statement::Kind;
+using MadeStatement = absl::StatusOr<std::unique_ptr<Statement>>;
 
 class Parser {
  public:
@@ -45,7 +45,7 @@ class Parser {
   }
 
  private:
-  Made ParseStatement() {
+  MadeStatement ParseStatement() {
     auto statement = std::make_unique<Statement>();
     statement->line = parser_.token().line;
     if (parser_.token().kind == Token::Kind::kData) {
@@ -54,7 +54,7 @@ class Parser {
     }
     const Token begin = parser_.Take();
     if (begin.kind == Token::Kind::kVariableBegin) {
-      statement->kind = Kind::kOutput;
+      statement->kind = StatementKind::kOutput;
       MOE_ASSIGN_OR_RETURN(statement->value, parser_.ParseTuple());
       MOE_RETURN_IF_ERROR(Expect(Token::Kind::kVariableEnd, "}}"));
       return statement;
@@ -63,13 +63,14 @@ class Parser {
     return ParseTag(name, std::move(statement));
   }
 
-  Made ParseTag(const std::string& name, std::unique_ptr<Statement> statement) {
+  MadeStatement ParseTag(const std::string& name,
+                         std::unique_ptr<Statement> statement) {
     if (name == "if") return ParseIf(std::move(statement));
     if (name == "for") return ParseFor(std::move(statement));
     if (name == "set") return ParseSet(std::move(statement));
     if (name == "macro") return ParseMacro(std::move(statement));
     if (name == "generation") {
-      statement->kind = Kind::kGeneration;
+      statement->kind = StatementKind::kGeneration;
       MOE_RETURN_IF_ERROR(ParseBody("endgeneration", *statement));
       return statement;
     }
@@ -78,7 +79,8 @@ class Parser {
         return AtLine(statement->line,
                       absl::StrCat("the tag ", name, " is not in a loop"));
       }
-      statement->kind = name == "break" ? Kind::kBreak : Kind::kContinue;
+      statement->kind =
+          name == "break" ? StatementKind::kBreak : StatementKind::kContinue;
       MOE_RETURN_IF_ERROR(EndOfTag());
       return statement;
     }
@@ -108,8 +110,8 @@ class Parser {
     return EndOfTag();
   }
 
-  Made ParseIf(std::unique_ptr<Statement> statement) {
-    statement->kind = Kind::kIf;
+  MadeStatement ParseIf(std::unique_ptr<Statement> statement) {
+    statement->kind = StatementKind::kIf;
     std::string name = "if";
     while (name != "endif") {
       Statement::Branch branch;
@@ -137,8 +139,8 @@ class Parser {
     return in_parentheses ? parser_.ExpectOperator(")") : absl::OkStatus();
   }
 
-  Made ParseFor(std::unique_ptr<Statement> statement) {
-    statement->kind = Kind::kFor;
+  MadeStatement ParseFor(std::unique_ptr<Statement> statement) {
+    statement->kind = StatementKind::kFor;
     MOE_RETURN_IF_ERROR(ParseTargets(*statement));
     if (!parser_.SkipName("in")) return parser_.Unexpected("\"in\"");
     MOE_ASSIGN_OR_RETURN(statement->value, parser_.Parse(false));
@@ -165,18 +167,18 @@ class Parser {
     return statement;
   }
 
-  Made ParseSet(std::unique_ptr<Statement> statement) {
+  MadeStatement ParseSet(std::unique_ptr<Statement> statement) {
     MOE_RETURN_IF_ERROR(ParseTargets(*statement));
     if (parser_.SkipOperator(".")) {
       MOE_ASSIGN_OR_RETURN(statement->attribute, parser_.ExpectName());
     }
     if (parser_.SkipOperator("=")) {
-      statement->kind = Kind::kSet;
+      statement->kind = StatementKind::kSet;
       MOE_ASSIGN_OR_RETURN(statement->value, parser_.ParseTuple());
       MOE_RETURN_IF_ERROR(EndOfTag());
       return statement;
     }
-    statement->kind = Kind::kSetBlock;
+    statement->kind = StatementKind::kSetBlock;
     // The filters apply to a nameless variable, which gets the body's text.
     auto body = std::make_unique<Expression>();
     body->kind = Expression::Kind::kName;
@@ -187,8 +189,8 @@ class Parser {
     return statement;
   }
 
-  Made ParseMacro(std::unique_ptr<Statement> statement) {
-    statement->kind = Kind::kMacro;
+  MadeStatement ParseMacro(std::unique_ptr<Statement> statement) {
+    statement->kind = StatementKind::kMacro;
     if (num_loops_ > 0 || in_macro_) {
       return absl::UnimplementedError(
           absl::StrCat("line ", statement->line,

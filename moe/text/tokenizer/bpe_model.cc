@@ -27,7 +27,7 @@ constexpr size_t kFewSymbols = 48;
 
 // About sixteen times the largest vocabulary in use; the tables by id take at
 // most 160 MiB.
-constexpr int32_t kMaxId = (1 << 22) - 1;
+constexpr int32_t kMaxBpeId = (1 << 22) - 1;
 
 constexpr int32_t kNone = -1;
 constexpr int32_t kJoined = -2;
@@ -73,10 +73,10 @@ absl::StatusOr<BpeModel> BpeModel::Create(const BpeSpec& spec) {
 absl::Status BpeModel::AddVocab(
     const std::vector<std::pair<std::string, int32_t>>& vocab) {
   for (const auto& [token, id] : vocab) {
-    if (id < 0 || id > kMaxId) {
+    if (id < 0 || id > kMaxBpeId) {
       return absl::InvalidArgumentError(
           absl::StrCat("the token \"", token, "\": expected an id from 0 to ",
-                       kMaxId, ", found ", id));
+                       kMaxBpeId, ", found ", id));
     }
     const auto index = static_cast<size_t>(id);
     if (tokens_.size() <= index) tokens_.resize(index + 1);

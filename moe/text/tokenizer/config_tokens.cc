@@ -90,8 +90,8 @@ std::vector<SpecialToken> AdditionalTokens(const TokenizerConfig& config) {
 // All special tokens in the order in which transformers adds them. Leaves out a
 // token that an earlier field has, but keeps repeats in the list of additional
 // tokens.
-std::vector<SpecialToken> SpecialTokens(const TokenizerConfig& config,
-                                        const KnownTokens& known) {
+std::vector<SpecialToken> TokensOfConfig(const TokenizerConfig& config,
+                                         const KnownTokens& known) {
   std::vector<SpecialToken> all;
   absl::flat_hash_set<std::string> seen;
   const auto add_first = [&](const std::vector<SpecialToken>& tokens) {
@@ -156,7 +156,7 @@ std::vector<AddedToken> TokensToAdd(const TokenizerConfig& config,
     are_there.emplace(token.content, token);
     tokens.push_back(token);
   }
-  const std::vector<SpecialToken> special = SpecialTokens(
+  const std::vector<SpecialToken> special = TokensOfConfig(
       config, config.has_added_tokens_decoder ? of_decoder : in_file);
   absl::flat_hash_set<std::string> names;
   for (const SpecialToken& token : special) {

@@ -26,8 +26,6 @@
 namespace moe::text {
 namespace {
 
-constexpr char kReplacement[] = "\xEF\xBF\xBD";
-
 using Tokens = std::vector<std::string>;
 
 // The byte of a token <0xNN>. The tokenizers package reads NN with Rust's
@@ -59,7 +57,7 @@ void FlushBytes(std::string* bytes, Tokens* out) {
   if (IsWellFormedUtf8(*bytes)) {
     out->push_back(*bytes);
   } else {
-    out->insert(out->end(), bytes->size(), kReplacement);
+    out->insert(out->end(), bytes->size(), std::string(kReplacementCharacter));
   }
   bytes->clear();
 }
@@ -76,7 +74,7 @@ std::string StripToken(const StripDecoder& strip, absl::string_view token) {
   return std::string(token);
 }
 
-struct RunStep {
+struct RunDecoderStep {
   Tokens tokens;
   size_t max_bytes;
   RegexScratch& scratch;
@@ -139,9 +137,9 @@ absl::StatusOr<std::string> Decoder::Run(std::vector<std::string> tokens,
                                          RegexScratch& scratch) const {
   const size_t max_bytes = MaxGrownBytes(TotalBytes(tokens));
   for (const DecoderStep& step : steps_) {
-    MOE_ASSIGN_OR_RETURN(
-        tokens,
-        std::visit(RunStep{std::move(tokens), max_bytes, scratch}, step));
+    MOE_ASSIGN_OR_RETURN(tokens, std::visit(RunDecoderStep{std::move(tokens),
+                                                           max_bytes, scratch},
+                                            step));
     if (TotalBytes(tokens) > max_bytes) {
       return absl::ResourceExhaustedError(
           absl::StrCat("the decoded text: expected at most ", max_bytes,

@@ -18,7 +18,7 @@ namespace moe::text {
 namespace {
 
 // Runs a step.
-struct RunStep {
+struct RunNormalizerStep {
   absl::string_view text;
   size_t max_bytes;
   RegexScratch& scratch;
@@ -99,7 +99,8 @@ absl::StatusOr<std::string> Normalizer::Run(absl::string_view text,
   std::string current(text);
   for (const NormalizerStep& step : steps_) {
     MOE_ASSIGN_OR_RETURN(
-        current, std::visit(RunStep{current, max_bytes, scratch}, step));
+        current,
+        std::visit(RunNormalizerStep{current, max_bytes, scratch}, step));
     if (current.size() > max_bytes) {
       return absl::ResourceExhaustedError(
           absl::StrCat("the normalizer of a text of ", text.size(),

@@ -34,12 +34,12 @@ std::vector<int32_t> IdsUpToText(Iterator begin, Iterator end) {
 
 constexpr char kPostProcessors[] = "ByteLevel, TemplateProcessing, Sequence";
 constexpr char kPieces[] = "Sequence, SpecialToken";
-constexpr uint64_t kMaxId = std::numeric_limits<uint32_t>::max();
+constexpr uint64_t kMaxTypeId = std::numeric_limits<uint32_t>::max();
 
 // The "ids" of each of "special_tokens", by its name.
 using SpecialTokens = absl::flat_hash_map<std::string, std::vector<JsonNode>>;
 
-absl::StatusOr<std::vector<JsonNode>> ParseSpecialToken(const JsonNode& node) {
+absl::StatusOr<std::vector<JsonNode>> ParseIdsAndTokens(const JsonNode& node) {
   MOE_RETURN_IF_ERROR(node.GetString("id").status());
   MOE_ASSIGN_OR_RETURN(const std::vector<JsonNode> tokens,
                        node.GetItems("tokens"));
@@ -48,7 +48,7 @@ absl::StatusOr<std::vector<JsonNode>> ParseSpecialToken(const JsonNode& node) {
   }
   MOE_ASSIGN_OR_RETURN(std::vector<JsonNode> ids, node.GetItems("ids"));
   for (const JsonNode& id : ids) {
-    MOE_RETURN_IF_ERROR(id.AsUnsigned(kMaxId).status());
+    MOE_RETURN_IF_ERROR(id.AsUnsigned(kMaxTypeId).status());
   }
   return ids;
 }
@@ -58,7 +58,7 @@ absl::StatusOr<SpecialTokens> ParseSpecialTokens(const JsonNode& node) {
   SpecialTokens tokens;
   for (const auto& [name, value] : node.value().items()) {
     MOE_ASSIGN_OR_RETURN(const JsonNode token, node.Get(name));
-    MOE_ASSIGN_OR_RETURN(tokens[name], ParseSpecialToken(token));
+    MOE_ASSIGN_OR_RETURN(tokens[name], ParseIdsAndTokens(token));
   }
   return tokens;
 }
@@ -79,7 +79,7 @@ absl::StatusOr<NamedPiece> ParsePiece(const JsonNode& node) {
         absl::StrCat("an object with one field of ", kPieces));
   }
   MOE_ASSIGN_OR_RETURN(const JsonNode type_id, choice.value.Get("type_id"));
-  MOE_RETURN_IF_ERROR(type_id.AsUnsigned(kMaxId).status());
+  MOE_RETURN_IF_ERROR(type_id.AsUnsigned(kMaxTypeId).status());
   MOE_ASSIGN_OR_RETURN(const JsonNode id, choice.value.Get("id"));
   MOE_ASSIGN_OR_RETURN(const std::string name, id.AsString());
   if (is_text && name != "A" && name != "B") {

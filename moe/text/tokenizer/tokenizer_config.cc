@@ -22,7 +22,7 @@
 namespace moe::text {
 namespace {
 
-constexpr int64_t kMaxId = std::numeric_limits<int32_t>::max();
+constexpr int64_t kMaxConfigId = std::numeric_limits<int32_t>::max();
 
 // Reads all but `special` and `normalized`.
 absl::Status ReadContentAndSides(const JsonNode& node, AddedToken* token) {
@@ -126,7 +126,7 @@ absl::Status CheckBudget(const TokenizerConfig& config) {
 }
 
 // The index in added_tokens of each token: there may be hundreds of thousands.
-absl::flat_hash_map<std::string, size_t> KnownTokens(
+absl::flat_hash_map<std::string, size_t> IndexByContent(
     const TokenizerConfig& config) {
   absl::flat_hash_map<std::string, size_t> known;
   for (size_t i = 0; i < config.added_tokens.size(); ++i) {
@@ -142,7 +142,7 @@ absl::Status MergeAddedTokensDecoder(const JsonNode& root,
   if (!decoder.has_value()) return absl::OkStatus();
   if (!decoder->value().is_object()) return decoder->WrongType("an object");
   config->has_added_tokens_decoder = true;
-  absl::flat_hash_map<std::string, size_t> known = KnownTokens(*config);
+  absl::flat_hash_map<std::string, size_t> known = IndexByContent(*config);
   for (const auto& [key, value] : decoder->value().items()) {
     MOE_ASSIGN_OR_RETURN(const JsonNode node, decoder->Get(key));
     AddedToken token;
@@ -229,10 +229,10 @@ absl::Status MergeAddedTokens(absl::string_view text, TokenizerConfig* config) {
                        base::ParseSortedJson(text));
   const JsonNode root(document);
   if (!document.is_object()) return root.WrongType("an object");
-  absl::flat_hash_map<std::string, size_t> known = KnownTokens(*config);
+  absl::flat_hash_map<std::string, size_t> known = IndexByContent(*config);
   for (const auto& [content, value] : document.items()) {
     MOE_ASSIGN_OR_RETURN(const JsonNode node, root.Get(content));
-    MOE_ASSIGN_OR_RETURN(const int64_t id, node.AsInt(0, kMaxId));
+    MOE_ASSIGN_OR_RETURN(const int64_t id, node.AsInt(0, kMaxConfigId));
     if (content.empty() ||
         !known.emplace(content, config->added_tokens.size()).second) {
       continue;

@@ -17,8 +17,6 @@
 namespace moe::text {
 namespace {
 
-constexpr absl::string_view kReplacement = "\xEF\xBF\xBD";
-
 uint8_t ByteAt(absl::string_view text, size_t i) {
   return static_cast<uint8_t>(text[i]);
 }
@@ -45,12 +43,12 @@ Sequence SequenceOf(uint8_t lead) {
 }
 
 // The length of the sequence, or of the ill-formed part, at byte `i`.
-struct Part {
+struct SequenceLength {
   size_t num_bytes;
   bool well_formed;
 };
 
-Part PartAt(absl::string_view bytes, size_t i) {
+SequenceLength SequenceLengthAt(absl::string_view bytes, size_t i) {
   const Sequence sequence = SequenceOf(ByteAt(bytes, i));
   if (sequence.num_bytes == 0) return {1, false};
   uint8_t min = sequence.second_min;
@@ -96,9 +94,9 @@ utf8proc_category_t CategoryOf(char32_t code_point) {
 bool IsWellFormedUtf8(absl::string_view bytes) {
   size_t i = SkipAscii(bytes, 0);
   while (i < bytes.size()) {
-    const Part part = PartAt(bytes, i);
-    if (!part.well_formed) return false;
-    i = SkipAscii(bytes, i + part.num_bytes);
+    const SequenceLength length = SequenceLengthAt(bytes, i);
+    if (!length.well_formed) return false;
+    i = SkipAscii(bytes, i + length.num_bytes);
   }
   return true;
 }
@@ -108,11 +106,12 @@ std::string ReplaceIllFormedUtf8(absl::string_view bytes) {
   text.reserve(bytes.size());
   size_t i = 0;
   while (i < bytes.size()) {
-    const Part part = PartAt(bytes, i);
-    const absl::string_view good =
-        part.well_formed ? bytes.substr(i, part.num_bytes) : kReplacement;
+    const SequenceLength length = SequenceLengthAt(bytes, i);
+    const absl::string_view good = length.well_formed
+                                       ? bytes.substr(i, length.num_bytes)
+                                       : kReplacementCharacter;
     text.append(good.data(), good.size());
-    i += part.num_bytes;
+    i += length.num_bytes;
   }
   return text;
 }

@@ -17,6 +17,9 @@
 
 namespace moe::text {
 
+// U+FFFD.
+inline constexpr absl::string_view kReplacementCharacter = "\xEF\xBF\xBD";
+
 // Whether the bytes are UTF-8 (Unicode 15, table 3-7: no surrogates, nothing
 // overlong, nothing above U+10FFFF). 8 ASCII bytes a step.
 bool IsWellFormedUtf8(absl::string_view bytes);
