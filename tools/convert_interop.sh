@@ -7,7 +7,7 @@
 #     tools/python/convert_interop.py MODEL_DIR DATASET
 #
 # DATASET, for real checkpoints, is what `evaluate` reads, and the first 48 tokens of it
-# are used. Works under TMPDIR, where it needs room for fifteen checkpoints. The model's
+# are used. Works under TMPDIR, where it needs room for some twenty checkpoints. The model's
 # intermediate size must be a multiple of 8.
 set -euo pipefail
 
@@ -40,7 +40,7 @@ make_moe() {
 }
 
 facts="$("${PYTHON}" "${SCRIPT}" prepare "${MODEL}" "${work}")"
-read -r kv_heads split fits_granite num_neurons <<<"${facts}"
+read -r kv_heads split has_own_head_dim num_neurons <<<"${facts}"
 gates="--gate_weights_file=${work}/gate_weights.pt"
 indices="--neuron_indices_file=${work}/neuron_indices.pt"
 residual="--neuron_indices_file=${work}/neuron_indices_residual.pt"
@@ -66,13 +66,23 @@ make_moe convert_mixtral "${MODEL}" float32_routers "${gates}" "${indices}" \
 make_moe convert_mixtral_attn_moe "${work}/float32_routers" float32_attention_routers \
   --seed=12 --top_k_attn=2 --router_dtype=float32
 
+make_moe convert_mixtral_residual "${MODEL}" residual_contract "${gates}" "${residual}" \
+  --top_k=2 --scale_factor=2 --num_moe_contract_layers=1
+
 make export "${work}/vanilla" mixtral --target=mixtral
-if [[ "${fits_granite}" == yes ]]; then
-  make export "${work}/residual" granite --target=granitemoeshared
-elif make export "${work}/residual" granite --target=granitemoeshared 2>"${work}/err"; then
-  echo "granitemoeshared has no head_dim of its own, and the export did not say so" >&2
-  exit 1
-fi
+for name in vanilla contract residual residual_contract; do
+  make export "${work}/${name}" "ernie_${name}" --target=ernie4_5_moe
+done
+# A head_dim of its own has no place in these.
+for export in granitemoeshared:residual qwen2_moe:residual qwen2_moe:residual_contract; do
+  target="${export%:*}" name="${export#*:}"
+  if [[ "${has_own_head_dim}" == no ]]; then
+    make export "${work}/${name}" "${target}_${name}" --target="${target}"
+  elif make export "${work}/${name}" refused --target="${target}" 2>"${work}/err"; then
+    echo "${target} has no head_dim of its own, and the export did not say so" >&2
+    exit 1
+  fi
+done
 
 make_moe remove_neurons "${MODEL}" narrow --num_neurons="${num_neurons}" "${WALK[@]}" \
   --batch_size=1

@@ -45,7 +45,7 @@ run() {
 # this program reads it.
 make() {
   run "$1" --model_path="$2" --save_path="${work}/$3" "${@:4}"
-  [[ "$3" == granite ]] || run evaluate --model_path="${work}/$3" --no_shuffle \
+  [[ "$1" == export ]] || run evaluate --model_path="${work}/$3" --no_shuffle \
     --dataset_dir_or_path="${work}/ids.jsonl" --logits_out="${work}/$3.safetensors"
 }
 
@@ -65,13 +65,34 @@ make convert_mixtral_residual "${MODEL}" residual \
   --gate_weights_file="${work}/made/gate_weights.safetensors" \
   --neuron_indices_file="${work}/made/neuron_indices.safetensors"
 make convert_mixtral "${MODEL}" contract --seed=1 --num_moe_contract_layers=1
+make convert_mixtral_residual "${MODEL}" residual_contract --num_moe_contract_layers=1 \
+  --gate_weights_file="${work}/made/gate_weights.safetensors" \
+  --neuron_indices_file="${work}/made/neuron_indices.safetensors"
 make convert_mixtral_attn_moe "${work}/vanilla" attention --seed=2 --top_k_attn=2
-run align_converted_model --model_path="${work}/vanilla" --save_path="${work}/aligned" \
-  --reference_distribution_file="${work}/made/distribution.safetensors" \
-  --dataset_dir_or_path="${DATASET}" --max_steps=2 --model_max_length=128
-run evaluate --model_path="${work}/aligned" --no_shuffle \
-  --dataset_dir_or_path="${work}/ids.jsonl" --logits_out="${work}/aligned.safetensors"
-make export "${work}/vanilla" exported --target=mixtral
+for align in aligned magnitude; do
+  parts=()
+  [[ "${align}" == aligned ]] || parts=(--alignment_parts=magnitude)
+  make align_converted_model "${work}/vanilla" "${align}" "${parts[@]}" \
+    --reference_distribution_file="${work}/made/distribution.safetensors" \
+    --dataset_dir_or_path="${DATASET}" --max_steps=2 --model_max_length=128
+done
+
+# export_to FROM TARGET: an export, which has to give the logits of FROM.
+export_to() {
+  make export "${work}/$1" "$1_$2" --target="$2"
+  ln -s "$1.safetensors" "${work}/$1_$2.safetensors"
+  exports+=("$1_$2")
+}
+exports=()
+export_to vanilla mixtral
+export_to vanilla ernie4_5_moe
+export_to residual granitemoeshared
+export_to residual ernie4_5_moe
+export_to residual qwen2_moe
+export_to contract ernie4_5_moe
+export_to residual_contract ernie4_5_moe
+export_to residual_contract qwen2_moe
+export_to magnitude mixtral
 
 # run_gguf CHECKPOINT: what llama.cpp says of what it converted.
 run_gguf() {
@@ -109,10 +130,11 @@ ask() {
   esac
 }
 
-for checkpoint in vanilla plain_mixtral residual contract attention aligned exported; do
+for checkpoint in vanilla plain_mixtral residual contract residual_contract attention aligned \
+  magnitude "${exports[@]}"; do
   for loader in "${loaders[@]}"; do
     line="$(ask "${loader%%=*}" "${loader#*=}" "${checkpoint}")" || status=1
-    printf '%-14s %-14s %s\n' "${checkpoint}" "${loader%%=*}" \
+    printf '%-30s %-14s %s\n' "${checkpoint}" "${loader%%=*}" \
       "${line:-failed: $(tail -n 1 "${work}/err")}"
   done
 done

@@ -244,12 +244,14 @@ absl::StatusOr<LlamaConfig> ParseLlamaConfig(absl::string_view text) {
   MOE_ASSIGN_OR_RETURN(base::Json document, base::ParseJsonObject(text));
   MOE_ASSIGN_OR_RETURN(const std::string model_type,
                        base::Get<std::string>(document, "model_type"));
-  if (model_type == "granitemoeshared") {
+  for (const absl::string_view exported :
+       {"granitemoeshared", "ernie4_5_moe", "qwen2_moe"}) {
+    if (model_type != exported) continue;
     return absl::UnimplementedError(
-        "model_type: expected \"llama\", found \"granitemoeshared\", which "
-        "only "
-        "transformers reads; if this checkpoint was exported, use the one that "
-        "it was exported from");
+        absl::StrCat("model_type: expected \"llama\", found \"", exported,
+                     "\", which other programs read; if this checkpoint was "
+                     "exported, use the "
+                     "one that it was exported from"));
   }
   if (model_type != "llama") {
     return absl::UnimplementedError(absl::StrCat(

@@ -176,11 +176,11 @@ std::string FormatAttentionConversion(absl::string_view path,
       FormatWritten(conversion.written));
 }
 
-base::Json ExportToJson(absl::string_view path, absl::string_view target,
+base::Json ExportToJson(absl::string_view path,
                         const ExportedCheckpoint& exported) {
   base::Json json = {
       {"checkpoint", path},
-      {"target", target},
+      {"target", exported.target},
       {"scale_factor", exported.scale_factor},
       {"num_scaled_weights", exported.written.scaled.num_scaled},
       {"num_rounded_weights", exported.written.scaled.num_rounded}};
@@ -188,7 +188,7 @@ base::Json ExportToJson(absl::string_view path, absl::string_view target,
   return json;
 }
 
-std::string FormatExport(absl::string_view path, absl::string_view target,
+std::string FormatExport(absl::string_view path,
                          const ExportedCheckpoint& exported) {
   const ScaledCounts& scaled = exported.written.scaled;
   std::string factor = absl::StrCat(exported.scale_factor);
@@ -200,7 +200,11 @@ std::string FormatExport(absl::string_view path, absl::string_view target,
                         : absl::StrCat(base::WithCommas(scaled.num_rounded),
                                        " of them rounded"));
   }
-  return absl::StrCat(path, ": ", target, " checkpoint\n",
+  std::string refusals;
+  for (const std::string& refusal : exported.refusals) {
+    absl::StrAppend(&refusals, Row("passed over", refusal));
+  }
+  return absl::StrCat(path, ": ", exported.target, " checkpoint\n", refusals,
                       Row("scale factor", factor),
                       FormatWritten(exported.written));
 }

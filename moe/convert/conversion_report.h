@@ -53,9 +53,9 @@ std::string FormatAttentionConversion(absl::string_view path,
 
 // {"checkpoint", "target", "scale_factor", "num_scaled_weights",
 // "num_rounded_weights", and those of AddWritten}
-base::Json ExportToJson(absl::string_view path, absl::string_view target,
+base::Json ExportToJson(absl::string_view path,
                         const ExportedCheckpoint& exported);
-std::string FormatExport(absl::string_view path, absl::string_view target,
+std::string FormatExport(absl::string_view path,
                          const ExportedCheckpoint& exported);
 
 }  // namespace moe::convert

@@ -127,18 +127,18 @@ TEST(ConversionReportTest, OfAttention) {
 }
 
 TEST(ConversionReportTest, OfAnExport) {
-  ExportedCheckpoint exported = {Written(), 3.0};
+  ExportedCheckpoint exported = {Written(), 3.0, "mixtral", {}};
   exported.written.scaled = {1000000, 75};
-  EXPECT_EQ(FormatExport("/out", "mixtral", exported),
+  EXPECT_EQ(FormatExport("/out", exported),
             "/out: mixtral checkpoint\n"
             "  scale factor        3, now in 1,000,000 weights, 75 of them "
             "rounded\n"
             "  tensors             1,234 in 2 files\n"
             "  size                4.00 KiB (4,096 bytes)\n");
   exported.written.scaled.num_rounded = 0;
-  EXPECT_THAT(FormatExport("/out", "mixtral", exported),
+  EXPECT_THAT(FormatExport("/out", exported),
               ::testing::HasSubstr("3, now in 1,000,000 weights, exactly\n"));
-  EXPECT_EQ(ExportToJson("/out", "mixtral", exported),
+  EXPECT_EQ(ExportToJson("/out", exported),
             base::Json({{"checkpoint", "/out"},
                         {"target", "mixtral"},
                         {"scale_factor", 3.0},
@@ -148,9 +148,12 @@ TEST(ConversionReportTest, OfAnExport) {
                         {"num_tensors", 1234},
                         {"total_size", 4096},
                         {"left_behind", base::Json::array()}}));
-  exported = {Written(), 1.0};
-  EXPECT_THAT(FormatExport("/out", "mixtral", exported),
-              ::testing::HasSubstr("  scale factor        1\n"));
+  exported = {Written(), 1.0, "ernie4_5_moe", {"mixtral cannot hold it"}};
+  EXPECT_THAT(
+      FormatExport("/out", exported),
+      ::testing::StartsWith("/out: ernie4_5_moe checkpoint\n"
+                            "  passed over         mixtral cannot hold it\n"
+                            "  scale factor        1\n"));
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -51,17 +52,6 @@ absl::StatusOr<ExportedCheckpoint> Export(const std::string& from,
   return ExportCheckpoint(checkpoint, options, {to}, {pool, progress});
 }
 
-TEST(ExportOptionsTest, ATargetIsNeeded) {
-  ExportOptions options;
-  EXPECT_THAT(base::CheckOptions(options),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       ::testing::HasSubstr("target: expected a value")));
-  options.set_target(ExportOptions::MIXTRAL);
-  MOE_EXPECT_OK(base::CheckOptions(options));
-  options.set_target(ExportOptions::GRANITEMOESHARED);
-  MOE_EXPECT_OK(base::CheckOptions(options));
-}
-
 struct BadCase {
   ExportOptions::Target target;
   std::function<void(checkpoint::MoeConfig&)> change;
@@ -69,8 +59,8 @@ struct BadCase {
   std::string instead;
 };
 
-// With a vanilla checkpoint for Mixtral and a residual one for Granite, which
-// they hold, and a change that they do not.
+// With a vanilla checkpoint for Mixtral and a residual one for the others,
+// which they hold, and a change that they do not.
 TEST(ExportCheckpointTest, RefusesByNameWhatATargetCannotHold) {
   const auto mixtral = ExportOptions::MIXTRAL;
   const auto granite = ExportOptions::GRANITEMOESHARED;
@@ -87,10 +77,51 @@ TEST(ExportCheckpointTest, RefusesByNameWhatATargetCannotHold) {
        [](checkpoint::MoeConfig& c) { c.intermediate_size_residual.reset(); },
        "cannot hold a model without a residual expert", "--target=mixtral"},
       {granite, [](checkpoint::MoeConfig& c) { c.decoder.head_dim = 6; },
-       "granitemoeshared cannot hold a head_dim of 6",
+       "granitemoeshared cannot hold a head_dim of 6", "--target=ernie4_5_moe"},
+      {ExportOptions::ERNIE4_5_MOE,
+       [](checkpoint::MoeConfig& c) { c.intermediate_size_residual = 5; },
+       "ernie4_5_moe cannot hold a residual expert of 5 neurons, which is no "
+       "multiple of an expert's (6)",
+       "--target=qwen2_moe"},
+      {ExportOptions::QWEN2_MOE,
+       [](checkpoint::MoeConfig& c) { c.decoder.head_dim = 6; },
+       "qwen2_moe cannot hold a head_dim of 6", "--target=ernie4_5_moe"},
+      {ExportOptions::QWEN2_MOE,
+       [](checkpoint::MoeConfig& c) { c.intermediate_size_residual.reset(); },
+       "qwen2_moe cannot hold a model without a residual expert",
+       "--target=mixtral or ernie4_5_moe"},
+      {ExportOptions::AUTO,
+       [](checkpoint::MoeConfig& c) {
+         c.decoder.attention_bias = true;
+         c.num_moe_contract_layers = 1;
+       },
+       "no target holds this: mixtral cannot hold a residual expert "
+       "(intermediate_size_residual 6); granitemoeshared cannot hold contract "
+       "layers (num_moe_contract_layers 1); ernie4_5_moe cannot hold biases of "
+       "the attention (attention_bias); qwen2_moe cannot hold biases",
        "trust_remote_code=True"}};
+  for (const auto target :
+       {ExportOptions::ERNIE4_5_MOE, ExportOptions::QWEN2_MOE}) {
+    cases.push_back(
+        {target,
+         [](checkpoint::MoeConfig& c) { c.decoder.attention_bias = true; },
+         " cannot hold biases of the attention (attention_bias)",
+         "trust_remote_code=True"});
+  }
   for (const auto target : {mixtral, granite}) {
     const std::string name = target == mixtral ? "mixtral" : "granitemoeshared";
+    cases.push_back(
+        {target,
+         [](checkpoint::MoeConfig& c) { c.num_moe_contract_layers = 1; },
+         name + " cannot hold contract layers (num_moe_contract_layers 1)",
+         "--target=ernie4_5_moe"});
+  }
+  for (const auto& [target, name] :
+       {std::pair<ExportOptions::Target, std::string>{mixtral, "mixtral"},
+        {granite, "granitemoeshared"},
+        {ExportOptions::ERNIE4_5_MOE, "ernie4_5_moe"},
+        {ExportOptions::QWEN2_MOE, "qwen2_moe"},
+        {ExportOptions::AUTO, "export"}}) {
     cases.push_back({target,
                      [](checkpoint::MoeConfig& c) {
                        c.use_attn_moe = true;
@@ -99,11 +130,6 @@ TEST(ExportCheckpointTest, RefusesByNameWhatATargetCannotHold) {
                      },
                      name + " cannot hold attention experts (attn_experts 2)",
                      "from before convert_mixtral_attn_moe"});
-    cases.push_back(
-        {target,
-         [](checkpoint::MoeConfig& c) { c.num_moe_contract_layers = 1; },
-         name + " cannot hold contract layers (num_moe_contract_layers 1)",
-         "--num_moe_contract_layers=0"});
     cases.push_back(
         {target, [](checkpoint::MoeConfig& c) { c.add_rescale_bias = true; },
          name + " cannot hold biases of an alignment",
@@ -128,7 +154,7 @@ TEST(ExportCheckpointTest, RefusesByNameWhatATargetCannotHold) {
   for (const BadCase& bad : cases) {
     const TempDirectory from, to;
     checkpoint::MoeConfig config;
-    if (bad.target == granite) config.intermediate_size_residual = 4;
+    if (bad.target != mixtral) config.intermediate_size_residual = 6;
     bad.change(config);
     WriteTinyMoe(config, {}, from.Path("moe"));
     EXPECT_THAT(Export(from.Path("moe"), to.Path("out"), bad.target),

@@ -1,13 +1,11 @@
 
 #include <cstdint>
 #include <string>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/types/span.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "moe/base/json.h"
@@ -34,6 +32,7 @@ using ::moe::base::testing::StatusIs;
 using ::moe::base::testing::TempDirectory;
 using ::moe::convert::testing::ReadTensors;
 using ::moe::convert::testing::TinyModel;
+using ::moe::convert::testing::Twice;
 using ::moe::convert::testing::WriteTinyMoe;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
@@ -54,18 +53,6 @@ absl::StatusOr<ExportedCheckpoint> Export(const std::string& from,
   ExportOptions options;
   options.set_target(ExportOptions::GRANITEMOESHARED);
   return ExportCheckpoint(checkpoint, options, {to}, {pool, progress});
-}
-
-checkpoint::HostTensor Twice(checkpoint::HostTensor tensor) {
-  std::vector<float> values(
-      static_cast<size_t>(static_cast<int64_t>(tensor.bytes.size()) /
-                          checkpoint::DtypeSize(tensor.dtype)));
-  checkpoint::WeightsToFloat(tensor.dtype, tensor.bytes,
-                             absl::MakeSpan(values));
-  for (float& value : values) value *= 2.0f;
-  checkpoint::FloatToWeights(tensor.dtype, values,
-                             absl::MakeSpan(tensor.bytes));
-  return tensor;
 }
 
 // The tensors of the definition: 4 experts of 6 in a hidden size of 16.

@@ -142,8 +142,6 @@ absl::StatusOr<StepOutcome> RunAttention(const StepRequest& request,
 absl::StatusOr<StepOutcome> RunExport(const StepRequest& request,
                                       base::Progress& progress) {
   const auto& options = request.OptionsAs<ExportOptions>();
-  const std::string target = base::OptionText(
-      options, *ExportOptions::descriptor()->FindFieldByName("target"));
   return Convert(
       request, progress,
       [&](const checkpoint::Checkpoint& from,
@@ -153,9 +151,8 @@ absl::StatusOr<StepOutcome> RunExport(const StepRequest& request,
         MOE_ASSIGN_OR_RETURN(
             const convert::ExportedCheckpoint exported,
             convert::ExportCheckpoint(from, options, output, resources));
-        return StepOutcome{
-            convert::ExportToJson(output.path, target, exported),
-            convert::FormatExport(output.path, target, exported)};
+        return StepOutcome{convert::ExportToJson(output.path, exported),
+                           convert::FormatExport(output.path, exported)};
       });
 }
 
@@ -283,8 +280,8 @@ StepKind ExportKind() {
   kind.notes =
       "The scale factor goes into the experts' last matrix: exactly where it "
       "is a power of two, else rounded to the checkpoint's type, and it says "
-      "how often. Contract layers, attention experts and biases of experts "
-      "have no place in either target and are refused.";
+      "how often. Attention experts and biases of experts have no place in any "
+      "target and are refused, and so is what the chosen target cannot hold.";
   kind.inputs = {ModelInput("MoE checkpoint directory")};
   kind.options = std::make_shared<ExportOptions>();
   kind.output = std::make_shared<CheckpointOutput>();

@@ -371,7 +371,7 @@ TEST_F(ConvertCommandsTest, RefusesBadInputAndWritesNothing) {
       {attn,
        {"--top_k_attn=1", "--attn_split=3"},
        "attn_split: expected 1, 2, 4, 8, ..., found 3"},
-      {"export", {}, "--target"},
+      {"export", {}, "found a dense LLaMA checkpoint"},
       {"export", {"--target=onnx"}, "--target"},
       {"export", {"--target=mixtral"}, "found a dense LLaMA checkpoint"},
   };

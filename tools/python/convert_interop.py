@@ -5,7 +5,7 @@
 
 `prepare` writes router weights and neuron indices as the LLaMA-MoE-v2 scripts do,
 with torch.save, and token ids; and prints what the commands need to know of the model:
-its KV heads, an --attn_split that fits, whether granitemoeshared can hold it, and a
+its KV heads, an --attn_split that fits, whether its head_dim is its own, and a
 --num_neurons to keep.
 `check` holds what the commands made of them (convert_interop.sh says what is where) to
 the weights by torch's own indexing; the logits that `evaluate` wrote, to those of the
@@ -70,10 +70,9 @@ def attention_split(config: dict) -> int:
 
 def facts(config: dict) -> str:
     attention_size = head_dim_of(config) * config["num_attention_heads"]
-    has_own_head_dim = attention_size != config["hidden_size"]
+    has_own_head_dim = "yes" if attention_size != config["hidden_size"] else "no"
     kv_heads, split = config["num_key_value_heads"], attention_split(config)
-    fits_granite = "no" if has_own_head_dim else "yes"
-    return f"{kv_heads} {split} {fits_granite} {config['intermediate_size'] // 4}"
+    return f"{kv_heads} {split} {has_own_head_dim} {config['intermediate_size'] // 4}"
 
 
 def prepare(directory: pathlib.Path, work: pathlib.Path) -> None:
@@ -415,7 +414,13 @@ def logit_pairs(
     for name, exported, kind in (
         ("vanilla", "mixtral", "Mixtral"),
         ("plain_mixtral", "plain_mixtral", "Mixtral"),
-        ("residual", "granite", "GraniteMoeShared"),
+        ("residual", "granitemoeshared_residual", "GraniteMoeShared"),
+        ("vanilla", "ernie_vanilla", "Ernie4_5_Moe"),
+        ("contract", "ernie_contract", "Ernie4_5_Moe"),
+        ("residual", "ernie_residual", "Ernie4_5_Moe"),
+        ("residual_contract", "ernie_residual_contract", "Ernie4_5_Moe"),
+        ("residual", "qwen2_moe_residual", "Qwen2Moe"),
+        ("residual_contract", "qwen2_moe_residual_contract", "Qwen2Moe"),
     ):
         if (work / exported).exists():
             native = logits_of(work / exported, kind, ids)

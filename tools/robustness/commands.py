@@ -198,6 +198,11 @@ def _checkpoints() -> list[Command]:
             f"export --model_path={{residual}} --target=granitemoeshared {_SAVE}",
             replaced,
         ),
+        Command(
+            "export_ernie4_5_moe",
+            f"export --model_path={{residual}} --target=ernie4_5_moe {_SAVE}",
+            replaced,
+        ),
     ]
 
 

@@ -25,17 +25,22 @@ declare -rA WANT=(
   [attention:llama_gqa_bf16]=3a3dd5240bb3934b54a895bd28dd4050f8cc797ef5c2b7cc6f857fd165d91bd9
   [mixtral:llama_gqa_bf16]=432023ebb0229037036fd017e0ad5c8d0ca7ed9a10b267b9d28a73909eab6cda
   [granite:llama_gqa_bf16]=f618b1849319944650b490fccdc030bd5d4a0f9332155e01c83542ff85a6ffe7
+  [ernie:llama_gqa_bf16]=ca776ff3040c84425c3d433168c5bda22fac65ad117b2d6b15f4206b705e63f7
+  [qwen2:llama_gqa_bf16]=8fa7cf8a07e30436014a08695d75a812b2a6dc7e8b1e036ffed8951297f98217
   [narrow:llama_gqa_bf16]=21a9832c2b85ec6b14e74a909a174503b9c63e4451082705f5e0c0ff32842adc
   [vanilla:llama_headdim_f16]=1937306cc7c6abaa4ee4ae5802db1c4664b834b4f6dcf1fa8cc2f2be8d5bf4e4
   [residual:llama_headdim_f16]=1d36dd1c95df02653dc62db371976e16dc420220680d1fd4b555e0871a0f4f19
   [attention:llama_headdim_f16]=8f4c4dcb0ca3a2e3f4924b75746d7c77fd3483fb6551fbc2a83aa872f46c872e
   [mixtral:llama_headdim_f16]=0416d9ac04ec3b36b3d91df0580d75bcf63d49f4e7e57bb0f9c33f2b0429d8d2
+  [ernie:llama_headdim_f16]=68edf73764d616a37f9504b346b402b56da5094cd314528703741af9bb21b306
   [narrow:llama_mha_f32_sharded]=3400acdce5d03044bf0ae5f2f26d931ef0267a8f98bf2241ce8a6d7c8845e41e
   [vanilla:llama_mha_f32_sharded]=c60f035edec5d2a192fbb699987adb39c766878512a7758e578022e15f97474a
   [residual:llama_mha_f32_sharded]=5da32649c826e06beb86acf652c396864bac56051f6cb2d156ab78668b08bc30
   [attention:llama_mha_f32_sharded]=9e759226395f7367944510b3c87a3888b5abf50ffd709a101dec6e914a88120b
   [mixtral:llama_mha_f32_sharded]=47188d368f3fce90b29915c41647be439790620c383b4deb5d5bb1c02cd4f624
   [granite:llama_mha_f32_sharded]=a4934d4528ab17a906bfa6d59b82f30553e639719c2d7a74579d92dab5cc84af
+  [ernie:llama_mha_f32_sharded]=71eaaa9e8d571f714930dfaf9c8f622bb5236000ca8370e7aed96856f84f524c
+  [qwen2:llama_mha_f32_sharded]=8b7d8c6371b3eb8f85e51c968b0ad77fad4d2f6dcca9ce3e857a7cab49b83a71
 )
 
 # run STEP [FLAG...]
@@ -59,6 +64,8 @@ make() {
       --dataset_dir_or_path=testdata/stories --max_steps=3 --batch_size=4
       --model_max_length=256 --seed=5) ;;
     granite) step=(export --model_path="${made}/residual" --target=granitemoeshared) ;;
+    ernie) step=(export --model_path="${made}/residual" --target=ernie4_5_moe) ;;
+    qwen2) step=(export --model_path="${made}/residual" --target=qwen2_moe) ;;
   esac
   run "${step[@]}" --save_path="$3"
 }

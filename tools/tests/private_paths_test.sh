@@ -90,6 +90,8 @@ run convert_mixtral_attn_moe --model_path="${MADE}/vanilla" --top_k_attn=2 \
   --save_path="${MADE}/attention"
 run export --model_path="${MADE}/vanilla" --target=mixtral --save_path="${MADE}/mixtral"
 run export --model_path="${MADE}/residual" --target=granitemoeshared --save_path="${MADE}/granite"
+run export --model_path="${MADE}/residual" --target=ernie4_5_moe --save_path="${MADE}/ernie"
+run export --model_path="${MADE}/residual" --target=qwen2_moe --save_path="${MADE}/qwen2"
 
 run get_hidden_distribution "${MODEL}" "${WALK[@]}" --format=pt --save_path="${MADE}/reference"
 for shard in 0 1; do

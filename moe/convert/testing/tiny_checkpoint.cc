@@ -148,6 +148,18 @@ checkpoint::HostTensor Select(const checkpoint::HostTensor& from, size_t axis,
   return to;
 }
 
+checkpoint::HostTensor Twice(checkpoint::HostTensor tensor) {
+  std::vector<float> values(
+      static_cast<size_t>(static_cast<int64_t>(tensor.bytes.size()) /
+                          checkpoint::DtypeSize(tensor.dtype)));
+  checkpoint::WeightsToFloat(tensor.dtype, tensor.bytes,
+                             absl::MakeSpan(values));
+  for (float& value : values) value *= 2.0f;
+  checkpoint::FloatToWeights(tensor.dtype, values,
+                             absl::MakeSpan(tensor.bytes));
+  return tensor;
+}
+
 std::vector<int64_t> Numbers(int64_t begin, int64_t end) {
   std::vector<int64_t> numbers(static_cast<size_t>(end - begin));
   std::iota(numbers.begin(), numbers.end(), begin);

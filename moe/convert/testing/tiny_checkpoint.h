@@ -50,6 +50,9 @@ checkpoint::HostTensors ReadTensors(absl::string_view directory);
 checkpoint::HostTensor Select(const checkpoint::HostTensor& from, size_t axis,
                               const std::vector<int64_t>& indices);
 
+// Every element times 2, which is exact.
+checkpoint::HostTensor Twice(checkpoint::HostTensor tensor);
+
 // The numbers [begin, end).
 std::vector<int64_t> Numbers(int64_t begin, int64_t end);
 
