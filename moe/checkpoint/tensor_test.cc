@@ -49,6 +49,7 @@ TEST(TensorTest, BytesAndText) {
   EXPECT_EQ(NumBytes({"s", Dtype::kI64, {}}), 8);
   EXPECT_EQ(FormatShape({8, 576}), "[8, 576]");
   EXPECT_EQ(FormatShape({}), "[]");
+  EXPECT_EQ(FormatSpec({"w", Dtype::kBF16, {8, 576}}), "BF16 [8, 576]");
 }
 
 }  // namespace

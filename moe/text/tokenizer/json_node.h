@@ -4,6 +4,7 @@
 #define MOE_TEXT_TOKENIZER_JSON_NODE_H_
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <utility>
@@ -16,6 +17,9 @@
 #include "moe/base/json.h"
 
 namespace moe::text {
+
+// The most that the tokenizers package reads into an id.
+inline constexpr uint64_t kMaxUint32 = std::numeric_limits<uint32_t>::max();
 
 // Refers to a document, which must outlive it. All errors are InvalidArgument
 // with the place (as /model/merges/3), what is expected and what was found.

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <limits>
 #include <optional>
 #include <string>
 #include <utility>
@@ -34,7 +33,6 @@ std::vector<int32_t> IdsUpToText(Iterator begin, Iterator end) {
 
 constexpr char kPostProcessors[] = "ByteLevel, TemplateProcessing, Sequence";
 constexpr char kPieces[] = "Sequence, SpecialToken";
-constexpr uint64_t kMaxTypeId = std::numeric_limits<uint32_t>::max();
 
 // The "ids" of each of "special_tokens", by its name.
 using SpecialTokens = absl::flat_hash_map<std::string, std::vector<JsonNode>>;
@@ -48,7 +46,7 @@ absl::StatusOr<std::vector<JsonNode>> ParseIdsAndTokens(const JsonNode& node) {
   }
   MOE_ASSIGN_OR_RETURN(std::vector<JsonNode> ids, node.GetItems("ids"));
   for (const JsonNode& id : ids) {
-    MOE_RETURN_IF_ERROR(id.AsUnsigned(kMaxTypeId).status());
+    MOE_RETURN_IF_ERROR(id.AsUnsigned(kMaxUint32).status());
   }
   return ids;
 }
@@ -79,7 +77,7 @@ absl::StatusOr<NamedPiece> ParsePiece(const JsonNode& node) {
         absl::StrCat("an object with one field of ", kPieces));
   }
   MOE_ASSIGN_OR_RETURN(const JsonNode type_id, choice.value.Get("type_id"));
-  MOE_RETURN_IF_ERROR(type_id.AsUnsigned(kMaxTypeId).status());
+  MOE_RETURN_IF_ERROR(type_id.AsUnsigned(kMaxUint32).status());
   MOE_ASSIGN_OR_RETURN(const JsonNode id, choice.value.Get("id"));
   MOE_ASSIGN_OR_RETURN(const std::string name, id.AsString());
   if (is_text && name != "A" && name != "B") {

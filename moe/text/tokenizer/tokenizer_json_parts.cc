@@ -48,7 +48,6 @@ constexpr char kWhitespaceRegex[] =
 constexpr int kMaxByteLevels = 2;
 
 constexpr uint64_t kMaxSize = std::numeric_limits<uint64_t>::max();
-constexpr uint64_t kMaxPadId = std::numeric_limits<uint32_t>::max();
 
 // A name, or an object whose one field has that name and is null.
 absl::Status CheckName(const JsonNode& node,
@@ -436,8 +435,8 @@ absl::Status CheckPadding(const JsonNode& node) {
   if (multiple.has_value()) {
     MOE_RETURN_IF_ERROR(multiple->AsUnsigned(kMaxSize).status());
   }
-  MOE_RETURN_IF_ERROR(CheckNumber(node, "pad_id", kMaxPadId));
-  MOE_RETURN_IF_ERROR(CheckNumber(node, "pad_type_id", kMaxPadId));
+  MOE_RETURN_IF_ERROR(CheckNumber(node, "pad_id", kMaxUint32));
+  MOE_RETURN_IF_ERROR(CheckNumber(node, "pad_type_id", kMaxUint32));
   return node.GetString("pad_token").status();
 }
 
