@@ -3,14 +3,13 @@
 #include <cmath>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
-#include "absl/strings/strip.h"
 #include "moe/base/float_environment.h"
 #include "moe/base/options/options.h"
 #include "moe/base/status_macros.h"
@@ -25,22 +24,29 @@ namespace moe::convert {
 namespace {
 
 using internal::Exported;
-using internal::kLoadAsItIs;
+using internal::Refusal;
+
+constexpr absl::string_view kLoadAsItIs =
+    "load the checkpoint as it is, with trust_remote_code=True";
 
 struct Target {
   ExportOptions::Target target;
   absl::string_view name;
+  Refusal (*refuse)(const checkpoint::MoeConfig&);
   absl::StatusOr<ConversionPlan> (*plan)(Exported&);
 };
 
 // AUTO takes the first that holds the checkpoint: the one that most programs
 // load.
 constexpr Target kTargets[] = {
-    {ExportOptions::MIXTRAL, "mixtral", internal::PlanMixtral},
+    {ExportOptions::MIXTRAL, "mixtral", internal::RefuseMixtral,
+     internal::PlanMixtral},
     {ExportOptions::GRANITEMOESHARED, "granitemoeshared",
-     internal::PlanGranite},
-    {ExportOptions::ERNIE4_5_MOE, "ernie4_5_moe", internal::PlanErnie},
-    {ExportOptions::QWEN2_MOE, "qwen2_moe", internal::PlanQwen2},
+     internal::RefuseGranite, internal::PlanGranite},
+    {ExportOptions::ERNIE4_5_MOE, "ernie4_5_moe", internal::RefuseErnie,
+     internal::PlanErnie},
+    {ExportOptions::QWEN2_MOE, "qwen2_moe", internal::RefuseQwen2,
+     internal::PlanQwen2},
 };
 
 // InvalidArgument for a scale factor that float32 has as 0 or infinity.
@@ -62,9 +68,8 @@ struct Limit {
   absl::string_view instead;
 };
 
-// What no target holds. `target` is the one that was asked for.
-absl::Status CheckExportable(const Exported& exported,
-                             absl::string_view target) {
+// What no target holds.
+absl::Status CheckExportable(const Exported& exported) {
   const checkpoint::MoeConfig& config = exported.config;
   const Limit limits[] = {
       {config.use_attn_moe,
@@ -77,46 +82,45 @@ absl::Status CheckExportable(const Exported& exported,
   };
   for (const Limit& limit : limits) {
     if (!limit.is_exceeded) continue;
-    return internal::CannotHold(exported, target, limit.what,
-                                absl::StrCat(limit.instead, kLoadAsItIs));
+    return absl::InvalidArgumentError(
+        absl::StrCat(exported.from.directory(), ": no target can hold ",
+                     limit.what, "; ", limit.instead, kLoadAsItIs));
   }
   return CheckScaleFactor(exported);
 }
 
-// "TARGET cannot hold WHAT" of a refusal.
-std::string WhatItCannotHold(const absl::Status& refusal,
-                             const Exported& exported) {
-  absl::string_view text = refusal.message();
-  absl::ConsumePrefix(&text, absl::StrCat(exported.from.directory(), ": "));
-  return std::string(text.substr(0, text.find(';')));
+// What a person whom a target refused can do.
+std::string Instead(const checkpoint::MoeConfig& config) {
+  std::vector<absl::string_view> holding;
+  for (const Target& target : kTargets) {
+    if (!target.refuse(config).has_value()) holding.push_back(target.name);
+  }
+  return holding.empty()
+             ? std::string(kLoadAsItIs)
+             : absl::StrCat("use --target=", absl::StrJoin(holding, " or "));
 }
 
-// A plan for the target, or for AUTO the first plan that a target has, which
-// `made` then says.
+// The plan of the target, or of AUTO's choice, which `made` then says.
 absl::StatusOr<ConversionPlan> PlanExport(ExportOptions::Target wanted,
                                           Exported& exported,
                                           ExportedCheckpoint& made) {
   const bool is_auto = wanted == ExportOptions::AUTO;
-  MOE_RETURN_IF_ERROR(CheckExportable(
-      exported,
-      is_auto ? "export"
-              : absl::AsciiStrToLower(ExportOptions::Target_Name(wanted))));
-  absl::Status refused;
   for (const Target& target : kTargets) {
     if (!is_auto && target.target != wanted) continue;
-    absl::StatusOr<ConversionPlan> plan = target.plan(exported);
-    if (plan.ok()) {
+    const Refusal refusal = target.refuse(exported.config);
+    if (!refusal.has_value()) {
+      absl::StatusOr<ConversionPlan> plan = target.plan(exported);
       made.target = std::string(target.name);
-      return plan;
+      if (!is_auto || !absl::IsInvalidArgument(plan.status())) return plan;
+      made.refusals.emplace_back(plan.status().message());
+      continue;
     }
-    if (!absl::IsInvalidArgument(plan.status())) return plan;
-    refused = std::move(plan).status();
-    made.refusals.push_back(WhatItCannotHold(refused, exported));
+    made.refusals.push_back(
+        absl::StrCat(target.name, " cannot hold ", *refusal));
   }
-  if (!is_auto) return refused;
-  return absl::InvalidArgumentError(
-      absl::StrCat(exported.from.directory(), ": no target holds this: ",
-                   absl::StrJoin(made.refusals, "; "), "; ", kLoadAsItIs));
+  return absl::InvalidArgumentError(absl::StrCat(
+      exported.from.directory(), ": ", absl::StrJoin(made.refusals, "; "), "; ",
+      is_auto ? std::string(kLoadAsItIs) : Instead(exported.config)));
 }
 
 }  // namespace
@@ -135,6 +139,7 @@ absl::StatusOr<ExportedCheckpoint> ExportCheckpoint(
         "found a dense LLaMA checkpoint; transformers loads it as it is"));
   }
   Exported exported = {from, *config, {}, {}};
+  MOE_RETURN_IF_ERROR(CheckExportable(exported));
   ExportedCheckpoint made;
   made.scale_factor = config->scale_factor;
   MOE_ASSIGN_OR_RETURN(ConversionPlan plan,

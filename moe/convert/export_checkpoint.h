@@ -44,11 +44,10 @@ struct ExportedCheckpoint {
 //                     [H, R] of the residual expert, as they are;
 //                     attention_multiplier = 1 / sqrt(head_dim), the other
 //                     multipliers 1
-//   ERNIE4_5_MOE      mlp.gate, mlp.experts.E and mlp.shared_experts in place
-//   of
-//                     block_sparse_moe and mlp_residual, gate_proj, up_proj and
-//                     down_proj in place of w1, w3 and w2, down_proj of routed
-//                     experts times scale_factor; a
+//   ERNIE4_5_MOE      mlp.gate, mlp.experts.E and mlp.shared_experts for
+//                     block_sparse_moe and mlp_residual; gate_proj, up_proj and
+//                     down_proj for w1, w3 and w2; down_proj of routed experts
+//                     times scale_factor; a
 //                     moe_statics.e_score_correction_bias [1, E] of float32
 //                     zeros; the rows of q_proj and k_proj in the order in
 //                     which ERNIE rotates: j, j + head_dim / 2, j + 1, ... of

@@ -5,11 +5,10 @@
 #include <functional>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "moe/base/float_environment.h"
@@ -53,116 +52,137 @@ absl::StatusOr<ExportedCheckpoint> Export(const std::string& from,
 }
 
 struct BadCase {
-  ExportOptions::Target target;
   std::function<void(checkpoint::MoeConfig&)> change;
   std::string what;
   std::string instead;
 };
 
-// With a vanilla checkpoint for Mixtral and a residual one for the others,
-// which they hold, and a change that they do not.
-TEST(ExportCheckpointTest, RefusesByNameWhatATargetCannotHold) {
-  const auto mixtral = ExportOptions::MIXTRAL;
-  const auto granite = ExportOptions::GRANITEMOESHARED;
-  std::vector<BadCase> cases = {
-      {mixtral,
-       [](checkpoint::MoeConfig& c) { c.intermediate_size_residual = 5; },
-       "mixtral cannot hold a residual expert (intermediate_size_residual 5)",
-       "--target=granitemoeshared"},
-      {mixtral,
-       [](checkpoint::MoeConfig& c) { c.decoder.attention_bias = true; },
-       "mixtral cannot hold biases of the attention (attention_bias)",
-       "trust_remote_code=True"},
-      {granite,
-       [](checkpoint::MoeConfig& c) { c.intermediate_size_residual.reset(); },
-       "cannot hold a model without a residual expert", "--target=mixtral"},
-      {granite, [](checkpoint::MoeConfig& c) { c.decoder.head_dim = 6; },
-       "granitemoeshared cannot hold a head_dim of 6", "--target=ernie4_5_moe"},
-      {ExportOptions::ERNIE4_5_MOE,
-       [](checkpoint::MoeConfig& c) { c.intermediate_size_residual = 5; },
-       "ernie4_5_moe cannot hold a residual expert of 5 neurons, which is no "
-       "multiple of an expert's (6)",
-       "--target=qwen2_moe"},
-      {ExportOptions::QWEN2_MOE,
-       [](checkpoint::MoeConfig& c) { c.decoder.head_dim = 6; },
-       "qwen2_moe cannot hold a head_dim of 6", "--target=ernie4_5_moe"},
-      {ExportOptions::QWEN2_MOE,
-       [](checkpoint::MoeConfig& c) { c.intermediate_size_residual.reset(); },
-       "qwen2_moe cannot hold a model without a residual expert",
-       "--target=mixtral or ernie4_5_moe"},
-      {ExportOptions::AUTO,
-       [](checkpoint::MoeConfig& c) {
-         c.decoder.attention_bias = true;
-         c.num_moe_contract_layers = 1;
+// Mixtral gets a vanilla checkpoint, the others one with a residual expert,
+// with the change.
+void ExpectRefusal(ExportOptions::Target target, const BadCase& bad) {
+  SCOPED_TRACE(
+      absl::StrCat(ExportOptions::Target_Name(target), ": ", bad.what));
+  const TempDirectory from, to;
+  checkpoint::MoeConfig config;
+  if (target != ExportOptions::MIXTRAL) config.intermediate_size_residual = 6;
+  bad.change(config);
+  WriteTinyMoe(config, {}, from.Path("moe"));
+  EXPECT_THAT(Export(from.Path("moe"), to.Path("out"), target),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("/moe: "), HasSubstr(bad.what),
+                             HasSubstr(bad.instead))));
+  EXPECT_THAT(to.List(), IsEmpty());
+}
+
+TEST(ExportCheckpointTest, RefusesByNameWhatNoTargetCanHold) {
+  const BadCase cases[] = {
+      {[](checkpoint::MoeConfig& c) {
+         c.use_attn_moe = true;
+         c.attn_experts = 2;
+         c.top_k_attn = 1;
        },
-       "no target holds this: mixtral cannot hold a residual expert "
-       "(intermediate_size_residual 6); granitemoeshared cannot hold contract "
-       "layers (num_moe_contract_layers 1); ernie4_5_moe cannot hold biases of "
-       "the attention (attention_bias); qwen2_moe cannot hold biases",
-       "trust_remote_code=True"}};
-  for (const auto target :
-       {ExportOptions::ERNIE4_5_MOE, ExportOptions::QWEN2_MOE}) {
-    cases.push_back(
-        {target,
-         [](checkpoint::MoeConfig& c) { c.decoder.attention_bias = true; },
-         " cannot hold biases of the attention (attention_bias)",
-         "trust_remote_code=True"});
-  }
-  for (const auto target : {mixtral, granite}) {
-    const std::string name = target == mixtral ? "mixtral" : "granitemoeshared";
-    cases.push_back(
-        {target,
-         [](checkpoint::MoeConfig& c) { c.num_moe_contract_layers = 1; },
-         name + " cannot hold contract layers (num_moe_contract_layers 1)",
-         "--target=ernie4_5_moe"});
-  }
-  for (const auto& [target, name] :
-       {std::pair<ExportOptions::Target, std::string>{mixtral, "mixtral"},
-        {granite, "granitemoeshared"},
-        {ExportOptions::ERNIE4_5_MOE, "ernie4_5_moe"},
-        {ExportOptions::QWEN2_MOE, "qwen2_moe"},
-        {ExportOptions::AUTO, "export"}}) {
-    cases.push_back({target,
-                     [](checkpoint::MoeConfig& c) {
-                       c.use_attn_moe = true;
-                       c.attn_experts = 2;
-                       c.top_k_attn = 1;
-                     },
-                     name + " cannot hold attention experts (attn_experts 2)",
-                     "from before convert_mixtral_attn_moe"});
-    cases.push_back(
-        {target, [](checkpoint::MoeConfig& c) { c.add_rescale_bias = true; },
-         name + " cannot hold biases of an alignment",
-         "--alignment_parts=magnitude"});
-    cases.push_back(
-        {target, [](checkpoint::MoeConfig& c) { c.decoder.mlp_bias = true; },
-         name + " cannot hold biases of the MLP (mlp_bias)",
-         "trust_remote_code=True"});
-    // Half the least float32, and the first double beyond the largest that is
-    // no float32: neither zeros nor infinities are written.
-    cases.push_back(
-        {target, [](checkpoint::MoeConfig& c) { c.scale_factor = 0x1p-150; },
-         "scale_factor: expected a number that float32 holds, "
-         "found 7.00649e-46, which is 0;",
-         "--scale_factor of 1e-38 or more"});
-    cases.push_back({target,
-                     [](checkpoint::MoeConfig& c) { c.scale_factor = 0x1p128; },
-                     "scale_factor: expected a number that float32 holds, "
-                     "found 3.40282e+38, which is inf;",
-                     "--scale_factor of 1e38 or less"});
-  }
+       "no target can hold attention experts (attn_experts 2)",
+       "from before convert_mixtral_attn_moe"},
+      {[](checkpoint::MoeConfig& c) { c.add_rescale_bias = true; },
+       "no target can hold biases of an alignment",
+       "--alignment_parts=magnitude"},
+      {[](checkpoint::MoeConfig& c) { c.decoder.mlp_bias = true; },
+       "no target can hold biases of the MLP (mlp_bias)",
+       "trust_remote_code=True"},
+      // Half the least float32, and the first double beyond the largest that is
+      // no float32: neither zeros nor infinities are written.
+      {[](checkpoint::MoeConfig& c) { c.scale_factor = 0x1p-150; },
+       "scale_factor: expected a number that float32 holds, "
+       "found 7.00649e-46, which is 0;",
+       "--scale_factor of 1e-38 or more"},
+      {[](checkpoint::MoeConfig& c) { c.scale_factor = 0x1p128; },
+       "scale_factor: expected a number that float32 holds, "
+       "found 3.40282e+38, which is inf;",
+       "--scale_factor of 1e38 or less"}};
   for (const BadCase& bad : cases) {
-    const TempDirectory from, to;
-    checkpoint::MoeConfig config;
-    if (bad.target != mixtral) config.intermediate_size_residual = 6;
-    bad.change(config);
-    WriteTinyMoe(config, {}, from.Path("moe"));
-    EXPECT_THAT(Export(from.Path("moe"), to.Path("out"), bad.target),
-                StatusIs(absl::StatusCode::kInvalidArgument,
-                         AllOf(HasSubstr("/moe: "), HasSubstr(bad.what),
-                               HasSubstr(bad.instead))));
-    EXPECT_THAT(to.List(), IsEmpty()) << bad.what;
+    for (int target = ExportOptions::Target_MIN;
+         target <= ExportOptions::Target_MAX; ++target) {
+      ExpectRefusal(static_cast<ExportOptions::Target>(target), bad);
+    }
   }
+}
+
+void SetAttentionBias(checkpoint::MoeConfig& config) {
+  config.decoder.attention_bias = true;
+}
+void SetContractLayers(checkpoint::MoeConfig& config) {
+  config.num_moe_contract_layers = 1;
+}
+void SetHeadDim(checkpoint::MoeConfig& config) { config.decoder.head_dim = 6; }
+void SetResidualOf5(checkpoint::MoeConfig& config) {
+  config.intermediate_size_residual = 5;
+}
+void RemoveResidual(checkpoint::MoeConfig& config) {
+  config.intermediate_size_residual.reset();
+}
+
+TEST(ExportCheckpointTest, RefusesByNameWhatATargetCannotHold) {
+  const std::string bias = " cannot hold biases of the attention";
+  const std::string contract =
+      " cannot hold contract layers (num_moe_contract_layers 1)";
+  const std::string no_residual =
+      " cannot hold a model without a residual expert";
+  const std::pair<ExportOptions::Target, BadCase> cases[] = {
+      {ExportOptions::MIXTRAL,
+       {SetResidualOf5,
+        "mixtral cannot hold a residual expert (intermediate_size_residual 5)",
+        "use --target=granitemoeshared or qwen2_moe"}},
+      {ExportOptions::MIXTRAL,
+       {SetContractLayers, "mixtral" + contract, "use --target=ernie4_5_moe"}},
+      {ExportOptions::MIXTRAL,
+       {SetAttentionBias, "mixtral" + bias, "trust_remote_code=True"}},
+      {ExportOptions::GRANITEMOESHARED,
+       {RemoveResidual, "granitemoeshared" + no_residual,
+        "use --target=mixtral or ernie4_5_moe"}},
+      {ExportOptions::GRANITEMOESHARED,
+       {SetContractLayers, "granitemoeshared" + contract,
+        "use --target=ernie4_5_moe or qwen2_moe"}},
+      {ExportOptions::GRANITEMOESHARED,
+       {SetHeadDim, "granitemoeshared cannot hold a head_dim of 6",
+        "use --target=ernie4_5_moe"}},
+      {ExportOptions::ERNIE4_5_MOE,
+       {SetResidualOf5,
+        "ernie4_5_moe cannot hold a residual expert of 5 neurons, which is no "
+        "multiple of an expert's (6)",
+        "use --target=granitemoeshared or qwen2_moe"}},
+      {ExportOptions::ERNIE4_5_MOE,
+       {SetAttentionBias, "ernie4_5_moe" + bias,
+        "use --target=granitemoeshared"}},
+      {ExportOptions::QWEN2_MOE,
+       {RemoveResidual, "qwen2_moe" + no_residual,
+        "use --target=mixtral or ernie4_5_moe"}},
+      {ExportOptions::QWEN2_MOE,
+       {SetAttentionBias, "qwen2_moe" + bias, "use --target=granitemoeshared"}},
+      {ExportOptions::QWEN2_MOE,
+       {SetHeadDim, "qwen2_moe cannot hold a head_dim of 6",
+        "use --target=ernie4_5_moe"}}};
+  for (const auto& [target, bad] : cases) ExpectRefusal(target, bad);
+}
+
+// Nobody is sent to a target that refuses, too.
+TEST(ExportCheckpointTest, WhatEachTargetRefusesIsLoadedAsItIs) {
+  const auto change = [](checkpoint::MoeConfig& config) {
+    SetHeadDim(config);
+    SetResidualOf5(config);
+  };
+  ExpectRefusal(ExportOptions::ERNIE4_5_MOE,
+                {change, "ernie4_5_moe cannot hold a residual expert of 5",
+                 "; load the checkpoint as it is"});
+  ExpectRefusal(
+      ExportOptions::AUTO,
+      {change,
+       "/moe: mixtral cannot hold a residual expert "
+       "(intermediate_size_residual 5); granitemoeshared cannot hold a "
+       "head_dim of 6, which is not hidden_size / num_attention_heads (16 / "
+       "4); "
+       "ernie4_5_moe cannot hold a residual expert of 5 neurons, which is no "
+       "multiple of an expert's (6); qwen2_moe cannot hold a head_dim of 6",
+       "; load the checkpoint as it is"});
 }
 
 // Rounded up, half the least float32 were not 0.

@@ -5,9 +5,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/string_view.h"
 #include "moe/base/json.h"
-#include "moe/base/status_macros.h"
 #include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/llama_config.h"
 #include "moe/checkpoint/moe_config.h"
@@ -19,8 +17,6 @@
 
 namespace moe::convert::internal {
 namespace {
-
-constexpr absl::string_view kErnie = "ernie4_5_moe";
 
 // ERNIE rotates the neighbours 2j and 2j + 1 of a head, LLaMA j and
 // j + head_dim / 2: the rows of q_proj or k_proj in ERNIE's order.
@@ -38,7 +34,7 @@ std::vector<int64_t> RowsOfNeighbours(int64_t num_heads, int64_t head_dim) {
 base::Json ErnieDocument(const Exported& exported) {
   const checkpoint::MoeConfig& config = exported.config;
   base::Json document =
-      ProjectionsDocument(exported, "Ernie4_5_MoeForCausalLM", kErnie);
+      ProjectionsDocument(exported, "Ernie4_5_MoeForCausalLM", "ernie4_5_moe");
   document.erase("num_experts_per_tok");
   document["moe_num_experts"] = config.num_local_experts;
   document["moe_k"] = config.num_experts_per_tok;
@@ -91,19 +87,18 @@ Replacement ConvertToErnie(const Exported& exported,
 
 }  // namespace
 
-absl::StatusOr<ConversionPlan> PlanErnie(Exported& exported) {
-  const checkpoint::MoeConfig& config = exported.config;
+Refusal RefuseErnie(const checkpoint::MoeConfig& config) {
   const int64_t residual = config.intermediate_size_residual.value_or(0);
   if (residual % config.expert_intermediate_size != 0) {
-    return CannotHold(
-        exported, kErnie,
-        absl::StrCat("a residual expert of ", residual,
-                     " neurons, which is no multiple of an expert's (",
-                     config.expert_intermediate_size, ")"),
-        "use --target=qwen2_moe");
+    return absl::StrCat("a residual expert of ", residual,
+                        " neurons, which is no multiple of an expert's (",
+                        config.expert_intermediate_size, ")");
   }
-  MOE_RETURN_IF_ERROR(RefuseAttentionBias(exported, kErnie));
-  const checkpoint::LlamaConfig& decoder = config.decoder;
+  return RefuseAttentionBias(config);
+}
+
+absl::StatusOr<ConversionPlan> PlanErnie(Exported& exported) {
+  const checkpoint::LlamaConfig& decoder = exported.config.decoder;
   exported.query_rows =
       RowsOfNeighbours(decoder.num_attention_heads, decoder.head_dim);
   exported.key_rows =

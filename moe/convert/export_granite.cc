@@ -9,7 +9,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "moe/base/json.h"
-#include "moe/base/status_macros.h"
 #include "moe/checkpoint/checkpoint.h"
 #include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/moe_config.h"
@@ -60,12 +59,12 @@ absl::StatusOr<Replacement> Fusion::As(absl::string_view name,
   for (const checkpoint::TensorLocation& part : parts_) {
     const checkpoint::TensorSpec& spec = part.tensor->spec;
     if (spec.dtype == first.dtype) continue;
-    return absl::InvalidArgumentError(
-        absl::StrCat(part.shard->path(), ": tensor \"", spec.name, "\" is ",
-                     checkpoint::DtypeName(spec.dtype), ", and \"", first.name,
-                     "\" is ", checkpoint::DtypeName(first.dtype),
-                     "; granitemoeshared has them in one tensor, \"", fused,
-                     "\", of one type; ", kLoadAsItIs));
+    return absl::InvalidArgumentError(absl::StrCat(
+        part.shard->path(), ": tensor \"", spec.name, "\" is ",
+        checkpoint::DtypeName(spec.dtype), ", and \"", first.name, "\" is ",
+        checkpoint::DtypeName(first.dtype),
+        "; granitemoeshared has them in one tensor, \"", fused,
+        "\", of one type; use --target=ernie4_5_moe or qwen2_moe"));
   }
   return Replacement{{{fused, first.dtype, std::move(shape)}},
                      std::move(pieces_)};
@@ -171,15 +170,14 @@ base::Json GraniteDocument(const checkpoint::MoeConfig& config) {
 
 }  // namespace
 
+Refusal RefuseGranite(const checkpoint::MoeConfig& config) {
+  if (Refusal refusal = RefuseNoResidualExpert(config)) return refusal;
+  if (Refusal refusal = RefuseContractLayers(config)) return refusal;
+  return RefuseHeadDim(config);
+}
+
 absl::StatusOr<ConversionPlan> PlanGranite(Exported& exported) {
-  constexpr absl::string_view kTarget = "granitemoeshared";
   const checkpoint::MoeConfig& config = exported.config;
-  if (!config.intermediate_size_residual.has_value()) {
-    return CannotHold(exported, kTarget, "a model without a residual expert",
-                      "use --target=mixtral");
-  }
-  MOE_RETURN_IF_ERROR(RefuseContractLayers(exported, kTarget));
-  MOE_RETURN_IF_ERROR(RefuseHeadDim(exported, kTarget));
   const GraniteConverter converter(exported.from, config);
   return PlanConversion(
       exported.from,

@@ -181,7 +181,8 @@ TEST(ExportGraniteTest, RefusesPartsOfDifferentTypes) {
   EXPECT_THAT(Export(directory.Path("moe"), directory.Path("granite")),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        AllOf(HasSubstr("experts.3.w3.weight\" is F16"),
-                             HasSubstr("input_linear.weight\", of one type"))));
+                             HasSubstr("input_linear.weight\", of one type; "
+                                       "use --target=ernie4_5_moe"))));
   EXPECT_THAT(directory.List(), ::testing::ElementsAre("moe"));
 }
 

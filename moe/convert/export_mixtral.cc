@@ -1,10 +1,6 @@
-#include <string>
-
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/string_view.h"
 #include "moe/base/check.h"
-#include "moe/base/status_macros.h"
 #include "moe/checkpoint/moe_config.h"
 #include "moe/checkpoint/sharded_tensors.h"
 #include "moe/checkpoint/tensor_name.h"
@@ -13,18 +9,17 @@
 
 namespace moe::convert::internal {
 
-absl::StatusOr<ConversionPlan> PlanMixtral(Exported& exported) {
-  constexpr absl::string_view kTarget = "mixtral";
-  const checkpoint::MoeConfig& config = exported.config;
+Refusal RefuseMixtral(const checkpoint::MoeConfig& config) {
   if (config.intermediate_size_residual.has_value()) {
-    return CannotHold(exported, kTarget,
-                      absl::StrCat("a residual expert "
-                                   "(intermediate_size_residual ",
-                                   *config.intermediate_size_residual, ")"),
-                      "use --target=granitemoeshared");
+    return absl::StrCat("a residual expert (intermediate_size_residual ",
+                        *config.intermediate_size_residual, ")");
   }
-  MOE_RETURN_IF_ERROR(RefuseContractLayers(exported, kTarget));
-  MOE_RETURN_IF_ERROR(RefuseAttentionBias(exported, kTarget));
+  if (Refusal refusal = RefuseContractLayers(config)) return refusal;
+  return RefuseAttentionBias(config);
+}
+
+absl::StatusOr<ConversionPlan> PlanMixtral(Exported& exported) {
+  const checkpoint::MoeConfig& config = exported.config;
   checkpoint::MoeConfig mixtral = config;
   mixtral.scale_factor = 1.0;
   mixtral.config_style = CheckpointForm::OWN;

@@ -3,10 +3,7 @@
 #include <utility>
 
 #include "absl/status/statusor.h"
-#include "absl/strings/str_cat.h"
-#include "absl/strings/string_view.h"
 #include "moe/base/json.h"
-#include "moe/base/status_macros.h"
 #include "moe/checkpoint/dtype.h"
 #include "moe/checkpoint/moe_config.h"
 #include "moe/checkpoint/sharded_tensors.h"
@@ -18,12 +15,10 @@
 namespace moe::convert::internal {
 namespace {
 
-constexpr absl::string_view kQwen2 = "qwen2_moe";
-
 base::Json Qwen2Document(const Exported& exported) {
   const checkpoint::MoeConfig& config = exported.config;
   base::Json document =
-      ProjectionsDocument(exported, "Qwen2MoeForCausalLM", kQwen2);
+      ProjectionsDocument(exported, "Qwen2MoeForCausalLM", "qwen2_moe");
   document["num_experts"] = config.num_local_experts;
   document["norm_topk_prob"] = true;
   document["shared_expert_intermediate_size"] =
@@ -57,13 +52,13 @@ Replacement RouterWithSharedGate(const Exported& exported,
 
 }  // namespace
 
+Refusal RefuseQwen2(const checkpoint::MoeConfig& config) {
+  if (Refusal refusal = RefuseNoResidualExpert(config)) return refusal;
+  if (Refusal refusal = RefuseAttentionBias(config)) return refusal;
+  return RefuseHeadDim(config);
+}
+
 absl::StatusOr<ConversionPlan> PlanQwen2(Exported& exported) {
-  if (!exported.config.intermediate_size_residual.has_value()) {
-    return CannotHold(exported, kQwen2, "a model without a residual expert",
-                      "use --target=mixtral or ernie4_5_moe");
-  }
-  MOE_RETURN_IF_ERROR(RefuseAttentionBias(exported, kQwen2));
-  MOE_RETURN_IF_ERROR(RefuseHeadDim(exported, kQwen2));
   return PlanConversion(
       exported.from,
       {{checkpoint::kConfigFile, base::FormatJson(Qwen2Document(exported))}},

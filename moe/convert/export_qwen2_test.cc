@@ -20,7 +20,7 @@ using ::moe::convert::testing::WantedProjections;
 using ::moe::convert::testing::WithDenseEnds;
 using ::moe::convert::testing::WriteTinyMoe;
 
-TEST(ExportQwen2Test, Qwen2HasTheTensorsOfTheDefinition) {
+TEST(ExportQwen2Test, HasTheTensorsOfTheDefinition) {
   for (const checkpoint::Dtype dtype :
        {checkpoint::Dtype::kBF16, checkpoint::Dtype::kF32}) {
     const TempDirectory directory;
@@ -29,11 +29,12 @@ TEST(ExportQwen2Test, Qwen2HasTheTensorsOfTheDefinition) {
     WriteTinyMoe(WithDenseEnds(5), model, directory.Path("moe"));
     MOE_ASSERT_OK(Export(directory, ExportOptions::QWEN2_MOE).status());
     EXPECT_EQ(ReadTensors(directory.Path("out")),
-              WantedProjections(ReadTensors(directory.Path("moe")), false));
+              WantedProjections(ReadTensors(directory.Path("moe")),
+                                ExportOptions::QWEN2_MOE));
   }
 }
 
-TEST(ExportQwen2Test, TheConfigurationIsQwens2Own) {
+TEST(ExportQwen2Test, TheConfigurationIsThatOfQwen2) {
   const TempDirectory directory;
   WriteTinyMoe(WithDenseEnds(5), {}, directory.Path("moe"));
   MOE_ASSERT_OK(Export(directory, ExportOptions::QWEN2_MOE).status());

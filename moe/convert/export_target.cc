@@ -1,9 +1,9 @@
 #include "moe/convert/export_target.h"
 
+#include <optional>
 #include <string>
 #include <utility>
 
-#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "moe/base/json.h"
@@ -19,41 +19,29 @@ namespace moe::convert::internal {
 
 using ::moe::checkpoint::TensorKind;
 
-absl::Status CannotHold(const Exported& exported, absl::string_view target,
-                        absl::string_view what, absl::string_view instead) {
-  return absl::InvalidArgumentError(absl::StrCat(exported.from.directory(),
-                                                 ": ", target, " cannot hold ",
-                                                 what, "; ", instead));
+Refusal RefuseNoResidualExpert(const checkpoint::MoeConfig& config) {
+  if (config.intermediate_size_residual.has_value()) return std::nullopt;
+  return "a model without a residual expert";
 }
 
-absl::Status RefuseContractLayers(const Exported& exported,
-                                  absl::string_view target) {
-  const int64_t num_layers = exported.config.num_moe_contract_layers;
-  if (num_layers == 0) return absl::OkStatus();
-  return CannotHold(exported, target,
-                    absl::StrCat("contract layers (num_moe_contract_layers ",
-                                 num_layers, ")"),
-                    "use --target=ernie4_5_moe, or convert with "
-                    "--num_moe_contract_layers=0");
+Refusal RefuseContractLayers(const checkpoint::MoeConfig& config) {
+  if (config.num_moe_contract_layers == 0) return std::nullopt;
+  return absl::StrCat("contract layers (num_moe_contract_layers ",
+                      config.num_moe_contract_layers, ")");
 }
 
-absl::Status RefuseAttentionBias(const Exported& exported,
-                                 absl::string_view target) {
-  if (!exported.config.decoder.attention_bias) return absl::OkStatus();
-  return CannotHold(exported, target,
-                    "biases of the attention (attention_bias)", kLoadAsItIs);
+Refusal RefuseAttentionBias(const checkpoint::MoeConfig& config) {
+  if (!config.decoder.attention_bias) return std::nullopt;
+  return "biases of the attention (attention_bias)";
 }
 
-absl::Status RefuseHeadDim(const Exported& exported, absl::string_view target) {
-  const checkpoint::LlamaConfig& decoder = exported.config.decoder;
-  if (decoder.QuerySize() == decoder.hidden_size) return absl::OkStatus();
-  return CannotHold(
-      exported, target,
-      absl::StrCat("a head_dim of ", decoder.head_dim,
-                   ", which is not hidden_size / num_attention_heads (",
-                   decoder.hidden_size, " / ", decoder.num_attention_heads,
-                   ")"),
-      "use --target=ernie4_5_moe");
+Refusal RefuseHeadDim(const checkpoint::MoeConfig& config) {
+  const checkpoint::LlamaConfig& decoder = config.decoder;
+  if (decoder.QuerySize() == decoder.hidden_size) return std::nullopt;
+  return absl::StrCat("a head_dim of ", decoder.head_dim,
+                      ", which is not hidden_size / num_attention_heads (",
+                      decoder.hidden_size, " / ", decoder.num_attention_heads,
+                      ")");
 }
 
 TensorPiece ScaledBy(double factor, const checkpoint::TensorLocation& from) {

@@ -4,10 +4,10 @@
 #define MOE_CONVERT_EXPORT_TARGET_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "moe/base/json.h"
@@ -20,9 +20,6 @@
 
 namespace moe::convert::internal {
 
-inline constexpr absl::string_view kLoadAsItIs =
-    "load the checkpoint as it is, with trust_remote_code=True";
-
 // What is exported. `config` is from's.
 struct Exported {
   const checkpoint::Checkpoint& from;
@@ -32,17 +29,16 @@ struct Exported {
   std::vector<int64_t> key_rows;
 };
 
-// InvalidArgument "DIRECTORY: TARGET cannot hold WHAT; INSTEAD".
-absl::Status CannotHold(const Exported& exported, absl::string_view target,
-                        absl::string_view what, absl::string_view instead);
+// What a target cannot hold: "a residual expert (intermediate_size_residual
+// 288)". Nothing where it holds the checkpoint.
+using Refusal = std::optional<std::string>;
 
-// What only some targets hold, refused. InvalidArgument.
-absl::Status RefuseContractLayers(const Exported& exported,
-                                  absl::string_view target);
-absl::Status RefuseAttentionBias(const Exported& exported,
-                                 absl::string_view target);
-// A head_dim that is not hidden_size / num_attention_heads.
-absl::Status RefuseHeadDim(const Exported& exported, absl::string_view target);
+// What more than one target refuses. A head_dim is refused if it is not
+// hidden_size / num_attention_heads.
+Refusal RefuseNoResidualExpert(const checkpoint::MoeConfig& config);
+Refusal RefuseContractLayers(const checkpoint::MoeConfig& config);
+Refusal RefuseAttentionBias(const checkpoint::MoeConfig& config);
+Refusal RefuseHeadDim(const checkpoint::MoeConfig& config);
 
 // The whole tensor times a factor.
 TensorPiece ScaledBy(double factor, const checkpoint::TensorLocation& from);
@@ -70,7 +66,13 @@ base::Json ProjectionsDocument(const Exported& exported,
                                absl::string_view model_class,
                                absl::string_view model_type);
 
-// Each holds a checkpoint, or InvalidArgument says what it cannot hold.
+Refusal RefuseMixtral(const checkpoint::MoeConfig& config);
+Refusal RefuseGranite(const checkpoint::MoeConfig& config);
+Refusal RefuseErnie(const checkpoint::MoeConfig& config);
+Refusal RefuseQwen2(const checkpoint::MoeConfig& config);
+
+// For what the target does not refuse. InvalidArgument for tensors that it
+// cannot hold.
 absl::StatusOr<ConversionPlan> PlanMixtral(Exported& exported);
 absl::StatusOr<ConversionPlan> PlanGranite(Exported& exported);
 absl::StatusOr<ConversionPlan> PlanErnie(Exported& exported);

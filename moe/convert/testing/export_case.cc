@@ -51,7 +51,8 @@ checkpoint::HostTensor Neighbours(const checkpoint::HostTensor& from) {
 }  // namespace
 
 checkpoint::HostTensors WantedProjections(const checkpoint::HostTensors& moe,
-                                          bool is_ernie) {
+                                          ExportOptions::Target target) {
+  const bool is_ernie = target == ExportOptions::ERNIE4_5_MOE;
   checkpoint::HostTensors want;
   for (const auto& [name, tensor] : moe) {
     const std::string new_name = absl::StrReplaceAll(

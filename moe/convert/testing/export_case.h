@@ -19,9 +19,9 @@ namespace moe::convert::testing {
 // a residual expert of that size; the others are dense.
 checkpoint::MoeConfig WithDenseEnds(int64_t residual);
 
-// The tensors of the definition, by the names of ERNIE or of Qwen2.
+// The tensors of the definition of ERNIE4_5_MOE or of QWEN2_MOE.
 checkpoint::HostTensors WantedProjections(const checkpoint::HostTensors& moe,
-                                          bool is_ernie);
+                                          ExportOptions::Target target);
 
 // Exports DIRECTORY/moe to DIRECTORY/out.
 absl::StatusOr<ExportedCheckpoint> Export(
